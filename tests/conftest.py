@@ -1,0 +1,34 @@
+"""What every test starts from: JAX on the CPU, quiet peers, fixed seeds, and a bounded hypothesis profile."""
+
+import os
+import random
+import sys
+
+# These are read when the libraries load, so they are set before anything imports one.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # TensorFlow, the reference, stays on the CPU too
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # the reference sums in its documented order
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Workers share the cores: a thread pool in each one would only make them wait for each other.
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(variable, "1")
+
+import hypothesis  # noqa: E402
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+SEED = 1234
+
+hypothesis.settings.register_profile("dovetail", max_examples=30, deadline=None, print_blob=True)
+hypothesis.settings.load_profile("dovetail")
+
+
+@pytest.fixture(autouse=True)
+def fixed_seeds():
+    """Give every test the same random state, whatever ran before it in the process."""
+    random.seed(SEED)
+    np.random.seed(SEED)
+    dovetail = sys.modules.get("dovetail")
+    if dovetail is not None:
+        dovetail.random.set_seed(SEED)
