@@ -34,6 +34,6 @@ def fixed_seeds():
     """Give every test the same random state, whatever ran before it in the process."""
     random.seed(SEED)
     np.random.seed(SEED)
-    dovetail = sys.modules.get("dovetail")
-    if dovetail is not None:
-        dovetail.random.set_seed(SEED)
+    dovetail_random = sys.modules.get("dovetail.random")
+    if dovetail_random is not None:
+        dovetail_random.set_seed(SEED)
