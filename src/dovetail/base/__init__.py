@@ -1,0 +1,1 @@
+"""The ground floor: settings, errors, nested structures, user frames.  Imports nothing else of Dovetail."""

@@ -1,0 +1,145 @@
+"""The error classes of `tf.errors`, and the small helpers that make messages useful.
+
+Every class also derives from the built-in exception that a Python programmer would expect (`ValueError`,
+`IndexError`, ...), so that `except ValueError` keeps working around a failing op.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Iterable
+
+
+class OpError(Exception):
+    """Base of the errors that ops raise.
+
+    Args:
+        message: what happened.  Also accepted in TensorFlow's order `(node_def, op, message)`.
+    """
+
+    code = 2
+
+    def __init__(self, *args: object) -> None:
+        node_def, op, message = (None, None, args[0]) if len(args) == 1 else (*args[:3],) if args else (None,) * 3
+        super().__init__(message)
+        self.node_def, self.op, self.message = node_def, op, str(message)
+
+    @property
+    def error_code(self) -> int:
+        return self.code
+
+
+class CancelledError(OpError):
+    code = 1
+
+
+class UnknownError(OpError):
+    code = 2
+
+
+class InvalidArgumentError(OpError, ValueError):
+    code = 3
+
+
+class DeadlineExceededError(OpError, TimeoutError):
+    code = 4
+
+
+class NotFoundError(OpError, FileNotFoundError):
+    code = 5
+
+
+class AlreadyExistsError(OpError, FileExistsError):
+    code = 6
+
+
+class PermissionDeniedError(OpError, PermissionError):
+    code = 7
+
+
+class ResourceExhaustedError(OpError, MemoryError):
+    code = 8
+
+
+class FailedPreconditionError(OpError, RuntimeError):
+    code = 9
+
+
+class AbortedError(OpError):
+    code = 10
+
+
+class OutOfRangeError(OpError, IndexError):
+    code = 11
+
+
+class UnimplementedError(OpError, NotImplementedError):
+    code = 12
+
+
+class InternalError(OpError):
+    code = 13
+
+
+class UnavailableError(OpError):
+    code = 14
+
+
+class DataLossError(OpError):
+    code = 15
+
+
+class UnauthenticatedError(OpError):
+    code = 16
+
+
+class OperatorNotAllowedInGraphError(TypeError):
+    """A traced or symbolic tensor was used where Python needs a value (`if`, `while`, `int()`, iteration)."""
+
+
+class DataDependentShapeError(TypeError):
+    """An op whose output shape depends on values met a traced tensor.  `tf.function` answers by running op by op."""
+
+    def __init__(self, op_name: str, message: str) -> None:
+        super().__init__(message)
+        self.op_name = op_name
+
+
+class InaccessibleTensorError(TypeError):
+    """A tensor of a finished trace was used outside of it."""
+
+
+def suggest(name: str, candidates: Iterable[str]) -> str:
+    """Returns " Did you mean 'x'?" for the nearest candidate, or "" when nothing is near.
+
+    Example:
+        >>> suggest("adm", ["sgd", "adam"])
+        " Did you mean 'adam'?"
+    """
+    candidates = [str(candidate) for candidate in candidates]
+    folded = {candidate.lower(): candidate for candidate in candidates}
+    near = difflib.get_close_matches(str(name).lower(), list(folded), n=1, cutoff=0.6)
+    return f" Did you mean '{folded[near[0]]}'?" if near else ""
+
+
+_PACKAGE_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_FOREIGN = (os.sep + "site-packages" + os.sep + "jax", os.sep + "optree" + os.sep, "<frozen", "<string>")
+
+
+def user_location() -> str:
+    """Returns "file.py:12" of the innermost frame outside of Dovetail, or "" when there is none."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if not name.startswith(_PACKAGE_DIR) and not any(part in name for part in _FOREIGN):
+            return f"{name}:{frame.f_lineno}"
+        frame = frame.f_back
+    return ""
+
+
+def at_user_location() -> str:
+    """Returns " (at file.py:12)" for messages, or ""."""
+    where = user_location()
+    return f" (at {where})" if where else ""

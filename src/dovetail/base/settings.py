@@ -1,0 +1,89 @@
+"""Process-wide settings, and the per-thread state that every op looks at.
+
+`settings` is what users set (directly, through `tf.config`, `keras.config` or environment variables).  `state` is
+what runs: the active tapes, the active trace, the autocast dtype.  It is per thread, because tapes and traces are.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+ENGINES = ("auto", "host", "xla")
+
+
+class Settings:
+    """What a user can set.
+
+    Attributes:
+        engine: "auto" (small eager values on NumPy, the rest on XLA), "host" (never import JAX), "xla".
+        host_limit: number of elements (inputs of one eager op, summed) up to which "auto" picks the host engine.
+        run_functions_eagerly: `tf.function` bodies run op by op.
+        floatx, epsilon, image_data_format: Keras' backend configuration.
+        active_limit: the limit in force, derived from `engine` and `host_limit`.
+        traceback_filtering: hide frames of the framework from errors.
+    """
+
+    def __init__(self) -> None:
+        self._engine = "auto"
+        self._host_limit = 1 << 16
+        self.active_limit = self._host_limit
+        self.run_functions_eagerly = False
+        self.floatx = "float32"
+        self.epsilon = 1e-7
+        self.image_data_format = "channels_last"
+        self.traceback_filtering = True
+        self.cache_dir = os.environ.get("DOVETAIL_CACHE_DIR")
+        self.engine = os.environ.get("DOVETAIL_ENGINE", "auto")
+
+    @property
+    def engine(self) -> str:
+        return self._engine
+
+    @engine.setter
+    def engine(self, name: str) -> None:
+        if name not in ENGINES:
+            raise ValueError(f"engine: expected one of {ENGINES}, received {name!r}")
+        self._engine = name
+        self._update_limit()
+
+    @property
+    def host_limit(self) -> int:
+        return self._host_limit
+
+    @host_limit.setter
+    def host_limit(self, elements: int) -> None:
+        self._host_limit = int(elements)
+        self._update_limit()
+
+    def _update_limit(self) -> None:
+        """`active_limit` is what dispatch compares with: -1 when all goes to XLA, huge when nothing does."""
+        self.active_limit = {"auto": self._host_limit, "host": 1 << 62, "xla": -1}[self._engine]
+
+
+settings = Settings()
+
+
+class State(threading.local):
+    """What is going on in this thread.
+
+    Attributes:
+        tapes: active gradient tapes, outermost first.
+        scope: the innermost variable scope (a trace, or a dry run), None when eager.
+        autocast: dtype that floating variables are read in, or None.
+        host_only: > 0 while op-by-op execution pins everything to the host engine.
+        name_scopes: stack of `tf.name_scope` names.
+        device: what `tf.device` names, or None.
+    """
+
+    def __init__(self) -> None:
+        self.tapes: tuple = ()
+        self.scope: Any = None
+        self.autocast: Any = None
+        self.host_only = 0
+        self.name_scopes: list[str] = []
+        self.device: Any = None
+
+
+state = State()

@@ -1,0 +1,156 @@
+"""The public names of Dovetail, and which of them is nearest to a name that is not there."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import dovetail
+
+# Parts of the package that serve the others. TensorFlow has no namespaces of these names.
+HIDDEN = frozenset({"autodiff", "base", "cli", "engine", "graph", "ops", "tensor"})
+ABSENT = object()
+
+# Names of TensorFlow 1 and of old Keras, and what does their work now.
+REPLACED_BY = {
+    "tf.Session": "eager execution, or tf.function",
+    "tf.InteractiveSession": "eager execution",
+    "tf.placeholder": "keras.Input, or an argument of a tf.function",
+    "tf.get_variable": "tf.Variable",
+    "tf.variable_scope": "tf.Module and tf.name_scope",
+    "tf.global_variables_initializer": "nothing: variables are initialized when they are created",
+    "tf.ConfigProto": "tf.config",
+    "tf.train.Saver": "tf.train.Checkpoint",
+    "tf.train.AdamOptimizer": "keras.optimizers.Adam",
+    "tf.train.AdagradOptimizer": "keras.optimizers.Adagrad",
+    "tf.train.GradientDescentOptimizer": "keras.optimizers.SGD",
+    "tf.train.MomentumOptimizer": "keras.optimizers.SGD with momentum",
+    "tf.train.RMSPropOptimizer": "keras.optimizers.RMSprop",
+    "tf.layers.dense": "keras.layers.Dense",
+    "tf.layers.conv2d": "keras.layers.Conv2D",
+    "tf.layers.flatten": "keras.layers.Flatten",
+    "tf.estimator": "keras.Model",
+    "tf.contrib": "keras.layers and tf.*",
+}
+
+
+def shown(module_name: str) -> str:
+    """Returns a module's name as users write it: "tf.nn" for dovetail.nn, "keras.layers" for dovetail.keras.layers."""
+    root, _, rest = module_name.partition(".")
+    if root in ("dovetail", "tensorflow"):
+        return rest if rest.split(".")[0] == "keras" else ".".join(["tf", *([rest] if rest else [])])
+    return module_name.replace("tf_keras", "keras", 1)
+
+
+def namespace(path: str) -> ModuleType | None:
+    """Returns the public module at `path` ("", "nn", "keras.layers"), imported if need be, or None."""
+    found: Any = dovetail
+    for depth, part in enumerate(path.split(".") if path else ()):
+        if depth == 0 and part in HIDDEN:
+            return None
+        found = _submodule(found, part)
+        if found is None:
+            return None
+    return found
+
+
+def lookup(module: ModuleType, name: str) -> Any:
+    """Returns a public attribute of a module, or ABSENT."""
+    value = getattr(module, name, ABSENT)
+    if module is dovetail and name in HIDDEN and isinstance(value, ModuleType):
+        return ABSENT
+    return value
+
+
+def walk() -> Iterator[tuple[str, ModuleType]]:
+    """Yields the loaded public modules with the names users give them, the root first."""
+    seen: set[int] = set()
+    pending: list[tuple[str, ModuleType]] = [("tf", dovetail)]
+    while pending:
+        path, module = pending.pop(0)
+        if id(module) in seen:
+            continue
+        seen.add(id(module))
+        yield path, module
+        for name, value in list(vars(module).items()):
+            if isinstance(value, ModuleType) and _is_public_child(module, name, value):
+                pending.append((name if name == "keras" else f"{path}.{name}", value))
+
+
+@functools.cache
+def public_names() -> dict[str, list[str]]:
+    """Returns every public name by its last part: {"softmax": ["tf.nn.softmax", ...]}."""
+    found: dict[str, list[str]] = {}
+    for path, module in walk():
+        for name in getattr(module, "__all__", None) or vars(module):
+            if not name.startswith("_") and not (module is dovetail and name in HIDDEN):
+                found.setdefault(name, []).append(f"{path}.{name}")
+    return found
+
+
+def nearest(full_name: str) -> str:
+    """Returns the public name nearest to one that is missing, or "".
+
+    A table of replaced names comes first, then the same name in another namespace, then a similar name in the same
+    namespace, then a similar name anywhere.
+    """
+    plain = full_name.replace(".compat.v1", "").replace(".compat.v2", "")
+    replaced = next((REPLACED_BY[key] for key in REPLACED_BY if plain == key or plain.startswith(key + ".")), "")
+    if replaced:
+        return replaced
+    home, _, leaf = plain.rpartition(".")
+    known = public_names()
+    here = {path: path for paths in known.values() for path in paths if path.rpartition(".")[0] == home}
+    for name in (leaf, _without_version(leaf)):
+        same = [path for paths in (known.get(name, ()),) for path in paths if path != full_name]
+        if same:
+            return min(same, key=len)
+    for candidates in (_by_leaf(here), {name: min(paths, key=len) for name, paths in known.items()}):
+        folded = {name.lower(): path for name, path in candidates.items()}
+        close = difflib.get_close_matches(leaf.lower(), folded, n=1, cutoff=0.6)
+        if close:
+            return folded[close[0]]
+    return ""
+
+
+def explain(full_name: str) -> str:
+    """Returns the message for a name that is missing: what, what is nearest, where the list is."""
+    near = nearest(full_name)
+    hint = f" Nearest: {near}." if near else ""
+    return f"{full_name} is not available in Dovetail yet.{hint} See docs/coverage.md."
+
+
+def _by_leaf(paths: dict[str, str]) -> dict[str, str]:
+    return {path.rpartition(".")[2]: path for path in paths}
+
+
+def _without_version(name: str) -> str:
+    for suffix in ("_v2", "_v1", "V2", "V1"):
+        if name.endswith(suffix):
+            return name.removesuffix(suffix)
+    return name
+
+
+def _submodule(module: ModuleType, name: str) -> ModuleType | None:
+    value = getattr(module, name, None)
+    if isinstance(value, ModuleType):
+        return value
+    if value is not None or not hasattr(module, "__path__"):
+        return None
+    full_name = f"{module.__name__}.{name}"
+    try:
+        return importlib.import_module(full_name)
+    except ModuleNotFoundError as error:
+        if error.name != full_name:
+            raise
+        return None
+
+
+def _is_public_child(parent: ModuleType, name: str, child: ModuleType) -> bool:
+    if name.startswith("_") or child.__name__.partition(".")[0] != "dovetail":
+        return False
+    return not (parent is dovetail and name in HIDDEN | {"compat"})

@@ -1,0 +1,81 @@
+"""Modules that hold nothing themselves and find their names in Dovetail's public namespaces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+from dovetail.compat.missing import MissingAttributeError
+from dovetail.compat.names import ABSENT, lookup, namespace, shown
+
+
+class View(ModuleType):
+    """A module whose names are looked up in a list of namespaces, at first use.
+
+    Args:
+        name: the module's name, such as "tensorflow.python.ops.math_ops".
+        namespaces: paths below `dovetail`, searched in order; "" is the root.
+        own: names that the view gives values of its own.
+        renamed: names that go by another one in Dovetail, as paths: {"log": "math.log"}.
+        refused: names that exist there and mean something else here, so that they count as missing.
+        versions: find `reduce_sum_v2` as `reduce_sum`, `DenseV2` as `Dense`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        namespaces: tuple[str, ...] = (),
+        own: Mapping[str, Any] | None = None,
+        renamed: Mapping[str, str] | None = None,
+        refused: frozenset[str] = frozenset(),
+        versions: bool = False,
+    ) -> None:
+        super().__init__(name, f"Names of Dovetail as `{name}`.")
+        self.__path__: list[str] = []
+        self._namespaces = namespaces
+        self._renamed = dict(renamed or {})
+        self._refused = refused
+        self._versions = versions
+        self.__dict__.update(own or {})
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "__all__":
+            return dir(self)
+        value = ABSENT if name.startswith("__") else self._find(name)
+        if value is ABSENT:
+            raise MissingAttributeError(f"{shown(self.__name__)}.{name}")
+        self.__dict__[name] = value  # the next access costs what it costs in any module
+        return value
+
+    def _find(self, name: str) -> Any:
+        if name in self._refused:
+            return ABSENT
+        if name in self._renamed:
+            return find((self._renamed[name].rpartition(".")[0],), self._renamed[name].rpartition(".")[2])
+        value = find(self._namespaces, name)
+        if value is ABSENT and self._versions:
+            for suffix in ("_v2", "_v1", "_impl", "V2", "V1"):
+                if name.endswith(suffix):
+                    return find(self._namespaces, name.removesuffix(suffix))
+        return value
+
+    def __dir__(self) -> list[str]:
+        names = {name for name in self.__dict__ if not name.startswith("_")} | set(self._renamed)
+        for path in self._namespaces[:1]:
+            module = namespace(path)
+            names.update(name for name in dir(module) if not name.startswith("_") and lookup(module, name) is not ABSENT)
+        return sorted(names - self._refused)
+
+    def __repr__(self) -> str:
+        return f"<module '{self.__name__}' (Dovetail)>"
+
+
+def find(namespaces: tuple[str, ...], name: str) -> Any:
+    """Returns the first value that goes by `name` in one of the namespaces, or ABSENT."""
+    for path in namespaces:
+        module = namespace(path)
+        value = ABSENT if module is None else lookup(module, name)
+        if value is not ABSENT:
+            return value
+    return ABSENT

@@ -1,0 +1,64 @@
+"""The one door to JAX and to the host engine.
+
+`host` is NumPy with TensorFlow's manners; `xla` is `jax.numpy` with the same names and the same manners.  Op bodies
+are written against either through the argument `xp`.  JAX is imported when something first needs XLA, not before.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import Any
+
+from dovetail.base.settings import settings
+from dovetail.engine import host
+
+_LOADED: list[ModuleType] = []
+
+
+class EngineUnavailableError(RuntimeError):
+    """XLA is needed, and the engine setting or the installation rules it out."""
+
+
+def xla(reason: str = "this computation") -> Any:
+    """Returns the XLA namespace, importing JAX on first use.
+
+    Raises:
+        EngineUnavailableError: the engine is forced to "host", or JAX is not installed.
+    """
+    if _LOADED:
+        return _LOADED[0]
+    if settings.engine == "host":
+        raise EngineUnavailableError(
+            f"{reason} needs the XLA engine, and the engine is forced to 'host'. "
+            "Unset DOVETAIL_ENGINE, or set dovetail.base.settings.settings.engine = 'auto'."
+        )
+    try:
+        module = importlib.import_module("dovetail.engine.xla")
+    except ImportError as error:
+        raise EngineUnavailableError(f"{reason} needs JAX: pip install jax ({error})") from error
+    _LOADED.append(module)
+    return module
+
+
+def loaded_xla() -> Any:
+    """Returns the XLA namespace if JAX has been needed already, else None."""
+    return _LOADED[0] if _LOADED else None
+
+
+def uses_xla() -> bool:
+    """True when compiled execution is allowed by the settings."""
+    return settings.engine != "host"
+
+
+def is_tracer(value: object) -> bool:
+    """True for a value that stands for an array inside a trace."""
+    return bool(_LOADED) and isinstance(value, _LOADED[0].Tracer)
+
+
+def describe_devices() -> list[dict]:
+    """Returns `[{"kind": "CPU", "platform": "cpu", "id": 0, "name": "..."}]`, one row a device XLA sees."""
+    return xla("listing the devices").describe_devices() if uses_xla() else []
+
+
+__all__ = ["EngineUnavailableError", "describe_devices", "host", "is_tracer", "loaded_xla", "uses_xla", "xla"]

@@ -1,0 +1,165 @@
+"""The host engine: NumPy, with what NumPy does differently put right.
+
+Every name that is not defined here is NumPy's.  What differs from NumPy: sums, products and means keep the dtype of
+their input (NumPy widens int32 to int64); 16-bit floats are accumulated in float32; `argmax` returns int64; index
+updates return new arrays.  `engine/xla.py` has the same names with the same behaviour.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import warnings
+from typing import Any
+
+import numpy as np
+
+from dovetail.engine import dtypes
+
+name = "host"
+newaxis = np.newaxis
+
+# XLA gives inf and nan silently; so does this engine.  The filter touches warnings raised from Dovetail's lines only.
+warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"dovetail(\.|$)")
+
+
+def __getattr__(attribute: str) -> Any:
+    value = getattr(np, attribute)
+    globals()[attribute] = value
+    return value
+
+
+@functools.cache
+def _special() -> Any:
+    """`scipy.special`, imported when a special function is first used: it costs 0.2 s."""
+    return importlib.import_module("scipy.special")
+
+
+def _widened(function: Any) -> Any:
+    """Wraps a reduction so that it keeps its input's dtype, accumulating 16-bit floats in float32."""
+
+    @functools.wraps(function)
+    def reduce(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        dtype = x.dtype
+        if dtypes.is_half(dtype):
+            return function(x.astype(np.float32), axis=axis, keepdims=keepdims).astype(dtype)
+        return function(x, axis=axis, keepdims=keepdims, dtype=dtype)
+
+    return reduce
+
+
+sum = _widened(np.sum)
+prod = _widened(np.prod)
+
+
+def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Mean in the input's dtype; integers divide towards zero, as in TensorFlow."""
+    if x.dtype.kind in "iub":
+        total = np.sum(x, axis=axis, keepdims=keepdims, dtype=np.int64)
+        count = x.size // max(total.size, 1)
+        return np.trunc(total / count).astype(x.dtype) if count else total.astype(x.dtype)
+    wide = x.astype(np.float32) if dtypes.is_half(x.dtype) else x
+    return np.mean(wide, axis=axis, keepdims=keepdims).astype(x.dtype)
+
+
+def _extreme(ufunc: Any, empty_float: float, pick: str) -> Any:
+    def reduce(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        if x.size:
+            return ufunc.reduce(x, axis=axis, keepdims=keepdims)
+        if x.dtype.kind == "b":
+            initial: Any = empty_float > 0
+        else:
+            initial = getattr(np.iinfo(x.dtype), pick) if x.dtype.kind in "iu" else empty_float
+        return ufunc.reduce(x, axis=axis, keepdims=keepdims, initial=initial)
+
+    return reduce
+
+
+max = _extreme(np.maximum, -np.inf, "min")
+min = _extreme(np.minimum, np.inf, "max")
+
+
+def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return np.logical_and.reduce(x, axis=axis, keepdims=keepdims)
+
+
+def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return np.logical_or.reduce(x, axis=axis, keepdims=keepdims)
+
+
+def cumsum(x: Any, axis: int) -> Any:
+    return np.cumsum(x, axis=axis, dtype=x.dtype)
+
+
+def cumprod(x: Any, axis: int) -> Any:
+    return np.cumprod(x, axis=axis, dtype=x.dtype)
+
+
+def cast(x: Any, dtype: np.dtype) -> Any:
+    """Converts like XLA: float to integer saturates nowhere but truncates, complex drops the imaginary part."""
+    if x.dtype.kind == "c" and dtype.kind != "c":
+        x = x.real
+    return x.astype(dtype)
+
+
+def matmul(a: Any, b: Any) -> Any:
+    if dtypes.is_half(a.dtype):
+        return np.matmul(a.astype(np.float32), b.astype(np.float32)).astype(a.dtype)
+    return np.matmul(a, b)
+
+
+def divide(a: Any, b: Any) -> Any:
+    """True division that keeps the dtype of floats; integers give float64, as `tf.truediv` does."""
+    return np.true_divide(a, b)
+
+
+def erf(x: Any) -> Any:
+    return _special().erf(x.astype(np.float32) if dtypes.is_half(x.dtype) else x).astype(x.dtype)
+
+
+def erfc(x: Any) -> Any:
+    return _special().erfc(x.astype(np.float32) if dtypes.is_half(x.dtype) else x).astype(x.dtype)
+
+
+def erfinv(x: Any) -> Any:
+    return _special().erfinv(x.astype(np.float32) if dtypes.is_half(x.dtype) else x).astype(x.dtype)
+
+
+def lgamma(x: Any) -> Any:
+    return _special().gammaln(x).astype(x.dtype)
+
+
+def digamma(x: Any) -> Any:
+    return _special().digamma(x).astype(x.dtype)
+
+
+def rsqrt(x: Any) -> Any:
+    return np.reciprocal(np.sqrt(x))
+
+
+def logistic(x: Any) -> Any:
+    """1 / (1 + exp(-x)), exact at both ends: exp never overflows, because it sees -|x| only."""
+    z = np.exp(-np.abs(x))
+    return (np.where(x >= 0, x.dtype.type(1), z) / (1 + z)).astype(x.dtype)
+
+
+def softplus(x: Any) -> Any:
+    return np.logaddexp(x, x.dtype.type(0)).astype(x.dtype)
+
+
+def index_set(x: Any, index: Any, values: Any) -> Any:
+    """Returns a copy of `x` with `x[index] = values`."""
+    result = x.copy()
+    result[index] = values
+    return result
+
+
+def index_add(x: Any, index: Any, values: Any) -> Any:
+    """Returns a copy of `x` with `values` added at `index`; repeated indices add up."""
+    result = x.copy()
+    np.add.at(result, index, values)
+    return result
+
+
+def stop_gradient(x: Any) -> Any:
+    return x

@@ -1,0 +1,71 @@
+"""The one file that touches private or version-dependent names of JAX.
+
+Tracing a function that reads variables needs inputs that are not known when the trace begins: each variable becomes
+an input when it is first read.  JAX has the mechanism (a trace can append an argument) but no public name for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from jax._src import core, source_info_util
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
+
+_COMPLEX_CONTROL = frozenset({"conv_general_dilated"})
+
+
+def current_trace() -> Any:
+    """Returns the innermost trace of this thread."""
+    return core.trace_ctx.trace
+
+
+def new_argument(trace: Any, value: Any) -> Any:
+    """Appends an argument shaped like `value` to `trace`, and returns its tracer."""
+    return trace.new_arg(core.typeof(value), source_info=source_info_util.current())
+
+
+def outside_of_traces() -> Any:
+    """Returns a context in which JAX runs eagerly, whatever is being traced around it."""
+    return core.eval_context()
+
+
+def trace(function: Callable, examples: list) -> Any:
+    """Traces `function(*examples)`, which returns a flat list of arrays, into a closed jaxpr.
+
+    Arguments appended by `new_argument` while it runs follow the declared ones, in order.
+    """
+    return jax.make_jaxpr(function)(*examples)
+
+
+def as_function(closed: Any) -> Callable:
+    """Returns the traced program as a function of flat arguments that returns a list."""
+    return jaxpr_as_fun(closed)
+
+
+def prune(closed: Any, keep: list[bool]) -> Any:
+    """Returns the program without the arguments that `keep` drops (they must be unused)."""
+    jaxpr = closed.jaxpr
+    invars = [variable for variable, kept in zip(jaxpr.invars, keep, strict=True) if kept]
+    return ClosedJaxpr(jaxpr.replace(invars=invars, debug_info=None), closed.consts)
+
+
+def has_effects(closed: Any) -> bool:
+    """True when the program prints or calls back."""
+    return bool(closed.effects)
+
+
+def uses_primitive(closed: Any, names: frozenset[str] = _COMPLEX_CONTROL) -> bool:
+    """True when the program, or one nested in it, contains one of the primitives."""
+    return _uses(closed.jaxpr, names)
+
+
+def _uses(jaxpr: Any, names: frozenset[str]) -> bool:
+    for equation in jaxpr.eqns:
+        if equation.primitive.name in names:
+            return True
+        for inner in core.jaxprs_in_params(equation.params):
+            if _uses(inner, names):
+                return True
+    return False

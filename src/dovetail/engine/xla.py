@@ -1,0 +1,205 @@
+"""The XLA engine: `jax.numpy` under the names of `engine/host.py`, and everything that compiles or differentiates.
+
+Every name that is not defined here is `jax.numpy`'s.  Importing this module imports JAX; only `dovetail.engine.xla()`
+does it.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from dovetail.base.settings import settings
+from dovetail.engine import dtypes
+
+name = "xla"
+newaxis = None
+
+jax.config.update("jax_enable_x64", True)
+
+Tracer = jax.core.Tracer
+Array = jax.Array
+ShapeDtypeStruct = jax.ShapeDtypeStruct
+jit = jax.jit
+vjp = jax.vjp
+jvp = jax.jvp
+eval_shape = jax.eval_shape
+stop_gradient = lax.stop_gradient
+LeakedTracerError = jax.errors.UnexpectedTracerError
+
+
+def __getattr__(attribute: str) -> Any:
+    value = getattr(jnp, attribute)
+    globals()[attribute] = value
+    return value
+
+
+def use_compilation_cache(directory: str | None) -> None:
+    """Keeps compiled programs in `directory` between processes; None or "" switches it off."""
+    if not directory:
+        jax.config.update("jax_enable_compilation_cache", False)
+        return
+    jax.config.update("jax_compilation_cache_dir", directory)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def default_cache_dir() -> str:
+    """Returns DOVETAIL_CACHE_DIR, or the platform's cache folder + "dovetail/xla"."""
+    if settings.cache_dir is not None:
+        return settings.cache_dir
+    base = os.environ.get("XDG_CACHE_HOME") or (pathlib.Path.home() / ".cache")
+    return str(pathlib.Path(base) / "dovetail" / "xla")
+
+
+use_compilation_cache(default_cache_dir())
+
+
+def lives_on_host(array: Any) -> bool:
+    """True when NumPy can look at the array without a transfer."""
+    return _default_platform() == "cpu" or array.device.platform == "cpu"
+
+
+@functools.cache
+def _default_platform() -> str:
+    return jax.default_backend()
+
+
+def platform() -> str:
+    """Returns "cpu", "gpu" or "tpu": where arrays live by default."""
+    return jax.default_backend()
+
+
+def describe_devices() -> list[dict]:
+    """Returns one row a device: kind ("CPU", "GPU", "TPU"), platform, id, name."""
+    return [
+        {"kind": device.platform.upper(), "platform": device.platform, "id": device.id, "name": device.device_kind}
+        for device in jax.devices()
+    ]
+
+
+# ---- the names of engine/host.py ------------------------------------------------------------------------------
+
+
+def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return jnp.sum(x, axis=axis, keepdims=keepdims, dtype=x.dtype)
+
+
+def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return jnp.prod(x, axis=axis, keepdims=keepdims, dtype=x.dtype)
+
+
+def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    if x.dtype.kind in "iub":
+        total = jnp.sum(x, axis=axis, keepdims=keepdims, dtype=np.int64)
+        count = np.int64(np.maximum(x.size // np.maximum(total.size, 1), 1))
+        return lax.div(total, jnp.broadcast_to(count, total.shape)).astype(x.dtype)
+    return jnp.mean(x, axis=axis, keepdims=keepdims)
+
+
+def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return jnp.max(x, axis=axis, keepdims=keepdims, initial=None if x.size else _lowest(x.dtype))
+
+
+def min(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return jnp.min(x, axis=axis, keepdims=keepdims, initial=None if x.size else _highest(x.dtype))
+
+
+def _lowest(dtype: Any) -> Any:
+    if dtype.kind == "b":
+        return False
+    return jnp.iinfo(dtype).min if dtype.kind in "iu" else -jnp.inf
+
+
+def _highest(dtype: Any) -> Any:
+    if dtype.kind == "b":
+        return True
+    return jnp.iinfo(dtype).max if dtype.kind in "iu" else jnp.inf
+
+
+def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return jnp.all(x, axis=axis, keepdims=keepdims)
+
+
+def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return jnp.any(x, axis=axis, keepdims=keepdims)
+
+
+def cumsum(x: Any, axis: int) -> Any:
+    return jnp.cumsum(x, axis=axis, dtype=x.dtype)
+
+
+def cumprod(x: Any, axis: int) -> Any:
+    return jnp.cumprod(x, axis=axis, dtype=x.dtype)
+
+
+def cast(x: Any, dtype: np.dtype) -> Any:
+    if x.dtype.kind == "c" and dtype.kind != "c":
+        x = x.real
+    return x.astype(dtype)
+
+
+def matmul(a: Any, b: Any) -> Any:
+    """Matrix product; a rank-2 right side takes a flattened left side, which XLA's CPU product likes best."""
+    if a.ndim > 2 and b.ndim == 2:
+        return jnp.matmul(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[-1])
+    return jnp.matmul(a, b)
+
+
+def divide(a: Any, b: Any) -> Any:
+    if a.dtype.kind in "iub":
+        return jnp.true_divide(a.astype(np.float64), b.astype(np.float64))
+    return jnp.true_divide(a, b)
+
+
+erf = lax.erf
+erfc = lax.erfc
+erfinv = lax.erf_inv
+lgamma = lax.lgamma
+digamma = lax.digamma
+rsqrt = lax.rsqrt
+logistic = lax.logistic
+
+
+def softplus(x: Any) -> Any:
+    return jnp.logaddexp(x, jnp.zeros((), x.dtype))
+
+
+def index_set(x: Any, index: Any, values: Any) -> Any:
+    return x.at[index].set(values)
+
+
+def index_add(x: Any, index: Any, values: Any) -> Any:
+    return x.at[index].add(values)
+
+
+# ---- tracing ---------------------------------------------------------------------------------------------------
+
+
+def zero_cotangent(value: Any) -> Any:
+    """Returns the zero cotangent of a value: float0 zeros for integers, zeros of the same kind otherwise."""
+    if value.dtype in dtypes.DIFFERENTIABLE:
+        return jnp.zeros(value.shape, value.dtype)
+    return np.zeros(value.shape, jax.dtypes.float0)
+
+
+def in_trace() -> bool:
+    """True while JAX traces in this thread."""
+    return not jax.core.trace_state_clean()
+
+
+def block_until_ready(values: Any) -> Any:
+    return jax.block_until_ready(values)
+
+
+def debug_callback(function: Callable, *values: Any) -> None:
+    """Calls `function` on the host with the run-time values, in program order."""
+    jax.debug.callback(function, *values, ordered=True)

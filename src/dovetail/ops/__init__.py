@@ -1,0 +1,1 @@
+"""The op table: one function per op, a file per family."""

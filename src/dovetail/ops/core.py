@@ -1,0 +1,404 @@
+"""The op table's engine room: what an op is, and how a call of one runs.
+
+An op is one pure function on arrays, `body(xp, *tensors, **attributes)`.  `Op` adds what is derived from it.  A call
+runs in one of four ways: at once on the host engine, compiled by XLA, inlined into a surrounding trace, or recorded as
+a node of a symbolic graph; whichever it is, active tapes note it.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dovetail.base.errors import (
+    DataDependentShapeError,
+    InaccessibleTensorError,
+    InvalidArgumentError,
+    OpError,
+    OperatorNotAllowedInGraphError,
+    at_user_location,
+)
+from dovetail.base.settings import settings, state
+from dovetail.engine import EngineUnavailableError, dtypes, host, is_tracer, loaded_xla, xla
+from dovetail.ops.attrs import CANONICAL, is_symbolic
+from dovetail.ops.promotion import result_dtype
+from dovetail.tensor import dtype as dt
+from dovetail.tensor.convert import as_array, convert_to_tensor
+from dovetail.tensor.symbolic import SymbolicTensor
+from dovetail.tensor.tensor import Tensor, TensorLike
+
+_ndarray = np.ndarray
+_OURS = (OpError, DataDependentShapeError, OperatorNotAllowedInGraphError, EngineUnavailableError)
+OPS: dict[str, Op] = {}
+
+
+class Op:
+    """One row of the op table.
+
+    Attributes:
+        name: TensorFlow's name of it, such as "reduce_sum".
+        body: `body(xp, *tensors, **attributes)`, a pure function on arrays.
+        tensors: names of the tensor parameters; the last may be variadic.
+        variadic: whether the last tensor parameter takes any number of tensors.
+        attributes: name -> (default, canonicalizer); no default: `inspect.Parameter.empty`.
+        same_dtype: how many leading tensor parameters must agree in dtype (-1: all, 0: none).
+        differentiable: False for ops whose outputs do not depend smoothly on any input.
+        gradients: one function a tensor parameter, `f(g, out, *inputs, **attributes) -> gradient`, or one function for
+            variadic ops that returns all of them; None: JAX's VJP of the body.
+        shape: rule `f(*shapes, **attributes) -> shape` for symbolic calls; None: inferred by abstract evaluation.
+        dtype: rule `f(*dtypes, **attributes) -> dtype`; None: the first tensor's.
+        engine: "both", "host" (the output's shape depends on values) or "xla" (NumPy cannot express it).
+        public: the public function, for graphs and error messages.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        body: Callable,
+        *,
+        same_dtype: int = -1,
+        differentiable: bool = True,
+        gradients: Any = None,
+        shape: Callable | None = None,
+        dtype: Callable | None = None,
+        engine: str = "both",
+        keep_on_trace: bool = False,
+    ) -> None:
+        self.name, self.body, self.__doc__ = name, body, body.__doc__
+        self.same_dtype, self.differentiable, self.gradients = same_dtype, differentiable, gradients
+        self.shape, self.dtype, self.engine = shape, dtype, engine
+        self.keep_on_trace = keep_on_trace
+        self.public: Any = None
+        self.tensors, self.optional, self.variadic, self.attributes = _parameters(body)
+        self._bound: dict[tuple, Bound] = {}
+        self._default: Bound | None = None
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+    def gradient(self, *rules: Any) -> Op:
+        """Adds the gradient rules: one a tensor parameter (None: not differentiable in it)."""
+        self.gradients = rules
+        return self
+
+    def bind(self, attributes: dict) -> Bound:
+        """Returns the op with its attributes fixed; the same object for the same attributes."""
+        if not attributes:
+            if self._default is None:
+                self._default = self._bind({})
+            return self._default
+        try:
+            key = (*attributes.items(), *map(type, attributes.values()))
+            found = self._bound.get(key)
+            if found is None:
+                found = self._bound[key] = self._bind(attributes)
+            return found
+        except TypeError:  # an unhashable value, such as a list
+            return self._bind(attributes)
+
+    def _bind(self, attributes: dict) -> Bound:
+        values = {}
+        for name, (default, canonical) in self.attributes.items():
+            value = attributes.get(name, default)
+            if value is inspect.Parameter.empty:
+                raise TypeError(f"{self.name}: missing the argument {name!r}{at_user_location()}")
+            try:
+                values[name] = value if canonical is None else canonical(value)
+            except DataDependentShapeError as error:
+                raise DataDependentShapeError(self.name, f"{self.name}: {error}{at_user_location()}") from None
+            except (TypeError, ValueError) as error:
+                raise InvalidArgumentError(
+                    f"{self.name}: bad value {value!r} for {name!r}: {error}{at_user_location()}"
+                ) from None
+        for name in attributes:
+            if name not in self.attributes:
+                raise TypeError(f"{self.name}: unknown argument {name!r}{at_user_location()}")
+        key = ("canonical", *((name, _typed(value)) for name, value in values.items()))
+        found = self._bound.get(key)
+        if found is None:
+            found = self._bound[key] = Bound(self, values)
+        return found
+
+    def __call__(self, *args: Any, **attributes: Any) -> Any:
+        return self.call(args, attributes)
+
+    def call(self, args: tuple, attributes: dict, promote: bool = False) -> Any:
+        """Runs the op on tensors or things that convert to them."""
+        for value in attributes.values():
+            kind = type(value)
+            if (kind is SymbolicTensor or kind is list or kind is tuple) and is_symbolic(value):
+                return _symbolic[0](self, args, attributes, promote)
+        for arg in args:
+            if type(arg) is not Tensor:
+                args = as_tensors(self, args, promote)
+                break
+        else:
+            if self.same_dtype and len(args) > 1:
+                args = _checked(self, args, promote)
+        for arg in args:
+            if type(arg) is SymbolicTensor:
+                return _symbolic[0](self, args, attributes, promote)
+        return execute(self.bind(attributes), args)
+
+
+class Bound:
+    """An op with fixed attributes: the unit that is compiled, cached and differentiated."""
+
+    __slots__ = ("_compiled", "_inline", "_vjp_ops", "attributes", "host", "op")
+
+    def __init__(self, op: Op, attributes: dict) -> None:
+        self.op, self.attributes = op, attributes
+        self.host = functools.partial(op.body, host, **attributes)
+        self._compiled: Any = None
+        self._inline: Any = None
+        self._vjp_ops: dict = {}
+
+    @property
+    def inline(self) -> Callable:
+        """The body on the XLA engine, for use inside a trace."""
+        if self._inline is None:
+            self._inline = functools.partial(self.op.body, xla(self.op.name), **self.attributes)
+        return self._inline
+
+    @property
+    def compiled(self) -> Callable:
+        """The body on the XLA engine, compiled once per input signature."""
+        if self._compiled is None:
+            self._compiled = xla(self.op.name).jit(self.inline)
+        return self._compiled
+
+    def vjp_op(self, needed: tuple[int, ...], num_inputs: int) -> Op:
+        """Returns the op that maps `(*inputs, *output cotangents)` to the cotangents of the `needed` inputs."""
+        key = (needed, num_inputs)
+        found = self._vjp_ops.get(key)
+        if found is None:
+            found = self._vjp_ops[key] = Op(
+                self.op.name + "_gradient", _vjp_body(self, needed, num_inputs), same_dtype=0, engine="xla"
+            )
+        return found
+
+
+def _vjp_body(bound: Bound, needed: tuple[int, ...], num_inputs: int) -> Callable:
+    def gradient(xp: Any, *arrays: Any) -> Any:
+        inputs, cotangents = arrays[:num_inputs], arrays[num_inputs:]
+
+        def forward(*wanted: Any) -> tuple:
+            values = list(inputs)
+            for position, value in zip(needed, wanted, strict=True):
+                values[position] = value
+            out = bound.op.body(xp, *values, **bound.attributes)
+            return tuple(out) if isinstance(out, tuple | list) else (out,)
+
+        outputs, pullback = xp.vjp(forward, *(inputs[position] for position in needed))
+        padded = tuple(
+            xp.zero_cotangent(out) if out.dtype not in dtypes.DIFFERENTIABLE else cotangent
+            for out, cotangent in zip(outputs, cotangents, strict=True)
+        )
+        return tuple(pullback(padded))
+
+    return gradient
+
+
+def _parameters(body: Callable) -> tuple[tuple, int, bool, dict]:
+    """Reads tensor parameters and attributes off the body's signature."""
+    tensors, attributes, variadic, optional = [], {}, False, 0
+    for position, parameter in enumerate(inspect.signature(body).parameters.values()):
+        if position == 0:
+            continue
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+            attributes[parameter.name] = (parameter.default, CANONICAL.get(str(parameter.annotation)))
+        elif parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            tensors.append(parameter.name)
+            variadic = True
+        elif parameter.kind is not inspect.Parameter.VAR_KEYWORD:
+            tensors.append(parameter.name)
+            optional += parameter.default is not inspect.Parameter.empty
+    return tuple(tensors), optional, variadic, attributes
+
+
+def _typed(value: Any) -> Any:
+    """Distinguishes 1, 1.0 and True, which are equal as dictionary keys."""
+    return (value, type(value)) if isinstance(value, int | float | complex) else value
+
+
+_symbolic: list[Callable] = []
+
+
+def use_symbolic_handler(handler: Callable) -> None:
+    """Tells who records calls on symbolic tensors; the graph layer installs itself here."""
+    _symbolic[:] = [handler]
+
+
+# ---- arguments --------------------------------------------------------------------------------------------------
+
+
+def as_tensors(op: Op, args: tuple, promote: bool = False) -> tuple:
+    """Converts the arguments of a call to tensors, plain numbers to the dtype of the tensors beside them."""
+    result: list[Any] = list(args)
+    group = len(args) if op.same_dtype < 0 else op.same_dtype
+    hint = None
+    for position, arg in enumerate(args):
+        kind = type(arg)
+        if kind is not Tensor and kind is not SymbolicTensor:
+            if not isinstance(arg, TensorLike):
+                continue
+            result[position] = arg = arg if isinstance(arg, Tensor) else arg._tensor()
+        if hint is None and position < group:
+            hint = arg.dtype
+    for position, arg in enumerate(result):
+        if arg is None or isinstance(arg, TensorLike):
+            continue
+        wanted = hint if position < group else None
+        result[position] = _converted(op, arg, wanted, promote)
+        if wanted is None and position < group and not isinstance(arg, int | float | bool):
+            hint = result[position].dtype
+    return _checked(op, tuple(result), promote)
+
+
+def _converted(op: Op, arg: Any, hint: Any, promote: bool) -> Any:
+    """Converts one argument; `hint` is the dtype that the tensors beside it have."""
+    if hint is None or (promote and not isinstance(arg, int | float | bool)):
+        return convert_to_tensor(arg)
+    if promote and _needs_promotion(arg, hint):
+        return convert_to_tensor(arg, dtype_hint=settings.floatx if isinstance(arg, float) else None)
+    try:
+        converted = as_array(arg, hint.numpy_dtype)
+        return converted if isinstance(converted, TensorLike) else Tensor(converted)
+    except (TypeError, ValueError) as error:
+        natural = convert_to_tensor(arg)
+        if natural.dtype == hint:
+            return natural
+        raise _type_error(
+            f"{op.name}: cannot use {arg!r:.60} beside a tensor of dtype {hint.name} ({error})"
+        ) from None
+
+
+class _InvalidTypeError(InvalidArgumentError, TypeError):
+    """A dtype mismatch: TensorFlow raises InvalidArgumentError in some places and TypeError in others."""
+
+
+def _type_error(message: str) -> Exception:
+    return _InvalidTypeError(message + at_user_location())
+
+
+def _needs_promotion(arg: Any, hint: Any) -> bool:
+    return (isinstance(arg, float) and not hint.is_floating and not hint.is_complex) or (
+        isinstance(arg, int) and not isinstance(arg, bool) and hint.is_bool
+    )
+
+
+def _checked(op: Op, args: tuple, promote: bool) -> tuple:
+    """Checks that the op's dtype group agrees, or makes it agree (`keras.ops`)."""
+    group = args if op.same_dtype < 0 else args[: op.same_dtype]
+    first = None
+    for arg in group:
+        if arg is None:
+            continue
+        kind = arg._value.dtype if type(arg) is Tensor else arg.dtype.numpy_dtype
+        if first is None:
+            first = kind
+        elif kind != first:
+            if promote:
+                wanted = result_dtype([a.dtype for a in group if a is not None])
+                cast = tuple(a if a is None or a.dtype == wanted else a._astype(wanted) for a in group)
+                return cast + args[len(cast) :]
+            raise _type_error(_mismatch(op, group))
+    return args
+
+
+def _mismatch(op: Op, group: tuple) -> str:
+    names = [a.dtype.name for a in group if a is not None]
+    other = next(name for name in names if name != names[0])
+    fix = max((names[0], other), key=lambda name: (dt.as_dtype(name).is_floating, dt.as_dtype(name).size))
+    return (
+        f"{op.name}: the tensors have different dtypes: {', '.join(names)}. Tensors are not converted implicitly; "
+        f"write tf.cast(x, tf.{fix})"
+    )
+
+
+# ---- execution --------------------------------------------------------------------------------------------------
+
+
+def execute(bound: Bound, args: tuple) -> Any:
+    """Runs a bound op on Tensors (or None for absent ones), on the engine that fits, and tells the tapes."""
+    values: list[Any] = []
+    size, traced, on_host = 0, False, True
+    for arg in args:
+        if arg is None:
+            values.append(None)
+            continue
+        value = arg._value
+        values.append(value)
+        if type(value) is _ndarray:
+            size += value.size
+        elif is_tracer(value):
+            traced = True
+        else:
+            size += value.size
+            on_host = on_host and loaded_xla().lives_on_host(value)
+    op = bound.op
+    try:
+        if traced:
+            out = _run_traced(bound, values)
+        elif op.engine == "host" or (
+            op.engine == "both" and ((on_host and size <= settings.active_limit) or state.host_only)
+        ):
+            out = bound.host(*[v if type(v) is _ndarray or v is None else np.asarray(v) for v in values])
+        else:
+            out = bound.compiled(*values)
+    except _OURS:
+        raise
+    except (ValueError, TypeError, IndexError, NotImplementedError) as error:
+        raise explained(bound, args, error) from (None if settings.traceback_filtering else error)
+    outputs = tuple(_wrap(o) for o in out) if type(out) is tuple or type(out) is list else None
+    result = outputs if outputs is not None else _wrap(out)
+    if state.tapes and op.differentiable:
+        record = outputs if outputs is not None else (result,)
+        for tape in state.tapes:
+            tape.record(bound, args, record)
+    return result
+
+
+def _wrap(value: Any) -> Tensor:
+    if type(value) is _ndarray or not isinstance(value, np.generic):
+        return Tensor(value)
+    return Tensor(np.asarray(value))
+
+
+def _run_traced(bound: Bound, values: list) -> Any:
+    if bound.op.engine == "host":
+        raise DataDependentShapeError(
+            bound.op.name,
+            f"{bound.op.name}: the shape of its result depends on the values, so it cannot be compiled by XLA"
+            f"{at_user_location()}",
+        )
+    return bound.inline(*values)
+
+
+def explained(bound: Bound, args: tuple, error: Exception) -> Exception:
+    """Returns the error that a user can act on: the op, what it received, what went wrong, and where."""
+    if loaded_xla() and isinstance(error, loaded_xla().LeakedTracerError):
+        return InaccessibleTensorError(
+            f"{bound.op.name}: a tensor of a compiled function was used after the function had returned. Return it from "
+            f"the function, or keep it in a tf.Variable{at_user_location()}"
+        )
+    received = ", ".join(
+        f"{name}: {tuple(arg.shape)} {arg.dtype.name}" for name, arg in _named(bound.op, args) if arg is not None
+    )
+    attributes = ", ".join(f"{k}={v!r}" for k, v in bound.attributes.items() if v is not None and not callable(v))
+    first_line = str(error).strip().split("\n")[0]
+    return InvalidArgumentError(
+        f"{bound.op.name}: {first_line}. Received {received}{'; ' + attributes if attributes else ''}"
+        f"{at_user_location()}"
+    )
+
+
+def _named(op: Op, args: tuple) -> list:
+    names = list(op.tensors)
+    if op.variadic:
+        names = names[:-1] + [f"{names[-1]}[{i}]" for i in range(len(args) - len(names) + 1)]
+    return list(zip(names, args, strict=False))

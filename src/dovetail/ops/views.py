@@ -1,0 +1,183 @@
+"""The public namespaces as views on the op table.
+
+An op states the names it goes by in one string, separated by spaces:
+
+    "reduce_sum math.reduce_sum ops.sum(x) K.sum(x,axis=None)"
+
+A name without a dot belongs to `tf`, "math.f" to `tf.math`, "ops.f" to `keras.ops`, "K.f" to `keras.backend`.  The
+parentheses rename parameters by position (and may change defaults); what they leave out keeps the op's own name.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from dovetail.base.errors import at_user_location, suggest
+from dovetail.ops.core import OPS, Op
+
+NAMESPACES: dict[str, dict[str, Any]] = {}
+_EMPTY = inspect.Parameter.empty
+_ROOTS = {"ops": "keras.ops", "K": "keras.backend"}
+
+
+def namespace_of(name: str) -> tuple[str, str]:
+    """Splits a stated name into the namespace and the name in it: "math.abs" -> ("tf.math", "abs")."""
+    head, _, last = name.rpartition(".")
+    if not head:
+        return "tf", last
+    first, _, rest = head.partition(".")
+    root = _ROOTS.get(first, "tf." + first)
+    return (f"{root}.{rest}" if rest else root), last
+
+
+def publish(name: str, value: Any) -> None:
+    """Puts `value` under a stated name; a name can be stated only once."""
+    namespace, last = namespace_of(name)
+    table = NAMESPACES.setdefault(namespace, {})
+    if last in table:
+        raise ValueError(f"{namespace}.{last} is stated twice")
+    table[last] = value
+
+
+def export(names: str) -> Callable:
+    """Decorator: publishes a Python function (one that is built from ops) under the stated names."""
+
+    def decorate(function: Callable) -> Callable:
+        for name in names.split():
+            publish(name, function)
+        return function
+
+    return decorate
+
+
+def register(op: Op, names: str, make: Callable | None = None) -> Op:
+    """Enters an op into the table and publishes a view for each of its names.
+
+    Args:
+        op: the op.
+        names: the stated names.
+        make: builds a faster view from `(op, promote)` for names without renamed parameters.
+    """
+    if op.name in OPS:
+        raise ValueError(f"the op {op.name!r} is defined twice")
+    OPS[op.name] = op
+    for stated in names.split():
+        name, _, renames = stated.partition("(")
+        view = _view(op, name, renames.rstrip(")"), make)
+        publish(name, view)
+        if op.public is None:
+            op.public = view
+    return op
+
+
+def _view(op: Op, name: str, renames: str, make: Callable | None) -> Callable:
+    namespace, last = namespace_of(name)
+    promote = namespace.startswith("keras.ops")
+    parameters = _visible(op, renames)
+    fast = make(op, promote) if make else None
+    view = _binder(op, f"{namespace}.{last}", parameters, promote, fast)
+    view.__name__, view.__qualname__, view.__doc__ = last, last, op.__doc__
+    view.__module__ = namespace.replace("tf", "dovetail", 1) if namespace.startswith("tf") else "dovetail." + namespace
+    kinds = inspect.Parameter
+    shown = [kinds(p.visible, kinds.POSITIONAL_OR_KEYWORD, default=p.default) for p in parameters]
+    if not any(p.visible == "name" for p in parameters):
+        shown.append(kinds("name", kinds.KEYWORD_ONLY, default=None))
+    view.__signature__ = inspect.Signature(_ordered(shown))
+    view.op = op
+    return view
+
+
+def _ordered(parameters: list) -> list:
+    """Makes parameters without a default that follow one with a default keyword-only, as Python demands."""
+    result, seen_default = [], False
+    for parameter in parameters:
+        if parameter.kind is not parameter.KEYWORD_ONLY:
+            seen_default = seen_default or parameter.default is not _EMPTY
+            if seen_default and parameter.default is _EMPTY:
+                parameter = parameter.replace(default=None)
+        result.append(parameter)
+    return result
+
+
+class _Parameter:
+    __slots__ = ("canonical", "default", "is_tensor", "visible")
+
+    def __init__(self, visible: str, canonical: str, is_tensor: bool, default: Any) -> None:
+        self.visible, self.canonical, self.is_tensor, self.default = visible, canonical, is_tensor, default
+
+
+def _visible(op: Op, renames: str) -> list[_Parameter]:
+    """Returns the parameters as this view shows them."""
+    required = len(op.tensors) - op.optional
+    own = [(name, True, _EMPTY if i < required else None) for i, name in enumerate(op.tensors)]
+    own += [(name, False, default) for name, (default, _) in op.attributes.items()]
+    entries = [entry for entry in renames.split(",") if entry]
+    if len(entries) > len(own):
+        raise ValueError(f"{op.name}: {renames!r} renames more parameters than there are")
+    result = []
+    for position, (canonical, is_tensor, default) in enumerate(own):
+        visible = canonical
+        if position < len(entries):
+            visible, equals, text = entries[position].partition("=")
+            default = ast.literal_eval(text) if equals else default
+        result.append(_Parameter(visible, canonical, is_tensor, default))
+    return result
+
+
+def _binder(op: Op, label: str, parameters: list[_Parameter], promote: bool, fast: Callable | None) -> Callable:
+    """Returns the public function: it sorts the caller's arguments into tensors and attributes."""
+    by_name = {p.visible: p for p in parameters}
+    num_tensors = len(op.tensors)
+    call = op.call
+    defaults = {p.canonical: p.default for p in parameters if not p.is_tensor and p.default is not _EMPTY}
+    own = {n: d for n, (d, _) in op.attributes.items()}
+    changed = {n: d for n, d in defaults.items() if d is not own[n]}
+    variadic = op.variadic
+
+    def view(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs and len(args) == num_tensors and not variadic:
+            return fast(*args) if fast is not None else call(args, changed, promote)
+        tensors: list[Any] = [_EMPTY] * num_tensors
+        attributes = dict(changed)
+        if len(args) > len(parameters):
+            if len(args) == len(parameters) + 1 and isinstance(args[-1], str | None):
+                args = args[:-1]
+            else:
+                raise TypeError(f"{label} takes {len(parameters)} arguments, {len(args)} were given{at_user_location()}")
+        for position, value in enumerate(args):
+            if position < num_tensors:
+                tensors[position] = value
+            else:
+                attributes[parameters[position].canonical] = value
+        for key, value in kwargs.items():
+            parameter = by_name.get(key)
+            if parameter is None:
+                if key == "name":
+                    continue
+                raise TypeError(f"{label}: unknown argument {key!r}.{suggest(key, by_name)}{at_user_location()}")
+            if parameter.is_tensor:
+                tensors[parameters.index(parameter)] = value
+            else:
+                attributes[parameter.canonical] = value
+        for position, value in enumerate(tensors):
+            if value is _EMPTY:
+                if parameters[position].default is _EMPTY:
+                    missing = parameters[position].visible
+                    raise TypeError(f"{label}: missing the argument {missing!r}{at_user_location()}")
+                tensors[position] = parameters[position].default
+        if variadic:
+            tensors = [*tensors[:-1], *_sequence(label, parameters[num_tensors - 1].visible, tensors[-1])]
+        return call(tuple(tensors), attributes, promote)
+
+    return view
+
+
+def _sequence(label: str, name: str, values: Any) -> Any:
+    if isinstance(values, list | tuple):
+        return values
+    if hasattr(values, "__iter__"):
+        return list(values)
+    raise TypeError(f"{label}: {name} must be a list of tensors, received {type(values).__name__}{at_user_location()}")

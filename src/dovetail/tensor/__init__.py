@@ -1,0 +1,29 @@
+"""Tensors, variables, shapes, dtypes, and the conversion of everything else into them."""
+
+from dovetail.tensor.convert import as_array, convert_to_tensor, is_tensor, register_conversion
+from dovetail.tensor.dtype import DType, as_dtype
+from dovetail.tensor.shape import TensorShape
+from dovetail.tensor.spec import TensorSpec, TypeSpec
+from dovetail.tensor.symbolic import SymbolicTensor
+from dovetail.tensor.tensor import Tensor, TensorLike
+from dovetail.tensor.variable import DryRunScope, Scope, Variable, enter_scope, is_variable
+
+__all__ = [
+    "DType",
+    "DryRunScope",
+    "Scope",
+    "SymbolicTensor",
+    "Tensor",
+    "TensorLike",
+    "TensorShape",
+    "TensorSpec",
+    "TypeSpec",
+    "Variable",
+    "as_array",
+    "as_dtype",
+    "convert_to_tensor",
+    "enter_scope",
+    "is_tensor",
+    "is_variable",
+    "register_conversion",
+]

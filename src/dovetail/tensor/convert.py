@@ -1,0 +1,197 @@
+"""`tf.convert_to_tensor`: Python values, NumPy arrays and everything array-like become tensors.
+
+Rules: Python floats become float32 and Python ints int32 unless a dtype says otherwise; NumPy arrays keep their dtype;
+a list that contains tensors is stacked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dovetail.base.errors import at_user_location
+from dovetail.engine import is_tracer, loaded_xla
+from dovetail.tensor import dtype as dt
+from dovetail.tensor.symbolic import SymbolicTensor
+from dovetail.tensor.tensor import Tensor, TensorLike
+
+_FLOAT32, _INT32, _FLOAT64, _INT64 = (np.dtype(name) for name in ("float32", "int32", "float64", "int64"))
+_SCALARS = {float: _FLOAT32, int: _INT32, bool: np.dtype(bool), complex: np.dtype(np.complex128)}
+_converters: list[tuple[type, Callable]] = []
+_stack: list[Callable] = []
+
+
+def register_conversion(kind: type, function: Callable[[Any, Any], Any]) -> None:
+    """Makes `function(value, dtype)` convert instances of `kind` (`tf.register_tensor_conversion_function`)."""
+    _converters.insert(0, (kind, function))
+
+
+def use_stack(function: Callable[[list], Any]) -> None:
+    """Tells how a list of tensors becomes one; the op table installs its `stack`."""
+    _stack[:] = [function]
+
+
+def is_tensor(value: Any) -> bool:
+    """True for a tensor, a variable or a symbolic tensor (`tf.is_tensor`)."""
+    return isinstance(value, TensorLike)
+
+
+def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, name: str | None = None) -> Any:
+    """Returns `value` as a Tensor.
+
+    Args:
+        value: number, string, nested list, NumPy array, tensor, variable, or an object with `__array__`.
+        dtype: required dtype; a tensor of another dtype is an error, as in TensorFlow.
+        dtype_hint: preferred dtype, used when the value converts to it.
+
+    Raises:
+        TypeError: the value has no dtype that a tensor can hold, or its dtype contradicts `dtype`.
+        ValueError: nested lists of uneven lengths.
+    """
+    wanted = None if dtype is None else dt.numpy_dtype(dtype)
+    if isinstance(value, TensorLike):
+        return _existing(value, wanted)
+    hint = None if dtype_hint is None else dt.numpy_dtype(dtype_hint)
+    if wanted is None and hint is not None:
+        try:
+            return Tensor(as_array(value, hint))
+        except (TypeError, ValueError):
+            return Tensor(as_array(value, None))
+    result = as_array(value, wanted)
+    return result if isinstance(result, TensorLike) else Tensor(result)
+
+
+def _existing(value: Any, wanted: Any) -> Any:
+    tensor = value if isinstance(value, SymbolicTensor) else value if type(value) is Tensor else value._tensor()
+    if wanted is not None and tensor.dtype.numpy_dtype != wanted:
+        raise ValueError(
+            f"tf.convert_to_tensor: the tensor has dtype {tensor.dtype.name}, requested {dt.from_numpy(wanted).name}. "
+            f"Use tf.cast(x, '{dt.from_numpy(wanted).name}'){at_user_location()}"
+        )
+    return tensor
+
+
+def as_array(value: Any, dtype: np.dtype | None) -> Any:
+    """Returns a fresh NumPy array of a Python or NumPy value (or a Tensor, for values that hold tensors)."""
+    kind = type(value)
+    if kind in _SCALARS:
+        return _scalar(value, _SCALARS[kind], dtype)
+    if kind is np.ndarray:
+        return _from_numpy(value, dtype)
+    for registered, function in _converters:
+        if isinstance(value, registered):
+            return function(value, dtype)
+    if isinstance(value, str | bytes):
+        return _strings(value, dtype)
+    if isinstance(value, np.generic):
+        return _from_numpy(np.asarray(value), dtype)
+    if value is None:
+        raise ValueError(f"Attempt to convert a value (None) with an unsupported type to a Tensor{at_user_location()}")
+    if isinstance(value, list | tuple | range):
+        return _from_list(value, dtype)
+    if loaded_xla() and (is_tracer(value) or isinstance(value, loaded_xla().Array)):
+        return value if dtype is None or value.dtype == dtype else value.astype(dtype)
+    if hasattr(value, "__array__"):
+        return _from_numpy(np.asarray(value), dtype)
+    raise TypeError(
+        f"tf.convert_to_tensor: cannot make a tensor of {type(value).__name__} {str(value)[:60]!r}{at_user_location()}"
+    )
+
+
+def _scalar(value: Any, natural: np.dtype, dtype: np.dtype | None) -> np.ndarray:
+    if dtype is None:
+        if natural is _INT32 and not -(1 << 31) <= value < 1 << 31:
+            natural = _INT64
+        return np.array(value, natural)
+    if dtype.kind in "iu" and natural.kind in "fcb" or (dtype.kind in "fc" and natural.kind == "b"):
+        raise TypeError(f"Cannot convert {value!r} to a tensor of dtype {dt.from_numpy(dtype).name}{at_user_location()}")
+    if dtype.kind == "b" and natural.kind != "b":
+        raise TypeError(f"Cannot convert {value!r} to a tensor of dtype bool{at_user_location()}")
+    return np.array(value, dtype)
+
+
+def _from_numpy(value: np.ndarray, dtype: np.dtype | None) -> np.ndarray:
+    if value.dtype.kind in "SUO":
+        return _strings(value, dtype)
+    if dtype is None:
+        dt.from_numpy(value.dtype)
+        return value.copy()
+    if dtype.kind in "iu" and value.dtype.kind in "fc":
+        raise TypeError(
+            f"Cannot convert an array of {value.dtype} to {dt.from_numpy(dtype).name} without loss; "
+            f"use tf.cast{at_user_location()}"
+        )
+    return value.astype(dtype)
+
+
+def _strings(value: Any, dtype: np.dtype | None) -> Any:
+    if dtype is not None and dtype.kind != "O":
+        raise ValueError(f"Cannot convert the string {str(value)[:60]!r} to dtype {dt.from_numpy(dtype).name}")
+    array = np.asarray(value, dtype=object)
+    flat = array.reshape(-1)
+    if any(isinstance(item, TensorLike) for item in flat):
+        return _from_list(array.tolist(), dtype)
+    encoded = np.empty(flat.shape, object)
+    for index, item in enumerate(flat):
+        if not isinstance(item, str | bytes):
+            raise ValueError(f"Cannot make a tensor of an array that holds {type(item).__name__} objects")
+        encoded[index] = item.encode() if isinstance(item, str) else bytes(item)
+    return encoded.reshape(array.shape)
+
+
+def _from_list(value: Any, dtype: np.dtype | None) -> Any:
+    leaf = _first_leaf(value)
+    if _holds_tensor(value):
+        parts = [convert_to_tensor(item, dtype_hint=_hint_of(value, dtype)) for item in value]
+        stacked = _stack[0](parts)
+        return stacked._value if type(stacked) is Tensor else stacked
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"Can't convert a non-rectangular Python sequence to a Tensor.{at_user_location()}") from None
+    if array.dtype.kind in "SUO":
+        return _strings(value, dtype)
+    if dtype is not None:
+        checked = array if not array.size or isinstance(leaf, np.generic | np.ndarray) else None
+        return _from_numpy(array, dtype) if checked is not None else _python_numbers(array, dtype)
+    if isinstance(leaf, np.generic | np.ndarray):
+        return array
+    if array.dtype == _FLOAT64:
+        return array.astype(_FLOAT32)
+    if array.dtype == _INT64 and (not array.size or (array.min() >= -(1 << 31) and array.max() < 1 << 31)):
+        return array.astype(_INT32)
+    return array
+
+
+def _python_numbers(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    if dtype.kind in "iu" and array.dtype.kind in "fc":
+        raise TypeError(f"Cannot convert {array.tolist()!r:.60} to a tensor of dtype {dt.from_numpy(dtype).name}")
+    return array.astype(dtype)
+
+
+def _first_leaf(value: Any) -> Any:
+    while isinstance(value, list | tuple | range) and len(value):
+        value = value[0]
+    return value
+
+
+def _holds_tensor(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return any(_holds_tensor(item) for item in value)
+    return isinstance(value, TensorLike) or is_tracer(value)
+
+
+def _hint_of(value: Any, dtype: np.dtype | None) -> Any:
+    """Returns the dtype of the first tensor inside, which plain numbers beside it take."""
+    if dtype is not None:
+        return dt.from_numpy(dtype)
+    if isinstance(value, TensorLike):
+        return value.dtype
+    if isinstance(value, list | tuple):
+        for item in value:
+            found = _hint_of(item, None)
+            if found is not None:
+                return found
+    return None

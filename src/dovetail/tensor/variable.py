@@ -1,0 +1,338 @@
+"""`tf.Variable`: the one stateful object.
+
+A variable holds a Tensor and replaces it on assignment.  While a function is traced, reads and writes go to the
+active scope (`state.scope`) instead, which turns them into inputs and outputs of the traced program.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+from dovetail.base.errors import at_user_location
+from dovetail.base.settings import state
+from dovetail.engine import dtypes, is_tracer
+from dovetail.tensor import dtype as dt
+from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.shape import TensorShape
+from dovetail.tensor.tensor import Reference, Tensor, TensorLike
+
+_ids = itertools.count()
+
+
+class Scope:
+    """Where variable reads and writes go while it is active.  Subclasses decide what a first read gives.
+
+    Attributes:
+        tensors: what each variable holds inside the scope, by `id`.
+        read: the variables that were touched, by `id`, in order of first use.
+        written: those that were assigned, by `id`.
+    """
+
+    may_create = True
+
+    def __init__(self) -> None:
+        self.tensors: dict[int, Tensor] = {}
+        self.read: dict[int, Variable] = {}
+        self.written: dict[int, Variable] = {}
+
+    def first_read(self, variable: Variable) -> Tensor:
+        raise NotImplementedError
+
+    def tensor(self, variable: Variable) -> Tensor:
+        """Returns what the variable holds in this scope."""
+        key = id(variable)
+        found = self.tensors.get(key)
+        if found is None:
+            found = self.tensors[key] = self.first_read(variable)
+            self.read[key] = variable
+        return found
+
+    def assign(self, variable: Variable, value: Tensor) -> None:
+        self.tensor(variable)
+        self.tensors[id(variable)] = value
+        self.written[id(variable)] = variable
+
+    def created(self, variable: Variable) -> None:
+        """Called for each variable that is created while the scope is active."""
+
+
+class DryRunScope(Scope):
+    """Writes stay inside: used while a model is built, when layers run on symbolic tensors."""
+
+    def first_read(self, variable: Variable) -> Tensor:
+        return variable._held
+
+
+class enter_scope:
+    """Makes `scope` the active one for a `with` block (None: back to eager)."""
+
+    __slots__ = ("scope", "previous")
+
+    def __init__(self, scope: Scope | None) -> None:
+        self.scope = scope
+
+    def __enter__(self) -> Scope | None:
+        self.previous = state.scope
+        state.scope = self.scope
+        return self.scope
+
+    def __exit__(self, *exc: object) -> None:
+        state.scope = self.previous
+
+
+class ReadTensor(Tensor):
+    """The value of a variable.  Callable, because TensorFlow spells `v.value()` and Keras `v.value`."""
+
+    __slots__ = ()
+
+    def __call__(self) -> Tensor:
+        return Tensor(self._value)
+
+
+class Variable(TensorLike):
+    """A tensor that can be assigned to.
+
+    Args:
+        initial_value: a value, or a function without arguments that returns it.
+        trainable: whether gradient tapes watch it by themselves.
+        name: shown in errors and summaries.
+        dtype: converts the initial value.
+        shape: must be compatible with the initial value's; a shape with unknown sizes allows changes of size.
+        constraint: function applied by optimizers after each update.
+
+    Differs from TensorFlow: `value` works both as a property and as a method.
+    """
+
+    def __init__(
+        self,
+        initial_value: Any = None,
+        trainable: bool | None = None,
+        validate_shape: bool = True,
+        caching_device: Any = None,
+        name: str | None = None,
+        variable_def: Any = None,
+        dtype: Any = None,
+        import_scope: Any = None,
+        constraint: Any = None,
+        synchronization: Any = None,
+        aggregation: Any = None,
+        shape: Any = None,
+        experimental_enable_variable_lifting: bool = True,
+    ) -> None:
+        if initial_value is None:
+            raise ValueError(f"tf.Variable: pass an initial_value{at_user_location()}")
+        scope = state.scope
+        if scope is not None and not scope.may_create:
+            raise ValueError(
+                f"tf.Variable {name or ''!r} is created on a later call of a tf.function. Variables must be created "
+                "once: create it outside of the function, or guard it: `if self.v is None: self.v = tf.Variable(...)`"
+                f"{at_user_location()}"
+            )
+        with enter_scope(None):
+            value = initial_value() if callable(initial_value) else initial_value
+            if dtype is not None and isinstance(value, TensorLike) and value.dtype != dtype:
+                value = value._astype(dt.as_dtype(dtype))
+            held = convert_to_tensor(value, dtype)
+        if not isinstance(held, Tensor) or is_tracer(held._value):
+            raise ValueError(
+                f"tf.Variable {name or ''!r}: the initial value depends on a traced tensor. Pass a function that "
+                f"returns it: tf.Variable(lambda: ...){at_user_location()}"
+            )
+        self._held = held if type(held) is Tensor else Tensor(held._value)
+        self._trainable = True if trainable is None else bool(trainable)
+        self._declared_shape = held.shape if shape is None else TensorShape(shape)
+        self._declared_shape.assert_is_compatible_with(held.shape)
+        self._numpy_dtype = np.dtype(self._held._value.dtype)
+        self._autocast = dtypes.is_floating(self._numpy_dtype)
+        self._name = name or "Variable"
+        self._unique_id = next(_ids)
+        self.constraint = constraint
+        self.synchronization, self.aggregation = synchronization, aggregation
+        if scope is not None:
+            scope.created(self)
+
+    # ---- reading
+
+    def _tensor(self) -> Tensor:
+        """Returns the value as ops see it: inside the active scope, watched by tapes, in the autocast dtype."""
+        scope = state.scope
+        tensor = self._held if scope is None else scope.tensor(self)
+        for tape in state.tapes:
+            tape.read_variable(self, tensor)
+        if state.autocast is not None and self._autocast and state.autocast != self._numpy_dtype:
+            return tensor._astype(state.autocast)
+        return tensor
+
+    @property
+    def value(self) -> ReadTensor:
+        tensor = self._tensor()
+        result = ReadTensor(tensor._value)
+        for tape in state.tapes:
+            tape.alias(tensor, result)
+        return result
+
+    def read_value(self) -> Tensor:
+        return self._tensor()
+
+    def numpy(self) -> Any:
+        return self._tensor().numpy()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self._tensor().__array__(dtype, copy)
+
+    @property
+    def shape(self) -> TensorShape:
+        return self._declared_shape
+
+    def get_shape(self) -> TensorShape:
+        return self._declared_shape
+
+    @property
+    def dtype(self) -> dt.DType:
+        if state.autocast is not None and self._autocast:
+            return dt.from_numpy(np.dtype(state.autocast))
+        return dt.from_numpy(self._numpy_dtype)
+
+    @property
+    def ndim(self) -> int:
+        return len(self._declared_shape)
+
+    @property
+    def name(self) -> str:
+        return self._name if self._name.endswith(":0") or hasattr(self, "path") else self._name + ":0"
+
+    @property
+    def trainable(self) -> bool:
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+
+    @property
+    def device(self) -> str:
+        return self._held.device
+
+    # ---- writing
+
+    def assign(self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
+        """Replaces the value.
+
+        Raises:
+            ValueError: the shape is incompatible with the variable's, or the dtype differs.
+        """
+        if type(value) is not Tensor or value._value.dtype != self._numpy_dtype:
+            value = self._converted(value)
+        if value._value.shape != self._held._value.shape:
+            self._check_shape(value)
+        self._store(value)
+        return self
+
+    def _converted(self, value: Any) -> Tensor:
+        own = dt.from_numpy(self._numpy_dtype)
+        if isinstance(value, TensorLike):
+            tensor = convert_to_tensor(value)
+            if tensor.dtype != own:
+                if not (self._autocast and tensor.dtype.is_floating):
+                    raise ValueError(
+                        f"{self._name}.assign: the variable is {own.name}, the value {tensor.dtype.name}. "
+                        f"Use tf.cast(value, tf.{own.name}){at_user_location()}"
+                    )
+                tensor = tensor._astype(own)
+            return tensor
+        if isinstance(value, np.ndarray):
+            value = value.astype(self._numpy_dtype)
+        return convert_to_tensor(value, own)
+
+    def _check_shape(self, value: Any) -> None:
+        if not self._declared_shape.is_compatible_with(value.shape):
+            raise ValueError(
+                f"{self._name}.assign: the variable has shape {self._declared_shape}, the value {value.shape}"
+                f"{at_user_location()}"
+            )
+
+    def _store(self, tensor: Tensor) -> None:
+        """Puts a checked Tensor in place."""
+        scope = state.scope
+        if scope is not None:
+            scope.assign(self, tensor)
+        elif isinstance(tensor, Tensor) and is_tracer(tensor._value):
+            raise ValueError(f"{self._name}: a traced value was assigned outside of its function{at_user_location()}")
+        else:
+            self._held = tensor
+
+    def _plain(self) -> Tensor:
+        """Returns the current value without autocast and without telling the tapes."""
+        scope = state.scope
+        return self._held if scope is None else scope.tensor(self)
+
+    def assign_add(self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
+        """Adds `delta` in place."""
+        return self.assign(self._plain() + self._delta(delta))
+
+    def assign_sub(self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
+        """Subtracts `delta` in place."""
+        return self.assign(self._plain() - self._delta(delta))
+
+    def _delta(self, delta: Any) -> Any:
+        return self._converted(delta) if isinstance(delta, TensorLike | np.ndarray) else delta
+
+    # ---- the rest of a tensor's manners
+
+    def __bool__(self) -> bool:
+        return bool(self._tensor())
+
+    def __float__(self) -> float:
+        return float(self._tensor())
+
+    def __int__(self) -> int:
+        return int(self._tensor())
+
+    def __index__(self) -> int:
+        return self._tensor().__index__()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __format__(self, spec: str) -> str:
+        return format(self._tensor(), spec) if spec else str(self)
+
+    def __hash__(self) -> int:
+        raise TypeError("Variable is unhashable. Instead, use variable.ref() as the key.")
+
+    def ref(self) -> Reference:
+        return Reference(self)
+
+    def __repr__(self) -> str:
+        if state.scope is not None:
+            return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self.dtype.name}>"
+        array = np.asarray(self._held._value)
+        text = repr(array) if array.ndim else repr(array[()]).split("(")[-1].rstrip(")")
+        return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self.dtype.name}, numpy={text}>"
+
+    def __deepcopy__(self, memo: Any) -> Variable:
+        clone = object.__new__(type(self))
+        memo[id(self)] = clone
+        clone.__dict__.update(self.__dict__)
+        clone._unique_id = next(_ids)
+        clone._held = Tensor(np.array(self._held._value))
+        return clone
+
+    def __reduce__(self) -> tuple:
+        facts = {k: v for k, v in self.__dict__.items() if k != "_held"}
+        return _restore, (type(self), facts, np.array(self._held._value))
+
+
+def _restore(kind: type, facts: dict, array: np.ndarray) -> Variable:
+    variable = object.__new__(kind)
+    variable.__dict__.update(facts)
+    variable._unique_id = next(_ids)
+    variable._held = Tensor(array)
+    return variable
+
+
+def is_variable(value: Any) -> bool:
+    return isinstance(value, Variable)
