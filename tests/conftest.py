@@ -3,12 +3,17 @@
 import os
 import random
 import sys
+from pathlib import Path
 
 # These are read when the libraries load, so they are set before anything imports one.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # TensorFlow, the reference, stays on the CPU too
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # the reference sums in its documented order
+# Compiled programs are kept for the next run and the processes that tests start, away from the user's own.
+os.environ.setdefault(
+    "DOVETAIL_CACHE_DIR", str(Path(__file__).resolve().parent.parent / "build" / "test-cache")
+)
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Workers share the cores: a thread pool in each one would only make them wait for each other.
     for variable in (
