@@ -1,0 +1,103 @@
+"""The frameworks that are compared, and how a worker process loads one of them.
+
+Each is imported by name, in a process of its own, after its environment is set: two of them in one process
+would share threads and memory, and Keras reads its backend once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Spec:
+    """How to load one framework.
+
+    Args:
+        packages: distributions whose versions are recorded.
+        env: environment variables of its processes.
+        tf: module that has TensorFlow's API.
+        keras: module that has Keras' API; "tf.keras" takes it from `tf`.
+        torch: whether PyTorch is used by hand.
+        jax: whether JAX is used by hand.
+    """
+
+    packages: tuple[str, ...]
+    env: dict[str, str] = field(default_factory=dict)
+    tf: str | None = None
+    keras: str | None = None
+    torch: bool = False
+    jax: bool = False
+
+
+CPU_ONLY = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3"}
+# Programs compiled by an earlier run must not flatter this one; only `first_step` measures the cache on disk.
+NO_DISK_CACHE = {"DOVETAIL_CACHE_DIR": ""}
+
+FRAMEWORKS: dict[str, Spec] = {
+    "dovetail": Spec(("dovetail", "jax", "numpy"), NO_DISK_CACHE, tf="dovetail", keras="tf.keras"),
+    "dovetail_xla": Spec(
+        ("dovetail", "jax"), {**NO_DISK_CACHE, "DOVETAIL_ENGINE": "xla"}, tf="dovetail", keras="tf.keras"
+    ),
+    "tensorflow": Spec(
+        ("tensorflow", "keras"), {"KERAS_BACKEND": "tensorflow"}, tf="tensorflow", keras="tf.keras"
+    ),
+    "tf_keras": Spec(("tensorflow", "tf_keras"), tf="tensorflow", keras="tf_keras"),
+    "keras_tf": Spec(("keras", "tensorflow"), {"KERAS_BACKEND": "tensorflow"}, keras="keras"),
+    "keras_jax": Spec(("keras", "jax"), {"KERAS_BACKEND": "jax"}, keras="keras"),
+    "keras_torch": Spec(("keras", "torch"), {"KERAS_BACKEND": "torch"}, keras="keras"),
+    "torch": Spec(("torch",), torch=True),
+    "jax": Spec(("jax", "jaxlib"), jax=True),
+}
+
+
+@dataclass
+class Loaded:
+    """A framework's modules, as a side's `build` receives them.
+
+    `by_hand` is the module with the models that are written without Keras, for PyTorch and JAX.
+    """
+
+    name: str
+    tf: Any = None
+    keras: Any = None
+    torch: Any = None
+    jax: Any = None
+    by_hand: Any = None
+
+
+def environment(name: str) -> dict[str, str]:
+    """Return the environment for a process that runs framework `name`."""
+    return {**os.environ, **CPU_ONLY, "PYTHONUNBUFFERED": "1", **FRAMEWORKS[name].env}
+
+
+def load(name: str) -> Loaded:
+    """Import framework `name` into this process."""
+    spec = FRAMEWORKS[name]
+    loaded = Loaded(name)
+    if spec.tf:
+        loaded.tf = importlib.import_module(spec.tf)
+    if spec.keras:
+        loaded.keras = loaded.tf.keras if spec.keras == "tf.keras" else importlib.import_module(spec.keras)
+    if spec.torch:
+        loaded.torch = importlib.import_module("torch")
+        loaded.by_hand = importlib.import_module("benchmarks.by_hand_torch")
+    if spec.jax:
+        loaded.jax = importlib.import_module("jax")
+        loaded.by_hand = importlib.import_module("benchmarks.by_hand_jax")
+    return loaded
+
+
+def versions() -> dict[str, str]:
+    """Return the installed version of every package that takes part; "not installed" where one is missing."""
+    found = {}
+    for package in sorted({p for spec in FRAMEWORKS.values() for p in spec.packages}):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found

@@ -1,0 +1,81 @@
+"""Judges the bars of a workload against its figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks.kinds import Bar
+from benchmarks.runner import Outcome
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a bar is met.
+
+    Args:
+        bar: the bar.
+        met: None where a figure is missing.
+        detail: the figures that decided.
+    """
+
+    bar: Bar
+    met: bool | None
+    detail: str
+
+    @property
+    def word(self) -> str:
+        """The verdict in a word or two."""
+        return {True: "met", False: "NOT MET", None: "not measured"}[self.met]
+
+
+def judge(outcome: Outcome) -> list[Verdict]:
+    """Judge every bar of the workload."""
+    return [_judge_bar(outcome, bar) for bar in outcome.workload.bars]
+
+
+def _judge_bar(outcome: Outcome, bar: Bar) -> Verdict:
+    if bar.than is None:
+        return _against_figure(outcome, bar)
+    if bar.at_most is not None:
+        return _against_peer_plus(outcome, bar, bar.than)
+    peers = [bar.than]
+    if bar.than == "*":
+        peers = [side.label for side in outcome.workload.sides if side.label != bar.ours]
+    return _against_peers(outcome, bar, peers)
+
+
+def _against_figure(outcome: Outcome, bar: Bar) -> Verdict:
+    figure = _median(outcome, bar.ours)
+    if figure is None or bar.at_most is None:
+        return Verdict(bar, None, _reason(outcome, [bar.ours]))
+    unit = outcome.workload.unit
+    return Verdict(bar, figure <= bar.at_most, f"{figure:.3g} {unit}, bar {bar.at_most:g} {unit}")
+
+
+def _against_peer_plus(outcome: Outcome, bar: Bar, peer: str) -> Verdict:
+    figure, theirs = _median(outcome, bar.ours), _median(outcome, peer)
+    if figure is None or theirs is None or bar.at_most is None:
+        return Verdict(bar, None, _reason(outcome, [bar.ours, peer]))
+    unit = outcome.workload.unit
+    detail = f"{figure:.3g} {unit}, {peer} {theirs:.3g} {unit} + {bar.at_most:g}"
+    return Verdict(bar, figure <= theirs + bar.at_most, detail)
+
+
+def _against_peers(outcome: Outcome, bar: Bar, peers: list[str]) -> Verdict:
+    ratios = {peer: outcome.ratio(peer, bar.ours) for peer in peers}
+    known = {peer: ratio for peer, ratio in ratios.items() if ratio is not None}
+    if len(known) < len(ratios) or bar.at_least is None:
+        return Verdict(bar, None, _reason(outcome, [bar.ours, *peers]))
+    slowest_for_us = min(known, key=lambda peer: known[peer])
+    detail = f"{known[slowest_for_us]:.2f}x {slowest_for_us}, bar {bar.at_least:g}x"
+    return Verdict(bar, known[slowest_for_us] >= bar.at_least, detail)
+
+
+def _median(outcome: Outcome, label: str) -> float | None:
+    side = outcome.sides.get(label)
+    return side.median if side is not None else None
+
+
+def _reason(outcome: Outcome, labels: list[str]) -> str:
+    missing = [label for label in labels if _median(outcome, label) is None]
+    return "no figure for " + ", ".join(missing)

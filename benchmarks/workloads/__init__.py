@@ -1,0 +1,36 @@
+"""The table of what is measured. A file per theme; each defines WORKLOADS."""
+
+from __future__ import annotations
+
+from benchmarks.kinds import BenchmarkError, Workload
+from benchmarks.workloads import (
+    eager,
+    fit,
+    fresh_process,
+    function_lengths,
+    one_sample,
+    tape_step,
+    unseen_shapes,
+)
+
+WORKLOADS: tuple[Workload, ...] = (
+    *eager.WORKLOADS,
+    *unseen_shapes.WORKLOADS,
+    *function_lengths.WORKLOADS,
+    *tape_step.WORKLOADS,
+    *fit.WORKLOADS,
+    *one_sample.WORKLOADS,
+    *fresh_process.WORKLOADS,
+)
+
+
+def workload_called(name: str) -> Workload:
+    """Return the workload called `name`.
+
+    Raises:
+        BenchmarkError: if there is none.
+    """
+    for workload in WORKLOADS:
+        if workload.name == name:
+            return workload
+    raise BenchmarkError(f"no workload is called {name!r}; there are {', '.join(w.name for w in WORKLOADS)}")
