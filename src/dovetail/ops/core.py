@@ -52,6 +52,7 @@ class Op:
         shape: rule `f(*shapes, **attributes) -> shape` for symbolic calls; None: inferred by abstract evaluation.
         dtype: rule `f(*dtypes, **attributes) -> dtype`; None: the first tensor's.
         engine: "both", "host" (the output's shape depends on values) or "xla" (NumPy cannot express it).
+        several: the body returns a list of outputs, even when it holds just one.
         public: the public function, for graphs and error messages.
     """
 
@@ -66,12 +67,12 @@ class Op:
         shape: Callable | None = None,
         dtype: Callable | None = None,
         engine: str = "both",
-        keep_on_trace: bool = False,
+        several: bool = False,
     ) -> None:
         self.name, self.body, self.__doc__ = name, body, body.__doc__
         self.same_dtype, self.differentiable, self.gradients = same_dtype, differentiable, gradients
         self.shape, self.dtype, self.engine = shape, dtype, engine
-        self.keep_on_trace = keep_on_trace
+        self.several = several
         self.public: Any = None
         self.tensors, self.optional, self.variadic, self.attributes = _parameters(body)
         self._bound: dict[tuple, Bound] = {}
@@ -134,14 +135,15 @@ class Op:
                 return _symbolic[0](self, args, attributes, promote)
         for arg in args:
             if type(arg) is not Tensor:
+                if any(type(a) is SymbolicTensor for a in args):
+                    return _symbolic[0](self, args, attributes, promote)
                 args = as_tensors(self, args, promote)
+                if any(type(a) is SymbolicTensor for a in args):  # lists that held symbolic tensors
+                    return _symbolic[0](self, args, attributes, promote)
                 break
         else:
             if self.same_dtype and len(args) > 1:
                 args = _checked(self, args, promote)
-        for arg in args:
-            if type(arg) is SymbolicTensor:
-                return _symbolic[0](self, args, attributes, promote)
         return execute(self.bind(attributes), args)
 
 

@@ -262,7 +262,7 @@ class Variable(TensorLike):
         elif isinstance(tensor, Tensor) and is_tracer(tensor._value):
             raise ValueError(f"{self._name}: a traced value was assigned outside of its function{at_user_location()}")
         else:
-            self._held = tensor
+            self._held = Tensor(tensor._value) if state.tapes else tensor
 
     def _plain(self) -> Tensor:
         """Returns the current value without autocast and without telling the tapes."""

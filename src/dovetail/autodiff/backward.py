@@ -1,0 +1,95 @@
+"""Walking back over a record: reverse-mode differentiation of what a tape saw.
+
+A record is a list of entries `(call, inputs, outputs)`.  `call` is a bound op, or a `Pullback` for calls that bring their
+own backward function (custom gradients, control flow).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from dovetail.engine import dtypes
+from dovetail.ops import arithmetic, create
+from dovetail.ops.core import Bound
+
+
+class Pullback:
+    """A call with its own backward function: `function(output gradients) -> input gradients` (None where there is none)."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Callable[[list], Iterable]) -> None:
+        self.function = function
+
+
+def passes_gradient(tensor: Any) -> bool:
+    """True for tensors of floating or complex dtype."""
+    return tensor is not None and tensor._value.dtype in dtypes.DIFFERENTIABLE
+
+
+def reachable(entries: list, source_ids: set[int]) -> set[int]:
+    """Returns the ids of all tensors that depend on the sources."""
+    live = set(source_ids)
+    for _, inputs, outputs in entries:
+        for tensor in inputs:
+            if id(tensor) in live:
+                live.update(id(out) for out in outputs if passes_gradient(out))
+                break
+    return live
+
+
+def walk_back(entries: list, seeds: dict[int, Any], live: set[int]) -> dict[int, Any]:
+    """Propagates gradients from the outputs to everything in `live`.
+
+    Args:
+        entries: the record, oldest first.
+        seeds: gradient of each target, by tensor id; consumed and extended in place.
+        live: ids of the tensors whose gradients are wanted.
+
+    Returns:
+        gradients by tensor id.
+    """
+    gradients = seeds
+    for call, inputs, outputs in reversed(entries):
+        incoming = [gradients.get(id(out)) for out in outputs]
+        if all(g is None for g in incoming):
+            continue
+        needed = [i for i, tensor in enumerate(inputs) if id(tensor) in live]
+        if not needed:
+            continue
+        for position, gradient in zip(needed, _input_gradients(call, inputs, outputs, incoming, needed), strict=True):
+            if gradient is None:
+                continue
+            key = id(inputs[position])
+            before = gradients.get(key)
+            gradients[key] = gradient if before is None else arithmetic.add(before, gradient)
+    return gradients
+
+
+def _input_gradients(call: Any, inputs: tuple, outputs: tuple, incoming: list, needed: list[int]) -> list:
+    if type(call) is Pullback:
+        every = list(call.function(incoming))
+        return [every[i] for i in needed]
+    op, attributes = call.op, call.attributes
+    if op.gradients is None:
+        return _by_vjp(call, inputs, outputs, incoming, needed)
+    if len(outputs) == 1 and not op.several:
+        g, out = incoming[0], outputs[0]
+    else:
+        g, out = tuple(_filled(incoming, outputs)), outputs
+    if op.variadic:
+        every = list(op.gradients[0](g, out, *inputs, **attributes))
+        return [every[i] for i in needed]
+    rules = op.gradients
+    return [rules[i](g, out, *inputs, **attributes) if rules[i] is not None else None for i in needed]
+
+
+def _filled(incoming: list, outputs: tuple) -> list:
+    """Gives outputs that nothing depends on a zero gradient."""
+    return [create.zeros_like(out) if g is None else g for g, out in zip(incoming, outputs, strict=True)]
+
+
+def _by_vjp(call: Bound, inputs: tuple, outputs: tuple, incoming: list, needed: list[int]) -> list:
+    gradient = call.vjp_op(tuple(needed), len(inputs))
+    return list(gradient.call((*inputs, *_filled(incoming, outputs)), {}))

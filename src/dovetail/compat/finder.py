@@ -1,0 +1,238 @@
+"""The import hooks: a finder that answers for TensorFlow's and Keras' modules, and placeholders for what is missing.
+
+The finder gives Python's import system the aliases.  What it cannot do is to tell `from tf.nn import missing`, which
+must succeed with a placeholder, from `hasattr(tf.nn, "missing")`, which must be False.  So the `import` statement
+itself is wrapped while the aliases are installed, for the names below the three roots and for no others.
+"""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.metadata import Distribution, DistributionFinder
+from os import PathLike
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from dovetail.compat import aliases, callers, names
+from dovetail.compat.missing import MissingAttributeError, Placeholder
+from dovetail.compat.views import View
+
+
+class AliasFinder(MetaPathFinder):
+    """Finds `tensorflow`, `keras`, `tf_keras` and their submodules in Dovetail."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Returns the spec of an alias, or None for modules of others.
+
+        Raises:
+            ModuleNotFoundError: a module below one of the roots is not there.  Python would go on to search the folders
+                of the parent, where it would find a file of Dovetail's and load it a second time.
+        """
+        if fullname.partition(".")[0] not in aliases.ROOTS:
+            return None
+        module = aliases.resolve(fullname)
+        if module is None:
+            if not path:
+                return None
+            raise ModuleNotFoundError(names.explain(names.shown(fullname)), name=fullname)
+        spec = ModuleSpec(fullname, AliasLoader(module), is_package=hasattr(module, "__path__"))
+        spec.origin = getattr(module, "__file__", None)
+        return spec
+
+    def find_distributions(self, context: DistributionFinder.Context | None = None) -> Iterable[Distribution]:
+        """Yields what `importlib.metadata.version("tensorflow")` asks for."""
+        name = (getattr(context, "name", None) or "").lower().replace("_", "-")
+        if name in aliases.DISTRIBUTIONS:
+            yield AliasDistribution(name, aliases.DISTRIBUTIONS[name])
+
+    def invalidate_caches(self) -> None:
+        """Does nothing: what the finder answers never changes."""
+
+
+class AliasLoader(Loader):
+    """Hands a module that exists already to the import system, and leaves the module as it was."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self.module = module
+        self.spec = module.__spec__
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return self.module
+
+    def exec_module(self, module: ModuleType) -> None:
+        if self.spec is not None:
+            module.__spec__ = self.spec  # the import system has just put the alias' spec there
+        announce(module)
+
+    def get_source(self, fullname: str) -> None:
+        """Returns None: what stands behind the alias has a loader of its own, with the source."""
+
+
+class AliasDistribution(Distribution):
+    """The metadata of a package that Dovetail stands in for: a name and a version."""
+
+    def __init__(self, name: str, version: str) -> None:
+        self._text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nSummary: Dovetail, as {name}\n"
+
+    def read_text(self, filename: str) -> str | None:
+        return self._text if filename in ("METADATA", "PKG-INFO") else None
+
+    def locate_file(self, path: str | PathLike[str]) -> Path:
+        return Path(names.dovetail.__file__).parent / path
+
+
+_FINDER = AliasFinder()
+_plain_import: list[Callable[..., Any]] = []
+_announced: dict[ModuleType, Any] = {}
+_NONE = object()
+
+
+def install() -> None:
+    """Makes `import tensorflow`, `import keras` and `import tf_keras` resolve to Dovetail in this process.
+
+    Call it before the first of these imports.  A second call does nothing.
+
+    Raises:
+        RuntimeError: TensorFlow or Keras itself is imported already.
+
+    Example:
+        >>> from dovetail import compat
+        >>> compat.install()
+        >>> import tensorflow as tf
+    """
+    if installed():
+        return
+    loaded = sorted(aliases.ROOTS & set(sys.modules))
+    if loaded:
+        raise RuntimeError(
+            f"dovetail.compat.install: {', '.join(loaded)} was imported before, so names of it may be in use. "
+            "Call install() before that import."
+        )
+    sys.meta_path.insert(0, _FINDER)
+    for _, module in names.walk():
+        announce(module)
+    _plain_import.append(builtins.__import__)
+    builtins.__import__ = import_with_placeholders
+
+
+def uninstall() -> None:
+    """Undoes `install`: the next `import tensorflow` finds TensorFlow, if there is one.
+
+    Names that programs have imported stay what they are.
+    """
+    if not installed():
+        return
+    if builtins.__import__ is import_with_placeholders:
+        builtins.__import__ = _plain_import[0]
+    _plain_import.clear()
+    sys.meta_path.remove(_FINDER)
+    for name in [name for name in sys.modules if name.partition(".")[0] in aliases.ROOTS]:
+        del sys.modules[name]
+    for module, own in _announced.items():
+        _withdraw(module, own)
+    _announced.clear()
+
+
+def installed() -> bool:
+    """True between `install` and `uninstall`."""
+    return _FINDER in sys.meta_path
+
+
+def announce(module: ModuleType) -> None:
+    """Makes a missing name of one of Dovetail's modules say what is nearest, as long as the aliases are installed."""
+    if isinstance(module, View) or module in _announced:
+        return
+    own = vars(module).get("__getattr__", _NONE)
+    _announced[module] = own
+    home = names.shown(module.__name__)
+
+    def __getattr__(name: str) -> Any:
+        cause: AttributeError | None = None
+        if own is not _NONE:
+            try:
+                return own(name)
+            except AttributeError as error:
+                cause = error
+        if name.startswith("__"):
+            raise cause or AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
+        raise MissingAttributeError(f"{home}.{name}") from cause
+
+    module.__dict__["__getattr__"] = __getattr__
+
+
+def import_with_placeholders(
+    name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0
+) -> Any:
+    """Does what the `import` statement does; what is missing below the three roots becomes a placeholder.
+
+    Where the statement stands in a `try` that catches ImportError, the program has an answer of its own, and gets the
+    error instead.
+    """
+    if level or name.partition(".")[0] not in aliases.ROOTS:
+        return _import(name, globals, locals, fromlist, level)
+    try:
+        module = _import(name, globals, locals, fromlist, level)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in aliases.ROOTS:
+            raise
+        module = _stand_in(name)
+        found = [key for key in fromlist or () if hasattr(module, key)]
+        if (not found or len(found) < len(fromlist or ())) and callers.catches_import_error(sys._getframe(1)):
+            raise
+        if not fromlist:
+            return sys.modules[name.partition(".")[0]]
+    missing = [key for key in fromlist or () if key != "*" and not _has(module, key)]
+    if not missing:
+        return module
+    home = names.shown(name)
+    if callers.catches_import_error(sys._getframe(1)):
+        raise ImportError(f"cannot import name {missing[0]!r}: {names.explain(f'{home}.{missing[0]}')}", name=name)
+    present = {key: getattr(module, key) for key in fromlist if key not in missing and key != "*"}
+    view = View(name, (), present | {key: Placeholder(f"{home}.{key}") for key in missing})
+    if "*" in fromlist:
+        view.__dict__.update({key: getattr(module, key) for key in getattr(module, "__all__", dir(module))})
+    return view
+
+
+def _import(*args: Any) -> Any:
+    # A module that was imported under the aliases and outlives them keeps calling this function.
+    return (_plain_import[0] if _plain_import else builtins.__import__)(*args)
+
+
+def _has(module: ModuleType, key: str) -> bool:
+    return hasattr(module, key) or f"{module.__name__}.{key}" in sys.modules
+
+
+def _stand_in(name: str) -> ModuleType:
+    """Puts an empty or searching module under a name that is not there, and under its missing parents."""
+    parts = name.split(".")
+    parent = sys.modules.get(parts[0])
+    for depth in range(2, len(parts) + 1):
+        path = ".".join(parts[:depth])
+        module = sys.modules.get(path)
+        if module is None:
+            module = aliases.resolve(path) or aliases.search(path)
+            sys.modules[path] = module
+        if parent is not None and not hasattr(parent, parts[depth - 1]):
+            # `import a.b.c as m` reads the attributes and, where one is missing, this table.
+            sys.modules.setdefault(f"{parent.__name__}.{parts[depth - 1]}", module)
+        parent = module
+    return parent  # type: ignore[return-value]
+
+
+def _withdraw(module: ModuleType, own: Any) -> None:
+    if own is _NONE:
+        module.__dict__.pop("__getattr__", None)
+    else:
+        module.__dict__["__getattr__"] = own
+    for key, value in list(vars(module).items()):
+        # `import keras.src` leaves its mark on dovetail.keras, as every import of a submodule does on the parent.
+        if isinstance(value, View) and module.__name__.partition(".")[0] == "dovetail" and key != "v1":
+            del module.__dict__[key]

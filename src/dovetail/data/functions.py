@@ -1,0 +1,162 @@
+"""Calling the functions that users give to `map`, `filter` and the others, and finding out what they return."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from dovetail.base.errors import InvalidArgumentError
+from dovetail.base.settings import state
+from dovetail.data.node import UNKNOWN, Node
+from dovetail.data.sources import Described
+from dovetail.data.structure import (
+    DatasetSpec,
+    as_leaf,
+    as_surface,
+    describe,
+    flatten,
+    is_dataset,
+    rebuilder,
+    spec_of,
+)
+from dovetail.tensor import SymbolicTensor, TensorSpec
+
+
+@contextlib.contextmanager
+def plain_execution() -> Iterator[None]:
+    """Runs what is inside op by op on the host engine, unseen by tapes and traces of the caller.
+
+    An input pipeline meets arrays of ever new shapes, for which compiled ops would be compiled again and again.
+    """
+    saved = state.tapes, state.scope, state.autocast
+    state.tapes, state.scope, state.autocast = (), None, None
+    state.host_only += 1
+    try:
+        yield
+    finally:
+        state.host_only -= 1
+        state.tapes, state.scope, state.autocast = saved
+
+
+class UserFunction:
+    """A user's function, called with elements.
+
+    Args:
+        function: takes the components of an element as Tensors; a tuple is passed as several arguments.
+        method: the Dataset method it was given to, for messages.
+        source: the step whose elements it takes.
+        wrap: makes a Dataset of a step, for functions that take datasets.
+    """
+
+    def __init__(self, function: Callable, method: str, source: Node, wrap: Callable[[Node], Any]) -> None:
+        if not callable(function):
+            raise TypeError(f"Dataset.{method}: expected a function, received {function!r:.80}")
+        self.function, self.method, self.source, self._wrap = function, method, source, wrap
+        self._rebuild: Any = None
+
+    def __call__(self, leaves: tuple, *before: Any) -> Any:
+        """Returns what the function returns; `before` are arguments ahead of the element's."""
+        if self._rebuild is None:
+            self._rebuild = rebuilder(self.source.tree)
+        element = self._rebuild(tuple(as_surface(leaf) for leaf in leaves))
+        with plain_execution():
+            try:
+                if before:
+                    return self.function(*before, element)
+                return self.function(*element) if type(element) is tuple else self.function(element)
+            except Exception as error:
+                self._explain(error, leaves)
+                raise
+
+    def _explain(self, error: Exception, leaves: tuple) -> None:
+        """Adds to an error where the function stands, and what it was called with."""
+        code = getattr(self.function, "__code__", None)
+        where = f' defined at "{code.co_filename}", line {code.co_firstlineno}' if code else ""
+        name = getattr(self.function, "__name__", type(self.function).__name__)
+        given = ", ".join(str(spec_of(leaf)) for leaf in leaves)
+        note = f"raised in {name}{where}, the function given to Dataset.{self.method}, called with {given}"
+        if note not in getattr(error, "__notes__", ()):
+            error.add_note(note)
+
+    def outcome(self, leaves: tuple) -> tuple[tuple, Any]:
+        """Returns `(leaves, tree)` of what the function returns."""
+        return normalized(self(leaves))
+
+    def truth(self, leaves: tuple) -> bool:
+        """Returns what a predicate says.
+
+        Raises:
+            ValueError: it returned something else than one bool.
+        """
+        value = as_leaf(self(leaves))
+        if value.dtype != bool or value.ndim:
+            raise ValueError(
+                f"Dataset.{self.method}: the predicate must return a scalar bool tensor, it returned {spec_of(value)}"
+            )
+        return bool(value)
+
+    def dataset(self, leaves: tuple) -> Node:
+        """Returns the dataset that the function returns, as a step."""
+        value = self(leaves)
+        if not is_dataset(value):
+            raise TypeError(
+                f"Dataset.{self.method}: the function must return a tf.data.Dataset, it returned {value!r:.100}. "
+                "To return tensors use map"
+            )
+        return value._node
+
+    def described(self) -> tuple[tuple, Any]:
+        """Returns `(leaves, tree)` of the function's result with specs for leaves, without values where possible."""
+        stand_ins = tuple(self._stand_in(spec) for spec in self.source.specs)
+        try:
+            result, tree = self.outcome(stand_ins)
+            return tuple(map(spec_of, result)), tree
+        except Exception:  # noqa: BLE001  whatever it needs values for, an element will tell
+            return self._described_by_example()
+
+    def _stand_in(self, spec: Any) -> Any:
+        if isinstance(spec, DatasetSpec):
+            leaves, tree = flatten(spec.element_spec)
+            return self._wrap(Described(tree, leaves, UNKNOWN))
+        return SymbolicTensor(spec.shape, spec.dtype)
+
+    def _described_by_example(self) -> tuple[tuple, Any]:
+        """Calls the function with the first element; sizes that come from unknown sizes are unknown."""
+        first = next(self.source.elements(), None)
+        if first is None:
+            raise InvalidArgumentError(
+                f"Dataset.{self.method}: the element_spec follows from what the function returns, the function "
+                "needs an element for it, and the dataset is empty"
+            )
+        result, tree = self.outcome(first)
+        unknown = set()
+        for leaf, spec in zip(first, self.source.specs, strict=True):
+            if type(leaf) is np.ndarray:
+                sizes = spec.shape if spec.shape.rank is not None else (None,) * leaf.ndim
+                unknown |= {actual for actual, size in zip(leaf.shape, sizes, strict=True) if size is None}
+        return tuple(_loose_spec(leaf, unknown) for leaf in result), tree
+
+
+def normalized(value: Any) -> tuple[tuple, Any]:
+    """Returns `(leaves, tree)` of what a user's function returned; a list counts as a tuple."""
+    leaves, tree = flatten(tuple(value) if isinstance(value, list) else value)
+    return tuple(as_leaf(leaf) for leaf in leaves), tree
+
+
+def check_tree(method: str, first: Any, tree: Any) -> None:
+    """Raises TypeError when a function returned another structure than before."""
+    if tree != first:
+        raise TypeError(
+            f"Dataset.{method}: the function must always return the same structure; it returned {describe(first)} "
+            f"first, and now {describe(tree)}"
+        )
+
+
+def _loose_spec(leaf: Any, unknown: set) -> Any:
+    spec = spec_of(leaf)
+    if isinstance(spec, DatasetSpec):
+        return spec
+    return TensorSpec([None if size in unknown else size for size in spec.shape], spec.dtype)

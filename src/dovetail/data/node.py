@@ -1,0 +1,102 @@
+"""The base of the pipeline's parts, and how many elements a dataset has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from dovetail.data.options import Options
+from dovetail.data.structure import rebuilder
+
+if TYPE_CHECKING:
+    from dovetail.data.plan import ArrayPlan
+
+INFINITE = -1
+UNKNOWN = -2
+
+
+class Node:
+    """One step of a pipeline.  It makes fresh iterators over its elements, each a flat tuple of NumPy arrays.
+
+    A subclass defines `_generate` (elements), and what of `tree`, `specs` and `cardinality` differs from its source's;
+    `_make_plan` when its elements are rows of arrays, so that they can be gathered by index.
+
+    Attributes:
+        source: the step it takes its elements from (None: it is itself a source).
+    """
+
+    _plan: Any = None
+    _planned = False
+
+    def __init__(self, source: Node | None = None) -> None:
+        self.source: Any = source
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """The steps that this one reads from."""
+        return (self.source,) if self.source is not None else ()
+
+    @property
+    def tree(self) -> Any:
+        """How the leaves of an element nest."""
+        return self.source.tree
+
+    @property
+    def specs(self) -> tuple:
+        """The specs of the leaves."""
+        return self.source.specs
+
+    def cardinality(self) -> int:
+        """Returns the number of elements, INFINITE or UNKNOWN."""
+        return self.source.cardinality()
+
+    @property
+    def element_spec(self) -> Any:
+        specs = self.specs
+        return rebuilder(self.tree)(specs)
+
+    @property
+    def plan(self) -> ArrayPlan | None:
+        """The same elements as rows of arrays, or None when they are not."""
+        if not self._planned:
+            self._plan, self._planned = self._make_plan(), True
+        return self._plan
+
+    def _make_plan(self) -> ArrayPlan | None:
+        return None
+
+    def elements(self) -> Iterator[tuple]:
+        """Returns a fresh iterator over the elements."""
+        plan = self.plan
+        return plan.elements() if plan is not None else self._generate()
+
+    def _generate(self) -> Iterator[tuple]:
+        raise NotImplementedError(type(self).__name__)
+
+    @property
+    def options(self) -> Options:
+        """The options of this step and all before it."""
+        merged = Options()
+        for node in self.inputs:
+            merged = merged.merge(node.options)
+        return merged
+
+
+def known(cardinality: int) -> bool:
+    """True for a number, False for INFINITE and UNKNOWN."""
+    return cardinality >= 0
+
+
+def smallest(cardinalities: list[int]) -> int:
+    """Returns how many elements come when all of the sources must have one more."""
+    if UNKNOWN in cardinalities:
+        return UNKNOWN
+    finite = [count for count in cardinalities if count != INFINITE]
+    return min(finite) if finite else INFINITE
+
+
+def total(cardinalities: list[int]) -> int:
+    """Returns how many elements all of the sources have together."""
+    if INFINITE in cardinalities:
+        return INFINITE
+    return UNKNOWN if UNKNOWN in cardinalities else sum(cardinalities)
