@@ -108,7 +108,9 @@ class ArrayPlan:
             lambda: _batches(runs(), size, drop_remainder), batch_size=size, drop_remainder=drop_remainder
         )
 
-    def shuffle(self, buffer_size: int, generators: Callable[[], np.random.Generator], renew: bool) -> ArrayPlan:
+    def shuffle(
+        self, buffer_size: int, generators: Callable[[], np.random.Generator], renew: bool
+    ) -> ArrayPlan:
         runs, mix = self.runs, reservoir if self.batch_size is not None else _shuffled_runs
         return self._with_runs(
             lambda: mix(runs(), buffer_size, generators()), repeatable=self.repeatable and not renew

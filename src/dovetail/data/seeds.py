@@ -15,7 +15,8 @@ import numpy as np
 from dovetail.base.settings import settings
 
 _lock = threading.Lock()
-_unnamed: list[Any] = [None, 0]  # the global seed that was last seen, and how many seedless operations took it
+# The global seed that was seen last, and how many operations without a seed took it.
+_unnamed: list[Any] = [None, 0]
 
 
 def global_seed() -> Any:

@@ -79,7 +79,9 @@ def slices(tensors: Any) -> Node:
     columns = tuple(_owned(leaf) for leaf in leaves)
     for column in columns:
         if is_dataset(column):
-            raise TypeError("Dataset.from_tensor_slices: a dataset has no slices; use Dataset.zip to join datasets")
+            raise TypeError(
+                "Dataset.from_tensor_slices: a dataset has no slices; use Dataset.zip to join datasets"
+            )
     specs = tuple(without_leading(spec_of(column), "Dataset.from_tensor_slices") for column in columns)
     if any(isinstance(column, SymbolicTensor) for column in columns):
         return Described(tree, specs, UNKNOWN)
@@ -242,7 +244,9 @@ def _cast(value: Any, dtype: Any) -> np.ndarray:
 
 def _plain_spec(spec: Any) -> TensorSpec:
     if not isinstance(spec, TensorSpec):
-        raise TypeError(f"Dataset.from_generator: output_signature must hold tf.TensorSpec, received {spec!r}")
+        raise TypeError(
+            f"Dataset.from_generator: output_signature must hold tf.TensorSpec, received {spec!r}"
+        )
     return TensorSpec(spec.shape, spec.dtype)
 
 
@@ -275,5 +279,7 @@ def paths_matching(patterns: Any) -> list[str]:
     for name in names:
         found.update(path for path in glob.glob(name) if os.path.isfile(path))
     if not found:
-        raise InvalidArgumentError(f"Dataset.list_files: no files matched {', '.join(names)}{at_user_location()}")
+        raise InvalidArgumentError(
+            f"Dataset.list_files: no files matched {', '.join(names)}{at_user_location()}"
+        )
     return sorted(found)

@@ -175,12 +175,14 @@ def stack(leaves: list, where: str) -> np.ndarray:
     """
     first = leaves[0]
     if type(first) is not np.ndarray:
-        raise TypeError(f"{where}: cannot stack {type(first).__name__} elements; a dataset of datasets needs flat_map")
+        raise TypeError(
+            f"{where}: cannot stack {type(first).__name__} elements; a dataset of datasets needs flat_map"
+        )
     shape = first.shape
     for index, leaf in enumerate(leaves):
         if leaf.shape != shape:
             raise ValueError(
-                f"{where}: the elements have different shapes: element 0 has {shape}, element {index} has {leaf.shape}. "
+                f"{where}: the elements have different shapes: {shape} (element 0) and {leaf.shape} (element {index}). "
                 "Use padded_batch, or bring them to one shape with map"
             )
     out = np.empty((len(leaves), *shape), first.dtype)

@@ -1,0 +1,22 @@
+"""`tf.data`: input pipelines."""
+
+from dovetail.data import experimental
+from dovetail.data.dataset import AUTOTUNE, Dataset
+from dovetail.data.iterators import Iterator, NumpyIterator
+from dovetail.data.node import INFINITE as INFINITE_CARDINALITY
+from dovetail.data.node import UNKNOWN as UNKNOWN_CARDINALITY
+from dovetail.data.options import Options, ThreadingOptions
+from dovetail.data.structure import DatasetSpec
+
+__all__ = [
+    "AUTOTUNE",
+    "INFINITE_CARDINALITY",
+    "UNKNOWN_CARDINALITY",
+    "Dataset",
+    "DatasetSpec",
+    "Iterator",
+    "NumpyIterator",
+    "Options",
+    "ThreadingOptions",
+    "experimental",
+]

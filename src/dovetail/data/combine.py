@@ -1,0 +1,235 @@
+"""Steps that draw from several datasets: flat_map, interleave, sampling and choosing, grouping by a key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from dovetail.base.errors import InvalidArgumentError
+from dovetail.data.batching import Held
+from dovetail.data.functions import UserFunction, plain_execution
+from dovetail.data.node import INFINITE, UNKNOWN, Node
+from dovetail.data.seeds import Generators
+from dovetail.data.structure import DatasetSpec, as_leaf, describe, flatten, is_dataset, merged
+from dovetail.tensor import convert_to_tensor
+
+
+class FlatMap(Node):
+    """The elements of the datasets that a function makes of the elements, one dataset after the other."""
+
+    def __init__(self, source: Node, function: UserFunction) -> None:
+        super().__init__(source)
+        self._function = function
+        self._inner: Any = None
+        self._tree: Any = None
+
+    @property
+    def tree(self) -> Any:
+        return self._tree if self._tree is not None else self._inner_spec()[1]
+
+    @property
+    def specs(self) -> tuple:
+        return self._inner_spec()[0]
+
+    def _inner_spec(self) -> tuple[tuple, Any]:
+        if self._inner is None:
+            leaves, _ = self._function.described()
+            if len(leaves) != 1 or not isinstance(leaves[0], DatasetSpec):
+                raise TypeError(
+                    f"Dataset.{self._function.method}: the function must return a tf.data.Dataset, not {leaves}"
+                )
+            self._inner = flatten(leaves[0].element_spec)
+        return self._inner
+
+    def cardinality(self) -> int:
+        return INFINITE if self.source.cardinality() == INFINITE else UNKNOWN
+
+    def _open(self, leaves: tuple) -> Iterator[tuple]:
+        node = self._function.dataset(leaves)
+        for element in node.elements():
+            if self._tree is None:
+                self._tree = node.tree
+            yield element
+
+    def _generate(self) -> Iterator[tuple]:
+        for leaves in self.source.elements():
+            yield from self._open(leaves)
+
+
+class Interleave(FlatMap):
+    """As flat_map, with `cycle_length` datasets open at a time, `block_length` elements of each in turn."""
+
+    def __init__(self, source: Node, function: UserFunction, cycle_length: int, block_length: int) -> None:
+        super().__init__(source, function)
+        for name, value in (("cycle_length", cycle_length), ("block_length", block_length)):
+            if value < 1:
+                raise InvalidArgumentError(f"Dataset.interleave: {name} must be at least 1, received {value}")
+        self._cycle_length, self._block_length = cycle_length, block_length
+
+    def _generate(self) -> Iterator[tuple]:
+        waiting = self.source.elements()
+        slots: list[Any] = [None] * self._cycle_length
+        place, more = 0, True
+        while more or any(slot is not None for slot in slots):
+            if slots[place] is None and more:
+                leaves = next(waiting, None)
+                more = leaves is not None
+                slots[place] = self._open(leaves) if leaves is not None else None
+            slot = slots[place]
+            if slot is not None:
+                for given, element in enumerate(slot, 1):
+                    yield element
+                    if given == self._block_length:
+                        break
+                else:
+                    slots[place] = None
+            place = (place + 1) % self._cycle_length
+
+
+class Choose(Node):
+    """Draws every element from the dataset that `choices` names.
+
+    Args:
+        nodes: the datasets, all of one structure.
+        choices: makes a fresh iterator over dataset numbers.
+        stop_on_empty: end when the chosen dataset has ended; otherwise go on with the others.
+        count: the number of elements.
+    """
+
+    def __init__(
+        self,
+        nodes: list[Node],
+        choices: Callable[[], Iterator[int]],
+        stop_on_empty: bool,
+        count: int = UNKNOWN,
+    ) -> None:
+        super().__init__(nodes[0])
+        for node in nodes[1:]:
+            if node.tree != nodes[0].tree:
+                raise TypeError(
+                    "choosing from datasets: they have different structures: "
+                    f"{describe(nodes[0].tree)} and {describe(node.tree)}"
+                )
+        self._nodes, self._choices, self._stop, self._count = nodes, choices, stop_on_empty, count
+        self._specs = nodes[0].specs
+        for node in nodes[1:]:
+            self._specs = tuple(map(merged, self._specs, node.specs))
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return tuple(self._nodes)
+
+    @property
+    def specs(self) -> tuple:
+        return self._specs
+
+    def cardinality(self) -> int:
+        return self._count
+
+    def _generate(self) -> Iterator[tuple]:
+        open_: list[Any] = [node.elements() for node in self._nodes]
+        for choice in self._choices():
+            if not 0 <= choice < len(open_):
+                raise InvalidArgumentError(
+                    f"choose_from_datasets: no dataset {choice}, there are {len(open_)}"
+                )
+            if open_[choice] is None:
+                continue
+            element = next(open_[choice], None)
+            if element is not None:
+                yield element
+                continue
+            if self._stop:
+                return
+            open_[choice] = None
+            if not any(slot is not None for slot in open_):
+                return
+
+
+class Sample(Choose):
+    """Draws every element from a dataset chosen at random, by weights."""
+
+    def __init__(self, nodes: list[Node], weights: Any, seed: Any, stop_on_empty: bool, renew: bool) -> None:
+        generators = Generators(seed, renew)
+        draw = _weighted_by_dataset if is_dataset(weights) else _weighted
+        table = weights
+        if not is_dataset(weights):
+            table = _checked_weights(weights, len(nodes))
+            nodes = [node for node, weight in zip(nodes, table, strict=True) if weight > 0]
+            table = table[table > 0]
+        super().__init__(nodes, lambda: draw(table, generators()), stop_on_empty)
+
+
+def _checked_weights(weights: Any, count: int) -> np.ndarray:
+    if weights is None:
+        return np.full(count, 1 / count)
+    table = np.asarray(as_leaf(convert_to_tensor(weights)), np.float64)
+    if table.shape != (count,) or (table < 0).any() or not table.sum() > 0:
+        raise ValueError(
+            f"sample_from_datasets: expected {count} weights >= 0, one a dataset, with a positive sum; "
+            f"received {table.tolist()}"
+        )
+    return table / table.sum()
+
+
+def _weighted(table: np.ndarray, rng: np.random.Generator) -> Iterator[int]:
+    while True:
+        yield from rng.choice(len(table), 256, p=table).tolist()
+
+
+def _weighted_by_dataset(weights: Any, rng: np.random.Generator) -> Iterator[int]:
+    for (table,) in weights._node.elements():
+        yield int(rng.choice(len(table), p=np.asarray(table, np.float64) / np.sum(table)))
+
+
+class GroupByWindow(FlatMap):
+    """Collects elements by key; a full window becomes a dataset, is reduced, and its elements come out."""
+
+    def __init__(
+        self,
+        source: Node,
+        key_function: UserFunction,
+        reduce_function: Callable,
+        window_size: Callable[[Any], int],
+        wrap: Callable[[Node], Any],
+    ) -> None:
+        super().__init__(source, UserFunction(reduce_function, "group_by_window", source, wrap))
+        self._key, self._window_size, self._wrap = key_function, window_size, wrap
+
+    def _inner_spec(self) -> tuple[tuple, Any]:
+        if self._inner is None:
+            key = as_leaf(convert_to_tensor(0, "int64"))
+            held = Held([], self.source.tree, self.source.specs)
+            reduced = self._function.function(convert_to_tensor(key), self._wrap(held))
+            self._inner = flatten(reduced.element_spec)
+        return self._inner
+
+    def _reduced(self, key: int, group: list[tuple]) -> Iterator[tuple]:
+        window = self._wrap(Held(group, self.source.tree, self.source.specs))
+        with plain_execution():
+            reduced = self._function.function(convert_to_tensor(key, "int64"), window)
+        if not is_dataset(reduced):
+            raise TypeError(
+                f"Dataset.group_by_window: reduce_func must return a Dataset, it returned {reduced!r:.80}"
+            )
+        return reduced._node.elements()
+
+    def _generate(self) -> Iterator[tuple]:
+        groups: dict[int, list[tuple]] = {}
+        sizes: dict[int, int] = {}
+        for leaves in self.source.elements():
+            key = int(as_leaf(self._key(leaves)))
+            if key not in sizes:
+                sizes[key] = self._window_size(key)
+                if sizes[key] < 1:
+                    raise InvalidArgumentError(
+                        f"Dataset.group_by_window: the window size of {key} is {sizes[key]}"
+                    )
+            group = groups.setdefault(key, [])
+            group.append(leaves)
+            if len(group) == sizes[key]:
+                yield from self._reduced(key, groups.pop(key))
+        for key, group in groups.items():
+            yield from self._reduced(key, group)

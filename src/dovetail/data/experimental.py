@@ -1,0 +1,185 @@
+"""`tf.data.experimental`: older names of what datasets do, as functions to `apply`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from dovetail.data.dataset import AUTOTUNE, Dataset
+from dovetail.data.node import INFINITE as INFINITE_CARDINALITY
+from dovetail.data.node import UNKNOWN as UNKNOWN_CARDINALITY
+from dovetail.data.options import (
+    AutoShardPolicy,
+    AutotuneOptions,
+    DistributeOptions,
+    ExternalStatePolicy,
+    OptimizationOptions,
+    ThreadingOptions,
+)
+from dovetail.data.transforms import AssertCardinality
+
+Transformation = Callable[[Dataset], Dataset]
+
+
+def cardinality(dataset: Dataset) -> Any:
+    """Returns `dataset.cardinality()`."""
+    return dataset.cardinality()
+
+
+def assert_cardinality(expected_cardinality: int) -> Transformation:
+    """Says how many elements a dataset has, where it cannot be known; iterating checks it."""
+    return lambda dataset: Dataset(AssertCardinality(dataset._node, int(expected_cardinality)))
+
+
+def Counter(start: Any = 0, step: Any = 1, dtype: Any = "int64") -> Dataset:
+    """Returns start, start + step, ... without an end."""
+    return Dataset.counter(start, step, dtype)
+
+
+def RandomDataset(
+    seed: Any = None, rerandomize_each_iteration: bool | None = None, name: str | None = None
+) -> Dataset:
+    """Returns `Dataset.random(...)`."""
+    return Dataset.random(seed, rerandomize_each_iteration, name)
+
+
+def unbatch() -> Transformation:
+    """Returns `dataset.unbatch()` as a function to apply."""
+    return lambda dataset: dataset.unbatch()
+
+
+def unique() -> Transformation:
+    """Returns `dataset.unique()` as a function to apply."""
+    return lambda dataset: dataset.unique()
+
+
+def enumerate_dataset(start: int = 0) -> Transformation:
+    """Returns `dataset.enumerate(start)` as a function to apply."""
+    return lambda dataset: dataset.enumerate(start)
+
+
+def ignore_errors(log_warning: bool = False) -> Transformation:
+    """Returns `dataset.ignore_errors(log_warning)` as a function to apply."""
+    return lambda dataset: dataset.ignore_errors(log_warning)
+
+
+def take_while(predicate: Callable) -> Transformation:
+    """Returns `dataset.take_while(predicate)` as a function to apply."""
+    return lambda dataset: dataset.take_while(predicate)
+
+
+def scan(initial_state: Any, scan_func: Callable) -> Transformation:
+    """Returns `dataset.scan(initial_state, scan_func)` as a function to apply."""
+    return lambda dataset: dataset.scan(initial_state, scan_func)
+
+
+def shuffle_and_repeat(buffer_size: int, count: int | None = None, seed: Any = None) -> Transformation:
+    """Returns `dataset.shuffle(buffer_size, seed).repeat(count)` as a function to apply."""
+    return lambda dataset: dataset.shuffle(buffer_size, seed=seed).repeat(count)
+
+
+def map_and_batch(
+    map_func: Callable,
+    batch_size: int,
+    num_parallel_batches: int | None = None,
+    drop_remainder: bool = False,
+    num_parallel_calls: int | None = None,
+) -> Transformation:
+    """Returns `dataset.map(map_func).batch(batch_size)` as a function to apply."""
+    if num_parallel_batches is not None and num_parallel_calls is not None:
+        raise ValueError("map_and_batch: pass num_parallel_calls or num_parallel_batches, not both")
+    calls = num_parallel_batches * batch_size if num_parallel_batches else num_parallel_calls
+    return lambda dataset: dataset.map(map_func, calls).batch(batch_size, drop_remainder)
+
+
+def group_by_window(
+    key_func: Callable,
+    reduce_func: Callable,
+    window_size: int | None = None,
+    window_size_func: Callable | None = None,
+) -> Transformation:
+    """Returns `dataset.group_by_window(...)` as a function to apply."""
+    return lambda dataset: dataset.group_by_window(key_func, reduce_func, window_size, window_size_func)
+
+
+def bucket_by_sequence_length(
+    element_length_func: Callable,
+    bucket_boundaries: Any,
+    bucket_batch_sizes: Any,
+    padded_shapes: Any = None,
+    padding_values: Any = None,
+    pad_to_bucket_boundary: bool = False,
+    no_padding: bool = False,
+    drop_remainder: bool = False,
+) -> Transformation:
+    """Returns `dataset.bucket_by_sequence_length(...)` as a function to apply."""
+    return lambda dataset: dataset.bucket_by_sequence_length(
+        element_length_func,
+        bucket_boundaries,
+        bucket_batch_sizes,
+        padded_shapes,
+        padding_values,
+        pad_to_bucket_boundary,
+        no_padding,
+        drop_remainder,
+    )
+
+
+def get_single_element(dataset: Dataset) -> Any:
+    """Returns `dataset.get_single_element()`."""
+    return dataset.get_single_element()
+
+
+def from_list(elements: list, name: str | None = None) -> Dataset:
+    """Returns a dataset of the given elements, all of one structure, dtype and shape."""
+    if not isinstance(elements, list) or not elements:
+        raise ValueError(f"from_list: expected a list of at least one element, received {elements!r:.60}")
+    parts = [Dataset.from_tensors(element) for element in elements]
+    return parts[0] if len(parts) == 1 else Dataset.choose_from_datasets(parts, Dataset.range(len(parts)))
+
+
+sample_from_datasets = Dataset.sample_from_datasets
+
+
+def choose_from_datasets(
+    datasets: Any, choice_dataset: Dataset, stop_on_empty_dataset: bool = False
+) -> Dataset:
+    """Returns `Dataset.choose_from_datasets(...)`, going on past the end of a dataset by default."""
+    return Dataset.choose_from_datasets(datasets, choice_dataset, stop_on_empty_dataset)
+
+
+def get_structure(dataset_or_iterator: Any) -> Any:
+    """Returns the element_spec of a dataset or an iterator."""
+    return dataset_or_iterator.element_spec
+
+
+__all__ = [
+    "AUTOTUNE",
+    "INFINITE_CARDINALITY",
+    "UNKNOWN_CARDINALITY",
+    "AutoShardPolicy",
+    "AutotuneOptions",
+    "Counter",
+    "DistributeOptions",
+    "ExternalStatePolicy",
+    "OptimizationOptions",
+    "RandomDataset",
+    "ThreadingOptions",
+    "assert_cardinality",
+    "bucket_by_sequence_length",
+    "cardinality",
+    "choose_from_datasets",
+    "enumerate_dataset",
+    "from_list",
+    "get_single_element",
+    "get_structure",
+    "group_by_window",
+    "ignore_errors",
+    "map_and_batch",
+    "sample_from_datasets",
+    "scan",
+    "shuffle_and_repeat",
+    "take_while",
+    "unbatch",
+    "unique",
+]

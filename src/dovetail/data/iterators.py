@@ -1,0 +1,57 @@
+"""What `iter(dataset)` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from dovetail.base.errors import OutOfRangeError
+from dovetail.data.node import Node
+from dovetail.data.structure import as_plain, as_surface, rebuilder
+
+
+class Iterator:
+    """Goes once through a dataset: a Python iterator with TensorFlow's `get_next()` and `element_spec`."""
+
+    _convert: Callable[[Any], Any] = staticmethod(as_surface)
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._elements = node.elements()
+        self._rebuild: Any = None
+
+    def __iter__(self) -> Iterator:
+        return self
+
+    def __next__(self) -> Any:
+        leaves = next(self._elements)
+        if self._rebuild is None:
+            self._rebuild = rebuilder(self._node.tree)
+        return self._rebuild(tuple(map(self._convert, leaves)))
+
+    def get_next(self) -> Any:
+        """Returns the next element; raises `tf.errors.OutOfRangeError` after the last."""
+        try:
+            return next(self)
+        except StopIteration:
+            raise OutOfRangeError("End of sequence: the iterator has no more elements") from None
+
+    @property
+    def element_spec(self) -> Any:
+        return self._node.element_spec
+
+
+class NumpyIterator(Iterator):
+    """Gives elements as NumPy arrays and scalars that belong to the caller."""
+
+    _convert = staticmethod(as_plain)
+
+
+class PlainIterator(Iterator):
+    """Gives elements as the arrays of the pipeline, without a copy; they must not be written to."""
+
+    def __next__(self) -> Any:
+        leaves = next(self._elements)
+        if self._rebuild is None:
+            self._rebuild = rebuilder(self._node.tree)
+        return self._rebuild(leaves)

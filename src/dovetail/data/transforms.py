@@ -1,0 +1,445 @@
+"""Steps that give elements one at a time: map, filter, take, skip, repeat, zip, concatenate and their kin."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from dovetail.base.errors import InvalidArgumentError
+from dovetail.data.functions import UserFunction, check_tree, normalized
+from dovetail.data.node import INFINITE, UNKNOWN, Node, known, smallest, total
+from dovetail.data.options import Options
+from dovetail.data.plan import ArrayPlan, repeated
+from dovetail.data.structure import (
+    LEAF,
+    as_surface,
+    compose,
+    describe,
+    merged,
+    rebuilder,
+    spec_of,
+    without_leading,
+)
+from dovetail.tensor import TensorSpec
+
+
+class Transformed(Node):
+    """A step whose elements are what a user's function returns.
+
+    The structure of the results is taken from the first one; asked for it earlier, the step works it out with
+    stand-ins for the elements.
+    """
+
+    def __init__(self, source: Node, function: UserFunction) -> None:
+        super().__init__(source)
+        self._function = function
+        self._seen_tree: Any = None
+        self._described: Any = None
+
+    @property
+    def tree(self) -> Any:
+        return self._seen_tree if self._seen_tree is not None else self._description()[1]
+
+    @property
+    def specs(self) -> tuple:
+        return self._description()[0]
+
+    def _description(self) -> Any:
+        if self._described is None:
+            self._described = self._describe()
+        return self._described
+
+    def _describe(self) -> tuple[tuple, Any]:
+        return self._function.described()
+
+    def _same_tree(self, leaves: tuple, tree: Any) -> tuple:
+        if self._seen_tree is None:
+            self._seen_tree = tree
+        elif tree != self._seen_tree:
+            check_tree(self._function.method, self._seen_tree, tree)
+        return leaves
+
+
+class Map(Transformed):
+    """Applies a function to every element; with `num_workers` > 1 in threads, in order."""
+
+    def __init__(self, source: Node, function: UserFunction, num_workers: int) -> None:
+        super().__init__(source, function)
+        self._num_workers = num_workers
+
+    def _generate(self) -> Iterator[tuple]:
+        if self._num_workers > 1:
+            yield from self._in_threads()
+            return
+        for leaves in self.source.elements():
+            yield self._same_tree(*self._function.outcome(leaves))
+
+    def _in_threads(self) -> Iterator[tuple]:
+        pool = ThreadPoolExecutor(self._num_workers, thread_name_prefix="dovetail-map")
+        running: deque = deque()
+        try:
+            for leaves in self.source.elements():
+                running.append(pool.submit(self._function.outcome, leaves))
+                if len(running) >= 2 * self._num_workers:
+                    yield self._same_tree(*running.popleft().result())
+            while running:
+                yield self._same_tree(*running.popleft().result())
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+class Filter(Node):
+    """The elements for which a predicate is true."""
+
+    def __init__(self, source: Node, predicate: UserFunction) -> None:
+        super().__init__(source)
+        self._predicate = predicate
+
+    def cardinality(self) -> int:
+        return INFINITE if self.source.cardinality() == INFINITE else UNKNOWN
+
+    def _generate(self) -> Iterator[tuple]:
+        return (leaves for leaves in self.source.elements() if self._predicate.truth(leaves))
+
+
+class TakeWhile(Filter):
+    """The elements before the first for which a predicate is false."""
+
+    def cardinality(self) -> int:
+        return UNKNOWN
+
+    def _generate(self) -> Iterator[tuple]:
+        return itertools.takewhile(self._predicate.truth, self.source.elements())
+
+
+class Scan(Transformed):
+    """A map that carries a state: `function(state, element) -> (state, output)`."""
+
+    def __init__(self, source: Node, function: UserFunction, initial_state: Any) -> None:
+        super().__init__(source, function)
+        self._state, self._state_tree = normalized(initial_state)
+
+    def _describe(self) -> tuple[tuple, Any]:
+        first = next(self.elements(), None)
+        if first is None:
+            raise InvalidArgumentError(
+                "Dataset.scan: the element_spec needs an element, and the dataset is empty"
+            )
+        return tuple(map(spec_of, first)), self._seen_tree
+
+    def _generate(self) -> Iterator[tuple]:
+        pack = rebuilder(self._state_tree)
+        carried = self._state
+        for leaves in self.source.elements():
+            result = self._function(leaves, pack(tuple(map(as_surface, carried))))
+            if not isinstance(result, tuple | list) or len(result) != 2:
+                raise TypeError(
+                    f"Dataset.scan: the function must return (new_state, output), not {result!r:.100}"
+                )
+            carried, tree = normalized(result[0])
+            check_tree("scan", self._state_tree, tree)
+            yield self._same_tree(*normalized(result[1]))
+
+
+class Take(Node):
+    """The first `count` elements (-1: all)."""
+
+    def __init__(self, source: Node, count: int) -> None:
+        super().__init__(source)
+        self._count = count
+
+    def cardinality(self) -> int:
+        count = self.source.cardinality()
+        if self._count < 0:
+            return count
+        return self._count if count == INFINITE else min(count, self._count) if known(count) else count
+
+    def _make_plan(self) -> ArrayPlan | None:
+        plan = self.source.plan
+        return plan if plan is None or self._count < 0 else plan.take(self._count)
+
+    def _generate(self) -> Iterator[tuple]:
+        return itertools.islice(self.source.elements(), self._count if self._count >= 0 else None)
+
+
+class Skip(Node):
+    """What follows after the first `count` elements (-1: nothing)."""
+
+    def __init__(self, source: Node, count: int) -> None:
+        super().__init__(source)
+        self._count = count
+
+    def cardinality(self) -> int:
+        count = self.source.cardinality()
+        if self._count < 0:
+            return 0
+        return max(count - self._count, 0) if known(count) else count
+
+    def _make_plan(self) -> ArrayPlan | None:
+        plan = self.source.plan
+        return plan and (plan.skip(self._count) if self._count >= 0 else plan.take(0))
+
+    def _generate(self) -> Iterator[tuple]:
+        if self._count < 0:
+            return iter(())
+        return itertools.islice(self.source.elements(), self._count, None)
+
+
+class Repeat(Node):
+    """All elements, `count` times over (-1: for ever)."""
+
+    def __init__(self, source: Node, count: int) -> None:
+        super().__init__(source)
+        self._count = count
+
+    def cardinality(self) -> int:
+        count = self.source.cardinality()
+        if self._count < 0:
+            return 0 if count == 0 else INFINITE
+        if self._count == 0:
+            return 0
+        return count * self._count if known(count) else count
+
+    def _make_plan(self) -> ArrayPlan | None:
+        return self.source.plan and self.source.plan.repeat(self._count)
+
+    def _generate(self) -> Iterator[tuple]:
+        return repeated(self.source.elements, self._count)
+
+
+class Shard(Node):
+    """Every `num_shards`-th element, starting with element `index`."""
+
+    def __init__(self, source: Node, num_shards: int, index: int) -> None:
+        super().__init__(source)
+        if num_shards < 1 or not 0 <= index < num_shards:
+            raise InvalidArgumentError(
+                f"Dataset.shard: expected num_shards >= 1 and 0 <= index < num_shards, received "
+                f"num_shards={num_shards}, index={index}"
+            )
+        self._num_shards, self._index = num_shards, index
+
+    def cardinality(self) -> int:
+        count = self.source.cardinality()
+        return len(range(self._index, count, self._num_shards)) if known(count) else count
+
+    def _make_plan(self) -> ArrayPlan | None:
+        return self.source.plan and self.source.plan.shard(self._num_shards, self._index)
+
+    def _generate(self) -> Iterator[tuple]:
+        return itertools.islice(self.source.elements(), self._index, None, self._num_shards)
+
+
+class Enumerate(Node):
+    """Pairs of an int64 counter and the element."""
+
+    def __init__(self, source: Node, start: int) -> None:
+        super().__init__(source)
+        self._start = start
+
+    @property
+    def tree(self) -> Any:
+        return compose((LEAF, self.source.tree))
+
+    @property
+    def specs(self) -> tuple:
+        return (TensorSpec((), "int64"), *self.source.specs)
+
+    def _generate(self) -> Iterator[tuple]:
+        for number, leaves in enumerate(self.source.elements(), self._start):
+            yield (np.asarray(number, np.int64), *leaves)
+
+
+class Zip(Node):
+    """The elements of several datasets side by side, as many as the shortest has."""
+
+    def __init__(self, nodes: tuple, tree: Any) -> None:
+        super().__init__()
+        self._nodes, self._outer = nodes, tree
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return self._nodes
+
+    @property
+    def tree(self) -> Any:
+        return compose(rebuilder(self._outer)(tuple(node.tree for node in self._nodes)))
+
+    @property
+    def specs(self) -> tuple:
+        return tuple(spec for node in self._nodes for spec in node.specs)
+
+    def cardinality(self) -> int:
+        return smallest([node.cardinality() for node in self._nodes])
+
+    def _make_plan(self) -> ArrayPlan | None:
+        plans = [node.plan for node in self._nodes]
+        if not all(plan is not None and plan.in_order for plan in plans):
+            return None
+        size = min(plan.size for plan in plans)
+        columns = tuple(column[:size] for plan in plans for column in plan.columns)
+        return ArrayPlan.of_columns(columns, self.tree, size)
+
+    def _generate(self) -> Iterator[tuple]:
+        for group in zip(*(node.elements() for node in self._nodes), strict=False):
+            yield tuple(itertools.chain.from_iterable(group))
+
+
+class Concatenate(Node):
+    """The elements of one dataset, then those of another of the same structure."""
+
+    def __init__(self, first: Node, second: Node) -> None:
+        super().__init__(first)
+        self._second = second
+        if first.tree != second.tree:
+            raise TypeError(
+                "Dataset.concatenate: the datasets have different structures: "
+                f"{describe(first.tree)} and {describe(second.tree)}"
+            )
+        self._specs = tuple(map(merged, first.specs, second.specs))
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return self.source, self._second
+
+    @property
+    def specs(self) -> tuple:
+        return self._specs
+
+    def cardinality(self) -> int:
+        return total([node.cardinality() for node in self.inputs])
+
+    def _generate(self) -> Iterator[tuple]:
+        return itertools.chain.from_iterable(node.elements() for node in self.inputs)
+
+
+class Unique(Node):
+    """Each scalar element the first time it comes."""
+
+    def __init__(self, source: Node) -> None:
+        super().__init__(source)
+
+    def cardinality(self) -> int:
+        return UNKNOWN
+
+    def _generate(self) -> Iterator[tuple]:
+        seen = set()
+        for leaves in self.source.elements():
+            if len(leaves) != 1 or leaves[0].ndim:
+                raise TypeError(
+                    f"Dataset.unique: expected scalar elements, received {self.source.element_spec}"
+                )
+            key = leaves[0].item()
+            if key not in seen:
+                seen.add(key)
+                yield leaves
+
+
+class IgnoreErrors(Node):
+    """The elements that could be made; those that failed are left out."""
+
+    def __init__(self, source: Node, report: Any) -> None:
+        super().__init__(source)
+        self._report = report
+
+    def cardinality(self) -> int:
+        return UNKNOWN
+
+    def _generate(self) -> Iterator[tuple]:
+        if not isinstance(self.source, Map):
+            raise InvalidArgumentError(
+                "Dataset.ignore_errors: put it right behind the map whose errors it drops"
+            )
+        for leaves in self.source.source.elements():
+            try:
+                result = self.source._function.outcome(leaves)
+            except Exception as error:  # noqa: BLE001  dropping them is what was asked for
+                self._report(error)
+                continue
+            yield self.source._same_tree(*result)
+
+
+class Unbatch(Node):
+    """The rows of every element, one by one."""
+
+    @property
+    def specs(self) -> tuple:
+        return tuple(without_leading(spec, "Dataset.unbatch") for spec in self.source.specs)
+
+    def cardinality(self) -> int:
+        count = self.source.cardinality()
+        if not known(count):
+            return count
+        sizes = {spec.shape[0] for spec in self.source.specs if spec.shape.rank}
+        sizes.discard(None)
+        return count * sizes.pop() if sizes else UNKNOWN
+
+    def _generate(self) -> Iterator[tuple]:
+        for leaves in self.source.elements():
+            shapes = [leaf.shape for leaf in leaves]
+            if any(not shape for shape in shapes) or len({shape[0] for shape in shapes}) > 1:
+                raise InvalidArgumentError(
+                    f"Dataset.unbatch: the components must have the same first dimension, received shapes {shapes}"
+                )
+            for row in range(shapes[0][0]):
+                yield tuple(leaf[row, ...] for leaf in leaves)
+
+
+class WithOptions(Node):
+    """The same elements; the dataset carries options."""
+
+    def __init__(self, source: Node, options: Options) -> None:
+        super().__init__(source)
+        self._options = options
+
+    @property
+    def options(self) -> Options:
+        return self.source.options.merge(self._options)
+
+    def _make_plan(self) -> ArrayPlan | None:
+        return self.source.plan
+
+    def _generate(self) -> Iterator[tuple]:
+        return self.source.elements()
+
+
+class AssertCardinality(WithOptions):
+    """The same elements; an error when there are more or fewer than said."""
+
+    def __init__(self, source: Node, count: int) -> None:
+        super().__init__(source, Options())
+        self._count = count
+
+    def cardinality(self) -> int:
+        return self._count
+
+    def _make_plan(self) -> ArrayPlan | None:
+        return None
+
+    def _generate(self) -> Iterator[tuple]:
+        number = 0
+        for number, leaves in enumerate(self.source.elements(), 1):
+            if 0 <= self._count < number:
+                break
+            yield leaves
+        if number != self._count:
+            said = "an infinite number of" if self._count == INFINITE else self._count
+            more = "at least " if number > self._count >= 0 else ""
+            raise InvalidArgumentError(
+                f"assert_cardinality: the dataset was said to have {said} elements, it has {more}{number}"
+            )
+
+
+def reduce(source: Node, function: UserFunction, initial_state: Any) -> Any:
+    """Returns what `function(state, element)` makes of all elements, starting with `initial_state`."""
+    state, tree = normalized(initial_state)
+    pack = rebuilder(tree)
+    for leaves in source.elements():
+        state, new_tree = normalized(function(leaves, pack(tuple(map(as_surface, state)))))
+        check_tree("reduce", tree, new_tree)
+    return pack(tuple(map(as_surface, state)))
