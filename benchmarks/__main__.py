@@ -87,6 +87,9 @@ def main() -> int:
     except BenchmarkError as error:
         sys.stderr.write(f"benchmarks: {error}\n")
         return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("\nbenchmarks: interrupted; the workloads that had finished are in the results\n")
+        return 130
     print(text_table(outcomes))
     if not args.frameworks:
         print(f"\nwritten to {RESULTS}: latest.json, README.md, ratios.png")

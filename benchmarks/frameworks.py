@@ -64,10 +64,15 @@ class Loaded:
 
     name: str
     tf: Any = None
-    keras: Any = None
     torch: Any = None
     jax: Any = None
     by_hand: Any = None
+
+    @property
+    def keras(self) -> Any:
+        """The Keras of this framework, imported when it is first asked for."""
+        module = FRAMEWORKS[self.name].keras
+        return self.tf.keras if module == "tf.keras" else importlib.import_module(str(module))
 
 
 def environment(name: str) -> dict[str, str]:
@@ -81,8 +86,6 @@ def load(name: str) -> Loaded:
     loaded = Loaded(name)
     if spec.tf:
         loaded.tf = importlib.import_module(spec.tf)
-    if spec.keras:
-        loaded.keras = loaded.tf.keras if spec.keras == "tf.keras" else importlib.import_module(spec.keras)
     if spec.torch:
         loaded.torch = importlib.import_module("torch")
         loaded.by_hand = importlib.import_module("benchmarks.by_hand_torch")

@@ -40,7 +40,7 @@ def _judge_bar(outcome: Outcome, bar: Bar) -> Verdict:
         return _against_peer_plus(outcome, bar, bar.than)
     peers = [bar.than]
     if bar.than == "*":
-        peers = [side.label for side in outcome.workload.sides if side.label != bar.ours]
+        peers = list(outcome.workload.peers)
     return _against_peers(outcome, bar, peers)
 
 

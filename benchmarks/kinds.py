@@ -97,6 +97,16 @@ class Workload:
         """Whether larger figures are better."""
         return self.unit.endswith("/s")
 
+    @property
+    def ours(self) -> str:
+        """Label of our side, which the table compares the peers with."""
+        return self.sides[0].label
+
+    @property
+    def peers(self) -> tuple[str, ...]:
+        """Labels of the sides that are not ours."""
+        return tuple(side.label for side in self.sides if not side.framework.startswith("dovetail"))
+
     def side(self, label: str) -> Side:
         """Return the side called `label`.
 

@@ -44,8 +44,8 @@ def draw(outcomes: Sequence[Outcome], path: Path) -> None:
 
 
 def _ratios(outcome: Outcome) -> dict[str, float]:
-    ours = outcome.workload.bars[0].ours
-    ratios = {label: outcome.ratio(label, ours) for label in outcome.sides if label != ours}
+    workload = outcome.workload
+    ratios = {label: outcome.ratio(label, workload.ours) for label in workload.peers}
     return {label: ratio for label, ratio in ratios.items() if ratio is not None}
 
 
@@ -58,16 +58,15 @@ def _draw_groups(
         axes.text(0.0, row, outcome.workload.name, fontsize=8, weight="bold", va="center",
                   transform=axes.get_yaxis_transform())  # fmt: skip
         wanted = {
-            bar.than: bar.at_least
-            for bar in outcome.workload.bars
-            if bar.ours == outcome.workload.bars[0].ours
+            bar.than: bar.at_least for bar in outcome.workload.bars if bar.ours == outcome.workload.ours
         }
         row += 1
         for label, ratio in ratios.items():
             axes.barh(row, ratio - 1, left=1, height=0.75, color=GREEN if ratio >= 1 else RED)
             axes.annotate(f"{ratio:.2g}x" if ratio < 100 else f"{ratio:.0f}x", (ratio, row), fontsize=7,
                           xytext=(4 if ratio >= 1 else -4, 0), textcoords="offset points",
-                          ha="left" if ratio >= 1 else "right", va="center")  # fmt: skip
+                          ha="left" if ratio >= 1 else "right", va="center", zorder=3,
+                          bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8})  # fmt: skip
             least = wanted.get(label, wanted.get("*"))
             if least is not None:
                 axes.plot([least, least], [row - 0.45, row + 0.45], color="black", linewidth=2)

@@ -8,6 +8,7 @@ import select
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,11 +145,16 @@ class FreshProcess:
         if process.stdout is None:
             raise BenchmarkError(f"{self.side.label}: the process has no output to read")
         lines, seconds = [], None
-        for line in process.stdout:
-            lines.append(line)
-            if self.side.until is not None and line.startswith(self.side.until):
-                seconds = time.perf_counter() - begin
-        process.wait(REPEAT_LIMIT_S)
+        limit = threading.Timer(REPEAT_LIMIT_S, process.kill)
+        limit.start()
+        try:
+            for line in process.stdout:
+                lines.append(line)
+                if self.side.until is not None and line.startswith(self.side.until):
+                    seconds = time.perf_counter() - begin
+            process.wait()
+        finally:
+            limit.cancel()
         if seconds is None:
             seconds = time.perf_counter() - begin
         return "".join(lines), seconds

@@ -40,15 +40,15 @@ def text_table(outcomes: Sequence[Outcome]) -> str:
 
 def rows(outcome: Outcome) -> list[tuple[str, str, str, str]]:
     """Return (side, figure, range over the rounds, ratio to ours) as text; an error stands in the range."""
-    ours = outcome.workload.bars[0].ours
+    workload = outcome.workload
     table = []
     for label, measured in outcome.sides.items():
         if measured.median is None:
             table.append((label, "error", _short(measured.error or "not measured"), ""))
             continue
         spread = f"{number(min(measured.values))} .. {number(max(measured.values))}"
-        ratio = outcome.ratio(label, ours)
-        shown = "" if ratio is None or label == ours else f"{ratio:.2f}x"
+        ratio = outcome.ratio(label, workload.ours) if label in workload.peers else None
+        shown = "" if ratio is None else f"{ratio:.2f}x"
         table.append((label, number(measured.median), spread, shown))
     return table
 
@@ -143,7 +143,7 @@ def markdown(outcomes: Sequence[Outcome]) -> str:
     lines = [
         "# Benchmark results",
         "",
-        "Written by `make bench` (`python -m benchmarks`); not by hand. Every framework ran in its own",
+        "Written by `make bench` (`python -m benchmarks`); do not edit. Every framework ran in its own",
         "process, asked in turn for one repeat a round; figures are medians over the rounds. A ratio above 1",
         "means that Dovetail is that many times faster.",
         "",
@@ -185,7 +185,7 @@ def _section(outcome: Outcome) -> list[str]:
         f"{workload.about[0].upper()}{workload.about[1:]}; {workload.unit}, {better}. "
         f"{outcome.rounds} rounds, {outcome.measured_at}{_others(outcome)}.",
         "",
-        f"| | median | range | ratio to {workload.bars[0].ours} |",
+        f"| | median | range | ratio to {workload.ours} |",
         "|---|---|---|---|",
     ]
     lines += ["| " + " | ".join(row) + " |" for row in rows(outcome)]

@@ -12,9 +12,9 @@ from benchmarks.first_step import FINISHED
 from benchmarks.kinds import Bar, Side, Workload
 
 
-def importing(module: str, silent: bool = False) -> Side:
-    """Return the side that imports `module`."""
-    return Side(module, module, command=("-c", f"import {module}"), silent=silent)
+def importing(module: str, symbol: str, silent: bool = False) -> Side:
+    """Return the side that imports `module`; touching a symbol fails when the package is empty."""
+    return Side(module, module, command=("-c", f"import {module}; {module}.{symbol}"), silent=silent)
 
 
 def first_step(label: str, framework: str, cache: str | None = None) -> Side:
@@ -29,10 +29,10 @@ WORKLOADS = (
         about="a fresh process that imports the package and ends",
         unit="s",
         sides=(
-            importing("dovetail", silent=True),
-            importing("jax"),
-            importing("tensorflow"),
-            importing("torch"),
+            importing("dovetail", "constant", silent=True),
+            importing("jax", "numpy"),
+            importing("tensorflow", "constant"),
+            importing("torch", "tensor"),
         ),
         bars=(Bar("import at most JAX's own plus 0.3 s, printing nothing", than="jax", at_most=0.3),),
     ),
