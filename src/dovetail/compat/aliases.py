@@ -1,11 +1,11 @@
 """Which module of Dovetail a module name of TensorFlow or Keras stands for.
 
-    tensorflow                     a view of `dovetail` with TensorFlow's version
-    tensorflow.keras.X, keras.X,
-    tf_keras.X                     dovetail.keras.X, the very same module
-    tensorflow.X                   dovetail.X, the very same module
-    tensorflow.compat.v1, .v2      views
-    tensorflow.python.X, keras.src.X   views that search the public namespaces
+tensorflow                     a view of `dovetail` with TensorFlow's version
+tensorflow.keras.X, keras.X,
+tf_keras.X                     dovetail.keras.X, the very same module
+tensorflow.X                   dovetail.X, the very same module
+tensorflow.compat.v1, .v2      views
+tensorflow.python.X, keras.src.X   views that search the public namespaces
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import dovetail
-from dovetail.compat import private, strings
+from dovetail.compat import private, private_paths, strings
 from dovetail.compat.names import namespace
 from dovetail.compat.version1 import v1
 from dovetail.compat.views import View
@@ -66,7 +66,7 @@ def search(name: str) -> View:
     if name.startswith("tensorflow.python.keras"):
         return private.keras_search(path.removeprefix("python.keras").lstrip("."), name)
     if name.startswith("tensorflow.python"):
-        return View(name, private.EVERYWHERE, versions=True)
+        return View(name, private_paths.EVERYWHERE, versions=True)
     keras_path = path.removeprefix("keras.") if name.startswith("tensorflow.") else path
     if any(keras_path == prefix or keras_path.startswith(prefix + ".") for prefix in KERAS_PREFIXES):
         return private.keras_search(_without_prefix(keras_path), name)
@@ -109,8 +109,10 @@ def _resolve_keras(path: str, name: str) -> ModuleType | None:
 
 
 def _is_old(path: str) -> bool:
-    """True for a path of Keras' old source tree, unless Dovetail has a public namespace of that name."""
-    return path in private.OLD_KERAS and namespace(f"keras.{path}") is None
+    """True for a path of Keras' old source tree, unless that is a public namespace which Dovetail has too."""
+    if path not in private_paths.OLD_KERAS:
+        return False
+    return path.rpartition(".")[2] not in private_paths.ALSO_PUBLIC or namespace(f"keras.{path}") is None
 
 
 def _resolve_private(path: str, name: str) -> ModuleType | None:
@@ -151,6 +153,10 @@ v2 = View("tensorflow.compat.v2", ("",))
 tf_compat = View(
     "tensorflow.compat",
     (),
-    {"v1": v1, "v2": v2, **{name: value for name, value in vars(strings).items() if not name.startswith("_")}},
+    {
+        "v1": v1,
+        "v2": v2,
+        **{name: value for name, value in vars(strings).items() if not name.startswith("_")},
+    },
 )
 v2.__dict__.update(root_names())

@@ -30,9 +30,9 @@ def _guarded_lines(source: str) -> frozenset[int]:
         return frozenset()  # a notebook cell with magics
     guarded: set[int] = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Try) and any(_catches(handler.type) for handler in node.handlers):
-            guarded |= _lines(node.body)
-        elif isinstance(node, ast.With) and any(_suppresses(item.context_expr) for item in node.items):
+        if (isinstance(node, ast.Try) and _expects_failure(node)) or (
+            isinstance(node, ast.With) and _suppresses(node)
+        ):
             guarded |= _lines(node.body)
     return frozenset(guarded)
 
@@ -48,7 +48,11 @@ def _catches(expected: ast.expr | None) -> bool:
     return any(ast.unparse(option).rpartition(".")[2] in _CATCHES for option in options)
 
 
-def _suppresses(context: ast.expr) -> bool:
-    if not isinstance(context, ast.Call) or ast.unparse(context.func).rpartition(".")[2] != "suppress":
-        return False
-    return any(_catches(argument) for argument in context.args)
+def _expects_failure(node: ast.Try) -> bool:
+    return any(_catches(handler.type) for handler in node.handlers)
+
+
+def _suppresses(node: ast.With) -> bool:
+    calls = [item.context_expr for item in node.items if isinstance(item.context_expr, ast.Call)]
+    found = [call for call in calls if ast.unparse(call.func).rpartition(".")[2] == "suppress"]
+    return any(_catches(argument) for call in found for argument in call.args)

@@ -79,7 +79,9 @@ class AliasDistribution(Distribution):
     """The metadata of a package that Dovetail stands in for: a name and a version."""
 
     def __init__(self, name: str, version: str) -> None:
-        self._text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nSummary: Dovetail, as {name}\n"
+        self._text = (
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nSummary: Dovetail, as {name}\n"
+        )
 
     def read_text(self, filename: str) -> str | None:
         return self._text if filename in ("METADATA", "PKG-INFO") else None
@@ -133,8 +135,9 @@ def uninstall() -> None:
         builtins.__import__ = _plain_import[0]
     _plain_import.clear()
     sys.meta_path.remove(_FINDER)
-    for name in [name for name in sys.modules if name.partition(".")[0] in aliases.ROOTS]:
-        del sys.modules[name]
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in aliases.ROOTS or isinstance(module, View):
+            del sys.modules[name]
     for module, own in _announced.items():
         _withdraw(module, own)
     _announced.clear()
@@ -177,28 +180,30 @@ def import_with_placeholders(
     """
     if level or name.partition(".")[0] not in aliases.ROOTS:
         return _import(name, globals, locals, fromlist, level)
+    keys = tuple(fromlist or ())
     try:
         module = _import(name, globals, locals, fromlist, level)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in aliases.ROOTS:
             raise
-        module = _stand_in(name)
-        found = [key for key in fromlist or () if hasattr(module, key)]
-        if (not found or len(found) < len(fromlist or ())) and callers.catches_import_error(sys._getframe(1)):
-            raise
-        if not fromlist:
+        module = aliases.resolve(name) or aliases.search(name)
+        if not all(_has(module, key) for key in keys or ("",)) and callers.catches_import_error(
+            sys._getframe(1)
+        ):
+            raise ModuleNotFoundError(names.explain(names.shown(name)), name=name) from None
+        _register(name)
+        if not keys:
             return sys.modules[name.partition(".")[0]]
-    missing = [key for key in fromlist or () if key != "*" and not _has(module, key)]
+    missing = [key for key in keys if key != "*" and not _has(module, key)]
     if not missing:
         return module
     home = names.shown(name)
     if callers.catches_import_error(sys._getframe(1)):
-        raise ImportError(f"cannot import name {missing[0]!r}: {names.explain(f'{home}.{missing[0]}')}", name=name)
-    present = {key: getattr(module, key) for key in fromlist if key not in missing and key != "*"}
-    view = View(name, (), present | {key: Placeholder(f"{home}.{key}") for key in missing})
-    if "*" in fromlist:
-        view.__dict__.update({key: getattr(module, key) for key in getattr(module, "__all__", dir(module))})
-    return view
+        raise ImportError(
+            f"cannot import name {missing[0]!r}: {names.explain(f'{home}.{missing[0]}')}", name=name
+        )
+    present = {key: getattr(module, key) for key in keys if hasattr(module, key)}
+    return View(name, (), present | {key: Placeholder(f"{home}.{key}") for key in missing})
 
 
 def _import(*args: Any) -> Any:
@@ -210,21 +215,18 @@ def _has(module: ModuleType, key: str) -> bool:
     return hasattr(module, key) or f"{module.__name__}.{key}" in sys.modules
 
 
-def _stand_in(name: str) -> ModuleType:
+def _register(name: str) -> None:
     """Puts an empty or searching module under a name that is not there, and under its missing parents."""
     parts = name.split(".")
-    parent = sys.modules.get(parts[0])
+    parent = sys.modules[parts[0]]
     for depth in range(2, len(parts) + 1):
         path = ".".join(parts[:depth])
-        module = sys.modules.get(path)
-        if module is None:
-            module = aliases.resolve(path) or aliases.search(path)
-            sys.modules[path] = module
-        if parent is not None and not hasattr(parent, parts[depth - 1]):
+        if path not in sys.modules:
+            sys.modules[path] = aliases.resolve(path) or aliases.search(path)
+        if not hasattr(parent, parts[depth - 1]):
             # `import a.b.c as m` reads the attributes and, where one is missing, this table.
-            sys.modules.setdefault(f"{parent.__name__}.{parts[depth - 1]}", module)
-        parent = module
-    return parent  # type: ignore[return-value]
+            sys.modules.setdefault(f"{parent.__name__}.{parts[depth - 1]}", sys.modules[path])
+        parent = sys.modules[path]
 
 
 def _withdraw(module: ModuleType, own: Any) -> None:
@@ -234,5 +236,8 @@ def _withdraw(module: ModuleType, own: Any) -> None:
         module.__dict__["__getattr__"] = own
     for key, value in list(vars(module).items()):
         # `import keras.src` leaves its mark on dovetail.keras, as every import of a submodule does on the parent.
-        if isinstance(value, View) and module.__name__.partition(".")[0] == "dovetail" and key != "v1":
+        if isinstance(value, View):
             del module.__dict__[key]
+            hidden = sys.modules.get(f"{module.__name__}.{key}")
+            if hidden is not None and not isinstance(hidden, View):
+                module.__dict__[key] = hidden

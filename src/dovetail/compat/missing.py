@@ -48,7 +48,9 @@ class Placeholder:
         raise MissingUseError(self._full_name)
 
     __call__ = __mro_entries__ = __getitem__ = __iter__ = __len__ = __bool__ = __contains__ = _refuse
-    __enter__ = __exit__ = __int__ = __float__ = __index__ = __array__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
+    __enter__ = __exit__ = __int__ = __float__ = __index__ = __array__ = __lt__ = __le__ = __gt__ = __ge__ = (
+        _refuse
+    )
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refuse
     __matmul__ = __rmatmul__ = __pow__ = __rpow__ = __mod__ = __neg__ = __invert__ = __and__ = _refuse
 

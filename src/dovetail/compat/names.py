@@ -22,8 +22,8 @@ REPLACED_BY = {
     "tf.placeholder": "keras.Input, or an argument of a tf.function",
     "tf.get_variable": "tf.Variable",
     "tf.variable_scope": "tf.Module and tf.name_scope",
-    "tf.global_variables_initializer": "nothing: variables are initialized when they are created",
-    "tf.ConfigProto": "tf.config",
+    "tf.global_variables_initializer": "no call, since variables are initialized when they are created",
+    "tf.ConfigProto": "the functions of tf.config",
     "tf.train.Saver": "tf.train.Checkpoint",
     "tf.train.AdamOptimizer": "keras.optimizers.Adam",
     "tf.train.AdagradOptimizer": "keras.optimizers.Adagrad",
@@ -34,7 +34,7 @@ REPLACED_BY = {
     "tf.layers.conv2d": "keras.layers.Conv2D",
     "tf.layers.flatten": "keras.layers.Flatten",
     "tf.estimator": "keras.Model",
-    "tf.contrib": "keras.layers and tf.*",
+    "tf.contrib": "tf and keras.layers",
 }
 
 
@@ -95,21 +95,18 @@ def public_names() -> dict[str, list[str]]:
 def nearest(full_name: str) -> str:
     """Returns the public name nearest to one that is missing, or "".
 
-    A table of replaced names comes first, then the same name in another namespace, then a similar name in the same
-    namespace, then a similar name anywhere.
+    The same name in another namespace comes first, then a similar one in the same namespace, then a similar one
+    anywhere.
     """
-    plain = full_name.replace(".compat.v1", "").replace(".compat.v2", "")
-    replaced = next((REPLACED_BY[key] for key in REPLACED_BY if plain == key or plain.startswith(key + ".")), "")
-    if replaced:
-        return replaced
-    home, _, leaf = plain.rpartition(".")
+    home, _, leaf = _unversioned(full_name).rpartition(".")
     known = public_names()
-    here = {path: path for paths in known.values() for path in paths if path.rpartition(".")[0] == home}
     for name in (leaf, _without_version(leaf)):
-        same = [path for paths in (known.get(name, ()),) for path in paths if path != full_name]
+        same = [path for path in known.get(name, ()) if path != full_name]
         if same:
             return min(same, key=len)
-    for candidates in (_by_leaf(here), {name: min(paths, key=len) for name, paths in known.items()}):
+    here = {name: path for name, paths in known.items() for path in paths if path == f"{home}.{name}"}
+    anywhere = {name: min(paths, key=len) for name, paths in known.items()}
+    for candidates in (here, anywhere):
         folded = {name.lower(): path for name, path in candidates.items()}
         close = difflib.get_close_matches(leaf.lower(), folded, n=1, cutoff=0.6)
         if close:
@@ -119,13 +116,21 @@ def nearest(full_name: str) -> str:
 
 def explain(full_name: str) -> str:
     """Returns the message for a name that is missing: what, what is nearest, where the list is."""
+    plain = _unversioned(full_name)
+    instead = next(
+        (REPLACED_BY[key] for key in REPLACED_BY if plain == key or plain.startswith(key + ".")), ""
+    )
+    if instead:
+        return (
+            f"{full_name} is not available in Dovetail. What does its work: {instead}. See docs/coverage.md."
+        )
     near = nearest(full_name)
     hint = f" Nearest: {near}." if near else ""
     return f"{full_name} is not available in Dovetail yet.{hint} See docs/coverage.md."
 
 
-def _by_leaf(paths: dict[str, str]) -> dict[str, str]:
-    return {path.rpartition(".")[2]: path for path in paths}
+def _unversioned(full_name: str) -> str:
+    return full_name.replace(".compat.v1", "").replace(".compat.v2", "")
 
 
 def _without_version(name: str) -> str:
@@ -137,20 +142,26 @@ def _without_version(name: str) -> str:
 
 def _submodule(module: ModuleType, name: str) -> ModuleType | None:
     value = getattr(module, name, None)
-    if isinstance(value, ModuleType):
+    if isinstance(value, ModuleType) and _is_ours(value):
         return value
-    if value is not None or not hasattr(module, "__path__"):
+    if not (value is None or isinstance(value, ModuleType)) or not hasattr(module, "__path__"):
         return None
     full_name = f"{module.__name__}.{name}"
     try:
-        return importlib.import_module(full_name)
+        found = importlib.import_module(full_name)
     except ModuleNotFoundError as error:
         if error.name != full_name:
             raise
         return None
+    return found if _is_ours(found) else None
 
 
 def _is_public_child(parent: ModuleType, name: str, child: ModuleType) -> bool:
-    if name.startswith("_") or child.__name__.partition(".")[0] != "dovetail":
+    if name.startswith("_") or not _is_ours(child):
         return False
     return not (parent is dovetail and name in HIDDEN | {"compat"})
+
+
+def _is_ours(module: ModuleType) -> bool:
+    # `import keras.src` sets an attribute on dovetail.keras; such a view must not be taken for a namespace.
+    return module.__name__.partition(".")[0] == "dovetail"

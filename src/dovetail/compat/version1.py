@@ -5,9 +5,8 @@ Graphs, sessions, collections and placeholders are not there: using one raises, 
 
 from __future__ import annotations
 
-import logging as _logging
+import logging
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 from dovetail.compat.views import View
@@ -16,26 +15,61 @@ NAME = "tensorflow.compat.v1"
 
 # Names of TensorFlow 1 whose function goes by another name in TensorFlow 2, with the same arguments.
 RENAMED = {
-    "acos": "math.acos", "ceil": "math.ceil", "check_numerics": "debugging.check_numerics", "cholesky": "linalg.cholesky",
-    "decode_raw": "io.decode_raw", "digamma": "math.digamma", "div_no_nan": "math.divide_no_nan", "erf": "math.erf",
-    "is_finite": "math.is_finite", "is_inf": "math.is_inf", "is_nan": "math.is_nan", "lgamma": "math.lgamma",
-    "log": "math.log", "log1p": "math.log1p", "log_sigmoid": "math.log_sigmoid", "matrix_band_part": "linalg.band_part",
-    "matrix_determinant": "linalg.det", "matrix_diag": "linalg.diag", "matrix_inverse": "linalg.inv",
-    "matrix_solve": "linalg.solve", "parse_single_example": "io.parse_single_example", "parse_example": "io.parse_example",
-    "random_crop": "image.random_crop", "random_gamma": "random.gamma", "random_normal": "random.normal",
-    "random_poisson": "random.poisson", "random_shuffle": "random.shuffle", "random_uniform": "random.uniform",
-    "read_file": "io.read_file", "write_file": "io.write_file", "reciprocal": "math.reciprocal", "rint": "math.rint",
-    "rsqrt": "math.rsqrt", "segment_sum": "math.segment_sum", "set_random_seed": "random.set_seed",
-    "truncated_normal": "random.truncated_normal", "unsorted_segment_sum": "math.unsorted_segment_sum", "xdivy": "math.xdivy",
-    "zeta": "math.zeta", "FixedLenFeature": "io.FixedLenFeature", "VarLenFeature": "io.VarLenFeature",
-    "gfile": "io.gfile", "lin_space": "linspace",
-    "sparse_tensor_to_dense": "sparse.to_dense", "assert_equal": "debugging.assert_equal",
-    "assert_greater": "debugging.assert_greater", "assert_less": "debugging.assert_less",
-    "assert_rank": "debugging.assert_rank", "ResourceVariable": "Variable",
-}  # fmt: skip
+    "acos": "math.acos",
+    "ceil": "math.ceil",
+    "check_numerics": "debugging.check_numerics",
+    "cholesky": "linalg.cholesky",
+    "decode_raw": "io.decode_raw",
+    "digamma": "math.digamma",
+    "div_no_nan": "math.divide_no_nan",
+    "erf": "math.erf",
+    "is_finite": "math.is_finite",
+    "is_inf": "math.is_inf",
+    "is_nan": "math.is_nan",
+    "lgamma": "math.lgamma",
+    "log": "math.log",
+    "log1p": "math.log1p",
+    "log_sigmoid": "math.log_sigmoid",
+    "matrix_band_part": "linalg.band_part",
+    "matrix_determinant": "linalg.det",
+    "matrix_diag": "linalg.diag",
+    "matrix_inverse": "linalg.inv",
+    "matrix_solve": "linalg.solve",
+    "parse_single_example": "io.parse_single_example",
+    "parse_example": "io.parse_example",
+    "random_crop": "image.random_crop",
+    "random_gamma": "random.gamma",
+    "random_normal": "random.normal",
+    "random_poisson": "random.poisson",
+    "random_shuffle": "random.shuffle",
+    "random_uniform": "random.uniform",
+    "read_file": "io.read_file",
+    "write_file": "io.write_file",
+    "reciprocal": "math.reciprocal",
+    "rint": "math.rint",
+    "rsqrt": "math.rsqrt",
+    "segment_sum": "math.segment_sum",
+    "set_random_seed": "random.set_seed",
+    "truncated_normal": "random.truncated_normal",
+    "unsorted_segment_sum": "math.unsorted_segment_sum",
+    "xdivy": "math.xdivy",
+    "zeta": "math.zeta",
+    "FixedLenFeature": "io.FixedLenFeature",
+    "VarLenFeature": "io.VarLenFeature",
+    "gfile": "io.gfile",
+    "lin_space": "linspace",
+    "sparse_tensor_to_dense": "sparse.to_dense",
+    "assert_equal": "debugging.assert_equal",
+    "assert_greater": "debugging.assert_greater",
+    "assert_less": "debugging.assert_less",
+    "assert_rank": "debugging.assert_rank",
+    "ResourceVariable": "Variable",
+}
 
 # Names that both versions have and that do something else there: taking the new one silently would be wrong.
-REFUSED = frozenset({"where", "losses", "metrics", "optimizers", "initializers", "summary", "graph_util", "layers"})
+REFUSED = frozenset(
+    {"where", "losses", "metrics", "optimizers", "initializers", "summary", "graph_util", "layers"}
+)
 
 
 def _cast_to(dtype: str) -> Callable[..., Any]:
@@ -58,15 +92,21 @@ def _refuse(name: str, why: str) -> Callable[..., Any]:
     return refuse
 
 
-def _logging_module() -> ModuleType:
-    logger = _logging.getLogger("tensorflow")
-    own: dict[str, Any] = {name: getattr(logger, name) for name in ("debug", "info", "warning", "error", "fatal", "log")}
-    own |= {level: getattr(_logging, level) for level in ("DEBUG", "INFO", "WARN", "ERROR", "FATAL")}
-    own |= {"warn": logger.warning, "set_verbosity": logger.setLevel, "get_verbosity": logger.getEffectiveLevel}
-    return View(f"{NAME}.logging", (), own)
+def tf_logging() -> dict[str, Any]:
+    """Returns the names of `tf.compat.v1.logging`: Python's logger "tensorflow" and the levels."""
+    logger = logging.getLogger("tensorflow")
+    return {
+        **{name: getattr(logger, name) for name in ("debug", "info", "warning", "error", "fatal", "log")},
+        **{level: getattr(logging, level) for level in ("DEBUG", "INFO", "WARN", "ERROR", "FATAL")},
+        "warn": logger.warning,
+        "set_verbosity": logger.setLevel,
+        "get_verbosity": logger.getEffectiveLevel,
+    }
 
 
-GRAPHS = "Dovetail runs eagerly and compiles with tf.function; it builds no TensorFlow 1 graphs. Remove the call."
+GRAPHS = (
+    "Dovetail runs eagerly and compiles with tf.function; it builds no TensorFlow 1 graphs. Remove the call."
+)
 OWN: dict[str, Any] = {
     "to_float": _cast_to("float32"),
     "to_double": _cast_to("float64"),
@@ -83,7 +123,7 @@ OWN: dict[str, Any] = {
     "resource_variables_enabled": lambda: True,
     "disable_eager_execution": _refuse("disable_eager_execution", GRAPHS),
     "disable_v2_behavior": _refuse("disable_v2_behavior", GRAPHS),
-    "logging": _logging_module(),
+    "logging": View(f"{NAME}.logging", (), tf_logging()),
 }
 
 v1 = View(NAME, ("",), OWN, RENAMED, REFUSED)

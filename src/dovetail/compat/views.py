@@ -62,9 +62,9 @@ class View(ModuleType):
 
     def __dir__(self) -> list[str]:
         names = {name for name in self.__dict__ if not name.startswith("_")} | set(self._renamed)
-        for path in self._namespaces[:1]:
-            module = namespace(path)
-            names.update(name for name in dir(module) if not name.startswith("_") and lookup(module, name) is not ABSENT)
+        module = namespace(self._namespaces[0]) if self._namespaces else None
+        if module is not None:
+            names.update(name for name in dir(module) if not name.startswith("_") and _has(module, name))
         return sorted(names - self._refused)
 
     def __repr__(self) -> str:
@@ -79,3 +79,7 @@ def find(namespaces: tuple[str, ...], name: str) -> Any:
         if value is not ABSENT:
             return value
     return ABSENT
+
+
+def _has(module: ModuleType, name: str) -> bool:
+    return lookup(module, name) is not ABSENT

@@ -1,0 +1,150 @@
+"""`dovetail run script.py [args]`: a program written for TensorFlow or Keras, unmodified, on Dovetail."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import runpy
+import sys
+from importlib.machinery import SourceFileLoader
+from types import ModuleType, TracebackType
+from typing import NoReturn
+
+from dovetail import compat
+
+# Frames of these modules stand between the user's lines in a traceback and say nothing about them.
+_OWN_MODULES = ("dovetail.cli", "dovetail.compat.finder", "dovetail.__main__")
+
+
+def split(argv: list[str]) -> tuple[list[str], list[str]]:
+    """Splits `run [options] program [args]` after the program, so that its arguments stay its own.
+
+    Example:
+        >>> split(["run", "-m", "package.train", "--help"])
+        (['run', '-m', 'package.train'], ['--help'])
+    """
+    for index, word in enumerate(argv[1:], start=1):
+        if word == "-m":
+            return argv[: index + 2], argv[index + 2 :]
+        if not word.startswith("-") or word == "-":
+            return argv[: index + 1], argv[index + 1 :]
+    return argv, []
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Adds `dovetail run` to the command line."""
+    parser = commands.add_parser(
+        "run",
+        help="run a TensorFlow or Keras program, unmodified",
+        description="Run a program in which tensorflow, keras and tf_keras are Dovetail.",
+        usage="dovetail run [-h] (script.py | -m module) [args ...]",
+    )
+    parser.add_argument("-m", dest="module", metavar="module", help="a module, as in python -m module")
+    parser.add_argument("script", nargs="?", help="a Python file, or a folder or zip file with a __main__.py")
+    parser.set_defaults(parser=parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs the program as `__main__`, with its own arguments, and returns its exit status."""
+    if options.module is None and options.script is None:
+        options.parser.error("expected a script or -m module, for example: dovetail run train.py --epochs 3")
+    compat.install()
+    try:
+        if options.module is not None:
+            _run_module(options.module, options.program_args)
+        else:
+            _run_script(options.script, options.program_args)
+    except (SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - every error of the program ends it, as in plain Python
+        return _report(error)
+    return 0
+
+
+def _run_module(name: str, args: list[str]) -> None:
+    _set_path(os.getcwd())
+    sys.argv = [name, *args]
+    try:
+        found = importlib.util.find_spec(name)
+    except ModuleNotFoundError as error:
+        _stop(f"no module named {error.name!r} (looking for {name!r} from {os.getcwd()})")
+    if found is None:
+        _stop(f"no module named {name!r} (looking from {os.getcwd()})")
+    runpy.run_module(name, run_name="__main__", alter_sys=True)
+
+
+def _run_script(script: str, args: list[str]) -> None:
+    if not os.path.exists(script):
+        _stop(f"cannot open {script!r}: there is no such file (looking from {os.getcwd()})")
+    sys.argv = [script, *args]
+    if os.path.isdir(script) or not _is_source(script):
+        del sys.path[:1]
+        runpy.run_path(script, run_name="__main__")
+        return
+    _set_path(os.path.dirname(os.path.realpath(script)))
+    path = os.path.abspath(script)
+    main = ModuleType("__main__")
+    main.__file__ = path
+    main.__loader__ = _ScriptLoader("__main__", path)
+    sys.modules["__main__"] = main
+    main.__loader__.exec_module(main)
+
+
+class _ScriptLoader(SourceFileLoader):
+    """Runs a file as Python runs a script: without a compiled copy in `__pycache__`."""
+
+    def path_stats(self, path: str) -> NoReturn:
+        raise OSError("scripts are not cached")
+
+
+def _is_source(script: str) -> bool:
+    with open(script, "rb") as file:
+        return file.read(2) != b"PK" and not script.endswith(".pyc")
+
+
+def _set_path(folder: str) -> None:
+    """Puts the program's folder where Python puts it, in place of the command's own."""
+    if not sys.flags.safe_path:
+        sys.path[:1] = [folder]
+
+
+def _stop(message: str) -> NoReturn:
+    print(f"dovetail run: {message}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def _report(error: BaseException) -> int:
+    """Prints the error as Python would, with the program's frames only, and returns the exit status."""
+    _clean(error, seen=set())
+    sys.excepthook(type(error), error, error.__traceback__)
+    return 130 if isinstance(error, KeyboardInterrupt) else 1
+
+
+def _clean(error: BaseException | None, seen: set[int]) -> None:
+    """Drops the frames of `dovetail run` itself from the traceback of an error and of what led to it."""
+    if error is None or id(error) in seen:
+        return
+    seen.add(id(error))
+    error.__traceback__ = _without_own_frames(error.__traceback__)
+    _clean(error.__cause__, seen)
+    _clean(error.__context__, seen)
+
+
+def _without_own_frames(traceback: TracebackType | None) -> TracebackType | None:
+    frames: list[TracebackType] = []
+    while traceback is not None:
+        if not _is_own(traceback, leading=not frames):
+            frames.append(traceback)
+        traceback = traceback.tb_next
+    kept: TracebackType | None = None
+    for entry in reversed(frames):
+        kept = TracebackType(kept, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return kept
+
+
+def _is_own(traceback: TracebackType, leading: bool) -> bool:
+    code, module = traceback.tb_frame.f_code, traceback.tb_frame.f_globals.get("__name__", "")
+    if leading and code.co_filename.startswith("<frozen "):
+        return True  # importlib and runpy, which start the program
+    return isinstance(module, str) and module.startswith(_OWN_MODULES)
