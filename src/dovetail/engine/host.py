@@ -15,6 +15,29 @@ from typing import Any
 import numpy as np
 
 from dovetail.engine import dtypes
+from dovetail.engine.host_array import (
+    add_rows,
+    as_shift,
+    bitcast,
+    checked_indices,
+    checked_places,
+    dynamic_slice,
+    dynamic_update,
+    index_max,
+    index_min,
+    repeat_each,
+    search_rows,
+    take,
+    unslice,
+)
+from dovetail.engine.host_nn import (
+    check_labels,
+    conv,
+    conv_input_gradient,
+    conv_kernel_gradient,
+    spread,
+    window_reduce,
+)
 
 name = "host"
 newaxis = np.newaxis
@@ -163,3 +186,35 @@ def index_add(x: Any, index: Any, values: Any) -> Any:
 
 def stop_gradient(x: Any) -> Any:
     return x
+
+
+# ---- integer and floating division, as Python and as C understand it ---------------------------------------------
+
+
+def _refuse_zero(y: Any) -> None:
+    if not np.all(y):
+        raise ValueError("Integer division by zero")
+
+
+def floordiv(x: Any, y: Any) -> Any:
+    """Quotient rounded down; an integer divided by zero is an error."""
+    if x.dtype.kind in "iu":
+        _refuse_zero(y)
+        return np.floor_divide(x, y)
+    return np.floor(np.true_divide(x, y))
+
+
+def floormod(x: Any, y: Any) -> Any:
+    """Remainder with the sign of `y`; an integer divided by zero is an error."""
+    if x.dtype.kind in "iu":
+        _refuse_zero(y)
+    return np.remainder(x, y)
+
+
+def truncatediv(x: Any, y: Any) -> Any:
+    """Quotient rounded towards zero; an integer divided by zero is an error."""
+    if x.dtype.kind not in "iu":
+        return np.trunc(np.true_divide(x, y))
+    _refuse_zero(y)
+    rounded_down = np.floor_divide(x, y)
+    return rounded_down + ((rounded_down < 0) & (rounded_down * y != x)).astype(x.dtype)

@@ -19,6 +19,30 @@ from jax import lax
 
 from dovetail.base.settings import settings
 from dovetail.engine import dtypes
+from dovetail.engine.xla_array import (
+    add_rows,
+    as_shift,
+    bitcast,
+    checked_indices,
+    checked_places,
+    dynamic_slice,
+    dynamic_update,
+    index_max,
+    index_min,
+    repeat_each,
+    search_rows,
+    take,
+    unslice,
+)
+from dovetail.engine.xla_nn import (
+    check_labels,
+    computed_once,
+    conv,
+    conv_input_gradient,
+    conv_kernel_gradient,
+    spread,
+    window_reduce,
+)
 
 name = "xla"
 newaxis = None
@@ -30,6 +54,7 @@ Array = jax.Array
 ShapeDtypeStruct = jax.ShapeDtypeStruct
 jit = jax.jit
 vjp = jax.vjp
+vmap = jax.vmap
 jvp = jax.jvp
 eval_shape = jax.eval_shape
 stop_gradient = lax.stop_gradient
@@ -179,6 +204,18 @@ def index_set(x: Any, index: Any, values: Any) -> Any:
 
 def index_add(x: Any, index: Any, values: Any) -> Any:
     return x.at[index].add(values)
+
+
+def floordiv(x: Any, y: Any) -> Any:
+    return jnp.floor_divide(x, y) if x.dtype.kind in "iu" else jnp.floor(jnp.true_divide(x, y))
+
+
+def floormod(x: Any, y: Any) -> Any:
+    return jnp.remainder(x, y)
+
+
+def truncatediv(x: Any, y: Any) -> Any:
+    return lax.div(*jnp.broadcast_arrays(x, y)) if x.dtype.kind in "iu" else jnp.trunc(jnp.true_divide(x, y))
 
 
 # ---- tracing ---------------------------------------------------------------------------------------------------

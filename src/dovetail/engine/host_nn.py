@@ -1,0 +1,134 @@
+"""Convolution and window reductions on the host engine; `engine/xla_nn.py` has the same names.
+
+Arrays are channels-last: inputs (batch, *spatial, channels), kernels (*spatial, channels per group, outputs).
+`padding` is one (before, after) pair a spatial axis.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from dovetail.engine import dtypes
+
+
+def _wide(x: Any) -> Any:
+    return x.astype(np.float32) if dtypes.is_half(x.dtype) else x
+
+
+def _padded(x: Any, padding: tuple, fill: Any = 0) -> Any:
+    if not any(before or after for before, after in padding):
+        return x
+    return np.pad(x, ((0, 0), *padding, (0, 0)), constant_values=fill)
+
+
+def _windows(x: Any, window: tuple, strides: tuple, dilations: tuple) -> Any:
+    """Returns a view of shape (batch, *out, *window, channels) on a padded input."""
+    spatial, steps = x.shape[1:-1], x.strides[1:-1]
+    out = tuple(
+        (size - (k - 1) * d - 1) // s + 1
+        for size, k, s, d in zip(spatial, window, strides, dilations, strict=True)
+    )
+    if min(out, default=1) <= 0:
+        raise ValueError(f"a window of {window} does not fit into the padded sizes {spatial}")
+    shape = (x.shape[0], *out, *window, x.shape[-1])
+    moves = (s * step for s, step in zip(strides, steps, strict=True))
+    inner = (d * step for d, step in zip(dilations, steps, strict=True))
+    return as_strided(x, shape, (x.strides[0], *moves, *inner, x.strides[-1]), writeable=False)
+
+
+def _columns(x: Any, window: tuple, strides: tuple, padding: tuple, dilations: tuple, groups: int) -> Any:
+    """Returns the windows as matrices of shape (groups, batch * out, window * channels per group), and out's shape."""
+    view = _windows(_padded(x, padding), window, strides, dilations)
+    rank = len(window)
+    lead = view.shape[: 1 + rank]
+    rows, taps, channels = math.prod(lead), math.prod(window), x.shape[-1]
+    columns = view.reshape(rows, taps, groups, channels // groups)
+    return columns.transpose(2, 0, 1, 3).reshape(groups, rows, -1), lead
+
+
+def _grouped_kernel(kernel: Any, groups: int) -> Any:
+    """Returns the kernel as (groups, window * channels per group, outputs per group)."""
+    flat = kernel.reshape(-1, groups, kernel.shape[-1] // groups)
+    return flat.transpose(1, 0, 2)
+
+
+def conv(x: Any, kernel: Any, strides: tuple, padding: tuple, dilations: tuple, groups: int) -> Any:
+    """Convolves: windows become rows of a matrix, and one product does the rest."""
+    columns, lead = _columns(_wide(x), kernel.shape[:-2], strides, padding, dilations, groups)
+    out = columns @ _grouped_kernel(_wide(kernel), groups)  # (groups, rows, outputs per group)
+    return out.transpose(1, 0, 2).reshape(*lead, kernel.shape[-1]).astype(x.dtype)
+
+
+def conv_kernel_gradient(
+    x: Any, g: Any, window: tuple, strides: tuple, padding: tuple, dilations: tuple, groups: int
+) -> Any:
+    """Returns the gradient of the kernel, given that of the output."""
+    columns, _ = _columns(_wide(x), window, strides, padding, dilations, groups)
+    rows = _wide(g).reshape(-1, groups, g.shape[-1] // groups).transpose(1, 0, 2)
+    kernel = columns.transpose(0, 2, 1) @ rows  # (groups, window * channels per group, outputs per group)
+    return kernel.transpose(1, 0, 2).reshape(*window, x.shape[-1] // groups, g.shape[-1]).astype(x.dtype)
+
+
+def conv_input_gradient(
+    g: Any, kernel: Any, sizes: tuple, strides: tuple, padding: tuple, dilations: tuple, groups: int
+) -> Any:
+    """Returns the gradient of an input of spatial `sizes`: the transposed convolution of `g`."""
+    window, channels = kernel.shape[:-2], kernel.shape[-2]
+    rank = len(window)
+    rows = _wide(g).reshape(-1, groups, g.shape[-1] // groups).transpose(1, 0, 2)
+    columns = rows @ _grouped_kernel(_wide(kernel), groups).transpose(0, 2, 1)
+    columns = columns.reshape(groups, *g.shape[:-1], *window, channels)
+    columns = np.moveaxis(columns, 0, -2).reshape(*g.shape[:-1], *window, groups * channels)
+    padded = tuple(size + before + after for size, (before, after) in zip(sizes, padding, strict=True))
+    total = np.zeros((g.shape[0], *padded, groups * channels), columns.dtype)
+    everything = (slice(None),) * (1 + rank)
+    for tap in np.ndindex(*window):
+        total[_taps(tap, g.shape[1:-1], strides, dilations)] += columns[(*everything, *tap)]
+    inside = tuple(slice(before, before + size) for size, (before, _) in zip(sizes, padding, strict=True))
+    return total[(slice(None), *inside)].astype(g.dtype)
+
+
+def _taps(tap: tuple, out: tuple, strides: tuple, dilations: tuple) -> tuple:
+    """Returns the index of the padded input's elements that one tap of the window sees."""
+    return (
+        slice(None),
+        *(
+            slice(t * d, t * d + (n - 1) * s + 1, s)
+            for t, n, s, d in zip(tap, out, strides, dilations, strict=True)
+        ),
+    )
+
+
+def spread(x: Any, low: tuple, high: tuple, interior: tuple) -> Any:
+    """Puts `interior` zeros between neighbours along each axis, then pads with zeros."""
+    shape, index = [], []
+    for size, before, after, gap in zip(x.shape, low, high, interior, strict=True):
+        inner = size + max(size - 1, 0) * gap
+        shape.append(inner + before + after)
+        index.append(slice(before, before + inner, gap + 1))
+    result = np.zeros(shape, x.dtype)
+    result[tuple(index)] = x
+    return result
+
+
+def window_reduce(x: Any, kind: str, window: tuple, strides: tuple, padding: tuple, dilations: tuple) -> Any:
+    """Returns the maximum ("max") or the sum ("sum") over windows."""
+    rank = len(window)
+    axes = tuple(range(1 + rank, 1 + 2 * rank))
+    if kind == "max":
+        lowest = np.iinfo(x.dtype).min if x.dtype.kind in "iu" else -np.inf
+        view = _windows(_padded(x, padding, lowest), window, strides, dilations)
+        return view.max(axis=axes)
+    view = _windows(_padded(_wide(x), padding), window, strides, dilations)
+    return view.sum(axis=axes).astype(x.dtype)
+
+
+def check_labels(labels: Any, classes: int) -> None:
+    """Raises ValueError for class labels outside [0, classes)."""
+    if labels.size and (labels.min() < 0 or labels.max() >= classes):
+        bad = labels[(labels < 0) | (labels >= classes)].reshape(-1)[0]
+        raise ValueError(f"a label value of {bad} is outside the valid range of [0, {classes})")

@@ -1,0 +1,87 @@
+"""Convolution and window reductions on the XLA engine, under the names of `engine/host_nn.py`.
+
+Arrays are channels-last: inputs (batch, *spatial, channels), kernels (*spatial, channels per group, outputs).
+`padding` is one (before, after) pair a spatial axis.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+_LAYOUTS = {
+    1: ("NWC", "WIO", "NWC"),
+    2: ("NHWC", "HWIO", "NHWC"),
+    3: ("NDHWC", "DHWIO", "NDHWC"),
+}
+
+
+def conv(x: Any, kernel: Any, strides: tuple, padding: tuple, dilations: tuple, groups: int) -> Any:
+    """Convolves over the spatial axes."""
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        strides,
+        padding,
+        rhs_dilation=dilations,
+        dimension_numbers=_LAYOUTS[len(strides)],
+        feature_group_count=groups,
+    )
+
+
+def conv_kernel_gradient(
+    x: Any, g: Any, window: tuple, strides: tuple, padding: tuple, dilations: tuple, groups: int
+) -> Any:
+    """Returns the gradient of the kernel, given that of the output."""
+    like = jax.ShapeDtypeStruct((*window, x.shape[-1] // groups, g.shape[-1]), x.dtype)
+    return jax.linear_transpose(lambda kernel: conv(x, kernel, strides, padding, dilations, groups), like)(g)[0]
+
+
+def conv_input_gradient(
+    g: Any, kernel: Any, sizes: tuple, strides: tuple, padding: tuple, dilations: tuple, groups: int
+) -> Any:
+    """Returns the gradient of an input of spatial `sizes`: the transposed convolution of `g`."""
+    like = jax.ShapeDtypeStruct((g.shape[0], *sizes, kernel.shape[-2] * groups), g.dtype)
+    return jax.linear_transpose(lambda x: conv(x, kernel, strides, padding, dilations, groups), like)(g)[0]
+
+
+def spread(x: Any, low: tuple, high: tuple, interior: tuple) -> Any:
+    """Puts `interior` zeros between neighbours along each axis, then pads with zeros."""
+    return lax.pad(x, jnp.zeros((), x.dtype), tuple(zip(low, high, interior, strict=True)))
+
+
+def window_reduce(x: Any, kind: str, window: tuple, strides: tuple, padding: tuple, dilations: tuple) -> Any:
+    """Returns the maximum ("max") or the sum ("sum") over windows."""
+    if kind == "max":
+        first: Any = jnp.iinfo(x.dtype).min if x.dtype.kind in "iu" else -np.inf
+    else:
+        first = 0
+    return lax.reduce_window(
+        x,
+        np.asarray(first, x.dtype)[()],
+        lax.max if kind == "max" else lax.add,
+        (1, *window, 1),
+        (1, *strides, 1),
+        ((0, 0), *padding, (0, 0)),
+        window_dilation=(1, *dilations, 1),
+    )
+
+
+def check_labels(labels: Any, classes: int) -> None:
+    """Does nothing: a compiled program cannot raise.  Losses of labels outside [0, classes) are NaN instead."""
+
+
+def computed_once(function: Any, first: tuple, seed: Any, *more: Any) -> tuple:
+    """Returns `function(first, seed, *more)`, a tuple like `first`, computed once however often it is used.
+
+    XLA's CPU compiler drops optimization barriers before it fuses, so there a branch that is never taken keeps
+    the consumers from fusing with the computation.
+    """
+    if jax.default_backend() != "cpu":
+        return lax.optimization_barrier(function(first, seed, *more))
+    never = (seed | np.ones((), seed.dtype)) == 0
+    return lax.cond(never, lambda values: values, lambda values: function(values, seed, *more), first)
