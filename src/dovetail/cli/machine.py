@@ -95,8 +95,9 @@ def find_devices() -> tuple[list[dict[str, Any]], str]:
     """Returns the devices JAX sees, or the first line of its error."""
     try:
         return engine.describe_devices(), ""
-    except (engine.EngineUnavailableError, RuntimeError) as error:
-        return [], str(error).splitlines()[0].rstrip(".")
+    except Exception as error:  # noqa: BLE001 - whatever JAX raises is what the user wants to read
+        first_line = (str(error).splitlines() or [""])[0].rstrip(".")
+        return [], f"{type(error).__name__}: {first_line}".rstrip(": ")
 
 
 def find_nvidia() -> str:

@@ -12,6 +12,7 @@ from types import ModuleType, TracebackType
 from typing import NoReturn
 
 from dovetail import compat
+from dovetail.compat.children import reach_children
 
 # Frames of these modules stand between the user's lines in a traceback and say nothing about them.
 _OWN_MODULES = ("dovetail.cli", "dovetail.compat.finder", "dovetail.__main__")
@@ -80,6 +81,7 @@ def _run_script(script: str, args: list[str]) -> None:
     sys.argv = [script, *args]
     if os.path.isdir(script) or not _is_source(script):
         del sys.path[:1]
+        reach_children()
         runpy.run_path(script, run_name="__main__")
         return
     _set_path(os.path.dirname(os.path.realpath(script)))
@@ -107,6 +109,7 @@ def _set_path(folder: str) -> None:
     """Puts the program's folder where Python puts it, in place of the command's own."""
     if not sys.flags.safe_path:
         sys.path[:1] = [folder]
+    reach_children()
 
 
 def _stop(message: str) -> NoReturn:
