@@ -41,6 +41,18 @@ def xla(reason: str = "this computation") -> Any:
     return module
 
 
+def jax_private_module() -> Any:
+    """Returns `engine/jax_private.py`, the file that knows JAX's tracing machinery."""
+    xla("tracing")
+    return importlib.import_module("dovetail.engine.jax_private")
+
+
+def loops() -> Any:
+    """Returns `engine/loops.py`: compiled branches and loops."""
+    xla("control flow")
+    return importlib.import_module("dovetail.engine.loops")
+
+
 def loaded_xla() -> Any:
     """Returns the XLA namespace if JAX has been needed already, else None."""
     return _LOADED[0] if _LOADED else None
@@ -61,4 +73,4 @@ def describe_devices() -> list[dict]:
     return xla("listing the devices").describe_devices() if uses_xla() else []
 
 
-__all__ = ["EngineUnavailableError", "describe_devices", "host", "is_tracer", "loaded_xla", "uses_xla", "xla"]
+__all__ = ["EngineUnavailableError", "describe_devices", "host", "is_tracer", "jax_private_module", "loaded_xla", "loops", "uses_xla", "xla"]

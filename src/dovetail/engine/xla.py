@@ -218,6 +218,10 @@ def truncatediv(x: Any, y: Any) -> Any:
     return lax.div(*jnp.broadcast_arrays(x, y)) if x.dtype.kind in "iu" else jnp.trunc(jnp.true_divide(x, y))
 
 
+def cumlogsumexp(x: Any, axis: int) -> Any:
+    return lax.cumlogsumexp(x, axis=axis)
+
+
 # ---- tracing ---------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,110 @@
+"""Loops with a trip count known only at run time, and their gradient, on flat lists of arrays.
+
+XLA's while loop cannot be differentiated in reverse, because the number of steps to remember is not known when the
+program is compiled.  `differentiable_while` keeps a fixed number of checkpoints: while they suffice, every step is kept
+and the backward pass computes each step once; when they run out, every other one is dropped and the distance between them
+doubles, and the backward pass recomputes from the nearest one.  A loop of n steps and K checkpoints costs about
+n * max(1, n / 2K) steps backward.  (Online checkpointing as in Griewank and Walther, "Revolve", ACM TOMS 26, 2000,
+simplified to equal distances.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from dovetail.engine import dtypes
+
+CHECKPOINTS = 64
+
+switch = lax.switch
+while_loop = lax.while_loop
+
+
+def differentiable_while(condition: Callable, body: Callable, consts: list, init: list) -> list:
+    """Returns what `init` becomes after `while condition(consts, carry): carry = body(consts, carry)`.
+
+    Args:
+        condition: `f(consts, carry) -> bool scalar`.
+        body: `f(consts, carry) -> carry`, of the same shapes and dtypes.
+        consts: arrays that stay the same, differentiated too.
+        init: the first carry.
+    """
+
+    @jax.custom_vjp
+    def loop(consts: list, init: list) -> list:
+        return lax.while_loop(lambda carry: condition(consts, carry), lambda carry: body(consts, carry), init)
+
+    def forward(consts: list, init: list) -> tuple:
+        saved = [jnp.zeros((CHECKPOINTS, *x.shape), x.dtype) for x in init]
+
+        def step(state: tuple) -> tuple:
+            i, stride, carry, saved = state
+            full = i // stride == CHECKPOINTS
+            saved = lax.cond(full, _thinned, lambda s: s, saved)
+            stride = jnp.where(full, stride * 2, stride)
+            saved = [
+                lax.cond(i % stride == 0, lambda b, x, at: b.at[at].set(x), lambda b, x, at: b, b, x, i // stride)
+                for b, x in zip(saved, carry, strict=True)
+            ]
+            return i + 1, stride, body(consts, carry), saved
+
+        start = (jnp.int32(0), jnp.int32(1), init, saved)
+        count, stride, carry, saved = lax.while_loop(lambda s: condition(consts, s[2]), step, start)
+        return carry, (consts, count, stride, saved)
+
+    def backward(residuals: tuple, cotangents: list) -> tuple:
+        consts, count, stride, saved = residuals
+        smooth_consts = [i for i, x in enumerate(consts) if x.dtype in dtypes.DIFFERENTIABLE]
+        smooth_carry = [i for i, x in enumerate(saved) if x.dtype in dtypes.DIFFERENTIABLE]
+
+        def carry_at(i: Any) -> list:
+            slot = i // stride
+            first = (slot * stride, [b[slot] for b in saved])
+            return lax.while_loop(lambda s: s[0] < i, lambda s: (s[0] + 1, body(consts, s[1])), first)[1]
+
+        def step(state: tuple) -> tuple:
+            i, of_consts, of_carry = state
+            carry = carry_at(i)
+
+            def smooth(some_consts: list, some_carry: list) -> list:
+                result = body(_with(consts, smooth_consts, some_consts), _with(carry, smooth_carry, some_carry))
+                return [result[j] for j in smooth_carry]
+
+            _, pull = jax.vjp(smooth, [consts[j] for j in smooth_consts], [carry[j] for j in smooth_carry])
+            more, of_carry = pull(of_carry)
+            return i - 1, [a + b for a, b in zip(of_consts, more, strict=True)], of_carry
+
+        zeros = [jnp.zeros_like(consts[j]) for j in smooth_consts]
+        given = [cotangents[j] for j in smooth_carry]
+        _, of_consts, of_carry = lax.while_loop(lambda s: s[0] >= 0, step, (count - 1, zeros, given))
+        return _spread(consts, smooth_consts, of_consts), _spread(saved, smooth_carry, of_carry, drop=1)
+
+    loop.defvjp(forward, backward)
+    return loop(consts, init)
+
+
+def _thinned(saved: list) -> list:
+    half = CHECKPOINTS // 2
+    return [b.at[:half].set(b[::2]) for b in saved]
+
+
+def _with(values: list, positions: list[int], new: list) -> list:
+    result = list(values)
+    for position, value in zip(positions, new, strict=True):
+        result[position] = value
+    return result
+
+
+def _spread(like: list, positions: list[int], values: list, drop: int = 0) -> list:
+    """Puts gradients at their positions; integers get JAX's empty cotangent."""
+    result: list[Any] = [np.zeros(x.shape[drop:], jax.dtypes.float0) for x in like]
+    for position, value in zip(positions, values, strict=True):
+        result[position] = value
+    return result
+

@@ -1,0 +1,276 @@
+"""`tf.cond`, `tf.switch_case`, `tf.case` and `tf.while_loop`.
+
+With concrete tensors they are plain Python: one branch runs, the loop loops, tapes see every op.  Inside compiled code they
+become XLA's control flow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dovetail.base import nest
+from dovetail.base.errors import InvalidArgumentError, at_user_location
+from dovetail.base.settings import state
+from dovetail.engine import is_tracer, loops
+from dovetail.function.lifting import Lifted
+from dovetail.ops import indexing
+from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.symbolic import SymbolicTensor
+from dovetail.tensor.tensor import Tensor, TensorLike
+from dovetail.tensor.variable import DryRunScope, Variable
+
+
+def cond(pred: Any, true_fn: Callable | None = None, false_fn: Callable | None = None, name: str | None = None) -> Any:
+    """Returns `true_fn()` if `pred` else `false_fn()`.
+
+    Args:
+        pred: scalar boolean tensor (or Python bool).
+        true_fn, false_fn: functions without arguments that return the same structure of tensors of the same dtypes.
+
+    In a functional model, on a symbolic `pred`, both branches are computed and one is chosen.
+    """
+    for label, function in (("true_fn", true_fn), ("false_fn", false_fn)):
+        if not callable(function):
+            raise TypeError(f"tf.cond: {label} must be callable, received {function!r}{at_user_location()}")
+    if isinstance(pred, SymbolicTensor) or (isinstance(state.scope, DryRunScope) and not _is_known(pred)):
+        return _choose(pred, true_fn(), false_fn())
+    if _is_known(pred):
+        return true_fn() if bool(pred) else false_fn()
+    return _switch(_scalar(pred, "tf.cond: pred"), [false_fn, true_fn], "tf.cond")
+
+
+def switch_case(branch_index: Any, branch_fns: Any, default: Callable | None = None, name: str = "switch_case") -> Any:
+    """Returns `branch_fns[branch_index]()`.
+
+    Args:
+        branch_index: scalar int32 tensor.
+        branch_fns: list of functions, or a dict or list of pairs from index to function.
+        default: runs when the index is not among them; without it, the last function does.
+    """
+    if isinstance(branch_fns, dict):
+        pairs = sorted(branch_fns.items())
+    elif branch_fns and isinstance(branch_fns[0], tuple):
+        pairs = sorted(branch_fns)
+    else:
+        pairs = list(enumerate(branch_fns))
+    functions = [function for _, function in pairs]
+    keys = [int(key) for key, _ in pairs]
+    functions.append(default if default is not None else functions[-1])
+    if _is_known(branch_index):
+        index = int(branch_index)
+        return functions[keys.index(index) if index in keys else -1]()
+    index = _scalar(branch_index, "tf.switch_case: branch_index")
+    position = sum((index == key) * (i - len(keys)) for i, key in enumerate(keys)) + len(keys)
+    return _switch(position, functions, "tf.switch_case")
+
+
+def case(
+    pred_fn_pairs: Any, default: Callable | None = None, exclusive: bool = False, strict: bool = False, name: str = "case"
+) -> Any:
+    """Returns the result of the first function whose predicate is true, of `default` when none is.
+
+    Args:
+        pred_fn_pairs: list of `(scalar bool tensor, function)`.
+        default: function that runs when no predicate holds; without it the last function does.
+        exclusive: with known predicates, raise when more than one is true.
+        strict: accepted for TensorFlow's sake; structures are always checked.
+    """
+    pairs = list(pred_fn_pairs.items()) if isinstance(pred_fn_pairs, dict) else list(pred_fn_pairs)
+    if exclusive and all(_is_known(pred) for pred, _ in pairs) and sum(bool(pred) for pred, _ in pairs) > 1:
+        raise InvalidArgumentError(f"tf.case: more than one predicate is true{at_user_location()}")
+    result = default if default is not None else pairs.pop()[1]
+    for pred, function in reversed(pairs):
+        result = _nested_case(pred, function, result)
+    return result()
+
+
+def _nested_case(pred: Any, function: Callable, otherwise: Callable) -> Callable:
+    return lambda: cond(pred, function, otherwise)
+
+
+def while_loop(
+    cond: Callable,
+    body: Callable,
+    loop_vars: Any,
+    shape_invariants: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    maximum_iterations: Any = None,
+    name: str | None = None,
+) -> Any:
+    """Repeats `loop_vars = body(*loop_vars)` while `cond(*loop_vars)`.
+
+    Args:
+        cond: returns a scalar boolean tensor.
+        body: returns new loop variables in the same structure, shapes and dtypes.
+        loop_vars: list or tuple of tensors, or of structures of them.
+        maximum_iterations: stop after so many steps.
+        back_prop: False cuts the gradient.
+        shape_invariants: only eager loops may change shapes; compiled ones raise.
+        parallel_iterations, swap_memory: TensorFlow's scheduling hints; XLA decides by itself.
+
+    The gradient inside compiled code keeps 64 checkpoints (see `engine/loops.py`): memory stays bounded.
+    """
+    if not isinstance(loop_vars, list | tuple) or not loop_vars:
+        raise ValueError(f"tf.while_loop: loop_vars must be a non-empty list or tuple{at_user_location()}")
+    loop_vars = nest.map_structure(_as_loop_variable, loop_vars)
+    limit = None if maximum_iterations is None else convert_to_tensor(maximum_iterations, dtype_hint="int32")
+    first = cond(*loop_vars)
+    if _is_known(first) and (limit is None or _is_known(limit)) and not _any_traced(loop_vars) and state.scope is None:
+        return _python_loop(cond, body, loop_vars, limit, first)
+    if isinstance(first, SymbolicTensor) or isinstance(state.scope, DryRunScope):
+        result = body(*loop_vars)
+        return result if isinstance(result, list | tuple) or len(loop_vars) > 1 else [result]
+    return _compiled_loop(cond, body, loop_vars, limit, back_prop)
+
+
+def _as_loop_variable(value: Any) -> Any:
+    if isinstance(value, Variable):
+        return value._tensor()
+    return value if isinstance(value, TensorLike) else convert_to_tensor(value)
+
+
+def _python_loop(cond: Callable, body: Callable, loop_vars: Any, limit: Any, going: Any) -> Any:
+    count = 0
+    while bool(going) and (limit is None or count < int(limit)):
+        result = body(*loop_vars)
+        packed = result if isinstance(result, list | tuple) and len(loop_vars) == len(result) else [result]
+        loop_vars = nest.pack_sequence_as(loop_vars, [_as_loop_variable(x) for x in nest.flatten(packed)])
+        count += 1
+        going = cond(*loop_vars)
+    return loop_vars
+
+
+def _compiled_loop(cond: Callable, body: Callable, loop_vars: Any, limit: Any, back_prop: bool) -> Any:
+    leaves, spec = nest.flatten_spec(loop_vars)
+    num = len(leaves)
+
+    def build(writes: list, tracked: list) -> list:
+        def unpack(carry: list) -> Any:
+            return nest.unflatten(spec, [Tensor(value) for value in carry[:num]])
+
+        def going(carry: list) -> Any:
+            result, _ = lifted.branch(lambda: cond(*unpack(carry)), writes, carry[num:-1])
+            flag = result._value.reshape(())
+            return flag if limit is None else flag & (carry[-1] < limit._value)
+
+        def step(carry: list) -> list:
+            result, after = lifted.branch(lambda: _body(body, unpack(carry), spec), writes, carry[num:-1])
+            new = [tensor._value for tensor in nest.flatten(result)]
+            _check_same(leaves, new)
+            return [*new, *after, carry[-1] + np.int32(1)]
+
+        init = [*[leaf._value for leaf in leaves], *[v._plain()._value for v in writes], np.int32(0)]
+        consts = [tensor._value for tensor in tracked]
+
+        def with_consts(function: Callable) -> Callable:
+            def call(values: list, carry: list) -> Any:
+                before = [tensor._value for tensor in tracked]
+                for tensor, value in zip(tracked, values, strict=True):
+                    tensor._value = value
+                try:
+                    return function(carry)
+                finally:
+                    for tensor, value in zip(tracked, before, strict=True):
+                        tensor._value = value
+
+            return call
+
+        engine = loops()
+        if tracked and back_prop:
+            return list(engine.differentiable_while(with_consts(going), with_consts(step), consts, init))[:-1]
+        return list(engine.while_loop(going, step, init))[:-1]
+
+    lifted = Lifted(build)
+    results = lifted.run(extra=leaves)
+    return nest.unflatten(spec, results)
+
+
+def _body(body: Callable, loop_vars: Any, spec: Any) -> Any:
+    result = body(*loop_vars)
+    packed = result if isinstance(result, list | tuple) and len(result) == len(loop_vars) else [result]
+    flat = nest.flatten(packed)
+    if len(flat) != spec.num_leaves:
+        raise ValueError(
+            f"tf.while_loop: body returned {len(flat)} tensors for {spec.num_leaves} loop variables{at_user_location()}"
+        )
+    hints = nest.flatten(loop_vars)
+    return [convert_to_tensor(x, dtype_hint=h.dtype) for x, h in zip(flat, hints, strict=True)]
+
+
+def _check_same(before: list, after: list) -> None:
+    for i, (tensor, value) in enumerate(zip(before, after, strict=True)):
+        old = tensor._value
+        if old.shape != value.shape or old.dtype != value.dtype:
+            raise ValueError(
+                f"tf.while_loop: loop variable {i} has shape {old.shape} {old.dtype} before the body and {value.shape} "
+                f"{value.dtype} after it. Compiled loops need them to stay the same{at_user_location()}"
+            )
+
+
+def _switch(index: Any, functions: list[Callable], label: str) -> Any:
+    """Runs one of the functions, chosen by a traced index."""
+    structures: list = []
+
+    def build(writes: list, tracked: list) -> list:
+        structures.clear()
+
+        def staged(function: Callable) -> Callable:
+            def run(_: Any) -> list:
+                result, after = lifted.branch(function, writes)
+                leaves, spec = nest.flatten_spec(result)
+                structures.append((spec, [(leaf.shape, leaf.dtype) for leaf in leaves]))
+                _check_branches(structures, label)
+                return [*[leaf._value for leaf in leaves], *after]
+
+            return run
+
+        return list(loops().switch(index._value.astype(np.int32), [staged(f) for f in functions], ()))
+
+    lifted = Lifted(build)
+    results = lifted.run()
+    return nest.unflatten(structures[0][0], results)
+
+
+def _check_branches(structures: list, label: str) -> None:
+    first, last = structures[0], structures[-1]
+    if first != last:
+        raise TypeError(
+            f"{label}: the branches return different things: {_listed(first)} and {_listed(last)}. They must agree in "
+            f"structure, shapes and dtypes{at_user_location()}"
+        )
+
+
+def _listed(structure: tuple) -> str:
+    return ", ".join(f"{shape} {dtype.name}" for shape, dtype in structure[1]) or "nothing"
+
+
+def _choose(pred: Any, yes: Any, no: Any) -> Any:
+    return nest.map_structure(lambda a, b: indexing.where(pred, a, b), yes, no)
+
+
+def _is_known(value: Any) -> bool:
+    """True for Python values and tensors that have a value now."""
+    if isinstance(value, SymbolicTensor):
+        return False
+    if isinstance(value, TensorLike):
+        tensor = value if isinstance(value, Tensor) else value._plain()
+        return not is_tracer(tensor._value)
+    return not is_tracer(value)
+
+
+def _any_traced(structure: Any) -> bool:
+    return any(not _is_known(leaf) for leaf in nest.flatten(structure))
+
+
+def _scalar(value: Any, label: str) -> Tensor:
+    tensor = convert_to_tensor(value)
+    if tensor.shape.rank != 0:
+        if tensor.shape.num_elements() != 1:
+            raise ValueError(f"{label} must be a scalar, received shape {tensor.shape}{at_user_location()}")
+        tensor = Tensor(tensor._value.reshape(()))
+    return tensor

@@ -1,0 +1,300 @@
+"""`tf.function`: calls of a Python function as one compiled program.
+
+The first call with a signature traces the Python function; later ones run the program.  XLA compiles for exact shapes, so
+a function that keeps meeting new shapes runs op by op on the host engine instead, until a shape proves to be a frequent one.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import warnings
+import weakref
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dovetail.base import nest
+from dovetail.base.errors import DataDependentShapeError, at_user_location
+from dovetail.base.settings import settings, state
+from dovetail.engine import uses_xla
+from dovetail.function.signature import Call, check_signature, describe_change
+from dovetail.function.trace import Program, example_of, is_tracing
+from dovetail.tensor.spec import TensorSpec
+from dovetail.tensor.symbolic import SymbolicTensor
+from dovetail.tensor.tensor import Tensor
+
+MAX_PROGRAMS = 128
+SHAPES_BEFORE_OP_BY_OP = 4
+CALLS_THAT_MAKE_A_SHAPE_FREQUENT = 3
+TRACES_BEFORE_WARNING = 5
+
+
+class RetracingWarning(UserWarning):
+    """A function is traced again and again."""
+
+
+class Function:
+    """A Python function that is traced and compiled (`tf.function` returns it).
+
+    Attributes:
+        python_function: the function as written.
+        input_signature: the `tf.TensorSpec`s it was declared with, or None.
+    """
+
+    def __init__(
+        self, python_function: Callable, input_signature: Any = None, reduce_retracing: bool = False
+    ) -> None:
+        self.python_function = python_function
+        self.input_signature = None if input_signature is None else tuple(input_signature)
+        self._reduce_retracing = reduce_retracing
+        self._programs: OrderedDict[tuple, Program] = OrderedDict()
+        self._families: Counter = Counter()
+        self._seen: Counter = Counter()
+        self._num_traces = 0
+        self._creates_variables = True
+        self._op_by_op = False
+        self._warned: set[str] = set()
+        self._methods: dict[int, tuple] = {}
+        functools.update_wrapper(self, python_function)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if settings.run_functions_eagerly or self._op_by_op or not uses_xla():
+            return self.python_function(*args, **kwargs)
+        if self.input_signature is not None:
+            args, kwargs = check_signature(self.input_signature, args, kwargs, self.python_function)
+        call = Call(args, kwargs)
+        if is_tracing(call.leaves) or _symbolic_among(call.leaves):
+            return self.python_function(*args, **kwargs)
+        program = self._programs.get(call.key)
+        if program is None:
+            program = self._new_program(call)
+            if program is None:
+                return self._run_op_by_op(args, kwargs)
+        return program.call(call.tensors)
+
+    def _new_program(self, call: Call) -> Program | None:
+        """Traces, unless the function should run op by op."""
+        family = call.family()
+        if self._families[family] >= SHAPES_BEFORE_OP_BY_OP:
+            self._seen[call.key] += 1
+            if len(self._seen) > 16 * MAX_PROGRAMS:
+                self._seen.clear()
+            if self._seen[call.key] < CALLS_THAT_MAKE_A_SHAPE_FREQUENT:
+                self._say(
+                    "shapes",
+                    f"{self.__name__} keeps meeting new shapes; XLA would compile for each, so new shapes run op by op "
+                    "until they come often. Pad to a few sizes to have everything compiled.",
+                )
+                return None
+        elif self._programs and self._num_traces >= TRACES_BEFORE_WARNING:
+            last = next(reversed(self._programs))
+            self._say(
+                "retracing",
+                f"{self.__name__} has been traced {self._num_traces} times: "
+                f"{describe_change(self.python_function, last, call.key)}. Pass numbers that vary as tensors "
+                "(tf.constant), and keep shapes and Python arguments the same between calls.",
+            )
+        try:
+            program = self._trace(call)
+        except DataDependentShapeError as error:
+            self._op_by_op = True
+            self._say("data", f"{self.__name__} runs op by op, it cannot be compiled: {error}")
+            return None
+        self._families[family] += 1
+        self._programs[call.key] = program
+        if len(self._programs) > MAX_PROGRAMS:
+            self._programs.popitem(last=False)
+        return program
+
+    def _trace(self, call: Call) -> Program:
+        def run(tensors: list) -> Any:
+            args, kwargs = call.rebuild(tensors)
+            return self.python_function(*args, **kwargs)
+
+        program = Program(run, [example_of(t) for t in call.tensors], may_create=self._creates_variables)
+        self._num_traces += 1
+        self._creates_variables = False
+        return program
+
+    def _run_op_by_op(self, args: tuple, kwargs: dict) -> Any:
+        state.host_only += 1
+        try:
+            return self.python_function(*args, **kwargs)
+        finally:
+            state.host_only -= 1
+
+    def _say(self, what: str, message: str) -> None:
+        if what not in self._warned:
+            self._warned.add(what)
+            warnings.warn(f"tf.function: {message}{at_user_location()}", RetracingWarning, stacklevel=4)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """Binds to an instance: each instance has its own traces."""
+        if instance is None:
+            return self
+        key = id(instance)
+        found = self._methods.get(key)
+        if found is None or found[0]() is not instance:
+            alive = weakref.ref(instance, lambda _, key=key: self._methods.pop(key, None))
+            bound = _method_of(alive, self.python_function)
+            found = (alive, Function(bound, self.input_signature, self._reduce_retracing))
+            self._methods[key] = found
+        return _Bound(instance, found[1])
+
+    def get_concrete_function(self, *args: Any, **kwargs: Any) -> ConcreteFunction:
+        """Returns the function for one signature: pass tensors or `tf.TensorSpec`s."""
+        if not args and not kwargs and self.input_signature is not None:
+            args = self.input_signature
+        return ConcreteFunction(self, args, kwargs)
+
+    def experimental_get_tracing_count(self) -> int:
+        """Returns how often the Python function has been traced."""
+        return self._num_traces
+
+    @property
+    def function_spec(self) -> inspect.Signature:
+        return inspect.signature(self.python_function)
+
+    def pretty_printed_concrete_signatures(self) -> str:
+        """Returns one line a traced signature."""
+        return "\n".join(f"{self.__name__}{key[1:]}" for key in self._programs)
+
+
+class _Bound:
+    """A `Function` bound to an instance, which it keeps alive as a bound method does."""
+
+    def __init__(self, instance: Any, bound: Function) -> None:
+        self.__self__ = instance
+        self._function = bound
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._function(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._function, name)
+
+
+def _method_of(alive: Any, python_function: Callable) -> Callable:
+    """Returns the function bound to a weakly held instance, so that its traces do not keep it alive."""
+
+    @functools.wraps(python_function)
+    def method(*args: Any, **kwargs: Any) -> Any:
+        return python_function(alive(), *args, **kwargs)
+
+    parameters = list(inspect.signature(python_function).parameters.values())[1:]
+    method.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return method
+
+
+class ConcreteFunction:
+    """A `Function` with its signature fixed.
+
+    Attributes:
+        structured_input_signature: `(args, kwargs)` with a `tf.TensorSpec` for each tensor.
+    """
+
+    def __init__(self, owner: Function, args: tuple, kwargs: dict) -> None:
+        self._owner = owner
+        self.structured_input_signature = nest.map_structure(_spec_of, (args, kwargs))
+        self._fixed = nest.flatten((args, kwargs))
+        specs = [leaf for leaf in nest.flatten(self.structured_input_signature) if isinstance(leaf, TensorSpec)]
+        self.inputs = specs
+        self._program: Program | None = None
+        if uses_xla() and all(spec.shape.is_fully_defined() for spec in specs):
+            self._program = self._traced(specs)
+
+    def _traced(self, specs: list) -> Program | None:
+        zeros = [Tensor(np.zeros(tuple(spec.shape), spec.dtype.numpy_dtype)) for spec in specs]
+        args, kwargs = self._fill(zeros)
+        call = Call(args, kwargs)
+        found = self._owner._programs.get(call.key)
+        return found if found is not None else self._owner._new_program(call)
+
+    def _fill(self, tensors: list) -> tuple:
+        given = iter(tensors)
+        leaves, spec = nest.flatten_spec(self.structured_input_signature)
+        return nest.unflatten(spec, [next(given) if isinstance(leaf, TensorSpec) else leaf for leaf in leaves])
+
+    @property
+    def name(self) -> str:
+        return self._owner.__name__
+
+    @property
+    def structured_outputs(self) -> Any:
+        """The result's structure, tensors as `tf.TensorSpec`; None while the input shapes are not all known."""
+        if self._program is None:
+            return None
+        values = self._program.closed.out_avals[: self._program.num_results]
+        return self._program.rebuild([TensorSpec(v.shape, v.dtype) for v in values])
+
+    @property
+    def variables(self) -> tuple:
+        return tuple(self._program.reads) if self._program is not None else ()
+
+    @property
+    def trainable_variables(self) -> tuple:
+        return tuple(variable for variable in self.variables if variable.trainable)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        given = nest.flatten((args, kwargs))
+        if len(given) == len(self.inputs) and len(given) != len(self._fixed):
+            args, kwargs = self._fill(given)
+        for spec, leaf in zip(self.inputs, [x for x in nest.flatten((args, kwargs)) if hasattr(x, "shape")], strict=True):
+            if not spec.shape.is_compatible_with(leaf.shape):
+                raise ValueError(
+                    f"{self.name}: expected {spec.shape} {spec.dtype.name}, received shape {tuple(leaf.shape)}"
+                    f"{at_user_location()}"
+                )
+        return self._owner(*args, **kwargs)
+
+
+def _spec_of(leaf: Any) -> Any:
+    if isinstance(leaf, TensorSpec):
+        return leaf
+    return TensorSpec(leaf.shape, leaf.dtype) if hasattr(leaf, "shape") and hasattr(leaf, "dtype") else leaf
+
+
+def _symbolic_among(leaves: list) -> bool:
+    return any(isinstance(leaf, SymbolicTensor) for leaf in leaves)
+
+
+def function(
+    func: Callable | None = None,
+    input_signature: Any = None,
+    autograph: bool = True,
+    jit_compile: bool | None = None,
+    reduce_retracing: bool = False,
+    experimental_implements: str | None = None,
+    experimental_autograph_options: Any = None,
+    experimental_attributes: Any = None,
+    experimental_relax_shapes: bool | None = None,
+    experimental_compile: bool | None = None,
+    experimental_follow_type_hints: bool | None = None,
+) -> Any:
+    """Compiles a Python function over tensors with XLA; use as `@tf.function`, `@tf.function(...)` or a call.
+
+    Args:
+        func: the function.  Python code in it runs once per signature (shapes and dtypes of tensors, equality of other
+            arguments); tensor ops run each time.
+        input_signature: list of `tf.TensorSpec`; calls that do not fit raise TypeError.
+        reduce_retracing, experimental_relax_shapes: as in TensorFlow; new shapes are handled without retracing for ever
+            whatever they say.
+        jit_compile, experimental_compile: everything is compiled by XLA in any case.
+        autograph: Python `if` and `while` on tensors are not converted yet, they raise an error that shows `tf.cond`.
+        experimental_implements, experimental_attributes, experimental_autograph_options,
+        experimental_follow_type_hints: accepted for TensorFlow's sake, they only matter to its own graph tools.
+
+    Differs from TensorFlow: calls inside another traced function are inlined; unknown sizes in `input_signature` are checked
+    but each actual shape is traced by itself, because XLA needs it.
+    """
+    reduce = bool(reduce_retracing or experimental_relax_shapes)
+
+    def decorate(python_function: Callable) -> Function:
+        if isinstance(python_function, Function):
+            return python_function
+        return Function(python_function, input_signature, reduce)
+
+    return decorate if func is None else decorate(func)

@@ -1,0 +1,170 @@
+"""What branches and loops inside compiled code share: lifting what they capture and what they write.
+
+A branch function reads tensors and variables of the code around it, and may assign variables.  XLA's control flow needs
+both spelled out: assigned variables become results, and, when a tape is watching, captured tensors become inputs, so that
+the whole construct is one differentiable call on the tape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from dovetail.autodiff.backward import Pullback
+from dovetail.base import nest
+from dovetail.base.settings import state
+from dovetail.engine import dtypes, xla
+from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.tensor import Tensor
+from dovetail.tensor.variable import Scope, Variable, enter_scope
+
+
+class BranchScope(Scope):
+    """The scope of a branch or loop body: reads come from the scope around it, writes stay inside."""
+
+    def __init__(self, parent: Scope | None, carried: dict | None = None) -> None:
+        super().__init__()
+        self.parent = parent
+        self.may_create = parent is None or parent.may_create
+        for variable, value in (carried or {}).values():
+            self.tensors[id(variable)] = value
+
+    def first_read(self, variable: Variable) -> Tensor:
+        return variable._held if self.parent is None else self.parent.tensor(variable)
+
+    def created(self, variable: Variable) -> None:
+        if self.parent is not None:
+            self.parent.created(variable)
+
+
+class CaptureTape:
+    """Stands in for the tapes while a branch is traced: notes which of their tensors the branch uses."""
+
+    def __init__(self, outer: tuple) -> None:
+        self.outer = outer
+        self.captured: dict[int, Tensor] = {}
+        self._inside: dict[int, Tensor] = {}
+
+    def tracks(self, tensor: Any) -> bool:
+        return id(tensor) in self._inside or any(_tracks(tape, tensor) for tape in self.outer)
+
+    def note(self, tensor: Any) -> bool:
+        """Captures the tensor if an outer tape follows it."""
+        if id(tensor) in self._inside:
+            return True
+        if any(_tracks(tape, tensor) for tape in self.outer):
+            self.captured[id(tensor)] = tensor
+            return True
+        return False
+
+    def record(self, call: Any, inputs: tuple, outputs: tuple) -> None:
+        if any([self.note(tensor) for tensor in inputs if tensor is not None]):
+            self._inside.update((id(out), out) for out in outputs)
+
+    def alias(self, tensor: Tensor, other: Tensor) -> None:
+        self.record(None, (tensor,), (other,))
+
+    def read_variable(self, variable: Variable, tensor: Tensor) -> None:
+        for tape in self.outer:
+            tape.read_variable(variable, tensor)
+        self.note(tensor)
+
+
+def _tracks(tape: Any, tensor: Any) -> bool:
+    return tape.tracks(tensor) if isinstance(tape, CaptureTape) else id(tensor) in getattr(tape, "_tracked", ())
+
+
+class Lifted:
+    """A control-flow construct being built.
+
+    Args:
+        build: `build(writes, differentiable) -> list of arrays`, the construct with the final values of the variables in
+            `writes` appended; it calls the user's functions through `branch`.
+    """
+
+    def __init__(self, build: Callable[[list[Variable], list], list]) -> None:
+        self._build = build
+        self.writes: dict[int, Variable] = {}
+
+    def run(self, extra: list[Tensor] | None = None) -> list[Tensor]:
+        """Returns the construct's result tensors; assigns the variables that it writes; tells the tapes.
+
+        Args:
+            extra: tensors that enter explicitly (loop variables), besides those captured.
+        """
+        tapes = state.tapes
+        capture = CaptureTape(tapes)
+        entering = {id(t): t for t in extra or [] if capture.tracks(t)}
+        state.tapes = (capture,) if tapes else ()
+        try:
+            outputs = self._build([], [])
+        finally:
+            state.tapes = tapes
+        writes = list(self.writes.values())
+        tracked = list((entering | capture.captured).values())
+        if writes or tracked:
+            outputs, pull = self._again(writes, tracked)
+        tensors = [Tensor(value) for value in outputs]
+        if tracked:
+            call = Pullback(_pull(pull, tensors))
+            for tape in tapes:
+                tape.record(call, tuple(tracked), tuple(tensors))
+        for variable, tensor in zip(writes, tensors[len(tensors) - len(writes) :], strict=True):
+            variable._store(tensor)
+        return tensors[: len(tensors) - len(writes)]
+
+    def _again(self, writes: list[Variable], tracked: list[Tensor]) -> tuple[list, Any]:
+        """Builds the construct with what the first build found; differentiably when tapes follow some of it."""
+        tapes, state.tapes = state.tapes, ()
+
+        def construct(*values: Any) -> list:
+            before = [tensor._value for tensor in tracked]
+            for tensor, value in zip(tracked, values, strict=True):
+                tensor._value = value
+            try:
+                return self._build(writes, tracked)
+            finally:
+                for tensor, value in zip(tracked, before, strict=True):
+                    tensor._value = value
+
+        try:
+            if not tracked:
+                return construct(), None
+            return xla("control flow").vjp(construct, *[tensor._value for tensor in tracked])
+        finally:
+            state.tapes = tapes
+
+    def branch(self, function: Callable, writes: list[Variable], carried: list | None = None) -> tuple[Any, list]:
+        """Runs a user's function in a scope of its own.
+
+        Returns:
+            its result, and the values of `writes` after it.
+        """
+        inside = {id(v): (v, Tensor(value)) for v, value in zip(writes, carried or [], strict=bool(carried))}
+        scope = BranchScope(state.scope, inside if carried else None)
+        with enter_scope(scope):
+            result = function()
+            leaves, spec = nest.flatten_spec(result)
+            tensors = [convert_to_tensor(leaf) for leaf in leaves]
+            after = [scope.tensor(variable)._value for variable in writes]
+        for tape in state.tapes:
+            if isinstance(tape, CaptureTape):
+                for tensor in tensors:
+                    tape.note(tensor)
+        self.writes.update(scope.written)
+        return nest.unflatten(spec, tensors), after
+
+
+def _pull(pull: Callable, outputs: list[Tensor]) -> Callable:
+    engine = xla("control flow")
+
+    def backward(incoming: list) -> list:
+        cotangents = [
+            g._value
+            if g is not None and out._value.dtype in dtypes.DIFFERENTIABLE
+            else engine.zero_cotangent(out._value)
+            for g, out in zip(incoming, outputs, strict=True)
+        ]
+        return [Tensor(g) for g in pull(cotangents)]
+
+    return backward

@@ -1,0 +1,150 @@
+"""Tracing: a Python function over tensors and variables becomes a pure program on arrays.
+
+The program takes the tensors of the call and the variables that were read, and returns the tensors of the result and the
+variables that were written.  Variables need not be known in advance: each becomes an input when it is first read.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from dovetail.base import nest
+from dovetail.base.settings import state
+from dovetail.engine import is_tracer, jax_private_module, xla
+from dovetail.ops.core import Op
+from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.symbolic import SymbolicTensor
+from dovetail.tensor.tensor import Tensor, TensorLike
+from dovetail.tensor.variable import Scope, Variable, enter_scope
+
+
+class TraceScope(Scope):
+    """Collects the variables that a traced function reads and writes.
+
+    Args:
+        may_create: whether variables may be created while it is active.
+    """
+
+    def __init__(self, may_create: bool = True) -> None:
+        super().__init__()
+        self.may_create = may_create
+        self.trace = jax_private_module().current_trace()
+        self.new: list[Variable] = []
+
+    def first_read(self, variable: Variable) -> Tensor:
+        return Tensor(jax_private_module().new_argument(self.trace, variable._held._value))
+
+    def created(self, variable: Variable) -> None:
+        self.new.append(variable)
+
+
+class Program:
+    """A traced function: a pure program on arrays, and what its inputs and outputs mean.
+
+    Attributes:
+        closed: the closed jaxpr: `(*tensor values, *values of reads) -> (*tensor results, *values of writes)`.
+        reads: variables whose values are inputs.
+        writes: variables whose new values are outputs.
+        created: variables that were created by the trace.
+        num_results: how many of the outputs are tensors of the result.
+    """
+
+    def __init__(self, python_function: Callable, examples: list, may_create: bool = True) -> None:
+        self.reads: list[Variable] = []
+        self.writes: list[Variable] = []
+        self.created: list[Variable] = []
+        self._python_function, self._may_create = python_function, may_create
+        self._result_leaves: list = []
+        self._result_spec: Any = None
+        self.closed = jax_private_module().trace(self._flat, examples)
+        self.num_results = sum(1 for leaf in self._result_leaves if leaf is _TENSOR)
+        del self._python_function
+
+    def _flat(self, *values: Any) -> list:
+        """Runs the Python function on traced values; called once, by the tracer."""
+        scope = TraceScope(self._may_create)
+        tapes, state.tapes = state.tapes, ()
+        try:
+            with enter_scope(scope):
+                result = self._python_function([Tensor(value) for value in values])
+        finally:
+            state.tapes = tapes
+            self.created = scope.new
+        leaves, self._result_spec = nest.flatten_spec(result)
+        outputs = []
+        for leaf in leaves:
+            if isinstance(leaf, TensorLike) and not isinstance(leaf, SymbolicTensor):
+                with enter_scope(scope):
+                    outputs.append(convert_to_tensor(leaf)._value)
+                self._result_leaves.append(_TENSOR)
+            else:
+                self._result_leaves.append(leaf)
+        self.reads, self.writes = list(scope.read.values()), list(scope.written.values())
+        return outputs + [scope.tensors[id(variable)]._value for variable in self.writes]
+
+    @functools.cached_property
+    def run(self) -> Callable:
+        """The program as a function of flat arrays."""
+        return jax_private_module().as_function(self.closed)
+
+    @functools.cached_property
+    def compiled(self) -> Callable:
+        return xla("tf.function").jit(self.run)
+
+    @functools.cached_property
+    def op(self) -> Op:
+        """The program as an op, for tapes that are active around the call."""
+        run = self.run
+
+        def body(xp: Any, *arrays: Any) -> tuple:
+            return tuple(run(*arrays))
+
+        return Op("tf.function", body, same_dtype=0, engine="xla", several=True)
+
+    def rebuild(self, tensors: list) -> Any:
+        """Packs result tensors into the structure that the Python function returned."""
+        given = iter(tensors)
+        return nest.unflatten(self._result_spec, [next(given) if x is _TENSOR else x for x in self._result_leaves])
+
+    def call(self, tensors: list) -> Any:
+        """Runs the program on tensors and the current values of the variables, and stores what it writes."""
+        if state.tapes:
+            return self._call_taped(tensors)
+        outputs = self.compiled(*[t._value for t in tensors], *[v._held._value for v in self.reads])
+        split = self.num_results
+        for variable, value in zip(self.writes, outputs[split:], strict=True):
+            variable._held = Tensor(value)
+        return self.rebuild([Tensor(value) for value in outputs[:split]])
+
+    def _call_taped(self, tensors: list) -> Any:
+        saved, state.autocast = state.autocast, None
+        try:
+            reads = [variable._tensor() for variable in self.reads]
+        finally:
+            state.autocast = saved
+        outputs = self.op.call((*tensors, *reads), {})
+        split = self.num_results
+        for variable, tensor in zip(self.writes, outputs[split:], strict=True):
+            variable._held = Tensor(tensor._value)
+        return self.rebuild(list(outputs[:split]))
+
+
+class _Marker:
+    def __repr__(self) -> str:
+        return "<tensor>"
+
+
+_TENSOR = _Marker()
+
+
+def example_of(tensor: Tensor) -> Any:
+    """Returns what the tracer needs to know of a tensor."""
+    value = tensor._value
+    return xla("tracing").ShapeDtypeStruct(value.shape, value.dtype)
+
+
+def is_tracing(leaves: list) -> bool:
+    """True when a call happens inside a trace, a dry run, or on traced values: it is then inlined."""
+    return state.scope is not None or any(isinstance(leaf, Tensor) and is_tracer(leaf._value) for leaf in leaves)

@@ -1,0 +1,124 @@
+"""Running a recorded graph on values (or on other symbolic tensors)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from dovetail.base import nest
+from dovetail.graph.node import Node
+from dovetail.tensor.symbolic import SymbolicTensor
+
+
+class Graph:
+    """The nodes between some symbolic tensors and others, in an order in which they can run.
+
+    Args:
+        inputs: symbolic tensors that get values.
+        outputs: symbolic tensors to compute.
+
+    Raises:
+        ValueError: an output depends on a symbolic input that is not among `inputs`.
+    """
+
+    def __init__(self, inputs: list[SymbolicTensor], outputs: list[SymbolicTensor]) -> None:
+        self.inputs, self.outputs = list(inputs), list(outputs)
+        self.nodes = _ordered(self.inputs, self.outputs)
+        self._slots = {id(tensor): i for i, tensor in enumerate(self.inputs)}
+        for node in self.nodes:
+            for tensor in node.outputs:
+                self._slots.setdefault(id(tensor), len(self._slots))
+        self._steps = [self._step(node) for node in self.nodes]
+        self._results = [self._slots[id(tensor)] for tensor in self.outputs]
+
+    def run(self, values: list, call: Callable | None = None) -> list:
+        """Returns the outputs for input `values`.
+
+        Args:
+            values: one value an input.
+            call: `call(operation, args, kwargs)`, to change how nodes are run (masks, cloning).
+        """
+        slots: list[Any] = [None] * len(self._slots)
+        slots[: len(values)] = values
+        for operation, fill, targets in self._steps:
+            args, kwargs = fill(slots)
+            result = operation(*args, **kwargs) if call is None else call(operation, args, kwargs)
+            if len(targets) == 1 and not isinstance(result, list | tuple | dict):
+                slots[targets[0]] = result
+            else:
+                for target, value in zip(targets, nest.flatten(result), strict=True):
+                    slots[target] = value
+        return [slots[i] for i in self._results]
+
+    def _step(self, node: Node) -> tuple:
+        targets = [self._slots[id(tensor)] for tensor in node.outputs]
+        return node.operation, self._filler(node.args, node.kwargs), targets
+
+    def _filler(self, args: tuple, kwargs: dict) -> Callable:
+        """Returns a function that puts slot values in the places of the symbolic tensors."""
+        where = self._slots
+        if not _has_symbolic(kwargs) and all(
+            isinstance(a, SymbolicTensor) or not _has_symbolic(a) for a in args
+        ):
+            if len(args) == 1:
+                only = where[id(args[0])]
+                return lambda slots: ((slots[only],), kwargs)
+            template = list(args)
+            places = [(i, where[id(a)]) for i, a in enumerate(args) if isinstance(a, SymbolicTensor)]
+
+            def fill_flat(slots: list) -> tuple:
+                filled = template.copy()
+                for i, slot in places:
+                    filled[i] = slots[slot]
+                return filled, kwargs
+
+            return fill_flat
+        leaves, spec = nest.flatten_spec((args, kwargs))
+        spots = [(i, where[id(leaf)]) for i, leaf in enumerate(leaves) if isinstance(leaf, SymbolicTensor)]
+
+        def fill(slots: list) -> tuple:
+            filled = leaves.copy()
+            for i, slot in spots:
+                filled[i] = slots[slot]
+            return nest.unflatten(spec, filled)
+
+        return fill
+
+
+def _has_symbolic(structure: Any) -> bool:
+    return any(isinstance(leaf, SymbolicTensor) for leaf in nest.flatten(structure))
+
+
+def _ordered(inputs: list, outputs: list) -> list[Node]:
+    """Returns the nodes that the outputs need, each after those it depends on (depth first, without recursion)."""
+    given = {id(tensor) for tensor in inputs}
+    done: set[int] = set()
+    order: list[Node] = []
+    for output in outputs:
+        if id(output) in given:
+            continue
+        stack: list[tuple[Node, Iterator]] = []
+        _visit(output, given, done, stack)
+        while stack:
+            node, pending = stack[-1]
+            for tensor in pending:
+                if id(tensor) not in given and _visit(tensor, given, done, stack):
+                    break
+            else:
+                stack.pop()
+                order.append(node)
+    return order
+
+
+def _visit(tensor: SymbolicTensor, given: set, done: set, stack: list) -> bool:
+    node = tensor.node
+    if node is None:
+        raise ValueError(
+            f"the graph is disconnected: {tensor!r} is an input that the model does not have. "
+            "Pass it in `inputs`, or check that all layers are called on tensors that come from the inputs."
+        )
+    if id(node) in done:
+        return False
+    done.add(id(node))
+    stack.append((node, iter(node.inputs)))
+    return True

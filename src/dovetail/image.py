@@ -1,0 +1,7 @@
+"""`tf.image`: a view on the op table."""
+
+from dovetail.ops.table import NAMESPACES
+
+__all__ = sorted(NAMESPACES.get("tf.image", {}))  # noqa: PLE0605
+
+globals().update(NAMESPACES.get("tf.image", {}))

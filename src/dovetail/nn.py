@@ -1,0 +1,7 @@
+"""`tf.nn`: a view on the op table."""
+
+from dovetail.ops.table import NAMESPACES
+
+__all__ = sorted(NAMESPACES.get("tf.nn", {}))  # noqa: PLE0605
+
+globals().update(NAMESPACES.get("tf.nn", {}))
