@@ -11,15 +11,15 @@ import builtins
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import Distribution, DistributionFinder
 from os import PathLike
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from dovetail.compat import aliases, callers, names
-from dovetail.compat.missing import MissingAttributeError, Placeholder
+from dovetail.compat import aliases, callers, names, notices
+from dovetail.compat.missing import Placeholder
 from dovetail.compat.views import View
 
 
@@ -35,8 +35,9 @@ class AliasFinder(MetaPathFinder):
             ModuleNotFoundError: a module below one of the roots is not there.  Python would go on to search the folders
                 of the parent, where it would find a file of Dovetail's and load it a second time.
         """
-        if fullname.partition(".")[0] not in aliases.ROOTS:
-            return None
+        root = fullname.partition(".")[0]
+        if root not in aliases.ROOTS:
+            return _announcing(PathFinder.find_spec(fullname, path, target)) if root == "dovetail" else None
         module = aliases.resolve(fullname)
         if module is None:
             if not path:
@@ -56,6 +57,21 @@ class AliasFinder(MetaPathFinder):
         """Does nothing: what the finder answers never changes."""
 
 
+def _announcing(spec: ModuleSpec | None) -> ModuleSpec | None:
+    """Makes a module of Dovetail that is loaded from here on announce itself once it has run."""
+    if spec is None or spec.loader is None:
+        return spec
+    loader = spec.loader
+    execute = loader.exec_module
+
+    def exec_module(module: ModuleType) -> None:
+        execute(module)
+        notices.announce(module)
+
+    loader.exec_module = exec_module  # type: ignore[method-assign]
+    return spec
+
+
 class AliasLoader(Loader):
     """Hands a module that exists already to the import system, and leaves the module as it was."""
 
@@ -69,7 +85,6 @@ class AliasLoader(Loader):
     def exec_module(self, module: ModuleType) -> None:
         if self.spec is not None:
             module.__spec__ = self.spec  # the import system has just put the alias' spec there
-        announce(module)
 
     def get_source(self, fullname: str) -> None:
         """Returns None: what stands behind the alias has a loader of its own, with the source."""
@@ -92,8 +107,6 @@ class AliasDistribution(Distribution):
 
 _FINDER = AliasFinder()
 _plain_import: list[Callable[..., Any]] = []
-_announced: dict[ModuleType, Any] = {}
-_NONE = object()
 
 
 def install() -> None:
@@ -118,8 +131,7 @@ def install() -> None:
             "Call install() before that import."
         )
     sys.meta_path.insert(0, _FINDER)
-    for _, module in names.walk():
-        announce(module)
+    notices.announce_loaded()
     _plain_import.append(builtins.__import__)
     builtins.__import__ = import_with_placeholders
 
@@ -138,36 +150,12 @@ def uninstall() -> None:
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in aliases.ROOTS or isinstance(module, View):
             del sys.modules[name]
-    for module, own in _announced.items():
-        _withdraw(module, own)
-    _announced.clear()
+    notices.withdraw()
 
 
 def installed() -> bool:
     """True between `install` and `uninstall`."""
     return _FINDER in sys.meta_path
-
-
-def announce(module: ModuleType) -> None:
-    """Makes a missing name of one of Dovetail's modules say what is nearest, as long as the aliases are installed."""
-    if isinstance(module, View) or module in _announced:
-        return
-    own = vars(module).get("__getattr__", _NONE)
-    _announced[module] = own
-    home = names.shown(module.__name__)
-
-    def __getattr__(name: str) -> Any:
-        cause: AttributeError | None = None
-        if own is not _NONE:
-            try:
-                return own(name)
-            except AttributeError as error:
-                cause = error
-        if name.startswith("__"):
-            raise cause or AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
-        raise MissingAttributeError(f"{home}.{name}") from cause
-
-    module.__dict__["__getattr__"] = __getattr__
 
 
 def import_with_placeholders(
@@ -227,17 +215,3 @@ def _register(name: str) -> None:
             # `import a.b.c as m` reads the attributes and, where one is missing, this table.
             sys.modules.setdefault(f"{parent.__name__}.{parts[depth - 1]}", sys.modules[path])
         parent = sys.modules[path]
-
-
-def _withdraw(module: ModuleType, own: Any) -> None:
-    if own is _NONE:
-        module.__dict__.pop("__getattr__", None)
-    else:
-        module.__dict__["__getattr__"] = own
-    for key, value in list(vars(module).items()):
-        # `import keras.src` leaves its mark on dovetail.keras, as every import of a submodule does on the parent.
-        if isinstance(value, View):
-            del module.__dict__[key]
-            hidden = sys.modules.get(f"{module.__name__}.{key}")
-            if hidden is not None and not isinstance(hidden, View):
-                module.__dict__[key] = hidden

@@ -60,14 +60,19 @@ def namespace(path: str) -> ModuleType | None:
 
 def lookup(module: ModuleType, name: str) -> Any:
     """Returns a public attribute of a module, or ABSENT."""
-    value = getattr(module, name, ABSENT)
-    if module is dovetail and name in HIDDEN and isinstance(value, ModuleType):
+    try:
+        value = getattr(module, name, ABSENT)
+    except ModuleNotFoundError as error:
+        if error.name != f"{module.__name__}.{name}":
+            raise
+        return ABSENT  # a part that loads when it is needed, and is not there
+    if isinstance(value, ModuleType) and _is_hidden(module, name):
         return ABSENT
     return value
 
 
 def walk() -> Iterator[tuple[str, ModuleType]]:
-    """Yields the loaded public modules with the names users give them, the root first."""
+    """Yields the public modules with the names users give them, the root first, importing those not yet loaded."""
     seen: set[int] = set()
     pending: list[tuple[str, ModuleType]] = [("tf", dovetail)]
     while pending:
@@ -76,9 +81,10 @@ def walk() -> Iterator[tuple[str, ModuleType]]:
             continue
         seen.add(id(module))
         yield path, module
-        for name, value in list(vars(module).items()):
-            if isinstance(value, ModuleType) and _is_public_child(module, name, value):
-                pending.append((name if name == "keras" else f"{path}.{name}", value))
+        for name in dir(module):
+            child = None if _is_hidden(module, name) else _submodule(module, name)
+            if child is not None:
+                pending.append((name if name == "keras" else f"{path}.{name}", child))
 
 
 @functools.cache
@@ -86,8 +92,8 @@ def public_names() -> dict[str, list[str]]:
     """Returns every public name by its last part: {"softmax": ["tf.nn.softmax", ...]}."""
     found: dict[str, list[str]] = {}
     for path, module in walk():
-        for name in getattr(module, "__all__", None) or vars(module):
-            if not name.startswith("_") and not (module is dovetail and name in HIDDEN):
+        for name in getattr(module, "__all__", None) or dir(module):
+            if not _is_hidden(module, name):
                 found.setdefault(name, []).append(f"{path}.{name}")
     return found
 
@@ -141,10 +147,10 @@ def _without_version(name: str) -> str:
 
 
 def _submodule(module: ModuleType, name: str) -> ModuleType | None:
-    value = getattr(module, name, None)
+    value = lookup(module, name)
     if isinstance(value, ModuleType) and _is_ours(value):
         return value
-    if not (value is None or isinstance(value, ModuleType)) or not hasattr(module, "__path__"):
+    if not (value is ABSENT or isinstance(value, ModuleType)) or not hasattr(module, "__path__"):
         return None
     full_name = f"{module.__name__}.{name}"
     try:
@@ -156,10 +162,8 @@ def _submodule(module: ModuleType, name: str) -> ModuleType | None:
     return found if _is_ours(found) else None
 
 
-def _is_public_child(parent: ModuleType, name: str, child: ModuleType) -> bool:
-    if name.startswith("_") or not _is_ours(child):
-        return False
-    return not (parent is dovetail and name in HIDDEN | {"compat"})
+def _is_hidden(module: ModuleType, name: str) -> bool:
+    return name.startswith("_") or (module is dovetail and name in HIDDEN | {"compat"})
 
 
 def _is_ours(module: ModuleType) -> bool:
