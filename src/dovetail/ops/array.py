@@ -1,12 +1,20 @@
-"""Joining and splitting."""
+"""Joining and splitting: concat, stack, unstack, split."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from dovetail.base.errors import at_user_location
 from dovetail.ops import rules
+from dovetail.ops.attrs import Axis, is_symbolic, static
 from dovetail.ops.families import op
+from dovetail.ops.shapes import as_tensor, reshape
+from dovetail.ops.views import export
 from dovetail.tensor.convert import use_stack
+from dovetail.tensor.symbolic import SymbolicTensor
+
+# ---- joining --------------------------------------------------------------------------------------------------------
 
 
 def _stacked(*shapes: tuple, axis: int) -> tuple:
@@ -21,7 +29,7 @@ def _stacked(*shapes: tuple, axis: int) -> tuple:
     return (*merged[:axis], len(shapes), *merged[axis:])
 
 
-@op("stack ops.stack(x) K.stack(x)", shape=_stacked)
+@op("stack parallel_stack ops.stack(x) K.stack(x)", shape=_stacked)
 def stack(xp: Any, *values: Any, axis: int = 0) -> Any:
     """Joins tensors of one shape along a new axis.
 
@@ -33,3 +41,218 @@ def stack(xp: Any, *values: Any, axis: int = 0) -> Any:
 
 
 use_stack(lambda tensors: stack(*tensors))
+
+
+def _unstacked(shape: tuple, num: int | None, axis: int) -> list:
+    axis = rules.normalized_axis(axis, len(shape))
+    count = shape[axis] if num is None else num
+    if count is None:
+        raise ValueError(f"cannot unstack an axis of unknown size (axis {axis} of {shape}); pass num")
+    if shape[axis] not in (None, count):
+        raise ValueError(f"num is {num}, axis {axis} of {shape} has size {shape[axis]}")
+    return [shape[:axis] + shape[axis + 1 :]] * count
+
+
+@op("unstack ops.unstack(x)", shape=_unstacked)
+def unstack(xp: Any, value: Any, *, num: int | None = None, axis: int = 0) -> Any:
+    """Splits a tensor into the list of its slices along `axis`.
+
+    Args:
+        value: tensor of rank 1 or more.
+        num: size of the axis, for symbolic tensors in which it is unknown.
+        axis: the axis that goes.
+    """
+    count = len(_unstacked(value.shape, num, axis))
+    moved = xp.moveaxis(value, axis, 0)
+    return [moved[i, ...] for i in range(count)]
+
+
+stack.gradient(lambda g, y, *values, axis: list(unstack(g, num=len(values), axis=axis)))
+unstack.gradient(lambda g, y, value, num, axis: stack(*g, axis=axis))
+
+
+def _joined(*shapes: tuple, axis: int) -> tuple:
+    rank = len(shapes[0])
+    axis = rules.normalized_axis(axis, rank)
+    merged = list(shapes[0])
+    for other in shapes[1:]:
+        if len(other) != rank:
+            raise ValueError(f"cannot concatenate tensors of different ranks: {shapes[0]} and {other}")
+        for i, size in enumerate(other):
+            if i == axis:
+                merged[i] = rules.added(merged[i], size)
+            elif size is not None and merged[i] not in (None, size):
+                raise ValueError(
+                    f"cannot concatenate shapes {shapes[0]} and {other} along axis {axis}: they differ in axis {i}"
+                )
+            else:
+                merged[i] = size if merged[i] is None else merged[i]
+    return tuple(merged)
+
+
+@op("", shape=_joined)
+def concat_(xp: Any, *values: Any, axis: int) -> Any:
+    """Joins tensors along an axis that they have; the other sizes must agree."""
+    _joined(*(value.shape for value in values), axis=axis)
+    return xp.concatenate(values, axis=axis)
+
+
+def _concat_gradient(g: Any, y: Any, *values: Any, axis: int) -> list:
+    sizes = tuple(value.shape[axis] for value in values)
+    return list(split_(g, sizes=sizes, axis=axis))
+
+
+concat_.gradient(_concat_gradient)
+
+
+def _concat(values: Any, axis: Any, promote: bool = False) -> Any:
+    values = list(values) if isinstance(values, list | tuple) else [values]
+    if not values:
+        raise ValueError(f"tf.concat: pass at least one tensor{at_user_location()}")
+    return concat_.call(tuple(values), {"axis": axis}, promote)
+
+
+@export("concat")
+def concat(values: Sequence, axis: int, name: str | None = None) -> Any:
+    """Joins tensors along an axis that they have; the other sizes must agree.
+
+    Args:
+        values: list of tensors of one rank and dtype.
+        axis: the axis to join along.
+
+    Example:
+        >>> tf.concat([[[1, 2]], [[3, 4]]], axis=0).shape
+        TensorShape([2, 2])
+    """
+    return _concat(values, axis)
+
+
+@export("ops.concatenate")
+def concatenate(xs: Sequence, axis: int = 0) -> Any:
+    """Joins tensors along an axis that they have; dtypes are promoted."""
+    return _concat(xs, axis, promote=True)
+
+
+@export("K.concatenate")
+def concatenate_last(tensors: Sequence, axis: int = -1) -> Any:
+    """Joins tensors along an axis that they have, the last one by default."""
+    if axis < 0:
+        rank = len(as_tensor(tensors[0]).shape)
+        axis = axis % rank if rank else 0
+    return _concat(tensors, axis)
+
+
+@export("ops.append")
+def append(x1: Any, x2: Any, axis: int | None = None) -> Any:
+    """Joins two tensors along `axis`; flattened when it is None."""
+    if axis is None:
+        x1, x2, axis = reshape(x1, shape=(-1,)), reshape(x2, shape=(-1,)), 0
+    return _concat([x1, x2], axis, promote=True)
+
+
+def _at_least(x: Any, rank: int) -> Any:
+    x = as_tensor(x)
+    own = tuple(x.shape)
+    if len(own) >= rank:
+        return x
+    return reshape(x, shape=(1,) * (rank - len(own)) + own)
+
+
+@export("ops.vstack")
+def vstack(xs: Sequence) -> Any:
+    """Joins tensors along the first axis; vectors become rows."""
+    return _concat([_at_least(x, 2) for x in xs], 0, promote=True)
+
+
+@export("ops.hstack")
+def hstack(xs: Sequence) -> Any:
+    """Joins tensors along the second axis; vectors along their only one."""
+    parts = [_at_least(x, 1) for x in xs]
+    return _concat(parts, 0 if len(parts[0].shape) == 1 else 1, promote=True)
+
+
+# ---- splitting ------------------------------------------------------------------------------------------------------
+
+
+def _split_sizes(size: int | None, sizes: Any) -> list:
+    """Returns the sizes of the parts; a part of unknown size has None."""
+    if isinstance(sizes, int):
+        if sizes < 1:
+            raise ValueError(f"cannot split into {sizes} parts")
+        if size is not None and size % sizes:
+            raise ValueError(f"an axis of size {size} does not split into {sizes} equal parts")
+        return [None if size is None else size // sizes] * sizes
+    missing = [i for i, part in enumerate(sizes) if part == -1]
+    if len(missing) != 1 or size is None:
+        if not missing and size is not None and sum(sizes) != size:
+            raise ValueError(f"the sizes {list(sizes)} sum to {sum(sizes)}, the axis has size {size}")
+        return [None if part == -1 else part for part in sizes]
+    rest = size - sum(part for part in sizes if part != -1)
+    if rest < 0:
+        raise ValueError(f"the sizes {list(sizes)} do not fit into an axis of size {size}")
+    return [rest if part == -1 else part for part in sizes]
+
+
+def _split_shapes(shape: tuple, sizes: Any, axis: int) -> list:
+    axis = rules.normalized_axis(axis, len(shape))
+    return [(*shape[:axis], part, *shape[axis + 1 :]) for part in _split_sizes(shape[axis], sizes)]
+
+
+@op("", shape=_split_shapes)
+def split_(xp: Any, value: Any, *, sizes: Axis, axis: int = 0) -> Any:
+    """Cuts a tensor into pieces along `axis`: a number of equal ones, or pieces of the given sizes."""
+    axis = rules.normalized_axis(axis, value.ndim)
+    parts = _split_sizes(value.shape[axis], sizes)
+    if None in parts:
+        raise ValueError(f"the sizes {list(sizes)} leave more than one size open")
+    lead, begin, out = (slice(None),) * axis, 0, []
+    for part in parts:
+        out.append(value[(*lead, slice(begin, begin + part))])
+        begin += part
+    return out
+
+
+split_.gradient(lambda g, y, value, sizes, axis: concat_(*g, axis=axis))
+
+
+@export("split")
+def split(value: Any, num_or_size_splits: Any, axis: int = 0, num: int | None = None, name: str | None = None) -> list:
+    """Cuts a tensor into pieces along `axis`.
+
+    Args:
+        value: tensor.
+        num_or_size_splits: a number of equal pieces, or the list of their sizes, in which one may be -1.
+        axis: the axis to cut.
+        num: length of the list of sizes, when it is symbolic and of unknown length.
+
+    Raises:
+        InvalidArgumentError: the axis does not divide, or the sizes do not sum to it.
+    """
+    sizes = num_or_size_splits
+    if isinstance(sizes, SymbolicTensor) and len(sizes.shape) and sizes.shape[0] is None and num is not None:
+        sizes.set_shape([num])
+    return list(split_(value, sizes=sizes, axis=axis))
+
+
+@export("ops.split")
+def split_at(x: Any, indices_or_sections: Any, axis: int = 0) -> list:
+    """Cuts a tensor along `axis`: into a number of equal pieces, or before each of a list of indices."""
+    where = indices_or_sections
+    where = where if is_symbolic(where) else static(where)
+    if isinstance(where, int):
+        return list(split_(x, sizes=where, axis=axis))
+    x = as_tensor(x)
+    size = x.shape[axis]
+    marks = [0, *(mark if mark >= 0 or size is None else mark + size for mark in where)]
+    if size is not None:
+        marks = [min(mark, size) for mark in marks]
+    sizes = [after - before for before, after in zip(marks, marks[1:], strict=False)]
+    return list(split_(x, sizes=(*sizes, -1 if size is None else size - marks[-1]), axis=axis))
+
+
+@export("ops.array_split")
+def array_split(x: Any, indices_or_sections: int, axis: int = 0) -> list:
+    """Cuts a tensor along `axis` into pieces whose sizes differ by one at most."""
+    x = as_tensor(x)
+    each, extra = divmod(x.shape[axis], indices_or_sections)
+    return list(split_(x, sizes=[each + 1] * extra + [each] * (indices_or_sections - extra), axis=axis))

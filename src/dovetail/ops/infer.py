@@ -6,6 +6,7 @@ body on ones) with the unknown sizes set to two different values - where the ans
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,9 @@ class _Unknown:
 
 
 _UNKNOWN = _Unknown()
+
+# Ops whose output has known elements though their input has not, such as `tf.shape`: name -> f(args, attributes).
+PARTIAL_RULES: dict[str, Callable[[tuple, dict], Any]] = {}
 
 
 class Inferred:
@@ -63,7 +67,9 @@ def infer(op: Op, args: tuple, attributes: dict) -> tuple[list[Inferred], bool]:
         dtype = op.dtype(*kinds, **bound.attributes) if op.dtype else _first_dtype(args)
         if isinstance(shape, list):
             each = dtype if isinstance(dtype, list) else [dtype] * len(shape)
-            return [Inferred(s, d) for s, d in zip(shape, each, strict=True)], True
+            known_parts = partial if isinstance(partial, list) and len(partial) == len(shape) else [None] * len(shape)
+            parts = zip(shape, each, known_parts, strict=True)
+            return [Inferred(s, d, _fitting(p, s)) for s, d, p in parts], True
         return [Inferred(shape, dtype, _fitting(partial, shape))], False
     if any(shape is _UNRANKED for shape in shapes):
         return [Inferred(None, op.dtype(*kinds, **bound.attributes) if op.dtype else _first_dtype(args))], False
@@ -133,6 +139,8 @@ def _partial(op: Op, args: tuple, attributes: dict) -> Any:
     """Runs the op on the known elements, when all its inputs are small integer tensors with known elements."""
     if not args or not any(isinstance(arg, SymbolicTensor) for arg in args):
         return None
+    if op.name in PARTIAL_RULES:
+        return PARTIAL_RULES[op.name](args, attributes)
     elements = []
     for arg in args:
         known = partial_of(arg)
@@ -142,13 +150,16 @@ def _partial(op: Op, args: tuple, attributes: dict) -> Any:
     if op.name == "cast":
         return elements[0] if dtypes.is_integer(attributes["dtype"]) else None
     try:
-        return np.asarray(op.body(host, *elements, **attributes), object)
+        out = op.body(host, *elements, **attributes)
+        several = isinstance(out, tuple | list)
+        return [np.asarray(part, object) for part in out] if several else np.asarray(out, object)
     except (TypeError, ValueError, AttributeError, IndexError):
         return None  # not an op of shape arithmetic: nothing is known, which is always a right answer
 
 
 def _fitting(partial: Any, shape: Any) -> Any:
-    return partial if partial is not None and shape == partial.shape and partial.size <= _MAX_PARTIAL else None
+    known = isinstance(partial, np.ndarray) and shape == partial.shape and partial.size <= _MAX_PARTIAL
+    return partial if known else None
 
 
 def _probe(op: Op, shapes: list, kinds: list, attributes: dict) -> tuple[list[Inferred], bool]:

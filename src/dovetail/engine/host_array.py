@@ -1,0 +1,111 @@
+"""The host engine's functions for indexing, gathering and rearranging; `engine/xla_array.py` has the same names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def as_shift(shift: Any) -> Any:
+    """Returns what `roll` takes for an array of shifts."""
+    return shift.tolist()
+
+
+def repeat_each(x: Any, repeats: Any, axis: int, total: int | None) -> Any:
+    """Repeats slices along `axis`; `total` is the new size."""
+    return np.repeat(x, repeats, axis=axis)
+
+
+def add_rows(rows: Any, ids: Any, num: int) -> Any:
+    """Returns `num` rows, each the sum of the `rows` whose id names it: out[ids[i]] += rows[i].
+
+    `ids` may have any rank; `rows` has those axes first.
+    """
+    rest = rows.shape[ids.ndim :]
+    width = int(np.prod(rest, dtype=np.int64))
+    out = np.zeros(num * width, rows.dtype)
+    if width == 1:
+        np.add.at(out, ids.reshape(-1), rows.reshape(-1))
+    else:  # one-dimensional `add.at` is the fast one
+        places = ids.reshape(-1, 1).astype(np.int64) * width + np.arange(width)
+        np.add.at(out, places.reshape(-1), rows.reshape(-1))
+    return out.reshape((num, *rest))
+
+
+def _check_range(indices: Any, size: int) -> None:
+    if indices.size and (indices.min() < 0 or indices.max() >= size):
+        place = np.argwhere((indices < 0) | (indices >= size))[0]
+        where = f"indices[{','.join(map(str, place))}]" if indices.ndim else "indices"
+        raise IndexError(f"{where} = {indices[tuple(place)]} is not in [0, {size})")
+
+
+def take(x: Any, indices: Any, axis: int) -> Any:
+    """Returns the slices of `x` along `axis` that `indices` names; an index out of range is an error."""
+    _check_range(indices, x.shape[axis])
+    return np.take(x, indices, axis=axis)
+
+
+def checked_indices(indices: Any, size: int) -> Any:
+    """Returns indices that are all in [0, size): here they are checked, on XLA clamped."""
+    _check_range(indices, size)
+    return indices
+
+
+def checked_places(indices: Any, sizes: tuple) -> Any:
+    """The same for tuples of indices: the last axis of `indices` holds one index an axis."""
+    limits = np.array(sizes, np.int64)
+    bad = ((indices < 0) | (indices >= limits)).any(axis=-1) if indices.size else np.zeros((), bool)
+    if bad.any():
+        place = tuple(np.argwhere(bad)[0])
+        where = f"indices[{','.join(map(str, place))}]" if place else "indices"
+        raise IndexError(f"{where} = {indices[place].tolist()} does not index into shape {tuple(sizes)}")
+    return indices
+
+
+def index_min(x: Any, index: Any, values: Any) -> Any:
+    """Returns a copy of `x` with the smaller of old and new at `index`."""
+    result = x.copy()
+    np.minimum.at(result, index, values)
+    return result
+
+
+def index_max(x: Any, index: Any, values: Any) -> Any:
+    """Returns a copy of `x` with the larger of old and new at `index`."""
+    result = x.copy()
+    np.maximum.at(result, index, values)
+    return result
+
+
+def unslice(g: Any, shape: tuple, slices: tuple) -> Any:
+    """Returns zeros of `shape` with `g` at `slices` (start, stop, step; steps are positive)."""
+    out = np.zeros(shape, g.dtype)
+    out[tuple(slice(*one) for one in slices)] = g
+    return out
+
+
+def dynamic_slice(x: Any, begin: Any, size: tuple) -> Any:
+    """Returns the block of `size` that begins at `begin`."""
+    return x[tuple(slice(int(b), int(b) + s) for b, s in zip(begin, size, strict=True))]
+
+
+def dynamic_update(x: Any, begin: Any, values: Any) -> Any:
+    """Returns a copy of `x` with `values` as the block that begins at `begin`."""
+    out = x.copy()
+    out[tuple(slice(int(b), int(b) + s) for b, s in zip(begin, values.shape, strict=True))] = values
+    return out
+
+
+def bitcast(x: Any, dtype: np.dtype) -> Any:
+    """Reads the same bits as another dtype; a narrower one adds a last axis, a wider one takes it away."""
+    if x.dtype.itemsize == dtype.itemsize:
+        return x.view(dtype)
+    if x.dtype.itemsize > dtype.itemsize:
+        return np.ascontiguousarray(x)[..., None].view(dtype)
+    return np.ascontiguousarray(x).view(dtype)[..., 0]
+
+
+def search_rows(rows: Any, values: Any, side: str) -> Any:
+    """Returns where each value goes in its row: (n, k) sorted, (n, m) -> (n, m)."""
+    found = [np.searchsorted(row, value, side=side) for row, value in zip(rows, values, strict=True)]
+    return np.stack(found) if found else np.zeros(values.shape, np.int64)

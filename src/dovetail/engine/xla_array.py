@@ -1,0 +1,71 @@
+"""The XLA engine's functions for indexing, gathering and rearranging: the names of `engine/host_array.py`.
+
+Indices out of range are clamped here: compiled code cannot raise.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+
+def as_shift(shift: Any) -> Any:
+    return shift
+
+
+def repeat_each(x: Any, repeats: Any, axis: int, total: int | None) -> Any:
+    return jnp.repeat(x, np.asarray(repeats), axis=axis, total_repeat_length=total)
+
+
+def add_rows(rows: Any, ids: Any, num: int) -> Any:
+    return jnp.zeros((num, *rows.shape[ids.ndim :]), rows.dtype).at[ids].add(rows, mode="drop")
+
+
+def take(x: Any, indices: Any, axis: int) -> Any:
+    return jnp.take(x, indices, axis=axis, mode="clip")
+
+
+def checked_indices(indices: Any, size: int) -> Any:
+    return jnp.clip(indices, 0, max(size - 1, 0))
+
+
+def checked_places(indices: Any, sizes: tuple) -> Any:
+    return indices
+
+
+def index_min(x: Any, index: Any, values: Any) -> Any:
+    return x.at[index].min(values)
+
+
+def index_max(x: Any, index: Any, values: Any) -> Any:
+    return x.at[index].max(values)
+
+
+def unslice(g: Any, shape: tuple, slices: tuple) -> Any:
+    edges = []
+    for size, length, (start, _, step) in zip(shape, g.shape, slices, strict=True):
+        covered = (length - 1) * step + 1 if length else 0
+        edges.append((start if length else 0, size - covered - (start if length else 0), step - 1))
+    if any(length == 0 for length in g.shape):
+        return jnp.zeros(shape, g.dtype)
+    return lax.pad(g, jnp.zeros((), g.dtype), edges)
+
+
+def dynamic_slice(x: Any, begin: Any, size: tuple) -> Any:
+    return lax.dynamic_slice(x, [begin[i] for i in range(len(size))], size)
+
+
+def dynamic_update(x: Any, begin: Any, values: Any) -> Any:
+    return lax.dynamic_update_slice(x, values, [begin[i] for i in range(values.ndim)])
+
+
+def bitcast(x: Any, dtype: np.dtype) -> Any:
+    return lax.bitcast_convert_type(x, dtype)
+
+
+def search_rows(rows: Any, values: Any, side: str) -> Any:
+    return jax.vmap(lambda row, value: jnp.searchsorted(row, value, side=side))(rows, values)

@@ -1,0 +1,459 @@
+"""Ops that make tensors: zeros, ones, fill, range, linspace, eye, one_hot, constant, ..."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from dovetail.base.errors import at_user_location
+from dovetail.base.settings import settings
+from dovetail.engine import loaded_xla
+from dovetail.ops import rules
+from dovetail.ops.arithmetic import cast
+from dovetail.ops.attrs import DTypeLike, Number, Shape, is_symbolic
+from dovetail.ops.core import Op, execute
+from dovetail.ops.families import op
+from dovetail.ops.reduction import reduce_sum
+from dovetail.ops.shapes import as_tensor, broadcast_to, reshape
+from dovetail.ops.views import export
+from dovetail.tensor import dtype as dt
+from dovetail.tensor.convert import convert_to_tensor as convert
+from dovetail.tensor.tensor import Tensor, TensorLike
+
+_BAKED_LIMIT = 1024
+
+
+def _made(op: Op, attributes: dict) -> Any:
+    """Makes a tensor from attributes only.
+
+    Under a trace small results stay values, so that they may be shapes and axes; large ones become part of the
+    program as an instruction, not as a constant.
+    """
+    if any(is_symbolic(value) for value in attributes.values()):
+        return op.call((), attributes)
+    bound = op.bind(attributes)
+    engine = loaded_xla()
+    if engine is not None and engine.in_trace():
+        size = rules.product(op.shape(**bound.attributes))
+        return Tensor(bound.inline() if size > _BAKED_LIMIT else bound.host())
+    return execute(bound, ())
+
+
+def _known(shape: tuple) -> tuple:
+    return tuple(None if size == -1 else size for size in shape)
+
+
+def _dtype_rule(*kinds: Any, dtype: Any, **_: Any) -> Any:
+    return dtype if dtype is not None else kinds[0]
+
+
+def _floatx(dtype: Any) -> Any:
+    return settings.floatx if dtype is None else dtype
+
+
+@op("", shape=lambda shape, dtype: _known(shape), dtype=_dtype_rule, differentiable=False)
+def zeros_(xp: Any, *, shape: Shape, dtype: DTypeLike) -> Any:
+    """Returns zeros (False, empty strings) of a shape and dtype."""
+    return np.full(shape, b"", object) if dtype.kind == "O" else xp.zeros(shape, dtype)
+
+
+@op("", shape=lambda shape, dtype: _known(shape), dtype=_dtype_rule, differentiable=False)
+def ones_(xp: Any, *, shape: Shape, dtype: DTypeLike) -> Any:
+    """Returns ones (True) of a shape and dtype."""
+    return xp.ones(shape, dtype)
+
+
+@export("zeros")
+def zeros(shape: Any, dtype: Any = "float32", name: str | None = None, layout: Any = None) -> Any:
+    """Returns a tensor of zeros.
+
+    Args:
+        shape: sizes; symbolic ones are allowed.
+        dtype: element type; `tf.string` gives empty strings.
+    """
+    _refuse_layout("tf.zeros", layout)
+    return _made(zeros_, {"shape": shape, "dtype": dt.numpy_dtype(dtype)})
+
+
+@export("ones")
+def ones(shape: Any, dtype: Any = "float32", name: str | None = None, layout: Any = None) -> Any:
+    """Returns a tensor of ones."""
+    _refuse_layout("tf.ones", layout)
+    return _made(ones_, {"shape": shape, "dtype": dt.numpy_dtype(dtype)})
+
+
+def _refuse_layout(function: str, layout: Any) -> None:
+    if layout is not None:
+        raise ValueError(f"{function}: layout (DTensor) is not supported; leave it out{at_user_location()}")
+
+
+@export("ops.zeros ops.empty K.zeros")
+def zeros_floatx(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
+    """Returns a tensor of zeros, in Keras' default float type unless `dtype` says otherwise."""
+    return zeros(shape, _floatx(dtype))
+
+
+@export("ops.ones K.ones")
+def ones_floatx(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
+    """Returns a tensor of ones, in Keras' default float type unless `dtype` says otherwise."""
+    return ones(shape, _floatx(dtype))
+
+
+_LIKE = {"shape": lambda shape, dtype: shape, "dtype": _dtype_rule, "differentiable": False}
+
+
+@op("zeros_like(input,dtype) ops.zeros_like(x) ops.empty_like(x) K.zeros_like(x)", **_LIKE)
+def zeros_like(xp: Any, input: Any, *, dtype: DTypeLike = None) -> Any:
+    """Returns zeros of the shape of `input`, and of its dtype unless `dtype` is given."""
+    dtype = dtype or input.dtype
+    return np.full(input.shape, b"", object) if dtype.kind == "O" else xp.zeros(input.shape, dtype)
+
+
+@op("ones_like(input,dtype) ops.ones_like(x) K.ones_like(x)", **_LIKE)
+def ones_like(xp: Any, input: Any, *, dtype: DTypeLike = None) -> Any:
+    """Returns ones of the shape of `input`, and of its dtype unless `dtype` is given."""
+    return xp.ones(input.shape, dtype or input.dtype)
+
+
+@op("", shape=lambda value, dims: _known(dims))
+def fill_(xp: Any, value: Any, *, dims: Shape) -> Any:
+    """Returns a tensor of shape `dims` that holds the scalar `value` everywhere."""
+    if value.ndim:
+        raise ValueError(f"expected a scalar value, received shape {value.shape}")
+    return xp.full(dims, value, value.dtype)
+
+
+fill_.gradient(lambda g, y, value, dims: reduce_sum(g))
+
+
+@export("fill")
+def fill(dims: Any, value: Any, name: str | None = None, layout: Any = None) -> Any:
+    """Returns a tensor of shape `dims` that holds the scalar `value` everywhere.
+
+    Example:
+        >>> tf.fill([2], 9).numpy().tolist()
+        [9, 9]
+    """
+    _refuse_layout("tf.fill", layout)
+    return fill_(value, dims=dims)
+
+
+@export("ops.full")
+def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
+    """Returns a tensor of `shape` with `fill_value`, which broadcasts, everywhere."""
+    value = convert(fill_value)
+    value = cast(value, dtype=dt.numpy_dtype(_floatx(dtype)))
+    return broadcast_to(value, shape=shape)
+
+
+@export("ops.full_like")
+def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
+    """Returns a tensor of the shape of `x` with `fill_value` everywhere."""
+    x = as_tensor(x)
+    return full_like_(x, fill_value, dtype=x.dtype if dtype is None else dtype)
+
+
+@op("", same_dtype=0, shape=lambda x, value, dtype: x, dtype=lambda *kinds, dtype: dtype)
+def full_like_(xp: Any, x: Any, value: Any, *, dtype: DTypeLike) -> Any:
+    """Returns a tensor of the shape of `x` with `value` everywhere."""
+    return xp.broadcast_to(xp.cast(value, dtype), x.shape)
+
+
+# ---- ranges ---------------------------------------------------------------------------------------------------------
+
+
+def _count(start: Any, limit: Any, delta: Any) -> int:
+    return max(0, math.ceil((limit - start) / delta)) if delta else 0
+
+
+def _range_shape(start: Any, limit: Any, delta: Any, dtype: Any) -> tuple:
+    """In symbolic calls -1 marks a number that is not known."""
+    return (None if -1 in (start, limit, delta) else _count(start, limit, delta),)
+
+
+@op("", shape=_range_shape, dtype=_dtype_rule, differentiable=False)
+def range_(xp: Any, *, start: Number, limit: Number, delta: Number, dtype: DTypeLike) -> Any:
+    """Returns `start, start + delta, ...` up to but without `limit`."""
+    if not delta:
+        raise ValueError("delta must not be 0")
+    count = _count(start, limit, delta)
+    wide = np.int64 if dtype.kind in "iu" else np.float64
+    return (xp.arange(count, dtype=wide) * np.array(delta, wide) + np.array(start, wide)).astype(dtype)
+
+
+_RANGE_ORDER = ("int32", "int64", "float16", "bfloat16", "float32", "float64")
+
+
+def _range_dtype(values: list) -> np.dtype:
+    """Returns the widest dtype of the arguments of a range: tensors keep theirs, ints are int32, floats float32."""
+    names = []
+    for value in values:
+        if isinstance(value, TensorLike | np.ndarray | np.generic):
+            names.append(dt.as_dtype(value.dtype).name)
+        else:
+            names.append(convert(value).dtype.name)
+    known = [name for name in names if name in _RANGE_ORDER]
+    return dt.numpy_dtype(max(known, key=_RANGE_ORDER.index) if known else names[0])
+
+
+@export("range")
+def range_of(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: str | None = "range") -> Any:
+    """Returns the numbers from `start` up to but without `limit`, in steps of `delta`.
+
+    With one argument the range begins at 0 and the argument is the limit.
+
+    Args:
+        start, limit, delta: numbers or scalar tensors; symbolic ones give a range of unknown length.
+        dtype: element type; by default the widest among the arguments.
+
+    Example:
+        >>> tf.range(3, 9, 2).numpy().tolist()
+        [3, 5, 7]
+    """
+    if limit is None:
+        start, limit = 0, start
+        values = [limit] if delta == 1 else [limit, delta]
+    else:
+        values = [start, limit, delta]
+    kind = _range_dtype(values) if dtype is None else dt.numpy_dtype(dtype)
+    return _made(range_, {"start": start, "limit": limit, "delta": delta, "dtype": kind})
+
+
+@export("ops.arange")
+def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
+    """Returns the numbers from `start` up to but without `stop`, in steps of `step` (1)."""
+    return range_of(start, stop, 1 if step is None else step, dtype)
+
+
+@export("K.arange")
+def arange_backend(start: Any, stop: Any = None, step: Any = 1, dtype: Any = "int32") -> Any:
+    """Returns the numbers from `start` up to but without `stop`, int32 unless `dtype` says otherwise."""
+    if stop is None and isinstance(start, int | float) and start < 0:
+        start = 0
+    return cast(range_of(start, stop, step), dtype=dt.numpy_dtype(dtype))
+
+
+def _spaced_shape(start: tuple, stop: tuple, num: int, axis: int, endpoint: bool) -> tuple:
+    inner = rules.broadcast(start, stop)
+    axis = rules.normalized_axis(axis, len(inner) + 1)
+    return (*inner[:axis], None if num == -1 else num, *inner[axis:])
+
+
+@op("", shape=_spaced_shape)
+def linspace_(xp: Any, start: Any, stop: Any, *, num: int, axis: int = 0, endpoint: bool = True) -> Any:
+    """Returns `num` numbers at equal distances from `start` to `stop`, along a new axis."""
+    if num < 1:
+        raise ValueError(f"num must be positive, received {num}")
+    return xp.linspace(start, stop, num, endpoint=endpoint, axis=axis).astype(start.dtype)
+
+
+@export("linspace lin_space")
+def linspace(start: Any, stop: Any, num: Any, name: str | None = None, axis: int = 0) -> Any:
+    """Returns `num` numbers at equal distances from `start` to `stop`, both included.
+
+    Args:
+        start, stop: floating-point scalars or tensors; they broadcast.
+        num: how many.
+        axis: where their axis goes.
+    """
+    start = as_tensor(start)
+    if not start.dtype.is_floating:
+        start, stop = cast(start, dtype="float64"), cast(as_tensor(stop), dtype="float64")
+    return linspace_(start, stop, num=num, axis=axis)
+
+
+@export("ops.linspace")
+def linspace_numpy(
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Any:
+    """Returns `num` numbers at equal distances, and their distance with `retstep`."""
+    start, stop = as_tensor(start), as_tensor(stop)
+    kind = next((x.dtype for x in (start, stop) if x.dtype.is_floating), settings.floatx)
+    start, stop = cast(start, dtype=kind), cast(stop, dtype=kind)
+    out = linspace_(start, stop, num=num, axis=axis, endpoint=endpoint)
+    out = out if dtype is None else cast(out, dtype=dtype)
+    return (out, (stop - start) * (1.0 / (num - 1 if endpoint else num))) if retstep else out
+
+
+# ---- matrices and one-hot vectors -----------------------------------------------------------------------------------
+
+
+def _eye_shape(rows: int, columns: int | None, batch_shape: tuple, k: int, dtype: Any) -> tuple:
+    return _known((*batch_shape, rows, rows if columns is None else columns))
+
+
+@op("", shape=_eye_shape, dtype=_dtype_rule, differentiable=False)
+def eye_(
+    xp: Any, *, rows: int, columns: int | None = None, batch_shape: Shape = (), k: int = 0, dtype: DTypeLike
+) -> Any:
+    """Returns identity matrices."""
+    one = xp.eye(rows, columns, k=k, dtype=dtype)
+    return xp.broadcast_to(one, (*batch_shape, *one.shape)) if batch_shape else one
+
+
+@export("eye linalg.eye")
+def eye(
+    num_rows: Any, num_columns: Any = None, batch_shape: Any = None, dtype: Any = "float32", name: str | None = None
+) -> Any:
+    """Returns an identity matrix, or a batch of them.
+
+    Args:
+        num_rows, num_columns: size; square when `num_columns` is None.
+        batch_shape: sizes in front.
+        dtype: element type.
+    """
+    sizes = {"rows": num_rows, "columns": num_columns, "batch_shape": () if batch_shape is None else batch_shape}
+    return _made(eye_, sizes | {"dtype": dt.numpy_dtype(dtype)})
+
+
+@export("ops.eye")
+def eye_numpy(N: Any, M: Any = None, k: int = 0, dtype: Any = None) -> Any:
+    """Returns a matrix with ones on diagonal `k`."""
+    return _made(eye_, {"rows": N, "columns": M, "k": k, "dtype": dt.numpy_dtype(_floatx(dtype))})
+
+
+@export("K.eye ops.identity")
+def eye_backend(size: Any, dtype: Any = None, name: str | None = None) -> Any:
+    """Returns an identity matrix."""
+    return eye(size, dtype=_floatx(dtype))
+
+
+def _one_hot_shape(shape: tuple, depth: int, axis: int, **_: Any) -> tuple:
+    axis = rules.normalized_axis(axis, len(shape) + 1)
+    return (*shape[:axis], None if depth == -1 else depth, *shape[axis:])
+
+
+@op("", shape=_one_hot_shape, dtype=_dtype_rule, differentiable=False)
+def one_hot_(
+    xp: Any, indices: Any, *, depth: int, on: Number = 1, off: Number = 0, axis: int = -1, dtype: DTypeLike
+) -> Any:
+    """Returns `on` where a position along the new axis equals the index, `off` elsewhere."""
+    axis = rules.normalized_axis(axis, indices.ndim + 1)
+    places = xp.arange(depth, dtype=indices.dtype).reshape((depth,) + (1,) * (indices.ndim - axis))
+    hit = xp.expand_dims(indices, axis) == places
+    if on == 1 and off == 0:
+        return hit.astype(dtype)
+    return xp.where(hit, xp.cast(np.asarray(on), dtype), xp.cast(np.asarray(off), dtype))
+
+
+@export("one_hot")
+def one_hot(
+    indices: Any,
+    depth: Any,
+    on_value: Any = None,
+    off_value: Any = None,
+    axis: int | None = None,
+    dtype: Any = None,
+    name: str | None = None,
+) -> Any:
+    """Returns vectors of length `depth` with `on_value` at the index and `off_value` elsewhere.
+
+    Args:
+        indices: integer tensor; an index outside of [0, depth) gives `off_value` everywhere.
+        depth: length of the vectors.
+        on_value, off_value: 1 and 0 by default.
+        axis: where the new axis goes, the end by default.
+        dtype: that of the values given, float32 by default.
+    """
+    given = [value for value in (on_value, off_value) if value is not None]
+    kind = dtype if dtype is not None else convert(given[0]).dtype if given else "float32"
+    on, off = 1 if on_value is None else on_value, 0 if off_value is None else off_value
+    return one_hot_(
+        indices, depth=depth, on=on, off=off, axis=-1 if axis is None else axis, dtype=dt.numpy_dtype(kind)
+    )
+
+
+@export("ops.one_hot")
+def one_hot_numpy(x: Any, num_classes: Any, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
+    """Returns vectors of length `num_classes` with 1 at the index."""
+    if sparse:
+        raise ValueError("keras.ops.one_hot: sparse=True is not supported")
+    return one_hot(x, num_classes, axis=axis, dtype=_floatx(dtype))
+
+
+@export("K.one_hot")
+def one_hot_backend(indices: Any, num_classes: Any) -> Any:
+    """Returns vectors of length `num_classes` with 1 at the index."""
+    return one_hot(indices, num_classes)
+
+
+# ---- constants ------------------------------------------------------------------------------------------------------
+
+
+@export("constant")
+def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = "Const") -> Any:
+    """Returns a tensor of a value: a number, nested lists, strings, a NumPy array.
+
+    Args:
+        value: the value.
+        dtype: element type; by default int32 for ints, float32 for floats, an array's own.
+        shape: reshapes the value, or repeats a single number.
+    """
+    if isinstance(value, TensorLike) and dtype is not None and value.dtype != dtype:
+        value = cast(value, dtype=dt.numpy_dtype(dtype))
+    tensor = convert(value, dtype)
+    if shape is None:
+        return tensor
+    shape = tuple(int(size) for size in shape)
+    sizes = tuple(tensor.shape)
+    if rules.product(sizes) == 1 and rules.product(shape) != 1:
+        return fill(shape, reshape(tensor, shape=()))
+    if rules.product(sizes) != rules.product(shape):
+        raise TypeError(
+            f"tf.constant: the value has {rules.product(sizes)} elements, shape {shape} has {rules.product(shape)}"
+            f"{at_user_location()}"
+        )
+    return tensor if sizes == shape else reshape(tensor, shape=shape)
+
+
+@export("K.constant")
+def constant_backend(value: Any, dtype: Any = None, shape: Any = None, name: str | None = None) -> Any:
+    """Returns a tensor of a value, in Keras' default float type unless `dtype` says otherwise."""
+    return constant(value, _floatx(dtype), shape)
+
+
+@export("convert_to_tensor")
+def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, name: str | None = None) -> Any:
+    """Returns `value` as a tensor.
+
+    Args:
+        value: number, string, nested list, NumPy array, tensor, variable.
+        dtype: required dtype; a tensor of another dtype is an error.
+        dtype_hint: preferred dtype, used when the value converts to it.
+    """
+    return convert(value, dtype, dtype_hint)
+
+
+@export("ops.convert_to_tensor ops.array")
+def convert_and_cast(x: Any, dtype: Any = None, sparse: bool | None = None, ragged: bool | None = None) -> Any:
+    """Returns `x` as a tensor, cast to `dtype` if one is given."""
+    if sparse or ragged:
+        raise ValueError("keras.ops.convert_to_tensor: sparse and ragged tensors are not supported")
+    if dtype is None:
+        if isinstance(x, float) or (isinstance(x, list | tuple) and settings.floatx != "float32"):
+            natural = convert(x)
+            return cast(natural, dtype=settings.floatx) if natural.dtype.is_floating else natural
+        return convert(x)
+    return cast(convert(x), dtype=dt.numpy_dtype(dtype))
+
+
+@export("ops.convert_to_numpy")
+def convert_to_numpy(x: Any) -> Any:
+    """Returns the value as a NumPy array."""
+    return np.asarray(convert(x))
+
+
+@export("K.cast_to_floatx")
+def cast_to_floatx(x: Any) -> Any:
+    """Casts a tensor or array to Keras' default float type; NumPy arrays stay NumPy arrays."""
+    if isinstance(x, TensorLike):
+        return cast(x, dtype=dt.numpy_dtype(settings.floatx))
+    return np.asarray(x, dtype=dt.numpy_dtype(settings.floatx))
