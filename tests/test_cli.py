@@ -10,7 +10,7 @@ import pytest
 import dovetail
 from dovetail import cli
 from dovetail.cli import doctor, machine
-from dovetail.cli import run as run_command
+from dovetail.cli.split import split_at_program
 
 SOURCE = Path(dovetail.__file__).resolve().parent.parent
 
@@ -161,7 +161,7 @@ def test_a_command_that_cannot_start_says_why(tmp_path, args, message):
 
 
 def test_split_leaves_the_arguments_of_the_program_alone():
-    split = run_command.split
+    split = split_at_program
     assert split(["run", "a.py", "-m", "b"]) == (["run", "a.py"], ["-m", "b"])
     assert split(["run", "-m", "b", "a.py", "-h"]) == (["run", "-m", "b"], ["a.py", "-h"])
     assert split(["run", "-h"]) == (["run", "-h"], [])

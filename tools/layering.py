@@ -52,6 +52,7 @@ JAX_PARTS = ("engine",)
 LATE_IMPORTS = {
     ("dovetail.engine", "dovetail.engine.xla"): "it loads JAX, which a host-only process never does",
     ("dovetail.engine.host", "scipy.special"): "it costs 0.2 s, and few programs need it",
+    ("dovetail.compat.finder", "dovetail.compat.distributions"): "importlib.metadata costs 15 ms; few programs need it",
 }
 
 MAX_LINES = 600

@@ -14,12 +14,10 @@ NEEDED = ("numpy", "scipy", "ml_dtypes", "optree", "jax", "jaxlib", "h5py")
 OPTIONAL = ("jax-cuda13-plugin", "jax-cuda12-plugin", "libtpu", "matplotlib", "scikit-learn", "pillow")
 
 
-def add_parser(commands: argparse._SubParsersAction) -> None:
-    """Adds `dovetail doctor` to the command line."""
-    commands.add_parser(
-        "doctor",
-        help="show versions and devices, and what is wrong",
-        description="Show versions, devices and settings. The exit status is 1 when a problem is found, else 0.",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Says what `dovetail doctor` does; it takes no arguments."""
+    parser.description = (
+        "Show versions, devices and settings. The exit status is 1 when a problem is found, else 0."
     )
 
 

@@ -18,29 +18,10 @@ from dovetail.compat.children import reach_children
 _OWN_MODULES = ("dovetail.cli", "dovetail.compat.finder", "dovetail.__main__")
 
 
-def split(argv: list[str]) -> tuple[list[str], list[str]]:
-    """Splits `run [options] program [args]` after the program, so that its arguments stay its own.
-
-    Example:
-        >>> split(["run", "-m", "package.train", "--help"])
-        (['run', '-m', 'package.train'], ['--help'])
-    """
-    for index, word in enumerate(argv[1:], start=1):
-        if word == "-m":
-            return argv[: index + 2], argv[index + 2 :]
-        if not word.startswith("-") or word == "-":
-            return argv[: index + 1], argv[index + 1 :]
-    return argv, []
-
-
-def add_parser(commands: argparse._SubParsersAction) -> None:
-    """Adds `dovetail run` to the command line."""
-    parser = commands.add_parser(
-        "run",
-        help="run a TensorFlow or Keras program, unmodified",
-        description="Run a program in which tensorflow, keras and tf_keras are Dovetail.",
-        usage="dovetail run [-h] (script.py | -m module) [args ...]",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what `dovetail run` takes to its parser."""
+    parser.usage = "dovetail run [-h] (script.py | -m module) [args ...]"
+    parser.description = "Run a program in which tensorflow, keras and tf_keras are Dovetail."
     parser.add_argument("-m", dest="module", metavar="module", help="a module, as in python -m module")
     parser.add_argument("script", nargs="?", help="a Python file, or a folder or zip file with a __main__.py")
     parser.set_defaults(parser=parser)

@@ -8,13 +8,11 @@ itself is wrapped while the aliases are installed, for the names below the three
 from __future__ import annotations
 
 import builtins
+import importlib
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
-from importlib.metadata import Distribution, DistributionFinder
-from os import PathLike
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -47,11 +45,12 @@ class AliasFinder(MetaPathFinder):
         spec.origin = getattr(module, "__file__", None)
         return spec
 
-    def find_distributions(self, context: DistributionFinder.Context | None = None) -> Iterable[Distribution]:
+    def find_distributions(self, context: Any = None) -> Iterable[Any]:
         """Yields what `importlib.metadata.version("tensorflow")` asks for."""
         name = (getattr(context, "name", None) or "").lower().replace("_", "-")
         if name in aliases.DISTRIBUTIONS:
-            yield AliasDistribution(name, aliases.DISTRIBUTIONS[name])
+            metadata = importlib.import_module("dovetail.compat.distributions")
+            yield metadata.AliasDistribution(name, aliases.DISTRIBUTIONS[name])
 
     def invalidate_caches(self) -> None:
         """Does nothing: what the finder answers never changes."""
@@ -88,21 +87,6 @@ class AliasLoader(Loader):
 
     def get_source(self, fullname: str) -> None:
         """Returns None: what stands behind the alias has a loader of its own, with the source."""
-
-
-class AliasDistribution(Distribution):
-    """The metadata of a package that Dovetail stands in for: a name and a version."""
-
-    def __init__(self, name: str, version: str) -> None:
-        self._text = (
-            f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nSummary: Dovetail, as {name}\n"
-        )
-
-    def read_text(self, filename: str) -> str | None:
-        return self._text if filename in ("METADATA", "PKG-INFO") else None
-
-    def locate_file(self, path: str | PathLike[str]) -> Path:
-        return Path(names.dovetail.__file__).parent / path
 
 
 _FINDER = AliasFinder()

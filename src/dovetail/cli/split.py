@@ -1,0 +1,18 @@
+"""Where the command's own arguments end and those of the program begin."""
+
+from __future__ import annotations
+
+
+def split_at_program(argv: list[str]) -> tuple[list[str], list[str]]:
+    """Splits `run [options] program [args]` after the program, so that its arguments stay its own.
+
+    Example:
+        >>> split_at_program(["run", "-m", "package.train", "--help"])
+        (['run', '-m', 'package.train'], ['--help'])
+    """
+    for index, word in enumerate(argv[1:], start=1):
+        if word == "-m":
+            return argv[: index + 2], argv[index + 2 :]
+        if not word.startswith("-") or word == "-":
+            return argv[: index + 1], argv[index + 1 :]
+    return argv, []
