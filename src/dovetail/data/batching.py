@@ -19,6 +19,7 @@ from dovetail.data.structure import (
     as_leaf,
     stack,
     with_leading,
+    without_leading,
 )
 from dovetail.tensor import TensorShape, TensorSpec, convert_to_tensor
 
@@ -173,15 +174,15 @@ class Rebatch(Node):
 
     @property
     def specs(self) -> tuple:
-        size = self._sizes[0] if self._drop and len(set(self._sizes)) == 1 else None
-        return tuple(
-            TensorSpec(TensorShape([size]).concatenate(spec.shape[1:]), spec.dtype)
-            for spec in self.source.specs
-        )
+        rows = [without_leading(spec, "Dataset.rebatch") for spec in self.source.specs]
+        size = self._sizes[0] if len(set(self._sizes)) == 1 else None
+        if size is not None and not self._drop:  # whole batches are cut into equal pieces, or there is a rest
+            given = [spec.shape[0] for spec in self.source.specs]
+            size = size if all(have is not None and have % size == 0 for have in given) else None
+        return tuple(with_leading(row, size) for row in rows)
 
     def cardinality(self) -> int:
-        count = self.source.cardinality()
-        return count if count in (0, UNKNOWN) or not known(count) else UNKNOWN
+        return UNKNOWN
 
     def _generate(self) -> Iterator[tuple]:
         sizes = itertools.cycle(self._sizes)

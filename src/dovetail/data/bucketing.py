@@ -9,7 +9,7 @@ from typing import Any
 
 from dovetail.base.errors import InvalidArgumentError
 from dovetail.data.structure import as_leaf
-from dovetail.tensor import TensorShape, convert_to_tensor
+from dovetail.tensor import SymbolicTensor, TensorShape, convert_to_tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +38,8 @@ def by_sequence_length(
         return convert_to_tensor(bisect.bisect_right(boundaries, length), "int64")
 
     def batched(bucket: Any, group: Any) -> Any:
+        if isinstance(bucket, SymbolicTensor):  # only the spec is asked for, and it holds for all buckets
+            return group.batch(1) if padding.none else group.padded_batch(1, padding.shapes, padding.values)
         number = int(bucket)
         size = batch_sizes[number]
         if padding.none:

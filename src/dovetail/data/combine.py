@@ -12,8 +12,9 @@ from dovetail.data.batching import Held
 from dovetail.data.functions import UserFunction, plain_execution
 from dovetail.data.node import INFINITE, UNKNOWN, Node
 from dovetail.data.seeds import Generators
+from dovetail.data.sources import Described
 from dovetail.data.structure import DatasetSpec, as_leaf, describe, flatten, is_dataset, merged
-from dovetail.tensor import convert_to_tensor
+from dovetail.tensor import SymbolicTensor, convert_to_tensor
 
 
 class FlatMap(Node):
@@ -44,7 +45,7 @@ class FlatMap(Node):
         return self._inner
 
     def cardinality(self) -> int:
-        return INFINITE if self.source.cardinality() == INFINITE else UNKNOWN
+        return UNKNOWN
 
     def _open(self, leaves: tuple) -> Iterator[tuple]:
         node = self._function.dataset(leaves)
@@ -95,16 +96,9 @@ class Choose(Node):
         nodes: the datasets, all of one structure.
         choices: makes a fresh iterator over dataset numbers.
         stop_on_empty: end when the chosen dataset has ended; otherwise go on with the others.
-        count: the number of elements.
     """
 
-    def __init__(
-        self,
-        nodes: list[Node],
-        choices: Callable[[], Iterator[int]],
-        stop_on_empty: bool,
-        count: int = UNKNOWN,
-    ) -> None:
+    def __init__(self, nodes: list[Node], choices: Callable[[], Iterator[int]], stop_on_empty: bool) -> None:
         super().__init__(nodes[0])
         for node in nodes[1:]:
             if node.tree != nodes[0].tree:
@@ -112,7 +106,7 @@ class Choose(Node):
                     "choosing from datasets: they have different structures: "
                     f"{describe(nodes[0].tree)} and {describe(node.tree)}"
                 )
-        self._nodes, self._choices, self._stop, self._count = nodes, choices, stop_on_empty, count
+        self._nodes, self._choices, self._stop = nodes, choices, stop_on_empty
         self._specs = nodes[0].specs
         for node in nodes[1:]:
             self._specs = tuple(map(merged, self._specs, node.specs))
@@ -126,7 +120,7 @@ class Choose(Node):
         return self._specs
 
     def cardinality(self) -> int:
-        return self._count
+        return INFINITE if any(node.cardinality() == INFINITE for node in self._nodes) else UNKNOWN
 
     def _generate(self) -> Iterator[tuple]:
         open_: list[Any] = [node.elements() for node in self._nodes]
@@ -160,6 +154,9 @@ class Sample(Choose):
             nodes = [node for node, weight in zip(nodes, table, strict=True) if weight > 0]
             table = table[table > 0]
         super().__init__(nodes, lambda: draw(table, generators()), stop_on_empty)
+
+    def cardinality(self) -> int:
+        return self._nodes[0].cardinality() if len(self._nodes) == 1 else super().cardinality()
 
 
 def _checked_weights(weights: Any, count: int) -> np.ndarray:
@@ -200,11 +197,17 @@ class GroupByWindow(FlatMap):
 
     def _inner_spec(self) -> tuple[tuple, Any]:
         if self._inner is None:
-            key = as_leaf(convert_to_tensor(0, "int64"))
-            held = Held([], self.source.tree, self.source.specs)
-            reduced = self._function.function(convert_to_tensor(key), self._wrap(held))
+            window = self._wrap(Described(self.source.tree, self.source.specs, UNKNOWN))
+            with plain_execution():
+                try:
+                    reduced = self._function.function(SymbolicTensor((), "int64"), window)
+                except TypeError:  # it needs the key's value; any key will do for the spec
+                    reduced = self._function.function(convert_to_tensor(0, "int64"), window)
             self._inner = flatten(reduced.element_spec)
         return self._inner
+
+    def cardinality(self) -> int:
+        return INFINITE if self.source.cardinality() == INFINITE else UNKNOWN
 
     def _reduced(self, key: int, group: list[tuple]) -> Iterator[tuple]:
         window = self._wrap(Held(group, self.source.tree, self.source.specs))

@@ -85,7 +85,7 @@ class Dataset:
             output_signature: nested `tf.TensorSpec`s, instead of the two above.
 
         Raises:
-            TypeError: while iterating, for an element that contradicts the signature.
+            InvalidArgumentError: while iterating, for an element that contradicts the signature.
         """
         if not callable(generator):
             raise TypeError(
@@ -208,7 +208,7 @@ class Dataset:
         """
         workers = 1 if num_parallel_calls is None else int(num_parallel_calls)
         if workers < 1 and workers != AUTOTUNE:
-            raise ValueError(
+            raise InvalidArgumentError(
                 f"Dataset.map: num_parallel_calls must be positive or AUTOTUNE, received {workers}"
             )
         return Dataset(
@@ -277,7 +277,8 @@ class Dataset:
         """Returns the elements in random order, each drawn from a buffer of `buffer_size` elements.
 
         Args:
-            buffer_size: with at least the dataset's size every order is equally likely; smaller ones only mix nearby.
+            buffer_size: with at least the dataset's size every order is equally likely, smaller ones only mix what is
+                near; UNKNOWN_CARDINALITY stands for the whole dataset.
             seed: makes the orders repeat from run to run (so does `tf.random.set_seed`).
             reshuffle_each_iteration: every pass has a new order; False: all have the same.
         """
@@ -348,7 +349,7 @@ class Dataset:
         drop_remainder: bool = False,
         name: str | None = None,
     ) -> Dataset:
-        """Returns datasets of `size` elements each: every `stride`-th, from `shift` (default: size) further each time."""
+        """Returns datasets of `size` elements each: every `stride`-th, from `shift` (default: size) on each time."""
         count = _integer(size, "window", "size")
         step = count if shift is None else _integer(shift, "window", "shift")
         every = _integer(stride, "window", "stride")

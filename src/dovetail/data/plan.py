@@ -62,7 +62,8 @@ class ArrayPlan:
     @staticmethod
     def of_columns(columns: tuple, tree: Any, size: int) -> ArrayPlan:
         """Returns the plan that gives every row once, in order."""
-        return ArrayPlan(columns, tree, size, lambda: iter((range(size),)), in_order=True)
+        runs = (range(size),) if size else ()  # no run is empty
+        return ArrayPlan(columns, tree, size, lambda: iter(runs), in_order=True)
 
     # ---- what the training loop uses ----
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 from dovetail.base.errors import InvalidArgumentError
-from dovetail.data.node import Node
+from dovetail.data.node import UNKNOWN, Node
 from dovetail.data.plan import ArrayPlan, reservoir
 from dovetail.data.seeds import Generators
 
@@ -20,6 +21,8 @@ class Shuffle(Node):
 
     def __init__(self, source: Node, buffer_size: int, seed: Any, reshuffle: bool) -> None:
         super().__init__(source)
+        if buffer_size == UNKNOWN:  # TensorFlow's way of saying "all of it"
+            buffer_size = sys.maxsize
         if buffer_size < 1:
             raise InvalidArgumentError(
                 f"Dataset.shuffle: buffer_size must be at least 1, received {buffer_size}"

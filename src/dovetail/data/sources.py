@@ -188,7 +188,7 @@ class FromGenerator(Source):
     def _checked(self, index: int, value: Any) -> tuple:
         leaves = self._leaves_of(value)
         if leaves is None:
-            raise TypeError(
+            raise InvalidArgumentError(
                 f"Dataset.from_generator: element {index} of {self._name} does not have the structure of the "
                 f"signature. Expected {describe(self._tree)}, got {value!r:.120}"
             )
@@ -214,12 +214,12 @@ class FromGenerator(Source):
         try:
             array = _cast(leaf, spec.dtype)
         except (TypeError, ValueError) as error:
-            raise TypeError(
+            raise InvalidArgumentError(
                 f"Dataset.from_generator: element {index}{where} of {self._name} does not convert to the expected "
                 f"dtype. Expected {spec.dtype.name} of shape {spec.shape}, got {leaf!r:.80} ({error})"
             ) from None
         if not spec.shape.is_compatible_with(array.shape):
-            raise TypeError(
+            raise InvalidArgumentError(
                 f"Dataset.from_generator: element {index}{where} of {self._name} has the wrong shape. "
                 f"Expected {spec.shape}, got {array.shape}"
             )

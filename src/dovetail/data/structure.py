@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import optree
 
+from dovetail.base.errors import InvalidArgumentError
 from dovetail.tensor import Tensor, TensorShape, TensorSpec, TypeSpec, as_dtype, convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
 
@@ -171,7 +172,7 @@ def stack(leaves: list, where: str) -> np.ndarray:
     """Returns the leaves (arrays of one shape) as one array with a new first axis.
 
     Raises:
-        ValueError: the shapes differ; the message says which element.
+        InvalidArgumentError: the shapes differ; the message says which element.
     """
     first = leaves[0]
     if type(first) is not np.ndarray:
@@ -181,7 +182,7 @@ def stack(leaves: list, where: str) -> np.ndarray:
     shape = first.shape
     for index, leaf in enumerate(leaves):
         if leaf.shape != shape:
-            raise ValueError(
+            raise InvalidArgumentError(
                 f"{where}: the elements have different shapes: {shape} (element 0) and {leaf.shape} (element {index}). "
                 "Use padded_batch, or bring them to one shape with map"
             )

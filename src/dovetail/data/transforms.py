@@ -101,7 +101,7 @@ class Filter(Node):
         self._predicate = predicate
 
     def cardinality(self) -> int:
-        return INFINITE if self.source.cardinality() == INFINITE else UNKNOWN
+        return UNKNOWN
 
     def _generate(self) -> Iterator[tuple]:
         return (leaves for leaves in self.source.elements() if self._predicate.truth(leaves))
@@ -109,9 +109,6 @@ class Filter(Node):
 
 class TakeWhile(Filter):
     """The elements before the first for which a predicate is false."""
-
-    def cardinality(self) -> int:
-        return UNKNOWN
 
     def _generate(self) -> Iterator[tuple]:
         return itertools.takewhile(self._predicate.truth, self.source.elements())
