@@ -159,4 +159,5 @@ tf_compat = View(
         **{name: value for name, value in vars(strings).items() if not name.startswith("_")},
     },
 )
-v2.__dict__.update(root_names())
+for _view in (v1, v2):
+    _view.__dict__.update({key: value for key, value in root_names().items() if key != "__file__"})
