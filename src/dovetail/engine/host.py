@@ -7,11 +7,13 @@ updates return new arrays.  `engine/xla.py` has the same names with the same beh
 
 from __future__ import annotations
 
+import builtins
 import functools
 import importlib
 import warnings
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from dovetail.engine import dtypes
@@ -218,3 +220,52 @@ def truncatediv(x: Any, y: Any) -> Any:
     _refuse_zero(y)
     rounded_down = np.floor_divide(x, y)
     return rounded_down + ((rounded_down < 0) & (rounded_down * y != x)).astype(x.dtype)
+
+
+def cumlogsumexp(x: Any, axis: int) -> Any:
+    """Running log-sum-exp along an axis."""
+    return np.logaddexp.accumulate(x, axis=axis).astype(x.dtype)
+
+
+# ---- segments and the largest entries ----------------------------------------------------------------------------
+
+_ACCUMULATE = {"sum": np.add, "prod": np.multiply, "max": np.maximum, "min": np.minimum}
+
+
+def segment_start(how: str, dtype: np.dtype) -> Any:
+    """Returns what an empty segment holds."""
+    if how in ("sum", "prod"):
+        return dtype.type(how == "prod")
+    limits = np.iinfo(dtype) if dtype.kind in "iu" else ml_dtypes.finfo(dtype)
+    return dtype.type(limits.min if how == "max" else limits.max)
+
+
+def segment_reduce(how: str, data: Any, ids: Any, count: int) -> Any:
+    """Combines the rows of `data` with the same id; negative ids are left out, too large ones are an error."""
+    if ids.size and ids.max() >= count:
+        raise ValueError(f"segment id {ids.max()} is out of range [0, {count})")
+    rows = data.reshape(ids.size, *data.shape[ids.ndim :])
+    flat = ids.reshape(-1)
+    out = np.full((count + 1, *rows.shape[1:]), segment_start(how, data.dtype), data.dtype)
+    _ACCUMULATE[how].at(out, np.where(flat < 0, count, flat), rows)
+    return out[:count]
+
+
+def top_k(x: Any, k: int) -> Any:
+    """The `k` largest entries of each row and their positions; of equal entries the first comes first."""
+    last = x.shape[-1] - 1
+    order = last - np.argsort(x[..., ::-1], axis=-1, kind="stable")[..., ::-1]
+    indices = np.ascontiguousarray(order[..., :k])
+    return np.take_along_axis(x, indices, axis=-1), indices
+
+
+_EINSUM_IN_ORDER = 1 << 12
+
+
+def einsum(equation: str, *operands: Any) -> Any:
+    """Sum of products; large ones in the best order, through matrix products."""
+    dtype = operands[0].dtype
+    if dtypes.is_half(dtype):
+        return einsum(equation, *[x.astype(np.float32) for x in operands]).astype(dtype)
+    small = builtins.sum(x.size for x in operands) < _EINSUM_IN_ORDER
+    return np.einsum(equation, *operands, optimize=not small and len(operands) > 1)

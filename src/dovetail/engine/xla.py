@@ -18,7 +18,7 @@ import numpy as np
 from jax import lax
 
 from dovetail.base.settings import settings
-from dovetail.engine import dtypes
+from dovetail.engine import dtypes, host
 from dovetail.engine.xla_array import (
     add_rows,
     as_shift,
@@ -220,6 +220,26 @@ def truncatediv(x: Any, y: Any) -> Any:
 
 def cumlogsumexp(x: Any, axis: int) -> Any:
     return lax.cumlogsumexp(x, axis=axis)
+
+
+_SEGMENT = {
+    "sum": jax.ops.segment_sum,
+    "prod": jax.ops.segment_prod,
+    "max": jax.ops.segment_max,
+    "min": jax.ops.segment_min,
+}
+
+
+def segment_reduce(how: str, data: Any, ids: Any, count: int) -> Any:
+    rows = data.reshape(ids.size, *data.shape[ids.ndim :])
+    out = _SEGMENT[how](rows, ids.reshape(-1), count)
+    if how in ("max", "min"):
+        start = host.segment_start(how, data.dtype)
+        out = jnp.maximum(out, start) if how == "max" else jnp.minimum(out, start)
+    return out
+
+
+top_k = lax.top_k
 
 
 # ---- tracing ---------------------------------------------------------------------------------------------------

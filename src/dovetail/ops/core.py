@@ -267,6 +267,8 @@ def _converted(op: Op, arg: Any, hint: Any, promote: bool) -> Any:
         return convert_to_tensor(arg)
     if promote and _needs_promotion(arg, hint):
         return convert_to_tensor(arg, dtype_hint=settings.floatx if isinstance(arg, float) else None)
+    if isinstance(arg, bool) and not hint.is_bool:
+        arg = int(arg)
     try:
         converted = as_array(arg, hint.numpy_dtype)
         return converted if isinstance(converted, TensorLike) else Tensor(converted)

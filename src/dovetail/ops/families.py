@@ -55,7 +55,7 @@ def unary(names: str, gradient: Any = None, floating: bool = False, **options: A
             shape=options.pop("shape", lambda shape, **_: shape),
             **options,
         )
-        return register(made, names, _fast_unary_floating if floating else _fast_unary)
+        return register(made, names, _fast_unary_floating if floating else fast_unary)
 
     return decorate
 
@@ -70,7 +70,7 @@ def _float_only(body: Callable) -> Callable:
     return checked
 
 
-def _fast_unary(op: Op, promote: bool) -> Callable:
+def fast_unary(op: Op, promote: bool) -> Callable:
     body = op.body
 
     def call(x: Any) -> Any:
@@ -89,7 +89,7 @@ def _fast_unary(op: Op, promote: bool) -> Callable:
 
 def _fast_unary_floating(op: Op, promote: bool) -> Callable:
     if not promote:
-        return _fast_unary(op, promote)
+        return fast_unary(op, promote)
 
     def call(x: Any) -> Any:
         if hasattr(x, "dtype") and np.dtype(getattr(x.dtype, "numpy_dtype", x.dtype)).kind in "iub":
