@@ -3,18 +3,41 @@
 from dovetail.ops import (
     arithmetic,
     array,
+    blocks,
     create,
+    gather,
     indexing,
     linalg,
+    mapping,
     operators,
     padding,
     reduction,
     shapes,
     slicing,
+    sorting,
+    strings,
+    tensor_array,
 )
 from dovetail.ops.core import OPS
 from dovetail.ops.views import NAMESPACES
 
-FAMILIES = (arithmetic, array, create, indexing, linalg, operators, padding, reduction, shapes, slicing)
+FAMILIES = (
+    arithmetic,
+    array,
+    blocks,
+    create,
+    gather,
+    indexing,
+    linalg,
+    mapping,
+    operators,
+    padding,
+    reduction,
+    shapes,
+    slicing,
+    sorting,
+    strings,
+    tensor_array,
+)
 
 __all__ = ["FAMILIES", "NAMESPACES", "OPS"]

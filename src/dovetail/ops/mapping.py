@@ -1,0 +1,248 @@
+"""Functions that apply a Python function along the first axis: map_fn, vectorized_map, scan, foldl, foldr.
+
+The function runs once an element, eager and while compiled code is traced; a compiled program contains its ops once an
+element too, so long sequences want `tf.while_loop`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from dovetail.base import nest
+from dovetail.base.errors import at_user_location
+from dovetail.ops.arithmetic import identity, stop_gradient
+from dovetail.ops.array import stack, unstack
+from dovetail.ops.shapes import as_tensor
+from dovetail.ops.views import export
+from dovetail.tensor.tensor import TensorLike
+
+
+def _rows(function: str, elems: Any) -> list:
+    """Returns the structures of elements, one a position along the first axis."""
+    leaves, spec = nest.flatten_spec(elems)
+    tensors = [as_tensor(leaf) for leaf in leaves]
+    sizes = {tensor.shape[0] if len(tensor.shape) else None for tensor in tensors}
+    if len(sizes) != 1 or None in sizes:
+        shapes = ", ".join(str(tensor.shape) for tensor in tensors)
+        raise ValueError(
+            f"{function}: the tensors in elems need first axes of one known size, received shapes {shapes}. For a "
+            f"symbolic batch use ops on the whole tensor, or do it in a Layer's call(){at_user_location()}"
+        )
+    if 0 in sizes:
+        return []
+    columns = [unstack(tensor) for tensor in tensors]
+    return [nest.unflatten(spec, list(row)) for row in zip(*columns, strict=True)]
+
+
+def _stacked(function: str, results: list) -> Any:
+    if not results:
+        raise ValueError(f"{function}: elems is empty, so the shape of the result is unknown{at_user_location()}")
+    return nest.map_structure(lambda *items: stack(*items), *results)
+
+
+def _as_tensors(structure: Any) -> Any:
+    return nest.map_structure(lambda leaf: leaf if isinstance(leaf, TensorLike) else as_tensor(leaf), structure)
+
+
+@export("map_fn")
+def map_fn(
+    fn: Callable,
+    elems: Any,
+    dtype: Any = None,
+    parallel_iterations: int | None = None,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    infer_shape: bool = True,
+    name: str | None = None,
+    fn_output_signature: Any = None,
+) -> Any:
+    """Applies `fn` to each element along the first axis, and stacks the results.
+
+    Args:
+        fn: function of one element (a structure like `elems`), returning a tensor or a structure of tensors.
+        elems: tensor, or a structure of tensors whose first axes have one size.
+        dtype, fn_output_signature: structure of the result's dtypes or specs; checked, not needed.
+        back_prop: False cuts the gradient.
+        parallel_iterations, swap_memory, infer_shape: TensorFlow's scheduling hints, without effect on results.
+
+    Example:
+        >>> tf.map_fn(lambda x: x * x, tf.constant([1, 2, 3])).numpy().tolist()
+        [1, 4, 9]
+    """
+    results = [_as_tensors(fn(row)) for row in _rows("tf.map_fn", elems)]
+    out = _stacked("tf.map_fn", results)
+    signature = fn_output_signature if fn_output_signature is not None else dtype
+    if signature is not None:
+        _check_signature(out, signature)
+    return out if back_prop else _cut(out)
+
+
+def _check_signature(out: Any, signature: Any) -> None:
+    got, wanted = nest.flatten(out), nest.flatten(signature)
+    if len(got) != len(wanted):
+        raise ValueError(
+            f"tf.map_fn: fn returned {len(got)} tensors, the signature has {len(wanted)}{at_user_location()}"
+        )
+    for tensor, spec in zip(got, wanted, strict=True):
+        expected = getattr(spec, "dtype", spec)
+        if tensor.dtype != expected:
+            raise TypeError(
+                f"tf.map_fn: fn returned {tensor.dtype.name}, the signature says {expected}{at_user_location()}"
+            )
+
+
+def _cut(structure: Any) -> Any:
+    return nest.map_structure(stop_gradient, structure)
+
+
+@export("K.map_fn")
+def map_fn_backend(fn: Callable, elems: Any, name: str | None = None, dtype: Any = None) -> Any:
+    """Applies `fn` to each element along the first axis, and stacks the results."""
+    return map_fn(fn, elems, dtype)
+
+
+@export("ops.map")
+def map_keras(f: Callable, xs: Any) -> Any:
+    """Applies `f` to each element along the first axis, and stacks the results."""
+    return map_fn(f, xs)
+
+
+@export("vectorized_map")
+def vectorized_map(fn: Callable, elems: Any, fallback_to_while_loop: bool = True, warn: bool = True) -> Any:
+    """Applies `fn` to each element along the first axis, and stacks the results.
+
+    Differs from TensorFlow: the function runs once an element here, as in `map_fn`.
+    """
+    return map_fn(fn, elems)
+
+
+@export("ops.vectorized_map")
+def vectorized_map_keras(function: Callable, elements: Any) -> Any:
+    """Applies `function` to each element along the first axis, and stacks the results."""
+    return map_fn(function, elements)
+
+
+def _accumulated(function: str, fn: Callable, elems: Any, initializer: Any, backwards: bool) -> Iterator:
+    """Yields what `fn(accumulated, element)` gives after each element."""
+    rows = _rows(function, elems)
+    rows = rows[::-1] if backwards else rows
+    if initializer is None:
+        if not rows:
+            raise ValueError(f"{function}: elems is empty and there is no initializer{at_user_location()}")
+        total, rows = rows[0], rows[1:]
+        yield total
+    else:
+        total = _as_tensors(initializer)
+        if not rows:
+            yield total
+    for row in rows:
+        total = _as_tensors(fn(total, row))
+        yield total
+
+
+@export("scan")
+def scan(
+    fn: Callable,
+    elems: Any,
+    initializer: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    infer_shape: bool = True,
+    reverse: bool = False,
+    name: str | None = None,
+) -> Any:
+    """Returns all the partial results of `a = fn(a, element)` along the first axis.
+
+    Args:
+        fn: function of the accumulated value and one element.
+        elems: tensor, or a structure of tensors whose first axes have one size.
+        initializer: the first accumulated value; the first element by default.
+        reverse: begin at the end.
+        back_prop: False cuts the gradient.
+        parallel_iterations, swap_memory, infer_shape: TensorFlow's scheduling hints, without effect on results.
+    """
+    results = list(_accumulated("tf.scan", fn, elems, initializer, reverse))
+    out = _stacked("tf.scan", results[::-1] if reverse else results)
+    return out if back_prop else _cut(out)
+
+
+def _last(function: str, fn: Callable, elems: Any, initializer: Any, backwards: bool, back_prop: bool) -> Any:
+    total = None
+    for accumulated in _accumulated(function, fn, elems, initializer, backwards):
+        total = accumulated
+    return total if back_prop else _cut(total)
+
+
+@export("foldl")
+def foldl(
+    fn: Callable,
+    elems: Any,
+    initializer: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    name: str | None = None,
+) -> Any:
+    """Returns the last result of `a = fn(a, element)` along the first axis, from the first element to the last."""
+    return _last("tf.foldl", fn, elems, initializer, False, back_prop)
+
+
+@export("foldr")
+def foldr(
+    fn: Callable,
+    elems: Any,
+    initializer: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    name: str | None = None,
+) -> Any:
+    """Returns the last result of `a = fn(a, element)` along the first axis, from the last element to the first."""
+    return _last("tf.foldr", fn, elems, initializer, True, back_prop)
+
+
+@export("K.foldl")
+def foldl_backend(fn: Callable, elems: Any, initializer: Any = None, name: str | None = None) -> Any:
+    """Folds from the first element to the last."""
+    return foldl(fn, elems, initializer)
+
+
+@export("K.foldr")
+def foldr_backend(fn: Callable, elems: Any, initializer: Any = None, name: str | None = None) -> Any:
+    """Folds from the last element to the first."""
+    return foldr(fn, elems, initializer)
+
+
+# ---- order of execution ---------------------------------------------------------------------------------------------
+
+
+@export("control_dependencies")
+@contextmanager
+def control_dependencies(control_inputs: Any) -> Iterator[None]:
+    """Has no effect: ops run in the order in which the program states them."""
+    yield
+
+
+@export("no_op")
+def no_op(name: str | None = None) -> None:
+    """Does nothing."""
+
+
+@export("group")
+def group(*inputs: Any, name: str | None = None) -> None:
+    """Does nothing: its inputs have run by the time it is called."""
+
+
+@export("tuple")
+def tuple_(tensors: Any, control_inputs: Any = None, name: str | None = None) -> list:
+    """Returns the tensors as a list."""
+    return [None if tensor is None else identity(tensor) for tensor in tensors]
+
+
+@export("guarantee_const")
+def guarantee_const(input: Any, name: str | None = None) -> Any:
+    """Returns `input`; compiled code finds out by itself what is constant."""
+    return identity(input)

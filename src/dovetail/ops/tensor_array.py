@@ -1,0 +1,316 @@
+"""`tf.TensorArray`: a list of tensors that can be written one at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import optree
+
+from dovetail.base.errors import InvalidArgumentError, OutOfRangeError, at_user_location
+from dovetail.base.settings import state
+from dovetail.engine import is_tracer
+from dovetail.ops import array, create, gather, indexing, shapes, slicing
+from dovetail.ops.views import export
+from dovetail.tensor import dtype as dt
+from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.shape import TensorShape
+from dovetail.tensor.symbolic import SymbolicTensor
+from dovetail.tensor.tensor import Tensor, TensorLike
+
+
+@export("TensorArray")
+class TensorArray:
+    """A list of tensors of one dtype, written and read one at a time.
+
+    Use the value that `write`, `unstack`, `scatter` and `split` return.  Eager code may also rely on them changing the
+    array in place; compiled code may not.
+
+    Args:
+        dtype: element type.
+        size: number of elements.
+        dynamic_size: writing past the end makes the array longer (where the index has a value).
+        clear_after_read: accepted; elements stay readable.
+        infer_shape: check that all elements have one shape.
+        element_shape: shape of the elements.  A compiled `tf.while_loop` that writes the first element needs it.
+
+    Example:
+        >>> ta = tf.TensorArray(tf.float32, size=2)
+        >>> ta = ta.write(0, 1.0).write(1, 2.0)
+        >>> ta.stack().numpy().tolist()
+        [1.0, 2.0]
+    """
+
+    # Either a list of items (None: not written yet), or one buffer with all of them, which loops carry.
+    __slots__ = ("_buffer", "_dtype", "_dynamic", "_infer", "_items", "_shape")
+
+    def __init__(
+        self,
+        dtype: Any,
+        size: Any = None,
+        dynamic_size: bool | None = None,
+        clear_after_read: bool | None = None,
+        tensor_array_name: str | None = None,
+        handle: Any = None,
+        flow: Any = None,
+        infer_shape: bool = True,
+        element_shape: Any = None,
+        colocate_with_first_write_call: bool = True,
+        name: str | None = None,
+    ) -> None:
+        if handle is not None or flow is not None:
+            raise ValueError(f"tf.TensorArray: handle and flow are TensorFlow's internals{at_user_location()}")
+        self._dtype = dt.as_dtype(dtype)
+        self._dynamic, self._infer = bool(dynamic_size), bool(infer_shape)
+        self._shape = TensorShape(element_shape)
+        self._items: list | None = [None] * _static_index("size", 0 if size is None else size)
+        self._buffer: Any = None
+
+    # ---- facts
+
+    @property
+    def dtype(self) -> Any:
+        return self._dtype
+
+    @property
+    def dynamic_size(self) -> bool:
+        return self._dynamic
+
+    @property
+    def element_shape(self) -> TensorShape:
+        return self._shape
+
+    @property
+    def flow(self) -> Any:
+        """A scalar that TensorFlow threads through graphs; 0 here."""
+        return create.constant(0.0)
+
+    @property
+    def handle(self) -> None:
+        return None
+
+    def __len__(self) -> int:
+        return len(self._items) if self._items is not None else int(self._buffer.shape[0])
+
+    def size(self, name: str | None = None) -> Any:
+        """Returns the number of elements as an int32 scalar."""
+        return create.constant(len(self), "int32")
+
+    def __repr__(self) -> str:
+        return f"<tf.TensorArray size={len(self)} dtype={self._dtype.name} element_shape={self._shape}>"
+
+    # ---- writing
+
+    def write(self, index: Any, value: Any, name: str | None = None) -> TensorArray:
+        """Returns the array with `value` at `index`.
+
+        Raises:
+            OutOfRangeError: the index is not inside the array, and `dynamic_size` is off.
+            ValueError: the value has another dtype or shape than the elements.
+        """
+        value = self._checked(value)
+        position = _known_index(index)
+        if position is None:
+            return self._with_buffer(_set_row(self._filled(value), index, value), value)
+        if position < 0 or (position >= len(self) and not self._dynamic):
+            raise OutOfRangeError(
+                f"tf.TensorArray.write: index {position} is out of range for size {len(self)}{at_user_location()}"
+            )
+        if self._items is None:
+            return self._with_buffer(_set_row(self._grown(position + 1), position, value), value)
+        items = self._items if _in_place(value) else list(self._items)
+        items.extend([None] * (position + 1 - len(items)))
+        items[position] = value
+        return self._with_items(items, value)
+
+    def unstack(self, value: Any, name: str | None = None) -> TensorArray:
+        """Returns the array with the slices of `value` along its first axis as elements."""
+        return self._replaced(list(array.unstack(convert_to_tensor(value))))
+
+    def scatter(self, indices: Any, value: Any, name: str | None = None) -> TensorArray:
+        """Returns the array with the slices of `value` at `indices`."""
+        result = self
+        rows = array.unstack(convert_to_tensor(value))
+        for index, row in zip(array.unstack(convert_to_tensor(indices)), rows, strict=True):
+            result = result.write(index, row)
+        return result
+
+    def split(self, value: Any, lengths: Any, name: str | None = None) -> TensorArray:
+        """Returns the array with pieces of `value` of the given lengths as elements."""
+        return self._replaced(array.split(value, lengths), check=False)
+
+    def _replaced(self, items: list, check: bool = True) -> TensorArray:
+        result = self if not items or _in_place(items[0]) else self._copy()
+        if check and items:
+            result._shape = result._shape.merge_with(items[0].shape)
+        result._items, result._buffer = items, None
+        return result
+
+    # ---- reading
+
+    def read(self, index: Any, name: str | None = None) -> Any:
+        """Returns the element at `index`."""
+        position = _known_index(index)
+        if position is None:
+            return indexing.get_item(self.stack(), index)
+        if not 0 <= position < len(self):
+            raise OutOfRangeError(
+                f"tf.TensorArray.read: index {position} is out of range for size {len(self)}{at_user_location()}"
+            )
+        if self._items is None:
+            return indexing.get_item(self._buffer, position)
+        item = self._items[position]
+        return self._zero() if item is None else item
+
+    def stack(self, name: str | None = None) -> Any:
+        """Returns the elements as one tensor, with a new first axis.  Elements never written are zeros."""
+        if self._items is None:
+            return self._buffer
+        if not self._items:
+            shape = tuple(self._shape) if self._shape.is_fully_defined() else ()
+            return create.zeros((0, *shape), self._dtype)
+        return array.stack(*(self._zero() if item is None else item for item in self._items))
+
+    def concat(self, name: str | None = None) -> Any:
+        """Returns the elements joined along their first axes."""
+        if self._items is None:
+            return array.concat(array.unstack(self._buffer), 0)
+        return array.concat([self._zero() if item is None else item for item in self._items], 0)
+
+    def gather(self, indices: Any, name: str | None = None) -> Any:
+        """Returns the elements at `indices` as one tensor."""
+        return gather.gather(self.stack(), indices)
+
+    def identity(self) -> TensorArray:
+        """Returns an array with the same elements."""
+        return self._copy()
+
+    def close(self, name: str | None = None) -> None:
+        """Does nothing: memory is freed with the array."""
+
+    def grad(self, source: str, flow: Any = None, name: str | None = None) -> Any:
+        """Not supported: use `tf.GradientTape`."""
+        raise NotImplementedError(f"tf.TensorArray.grad: use tf.GradientTape{at_user_location()}")
+
+    # ---- the inside
+
+    def _checked(self, value: Any) -> Any:
+        if not isinstance(value, TensorLike):
+            value = convert_to_tensor(value, self._dtype)
+        value = shapes.as_tensor(value)
+        if value.dtype != self._dtype:
+            raise InvalidArgumentError(
+                f"tf.TensorArray.write: the array is {self._dtype.name}, the value {value.dtype.name}"
+                f"{at_user_location()}"
+            )
+        if self._infer and not self._shape.is_compatible_with(value.shape):
+            raise ValueError(
+                f"tf.TensorArray.write: the elements have shape {self._shape}, the value {value.shape}"
+                f"{at_user_location()}"
+            )
+        return value
+
+    def _zero(self) -> Any:
+        if not self._shape.is_fully_defined():
+            raise InvalidArgumentError(
+                f"tf.TensorArray: an element was read that has not been written, and its shape is unknown. Pass "
+                f"element_shape{at_user_location()}"
+            )
+        return create.zeros(tuple(self._shape), self._dtype)
+
+    def _filled(self, value: Any) -> Any:
+        """Returns the buffer, made from the items or from zeros shaped like `value`."""
+        if self._items is None:
+            return self._buffer
+        shape = tuple(value.shape)
+        if all(item is None for item in self._items):
+            return create.zeros((len(self._items), *shape), self._dtype)
+        zero = create.zeros(shape, self._dtype)
+        return array.stack(*(zero if item is None else item for item in self._items))
+
+    def _grown(self, size: int) -> Any:
+        missing = size - len(self)
+        if missing <= 0:
+            return self._buffer
+        more = create.zeros((missing, *tuple(self._buffer.shape)[1:]), self._dtype)
+        return array.concat([self._buffer, more], 0)
+
+    def _copy(self) -> TensorArray:
+        result = TensorArray.__new__(TensorArray)
+        result._dtype, result._dynamic, result._infer = self._dtype, self._dynamic, self._infer
+        result._shape, result._buffer = self._shape, self._buffer
+        result._items = None if self._items is None else list(self._items)
+        return result
+
+    def _with_items(self, items: list, value: Any) -> TensorArray:
+        result = self if items is self._items else self._copy()
+        result._items = items
+        if self._infer:
+            result._shape = self._shape.merge_with(value.shape)
+        return result
+
+    def _with_buffer(self, buffer: Any, value: Any) -> TensorArray:
+        result = self._copy()
+        result._items, result._buffer, result._shape = None, buffer, TensorShape(value.shape)
+        return result
+
+
+def _in_place(value: Any) -> bool:
+    """True in eager code, where TensorFlow changes the array itself."""
+    return state.scope is None and type(value) is Tensor and not is_tracer(value._value)
+
+
+def _known_index(index: Any) -> int | None:
+    """Returns the index as an int, None when it is traced or symbolic."""
+    if not isinstance(index, TensorLike):
+        return None if is_tracer(index) else int(index)
+    tensor = shapes.as_tensor(index)
+    return None if isinstance(tensor, SymbolicTensor) or is_tracer(tensor._value) else int(tensor._value)
+
+
+def _static_index(what: str, value: Any) -> int:
+    found = _known_index(value)
+    if found is None:
+        raise ValueError(
+            f"tf.TensorArray: {what} depends on a traced value; XLA needs it static. Use a shape or a Python number"
+            f"{at_user_location()}"
+        )
+    return found
+
+
+def _set_row(buffer: Any, index: Any, value: Any) -> Any:
+    """Returns the buffer with `value` as the row `index`."""
+    rank = len(value.shape)
+    first = convert_to_tensor(index, dtype_hint="int32")
+    begin = array.stack(first, *(create.zeros((), first.dtype) for _ in range(rank)))
+    return slicing.slice_update(buffer, begin, shapes.expand_dims(value, axis=0))
+
+
+# ---- in nested structures: one leaf, the buffer -----------------------------------------------------------------------
+
+
+def _flatten(arr: TensorArray) -> tuple:
+    """A loop carries the buffer; before the first write of elements of unknown shape, an empty one of shape (n, 0)."""
+    if arr._items is None:
+        buffer = arr._buffer
+    elif any(item is not None for item in arr._items) or arr._shape.is_fully_defined():
+        buffer = arr.stack()
+    else:
+        buffer = create.zeros((len(arr._items), 0), arr._dtype)
+    return (buffer,), (arr._dtype.name, arr._dynamic, arr._infer)
+
+
+def _unflatten(facts: tuple, children: tuple) -> Any:
+    buffer = children[0]
+    result = TensorArray(facts[0], 0, facts[1], infer_shape=facts[2])
+    if not isinstance(buffer, TensorLike):  # a structure of something else in place of tensors
+        result._items, result._buffer = None, buffer
+        return result
+    shape = tuple(buffer.shape)
+    if shape[1:] == (0,):
+        result._items = [None] * shape[0]
+    else:
+        result._items, result._buffer, result._shape = None, buffer, TensorShape(shape[1:])
+    return result
+
+
+optree.register_pytree_node(TensorArray, _flatten, _unflatten, namespace="dovetail")
