@@ -104,15 +104,17 @@ def _taps(tap: tuple, out: tuple, strides: tuple, dilations: tuple) -> tuple:
 
 
 def spread(x: Any, low: tuple, high: tuple, interior: tuple) -> Any:
-    """Puts `interior` zeros between neighbours along each axis, then pads with zeros."""
-    shape, index = [], []
+    """Puts `interior` zeros between neighbours along each axis, then pads with zeros (crops where negative)."""
+    shape, index, crop = [], [], []
     for size, before, after, gap in zip(x.shape, low, high, interior, strict=True):
         inner = size + max(size - 1, 0) * gap
-        shape.append(inner + before + after)
-        index.append(slice(before, before + inner, gap + 1))
+        start, stop = max(before, 0), max(after, 0)
+        shape.append(inner + start + stop)
+        index.append(slice(start, start + inner, gap + 1))
+        crop.append(slice(max(-before, 0), shape[-1] - max(-after, 0)))
     result = np.zeros(shape, x.dtype)
     result[tuple(index)] = x
-    return result
+    return result[tuple(crop)]
 
 
 def window_reduce(x: Any, kind: str, window: tuple, strides: tuple, padding: tuple, dilations: tuple) -> Any:

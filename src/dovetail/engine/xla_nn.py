@@ -38,7 +38,9 @@ def conv_kernel_gradient(
 ) -> Any:
     """Returns the gradient of the kernel, given that of the output."""
     like = jax.ShapeDtypeStruct((*window, x.shape[-1] // groups, g.shape[-1]), x.dtype)
-    return jax.linear_transpose(lambda kernel: conv(x, kernel, strides, padding, dilations, groups), like)(g)[0]
+    return jax.linear_transpose(lambda kernel: conv(x, kernel, strides, padding, dilations, groups), like)(g)[
+        0
+    ]
 
 
 def conv_input_gradient(
@@ -50,7 +52,7 @@ def conv_input_gradient(
 
 
 def spread(x: Any, low: tuple, high: tuple, interior: tuple) -> Any:
-    """Puts `interior` zeros between neighbours along each axis, then pads with zeros."""
+    """Puts `interior` zeros between neighbours along each axis, then pads with zeros (crops where negative)."""
     return lax.pad(x, jnp.zeros((), x.dtype), tuple(zip(low, high, interior, strict=True)))
 
 

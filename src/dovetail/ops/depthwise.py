@@ -1,0 +1,142 @@
+"""Depthwise convolution: each channel has kernels of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail.ops.attrs import Nested, Shape
+from dovetail.ops.core import Op
+from dovetail.ops.families import op
+from dovetail.ops.windows import (
+    WindowPlan,
+    from_last,
+    is_channels_first,
+    output_sizes,
+    spatial,
+    to_last,
+    with_sizes,
+)
+
+
+def _depthwise_shape(
+    x: tuple, kernel: tuple, strides: Any, padding: Any, data_format: Any, dilations: Any
+) -> tuple:
+    first, rank = is_channels_first(data_format), len(kernel) - 2
+    channels = x[1] if first else x[-1]
+    if len(x) != rank + 2 or (channels is not None and channels != kernel[-2]):
+        raise ValueError(
+            f"the kernel of shape {kernel} expects {kernel[-2]} channels, received an input of shape {x}"
+        )
+    moves, steps = spatial(strides, rank, "strides", first), spatial(dilations, rank, "dilations", first)
+    sizes = output_sizes(x, kernel[:-2], moves, padding, steps, first)
+    return with_sizes(x, sizes, kernel[-2] * kernel[-1], first)
+
+
+@op("nn.depthwise_conv2d", shape=_depthwise_shape)
+def depthwise_conv(
+    xp: Any,
+    input: Any,
+    filter: Any,
+    *,
+    strides: Shape = None,
+    padding: Nested = "VALID",
+    data_format: str | None = None,
+    dilations: Shape = None,
+) -> Any:
+    """Convolves each channel with its own kernels.
+
+    Args:
+        input: floating tensor of shape (batch, *spatial, channels), or channels first.
+        filter: kernel of shape (*spatial, channels, multiplier); output channel c * multiplier + m is input channel c
+            under kernel m.
+        strides, padding, data_format, dilations: as for `convolution`.
+    """
+    _depthwise_shape(input.shape, filter.shape, strides, padding, data_format, dilations)
+    first = is_channels_first(data_format)
+    x = to_last(xp, input, first)
+    plan = WindowPlan(x, filter.shape[:-2], strides, padding, dilations, first)
+    if _grouped_is_faster(xp):
+        kernel = xp.reshape(filter, (*plan.window, 1, -1))
+        return from_last(xp, xp.conv(x, kernel, *plan.numbers(), filter.shape[-2]), first)
+    padded = plan.padded(xp, x, 0)
+    total = None
+    for tap in plan.taps():
+        part = plan.slice_of(padded, tap)[..., None] * filter[tap]  # (batch, *out, channels, multiplier)
+        total = part if total is None else total + part
+    return from_last(xp, xp.reshape(total, (*total.shape[:-2], -1)), first)
+
+
+def _grouped_is_faster(xp: Any) -> bool:
+    """On the CPU, XLA's grouped convolution takes 40 times as long as a sum of shifted products."""
+    return xp.name == "xla" and xp.platform() != "cpu"
+
+
+class _Depthwise:
+    """The numbers of one depthwise convolution, for its gradients."""
+
+    def __init__(self, xp: Any, x: Any, kernel: tuple, attributes: dict) -> None:
+        self.xp, self.first = xp, is_channels_first(attributes["data_format"])
+        numbers = (attributes["strides"], attributes["padding"], attributes["dilations"])
+        self.plan = WindowPlan(to_last(xp, x, self.first), kernel[:-2], *numbers, self.first)
+        self.kernel = kernel
+
+    def split(self, g: Any) -> Any:
+        """Returns the output's gradient as (batch, *out, channels, multiplier)."""
+        g = to_last(self.xp, g, self.first)
+        return self.xp.reshape(g, (*g.shape[:-1], *self.kernel[-2:]))
+
+
+def _depthwise_input_gradient(
+    xp: Any,
+    g: Any,
+    x: Any,
+    kernel: Any,
+    *,
+    strides: Shape,
+    padding: Nested,
+    data_format: str | None,
+    dilations: Shape,
+) -> Any:
+    """Returns the gradient of the input."""
+    numbers = {"strides": strides, "padding": padding, "data_format": data_format, "dilations": dilations}
+    call = _Depthwise(xp, x, kernel.shape, numbers)
+    plan, split = call.plan, call.split(g)
+    if _grouped_is_faster(xp):
+        flat = xp.reshape(kernel, (*plan.window, 1, -1))
+        whole = to_last(xp, g, call.first)
+        out = xp.conv_input_gradient(whole, flat, plan.sizes, *plan.numbers(), kernel.shape[-2])
+        return from_last(xp, out, call.first)
+    total = None
+    for tap in plan.taps():
+        part = plan.spread(xp, xp.sum(split * kernel[tap], axis=-1), tap)
+        total = part if total is None else total + part
+    return from_last(xp, total, call.first)
+
+
+def _depthwise_kernel_gradient(
+    xp: Any,
+    g: Any,
+    x: Any,
+    kernel: Any,
+    *,
+    strides: Shape,
+    padding: Nested,
+    data_format: str | None,
+    dilations: Shape,
+) -> Any:
+    """Returns the gradient of the kernel."""
+    numbers = {"strides": strides, "padding": padding, "data_format": data_format, "dilations": dilations}
+    call = _Depthwise(xp, x, kernel.shape, numbers)
+    plan, split = call.plan, call.split(g)
+    padded = plan.padded(xp, to_last(xp, x, call.first), 0)
+    axes = tuple(range(plan.rank + 1))
+    parts = [xp.sum(plan.slice_of(padded, tap)[..., None] * split, axis=axes) for tap in plan.taps()]
+    return xp.reshape(xp.stack(parts), kernel.shape)
+
+
+depthwise_input_gradient = Op("depthwise_input_gradient", _depthwise_input_gradient)
+depthwise_kernel_gradient = Op("depthwise_kernel_gradient", _depthwise_kernel_gradient)
+depthwise_conv.gradient(
+    lambda g, y, x, kernel, **attributes: depthwise_input_gradient(g, x, kernel, **attributes),
+    lambda g, y, x, kernel, **attributes: depthwise_kernel_gradient(g, x, kernel, **attributes),
+)

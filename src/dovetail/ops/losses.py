@@ -1,0 +1,418 @@
+"""Softmax, and the cross-entropies: TensorFlow's on logits, and Keras' on logits or probabilities.
+
+Each is one dispatch, with a fused gradient.  16-bit inputs are computed in float32.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail.base.settings import settings
+from dovetail.engine import dtypes
+from dovetail.ops.attrs import Axis
+from dovetail.ops.families import op, unbroadcast
+from dovetail.ops.precision import FLOAT32, INT32, floating, gradient_op
+from dovetail.ops.rules import broadcast, normalized_axis, reduced
+
+
+def _same(shape: tuple, **_: Any) -> tuple:
+    return shape
+
+
+# ---- softmax ----------------------------------------------------------------------------------------------------
+
+
+def _softmax(xp: Any, x: Any, axis: Any) -> Any:
+    e = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
+    return e / xp.sum(e, axis=axis, keepdims=True)
+
+
+def _log_softmax(xp: Any, x: Any, axis: Any) -> Any:
+    shifted = x - xp.max(x, axis=axis, keepdims=True)
+    return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
+
+
+@op("nn.softmax math.softmax ops.softmax(x) K.softmax(x)", shape=_same)
+@floating
+def softmax(xp: Any, logits: Any, *, axis: Axis = -1) -> Any:
+    """Returns `exp(logits) / sum(exp(logits))` along `axis`, without overflow.
+
+    Args:
+        logits: floating tensor of rank 1 or more.
+        axis: the axis (a tuple of axes: normalized over all of them together); None is -1.
+    """
+    _needs_axis(logits)
+    return _softmax(xp, logits, -1 if axis is None else axis)
+
+
+def _needs_axis(x: Any) -> None:
+    if not x.ndim:
+        raise ValueError("expected a tensor of rank 1 or more, received a scalar")
+
+
+@gradient_op
+def _softmax_gradient(xp: Any, g: Any, y: Any, *, axis: Axis) -> Any:
+    axis = -1 if axis is None else axis
+    return y * (g - xp.sum(g * y, axis=axis, keepdims=True))
+
+
+softmax.gradient(lambda g, y, x, axis: _softmax_gradient(g, y, axis=axis))
+
+
+@op("nn.log_softmax math.log_softmax ops.log_softmax(x)", shape=_same)
+@floating
+def log_softmax(xp: Any, logits: Any, *, axis: Axis = -1) -> Any:
+    """Returns `logits - log(sum(exp(logits)))` along `axis` (None is -1)."""
+    _needs_axis(logits)
+    return _log_softmax(xp, logits, -1 if axis is None else axis)
+
+
+@gradient_op
+def _log_softmax_gradient(xp: Any, g: Any, y: Any, *, axis: Axis) -> Any:
+    return g - xp.exp(y) * xp.sum(g, axis=-1 if axis is None else axis, keepdims=True)
+
+
+log_softmax.gradient(lambda g, y, x, axis: _log_softmax_gradient(g, y, axis=axis))
+
+
+# ---- TensorFlow's cross-entropies --------------------------------------------------------------------------------
+
+
+def _of_logits(*kinds: Any, **_: Any) -> Any:
+    return kinds[1]
+
+
+def _pair(labels: Any, logits: Any) -> tuple:
+    """Returns labels and logits in the dtype to compute in: the logits', float32 for 16-bit floats."""
+    if not dtypes.is_floating(logits.dtype):
+        raise TypeError(f"expected floating-point logits, received {logits.dtype}")
+    wide = FLOAT32 if dtypes.is_half(logits.dtype) else logits.dtype
+    return labels.astype(wide), logits.astype(wide)
+
+
+def _sigmoid_cross_entropy(xp: Any, z: Any, x: Any) -> Any:
+    return xp.maximum(x, 0) - x * z + xp.log1p(xp.exp(-xp.abs(x)))
+
+
+@op(
+    "nn.sigmoid_cross_entropy_with_logits",
+    same_dtype=0,
+    shape=broadcast,
+    dtype=_of_logits,
+)
+def sigmoid_cross_entropy_with_logits(xp: Any, labels: Any, logits: Any) -> Any:
+    """Returns `-labels * log(sigmoid(logits)) - (1 - labels) * log(1 - sigmoid(logits))`, element by element.
+
+    Args:
+        labels: probabilities in [0, 1], shaped like the logits.
+        logits: floating tensor.
+    """
+    if labels.shape != logits.shape:
+        raise ValueError(
+            f"logits and labels must have the same shape, received {logits.shape} and {labels.shape}"
+        )
+    z, x = _pair(labels, logits)
+    return _sigmoid_cross_entropy(xp, z, x).astype(logits.dtype)
+
+
+@gradient_op
+def _logistic_minus(xp: Any, g: Any, labels: Any, logits: Any) -> Any:
+    return g * (xp.logistic(logits) - labels.astype(logits.dtype))
+
+
+@gradient_op
+def _minus_product(xp: Any, g: Any, labels: Any, logits: Any) -> Any:
+    return -g * logits
+
+
+sigmoid_cross_entropy_with_logits.gradient(
+    lambda g, y, labels, logits: _minus_product(g, labels, logits)._astype(labels.dtype),
+    lambda g, y, labels, logits: _logistic_minus(g, labels, logits),
+)
+
+
+@op(
+    "nn.weighted_cross_entropy_with_logits",
+    shape=broadcast,
+)
+@floating
+def weighted_cross_entropy_with_logits(xp: Any, labels: Any, logits: Any, pos_weight: Any) -> Any:
+    """Returns the sigmoid cross-entropy with the positive term multiplied by `pos_weight`."""
+    weight = 1 + (pos_weight - 1) * labels
+    tail = xp.log1p(xp.exp(-xp.abs(logits))) + xp.maximum(-logits, 0)
+    return (1 - labels) * logits + weight * tail
+
+
+@op(
+    "nn.softmax_cross_entropy_with_logits",
+    same_dtype=0,
+    shape=lambda labels, logits, axis: reduced(broadcast(labels, logits), axis=axis),
+    dtype=_of_logits,
+)
+def softmax_cross_entropy_with_logits(xp: Any, labels: Any, logits: Any, *, axis: int = -1) -> Any:
+    """Returns `-sum(labels * log_softmax(logits))` along `axis`.
+
+    Args:
+        labels: probabilities, shaped like the logits; along `axis` they should add up to 1.
+        logits: floating tensor.
+        axis: the class axis.
+
+    Differs from TensorFlow: where labels do not add up to 1, the gradient is that of the formula; TensorFlow returns
+    `softmax - labels` there too.
+    """
+    z, x = _pair(labels, logits)
+    return -xp.sum(z * _log_softmax(xp, x, axis), axis=axis).astype(logits.dtype)
+
+
+@gradient_op
+def _softmax_minus_labels(xp: Any, g: Any, labels: Any, logits: Any, *, axis: int) -> Any:
+    z, x = _pair(labels, logits)
+    return xp.expand_dims(g, axis) * (_softmax(xp, x, axis) * xp.sum(z, axis=axis, keepdims=True) - z)
+
+
+@gradient_op
+def _minus_log_softmax(xp: Any, g: Any, logits: Any, *, axis: int) -> Any:
+    return -xp.expand_dims(g, axis) * _log_softmax(xp, logits, axis)
+
+
+softmax_cross_entropy_with_logits.gradient(
+    lambda g, y, z, x, axis: unbroadcast(_minus_log_softmax(g, x, axis=axis), z)._astype(z.dtype),
+    lambda g, y, z, x, axis: unbroadcast(_softmax_minus_labels(g, z, x, axis=axis), x),
+)
+
+
+def _picked(xp: Any, values: Any, labels: Any) -> Any:
+    """Returns `values[..., label]`; NaN for labels out of range (the host engine raises for those)."""
+    classes = values.shape[-1]
+    xp.check_labels(labels, classes)
+    inside = (labels >= 0) & (labels < classes)
+    safe = xp.where(inside, labels, 0)
+    picked = xp.take_along_axis(values, safe[..., None], axis=-1)[..., 0]
+    return xp.where(inside, picked, values.dtype.type(float("nan")))
+
+
+def _one_hot(xp: Any, labels: Any, like: Any) -> Any:
+    return (labels[..., None] == xp.arange(like.shape[-1], dtype=labels.dtype)).astype(like.dtype)
+
+
+@op("nn.sparse_softmax_cross_entropy_with_logits", same_dtype=0, shape=lambda z, x: z, dtype=_of_logits)
+def sparse_softmax_cross_entropy_with_logits(xp: Any, labels: Any, logits: Any) -> Any:
+    """Returns `-log_softmax(logits)[label]` along the last axis.
+
+    Args:
+        labels: integer class indices of shape (...,).
+        logits: floating tensor of shape (..., classes).
+
+    Raises:
+        InvalidArgumentError: a label out of range, on the host engine; compiled, the loss of that label is NaN.
+    """
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"labels must be integers, received {labels.dtype}")
+    if labels.shape != logits.shape[:-1]:
+        raise ValueError(
+            f"labels must have the shape of the logits without the last axis, received labels of shape {labels.shape} "
+            f"and logits of shape {logits.shape}"
+        )
+    wide = _pair(labels, logits)[1]
+    shifted = wide - xp.max(wide, axis=-1, keepdims=True)
+    total = xp.log(xp.sum(xp.exp(shifted), axis=-1))
+    return (total - _picked(xp, shifted, labels)).astype(logits.dtype)
+
+
+@gradient_op
+def _softmax_minus_one_hot(xp: Any, g: Any, labels: Any, logits: Any) -> Any:
+    return xp.expand_dims(g, -1) * (_softmax(xp, logits, -1) - _one_hot(xp, labels, logits))
+
+
+sparse_softmax_cross_entropy_with_logits.gradient(
+    None, lambda g, y, labels, logits: _softmax_minus_one_hot(g, labels, logits)
+)
+
+
+# ---- Keras' cross-entropies --------------------------------------------------------------------------------------
+
+
+def _clipped(xp: Any, probabilities: Any) -> Any:
+    return xp.clip(probabilities, settings.epsilon, 1 - settings.epsilon)
+
+
+def _unclipped(probabilities: Any) -> Any:
+    return (probabilities >= settings.epsilon) & (probabilities <= 1 - settings.epsilon)
+
+
+@op(
+    "ops.binary_crossentropy K.binary_crossentropy",
+    same_dtype=0,
+    shape=lambda z, x, from_logits: broadcast(z, x),
+    dtype=_of_logits,
+)
+def binary_crossentropy(xp: Any, target: Any, output: Any, *, from_logits: bool = False) -> Any:
+    """Returns `-target * log(output) - (1 - target) * log(1 - output)`, element by element.
+
+    Args:
+        target: probabilities in [0, 1], shaped like the output.
+        output: probabilities (clipped to [epsilon, 1 - epsilon]), or logits with `from_logits`.
+    """
+    if len(target.shape) != len(output.shape):
+        raise ValueError(
+            f"target and output must have the same rank, received {target.shape} and {output.shape}"
+        )
+    z, x = _pair(target, output)
+    if from_logits:
+        return _sigmoid_cross_entropy(xp, z, x).astype(output.dtype)
+    p = _clipped(xp, x)
+    return (-(z * xp.log(p) + (1 - z) * xp.log(1 - p))).astype(output.dtype)
+
+
+@gradient_op
+def _binary_crossentropy_gradient(xp: Any, g: Any, target: Any, output: Any, *, from_logits: bool) -> Any:
+    z, x = _pair(target, output)
+    if from_logits:
+        return g * (xp.logistic(x) - z)
+    p = _clipped(xp, x)
+    return xp.where(_unclipped(x), g * (p - z) / (p * (1 - p)), 0)
+
+
+@gradient_op
+def _binary_target_gradient(xp: Any, g: Any, target: Any, output: Any, *, from_logits: bool) -> Any:
+    if from_logits:
+        return -g * output
+    p = _clipped(xp, output)
+    return g * (xp.log(1 - p) - xp.log(p))
+
+
+binary_crossentropy.gradient(
+    lambda g, y, z, x, from_logits: unbroadcast(_binary_target_gradient(g, z, x, from_logits=from_logits), z),
+    lambda g, y, z, x, from_logits: unbroadcast(
+        _binary_crossentropy_gradient(g, z, x, from_logits=from_logits), x
+    ),
+)
+
+
+@op(
+    "ops.categorical_crossentropy K.categorical_crossentropy",
+    same_dtype=0,
+    shape=lambda z, x, from_logits, axis: reduced(broadcast(z, x), axis=axis),
+    dtype=_of_logits,
+)
+def categorical_crossentropy(
+    xp: Any, target: Any, output: Any, *, from_logits: bool = False, axis: int = -1
+) -> Any:
+    """Returns `-sum(target * log(output))` along the class axis.
+
+    Args:
+        target: one-hot or soft labels, shaped like the output.
+        output: probabilities (normalized to sum 1, then clipped to [epsilon, 1 - epsilon]), or logits.
+        axis: the class axis.
+    """
+    if target.shape != output.shape and len(target.shape) != len(output.shape):
+        raise ValueError(
+            f"target and output must have the same shape, received {target.shape} and {output.shape}"
+        )
+    z, x = _pair(target, output)
+    if from_logits:
+        return -xp.sum(z * _log_softmax(xp, x, axis), axis=axis).astype(output.dtype)
+    p = _clipped(xp, x / xp.sum(x, axis=axis, keepdims=True))
+    return -xp.sum(z * xp.log(p), axis=axis).astype(output.dtype)
+
+
+@gradient_op
+def _categorical_gradient(xp: Any, g: Any, target: Any, output: Any, *, from_logits: bool, axis: int) -> Any:
+    z, x = _pair(target, output)
+    g = xp.expand_dims(g, axis)
+    if from_logits:
+        return g * (_softmax(xp, x, axis) * xp.sum(z, axis=axis, keepdims=True) - z)
+    total = xp.sum(x, axis=axis, keepdims=True)
+    p = x / total
+    each = xp.where(_unclipped(p), -z / _clipped(xp, p), 0)
+    return g * (each - xp.sum(each * p, axis=axis, keepdims=True)) / total
+
+
+@gradient_op
+def _categorical_target_gradient(xp: Any, g: Any, output: Any, *, from_logits: bool, axis: int) -> Any:
+    g = xp.expand_dims(g, axis)
+    if from_logits:
+        return -g * _log_softmax(xp, output, axis)
+    return -g * xp.log(_clipped(xp, output / xp.sum(output, axis=axis, keepdims=True)))
+
+
+categorical_crossentropy.gradient(
+    lambda g, y, z, x, **attributes: unbroadcast(_categorical_target_gradient(g, x, **attributes), z),
+    lambda g, y, z, x, **attributes: unbroadcast(_categorical_gradient(g, z, x, **attributes), x),
+)
+
+
+def _sparse_shape(z: tuple, x: tuple, from_logits: bool, axis: int, ignore_class: Any) -> tuple:
+    axis = normalized_axis(axis, len(x))
+    return tuple(size for i, size in enumerate(x) if i != axis)
+
+
+@op(
+    "ops.sparse_categorical_crossentropy K.sparse_categorical_crossentropy",
+    same_dtype=0,
+    shape=_sparse_shape,
+    dtype=_of_logits,
+)
+def sparse_categorical_crossentropy(
+    xp: Any,
+    target: Any,
+    output: Any,
+    *,
+    from_logits: bool = False,
+    axis: int = -1,
+    ignore_class: int | None = None,
+) -> Any:
+    """Returns `-log(output[target])` along the class axis.
+
+    Args:
+        target: class indices, shaped like the output without the class axis (or with that axis of size 1).
+        output: probabilities (clipped to [epsilon, 1 - epsilon], then normalized), or logits with `from_logits`.
+        axis: the class axis.
+        ignore_class: elements of this class have loss 0.
+
+    Raises:
+        InvalidArgumentError: a label out of range, on the host engine; compiled, the loss of that label is NaN.
+    """
+    logits, labels = _sparse_pair(xp, target, output, from_logits, axis)
+    shifted = logits - xp.max(logits, axis=-1, keepdims=True)
+    total = xp.log(xp.sum(xp.exp(shifted), axis=-1))
+    if ignore_class is None:
+        return (total - _picked(xp, shifted, labels)).astype(output.dtype)
+    ignored = labels == ignore_class
+    loss = total - _picked(xp, shifted, xp.where(ignored, 0, labels))
+    return xp.where(ignored, 0, loss).astype(output.dtype)
+
+
+def _sparse_pair(xp: Any, target: Any, output: Any, from_logits: bool, axis: int) -> tuple:
+    """Returns the logits with the classes last, in float32 or wider, and the labels as integers."""
+    axis = normalized_axis(axis, output.ndim)
+    labels = target.astype(INT32) if target.dtype.kind not in "iu" else target
+    if labels.ndim == output.ndim and labels.shape[axis] == 1:
+        labels = xp.squeeze(labels, axis=axis)
+    x = xp.moveaxis(_pair(labels, output)[1], axis, -1)
+    if labels.shape != x.shape[:-1]:
+        raise ValueError(
+            f"target must have the shape of the output without the class axis {axis}, received target of shape "
+            f"{target.shape} and output of shape {output.shape}"
+        )
+    return (x if from_logits else xp.log(_clipped(xp, x))), labels
+
+
+@gradient_op
+def _sparse_gradient(
+    xp: Any, g: Any, target: Any, output: Any, *, from_logits: bool, axis: int, ignore_class: int | None
+) -> Any:
+    logits, labels = _sparse_pair(xp, target, output, from_logits, axis)
+    if ignore_class is not None:
+        g = xp.where(labels == ignore_class, 0, g)
+    each = xp.expand_dims(g, -1) * (_softmax(xp, logits, -1) - _one_hot(xp, labels, logits))
+    each = xp.moveaxis(each, -1, axis)
+    if from_logits:
+        return each
+    wide = _pair(labels, output)[1]
+    return xp.where(_unclipped(wide), each / _clipped(xp, wide), 0)
+
+
+sparse_categorical_crossentropy.gradient(
+    None, lambda g, y, z, x, **attributes: _sparse_gradient(g, z, x, **attributes)
+)

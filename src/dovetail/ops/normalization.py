@@ -1,0 +1,435 @@
+"""Normalization of layers and batches, local response normalization, and adding a bias.
+
+Statistics of 16-bit floats are computed in float32.  Layer and batch normalization are one dispatch each, and so are
+their gradients.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from dovetail.base.settings import settings
+from dovetail.engine import dtypes
+from dovetail.ops.attrs import Axis, Number
+from dovetail.ops.core import Op
+from dovetail.ops.families import op, unbroadcast
+from dovetail.ops.precision import FLOAT32, floating, gradient_op
+from dovetail.ops.rules import normalized_axes, reduced
+from dovetail.ops.shapes import reshape
+from dovetail.ops.views import export
+from dovetail.ops.windows import is_channels_first
+
+
+def _same(shape: tuple, *_: Any, **__: Any) -> tuple:
+    return shape
+
+
+# ---- layer and RMS normalization ---------------------------------------------------------------------------------
+
+
+class _Layer:
+    """The axes and statistics of one layer normalization, in float32 or wider."""
+
+    def __init__(self, xp: Any, x: Any, axis: Any, epsilon: float, rms: bool) -> None:
+        if not dtypes.is_floating(x.dtype):
+            raise TypeError(
+                f"expected a floating-point tensor, received {x.dtype}; use tf.cast(x, tf.float32)"
+            )
+        self.xp, self.axes = xp, normalized_axes(axis, x.ndim)
+        self.shape = tuple(size if i in self.axes else 1 for i, size in enumerate(x.shape))
+        self.wide = FLOAT32 if dtypes.is_half(x.dtype) else x.dtype
+        x = x.astype(self.wide)
+        centered = x if rms else x - xp.mean(x, axis=self.axes, keepdims=True)
+        variance = xp.mean(centered * centered, axis=self.axes, keepdims=True)
+        self.rstd = xp.rsqrt(variance + self.wide.type(epsilon))
+        self.normal = centered * self.rstd
+
+    def parameter(self, p: Any) -> Any:
+        """Returns a scale or an offset so that it broadcasts along the axes."""
+        if p.ndim and math.prod(p.shape) not in (1, math.prod(self.shape)):
+            raise ValueError(
+                f"the scale or offset has shape {p.shape}, and the normalized axes have {self.shape}"
+            )
+        p = p.astype(self.wide)
+        return (
+            self.xp.reshape(p, self.shape)
+            if math.prod(p.shape) != 1
+            else self.xp.reshape(p, (1,) * len(self.shape))
+        )
+
+
+@op("", same_dtype=0, shape=_same)
+def layer_norm(
+    xp: Any,
+    x: Any,
+    *parameters: Any,
+    axis: Axis = -1,
+    epsilon: float = 1e-3,
+    scale: bool = False,
+    center: bool = False,
+    rms: bool = False,
+) -> Any:
+    """Normalizes over `axis`: `(x - mean) / sqrt(variance + epsilon) * gamma + beta`.
+
+    Args:
+        x: floating tensor.
+        parameters: gamma if `scale`, then beta if `center`, shaped like the normalized axes.
+        axis: axis or axes over which mean and variance are taken.
+        epsilon: added to the variance.
+        rms: divide by the root of the mean square instead, without subtracting the mean.
+
+    Source: J. Ba, J. Kiros, G. Hinton, 2016, "Layer normalization"; B. Zhang, R. Sennrich, 2019, "Root mean square
+    layer normalization".
+    """
+    layer = _Layer(xp, x, axis, epsilon, rms)
+    y = layer.normal
+    if scale:
+        y = y * layer.parameter(parameters[0])
+    if center:
+        y = y + layer.parameter(parameters[-1])
+    return y.astype(x.dtype)
+
+
+def _layer_norm_gradient(
+    xp: Any,
+    g: Any,
+    x: Any,
+    *parameters: Any,
+    axis: Axis,
+    epsilon: float,
+    scale: bool,
+    center: bool,
+    rms: bool,
+) -> Any:
+    """Returns the gradients of `x` and of the parameters."""
+    layer = _Layer(xp, x, axis, epsilon, rms)
+    g = g.astype(layer.wide)
+    others = tuple(i for i in range(x.ndim) if i not in layer.axes)
+    inner = g * layer.parameter(parameters[0]) if scale else g
+    each = inner - layer.normal * xp.mean(inner * layer.normal, axis=layer.axes, keepdims=True)
+    if not rms:
+        each = each - xp.mean(inner, axis=layer.axes, keepdims=True)
+    results = [(each * layer.rstd).astype(x.dtype)]
+    for position, parameter in enumerate(parameters):
+        part = g * layer.normal if scale and position == 0 else g
+        whole = xp.sum(part, axis=others, keepdims=True)
+        if math.prod(parameter.shape) == 1:
+            whole = xp.sum(whole)
+        results.append(xp.reshape(whole, parameter.shape).astype(parameter.dtype))
+    return tuple(results)
+
+
+layer_norm_gradient = Op("layer_norm_gradient", _layer_norm_gradient, same_dtype=0)
+layer_norm.gradient(
+    lambda g, y, x, *parameters, **attributes: layer_norm_gradient(g, x, *parameters, **attributes)
+)
+
+
+def normalized(x: Any, gamma: Any, beta: Any, axis: Any, epsilon: float | None, rms: bool = False) -> Any:
+    """Calls `layer_norm` with the parameters that are there."""
+    parameters = [p for p in (gamma, beta) if p is not None]
+    return layer_norm(
+        x,
+        *parameters,
+        axis=axis,
+        epsilon=settings.epsilon if epsilon is None else epsilon,
+        scale=gamma is not None,
+        center=beta is not None,
+        rms=rms,
+    )
+
+
+@export("ops.layer_normalization")
+def layer_normalization(
+    x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float | None = None
+) -> Any:
+    """Normalizes `x` over `axis` to mean 0 and variance 1, then scales by `gamma` and shifts by `beta`."""
+    return normalized(x, gamma, beta, axis, epsilon)
+
+
+@export("ops.rms_normalization")
+def rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: float | None = None) -> Any:
+    """Divides `x` by the root of its mean square over `axis`, then multiplies by `scale`."""
+    return normalized(x, scale, None, axis, epsilon, rms=True)
+
+
+# ---- batch normalization -----------------------------------------------------------------------------------------
+
+
+def _batch_shapes(x: tuple, *parameters: Any, axis: Any, **_: Any) -> list:
+    statistics = reduced(x, axis=axis)
+    return [x, statistics, statistics]
+
+
+def _batch_dtypes(kind: Any, *parameters: Any, **_: Any) -> list:
+    wide = FLOAT32 if dtypes.is_half(kind) else kind
+    return [kind, wide, wide]
+
+
+@op("", same_dtype=0, shape=_batch_shapes, dtype=_batch_dtypes)
+def batch_norm(
+    xp: Any,
+    x: Any,
+    *parameters: Any,
+    axis: Axis = None,
+    epsilon: float = 1e-3,
+    scale: bool = False,
+    center: bool = False,
+) -> Any:
+    """Normalizes by the statistics of the batch itself, as layers do in training.
+
+    Args:
+        x: floating tensor.
+        parameters: gamma if `scale`, then beta if `center`, shaped like the axes that are not reduced.
+        axis: the axes over which mean and variance are taken: all but the channels.
+        epsilon: added to the variance.
+
+    Returns:
+        (normalized tensor, mean, variance); the statistics without the reduced axes, in float32 or wider.
+
+    Source: S. Ioffe, C. Szegedy, 2015, "Batch normalization".
+    """
+    batch = _Batch(xp, x, axis, epsilon)
+    y = batch.normal
+    if scale:
+        y = y * batch.parameter(parameters[0])
+    if center:
+        y = y + batch.parameter(parameters[-1])
+    return y.astype(x.dtype), batch.without_axes(batch.mean), batch.without_axes(batch.variance)
+
+
+class _Batch:
+    """The axes and statistics of one batch normalization, in float32 or wider."""
+
+    def __init__(self, xp: Any, x: Any, axis: Any, epsilon: float) -> None:
+        if not dtypes.is_floating(x.dtype):
+            raise TypeError(
+                f"expected a floating-point tensor, received {x.dtype}; use tf.cast(x, tf.float32)"
+            )
+        self.xp, self.axes = xp, normalized_axes(axis, x.ndim)
+        self.shape = tuple(1 if i in self.axes else size for i, size in enumerate(x.shape))
+        self.count = math.prod(size for i, size in enumerate(x.shape) if i in self.axes)
+        self.wide = FLOAT32 if dtypes.is_half(x.dtype) else x.dtype
+        x = x.astype(self.wide)
+        self.mean = xp.mean(x, axis=self.axes, keepdims=True)
+        self.centered = x - self.mean
+        self.variance = xp.mean(self.centered * self.centered, axis=self.axes, keepdims=True)
+        self.rstd = xp.rsqrt(self.variance + self.wide.type(epsilon))
+        self.normal = self.centered * self.rstd
+
+    def parameter(self, p: Any) -> Any:
+        return self.xp.reshape(p.astype(self.wide), self.shape)
+
+    def without_axes(self, p: Any) -> Any:
+        return self.xp.reshape(p, tuple(s for i, s in enumerate(self.shape) if i not in self.axes))
+
+
+def _batch_norm_gradient(
+    xp: Any,
+    g: Any,
+    g_mean: Any,
+    g_variance: Any,
+    x: Any,
+    *parameters: Any,
+    axis: Axis,
+    epsilon: float,
+    scale: bool,
+    center: bool,
+) -> Any:
+    """Returns the gradients of `x` and of the parameters."""
+    batch = _Batch(xp, x, axis, epsilon)
+    g = g.astype(batch.wide)
+    shift = xp.sum(g, axis=batch.axes, keepdims=True)
+    along = xp.sum(g * batch.normal, axis=batch.axes, keepdims=True)
+    factor = batch.rstd * batch.parameter(parameters[0]) if scale else batch.rstd
+    share = batch.wide.type(1 / max(batch.count, 1))
+    each = (g - (shift + batch.normal * along) * share) * factor
+    each = each + (batch.parameter(g_mean) + batch.centered * (batch.parameter(g_variance) * 2)) * share
+    results = [each.astype(x.dtype)]
+    for position, parameter in enumerate(parameters):
+        whole = along if scale and position == 0 else shift
+        results.append(xp.reshape(whole, parameter.shape).astype(parameter.dtype))
+    return tuple(results)
+
+
+batch_norm_gradient = Op("batch_norm_gradient", _batch_norm_gradient, same_dtype=0)
+batch_norm.gradient(
+    lambda g, out, x, *parameters, **attributes: batch_norm_gradient(*g, x, *parameters, **attributes)
+)
+
+
+@op("nn.batch_normalization", same_dtype=0, shape=_same)
+@floating
+def batch_normalization(
+    xp: Any,
+    x: Any,
+    mean: Any,
+    variance: Any,
+    offset: Any = None,
+    scale: Any = None,
+    *,
+    variance_epsilon: float = 1e-3,
+) -> Any:
+    """Returns `(x - mean) * scale / sqrt(variance + variance_epsilon) + offset`.
+
+    Args:
+        x: floating tensor.
+        mean, variance, offset, scale: tensors that broadcast with `x`; offset and scale may be None.
+        variance_epsilon: a small number that keeps the root away from 0.
+    """
+    factor = xp.rsqrt(variance.astype(x.dtype) + x.dtype.type(variance_epsilon))
+    if scale is not None:
+        factor = factor * scale.astype(x.dtype)
+    shift = -mean.astype(x.dtype) * factor
+    if offset is not None:
+        shift = shift + offset.astype(x.dtype)
+    return x * factor + shift
+
+
+@gradient_op
+def _batch_part(
+    xp: Any, g: Any, x: Any, mean: Any, variance: Any, scale: Any = None, *, epsilon: float, wanted: str
+) -> Any:
+    """Returns one argument's gradient before it is summed to the argument's shape."""
+    g, mean, variance = (t.astype(x.dtype) for t in (g, mean, variance))
+    rstd = xp.rsqrt(variance + x.dtype.type(epsilon))
+    if wanted == "scale":
+        return g * (x - mean) * rstd
+    factor = rstd if scale is None else rstd * scale.astype(x.dtype)
+    if wanted == "x":
+        return g * factor
+    if wanted == "mean":
+        return -g * factor
+    return g * (x - mean) * factor * rstd * rstd * -0.5
+
+
+def _batch_rule(wanted: str, position: int) -> Any:
+    def rule(
+        g: Any, y: Any, x: Any, mean: Any, variance: Any, offset: Any, scale: Any, variance_epsilon: float
+    ) -> Any:
+        target = (x, mean, variance, offset, scale)[position]
+        part = _batch_part(g, x, mean, variance, scale, epsilon=variance_epsilon, wanted=wanted)
+        return unbroadcast(part, target)._astype(target.dtype)
+
+    return rule
+
+
+batch_normalization.gradient(
+    _batch_rule("x", 0),
+    _batch_rule("mean", 1),
+    _batch_rule("variance", 2),
+    lambda g, y, x, mean, variance, offset, scale, **_: unbroadcast(g, offset)._astype(offset.dtype),
+    _batch_rule("scale", 4),
+)
+
+
+@export("ops.batch_normalization")
+def keras_batch_normalization(
+    x: Any, mean: Any, variance: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3
+) -> Any:
+    """Normalizes `x` with given statistics, whose only axis lies along `axis` of `x`."""
+    rank = len(x.shape)
+    if axis % rank != rank - 1:
+        shape = [1] * rank
+        shape[axis] = -1
+        given = (mean, variance, offset, scale)
+        mean, variance, offset, scale = (None if p is None else reshape(p, shape=shape) for p in given)
+    return batch_normalization(x, mean, variance, offset, scale, variance_epsilon=epsilon)
+
+
+# ---- bias, local response, l2 loss --------------------------------------------------------------------------------
+
+
+def _bias_shape(value: tuple, bias: tuple, data_format: Any) -> tuple:
+    if len(bias) != 1:
+        raise ValueError(f"expected a bias of rank 1, received shape {bias}")
+    if len(value) < 2:
+        raise ValueError(f"expected a value of rank 2 or more, received shape {value}")
+    channels = value[1] if _bias_first(data_format) else value[-1]
+    if None not in (channels, bias[0]) and channels != bias[0]:
+        raise ValueError(
+            f"the bias has {bias[0]} elements, and the value of shape {value} has {channels} channels"
+        )
+    return value
+
+
+def _bias_first(data_format: str | None) -> bool:
+    return data_format == "NC..." or (data_format != "N...C" and is_channels_first(data_format))
+
+
+@op("nn.bias_add", shape=_bias_shape)
+def bias_add(xp: Any, value: Any, bias: Any, *, data_format: str | None = None) -> Any:
+    """Adds a bias to each channel.
+
+    Args:
+        value: tensor of shape (batch, ..., channels), or (batch, channels, ...) with "NCHW" and the like.
+        bias: tensor of shape (channels,).
+        data_format: order of the axes.
+    """
+    _bias_shape(value.shape, bias.shape, data_format)
+    if _bias_first(data_format):
+        return value + xp.reshape(bias, (-1, *(1,) * (value.ndim - 2)))
+    return value + bias
+
+
+@gradient_op
+def _bias_gradient(xp: Any, g: Any, *, first: bool) -> Any:
+    kept = 1 if first else g.ndim - 1
+    return xp.sum(g, axis=tuple(i for i in range(g.ndim) if i != kept))
+
+
+bias_add.gradient(
+    lambda g, y, x, bias, data_format: g,
+    lambda g, y, x, bias, data_format: _bias_gradient(g, first=_bias_first(data_format)),
+)
+
+
+@export("K.bias_add")
+def backend_bias_add(x: Any, bias: Any, data_format: str | None = None) -> Any:
+    """Adds a bias of shape (channels,), or one of the shape of `x` without the batch axis."""
+    data_format = settings.image_data_format if data_format is None else data_format
+    if len(bias.shape) == 1:
+        return bias_add(x, bias, data_format=data_format)
+    if len(bias.shape) != len(x.shape) - 1:
+        raise ValueError(
+            f"K.bias_add: expected a bias of rank 1 or {len(x.shape) - 1}, received shape {bias.shape}"
+        )
+    sizes = tuple(bias.shape)
+    sizes = (sizes[-1], *sizes[:-1]) if is_channels_first(data_format) else sizes
+    return x + reshape(bias, shape=(1, *sizes))
+
+
+@op(
+    "nn.local_response_normalization nn.lrn",
+    shape=_same,
+)
+@floating
+def local_response_normalization(
+    xp: Any, input: Any, *, depth_radius: int = 5, bias: Number = 1.0, alpha: Number = 1.0, beta: Number = 0.5
+) -> Any:
+    """Divides by `(bias + alpha * s) ** beta`, where s sums squares over the channels at most `depth_radius` away.
+
+    Source: A. Krizhevsky, I. Sutskever, G. Hinton, 2012, "ImageNet classification with deep convolutional neural
+    networks".
+    """
+    if input.ndim != 4:
+        raise ValueError(f"expected an input of rank 4, received shape {input.shape}")
+    channels = input.shape[-1]
+    squares = xp.pad(input * input, ((0, 0), (0, 0), (0, 0), (depth_radius, depth_radius)))
+    total = squares[..., :channels]
+    for shift in range(1, 2 * depth_radius + 1):
+        total = total + squares[..., shift : shift + channels]
+    return input / xp.power(total * alpha + bias, np.asarray(beta, input.dtype)[()])
+
+
+@op("nn.l2_loss", shape=lambda t: ())
+@floating
+def l2_loss(xp: Any, t: Any) -> Any:
+    """Returns half the sum of the squares of all elements, a scalar."""
+    return xp.sum(t * t) * t.dtype.type(0.5)
+
+
+l2_loss.gradient(lambda g, y, t: g * t)
