@@ -21,8 +21,9 @@ from dovetail.data.structure import (
     is_dataset,
     rebuilder,
     spec_of,
+    tuple_tree,
 )
-from dovetail.tensor import SymbolicTensor, TensorSpec
+from dovetail.tensor import SymbolicTensor, Tensor, TensorSpec
 
 
 @contextlib.contextmanager
@@ -142,6 +143,8 @@ class UserFunction:
 
 def normalized(value: Any) -> tuple[tuple, Any]:
     """Returns `(leaves, tree)` of what a user's function returned; a list counts as a tuple."""
+    if type(value) is tuple and all(type(item) is Tensor for item in value):  # most functions return this
+        return tuple(map(as_leaf, value)), tuple_tree(len(value))
     leaves, tree = flatten(tuple(value) if isinstance(value, list) else value)
     return tuple(as_leaf(leaf) for leaf in leaves), tree
 
