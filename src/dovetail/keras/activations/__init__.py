@@ -1,0 +1,70 @@
+"""`keras.activations`: the functions that `activation=` arguments name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail.keras.activations.functions import (
+    celu,
+    elu,
+    exponential,
+    gelu,
+    glu,
+    hard_shrink,
+    hard_sigmoid,
+    hard_silu,
+    hard_tanh,
+    leaky_relu,
+    linear,
+    log_sigmoid,
+    log_softmax,
+    mish,
+    relu,
+    relu6,
+    selu,
+    sigmoid,
+    silu,
+    soft_shrink,
+    softmax,
+    softplus,
+    softsign,
+    sparse_plus,
+    sparse_sigmoid,
+    sparsemax,
+    squareplus,
+    tanh,
+    tanh_shrink,
+    threshold,
+)
+from dovetail.keras.registration import own, own_name
+from dovetail.keras.serialization import deserialize_keras_object, resolve, serialize_keras_object
+
+swish, hard_swish = silu, hard_silu
+
+_NAMES = own(
+    "keras.activations",
+    {name: value for name, value in globals().items() if getattr(value, "__module__", "").endswith(".functions")},
+)
+
+
+def serialize(activation: Any, use_legacy_format: bool = False) -> Any:
+    """Returns the name of one of Dovetail's own activations, the config of another function or of a layer."""
+    known = own_name(activation)
+    if known is not None and known[0] == "keras.activations":
+        return known[1]
+    return serialize_keras_object(activation, use_legacy_format)
+
+
+def deserialize(config: Any, custom_objects: dict | None = None, use_legacy_format: bool = False) -> Any:
+    """Returns the activation that a name or a config stands for."""
+    return deserialize_keras_object(config, custom_objects, module_objects=_NAMES, printable_module_name="activation")
+
+
+def get(identifier: Any) -> Any:
+    """Returns the activation for a name, a config, a function or a layer; None is `linear`.
+
+    Example:
+        >>> get("relu") is keras.activations.relu
+        True
+    """
+    return linear if identifier is None else resolve(identifier, "activation", _NAMES)

@@ -1,0 +1,66 @@
+"""`keras.initializers`: the first values of weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dovetail.keras.initializers.constant import Constant, Identity, Ones, Zeros
+from dovetail.keras.initializers.initializer import Initializer
+from dovetail.keras.initializers.random import (
+    GlorotNormal,
+    GlorotUniform,
+    HeNormal,
+    HeUniform,
+    LecunNormal,
+    LecunUniform,
+    Orthogonal,
+    RandomNormal,
+    RandomUniform,
+    TruncatedNormal,
+    VarianceScaling,
+)
+from dovetail.keras.registration import own
+from dovetail.keras.serialization import deserialize_keras_object, resolve, serialize_keras_object
+from dovetail.tensor.tensor import TensorLike
+
+zero = zeros = Zeros
+one = ones = Ones
+constant = Constant
+identity = IdentityInitializer = Identity
+normal = random_normal = RandomNormal
+uniform = random_uniform = RandomUniform
+truncated_normal = TruncatedNormal
+variance_scaling = VarianceScaling
+glorot_normal, glorot_uniform = GlorotNormal, GlorotUniform
+he_normal, he_uniform = HeNormal, HeUniform
+lecun_normal, lecun_uniform = LecunNormal, LecunUniform
+orthogonal = OrthogonalInitializer = Orthogonal
+
+_NAMES = own(
+    "keras.initializers",
+    {name: value for name, value in globals().items() if isinstance(value, type) and issubclass(value, Initializer)},
+)
+
+
+def serialize(initializer: Any, use_legacy_format: bool = False) -> Any:
+    """Returns the config of an initializer; `use_legacy_format`: without the module, as Keras 2 wrote it."""
+    return serialize_keras_object(initializer, use_legacy_format)
+
+
+def deserialize(config: Any, custom_objects: dict | None = None, use_legacy_format: bool = False) -> Any:
+    """Rebuilds an initializer from its config; both formats are told apart by themselves."""
+    return deserialize_keras_object(config, custom_objects, module_objects=_NAMES, printable_module_name="initializer")
+
+
+def get(identifier: Any) -> Any:
+    """Returns the initializer for a name, a config, a class, an instance, a function or an array of values.
+
+    Example:
+        >>> get("glorot_uniform")
+        GlorotUniform(seed=None, input_axes=None, output_axes=None)
+    """
+    if isinstance(identifier, TensorLike | np.ndarray | np.generic):
+        return Constant(identifier)
+    return resolve(identifier, "initializer", _NAMES)

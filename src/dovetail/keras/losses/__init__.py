@@ -1,0 +1,92 @@
+"""`keras.losses`: what training makes small, as classes and as functions."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from dovetail.keras.losses.classes import (
+    BinaryCrossentropy,
+    BinaryFocalCrossentropy,
+    CategoricalCrossentropy,
+    CategoricalFocalCrossentropy,
+    CategoricalHinge,
+    CosineSimilarity,
+    Dice,
+    Hinge,
+    Huber,
+    KLDivergence,
+    LogCosh,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    Poisson,
+    SparseCategoricalCrossentropy,
+    SquaredHinge,
+    Tversky,
+)
+from dovetail.keras.losses.crossentropy import (
+    binary_crossentropy,
+    binary_focal_crossentropy,
+    categorical_crossentropy,
+    categorical_focal_crossentropy,
+    kl_divergence,
+    poisson,
+    sparse_categorical_crossentropy,
+)
+from dovetail.keras.losses.margin import categorical_hinge, dice, hinge, squared_hinge, tversky
+from dovetail.keras.losses.loss import Loss, LossFunctionWrapper
+from dovetail.keras.losses.reduce import Reduction
+from dovetail.keras.losses.regression import (
+    cosine_similarity,
+    huber,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+)
+from dovetail.keras.registration import own
+from dovetail.keras.serialization import deserialize_keras_object, resolve, serialize_keras_object
+
+mse = MSE = mean_squared_error
+mae = MAE = mean_absolute_error
+mape = MAPE = mean_absolute_percentage_error
+msle = MSLE = mean_squared_logarithmic_error
+bce = BCE = binary_crossentropy
+kld = KLD = kullback_leibler_divergence = kl_divergence
+logcosh = log_cosh
+huber_loss = huber
+cosine_proximity = cosine_similarity
+
+_HOME = "dovetail.keras.losses."
+_NAMES = own(
+    "keras.losses",
+    {
+        name: value
+        for name, value in globals().items()
+        if getattr(value, "__module__", "").startswith(_HOME)
+        and (inspect.isfunction(value) or (inspect.isclass(value) and issubclass(value, Loss)))
+    },
+)
+
+
+def serialize(loss: Any, use_legacy_format: bool = False) -> Any:
+    """Returns the config of a loss; `use_legacy_format`: without the module, as Keras 2 wrote it."""
+    return serialize_keras_object(loss, use_legacy_format)
+
+
+def deserialize(name: Any, custom_objects: dict | None = None, use_legacy_format: bool = False) -> Any:
+    """Returns the loss that a name or a config stands for; both formats are told apart by themselves."""
+    return deserialize_keras_object(name, custom_objects, module_objects=_NAMES, printable_module_name="loss")
+
+
+def get(identifier: Any) -> Any:
+    """Returns the loss for a name, a config, a class, an instance or a function.
+
+    Example:
+        >>> get("mse") is keras.losses.mean_squared_error
+        True
+    """
+    return resolve(identifier, "loss", _NAMES)

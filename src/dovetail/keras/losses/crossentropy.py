@@ -1,0 +1,159 @@
+"""Losses for classes and distributions."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from dovetail.base.errors import at_user_location
+from dovetail.base.settings import settings
+from dovetail.keras.losses.reduce import as_dtype_of, as_floating
+from dovetail.ops import arithmetic, logic, losses, math, nn, reduction, shapes
+from dovetail.tensor.convert import convert_to_tensor
+
+
+def _smoothed(y_true: Any, smoothing: float, num_classes: Any) -> Any:
+    """Moves `smoothing` of the probability from the labels to all classes alike."""
+    if not smoothing:
+        return y_true
+    return y_true * (1.0 - smoothing) + smoothing / num_classes
+
+
+def _checked_classes(label: str, y_pred: Any, axis: Any) -> None:
+    if isinstance(axis, bool):
+        raise ValueError(f"{label}: axis must be an integer, received {axis}{at_user_location()}")
+    if y_pred.shape[-1] == 1:
+        warnings.warn(
+            f"{label}: the predictions have a single class (shape {tuple(y_pred.shape)}), so the loss is always 0. "
+            "Use binary_crossentropy for two classes.",
+            SyntaxWarning,
+            stacklevel=3,
+        )
+
+
+def binary_crossentropy(
+    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: Any = -1
+) -> Any:
+    """Returns `mean(-y_true * log(y_pred) - (1 - y_true) * log(1 - y_pred))` over `axis`.
+
+    Args:
+        y_true: probabilities of the positive class, in [0, 1].
+        y_pred: predicted probabilities, or logits with `from_logits`.
+        label_smoothing: how much of the labels is moved to 1/2.
+    """
+    y_pred = as_floating(y_pred)
+    y_true = _smoothed(as_dtype_of(y_true, y_pred), label_smoothing, 2.0)
+    return reduction.reduce_mean(losses.binary_crossentropy(y_true, y_pred, from_logits=from_logits), axis=axis)
+
+
+def categorical_crossentropy(
+    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
+) -> Any:
+    """Returns `-sum(y_true * log(y_pred))` along the class axis.
+
+    Args:
+        y_true: one-hot or soft labels.
+        y_pred: predicted probabilities, or logits with `from_logits`.
+        label_smoothing: how much of the labels is spread over all classes.
+        axis: the class axis.
+    """
+    y_pred = as_floating(y_pred)
+    _checked_classes("categorical_crossentropy", y_pred, axis)
+    y_true = _smoothed(as_dtype_of(y_true, y_pred), label_smoothing, convert_to_tensor(y_true).shape[-1])
+    return losses.categorical_crossentropy(y_true, y_pred, from_logits=from_logits, axis=axis)
+
+
+def sparse_categorical_crossentropy(
+    y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None, axis: int = -1
+) -> Any:
+    """Returns `-log(y_pred[y_true])` along the class axis.
+
+    Args:
+        y_true: class indices, of the shape of `y_pred` without the class axis, or with that axis of size 1.
+        y_pred: predicted probabilities, or logits with `from_logits`.
+        ignore_class: a class whose elements cost nothing and do not count in the mean, such as -1 or 255.
+        axis: the class axis.
+
+    Raises:
+        InvalidArgumentError: a label out of range.  Compiled code cannot raise: there the loss is NaN.
+    """
+    y_pred, y_true = as_floating(y_pred), convert_to_tensor(y_true)
+    if len(y_true.shape) == len(y_pred.shape) and y_true.shape[axis] == 1:
+        y_true = shapes.squeeze(y_true, axis=axis)
+    values = losses.sparse_categorical_crossentropy(
+        y_true, y_pred, from_logits=from_logits, axis=axis, ignore_class=ignore_class
+    )
+    if ignore_class is not None:
+        values._keras_mask = logic.not_equal(y_true, ignore_class)
+    return values
+
+
+def binary_focal_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    apply_class_balancing: bool = False,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: Any = -1,
+) -> Any:
+    """Returns the binary cross-entropy times `(1 - p)**gamma`, p the probability given to the true class.
+
+    Args:
+        y_true, y_pred, from_logits, label_smoothing: see `binary_crossentropy`.
+        apply_class_balancing: weight the positive class by `alpha`, the negative one by `1 - alpha`.
+        gamma: 0 is the plain cross-entropy; more looks away from examples that are easy.
+        axis: averaged over.
+
+    Source: T. Lin et al., 2017, "Focal loss for dense object detection".
+    """
+    y_pred = as_floating(y_pred)
+    y_true = _smoothed(as_dtype_of(y_true, y_pred), label_smoothing, 2.0)
+    y_pred = nn.sigmoid(y_pred) if from_logits else y_pred
+    right = y_true * y_pred + (1 - y_true) * (1 - y_pred)
+    values = arithmetic.pow_(1.0 - right, gamma) * losses.binary_crossentropy(y_true, y_pred)
+    if apply_class_balancing:
+        values = (y_true * alpha + (1 - y_true) * (1 - alpha)) * values
+    return reduction.reduce_mean(values, axis=axis)
+
+
+def categorical_focal_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    alpha: Any = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> Any:
+    """Returns `-sum(alpha * (1 - y_pred)**gamma * y_true * log(y_pred))` along the class axis.
+
+    Args:
+        y_true, y_pred, from_logits, label_smoothing, axis: see `categorical_crossentropy`.
+        alpha: weight, one number or one a class.
+        gamma: see `binary_focal_crossentropy`.
+    """
+    y_pred = as_floating(y_pred)
+    _checked_classes("categorical_focal_crossentropy", y_pred, axis)
+    y_true = _smoothed(as_dtype_of(y_true, y_pred), label_smoothing, convert_to_tensor(y_true).shape[-1])
+    y_pred = losses.softmax(y_pred, axis=axis) if from_logits else y_pred
+    y_pred = y_pred / reduction.reduce_sum(y_pred, axis=axis, keepdims=True)
+    y_pred = arithmetic.clip_by_value(y_pred, settings.epsilon, 1.0 - settings.epsilon)
+    weight = arithmetic.pow_(1.0 - y_pred, gamma) * (alpha if isinstance(alpha, int | float) else as_dtype_of(alpha, y_pred))
+    return reduction.reduce_sum(weight * (-y_true * math.log(y_pred)), axis=axis)
+
+
+def kl_divergence(y_true: Any, y_pred: Any) -> Any:
+    """Returns `sum(y_true * log(y_true / y_pred))` over the last axis; probabilities are clipped to [epsilon, 1]."""
+    y_pred = as_floating(y_pred)
+    y_true = arithmetic.clip_by_value(as_dtype_of(y_true, y_pred), settings.epsilon, 1.0)
+    y_pred = arithmetic.clip_by_value(y_pred, settings.epsilon, 1.0)
+    return reduction.reduce_sum(y_true * math.log(y_true / y_pred), axis=-1)
+
+
+def poisson(y_true: Any, y_pred: Any) -> Any:
+    """Returns `mean(y_pred - y_true * log(y_pred + epsilon))` over the last axis."""
+    y_pred = as_floating(y_pred)
+    y_true = as_dtype_of(y_true, y_pred)
+    return reduction.reduce_mean(y_pred - y_true * math.log(y_pred + settings.epsilon), axis=-1)

@@ -1,0 +1,345 @@
+"""Objects to configs and back, in Keras 3's format; configs of Keras 2 are read too.
+
+    {"module": "keras.losses", "class_name": "Huber", "config": {"delta": 2.0}, "registered_name": None}
+
+Loading is safe: a config can name only what `keras/registration.py` knows, nothing is imported by name, and pickled
+lambdas are refused.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dovetail.base.errors import at_user_location, suggest
+from dovetail.keras.registration import (
+    CustomObjectScope,
+    custom_object_names,
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    own_name,
+    own_object,
+    own_object_names,
+    register_keras_serializable,
+)
+from dovetail.tensor.dtype import DType, numpy_dtype
+from dovetail.tensor.shape import TensorShape
+from dovetail.tensor.symbolic import SymbolicTensor
+from dovetail.tensor.tensor import Tensor, TensorLike
+
+__all__ = [
+    "CustomObjectScope",
+    "custom_object_scope",
+    "deserialize_keras_object",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
+    "register_keras_serializable",
+    "resolve",
+    "serialize_keras_object",
+]
+
+
+# ---- objects to configs -----------------------------------------------------------------------------------------
+
+
+def serialize_keras_object(obj: Any, use_legacy_format: bool = False) -> Any:
+    """Returns what `json` can write and `deserialize_keras_object` can read.
+
+    Args:
+        obj: a layer, loss, ... (anything with `get_config`), a named function, a tensor, an array, a Python value, or a
+            list, tuple or dict of these.
+        use_legacy_format: Keras 2's short form: class name and config, and functions by their name.
+
+    Raises:
+        TypeError: a lambda, or an object without `get_config`.
+
+    Example:
+        >>> serialize_keras_object(keras.losses.Huber(delta=2.0))["class_name"]
+        'Huber'
+    """
+    if use_legacy_format:
+        full = serialize_keras_object(obj)
+        if not isinstance(full, dict) or "class_name" not in full:
+            return full
+        short = {key: full[key] for key in ("class_name", "config")}
+        return full["config"] if full["class_name"] == "function" else short
+    if obj is None or isinstance(obj, str | bool | int | float) and not isinstance(obj, np.generic):
+        return obj
+    if isinstance(obj, TensorShape):
+        return obj.as_list() if obj.rank is not None else None
+    if isinstance(obj, list | tuple):
+        items = [serialize_keras_object(item) for item in obj]
+        return tuple(items) if isinstance(obj, tuple) else items
+    if isinstance(obj, dict):
+        return {key: serialize_keras_object(value) for key, value in obj.items()}
+    for kind, write in _WRITERS:
+        if isinstance(obj, kind):
+            return write(obj)
+    return _object_config(obj)
+
+
+def _marked(mark: str, **config: Any) -> dict:
+    return {"class_name": mark, "config": config}
+
+
+def _write_slice(obj: slice) -> dict:
+    parts = {part: serialize_keras_object(getattr(obj, part)) for part in ("start", "stop", "step")}
+    return _marked("__slice__", **parts)
+
+
+def _write_symbolic(obj: SymbolicTensor) -> dict:
+    history = getattr(obj, "_keras_history", None)
+    if history is not None:
+        history = [getattr(history[0], "name", history[0]), *history[1:]]
+    return _marked("__keras_tensor__", shape=list(obj.shape), dtype=obj.dtype.name, keras_history=history)
+
+
+def _write_tensor(obj: Any) -> dict:
+    return _marked("__tensor__", value=np.asarray(obj).tolist(), dtype=obj.dtype.name)
+
+
+def _write_array(obj: Any) -> Any:
+    return _marked("__numpy__", value=obj.tolist(), dtype=obj.dtype.name) if obj.ndim else obj.item()
+
+
+def _write_function(obj: Any) -> dict:
+    if obj.__name__ == "<lambda>":
+        raise TypeError(
+            f"a lambda (defined at {obj.__code__.co_filename}:{obj.__code__.co_firstlineno}) cannot be serialized. "
+            f"Define it with `def` and decorate it with @keras.saving.register_keras_serializable(){at_user_location()}"
+        )
+    name = get_registered_name(obj)
+    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
+
+
+_WRITERS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (bytes, lambda obj: _marked("__bytes__", value=obj.decode())),
+    (slice, _write_slice),
+    (type(Ellipsis), lambda obj: _marked("__ellipsis__")),
+    (SymbolicTensor, _write_symbolic),
+    (TensorLike, _write_tensor),
+    (np.ndarray, _write_array),
+    (np.generic, lambda obj: obj.item()),
+    (DType, lambda obj: obj.name),
+    (np.dtype, lambda obj: obj.name),
+    ((types.FunctionType, types.BuiltinFunctionType), _write_function),
+)
+
+
+def _object_config(obj: Any) -> dict:
+    if inspect.isclass(obj):
+        module, name = own_name(obj) or ("builtins", get_registered_name(obj))
+        return {"module": module, "class_name": "function", "config": name, "registered_name": "function"}
+    if not hasattr(obj, "get_config"):
+        raise TypeError(
+            f"cannot serialize {str(obj)[:80]} of type {type(obj).__name__}. Give the class a get_config() that returns "
+            f"the arguments of its __init__ as a dict, and a from_config(){at_user_location()}"
+        )
+    inner = obj.get_config()
+    if not isinstance(inner, dict):
+        raise TypeError(f"{type(obj).__name__}.get_config() must return a dict, it returned {inner!r:.80}")
+    config = _class_reference(type(obj))
+    config["config"] = serialize_keras_object(inner)
+    for key, method in (("build_config", "get_build_config"), ("compile_config", "get_compile_config")):
+        extra = getattr(obj, method)() if hasattr(obj, method) else None
+        if extra is not None:
+            config[key] = serialize_keras_object(extra)
+    return config
+
+
+def _class_reference(kind: type) -> dict:
+    known = own_name(kind)
+    if known is not None:
+        return {"module": known[0], "class_name": known[1], "config": None, "registered_name": None}
+    module = None if kind.__module__ == "__main__" else kind.__module__
+    registered_name = get_registered_name(kind)
+    return {"module": module, "class_name": kind.__name__, "config": None, "registered_name": registered_name}
+
+
+# ---- configs to objects -----------------------------------------------------------------------------------------
+
+
+class SymbolicReference:
+    """A symbolic tensor that a config mentions: the functional model puts its own in place.
+
+    Attributes:
+        shape, dtype: of the tensor.
+        keras_history: `[layer name, node index, tensor index]`, or None.
+    """
+
+    def __init__(self, shape: Any, dtype: str, keras_history: Any = None) -> None:
+        self.shape, self.dtype, self.keras_history = shape, dtype, keras_history
+
+
+_READERS: dict[str, Callable[[dict], Any]] = {
+    "__bytes__": lambda config: config["value"].encode(),
+    "__slice__": lambda config: slice(*(deserialize_keras_object(config[part]) for part in ("start", "stop", "step"))),
+    "__ellipsis__": lambda config: Ellipsis,
+    "__keras_tensor__": lambda config: SymbolicReference(**config),
+    "__tensor__": lambda config: Tensor(np.asarray(config["value"], numpy_dtype(config["dtype"]))),
+    "__numpy__": lambda config: np.asarray(config["value"], numpy_dtype(config["dtype"])),
+    "__tuple__": lambda config: tuple(deserialize_keras_object(config["value"])),
+}
+
+
+def deserialize_keras_object(
+    config: Any,
+    custom_objects: dict[str, Any] | None = None,
+    safe_mode: bool = True,
+    module_objects: dict[str, Any] | None = None,
+    printable_module_name: str = "object",
+) -> Any:
+    """Rebuilds what `serialize_keras_object` wrote; reads Keras 3's and Keras 2's configs.
+
+    Args:
+        config: the config; lists and dicts of configs are rebuilt item by item.
+        custom_objects: name -> class or function, for those that are not registered.
+        safe_mode: kept for compatibility; there is no unsafe mode.
+        module_objects: further names to look in (Keras 2); a plain string is then a name, too.
+        printable_module_name: what to call the object in errors.
+
+    Raises:
+        ValueError: the config names an object that is not known, or holds a pickled lambda.
+        TypeError: the config does not fit the class.
+    """
+    if custom_objects:
+        with CustomObjectScope(custom_objects):
+            return deserialize_keras_object(config, None, safe_mode, module_objects, printable_module_name)
+    if isinstance(config, str):
+        return _from_name(config, module_objects, printable_module_name)
+    if config is None or isinstance(config, bool | int | float):
+        return config
+    if isinstance(config, list | tuple):
+        return [deserialize_keras_object(item, None, safe_mode, module_objects) for item in config]
+    if not isinstance(config, dict):
+        raise TypeError(f"deserialize_keras_object: expected a config, received {config!r:.80}{at_user_location()}")
+    if "class_name" not in config or "config" not in config:
+        return {key: deserialize_keras_object(value, None, safe_mode) for key, value in config.items()}
+    return _from_config(config, safe_mode, module_objects, printable_module_name)
+
+
+def _from_name(name: str, module_objects: dict[str, Any] | None, label: str) -> Any:
+    found = get_registered_object(name)
+    if found is not None:
+        return found
+    if module_objects is None:
+        return name
+    found = module_objects.get(name)
+    if found is None:
+        raise unknown(name, label, module_objects)
+    return found() if inspect.isclass(found) else found
+
+
+def _from_config(config: dict, safe_mode: bool, module_objects: dict[str, Any] | None, label: str) -> Any:
+    class_name, inner = config["class_name"], config["config"]
+    if class_name in _READERS:
+        return _READERS[class_name](inner)
+    if class_name == "__lambda__":
+        mode = "safe_mode=False does not change that: " if not safe_mode else ""
+        raise ValueError(
+            "the config holds a pickled Python lambda, which could run any code. Dovetail never loads one; "
+            f"{mode}define the function with `def`, register it with @keras.saving.register_keras_serializable(), and "
+            f"save again{at_user_location()}"
+        )
+    if class_name == "function":
+        return _lookup(inner, inner, config.get("module"), module_objects, label)
+    registered_name = config.get("registered_name") or class_name
+    found = _lookup(class_name, registered_name, config.get("module"), module_objects, label)
+    if isinstance(found, types.FunctionType):
+        return found
+    if not hasattr(found, "from_config"):
+        raise TypeError(f"{class_name} has no from_config(), so it cannot be rebuilt from a config{at_user_location()}")
+    return _built(found, {} if inner is None else inner, config)
+
+
+def _built(kind: Any, inner: dict, config: dict) -> Any:
+    try:
+        instance = kind.from_config(inner)
+    except TypeError as error:
+        raise TypeError(
+            f"{kind.__name__}.from_config: {error}. The config was {str(inner)[:300]}. Objects inside of it must be "
+            f"rebuilt in from_config() with keras.saving.deserialize_keras_object(){at_user_location()}"
+        ) from error
+    if config.get("build_config") and not getattr(instance, "built", True):
+        instance.build_from_config(config["build_config"])
+    if config.get("compile_config"):
+        instance.compile_from_config(config["compile_config"])
+    return instance
+
+
+def _lookup(name: str, registered_name: str, module: Any, objects: dict[str, Any] | None, label: str) -> Any:
+    if not isinstance(name, str):
+        raise TypeError(f"the config should name a {label}, it holds {name!r:.80}{at_user_location()}")
+    for candidate in (registered_name, name):
+        found = get_registered_object(candidate)
+        if found is not None:
+            return found
+    ours = module is None or module.split(".")[0] in _OUR_MODULES
+    if objects and name in objects and ours:
+        return objects[name]
+    found = own_object(name, _namespace(module)) if ours else None
+    if found is None:
+        raise unknown(registered_name, label, {**dict.fromkeys(own_object_names()), **(objects or {})}, module)
+    return found
+
+
+_OUR_MODULES = ("builtins", "keras", "tf_keras", "tensorflow", "dovetail")
+
+
+def _namespace(module: str | None) -> str | None:
+    """Returns the public namespace of a module: "keras.losses" for "tensorflow.keras.losses" and "keras.src.losses.loss"."""
+    if module is None or "keras" not in module:
+        return None
+    parts = [part for part in module[module.rindex("keras") :].split(".") if part != "src"]
+    return ".".join(parts[:2])
+
+
+def unknown(name: Any, label: str, candidates: Any, module: Any = None) -> ValueError:
+    """Returns the error for a name that no table has, with the nearest name that one has."""
+    near = suggest(str(name), [*candidates, *custom_object_names()])
+    origin = f" (of the module {module!r})" if module and module not in ("builtins", name) else ""
+    last = str(name).split(">")[-1]
+    return ValueError(
+        f"unknown {label} {name!r}{origin}.{near} For an own class or function: decorate it with "
+        f"@keras.saving.register_keras_serializable() before loading, or pass custom_objects={{{last!r}: {last}}}"
+        f"{at_user_location()}"
+    )
+
+
+# ---- `get` ------------------------------------------------------------------------------------------------------
+
+
+def resolve(identifier: Any, label: str, objects: dict[str, Any]) -> Any:
+    """Returns the object that a user means by a name, a config, a class, an instance or a function.
+
+    Args:
+        identifier: what the user passed; None gives None.
+        label: what it should be, such as "loss"; for errors.
+        objects: all names of the kind.
+
+    Raises:
+        ValueError: an unknown name, or something that cannot be a `label` at all.
+    """
+    if identifier is None:
+        return None
+    if isinstance(identifier, str):
+        found = _from_name(identifier, objects, label)
+    elif isinstance(identifier, dict):
+        found = deserialize_keras_object(identifier, module_objects=objects, printable_module_name=label)
+    else:
+        found = identifier
+    if inspect.isclass(found):
+        return found()
+    if callable(found):
+        return found
+    raise ValueError(
+        f"expected a {label} (a name, a config, a function or an instance), received {identifier!r:.80}"
+        f"{at_user_location()}"
+    )
