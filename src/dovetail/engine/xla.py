@@ -7,6 +7,7 @@ does it.
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import pathlib
 from collections.abc import Callable
@@ -18,31 +19,7 @@ import numpy as np
 from jax import lax
 
 from dovetail.base.settings import settings
-from dovetail.engine import dtypes, host
-from dovetail.engine.xla_array import (
-    add_rows,
-    as_shift,
-    bitcast,
-    checked_indices,
-    checked_places,
-    dynamic_slice,
-    dynamic_update,
-    index_max,
-    index_min,
-    repeat_each,
-    search_rows,
-    take,
-    unslice,
-)
-from dovetail.engine.xla_nn import (
-    check_labels,
-    computed_once,
-    conv,
-    conv_input_gradient,
-    conv_kernel_gradient,
-    spread,
-    window_reduce,
-)
+from dovetail.engine import dtypes, host, jax_private
 
 name = "xla"
 newaxis = None
@@ -109,6 +86,20 @@ def describe_devices() -> list[dict]:
         {"kind": device.platform.upper(), "platform": device.platform, "id": device.id, "name": device.device_kind}
         for device in jax.devices()
     ]
+
+
+default_device = jax.default_device
+update_config = jax.config.update
+effects_barrier = jax.effects_barrier
+
+
+def num_cpu_devices() -> int:
+    return len(jax.devices("cpu"))
+
+
+def find_device(platform: str | None, index: int) -> Any:
+    """Returns device `index` of a platform, of the default one for None."""
+    return jax.devices(platform)[index]
 
 
 # ---- the names of engine/host.py ------------------------------------------------------------------------------
@@ -242,6 +233,16 @@ def segment_reduce(how: str, data: Any, ids: Any, count: int) -> Any:
 top_k = lax.top_k
 
 
+def triangular_solve(matrix: Any, rhs: Any, lower: bool) -> Any:
+    batch = jnp.broadcast_shapes(matrix.shape[:-2], rhs.shape[:-2])
+    matrix = jnp.broadcast_to(matrix, batch + matrix.shape[-2:])
+    rhs = jnp.broadcast_to(rhs, batch + rhs.shape[-2:])
+    return lax.linalg.triangular_solve(matrix, rhs, left_side=True, lower=lower)
+
+
+expm = jax.scipy.linalg.expm
+
+
 # ---- tracing ---------------------------------------------------------------------------------------------------
 
 
@@ -254,7 +255,7 @@ def zero_cotangent(value: Any) -> Any:
 
 def in_trace() -> bool:
     """True while JAX traces in this thread."""
-    return not jax.core.trace_state_clean()
+    return jax_private.in_trace()
 
 
 def block_until_ready(values: Any) -> Any:
@@ -264,3 +265,8 @@ def block_until_ready(values: Any) -> Any:
 def debug_callback(function: Callable, *values: Any) -> None:
     """Calls `function` on the host with the run-time values, in program order."""
     jax.debug.callback(function, *values, ordered=True)
+
+
+def stepping() -> Any:
+    """Returns `engine/stepping.py`: many steps in one program."""
+    return importlib.import_module("dovetail.engine.stepping")

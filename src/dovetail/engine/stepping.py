@@ -1,0 +1,47 @@
+"""Many training steps in one compiled program, over data that lives on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+MAX_BYTES_ON_DEVICE = 2 << 30
+
+
+def put(arrays: list) -> list:
+    """Copies arrays to the device."""
+    return [jnp.asarray(array) for array in arrays]
+
+
+def steps_program(run: Callable, num_results: int, written: list[int], batch_size: int) -> Callable:
+    """Returns a compiled `f(state, data, order, start, stop) -> (state, results of the last step)`.
+
+    Args:
+        run: one step, `(*batch, *state) -> (*results, *new values of the written state)`.
+        num_results: how many results a step has.
+        written: positions in the state that a step writes.
+        batch_size: rows of `data` a step takes; `order[i * batch_size : (i + 1) * batch_size]` are those of step i.
+    """
+
+    def step(i: Any, carry: tuple, data: list, order: Any) -> tuple:
+        state, _ = carry
+        rows = lax.dynamic_slice_in_dim(order, i * batch_size, batch_size)
+        outputs = run(*[array.at[rows].get(mode="promise_in_bounds") for array in data], *state)
+        state = list(state)
+        for position, value in zip(written, outputs[num_results:], strict=True):
+            state[position] = value
+        return state, list(outputs[:num_results])
+
+    def steps(state: list, data: list, order: Any, start: Any, stop: Any) -> tuple:
+        rows = jax.ShapeDtypeStruct((batch_size,), order.dtype)
+        results = jax.eval_shape(
+            lambda r: run(*[a.at[r].get(mode="promise_in_bounds") for a in data], *state)[:num_results], rows
+        )
+        empty = [jnp.zeros(r.shape, r.dtype) for r in results]
+        return lax.fori_loop(start, stop, lambda i, carry: step(i, carry, data, order), (state, empty))
+
+    return jax.jit(steps)

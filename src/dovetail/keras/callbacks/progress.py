@@ -1,0 +1,67 @@
+"""The progress bar of `fit`, `evaluate` and `predict`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail.keras.callbacks.callback import Callback
+from dovetail.keras.utils.progbar import Progbar
+
+
+class ProgbarLogger(Callback):
+    """Shows progress on standard output.
+
+    Args:
+        verbose: 1: a bar; 2: one line an epoch.
+    """
+
+    def __init__(self, verbose: int = 1) -> None:
+        super().__init__()
+        self.verbose = verbose
+        self._bar: Any = None
+        self._seen = 0
+
+    def needs_batches(self, kind: str) -> bool:
+        return False
+
+    def _begin(self, steps: int | None) -> None:
+        self._bar = Progbar(target=steps, verbose=self.verbose, unit_name="step")
+        self._seen = 0
+
+    def _advance(self, batch: int, logs: dict | None) -> None:
+        self._seen = batch + 1
+        self._bar.update(self._seen, list((logs or {}).items()), finalize=False)
+
+    def _finish(self, logs: dict | None) -> None:
+        steps = self._bar.target or self._seen or None
+        self._bar.target = steps
+        self._bar.update(steps or 1, list((logs or {}).items()), finalize=True)
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._begin(self.params.get("steps"))
+        if self.params.get("epochs", 1) > 1 or self.verbose == 1:
+            print(f"Epoch {epoch + 1}/{self.params.get('epochs')}")
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._advance(batch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self._finish(logs)
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        self._begin(self.params.get("steps"))
+
+    def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._advance(batch, logs)
+
+    def on_test_end(self, logs: dict | None = None) -> None:
+        self._finish(logs)
+
+    def on_predict_begin(self, logs: dict | None = None) -> None:
+        self._begin(self.params.get("steps"))
+
+    def on_predict_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._advance(batch, None)
+
+    def on_predict_end(self, logs: dict | None = None) -> None:
+        self._finish(None)

@@ -1,0 +1,53 @@
+"""What nested layer calls share while they run: the training flag and who collects losses."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from typing import Any
+
+_call_ids = itertools.count(1)
+
+
+class CallState(threading.local):
+    """The state of the current thread's layer calls.
+
+    Attributes:
+        depth: how many layer calls are open.
+        training: the flag that inner layers inherit; None: not given.
+        call_id: identifies the outermost call; losses added during it carry it.
+        learning_phase: `K.set_learning_phase`, None when not set.
+    """
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.training: Any = None
+        self.call_id = 0
+        self.learning_phase: Any = None
+
+
+calls = CallState()
+
+
+class call_context:
+    """Opens a layer call.
+
+    Args:
+        training: the flag for this call and those inside it.
+    """
+
+    __slots__ = ("before", "training")
+
+    def __init__(self, training: Any) -> None:
+        self.training = training
+
+    def __enter__(self) -> None:
+        self.before = calls.training
+        if calls.depth == 0:
+            calls.call_id = next(_call_ids)
+        calls.depth += 1
+        calls.training = self.training
+
+    def __exit__(self, *exc: object) -> None:
+        calls.depth -= 1
+        calls.training = self.before

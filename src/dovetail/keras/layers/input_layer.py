@@ -1,0 +1,127 @@
+"""`keras.Input` and `InputLayer`: where a functional model begins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail.base.errors import at_user_location
+from dovetail.base.settings import settings
+from dovetail.graph.node import Node
+from dovetail.keras.layers.layer import Layer
+from dovetail.tensor import dtype as dt
+from dovetail.tensor.symbolic import SymbolicTensor
+
+
+class InputLayer(Layer):
+    """The layer form of an input.
+
+    Args:
+        shape: sizes without the batch axis; None where unknown.
+        batch_size: size of the batch axis, when fixed.
+        dtype: element type; Keras' `floatx` when None.
+        input_shape, batch_input_shape, batch_shape: other spellings of the shape.
+        input_tensor: an existing symbolic tensor to use.
+    """
+
+    is_input = True
+
+    def __init__(
+        self,
+        shape: Any = None,
+        batch_size: int | None = None,
+        dtype: Any = None,
+        sparse: bool | None = None,
+        ragged: bool | None = None,
+        batch_shape: Any = None,
+        input_tensor: Any = None,
+        optional: bool = False,
+        name: str | None = None,
+        input_shape: Any = None,
+        batch_input_shape: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        if sparse or ragged:
+            raise NotImplementedError(f"keras.Input: sparse and ragged inputs are not supported yet{at_user_location()}")
+        super().__init__(name=name, **kwargs)
+        full = batch_shape if batch_shape is not None else batch_input_shape
+        shape = shape if shape is not None else input_shape
+        if full is None:
+            if shape is None and input_tensor is None:
+                raise ValueError(f"keras.Input: pass a shape, such as keras.Input(shape=(32,)){at_user_location()}")
+            full = tuple(input_tensor.shape) if shape is None else (batch_size, *_sizes(shape))
+        self.batch_shape = tuple(None if size is None else int(size) for size in full)
+        self._input_dtype = dt.as_dtype(dtype or (input_tensor.dtype if input_tensor is not None else settings.floatx))
+        self.optional = optional
+        self.built = True
+        node = Node(self, (), {})
+        tensor = input_tensor
+        if tensor is None:
+            tensor = SymbolicTensor(self.batch_shape, self._input_dtype, name=self.name, node=node)
+        node.outputs = [tensor]
+        node.structure = None
+        self._nodes.append(node)
+
+    @property
+    def dtype(self) -> str:
+        return self._input_dtype.name
+
+    @property
+    def output(self) -> SymbolicTensor:
+        return self._nodes[0].outputs[0]
+
+    input = output
+
+    def call(self, inputs: Any) -> Any:
+        return inputs
+
+    def get_config(self) -> dict:
+        return {"batch_shape": self.batch_shape, "dtype": self.dtype, "sparse": False, "ragged": False, "name": self.name}
+
+
+def Input(  # noqa: N802 - Keras' name
+    shape: Any = None,
+    batch_size: int | None = None,
+    dtype: Any = None,
+    sparse: bool | None = None,
+    batch_shape: Any = None,
+    name: str | None = None,
+    tensor: Any = None,
+    optional: bool = False,
+    ragged: bool | None = None,
+    type_spec: Any = None,
+    **kwargs: Any,
+) -> SymbolicTensor:
+    """Returns a symbolic tensor that stands for an input of a model.
+
+    Args:
+        shape: sizes without the batch axis, None where unknown, such as `(None, 128)`.
+        batch_size: fixed size of the batch axis.
+        dtype: element type, float32 when None.
+        batch_shape: sizes with the batch axis, instead of `shape`.
+        name: name of the input; dicts of data are matched by it.
+        tensor: an existing symbolic tensor.
+        type_spec: a `tf.TensorSpec` with the batch axis.
+
+    Any layer, any tensor op, Python's operators and indexing can be applied to it.
+    """
+    if type_spec is not None:
+        batch_shape, dtype = tuple(type_spec.shape), type_spec.dtype
+    layer = InputLayer(
+        shape=shape,
+        batch_size=batch_size,
+        dtype=dtype,
+        sparse=sparse,
+        ragged=ragged,
+        batch_shape=batch_shape,
+        input_tensor=tensor,
+        optional=optional,
+        name=name,
+        **kwargs,
+    )
+    return layer.output
+
+
+def _sizes(shape: Any) -> tuple:
+    if isinstance(shape, int):
+        raise ValueError(f"keras.Input: shape must be a tuple, received {shape}. Write ({shape},){at_user_location()}")
+    return tuple(shape)

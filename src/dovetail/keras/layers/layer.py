@@ -1,0 +1,625 @@
+"""`keras.layers.Layer`: state and computation, and the call that joins them to the rest.
+
+A layer's `call` is written in tensor ops.  The same `call` runs on eager tensors, inside compiled functions and on symbolic
+tensors; what it gives on symbolic ones is how its output shape is known.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dovetail.base import nest
+from dovetail.base.errors import at_user_location, suggest
+from dovetail.base.settings import state
+from dovetail.engine import is_tracer
+from dovetail.graph.node import Node
+from dovetail.graph.record import symbolic_outputs
+from dovetail.keras import constraints, initializers, mixed_precision, regularizers
+from dovetail.keras.layers import weights
+from dovetail.keras.layers.context import call_context, calls
+from dovetail.keras.layers.input_spec import check_inputs
+from dovetail.keras.layers.masking import first_masks, set_masks
+from dovetail.keras.layers.signature import build_arguments, call_spec
+from dovetail.keras.layers.tracking import held_objects, unique
+from dovetail.keras.naming import to_snake_case, unique_name
+from dovetail.tensor import dtype as dt
+from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.shape import TensorShape
+from dovetail.tensor.symbolic import SymbolicTensor
+from dovetail.tensor.tensor import Tensor, TensorLike
+from dovetail.tensor.variable import DryRunScope, Variable, enter_scope
+
+_LEGACY_SHAPES = ("input_shape", "batch_input_shape", "input_dim", "input_length", "batch_size")
+_SKIP = frozenset({"_nodes", "_build_shapes", "_init_arguments", "_losses", "_own_weights", "_input_shape_hint"})
+
+
+class Layer:
+    """Base of all layers.  Subclasses define `__init__`, `build` (weights) and `call` (computation).
+
+    Args:
+        activity_regularizer: penalty on the outputs, added to `losses` in each call.
+        trainable: whether the weights are trained.
+        dtype: dtype or policy of computation and weights; the global policy when None.
+        autocast: cast floating inputs to the compute dtype.
+        name: unique name; made from the class name when None.
+        input_shape, batch_input_shape, input_dim, batch_size: shape of the input, as Keras 2 takes it.
+        weights: initial values, as Keras 2 takes them.
+
+    Example:
+        >>> class Linear(keras.layers.Layer):
+        ...     def build(self, input_shape):
+        ...         self.w = self.add_weight(shape=(input_shape[-1], 4), name="w")
+        ...     def call(self, inputs):
+        ...         return tf.matmul(inputs, self.w)
+    """
+
+    supports_masking = False
+    is_input = False
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        instance = super().__new__(cls)
+        object.__setattr__(instance, "_init_arguments", (args, kwargs))
+        return instance
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__:
+            cls.build = _marks_built(cls.__dict__["build"])
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer: Any = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        autocast: bool = True,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if name is not None and not isinstance(name, str):
+            raise ValueError(f"{type(self).__name__}: name must be a string, received {name!r}")
+        if name is not None and "/" in name:
+            raise ValueError(f"{type(self).__name__}: a layer's name cannot contain '/', received {name!r}")
+        self._name = name or unique_name(to_snake_case(type(self).__name__))
+        self._policy = mixed_precision.get(dtype)
+        self.autocast = autocast
+        self._trainable = bool(trainable)
+        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.built = False
+        self.input_spec: Any = None
+        self._own_weights: list[Variable] = []
+        self._losses: list = []
+        self._losses_call = 0
+        self._nodes: list[Node] = []
+        self._build_shapes: Any = None
+        self._input_shape_hint = _legacy_input_shape(type(self).__name__, kwargs)
+        self._initial_weights = kwargs.pop("weights", None)
+        kwargs.pop("dynamic", None)
+        if kwargs:
+            known = [*_LEGACY_SHAPES, *inspect.signature(type(self).__init__).parameters]
+            first = next(iter(kwargs))
+            raise TypeError(
+                f"{type(self).__name__}: unknown argument {first!r}.{suggest(first, known)}{at_user_location()}"
+            )
+
+    # ---- names, dtypes, flags
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @name.setter
+    def name(self, value: str) -> None:
+        self._name = value
+
+    @property
+    def path(self) -> str:
+        return self._name
+
+    @property
+    def dtype_policy(self) -> Any:
+        return self._policy
+
+    @dtype_policy.setter
+    def dtype_policy(self, value: Any) -> None:
+        self._policy = mixed_precision.get(value)
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the weights."""
+        return self._policy.variable_dtype
+
+    variable_dtype = dtype
+
+    @property
+    def compute_dtype(self) -> str:
+        """The dtype of the computation."""
+        return self._policy.compute_dtype
+
+    @property
+    def trainable(self) -> bool:
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        for variable in self._own_weights:
+            if getattr(variable, "_declared_trainable", True):
+                variable.trainable = self._trainable
+        for layer in self._sublayers():
+            layer.trainable = value
+
+    # ---- weights
+
+    def add_weight(
+        self,
+        shape: Any = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        aggregation: Any = "none",
+        overwrite_with_gradient: bool = False,
+        name: str | None = None,
+        synchronization: Any = None,
+        use_resource: bool | None = None,
+        experimental_autocast: bool | None = None,
+    ) -> Variable:
+        """Creates a weight of this layer.
+
+        Args:
+            shape: its shape; a scalar when None.
+            initializer: name, initializer or function of `(shape, dtype)`; Glorot uniform for floats, zeros otherwise.
+            dtype: the layer's variable dtype when None.
+            trainable: whether optimizers update it.
+            autocast: read it in the compute dtype inside `call`.
+            regularizer: penalty on its value, part of `losses`.
+            constraint: function applied to it after each update.
+            name: its name; Keras 2's positional order `(name, shape, dtype, initializer)` is understood too.
+            aggregation, synchronization, use_resource: TensorFlow's placement hints; variables here need none.
+        """
+        if isinstance(shape, str):
+            name, shape, dtype, initializer = shape, initializer, dtype, trainable if trainable is not True else None
+            trainable = True
+        autocast = autocast if experimental_autocast is None else experimental_autocast
+        return weights.add(
+            self,
+            shape=shape,
+            initializer=initializers.get(initializer),
+            dtype=dt.as_dtype(dtype or self.variable_dtype),
+            trainable=trainable,
+            autocast=autocast,
+            regularizer=regularizers.get(regularizer),
+            constraint=constraints.get(constraint),
+            name=name,
+        )
+
+    add_variable = add_weight
+
+    def _sublayers(self) -> list[Layer]:
+        """Returns the layers this one holds directly, in the order of its attributes."""
+        return unique(value for value in held_objects(self, _SKIP) if isinstance(value, Layer) and value is not self)
+
+    def _flatten_layers(self, include_self: bool = True) -> list[Layer]:
+        """Returns this layer and all below it."""
+        result: list[Layer] = []
+        seen: set[int] = set()
+        stack = [self] if include_self else self._sublayers()[::-1]
+        while stack:
+            layer = stack.pop()
+            if id(layer) not in seen:
+                seen.add(id(layer))
+                result.append(layer)
+                stack.extend(layer._sublayers()[::-1])
+        return result
+
+    def _held_variables(self) -> list[Variable]:
+        """Returns the weights this layer itself holds: those of `add_weight`, then plain `tf.Variable` attributes."""
+        others = [v for v in held_objects(self, _SKIP) if isinstance(v, Variable)]
+        return unique([*self._own_weights, *others])
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All state: weights, and the state of metrics and random generators."""
+        found: list[Variable] = list(self.weights)
+        for layer in self._flatten_layers():
+            for value in held_objects(layer, _SKIP):
+                if not isinstance(value, Layer | Variable | TensorLike) and hasattr(value, "_tracked_variables"):
+                    found.extend(value._tracked_variables())
+        return unique(found)
+
+    @property
+    def weights(self) -> list[Variable]:
+        """The variables that define the layer, those of its sublayers after its own."""
+        found: list[Variable] = []
+        for layer in self._flatten_layers():
+            own = layer._held_variables()
+            found.extend(v for v in own if v.trainable)
+            found.extend(v for v in own if not v.trainable)
+        return unique(found)
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        return self.trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        trained = {id(v) for v in self.trainable_weights}
+        return [v for v in self.variables if id(v) not in trained]
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        if not self.trainable:
+            return []
+        found: list[Variable] = []
+        seen: set[int] = set()
+        stack = [self]
+        while stack:
+            layer = stack.pop()
+            if id(layer) in seen or not layer.trainable:
+                continue
+            seen.add(id(layer))
+            found.extend(v for v in layer._held_variables() if v.trainable)
+            stack.extend(layer._sublayers()[::-1])
+        return unique(found)
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        trained = {id(v) for v in self.trainable_weights}
+        return [v for v in self.weights if id(v) not in trained]
+
+    def count_params(self) -> int:
+        """Returns the number of scalars in the weights."""
+        if not self.built:
+            raise ValueError(f"{self.name}: count_params() needs the weights; build the layer or call it on data first")
+        return sum(int(np.prod(v.shape)) for v in self.weights)
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Returns the weights as NumPy arrays, in the order of `weights`."""
+        return [np.array(v._plain()._value) for v in self.weights]
+
+    def set_weights(self, weights_list: Any) -> None:
+        """Assigns NumPy arrays to the weights, in the order of `weights`.
+
+        Raises:
+            ValueError: another number of arrays, or one of another shape; nothing is assigned then.
+        """
+        weights.assign_all(self, self.weights, list(weights_list))
+
+    # ---- losses
+
+    def add_loss(self, loss: Any, **kwargs: Any) -> None:
+        """Adds a scalar (or a list of them) to `losses` of the current call.
+
+        Differs from Keras 2: functions without arguments are evaluated whenever `losses` is read.
+        """
+        if kwargs:
+            raise TypeError(f"add_loss: unknown arguments {sorted(kwargs)}")
+        for value in loss if isinstance(loss, list | tuple) else [loss]:
+            if not callable(value) and self._losses_call != calls.call_id:
+                self._losses = [item for item in self._losses if callable(item)]
+                self._losses_call = calls.call_id
+            self._losses.append(value)
+
+    @property
+    def losses(self) -> list:
+        """The scalars added by the last call, and the penalties of regularized weights."""
+        layers = self._flatten_layers()
+        newest = max((layer._losses_call for layer in layers), default=0)
+        result = []
+        for layer in layers:
+            for value in layer._losses:
+                if callable(value) and not isinstance(value, TensorLike):
+                    result.append(value())
+                elif layer._losses_call == newest and _is_alive(value):
+                    result.append(value)
+        for layer in layers:
+            for variable in layer._held_variables():
+                penalty = getattr(variable, "regularizer", None)
+                if penalty is not None and variable.trainable:
+                    result.append(penalty(variable))
+        return result
+
+    # ---- building
+
+    def build(self, input_shape: Any) -> None:
+        """Creates the weights for an input shape.  Subclasses override it."""
+        self.built = True
+
+    def _ensure_built(self, arguments: dict[str, Any]) -> None:
+        """Builds the layer for the shapes of the call's tensor arguments."""
+        tensors = {name: value for name, value in arguments.items() if _has_tensor(value)}
+        shapes = {name: nest.map_structure(_shape_of, value) for name, value in tensors.items()}
+        first = next(iter(shapes.values()), None)
+        with enter_scope(state.scope if isinstance(state.scope, DryRunScope) else None), weights.owner(self):
+            if type(self).build is Layer.build and type(self).call is not Layer.call and self._sublayers():
+                self.built = True
+            else:
+                self.build(**build_arguments(type(self).build, shapes, first))
+            self.built = True
+        self._after_build()
+
+    def _after_build(self) -> None:
+        if self._initial_weights is not None:
+            self.set_weights(self._initial_weights)
+            self._initial_weights = None
+
+    # ---- calling
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Computes the outputs.  Subclasses override it."""
+        raise NotImplementedError(f"{type(self).__name__} has no call() method. Define call(self, inputs).")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if "_policy" not in self.__dict__:
+            raise RuntimeError(
+                f"{type(self).__name__}.__init__ must begin with super().__init__() before the layer is used"
+            )
+        if not args and not kwargs:
+            raise ValueError(f"{self.name}: call the layer on at least one tensor{at_user_location()}")
+        spec = call_spec(type(self).call)
+        args, kwargs, symbolic = self._converted(args, kwargs)
+        if self.input_spec is not None:
+            check_inputs(self, args[0] if args else next(iter(kwargs.values())))
+        if not self.built:
+            self._ensure_built(dict(zip(spec.names, args, strict=False)) | kwargs)
+            if self.input_spec is not None:
+                check_inputs(self, args[0] if args else next(iter(kwargs.values())))
+        given = dict(kwargs)
+        training = self._training_for(spec, args, kwargs)
+        masks = first_masks(args, kwargs)
+        if masks is not None and spec.accepts_mask and kwargs.get("mask") is None and len(args) <= spec.names.index("mask"):
+            kwargs["mask"] = masks
+        before = state.autocast
+        mixed = self._policy.compute_dtype != self._policy.variable_dtype
+        state.autocast = dt.numpy_dtype(self._policy.compute_dtype) if mixed and self.autocast else None
+        try:
+            with call_context(training):
+                outputs = self._symbolic_call(args, kwargs, given) if symbolic else self.call(*args, **kwargs)
+                if self.activity_regularizer is not None:
+                    self._regularize_activity(outputs)
+        finally:
+            state.autocast = before
+        if masks is not None or type(self).compute_mask is not Layer.compute_mask:
+            set_masks(self, args, outputs, masks)
+        return outputs
+
+    def _converted(self, args: tuple, kwargs: dict) -> tuple[tuple, dict, bool]:
+        """Turns arrays into tensors and casts floats to the compute dtype; tells whether anything is symbolic."""
+        if len(args) == 1 and not kwargs and type(args[0]) is Tensor:
+            value = args[0]._value
+            if value.dtype.name == self._policy.compute_dtype or value.dtype.kind in "iubO" or not self.autocast:
+                return args, kwargs, False
+        symbolic = False
+        target = dt.as_dtype(self._policy.compute_dtype) if self.autocast and self._policy.compute_dtype else None
+
+        def convert(leaf: Any) -> Any:
+            nonlocal symbolic
+            if isinstance(leaf, np.ndarray) or is_tracer(leaf):
+                leaf = convert_to_tensor(leaf)
+            if not isinstance(leaf, TensorLike):
+                return leaf
+            if type(leaf) is SymbolicTensor:
+                symbolic = True
+            elif not isinstance(leaf, Tensor):
+                leaf = leaf._tensor()
+            if target is not None and leaf.dtype.is_floating and leaf.dtype != target:
+                mask = getattr(leaf, "_keras_mask", None)
+                leaf = leaf._astype(target)
+                if mask is not None:
+                    leaf._keras_mask = mask
+            return leaf
+
+        if args and not isinstance(args[0], TensorLike | np.ndarray) and _is_numeric(args[0]):
+            args = (convert_to_tensor(args[0]), *args[1:])
+        return nest.map_structure(convert, args), nest.map_structure(convert, kwargs) if kwargs else kwargs, symbolic
+
+    def _training_for(self, spec: Any, args: tuple, kwargs: dict) -> Any:
+        """Decides the training flag, and passes it on to `call` when `call` takes it."""
+        if not spec.accepts_training:
+            given = kwargs.pop("training", None) if not spec.any_keyword else kwargs.get("training")
+            return given if given is not None else _inherited_training()
+        if len(args) > spec.training_position:
+            given = args[spec.training_position]
+        else:
+            given = kwargs.get("training")
+        if given is None:
+            given = _inherited_training()
+            if given is None:
+                given = spec.training_default
+            if given is not None and len(args) <= spec.training_position:
+                kwargs["training"] = given
+        return given
+
+    def _symbolic_call(self, args: tuple, kwargs: dict, given: dict) -> Any:
+        """Adds a node for this call; shapes and dtypes come from running `call` on the symbolic tensors."""
+        node = Node(self, args, {k: v for k, v in given.items() if v is not None})
+        described = self.compute_output_spec(*args, **kwargs)
+        leaves, structure = nest.flatten_spec(described)
+        outputs = symbolic_outputs(node, leaves, structure)
+        self._nodes.append(node)
+        return outputs
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """Returns tensors (symbolic ones) that have the shapes and dtypes of the outputs for symbolic inputs."""
+        tapes, state.tapes = state.tapes, ()
+        scope = state.scope if isinstance(state.scope, DryRunScope) else DryRunScope()
+        try:
+            with enter_scope(scope):
+                return nest.map_structure(_as_described, self.call(*args, **kwargs))
+        except TypeError:
+            if type(self).compute_output_shape is Layer.compute_output_shape:
+                raise
+            shapes = self.compute_output_shape(nest.map_structure(_shape_of, args[0]))
+            return _from_shapes(shapes, self.compute_dtype)
+        finally:
+            state.tapes = tapes
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Returns the output shape for an input shape (or structure of shapes)."""
+        inputs = _from_shapes(input_shape, self.compute_dtype)
+        if not self.built:
+            self._ensure_built({call_spec(type(self).call).names[0]: inputs})
+        with call_context(None):
+            outputs = self.compute_output_spec(inputs)
+        return nest.map_structure(lambda t: TensorShape(t.shape), outputs)
+
+    def _regularize_activity(self, outputs: Any) -> None:
+        for leaf in nest.flatten(outputs):
+            if isinstance(leaf, Tensor):
+                rows = max(int(leaf.shape[0] or 1), 1) if leaf.shape.rank else 1
+                self.add_loss(self.activity_regularizer(leaf) / float(rows))
+
+    # ---- masks
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Returns the mask of the outputs: the mask of the inputs, unless a subclass knows better."""
+        return previous_mask
+
+    # ---- graph attributes
+
+    @property
+    def input(self) -> Any:
+        return self._only_node("input", lambda node: _single(node.inputs))
+
+    @property
+    def output(self) -> Any:
+        return self._only_node("output", lambda node: nest.unflatten(node.structure, node.outputs))
+
+    @property
+    def input_shape(self) -> Any:
+        return nest.map_structure(lambda t: tuple(t.shape), self.input)
+
+    @property
+    def output_shape(self) -> Any:
+        return nest.map_structure(lambda t: tuple(t.shape), self.output)
+
+    def _only_node(self, what: str, pick: Callable) -> Any:
+        if not self._nodes:
+            raise AttributeError(f"the layer {self.name!r} has never been called and so has no defined {what}")
+        return pick(self._nodes[0])
+
+    def get_input_at(self, node_index: int) -> Any:
+        return _single(self._nodes[node_index].inputs)
+
+    def get_output_at(self, node_index: int) -> Any:
+        node = self._nodes[node_index]
+        return nest.unflatten(node.structure, node.outputs)
+
+    # ---- configuration
+
+    def get_config(self) -> dict:
+        """Returns the arguments that make an equal layer: the base arguments, and those of a subclass's `__init__`.
+
+        Raises:
+            NotImplementedError: the subclass takes arguments that cannot be written down; override `get_config`.
+        """
+        config = {"name": self.name, "trainable": self.trainable, "dtype": mixed_precision.serialize(self._policy)}
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
+        if type(self).__init__ is not Layer.__init__ and not type(self).__module__.startswith("dovetail."):
+            config |= weights.written_arguments(self, *self._init_arguments)
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict) -> Any:
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, built={getattr(self, 'built', False)}>"
+
+    def stateless_call(
+        self, trainable_variables: Any, non_trainable_variables: Any, *args: Any, **kwargs: Any
+    ) -> tuple[Any, list]:
+        """Calls the layer with other values for its variables; returns `(outputs, new non-trainable values)`."""
+        scope = DryRunScope()
+        pairs = [
+            *zip(self.trainable_variables, trainable_variables, strict=True),
+            *zip(self.non_trainable_variables, non_trainable_variables, strict=True),
+        ]
+        for variable, value in pairs:
+            scope.assign(variable, convert_to_tensor(value))
+        with enter_scope(scope):
+            outputs = self(*args, **kwargs)
+            return outputs, [scope.tensor(variable) for variable in self.non_trainable_variables]
+
+
+def _marks_built(build: Callable) -> Callable:
+    """Wraps a `build` method so that it records its shapes and marks the layer as built, whoever calls it."""
+    if getattr(build, "_marks_built", False):
+        return build
+
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if self._build_shapes is None:
+            self._build_shapes = kwargs or (args[0] if args else None)
+        with weights.owner(self):
+            result = build(self, *args, **kwargs)
+        self.built = True
+        return result
+
+    wrapped.__name__, wrapped.__doc__, wrapped.__wrapped__ = "build", build.__doc__, build  # type: ignore[attr-defined]
+    wrapped._marks_built = True  # type: ignore[attr-defined]
+    return wrapped
+
+
+def _legacy_input_shape(kind: str, kwargs: dict) -> Any:
+    """Takes Keras 2's ways to state an input shape out of `kwargs`; returns the shape with its batch axis, or None."""
+    batch = kwargs.pop("batch_size", None)
+    full = kwargs.pop("batch_input_shape", None)
+    dim, length = kwargs.pop("input_dim", None), kwargs.pop("input_length", None)
+    shape = kwargs.pop("input_shape", None)
+    if full is not None:
+        return tuple(full)
+    if shape is not None:
+        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        return (batch, *shape)
+    if dim is not None:
+        return (batch, dim) if length is None else (batch, length, dim)
+    return None
+
+
+def _inherited_training() -> Any:
+    return calls.training if calls.training is not None else calls.learning_phase
+
+
+def _is_alive(value: Any) -> bool:
+    """True unless the loss belongs to a finished trace."""
+    return state.scope is not None or not (isinstance(value, Tensor) and is_tracer(value._value))
+
+
+def _has_tensor(value: Any) -> bool:
+    return any(isinstance(leaf, TensorLike) for leaf in nest.flatten(value))
+
+
+def _is_numeric(value: Any) -> bool:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return True
+    return isinstance(value, list) and bool(value) and all(_is_numeric(item) for item in value)
+
+
+def _shape_of(leaf: Any) -> Any:
+    return TensorShape(leaf.shape) if hasattr(leaf, "shape") else None
+
+
+def _as_described(leaf: Any) -> Any:
+    return leaf if isinstance(leaf, TensorLike) else convert_to_tensor(leaf)
+
+
+def _from_shapes(shapes: Any, dtype: Any) -> Any:
+    """Makes symbolic tensors of a shape, or of a structure of shapes."""
+    if isinstance(shapes, dict):
+        return {key: _from_shapes(value, dtype) for key, value in shapes.items()}
+    if isinstance(shapes, list | tuple) and shapes and isinstance(shapes[0], list | tuple):
+        return type(shapes)(_from_shapes(value, dtype) for value in shapes)
+    return SymbolicTensor(shapes, dtype)
+
+
+def _single(tensors: list) -> Any:
+    return tensors[0] if len(tensors) == 1 else tensors
+

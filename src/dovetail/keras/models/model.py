@@ -1,0 +1,301 @@
+"""`keras.Model`: layers with a training loop.
+
+Three ways to make one: functional (`Model(inputs, outputs)`), subclassed (`call` written by hand), `Sequential`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail.base import nest
+from dovetail.base.errors import at_user_location, suggest
+from dovetail.graph.replay import Graph
+from dovetail.keras.layers.layer import Layer
+from dovetail.keras.layers.op_layer import TFOpLambda
+from dovetail.keras.models.ordering import operations_in_order
+from dovetail.keras.models.reporting import Reporting
+from dovetail.keras.training.trainer import Trainer
+from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.shape import TensorShape
+from dovetail.tensor.symbolic import SymbolicTensor
+from dovetail.tensor.tensor import TensorLike
+
+
+class Model(Trainer, Reporting, Layer):
+    """A layer that can be trained: `compile`, `fit`, `evaluate`, `predict`.
+
+    Args:
+        inputs: symbolic tensor, or a list or dict of them (functional models).
+        outputs: symbolic tensors computed from them, in any structure.
+        name: name of the model.
+
+    Example:
+        >>> x = keras.Input((8,))
+        >>> model = keras.Model(x, tf.nn.softmax(keras.layers.Dense(3)(x) * 2.0))
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls is Model and _is_functional(args, kwargs):
+            return super().__new__(Functional, *args, **kwargs)
+        return super().__new__(cls, *args, **kwargs)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        functional = _is_functional(args, kwargs)
+        if functional:
+            names = ("inputs", "outputs", "name")
+            given = dict(zip(names, args, strict=False))
+            inputs = given.pop("inputs", None) if "inputs" in given else kwargs.pop("inputs", kwargs.pop("input", None))
+            outputs = (
+                given.pop("outputs", None) if "outputs" in given else kwargs.pop("outputs", kwargs.pop("output", None))
+            )
+            kwargs |= given
+            args = ()
+        if args:
+            raise TypeError(f"{type(self).__name__}: unexpected positional arguments {args!r}{at_user_location()}")
+        self._graph: Graph | None = None
+        self._inputs_structure: Any = None
+        self._outputs_structure: Any = None
+        self._graph_layers: list[Layer] | None = None
+        Layer.__init__(self, **kwargs)
+        Trainer.__init__(self)
+        if functional:
+            self._set_graph(inputs, outputs)
+
+    # ---- the functional graph
+
+    def _set_graph(self, inputs: Any, outputs: Any) -> None:
+        """Makes `self` compute `outputs` from `inputs`."""
+        flat_inputs, flat_outputs = nest.flatten(inputs), nest.flatten(outputs)
+        for what, tensors in (("inputs", flat_inputs), ("outputs", flat_outputs)):
+            for tensor in tensors:
+                if not isinstance(tensor, SymbolicTensor):
+                    raise ValueError(
+                        f"Model: {what} must be symbolic tensors (they come from keras.Input), received "
+                        f"{tensor!r:.80}{at_user_location()}"
+                    )
+        if len({id(tensor) for tensor in flat_inputs}) != len(flat_inputs):
+            raise ValueError(f"Model: the same input is listed twice{at_user_location()}")
+        self._inputs_structure, self._outputs_structure = inputs, outputs
+        self._graph = Graph(flat_inputs, flat_outputs)
+        self._simple = isinstance(inputs, SymbolicTensor)
+        self._simple_output = isinstance(outputs, SymbolicTensor)
+        self._graph_layers = _as_layers(operations_in_order(flat_inputs, flat_outputs, self._graph.nodes), self._graph)
+        names = [layer.name for layer in self._graph_layers]
+        repeated = {name for name in names if names.count(name) > 1}
+        if repeated:
+            raise ValueError(
+                f"Model: layer names must be unique, {sorted(repeated)} occur more than once{at_user_location()}"
+            )
+        self.built = True
+
+    @property
+    def inputs(self) -> list | None:
+        return None if self._graph is None else list(self._graph.inputs)
+
+    @property
+    def outputs(self) -> list | None:
+        return None if self._graph is None else list(self._graph.outputs)
+
+    @property
+    def input(self) -> Any:
+        if self._graph is None:
+            return Layer.input.fget(self)  # type: ignore[attr-defined]
+        return self._inputs_structure
+
+    @property
+    def output(self) -> Any:
+        if self._graph is None:
+            return Layer.output.fget(self)  # type: ignore[attr-defined]
+        return self._outputs_structure
+
+    @property
+    def input_shape(self) -> Any:
+        return nest.map_structure(lambda t: tuple(t.shape), self.input)
+
+    @property
+    def output_shape(self) -> Any:
+        return nest.map_structure(lambda t: tuple(t.shape), self.output)
+
+    @property
+    def input_names(self) -> list[str]:
+        return [] if self._graph is None else [_name_of(t) for t in self._graph.inputs]
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the outputs: dict keys, else the names of the layers that make them."""
+        structure = self._outputs_structure
+        if isinstance(structure, dict):
+            return [str(key) for key in sorted(structure)]
+        return [] if self._graph is None else [_name_of(t) for t in self._graph.outputs]
+
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        """Computes the outputs of a functional model.  Subclasses override it."""
+        if self._graph is None:
+            raise NotImplementedError(
+                f"{type(self).__name__} has no call() method. Define call(self, inputs), or make the model with "
+                "keras.Model(inputs, outputs)"
+            )
+        values = [self._fitted(inputs)] if self._simple else self._arranged(inputs)
+        if mask is not None:
+            for value, one in zip(values, nest.flatten(mask), strict=False):
+                if one is not None and getattr(value, "_keras_mask", None) is None:
+                    value._keras_mask = one
+        results = self._graph.run(values)
+        return results[0] if self._simple_output else nest.pack_sequence_as(self._outputs_structure, results)
+
+    def _fitted(self, value: Any) -> Any:
+        """Returns the only input's value: one tensor, possibly wrapped in a list or dict."""
+        if isinstance(value, list | tuple | dict):
+            leaves = nest.flatten(value)
+            if len(leaves) != 1:
+                raise ValueError(f"{self.name}: the model has 1 input, {len(leaves)} were given{at_user_location()}")
+            value = leaves[0]
+        return self._checked(value, self._graph.inputs[0])
+
+    def _checked(self, value: Any, expected: SymbolicTensor) -> Any:
+        """Checks one input's rank and sizes, and converts it to the input's dtype."""
+        if not isinstance(value, TensorLike):
+            value = convert_to_tensor(value)
+        have, want = value.shape, expected.shape
+        if len(have) != len(want):
+            if len(have) == len(want) - 1 and want[-1] == 1:
+                value = value[..., None]
+            elif len(have) == len(want) + 1 and have[-1] == 1:
+                value = value[..., 0]
+            else:
+                self._reject(have, want, expected)
+        elif have != want and any(a is not None and b is not None and a != b for a, b in zip(have, want, strict=True)):
+            self._reject(have, want, expected)
+        if value.dtype != expected.dtype:
+            mask = getattr(value, "_keras_mask", None)
+            value = value._astype(expected.dtype)
+            if mask is not None:
+                value._keras_mask = mask
+        return value
+
+    def _reject(self, have: Any, want: Any, expected: SymbolicTensor) -> None:
+        raise ValueError(
+            f"{self.name}: expected shape {want} for the input {_name_of(expected)!r}, received {have}{at_user_location()}"
+        )
+
+    def _arranged(self, inputs: Any) -> list:
+        """Returns the inputs as a flat list in the order of the graph; dicts are matched by key or input name."""
+        structure = self._inputs_structure
+        names = sorted(structure) if isinstance(structure, dict) else self.input_names
+        if isinstance(inputs, dict):
+            keys = names if isinstance(structure, dict) else self.input_names
+            missing = [key for key in keys if key not in inputs]
+            if missing:
+                raise ValueError(
+                    f"{self.name}: the inputs {missing} are missing, received {sorted(inputs)}."
+                    f"{suggest(missing[0], inputs)}{at_user_location()}"
+                )
+            flat = nest.flatten([inputs[key] for key in keys])
+        else:
+            flat = nest.flatten(inputs)
+        if len(flat) != len(self._graph.inputs):
+            raise ValueError(
+                f"{self.name}: the model has {len(self._graph.inputs)} inputs, {len(flat)} were given{at_user_location()}"
+            )
+        return [self._checked(value, expected) for value, expected in zip(flat, self._graph.inputs, strict=True)]
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        if self._graph is not None and self._simple and self._simple_output:
+            known = TensorShape(input_shape)
+            if known.is_compatible_with(self._graph.inputs[0].shape) and known[1:] == self._graph.inputs[0].shape[1:]:
+                return TensorShape([known[0], *self._graph.outputs[0].shape[1:]])
+        return super().compute_output_shape(input_shape)
+
+    # ---- layers
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers of the model; raw ops appear as `TFOpLambda` layers, as in tf.keras."""
+        if self._graph_layers is not None:
+            return list(self._graph_layers)
+        return [layer for layer in Layer._sublayers(self) if not layer.is_input]
+
+    def _sublayers(self) -> list[Layer]:
+        own = super()._sublayers()
+        if self._graph_layers is None:
+            return own
+        listed = {id(layer) for layer in self._graph_layers}
+        return [*self._graph_layers, *(layer for layer in own if id(layer) not in listed)]
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """Returns a layer by name or by index.
+
+        Raises:
+            ValueError: there is none; the message names the nearest.
+        """
+        if index is not None:
+            if not -len(self.layers) <= index < len(self.layers):
+                raise ValueError(f"{self.name}: there is no layer {index}, the model has {len(self.layers)} layers")
+            return self.layers[index]
+        if name is None:
+            raise ValueError("get_layer: pass a name or an index")
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        names = [layer.name for layer in self.layers]
+        raise ValueError(f"{self.name}: no layer is called {name!r}.{suggest(name, names)} Layers: {names}")
+
+    def build(self, input_shape: Any = None) -> None:
+        """Creates the weights of a subclassed model for an input shape, with the batch axis."""
+        if self._graph is not None or input_shape is None:
+            self.built = True
+            return
+        shapes = input_shape if _is_nested_shape(input_shape) else TensorShape(input_shape)
+        inputs = (
+            [SymbolicTensor(TensorShape(s), self.compute_dtype) for s in shapes]
+            if _is_nested_shape(input_shape)
+            else SymbolicTensor(shapes, self.compute_dtype)
+        )
+        self.built = True
+        self.compute_output_spec(inputs)
+
+    def reset_states(self) -> None:
+        """Resets the state of stateful layers."""
+        for layer in self._flatten_layers(include_self=False):
+            if hasattr(layer, "reset_states") and not isinstance(layer, Model):
+                layer.reset_states()
+
+
+class Functional(Model):
+    """A model made of symbolic inputs and outputs; `keras.Model(inputs, outputs)` gives one."""
+
+
+def _is_functional(args: tuple, kwargs: dict) -> bool:
+    return (
+        len(args) >= 2
+        or (len(args) == 1 and "outputs" in kwargs)
+        or ("inputs" in kwargs and "outputs" in kwargs)
+        or ("input" in kwargs and "output" in kwargs)
+    )
+
+
+def _is_nested_shape(shape: Any) -> bool:
+    return isinstance(shape, list | tuple) and bool(shape) and isinstance(shape[0], list | tuple | TensorShape)
+
+
+def _name_of(tensor: SymbolicTensor) -> str:
+    return tensor.node.operation.name if tensor.node is not None else tensor.name
+
+
+def _as_layers(operations: list, graph: Graph) -> list[Layer]:
+    """Returns the operations as layers: raw ops wrapped, with names unique in the model."""
+    layers: list[Layer] = []
+    used = {operation.name for operation in operations if isinstance(operation, Layer)}
+    nodes = {id(node.operation): node for node in graph.nodes}
+    for operation in operations:
+        if isinstance(operation, Layer):
+            layers.append(operation)
+            continue
+        name, number = operation.name, 0
+        while name in used:
+            number += 1
+            name = f"{operation.name}_{number}"
+        used.add(name)
+        layers.append(TFOpLambda(operation, nodes[id(operation)], name))
+    return layers
+

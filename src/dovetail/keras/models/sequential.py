@@ -1,0 +1,148 @@
+"""`keras.Sequential`: layers one after the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail.base.errors import at_user_location
+from dovetail.keras.layers.input_layer import Input, InputLayer
+from dovetail.keras.layers.layer import Layer
+from dovetail.keras.models.model import Model
+from dovetail.tensor.symbolic import SymbolicTensor
+from dovetail.tensor.tensor import Tensor, TensorLike
+
+
+class Sequential(Model):
+    """A stack of layers.  It is built as soon as the input shape is known, or on its first call.
+
+    Args:
+        layers: layers to add, or none.
+        name: name of the model.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(3, activation="softmax")])
+    """
+
+    def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None) -> None:
+        super().__init__(trainable=trainable, name=name)
+        self._stack: list[Layer] = []
+        for layer in [layers] if isinstance(layers, Layer) else layers or []:
+            self._append(layer)
+        self._rebuild()
+
+    def add(self, layer: Any, rebuild: bool = True) -> None:
+        """Puts a layer on top.
+
+        Raises:
+            ValueError: not a layer, a name that is taken, or an input that is not the first.
+        """
+        self._append(layer)
+        if rebuild:
+            self._rebuild()
+
+    def _append(self, layer: Any) -> None:
+        if isinstance(layer, SymbolicTensor) and layer.node is not None and layer.node.operation.is_input:
+            layer = layer.node.operation
+        if not isinstance(layer, Layer):
+            raise ValueError(f"Sequential: expected a layer, received {layer!r:.80}{at_user_location()}")
+        if any(layer.name == other.name for other in self._stack):
+            raise ValueError(f"Sequential: the name {layer.name!r} is taken by another layer{at_user_location()}")
+        if layer.is_input and self._stack:
+            raise ValueError(f"Sequential: an input must come first, the model has layers already{at_user_location()}")
+        if not self._stack and not layer.is_input:
+            start = self._start_of(layer)
+            if start is not None:
+                self._stack.append(start)
+        self._stack.append(layer)
+
+    def _start_of(self, layer: Layer) -> Layer | None:
+        """Returns an input layer when the first layer states its input shape."""
+        if layer._input_shape_hint is not None:
+            return InputLayer(batch_shape=layer._input_shape_hint, dtype=_input_dtype(layer))
+        if isinstance(layer, Model) and layer.inputs and len(layer.inputs) == 1:
+            return InputLayer(batch_shape=tuple(layer.inputs[0].shape), dtype=layer.inputs[0].dtype)
+        return None
+
+    def pop(self, rebuild: bool = True) -> Layer:
+        """Takes the top layer off, and returns it."""
+        if not self._stack or (len(self._stack) == 1 and self._stack[0].is_input):
+            raise TypeError("Sequential.pop: there are no layers in the model")
+        layer = self._stack.pop()
+        if rebuild:
+            self._rebuild()
+        return layer
+
+    def _rebuild(self) -> None:
+        """Makes the graph when the input shape is known."""
+        self._graph = self._graph_layers = None
+        self.built = False
+        if self._stack and self._stack[0].is_input and len(self._stack) > 1:
+            tensor = self._stack[0].output
+            start = tensor
+            for layer in self._stack[1:]:
+                tensor = layer(tensor)
+            self._set_graph(start, tensor)
+        self._reset_programs()
+
+    @property
+    def layers(self) -> list[Layer]:
+        return [layer for layer in self._stack if not layer.is_input]
+
+    def _sublayers(self) -> list[Layer]:
+        return list(self._stack)
+
+    def build(self, input_shape: Any = None) -> None:
+        """Builds the layers for an input shape, with the batch axis."""
+        if self._graph is not None or input_shape is None:
+            self.built = self._graph is not None
+            return
+        if not self._stack:
+            raise ValueError("Sequential.build: there are no layers yet")
+        self._start(Input(batch_shape=tuple(input_shape), dtype=_input_dtype(self._stack[0])))
+
+    def _start(self, tensor: SymbolicTensor) -> None:
+        if self._stack and self._stack[0].is_input:
+            self._stack.pop(0)
+        self._stack.insert(0, tensor.node.operation)
+        self._rebuild()
+
+    def __call__(self, inputs: Any, training: Any = None, mask: Any = None, **kwargs: Any) -> Any:
+        if self._graph is None and self._stack:
+            leaf = inputs if isinstance(inputs, TensorLike) else None
+            shape = tuple(getattr(leaf if leaf is not None else inputs, "shape", ()))
+            if shape and (leaf is None or isinstance(leaf, Tensor | SymbolicTensor)):
+                dtype = getattr(inputs, "dtype", None)
+                integer = dtype is not None and getattr(dtype, "numpy_dtype", dtype).kind in "iub"
+                self._start(
+                    Input(batch_shape=(None, *shape[1:]), dtype=dtype if integer else _input_dtype(self._stack[0]))
+                )
+        return super().__call__(inputs, training=training, mask=mask, **kwargs)
+
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        if self._graph is not None:
+            return super().call(inputs, training=training, mask=mask)
+        outputs = inputs
+        for layer in self._stack:
+            outputs = layer(outputs)
+        return outputs
+
+    @property
+    def input_shape(self) -> Any:
+        self._need_graph("input_shape")
+        return super().input_shape
+
+    @property
+    def output_shape(self) -> Any:
+        self._need_graph("output_shape")
+        return super().output_shape
+
+    def _need_graph(self, what: str) -> None:
+        if self._graph is None:
+            raise AttributeError(
+                f"Sequential {self.name!r} has no {what} yet: start it with keras.Input(shape), or call it on data"
+            )
+
+
+def _input_dtype(layer: Layer) -> Any:
+    """Returns the dtype that a model beginning with `layer` takes."""
+    return getattr(layer, "expected_input_dtype", None) or layer.compute_dtype

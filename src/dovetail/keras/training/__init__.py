@@ -1,0 +1,1 @@
+"""The training loop: data in, compiled steps, callbacks."""

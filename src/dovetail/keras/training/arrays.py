@@ -1,0 +1,206 @@
+"""Data for `fit`, `evaluate` and `predict`: arrays in memory, or anything that gives batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from dovetail.base import nest
+from dovetail.base.errors import at_user_location
+from dovetail.base.settings import settings
+from dovetail.tensor.tensor import Tensor, TensorLike
+
+_WIDE = np.dtype(np.float64)
+
+
+def as_numpy(value: Any) -> Any:
+    """Returns a leaf of user data as a NumPy array (float64 becomes Keras' `floatx`), None for None."""
+    if value is None:
+        return None
+    if isinstance(value, TensorLike):
+        tensor = value if isinstance(value, Tensor) else value._tensor()
+        array = np.asarray(tensor._value)
+    elif hasattr(value, "to_numpy"):
+        array = value.to_numpy()
+    elif hasattr(value, "toarray"):
+        array = value.toarray()
+    else:
+        array = np.asarray(value)
+    if array.dtype == _WIDE:
+        array = array.astype(settings.floatx)
+    if array.dtype == object and array.size and not isinstance(array.flat[0], str | bytes):
+        raise ValueError(
+            f"the data holds Python objects ({type(array.flat[0]).__name__}); arrays of numbers are expected. Rows of "
+            f"different lengths? Pad them first{at_user_location()}"
+        )
+    return array
+
+
+def structured(value: Any) -> Any:
+    """Turns plain lists of numbers and tables into arrays, and leaves lists and dicts of arrays as structures."""
+    if isinstance(value, list | tuple) and value and not any(
+        hasattr(item, "shape") or isinstance(item, dict | list | tuple) for item in value
+    ):
+        return np.asarray(value)
+    if isinstance(value, list) and value and isinstance(value[0], list | tuple):
+        flat = [np.asarray(item) for item in value]
+        if all(item.dtype != object and item.ndim <= 1 and item.size < 4096 for item in flat) and not any(
+            hasattr(leaf, "shape") for leaf in nest.flatten(value)
+        ):
+            return np.asarray(value)
+    return value
+
+
+class ArrayData:
+    """Samples in memory.
+
+    Attributes:
+        leaves: flat arrays (None where a part is absent); first axis: samples.
+        spec: how they are packed into `(x, y, sample_weight)`.
+        num_samples, batch_size: ints.
+        shuffle: whether each epoch has its own order.
+    """
+
+    def __init__(self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, shuffle: bool) -> None:
+        packed = (structured(x), structured(y), structured(sample_weight))
+        leaves, self.spec = nest.flatten_spec(packed)
+        self.leaves = [as_numpy(leaf) for leaf in leaves]
+        self.num_samples = _common_length(packed, self.leaves)
+        self.batch_size = 32 if batch_size is None else int(batch_size)
+        if self.batch_size <= 0:
+            raise ValueError(f"batch_size must be positive, received {batch_size}{at_user_location()}")
+        self.shuffle = shuffle
+
+    @property
+    def num_batches(self) -> int:
+        return -(-self.num_samples // self.batch_size)
+
+    def order(self, generator: np.random.Generator | None) -> np.ndarray | None:
+        """Returns this epoch's order of the samples, None for the given one."""
+        if not self.shuffle or generator is None:
+            return None
+        return generator.permutation(self.num_samples).astype(np.int32)
+
+    def batch(self, index: int, order: np.ndarray | None) -> list:
+        """Returns the leaves of one batch."""
+        start, stop = index * self.batch_size, min((index + 1) * self.batch_size, self.num_samples)
+        rows: Any = slice(start, stop) if order is None else order[start:stop]
+        return [None if leaf is None else leaf[rows] for leaf in self.leaves]
+
+    def part(self, start: int, stop: int) -> ArrayData:
+        """Returns a stretch of the samples as data of their own."""
+        other = object.__new__(ArrayData)
+        other.__dict__.update(self.__dict__)
+        other.leaves = [None if leaf is None else leaf[start:stop] for leaf in self.leaves]
+        other.num_samples = stop - start
+        return other
+
+
+def _common_length(packed: tuple, leaves: list) -> int:
+    """Returns the number of samples; raises ValueError when the arrays disagree or there are none."""
+    lengths = {}
+    for name, part in zip(("x", "y", "sample_weight"), packed, strict=True):
+        for leaf in nest.flatten(part):
+            if leaf is None:
+                continue
+            array = np.asarray(leaf) if not hasattr(leaf, "shape") else leaf
+            if not len(array.shape):
+                raise ValueError(f"{name} must have a first axis of samples, received a scalar{at_user_location()}")
+            lengths.setdefault(name, []).append(int(array.shape[0]))
+    every = {n for sizes in lengths.values() for n in sizes}
+    if len(every) > 1:
+        listed = ", ".join(f"{name}: {', '.join(map(str, sizes))}" for name, sizes in lengths.items())
+        raise ValueError(f"the arrays have different numbers of samples ({listed}){at_user_location()}")
+    if not every or every == {0}:
+        raise ValueError(f"the data is empty: there are no samples{at_user_location()}")
+    return every.pop()
+
+
+class StreamData:
+    """Batches from a dataset, generator, `keras.utils.Sequence` or any iterable.
+
+    Args:
+        source: what gives batches `x`, `(x, y)` or `(x, y, sample_weight)`.
+        steps: batches an epoch; None: until the source ends.
+    """
+
+    def __init__(self, source: Any, steps: int | None) -> None:
+        self.source, self.steps = source, steps
+        self._iterator: Iterator | None = None
+        self.num_batches = steps if steps is not None else _length(source)
+
+    def batches(self) -> Iterator[list]:
+        """Yields `(leaves, spec)` for the batches of one epoch."""
+        if self._iterator is None or self.steps is None:
+            self._iterator = self._begin()
+        count = 0
+        while self.steps is None or count < self.steps:
+            try:
+                item = next(self._iterator)
+            except StopIteration:
+                if self.steps is None or count == 0 and self._exhausted():
+                    return
+                self._iterator = self._begin()
+                try:
+                    item = next(self._iterator)
+                except StopIteration:
+                    return
+            count += 1
+            yield _batch_leaves(item)
+
+    def _exhausted(self) -> bool:
+        return not hasattr(self.source, "__len__") and not hasattr(self.source, "_numpy_batches")
+
+    def _begin(self) -> Iterator:
+        source = self.source
+        if hasattr(source, "_numpy_batches"):
+            return iter(source._numpy_batches())
+        if hasattr(source, "__getitem__") and hasattr(source, "__len__") and not hasattr(source, "__next__"):
+            return (source[i] for i in range(len(source)))
+        return iter(source)
+
+    def end_epoch(self) -> None:
+        if hasattr(self.source, "on_epoch_end"):
+            self.source.on_epoch_end()
+
+
+def _length(source: Any) -> int | None:
+    if hasattr(source, "cardinality"):
+        count = int(source.cardinality())
+        return count if count >= 0 else None
+    try:
+        return len(source)
+    except TypeError:
+        return None
+
+
+def _batch_leaves(item: Any) -> tuple[list, Any]:
+    if not isinstance(item, tuple):
+        item = (item,)
+    if len(item) > 3:
+        raise ValueError(f"a batch must be x, (x, y) or (x, y, sample_weight), received a tuple of {len(item)}")
+    leaves, spec = nest.flatten_spec((*item, *(None,) * (3 - len(item))))
+    return [as_numpy(leaf) for leaf in leaves], spec
+
+
+def is_arrays(x: Any) -> bool:
+    """True for data in memory: arrays, tensors, tables, and structures of them."""
+    if hasattr(x, "_numpy_batches"):
+        return False
+    if hasattr(x, "shape") or isinstance(x, dict) or hasattr(x, "to_numpy"):
+        return True
+    return isinstance(x, list | tuple) and (not x or not hasattr(x, "__next__"))
+
+
+def class_weighted(y: Any, sample_weight: Any, class_weight: dict) -> Any:
+    """Returns sample weights that contain the weight of each sample's class."""
+    labels = as_numpy(y)
+    if labels.ndim > 1 and labels.shape[-1] > 1:
+        labels = labels.argmax(axis=-1)
+    labels = labels.reshape(len(labels), -1)[:, 0].astype(np.int64)
+    factors = np.ones(len(labels), np.float32)
+    for label, factor in class_weight.items():
+        factors[labels == int(label)] = factor
+    return factors if sample_weight is None else factors * as_numpy(sample_weight).reshape(len(labels), -1)[:, 0]

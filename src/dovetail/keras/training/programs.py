@@ -1,0 +1,92 @@
+"""Compiled steps of a model: traced once per batch signature, kept on the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dovetail.base import nest
+from dovetail.engine import jax_private_module, xla
+from dovetail.function.trace import Program
+from dovetail.tensor.tensor import Tensor
+
+
+class StepPrograms:
+    """The programs of one kind of step (train, test or predict).
+
+    Args:
+        step: `step(data) -> logs`, a method of the model written in tensor ops.
+    """
+
+    def __init__(self, step: Callable) -> None:
+        self._step = step
+        self._programs: dict[tuple, Program] = {}
+        self._loops: dict[tuple, Callable] = {}
+
+    def get(self, leaves: list, spec: Any, facts: tuple) -> Program:
+        """Returns the program for batches like `leaves` (None leaves stay None), tracing it if it is new.
+
+        Args:
+            facts: what else the trace depends on, such as which variables are trained.
+        """
+        key = (spec, facts, *[None if a is None else (a.shape, a.dtype) for a in leaves])
+        program = self._programs.get(key)
+        if program is None:
+            engine = xla("training")
+            examples = [engine.ShapeDtypeStruct(a.shape, a.dtype) for a in leaves if a is not None]
+            program = self._programs[key] = Program(self._runner([a is None for a in leaves], spec), examples)
+        return program
+
+    def _runner(self, absent: list[bool], spec: Any) -> Callable:
+        def run(tensors: list) -> Any:
+            given = iter(tensors)
+            return self._step(nest.unflatten(spec, [None if none else next(given) for none in absent]))
+
+        return run
+
+    def loop(self, program: Program, batch_size: int) -> Callable:
+        """Returns the compiled loop over many steps of `program`."""
+        key = (id(program), batch_size)
+        found = self._loops.get(key)
+        if found is None:
+            positions = {id(variable): i for i, variable in enumerate(program.reads)}
+            written = [positions[id(variable)] for variable in program.writes]
+            engine = jax_stepping()
+            found = self._loops[key] = engine.steps_program(program.run, program.num_results, written, batch_size)
+        return found
+
+
+def jax_stepping() -> Any:
+    """Returns `engine/stepping.py`."""
+    return xla("training").stepping()
+
+
+def run_once(program: Program, leaves: list) -> Any:
+    """Runs one step on arrays, and returns its result with Tensors."""
+    return program.call([Tensor(leaf) for leaf in leaves if leaf is not None])
+
+
+def fits_a_loop(program: Program) -> bool:
+    """True when many steps may run in one compiled loop.
+
+    Not so for programs that print or call back (the order of effects), and not for convolutions on the CPU: XLA runs them
+    many times slower inside a loop, and they are long enough for the dispatch not to matter.
+    """
+    private = jax_private_module()
+    if private.has_effects(program.closed):
+        return False
+    return xla("training").platform() != "cpu" or not private.uses_primitive(program.closed)
+
+
+def to_numbers(logs: Any) -> dict[str, Any]:
+    """Returns logs as a flat dict of Python floats (arrays stay arrays)."""
+    result: dict[str, Any] = {}
+    for key, value in logs.items():
+        if isinstance(value, dict):
+            result |= to_numbers(value)
+        else:
+            array = np.asarray(value)
+            result[key] = float(array) if array.ndim == 0 else array
+    return result

@@ -1,0 +1,520 @@
+"""`compile`, `fit`, `evaluate`, `predict` and their single-batch forms."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from typing import Any
+
+import numpy as np
+
+from dovetail.base import nest
+from dovetail.base.errors import at_user_location, suggest
+from dovetail.base.settings import settings
+from dovetail.engine import uses_xla
+from dovetail.keras import metrics as metrics_module
+from dovetail.keras import optimizers
+from dovetail.keras.callbacks.callback_list import CallbackList
+from dovetail.keras.layers.tracking import held_objects, unique
+from dovetail.keras.mixed_precision import LossScaleOptimizer
+from dovetail.keras.training.arrays import ArrayData, StreamData, as_numpy, class_weighted, is_arrays, structured
+from dovetail.keras.training.loop import Epoch, deferred_interrupt
+from dovetail.keras.training.losses import CompiledLoss
+from dovetail.keras.training.metrics import CompiledMetrics
+from dovetail.keras.training.programs import StepPrograms, run_once, to_numbers
+from dovetail.keras.training.shuffling import epoch_generator
+from dovetail.keras.training.steps import Steps
+from dovetail.tensor.tensor import Tensor
+
+_IGNORED_COMPILE = frozenset({"experimental_run_tf_function", "sample_weight_mode", "target_tensors", "distribute"})
+
+
+class Trainer(Steps):
+    """The training half of `keras.Model`."""
+
+    def __init__(self) -> None:
+        self.optimizer: Any = None
+        self.compiled = False
+        self.stop_training = False
+        self.history: Any = None
+        self.loss: Any = None
+        self._run_eagerly = False
+        self._compiled_loss: CompiledLoss | None = None
+        self._compiled_metrics: CompiledMetrics | None = None
+        self._loss_tracker: Any = None
+        self._compile_config: dict = {}
+        self._reset_programs()
+
+    # ---- compile
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool | None = False,
+        steps_per_execution: int = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        """Configures training.
+
+        Args:
+            optimizer: name or `keras.optimizers.Optimizer`.
+            loss: name, function, `Loss`, or a list or dict of them by output.
+            loss_weights: factors of the losses, in the same form.
+            metrics, weighted_metrics: lists of names, functions or `Metric`s, or lists or dicts of lists by output.
+            run_eagerly: run steps op by op, for debugging.
+            steps_per_execution: accepted; `fit` runs many steps per dispatch by itself.
+            jit_compile: accepted; steps are always compiled by XLA unless `run_eagerly`.
+            auto_scale_loss: wrap the optimizer in a `LossScaleOptimizer` under the mixed_float16 policy.
+        """
+        for name in kwargs:
+            if name not in _IGNORED_COMPILE:
+                known = list(inspect.signature(Trainer.compile).parameters)
+                raise TypeError(f"compile: unknown argument {name!r}.{suggest(name, known)}{at_user_location()}")
+        self.optimizer = optimizers.get(optimizer)
+        if auto_scale_loss and self.dtype_policy.name == "mixed_float16" and self.optimizer is not None:
+            if not isinstance(self.optimizer, LossScaleOptimizer):
+                self.optimizer = LossScaleOptimizer(self.optimizer)
+        self.loss = loss
+        names = self.output_names
+        self._compiled_loss = CompiledLoss(loss, loss_weights, names) if loss is not None else None
+        given = metrics or weighted_metrics
+        self._compiled_metrics = CompiledMetrics(metrics, weighted_metrics, names) if given else None
+        self._loss_tracker = metrics_module.Mean(name="loss")
+        self._run_eagerly = bool(run_eagerly)
+        self.steps_per_execution = int(steps_per_execution)
+        self.jit_compile = jit_compile
+        self._compile_config = {
+            "optimizer": optimizer,
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+            "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution,
+            "jit_compile": jit_compile,
+        }
+        self.compiled = True
+        self.stop_training = False
+        self._reset_programs()
+
+    @property
+    def run_eagerly(self) -> bool:
+        return self._run_eagerly
+
+    @run_eagerly.setter
+    def run_eagerly(self, value: bool) -> None:
+        self._run_eagerly = bool(value)
+
+    def _need_compiled(self, what: str) -> None:
+        overridden = type(self).train_step is not Steps.train_step or type(self).test_step is not Steps.test_step
+        if not self.compiled and not overridden:
+            raise RuntimeError(f"{what}: compile the model first: model.compile(optimizer, loss){at_user_location()}")
+        if self._loss_tracker is None:
+            self._loss_tracker = metrics_module.Mean(name="loss")
+
+    @property
+    def metrics(self) -> list:
+        """The metrics: the loss, those of single outputs, the compiled ones, those that layers hold."""
+        found = [] if self._loss_tracker is None or not self._tracks_loss() else [self._loss_tracker]
+        if self._compiled_loss is not None:
+            found += self._compiled_loss.metrics
+        if self._compiled_metrics is not None:
+            found.append(self._compiled_metrics)
+        own = {id(metric) for metric in found}
+        for layer in self._flatten_layers():
+            for value in held_objects(layer):
+                if isinstance(value, metrics_module.Metric) and id(value) not in own:
+                    found.append(value)
+        return unique(found)
+
+    def _tracks_loss(self) -> bool:
+        return self.compiled
+
+    @property
+    def metrics_names(self) -> list[str]:
+        return [name for metric in self.metrics for name in _names_of(metric)]
+
+    def reset_metrics(self) -> None:
+        """Starts all metrics over."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    # ---- compiled steps
+
+    def _reset_programs(self) -> None:
+        """Forgets the compiled steps."""
+        self._train_programs = StepPrograms(lambda data: self.train_step(data))
+        self._test_programs = StepPrograms(lambda data: self.test_step(data))
+        self._predict_programs = StepPrograms(lambda data: self.predict_step(data))
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Forgets the compiled steps when `force` is set; they are made on demand."""
+        if force:
+            self._reset_programs()
+
+    def _trace_facts(self) -> tuple:
+        """Returns what a traced step depends on besides its batch."""
+        return tuple(id(variable) for variable in self.trainable_weights)
+
+    # ---- fit
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: dict | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: Any = 1,
+        max_queue_size: int = 10,
+        workers: int = 1,
+        use_multiprocessing: bool = False,
+    ) -> Any:
+        """Trains the model for a number of epochs.
+
+        Args:
+            x: input arrays (an array, or a list or dict of them), a `tf.data.Dataset`, a generator or `Sequence` of batches.
+            y: target arrays; None when `x` gives batches.
+            batch_size: samples a step, 32 by default.
+            epochs: number of passes over the data.
+            verbose: 0 silent, 1 a progress bar, 2 a line an epoch.
+            callbacks: list of `keras.callbacks.Callback`.
+            validation_split: fraction of the arrays, from their end, that is held back for validation.
+            validation_data: `(x, y)`, `(x, y, sample_weight)`, or a dataset.
+            shuffle: new order of the samples in each epoch (arrays only).
+            class_weight: `{class: weight}`.
+            sample_weight: weight of each sample.
+            initial_epoch: number of the first epoch.
+            steps_per_epoch: batches an epoch, for endless data.
+            validation_steps, validation_batch_size, validation_freq: the same for validation; how often it runs.
+            max_queue_size, workers, use_multiprocessing: Keras 2's loader settings; batches are loaded in this process.
+
+        Returns:
+            a `History` whose `history` holds the logs of each epoch.
+
+        Raises:
+            RuntimeError: the model is not compiled.
+            ValueError: the data is empty, or its parts differ in length.
+
+        Ctrl-C stops after the current step; the model keeps the weights of the last finished step.
+        """
+        self._need_compiled("fit")
+        data, validation = self._training_data(
+            x, y, sample_weight, batch_size, shuffle, class_weight, steps_per_epoch, validation_split, validation_data
+        )
+        if validation is not None:
+            validation = self._evaluation_data(*validation, validation_batch_size or batch_size, validation_steps)
+        listener = CallbackList(
+            callbacks,
+            model=self,
+            verbose=1 if verbose == "auto" else int(verbose),
+            epochs=epochs,
+            steps=steps_per_epoch or data.num_batches,
+        )
+        self.stop_training = False
+        logs: dict = {}
+        listener.on_train_begin()
+        with deferred_interrupt() as check_interrupt:
+            for epoch in range(initial_epoch, epochs):
+                self.reset_metrics()
+                listener.on_epoch_begin(epoch)
+                logs = self._train_epoch(data, listener, steps_per_epoch, epoch, check_interrupt)
+                if validation is not None and self._validates(epoch, validation_freq):
+                    results = self._evaluate(validation, listener, check_interrupt)
+                    logs |= {f"val_{name}": value for name, value in results.items()}
+                listener.on_epoch_end(epoch, logs)
+                if self.stop_training:
+                    break
+        listener.on_train_end(logs)
+        self.history = listener.history
+        return self.history
+
+    def _train_epoch(self, data: Any, listener: CallbackList, steps: int | None, epoch: int, check: Any) -> dict:
+        def each(index: int, result: Any, size: int) -> bool:
+            if listener.needs_batches or listener.wants_progress():
+                listener.on_train_batch_end(index, to_numbers(result))
+            check()
+            return self.stop_training
+
+        order = data.order(epoch_generator()) if isinstance(data, ArrayData) else None
+        run = Epoch(
+            self, self._train_programs, self.train_step, data, each, listener.needs_batches, listener.on_train_batch_begin
+        )
+        result = run.run(order, steps)
+        if result is None:
+            raise ValueError(f"fit: the data is empty: epoch {epoch + 1} had no batches{at_user_location()}")
+        if isinstance(data, StreamData):
+            data.end_epoch()
+            listener.set_steps(data)
+        return to_numbers(result)
+
+    @staticmethod
+    def _validates(epoch: int, frequency: Any) -> bool:
+        return (epoch + 1) % frequency == 0 if isinstance(frequency, int) else (epoch + 1) in frequency
+
+    def _training_data(
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        batch_size: int | None,
+        shuffle: bool,
+        class_weight: dict | None,
+        steps: int | None,
+        split: float,
+        validation: Any,
+    ) -> tuple[Any, Any]:
+        """Returns the training data, and the validation data as `(x, y, sample_weight)` or None."""
+        if x is None:
+            raise ValueError(f"fit: pass the data as x{at_user_location()}")
+        if is_arrays(x):
+            if class_weight is not None:
+                sample_weight = class_weighted(y, sample_weight, class_weight)
+            data = ArrayData(x, y, sample_weight, batch_size, bool(shuffle))
+            if split and validation is None:
+                return self._split(data, split)
+            return data, _as_triple(validation)
+        if y is not None:
+            raise ValueError(f"fit: y must be None when x gives batches; they contain the targets{at_user_location()}")
+        if split:
+            raise ValueError(f"fit: validation_split needs arrays, received {type(x).__name__}{at_user_location()}")
+        source = _ClassWeighted(x, class_weight) if class_weight is not None else x
+        return StreamData(source, steps), _as_triple(validation)
+
+    @staticmethod
+    def _split(data: ArrayData, fraction: float) -> tuple[ArrayData, ArrayData]:
+        if not 0 < fraction < 1:
+            raise ValueError(f"validation_split must lie between 0 and 1, received {fraction}{at_user_location()}")
+        cut = int(data.num_samples * (1 - fraction))
+        if cut == 0 or cut == data.num_samples:
+            raise ValueError(f"validation_split={fraction} of {data.num_samples} samples leaves one part empty")
+        held = data.part(cut, data.num_samples)
+        held.shuffle = False
+        return data.part(0, cut), (held, None, None)
+
+    def _evaluation_data(self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, steps: int | None) -> Any:
+        if isinstance(x, ArrayData):
+            return x
+        if is_arrays(x):
+            return ArrayData(x, y, sample_weight, batch_size, False)
+        return StreamData(x, steps)
+
+    # ---- evaluate
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+        max_queue_size: int = 10,
+        workers: int = 1,
+        use_multiprocessing: bool = False,
+    ) -> Any:
+        """Returns the loss and the metrics on data.
+
+        Args: as in `fit`; `return_dict` returns a dict by name instead of a list in the order of `metrics_names`.
+        """
+        self._need_compiled("evaluate")
+        data = self._evaluation_data(x, y, sample_weight, batch_size, steps)
+        listener = CallbackList(
+            callbacks, model=self, verbose=1 if verbose == "auto" else int(verbose), steps=steps or data.num_batches,
+            history=False,
+        )
+        with deferred_interrupt() as check:
+            logs = self._evaluate(data, listener, check, standalone=True)
+        if return_dict:
+            return logs
+        values = list(logs.values())
+        return values[0] if len(values) == 1 else values
+
+    def _evaluate(self, data: Any, listener: CallbackList, check: Any, standalone: bool = False) -> dict:
+        self.reset_metrics()
+        listener.on_test_begin(standalone)
+
+        def each(index: int, result: Any, size: int) -> bool:
+            if listener.needs_test_batches or (standalone and listener.wants_progress()):
+                listener.on_test_batch_end(index, to_numbers(result))
+            check()
+            return False
+
+        run = Epoch(
+            self,
+            self._test_programs,
+            self.test_step,
+            data,
+            each,
+            listener.needs_test_batches,
+            listener.on_test_batch_begin,
+        )
+        result = run.run(None, data.steps if isinstance(data, StreamData) else None)
+        if result is None:
+            raise ValueError(f"evaluate: the data is empty: there were no batches{at_user_location()}")
+        logs = to_numbers(result)
+        listener.on_test_end(logs, standalone)
+        return logs
+
+    # ---- predict
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+        max_queue_size: int = 10,
+        workers: int = 1,
+        use_multiprocessing: bool = False,
+    ) -> Any:
+        """Returns the outputs for `x` as NumPy arrays, computed batch by batch.
+
+        Args: as in `fit`.
+        """
+        if isinstance(x, np.ndarray) and not callbacks and not verbose and len(x) <= (batch_size or 32) and x.size:
+            return self._predict_batch([as_numpy(x)], nest.flatten_spec((x, None, None))[1])
+        data = self._evaluation_data(x, None, None, batch_size, steps)
+        listener = CallbackList(
+            callbacks, model=self, verbose=1 if verbose == "auto" else int(verbose), steps=steps or data.num_batches,
+            history=False,
+        )
+        listener.on_predict_begin()
+        outputs: list = []
+        with deferred_interrupt() as check:
+
+            def each(index: int, result: Any, size: int) -> bool:
+                outputs.append(nest.map_structure(np.asarray, result))
+                if listener.needs_predict_batches or listener.wants_progress():
+                    listener.on_predict_batch_end(index, {"outputs": outputs[-1]})
+                check()
+                return False
+
+            run = Epoch(
+                self, self._predict_programs, self.predict_step, data, each, True, listener.on_predict_batch_begin
+            )
+            run.run(None, steps)
+        listener.on_predict_end()
+        if not outputs:
+            raise ValueError(f"predict: the data is empty: there were no batches{at_user_location()}")
+        if len(outputs) == 1:
+            return outputs[0]
+        return nest.map_structure(lambda *parts: np.concatenate(parts), *outputs)
+
+    def _predict_batch(self, leaves: list, spec: Any) -> Any:
+        """Predicts one small batch: no adapters, no callbacks."""
+        if self._runs_eagerly():
+            result = self.predict_step((Tensor(leaves[0]), None, None))
+        else:
+            leaves = [*leaves, None, None]
+            result = run_once(self._predict_programs.get(leaves, spec, ()), leaves)
+        return nest.map_structure(np.array, result) if not isinstance(result, Tensor) else result.numpy()
+
+    def _runs_eagerly(self) -> bool:
+        return self._run_eagerly or settings.run_functions_eagerly or not uses_xla()
+
+    # ---- single batches
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: dict | None = None,
+        reset_metrics: bool = False,
+        return_dict: bool = False,
+    ) -> Any:
+        """Runs one training step on one batch; returns the loss and metrics so far."""
+        self._need_compiled("train_on_batch")
+        if reset_metrics:
+            self.reset_metrics()
+        if class_weight is not None:
+            sample_weight = class_weighted(y, sample_weight, class_weight)
+        logs = self._on_batch(self._train_programs, self.train_step, x, y, sample_weight, self._trace_facts())
+        return _shaped(logs, return_dict)
+
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, reset_metrics: bool = False, return_dict: bool = False
+    ) -> Any:
+        """Evaluates one batch; returns the loss and metrics so far."""
+        self._need_compiled("test_on_batch")
+        if reset_metrics:
+            self.reset_metrics()
+        return _shaped(self._on_batch(self._test_programs, self.test_step, x, y, sample_weight, ()), return_dict)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Returns the outputs for one batch as NumPy arrays."""
+        leaves, spec = nest.flatten_spec((structured(x), None, None))
+        leaves = [as_numpy(leaf) for leaf in leaves]
+        if self._runs_eagerly():
+            result = self.predict_step(nest.unflatten(spec, [None if a is None else Tensor(a) for a in leaves]))
+        else:
+            result = run_once(self._predict_programs.get(leaves, spec, ()), leaves)
+        return nest.map_structure(np.array, result)
+
+    def _on_batch(self, programs: StepPrograms, step: Any, x: Any, y: Any, weight: Any, facts: tuple) -> dict:
+        leaves, spec = nest.flatten_spec((structured(x), structured(y), structured(weight)))
+        leaves = [as_numpy(leaf) for leaf in leaves]
+        if self._runs_eagerly():
+            filled = [None if leaf is None else Tensor(leaf) for leaf in leaves]
+            return to_numbers(step(nest.unflatten(spec, filled)))
+        return to_numbers(run_once(programs.get(leaves, spec, facts), leaves))
+
+    def fit_generator(self, generator: Any, steps_per_epoch: int | None = None, **kwargs: Any) -> Any:
+        """Keras 1's name for `fit` on a generator."""
+        warnings.warn("fit_generator is deprecated; use fit", DeprecationWarning, stacklevel=2)
+        return self.fit(generator, steps_per_epoch=steps_per_epoch, **kwargs)
+
+
+class _ClassWeighted:
+    """Batches of a source with the weights of their classes."""
+
+    def __init__(self, source: Any, class_weight: dict) -> None:
+        self._source, self._class_weight = source, class_weight
+
+    def __iter__(self) -> Any:
+        for item in self._source:
+            x, y, weight = (*item, *(None,) * (3 - len(item)))
+            yield x, y, class_weighted(y, weight, self._class_weight)
+
+
+def _as_triple(validation: Any) -> Any:
+    if validation is None:
+        return None
+    if isinstance(validation, tuple | list) and not hasattr(validation, "shape"):
+        if not 1 <= len(validation) <= 3:
+            raise ValueError(f"validation_data must be (x, y) or (x, y, sample_weight), received {len(validation)} parts")
+        return (*validation, *(None,) * (3 - len(validation)))
+    return validation, None, None
+
+
+def _shaped(logs: dict, return_dict: bool) -> Any:
+    if return_dict:
+        return logs
+    values = list(logs.values())
+    return values[0] if len(values) == 1 else values
+
+
+def _names_of(metric: Any) -> list[str]:
+    if isinstance(metric, CompiledMetrics):
+        return list(metric.result()) if metric._rows is not None else [metric.name]
+    return [metric.name]
