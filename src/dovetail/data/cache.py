@@ -116,6 +116,6 @@ def _load(file: IO[bytes], kind: np.dtype) -> np.ndarray:
         return array.view(kind) if kind.kind == "V" else array
     text = np.lib.format.read_array(file, allow_pickle=False).tobytes()
     ends = np.cumsum(array.reshape(-1), dtype=np.int64)
-    strings = np.empty(array.size, object)
+    strings: np.ndarray = np.empty(array.size, object)
     strings[:] = [text[end - length : end] for end, length in zip(ends.tolist(), array.reshape(-1).tolist())]
     return strings.reshape(array.shape)

@@ -231,7 +231,7 @@ def reservoir(items: Iterable, buffer_size: int, rng: np.random.Generator) -> It
     items = iter(items)
     buffer = list(itertools.islice(items, buffer_size))
     if len(buffer) == buffer_size:
-        draws = iter(())
+        draws: Iterator[int] = iter(())
         for item in items:
             place = next(draws, None)
             if place is None:

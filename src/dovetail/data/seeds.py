@@ -7,6 +7,7 @@ same in every run.  Without any seed every run differs.
 from __future__ import annotations
 
 import itertools
+import secrets
 import threading
 from typing import Any
 
@@ -41,7 +42,7 @@ def resolve(seed: Any) -> tuple[int, ...]:
         return (0 if common is None else 1 + _unsigned(common), 1, _unsigned(seed))
     if common is not None:
         return (1 + _unsigned(common), 2, _next_unnamed())
-    return (int(np.random.SeedSequence().entropy),)  # type: ignore[call-overload]
+    return (secrets.randbits(128),)
 
 
 def _unsigned(seed: Any) -> int:
