@@ -17,7 +17,7 @@ import ml_dtypes
 import numpy as np
 
 from dovetail.engine import dtypes
-from dovetail.engine.host_array import (
+from dovetail.engine.host_array import (  # noqa: F401 - names of this engine
     add_rows,
     as_shift,
     bitcast,
@@ -32,7 +32,7 @@ from dovetail.engine.host_array import (
     take,
     unslice,
 )
-from dovetail.engine.host_nn import (
+from dovetail.engine.host_nn import (  # noqa: F401 - names of this engine
     check_labels,
     conv,
     conv_input_gradient,
@@ -269,3 +269,12 @@ def einsum(equation: str, *operands: Any) -> Any:
         return einsum(equation, *[x.astype(np.float32) for x in operands]).astype(dtype)
     small = builtins.sum(x.size for x in operands) < _EINSUM_IN_ORDER
     return np.einsum(equation, *operands, optimize=not small and len(operands) > 1)
+
+
+def triangular_solve(matrix: Any, rhs: Any, lower: bool) -> Any:
+    """Solves triangular systems; the other triangle is not read."""
+    return np.linalg.solve(np.tril(matrix) if lower else np.triu(matrix), rhs)
+
+
+def expm(x: Any) -> Any:
+    return importlib.import_module("scipy.linalg").expm(x).astype(x.dtype)

@@ -20,6 +20,30 @@ from jax import lax
 
 from dovetail.base.settings import settings
 from dovetail.engine import dtypes, host, jax_private
+from dovetail.engine.xla_array import (  # noqa: F401 - names of this engine
+    add_rows,
+    as_shift,
+    bitcast,
+    checked_indices,
+    checked_places,
+    dynamic_slice,
+    dynamic_update,
+    index_max,
+    index_min,
+    repeat_each,
+    search_rows,
+    take,
+    unslice,
+)
+from dovetail.engine.xla_nn import (  # noqa: F401 - names of this engine
+    check_labels,
+    computed_once,
+    conv,
+    conv_input_gradient,
+    conv_kernel_gradient,
+    spread,
+    window_reduce,
+)
 
 name = "xla"
 newaxis = None

@@ -26,7 +26,9 @@ _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 def refuse_bool(x: Any) -> None:
     """Raises TypeError for booleans, which NumPy would add and multiply."""
     if x.dtype.kind == "b":
-        raise TypeError("booleans have no arithmetic; write tf.cast(x, tf.float32), or use tf.logical_and and its like")
+        raise TypeError(
+            "booleans have no arithmetic; write tf.cast(x, tf.float32), or use tf.logical_and and its like"
+        )
 
 
 def quotient_dtype(dtype: np.dtype) -> np.dtype:
@@ -44,7 +46,7 @@ def _masked(xp: Any, x: Any, mask: Any) -> Any:
     return xp.where(mask, x, xp.zeros((), x.dtype))
 
 
-masked = Op("masked", _masked, same_dtype=0, shape=lambda x, mask: broadcast(x, mask))
+masked = Op("masked", _masked, same_dtype=0, shape=broadcast)
 masked.gradient(lambda g, y, x, mask: unbroadcast(masked(g, mask), x), None)
 
 
@@ -104,13 +106,15 @@ def scalar_mul(scalar: Any, x: Any, name: str | None = None) -> Any:
     return multiply(x, scalar)
 
 
-@op("add_n math.add_n", shape=lambda *shapes: broadcast(*shapes))
+@op("add_n math.add_n", shape=broadcast)
 def add_n(xp: Any, *inputs: Any) -> Any:
     """Returns the sum of a list of tensors of one shape and dtype."""
     total = inputs[0]
     for other in inputs[1:]:
         if other.shape != total.shape:
-            raise ValueError(f"expected tensors of one shape, received shapes {total.shape} and {other.shape}")
+            raise ValueError(
+                f"expected tensors of one shape, received shapes {total.shape} and {other.shape}"
+            )
         total = xp.add(total, other)
     return total
 
@@ -125,7 +129,9 @@ def accumulate_n(inputs: Any, shape: Any = None, tensor_dtype: Any = None, name:
     if shape is not None:
         total.shape.assert_is_compatible_with(shape)
     if tensor_dtype is not None and total.dtype != tensor_dtype:
-        raise TypeError(f"tf.math.accumulate_n: the tensors are {total.dtype.name}, tensor_dtype says {tensor_dtype}")
+        raise TypeError(
+            f"tf.math.accumulate_n: the tensors are {total.dtype.name}, tensor_dtype says {tensor_dtype}"
+        )
     return total
 
 
@@ -302,8 +308,12 @@ def minimum(xp: Any, x: Any, y: Any) -> Any:
 
 def _clip_shape(t: tuple, low: tuple, high: tuple) -> tuple:
     shape = broadcast(t, low, high)
-    if len(shape) != len(t) or any(a is not None and b is not None and a != b for a, b in zip(t, shape, strict=True)):
-        raise ValueError(f"the limits, of shapes {low} and {high}, do not broadcast to the tensor's shape {t}")
+    if len(shape) != len(t) or any(
+        a is not None and b is not None and a != b for a, b in zip(t, shape, strict=True)
+    ):
+        raise ValueError(
+            f"the limits, of shapes {low} and {high}, do not broadcast to the tensor's shape {t}"
+        )
     return t
 
 
@@ -339,7 +349,7 @@ clip_by_value.gradient(
 def cast(xp: Any, x: Any, *, dtype: DTypeLike) -> Any:
     """Converts `x` to another dtype.
 
-    Floats become integers by truncation, numbers become booleans by `x != 0`, complex numbers lose their imaginary part.
+    Floats become integers by truncation, numbers booleans by `x != 0`, complex numbers lose their imaginary part.
 
     Args:
         x: tensor.
@@ -348,12 +358,18 @@ def cast(xp: Any, x: Any, *, dtype: DTypeLike) -> Any:
     return x if x.dtype == dtype else xp.cast(x, dtype)
 
 
-cast.gradient(lambda g, y, x, dtype: cast(g, dtype=x.dtype) if y.dtype.is_floating or y.dtype.is_complex else None)
+cast.gradient(
+    lambda g, y, x, dtype: cast(g, dtype=x.dtype) if y.dtype.is_floating or y.dtype.is_complex else None
+)
 
 
 def astype(x: Any, dtype: Any) -> Any:
     """Casts; the same tensor when it has the dtype already."""
-    return x if type(x) is Tensor and x._value.dtype == getattr(dtype, "numpy_dtype", dtype) else cast(x, dtype=dtype)
+    return (
+        x
+        if type(x) is Tensor and x._value.dtype == getattr(dtype, "numpy_dtype", dtype)
+        else cast(x, dtype=dtype)
+    )
 
 
 @op(
@@ -363,7 +379,7 @@ def astype(x: Any, dtype: Any) -> Any:
 )
 def saturate_cast(xp: Any, value: Any, *, dtype: DTypeLike) -> Any:
     """Converts to another dtype, with values out of its range set to the nearest limit."""
-    if dtype.kind == "b" or dtype.kind == "c":
+    if dtype.kind in {"b", "c"}:
         return xp.cast(value, dtype)
     if value.dtype.kind == "c":
         value = xp.real(value)

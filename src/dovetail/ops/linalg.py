@@ -147,7 +147,9 @@ def _explicit(equation: str, num_inputs: int) -> str:
     left, arrow, right = equation.partition("->")
     terms = left.split(",")
     if len(terms) != num_inputs:
-        raise ValueError(f"tf.einsum: {equation!r} names {len(terms)} tensors, {num_inputs} were given{at_user_location()}")
+        raise ValueError(
+            f"tf.einsum: {equation!r} names {len(terms)} tensors, {num_inputs} were given{at_user_location()}"
+        )
     if not arrow:
         letters = left.replace(",", "").replace(".", "")
         once = sorted(letter for letter in set(letters) if letters.count(letter) == 1)
@@ -169,7 +171,9 @@ def _lettered(equation: str, ranks: list[int]) -> tuple[list[str], str]:
     counts = [rank - len(term.replace("...", "")) for term, rank in zip(terms, ranks, strict=True)]
     widest = max(count for term, count in zip(terms, counts, strict=True) if "..." in term)
     names = "".join(free[:widest])
-    terms = [t.replace("...", names[widest - n :] if n > 0 else "") for t, n in zip(terms, counts, strict=True)]
+    terms = [
+        t.replace("...", names[widest - n :] if n > 0 else "") for t, n in zip(terms, counts, strict=True)
+    ]
     return terms, output.replace("...", names)
 
 
@@ -183,7 +187,9 @@ def _einsum_shape(*shapes: tuple, equation: str) -> tuple:
             before = sizes.get(letter)
             if None not in (before, size) and before != size and 1 not in (before, size):
                 raise ValueError(f"the axis {letter!r} of {equation!r} has the sizes {before} and {size}")
-            sizes[letter] = size if letter not in sizes or (before in (None, 1) and size is not None) else before
+            sizes[letter] = (
+                size if letter not in sizes or (before in (None, 1) and size is not None) else before
+            )
     return tuple(sizes[letter] for letter in output)
 
 
@@ -381,7 +387,9 @@ def k_batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
     x, y = _tensors(x, y)
     rank_x, rank_y = len(x.shape), len(y.shape)
     if rank_x < 2 or rank_y < 2:
-        raise ValueError(f"K.batch_dot: expected rank 2 or more, received {rank_x} and {rank_y}{at_user_location()}")
+        raise ValueError(
+            f"K.batch_dot: expected rank 2 or more, received {rank_x} and {rank_y}{at_user_location()}"
+        )
     if axes is None:
         axes = (rank_x - 1, rank_y - 1 if rank_y == 2 else rank_y - 2)
     first, second = (axes, axes) if isinstance(axes, int) else axes

@@ -208,7 +208,9 @@ def _ops_isfinite(x: Any) -> Any:
 
 
 @comparison("ops.isclose(x1,x2)")
-def isclose(xp: Any, x: Any, y: Any, *, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
+def isclose(
+    xp: Any, x: Any, y: Any, *, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Any:
     """Returns `abs(x1 - x2) <= atol + rtol * abs(x2)`; infinities are close to themselves.
 
     Args:

@@ -286,7 +286,7 @@ def _complex_dtype(kind: np.dtype, *_: Any) -> np.dtype:
     return _COMPLEX.get(kind, np.dtype(np.complex64))
 
 
-@op("complex dtypes.complex", shape=lambda x, y: broadcast(x, y), dtype=_complex_dtype)
+@op("complex dtypes.complex", shape=broadcast, dtype=_complex_dtype)
 def complex_(xp: Any, real: Any, imag: Any) -> Any:
     """Returns `real + i * imag`: complex64 of float32, complex128 of float64."""
     if real.dtype not in _COMPLEX:

@@ -53,7 +53,11 @@ l2_normalize.gradient(_l2_normalize_gradient)
 
 @export("norm linalg.norm")
 def norm(
-    tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: bool | None = None, name: str | None = None
+    tensor: Any,
+    ord: Any = "euclidean",
+    axis: Any = None,
+    keepdims: bool | None = None,
+    name: str | None = None,
 ) -> Any:
     """Returns the norm of vectors or matrices.
 
@@ -155,7 +159,9 @@ moments.gradient(_moments_gradient)
 
 
 @export("nn.moments")
-def nn_moments(x: Any, axes: Any, shift: Any = None, keepdims: bool = False, name: str | None = None) -> tuple:
+def nn_moments(
+    x: Any, axes: Any, shift: Any = None, keepdims: bool = False, name: str | None = None
+) -> tuple:
     """Returns the mean and the variance of `x` over `axes`.
 
     Args:
@@ -219,7 +225,9 @@ def clip_by_average_norm(t: Any, clip_norm: Any, name: str | None = None) -> Any
 
 def _present(t_list: Any, label: str) -> list:
     if isinstance(t_list, TensorLike | str) or not isinstance(t_list, Iterable):
-        raise TypeError(f"{label}: t_list should be a sequence of tensors, received {type(t_list)}{at_user_location()}")
+        raise TypeError(
+            f"{label}: t_list should be a sequence of tensors, received {type(t_list)}{at_user_location()}"
+        )
     return [None if t is None else t if isinstance(t, TensorLike) else convert_to_tensor(t) for t in t_list]
 
 

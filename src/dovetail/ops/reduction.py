@@ -69,10 +69,14 @@ def _centered(xp: Any, x: Any, axis: Axis) -> Any:
 
 def _variance(xp: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     if x.dtype.kind in "iub":
-        raise TypeError(f"expected floating-point or complex numbers, received {x.dtype}; use tf.cast(x, tf.float32)")
+        raise TypeError(
+            f"expected floating-point or complex numbers, received {x.dtype}; use tf.cast(x, tf.float32)"
+        )
     difference = _centered(xp, x, axis)
     if x.dtype.kind == "c":
-        return xp.mean(xp.square(xp.real(difference)) + xp.square(xp.imag(difference)), axis=axis, keepdims=keepdims)
+        return xp.mean(
+            xp.square(xp.real(difference)) + xp.square(xp.imag(difference)), axis=axis, keepdims=keepdims
+        )
     return xp.mean(xp.multiply(difference, difference), axis=axis, keepdims=keepdims)
 
 
@@ -88,7 +92,9 @@ def reduce_variance(xp: Any, input_tensor: Any, *, axis: Axis = None, keepdims: 
     return _variance(xp, input_tensor, axis, keepdims)
 
 
-@reduction("math.reduce_std", lambda g, y, x, axis: _variance_gradient(g / (y * 2.0), y, x, axis), dtype=real_dtype)
+@reduction(
+    "math.reduce_std", lambda g, y, x, axis: _variance_gradient(g / (y * 2.0), y, x, axis), dtype=real_dtype
+)
 def reduce_std(xp: Any, input_tensor: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Returns the standard deviation, the root of `reduce_variance`."""
     return xp.sqrt(_variance(xp, input_tensor, axis, keepdims))
@@ -102,9 +108,7 @@ def reduce_euclidean_norm(xp: Any, input_tensor: Any, *, axis: Axis = None, keep
     return xp.sqrt(xp.sum(squares, axis=axis, keepdims=keepdims)).astype(x.dtype)
 
 
-@reduction(
-    "reduce_logsumexp math.reduce_logsumexp", lambda g, y, x, axis: g * exp(x - y)
-)
+@reduction("reduce_logsumexp math.reduce_logsumexp", lambda g, y, x, axis: g * exp(x - y))
 def reduce_logsumexp(xp: Any, input_tensor: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Returns `log(sum(exp(x)))` over `axis`, without overflow."""
     x = input_tensor
@@ -272,7 +276,9 @@ cumprod.gradient(_cumprod_gradient)
 
 
 @op("math.cumulative_logsumexp", shape=lambda shape, **_: shape)
-def cumulative_logsumexp(xp: Any, x: Any, *, axis: int = 0, exclusive: bool = False, reverse: bool = False) -> Any:
+def cumulative_logsumexp(
+    xp: Any, x: Any, *, axis: int = 0, exclusive: bool = False, reverse: bool = False
+) -> Any:
     """Returns the running `log(sum(exp(x)))` along `axis`, without overflow.
 
     Args:

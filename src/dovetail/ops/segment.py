@@ -62,15 +62,20 @@ def unsorted_segment_min(xp: Any, data: Any, segment_ids: Any, *, num_segments: 
     return xp.segment_reduce("min", data, segment_ids, num_segments)
 
 
-@op("", same_dtype=0, differentiable=False, shape=lambda data, ids, num_segments: _count_shape(data, ids, num_segments))
+def _count_shape(data: tuple, ids: tuple, num_segments: int) -> tuple:
+    return (num_segments,) + (1,) * (len(data) - len(ids))
+
+
+@op(
+    "",
+    same_dtype=0,
+    differentiable=False,
+    shape=_count_shape,
+)
 def segment_count(xp: Any, data: Any, segment_ids: Any, *, num_segments: int) -> Any:
     """Returns how many rows each segment has, in the dtype of `data` and shaped to broadcast with the segments."""
     counts = xp.segment_reduce("sum", xp.ones(segment_ids.shape, data.dtype), segment_ids, num_segments)
     return xp.reshape(counts, _count_shape(data.shape, segment_ids.shape, num_segments))
-
-
-def _count_shape(data: tuple, ids: tuple, num_segments: int) -> tuple:
-    return (num_segments,) + (1,) * (len(data) - len(ids))
 
 
 @export("math.unsorted_segment_mean")
@@ -106,9 +111,7 @@ def _sorted_segment(name: str, unsorted: Any, zero_fill: bool = False) -> Any:
 
     label = f"tf.math.{name}"
     segment.__name__ = segment.__qualname__ = name
-    segment.__doc__ = (
-        f"Works as `tf.math.unsorted_{name}` for ids in ascending order, as many segments as the last id says."
-    )
+    segment.__doc__ = f"Works as `tf.math.unsorted_{name}`, for ids in ascending order."
     return export(f"math.{name}")(segment)
 
 
@@ -125,7 +128,9 @@ def _keras_segment(name: str, unsorted: Any) -> Any:
         return unsorted(data, segment_ids, num_segments=size)
 
     segment.__name__ = segment.__qualname__ = name
-    segment.__doc__ = f"Works as `tf.math.unsorted_{name}`; `sorted` promises ascending ids and changes nothing."
+    segment.__doc__ = (
+        f"Works as `tf.math.unsorted_{name}`; `sorted` promises ascending ids and changes nothing."
+    )
     return export(f"ops.{name}")(segment)
 
 
@@ -193,7 +198,9 @@ def bincount(
     Without `minlength == maxlength` the length depends on the values, so compiled functions run op by op.
     """
     if axis not in (None, 0, -1):
-        raise ValueError(f"tf.math.bincount: expected axis 0, -1 or None, received {axis}{at_user_location()}")
+        raise ValueError(
+            f"tf.math.bincount: expected axis 0, -1 or None, received {axis}{at_user_location()}"
+        )
     values = arr if isinstance(arr, TensorLike) else convert_to_tensor(arr)
     low, high = integer(minlength), integer(maxlength)
     size = low if low is not None and low == high else _num_segments(values, "tf.math.bincount")
@@ -227,11 +234,19 @@ def ops_bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool =
     dtype=lambda *_, dtype, **__: dtype,
 )
 def count_pairs(
-    xp: Any, labels: Any, predictions: Any, weights: Any = None, *, num_classes: int, dtype: DTypeLike = _INT32
+    xp: Any,
+    labels: Any,
+    predictions: Any,
+    weights: Any = None,
+    *,
+    num_classes: int,
+    dtype: DTypeLike = _INT32,
 ) -> Any:
     """Counts the pairs (label, prediction): rows are labels, columns predictions."""
     flat_labels, flat_predictions = (xp.reshape(t, (-1,)).astype(np.int64) for t in (labels, predictions))
-    amounts = xp.ones(flat_labels.shape, dtype) if weights is None else xp.reshape(weights, (-1,)).astype(dtype)
+    amounts = (
+        xp.ones(flat_labels.shape, dtype) if weights is None else xp.reshape(weights, (-1,)).astype(dtype)
+    )
     counts = xp.segment_reduce("sum", amounts, flat_labels * num_classes + flat_predictions, num_classes**2)
     return xp.reshape(counts, (num_classes, num_classes))
 

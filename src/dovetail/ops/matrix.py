@@ -1,0 +1,455 @@
+"""Matrices: diagonals and bands, determinants, inverses, decompositions, and the solving of linear systems.
+
+All work on batches: the axes before the last two are independent matrices.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from typing import Any
+
+import numpy as np
+
+from dovetail.base.errors import at_user_location
+from dovetail.ops.arithmetic import conj
+from dovetail.ops.attrs import Number, nested
+from dovetail.ops.families import op, reshape_to, unary, unbroadcast
+from dovetail.ops.linalg import matmul
+from dovetail.ops.math import log, real, real_dtype
+from dovetail.ops.reduction import reduce_sum
+from dovetail.ops.rules import broadcast
+from dovetail.ops.views import export
+
+LogMatrixDeterminant = namedtuple("LogMatrixDeterminant", ["sign", "log_abs_determinant"])
+_INT32 = np.dtype(np.int32)
+
+
+def _matrices(x: Any, square: bool = True) -> Any:
+    """Checks rank and dtype, and returns `x`."""
+    if x.dtype.kind not in "fc":
+        raise TypeError(
+            f"expected floating-point or complex numbers, received {x.dtype}; use tf.cast(x, tf.float32)"
+        )
+    if x.ndim < 2 or (square and x.shape[-1] != x.shape[-2]):
+        raise ValueError(f"expected {'square matrices' if square else 'matrices'}, received shape {x.shape}")
+    return x
+
+
+def _adjoint(xp: Any, x: Any) -> Any:
+    x = xp.swapaxes(x, -1, -2)
+    return xp.conj(x) if x.dtype.kind == "c" else x
+
+
+def _transposed(x: tuple, **_: Any) -> tuple:
+    return (*x[:-2], x[-1], x[-2])
+
+
+@op("linalg.adjoint", shape=_transposed)
+def adjoint(xp: Any, matrix: Any) -> Any:
+    """Returns the conjugate transpose of the matrices."""
+    return _adjoint(xp, matrix)
+
+
+adjoint.gradient(lambda g, y, x: adjoint(g))
+
+
+@export("linalg.matrix_transpose")
+def matrix_transpose(a: Any, name: str | None = "matrix_transpose", conjugate: bool = False) -> Any:
+    """Swaps the last two axes; with `conjugate`, conjugates as well."""
+    return adjoint(a) if conjugate else swapped(a)
+
+
+@op("", shape=_transposed)
+def swapped(xp: Any, x: Any) -> Any:
+    """Swaps the last two axes."""
+    return xp.swapaxes(x, -1, -2)
+
+
+swapped.gradient(lambda g, y, x: swapped(g))
+
+
+# ---- diagonals and bands -----------------------------------------------------------------------------------------
+
+
+def _length(rows: int | None, columns: int | None, k: int) -> int | None:
+    """Returns the length of the diagonal `k` places above the main one."""
+    if rows is None or columns is None:
+        return None
+    return max(min(rows + min(k, 0), columns - max(k, 0)), 0)
+
+
+def _places(length: int, k: int) -> tuple:
+    steps = np.arange(length)
+    return (Ellipsis, steps + max(-k, 0), steps + max(k, 0))
+
+
+def _diag_shape(d: tuple, k: int, rows: int, columns: int, **_: Any) -> tuple:
+    size = None if d[-1] is None else d[-1]
+    tall = rows if rows >= 0 else None if size is None else size + max(-k, 0)
+    wide = columns if columns >= 0 else None if size is None else size + max(k, 0)
+    return (*d[:-1], tall, wide)
+
+
+@op("", shape=_diag_shape)
+def diag_matrix(
+    xp: Any, diagonal: Any, *, k: int = 0, rows: int = -1, columns: int = -1, padding: Number = 0
+) -> Any:
+    """Returns matrices with `diagonal` on the diagonal `k`, `padding` elsewhere."""
+    shape = _diag_shape(diagonal.shape, k, rows, columns)
+    length = _length(shape[-2], shape[-1], k)
+    if length != diagonal.shape[-1]:
+        raise ValueError(f"diagonal {k} of {shape[-2]} x {shape[-1]} matrices has {length} elements")
+    return xp.index_set(xp.full(shape, padding, diagonal.dtype), _places(length, k), diagonal)
+
+
+diag_matrix.gradient(lambda g, y, x, k, rows, columns, padding: diagonal_of(g, k=k))
+
+
+@op("", shape=lambda x, k: (*x[:-2], _length(x[-2], x[-1], k)))
+def diagonal_of(xp: Any, x: Any, *, k: int = 0) -> Any:
+    """Returns the diagonal `k` of the matrices."""
+    return x[_places(_length(x.shape[-2], x.shape[-1], k), k)]
+
+
+diagonal_of.gradient(lambda g, y, x, k: with_diagonal(x * 0, g, k=k))
+
+
+@op("", shape=lambda x, diagonal, k: x)
+def with_diagonal(xp: Any, x: Any, diagonal: Any, *, k: int = 0) -> Any:
+    """Returns the matrices with the diagonal `k` replaced."""
+    length = _length(x.shape[-2], x.shape[-1], k)
+    if diagonal.shape[-1] != length:
+        raise ValueError(f"diagonal {k} has {length} elements, {diagonal.shape[-1]} were given")
+    return xp.index_set(x, _places(length, k), diagonal)
+
+
+with_diagonal.gradient(
+    lambda g, y, x, diagonal, k: with_diagonal(g, diagonal * 0, k=k),
+    lambda g, y, x, diagonal, k: diagonal_of(g, k=k),
+)
+
+
+def _one_diagonal(k: Any, label: str) -> int:
+    k = nested(k)
+    if isinstance(k, tuple):
+        if len(set(k)) > 1:
+            raise ValueError(f"{label}: k={k} names a band of diagonals; pass one number{at_user_location()}")
+        k = k[0]
+    return k
+
+
+@export("linalg.diag")
+def diag(
+    diagonal: Any,
+    name: str | None = "diag",
+    k: Any = 0,
+    num_rows: int = -1,
+    num_cols: int = -1,
+    padding_value: Any = 0,
+    align: str = "RIGHT_LEFT",
+) -> Any:
+    """Returns matrices with the given diagonal.
+
+    Args:
+        diagonal: tensor of shape (..., n).
+        k: which diagonal: 0 the main one, positive above it.
+        num_rows, num_cols: size of the matrices; -1: as small as possible.
+        padding_value: what stands elsewhere.
+        align: says how several diagonals are padded; one needs no padding.
+
+    Differs from TensorFlow: one diagonal at a time.
+    """
+    k = _one_diagonal(k, "tf.linalg.diag")
+    return diag_matrix(diagonal, k=k, rows=num_rows, columns=num_cols, padding=padding_value)
+
+
+@export("linalg.diag_part")
+def diag_part(
+    input: Any, name: str | None = "diag_part", k: Any = 0, padding_value: Any = 0, align: str = "RIGHT_LEFT"
+) -> Any:
+    """Returns the diagonal `k` of the matrices; `padding_value` and `align` are for several diagonals."""
+    return diagonal_of(input, k=_one_diagonal(k, "tf.linalg.diag_part"))
+
+
+@export("linalg.set_diag")
+def set_diag(
+    input: Any, diagonal: Any, name: str | None = "set_diag", k: Any = 0, align: str = "RIGHT_LEFT"
+) -> Any:
+    """Returns the matrices with the diagonal `k` replaced; `align` is for several diagonals."""
+    return with_diagonal(input, diagonal, k=_one_diagonal(k, "tf.linalg.set_diag"))
+
+
+@export("linalg.trace")
+def trace(x: Any, name: str | None = None) -> Any:
+    """Returns the sum of the main diagonal."""
+    return reduce_sum(diagonal_of(x), axis=-1)
+
+
+@op("linalg.band_part", shape=lambda x, **_: x)
+def band_part(xp: Any, input: Any, *, num_lower: int, num_upper: int) -> Any:
+    """Keeps `num_lower` diagonals below the main one and `num_upper` above it (-1: all), and sets the others to 0.
+
+    Example:
+        >>> tf.linalg.band_part(x, -1, 0)  # the lower triangle
+    """
+    rows, columns = np.arange(input.shape[-2])[:, None], np.arange(input.shape[-1])[None, :]
+    keep = np.ones(input.shape[-2:], bool)
+    if num_lower >= 0:
+        keep &= rows - columns <= num_lower
+    if num_upper >= 0:
+        keep &= columns - rows <= num_upper
+    return xp.where(keep, input, xp.zeros((), input.dtype))
+
+
+band_part.gradient(
+    lambda g, y, x, num_lower, num_upper: band_part(g, num_lower=num_lower, num_upper=num_upper)
+)
+
+
+@op("linalg.cross", shape=broadcast)
+def cross(xp: Any, a: Any, b: Any) -> Any:
+    """Returns the cross products of the vectors along the last axis, of size 3."""
+    if a.shape[-1] != 3 or b.shape[-1] != 3:
+        raise ValueError(f"expected vectors of 3 numbers, received shapes {a.shape} and {b.shape}")
+    return xp.cross(a, b)
+
+
+cross.gradient(
+    lambda g, y, a, b: unbroadcast(cross(b, g), a),
+    lambda g, y, a, b: unbroadcast(cross(g, a), b),
+)
+
+
+# ---- determinants and inverses -----------------------------------------------------------------------------------
+
+
+@op("linalg.det ops.det(x)", shape=lambda x: x[:-2])
+def matrix_determinant(xp: Any, input: Any) -> Any:
+    """Returns the determinants."""
+    return xp.linalg.det(_matrices(input))
+
+
+def _determinant_gradient(g: Any, y: Any, x: Any) -> Any:
+    factor = reshape_to(g * conj(y), shape=(*tuple(y.shape), 1, 1))
+    return factor * adjoint(matrix_inverse(x))
+
+
+matrix_determinant.gradient(_determinant_gradient)
+
+
+@op("", shape=lambda x: [x[:-2]] * 2, dtype=lambda kind: [kind, real_dtype(kind)])
+def sign_and_log_determinant(xp: Any, input: Any) -> Any:
+    """Returns the sign of the determinant and the logarithm of its absolute value."""
+    sign, value = xp.linalg.slogdet(_matrices(input))
+    return sign, value
+
+
+@export("linalg.slogdet ops.slogdet")
+def slogdet(input: Any, name: str | None = None) -> LogMatrixDeterminant:
+    """Returns `(sign, log_abs_determinant)`: determinants of large matrices overflow, their logarithms do not."""
+    return LogMatrixDeterminant(*sign_and_log_determinant(input))
+
+
+@export("linalg.logdet ops.logdet")
+def logdet(matrix: Any, name: str | None = None) -> Any:
+    """Returns the logarithm of the determinant of Hermitian positive-definite matrices."""
+    return reduce_sum(log(real(diagonal_of(cholesky(matrix)))), axis=-1) * 2
+
+
+@op("", shape=lambda x, **_: x)
+def matrix_inverse(xp: Any, input: Any, *, adjoint: bool = False) -> Any:
+    """Returns the inverses, of the conjugate transposes with `adjoint`."""
+    x = _matrices(input)
+    return xp.linalg.inv(_adjoint(xp, x) if adjoint else x)
+
+
+def _inverse_gradient(g: Any, y: Any, x: Any, adjoint: bool) -> Any:
+    if adjoint:
+        return -matmul(matmul(y, _flip(g)), y)
+    return -matmul(matmul(_flip(y), g), _flip(y))
+
+
+def _flip(x: Any) -> Any:
+    return adjoint(x)
+
+
+matrix_inverse.gradient(_inverse_gradient)
+
+
+@export("linalg.inv")
+def inv(input: Any, adjoint: bool = False, name: str | None = None) -> Any:
+    """Returns the inverses of the matrices, of their conjugate transposes with `adjoint`.
+
+    Raises:
+        InvalidArgumentError: a matrix has no inverse (on the host engine).
+    """
+    return matrix_inverse(input, adjoint=adjoint)
+
+
+@export("ops.inv")
+def ops_inv(x: Any) -> Any:
+    """Returns the inverses of the matrices."""
+    return matrix_inverse(x)
+
+
+@op("linalg.pinv(a,rcond)", shape=_transposed)
+def pinv(xp: Any, a: Any, *, rcond: float | None = None) -> Any:
+    """Returns the Moore-Penrose inverses.
+
+    Args:
+        a: matrices of shape (..., n, m).
+        rcond: singular values below `rcond` times the largest count as 0; None: `10 * max(n, m) * eps`.
+    """
+    _matrices(a, square=False)
+    limit = 10 * max(a.shape[-2:]) * float(np.finfo(a.dtype).eps) if rcond is None else rcond
+    return xp.linalg.pinv(a, rcond=limit)
+
+
+@export("ops.pinv")
+def ops_pinv(x: Any, rcond: Any = None) -> Any:
+    """Returns the Moore-Penrose inverses."""
+    return pinv(x, rcond=rcond)
+
+
+@unary("linalg.expm(input)")
+def matrix_exponential(xp: Any, x: Any) -> Any:
+    """Returns the matrix exponentials."""
+    return xp.expm(_matrices(x))
+
+
+@op(
+    "linalg.matrix_rank ops.matrix_rank(x)",
+    shape=lambda x, tol: x[:-2],
+    dtype=lambda *_, **__: _INT32,
+    differentiable=False,
+)
+def matrix_rank(xp: Any, a: Any, *, tol: float | None = None) -> Any:
+    """Returns the number of singular values above `tol` (None: the largest times `max(n, m) * eps`)."""
+    values = xp.linalg.svd(_matrices(a, square=False), compute_uv=False)
+    if tol is None:
+        eps = float(np.finfo(a.dtype).eps)
+        limit = xp.max(values, axis=-1, keepdims=True) * values.dtype.type(eps * max(a.shape[-2:]))
+    else:
+        limit = values.dtype.type(tol)
+    return xp.sum((values > limit).astype(_INT32), axis=-1)
+
+
+# ---- decompositions ----------------------------------------------------------------------------------------------
+
+
+@op("linalg.cholesky", shape=lambda x: x)
+def cholesky(xp: Any, input: Any) -> Any:
+    """Returns the lower triangular `l` with `l @ adjoint(l) = input`, for Hermitian positive-definite matrices.
+
+    Raises:
+        InvalidArgumentError: a matrix is not positive-definite (on the host engine; NaN on XLA).
+    """
+    return xp.linalg.cholesky(_matrices(input))
+
+
+@export("ops.cholesky")
+def ops_cholesky(x: Any, upper: bool = False) -> Any:
+    """Returns the lower triangular Cholesky factor, the upper one with `upper`."""
+    return adjoint(cholesky(x)) if upper else cholesky(x)
+
+
+def _qr_shape(x: tuple, full_matrices: bool) -> list:
+    rows, columns = x[-2], x[-1]
+    small = None if rows is None or columns is None else min(rows, columns)
+    return [(*x[:-1], rows if full_matrices else small), (*x[:-2], rows if full_matrices else small, columns)]
+
+
+@op("linalg.qr", shape=_qr_shape)
+def qr(xp: Any, input: Any, *, full_matrices: bool = False) -> Any:
+    """Returns `(q, r)` with `input = q @ r`, the columns of `q` orthonormal, `r` upper triangular."""
+    return tuple(
+        xp.linalg.qr(_matrices(input, square=False), mode="complete" if full_matrices else "reduced")
+    )
+
+
+@export("ops.qr")
+def ops_qr(x: Any, mode: str = "reduced") -> Any:
+    """Returns `(q, r)`; `mode` is "reduced" or "complete"."""
+    if mode not in ("reduced", "complete"):
+        raise ValueError(
+            f"keras.ops.qr: mode must be 'reduced' or 'complete', received {mode!r}{at_user_location()}"
+        )
+    return qr(x, full_matrices=mode == "complete")
+
+
+def _svd_shape(x: tuple, full_matrices: bool) -> list:
+    rows, columns = x[-2], x[-1]
+    small = None if rows is None or columns is None else min(rows, columns)
+    wide = (rows, columns) if full_matrices else (small, small)
+    return [(*x[:-2], small), (*x[:-1], wide[0]), (*x[:-2], columns, wide[1])]
+
+
+@op("", shape=_svd_shape, dtype=lambda kind, **_: [real_dtype(kind), kind, kind])
+def singular_decomposition(xp: Any, x: Any, *, full_matrices: bool = False) -> Any:
+    """Returns singular values, left and right singular vectors (as columns)."""
+    u, s, vh = xp.linalg.svd(_matrices(x, square=False), full_matrices=full_matrices)
+    return s, u, _adjoint(xp, vh)
+
+
+@op("", shape=lambda x: _svd_shape(x, False)[0], dtype=real_dtype)
+def singular_values(xp: Any, x: Any) -> Any:
+    """Returns the singular values in descending order."""
+    return xp.linalg.svd(_matrices(x, square=False), compute_uv=False)
+
+
+@export("linalg.svd")
+def svd(tensor: Any, full_matrices: bool = False, compute_uv: bool = True, name: str | None = None) -> Any:
+    """Returns `(s, u, v)` with `tensor = u @ diag(s) @ adjoint(v)`, or only the singular values `s`."""
+    return (
+        singular_decomposition(tensor, full_matrices=full_matrices) if compute_uv else singular_values(tensor)
+    )
+
+
+@export("ops.svd")
+def ops_svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
+    """Returns `(u, s, vh)` with `x = u @ diag(s) @ vh`, or only the singular values."""
+    if not compute_uv:
+        return singular_values(x)
+    s, u, v = singular_decomposition(x, full_matrices=full_matrices)
+    return u, s, adjoint(v)
+
+
+@op("", shape=lambda x: [x[:-1], x], dtype=lambda kind: [real_dtype(kind), kind])
+def hermitian_eigenpairs(xp: Any, x: Any) -> Any:
+    """Returns eigenvalues in ascending order and eigenvectors (as columns) of Hermitian matrices."""
+    return tuple(xp.linalg.eigh(_matrices(x)))
+
+
+@export("linalg.eigh ops.eigh")
+def eigh(tensor: Any, name: str | None = None) -> tuple:
+    """Returns `(e, v)`: eigenvalues in ascending order and eigenvectors (as columns) of Hermitian matrices."""
+    return hermitian_eigenpairs(tensor)
+
+
+@op("linalg.eigvalsh(tensor)", shape=lambda x: x[:-1], dtype=real_dtype)
+def eigvalsh(xp: Any, x: Any) -> Any:
+    """Returns the eigenvalues of Hermitian matrices in ascending order."""
+    return xp.linalg.eigvalsh(_matrices(x))
+
+
+def _complex_of(kind: np.dtype) -> np.dtype:
+    return np.dtype(np.complex64) if kind in (np.float32, np.complex64) else np.dtype(np.complex128)
+
+
+@op("", shape=lambda x: [x[:-1], x], dtype=lambda kind: [_complex_of(kind)] * 2)
+def eigenpairs(xp: Any, x: Any) -> Any:
+    """Returns eigenvalues and eigenvectors (as columns), complex."""
+    values, vectors = xp.linalg.eig(_matrices(x))
+    return values.astype(_complex_of(x.dtype)), vectors.astype(_complex_of(x.dtype))
+
+
+@export("linalg.eig eig ops.eig")
+def eig(tensor: Any, name: str | None = None) -> tuple:
+    """Returns `(e, v)`: complex eigenvalues in no particular order, and eigenvectors (as columns)."""
+    return eigenpairs(tensor)
+
+
+@export("linalg.eigvals eigvals")
+def eigvals(tensor: Any, name: str | None = None) -> Any:
+    """Returns the complex eigenvalues in no particular order."""
+    return eigenpairs(tensor)[0]
