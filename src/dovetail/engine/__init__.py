@@ -33,10 +33,12 @@ def xla(reason: str = "this computation") -> Any:
             f"{reason} needs the XLA engine, and the engine is forced to 'host'. "
             "Unset DOVETAIL_ENGINE, or set dovetail.base.settings.settings.engine = 'auto'."
         )
+    door = xla
     try:
         module = importlib.import_module("dovetail.engine.xla")
     except ImportError as error:
         raise EngineUnavailableError(f"{reason} needs JAX: pip install jax ({error})") from error
+    globals()["xla"] = door  # the import has put the module under this name
     _LOADED.append(module)
     return module
 
@@ -51,6 +53,12 @@ def loops() -> Any:
     """Returns `engine/loops.py`: compiled branches and loops."""
     xla("control flow")
     return importlib.import_module("dovetail.engine.loops")
+
+
+def profiling() -> Any:
+    """Returns `engine/profiling.py`: traces of what runs."""
+    xla("profiling")
+    return importlib.import_module("dovetail.engine.profiling")
 
 
 def loaded_xla() -> Any:
@@ -73,4 +81,15 @@ def describe_devices() -> list[dict]:
     return xla("listing the devices").describe_devices() if uses_xla() else []
 
 
-__all__ = ["EngineUnavailableError", "describe_devices", "host", "is_tracer", "jax_private_module", "loaded_xla", "loops", "uses_xla", "xla"]
+__all__ = [
+    "EngineUnavailableError",
+    "describe_devices",
+    "host",
+    "is_tracer",
+    "jax_private_module",
+    "loaded_xla",
+    "loops",
+    "profiling",
+    "uses_xla",
+    "xla",
+]

@@ -10,15 +10,25 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-from jax._src import core, source_info_util
+from jax._src import core, source_info_util, xla_bridge
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 _COMPLEX_CONTROL = frozenset({"conv_general_dilated"})
 
 
+def backends_started() -> bool:
+    """True when JAX has started a backend, so that its setup can no longer change."""
+    return xla_bridge.backends_are_initialized()
+
+
 def current_trace() -> Any:
     """Returns the innermost trace of this thread."""
     return core.trace_ctx.trace
+
+
+def in_trace() -> bool:
+    """True while something is being traced in this thread."""
+    return not core.trace_state_clean()
 
 
 def new_argument(trace: Any, value: Any) -> Any:
