@@ -1,0 +1,112 @@
+"""Optimizers: rules that update variables from gradients."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from dovetail.base.errors import at_user_location
+from dovetail.keras.optimizers import schedules
+from dovetail.keras.optimizers.adafactor import Adafactor
+from dovetail.keras.optimizers.adagrad import Adadelta, Adagrad, Ftrl
+from dovetail.keras.optimizers.adam import Adam, Adamax, AdamW, Lamb, Nadam
+from dovetail.keras.optimizers.lion import Lion
+from dovetail.keras.optimizers.loss_scale_optimizer import LossScaleOptimizer
+from dovetail.keras.optimizers.optimizer import Optimizer
+from dovetail.keras.optimizers.rmsprop import RMSprop
+from dovetail.keras.optimizers.sgd import SGD
+from dovetail.keras.registration import own
+from dovetail.keras.serialization import (
+    deserialize_keras_object,
+    get_registered_object,
+    serialize_keras_object,
+    unknown,
+)
+
+_OBJECTS = own(
+    "keras.optimizers",
+    [
+        *(Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Ftrl, Lamb, Lion, LossScaleOptimizer, Nadam, Optimizer),
+        *(RMSprop, SGD),
+    ],
+)
+_BY_LOWER_NAME = {name.lower(): kind for name, kind in _OBJECTS.items() if kind is not Optimizer}
+
+
+def serialize(optimizer: Optimizer, use_legacy_format: bool = False) -> dict[str, Any]:
+    """Returns the config of an optimizer; `use_legacy_format`: without the module, as Keras 2 wrote it."""
+    if use_legacy_format:
+        return {"class_name": type(optimizer).__name__, "config": optimizer.get_config()}
+    return serialize_keras_object(optimizer)
+
+
+def deserialize(
+    config: dict[str, Any], custom_objects: dict[str, Any] | None = None, use_legacy_format: bool = False
+) -> Optimizer:
+    """Returns the optimizer that a config of Keras 2 or 3 describes; its class may be written in lower case.
+
+    Raises:
+        ValueError: the config names no known optimizer.
+    """
+    found = _BY_LOWER_NAME.get(str(config.get("class_name")).lower())
+    if found is not None and get_registered_object(config["class_name"], custom_objects) is None:
+        config = config | {"class_name": found.__name__, "registered_name": None, "module": "keras.optimizers"}
+    return deserialize_keras_object(
+        config, custom_objects, module_objects=_OBJECTS, printable_module_name="optimizer"
+    )
+
+
+def get(identifier: Any, use_legacy_optimizer: bool = False, **kwargs: Any) -> Any:
+    """Returns the optimizer for a name, a config, a class or an instance.
+
+    Args:
+        identifier: such as "adam"; None gives None.
+        use_legacy_optimizer: accepted; there is one implementation of each.
+        kwargs: arguments for the optimizer that a name or class stands for.
+
+    Raises:
+        ValueError: an unknown name (the nearest one is in the message), or not an optimizer at all.
+
+    Example:
+        >>> keras.optimizers.get("rmsprop").rho
+        0.9
+    """
+    if identifier is None or isinstance(identifier, Optimizer):
+        return identifier
+    if isinstance(identifier, dict):
+        return deserialize(identifier)
+    if isinstance(identifier, str):
+        found = get_registered_object(identifier) or _BY_LOWER_NAME.get(identifier.lower())
+        if found is None:
+            raise unknown(identifier, "optimizer", _OBJECTS)
+        identifier = found
+    if inspect.isclass(identifier) and issubclass(identifier, Optimizer):
+        return identifier(**kwargs)
+    if hasattr(identifier, "apply_gradients") and not inspect.isclass(identifier):
+        return identifier
+    raise ValueError(
+        "expected an optimizer (a name, a config, an Optimizer class or an instance), received "
+        f"{identifier!r:.80}{at_user_location()}"
+    )
+
+
+__all__ = [
+    "SGD",
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Ftrl",
+    "Lamb",
+    "Lion",
+    "LossScaleOptimizer",
+    "Nadam",
+    "Optimizer",
+    "RMSprop",
+    "deserialize",
+    "get",
+    "schedules",
+    "serialize",
+]

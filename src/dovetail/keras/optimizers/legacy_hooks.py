@@ -1,0 +1,133 @@
+"""The protected methods by which optimizers were written for tf.keras before 2.11.
+
+    class MySGD(tf.keras.optimizers.Optimizer):
+        def __init__(self, learning_rate=0.01, name="MySGD", **kwargs):
+            super().__init__(name, **kwargs)
+            self._set_hyper("learning_rate", learning_rate)
+        def _create_slots(self, var_list):
+            for var in var_list:
+                self.add_slot(var, "m")
+        def _resource_apply_dense(self, grad, var, apply_state=None):
+            ...
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dovetail.base.errors import at_user_location, suggest
+from dovetail.ops import arithmetic
+from dovetail.tensor import dtype as dt
+from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.tensor import TensorLike
+
+# What tf.keras called the slots that Keras 3 gives longer names.
+_SLOT_NAMES = {"m": "momentum", "v": "velocity", "vhat": "velocity_hat", "rms": "velocity", "mg": "average_gradient"}
+
+
+class LegacyHooks:
+    """Mixin of Optimizer: hyperparameters and slots by name, and the rule on one variable."""
+
+    _HAS_AGGREGATE_GRAD = True
+    _use_locking = False
+
+    def _set_hyper(self, name: str, value: Any) -> None:
+        """Notes a hyperparameter: a number, tensor, function without arguments, or (the learning rate) a schedule."""
+        if name == "learning_rate":
+            self._use_learning_rate(value)  # type: ignore[attr-defined]
+        elif name == "decay":
+            self._initial_decay = float(value)
+        else:
+            self._hyper[name] = value  # type: ignore[attr-defined]
+
+    def _get_hyper(self, name: str, dtype: Any = None) -> Any:
+        """Returns a hyperparameter, as a tensor of `dtype` when one is given."""
+        if name == "learning_rate":
+            value = self._learning_rate  # type: ignore[attr-defined]
+        elif name == "decay":
+            value = self._initial_decay
+        elif name in self._hyper:  # type: ignore[attr-defined]
+            value = self._hyper[name]  # type: ignore[attr-defined]
+            value = value() if callable(value) and not isinstance(value, TensorLike) else value
+        elif name in vars(self):
+            value = vars(self)[name]
+        else:
+            known = ["learning_rate", "decay", *self._hyper]  # type: ignore[attr-defined]
+            raise AttributeError(
+                f"{type(self).__name__}: no hyperparameter {name!r}.{suggest(name, known)} "
+                f"Set it with _set_hyper({name!r}, value) in __init__{at_user_location()}"
+            )
+        if dtype is None or callable(value):
+            return value
+        if not isinstance(value, TensorLike):
+            return convert_to_tensor(np.asarray(value, dt.numpy_dtype(dtype)))
+        return arithmetic.cast(value, dtype=dt.numpy_dtype(dtype))
+
+    def _serialize_hyperparameter(self, name: Any) -> Any:
+        """Returns a hyperparameter for `get_config`."""
+        if name == "learning_rate" or not isinstance(name, str):
+            return self._learning_rate_config()  # type: ignore[attr-defined]
+        value = self._get_hyper(name)
+        return value.numpy().item() if isinstance(value, TensorLike) else value
+
+    def _decayed_lr(self, dtype: Any = "float32") -> Any:
+        """Returns the learning rate of this step: the schedule's, with `decay`."""
+        return arithmetic.cast(self._current_rate(), dtype=dt.numpy_dtype(dtype))  # type: ignore[attr-defined]
+
+    def _create_slots(self, var_list: list) -> None:
+        """Override to call `add_slot` for each variable."""
+
+    def add_slot(self, var: Any, slot_name: str, initializer: Any = "zeros", shape: Any = None) -> Any:
+        """Creates the state `slot_name` of a variable, once, and returns it."""
+        key = (var._unique_id, slot_name)
+        found = self._named_slots.get(key)  # type: ignore[attr-defined]
+        if found is None:
+            found = self.add_variable_from_reference(  # type: ignore[attr-defined]
+                var, slot_name, initializer=initializer, shape=shape
+            )
+            self._named_slots[key] = found  # type: ignore[attr-defined]
+        return found
+
+    def get_slot(self, var: Any, slot_name: str) -> Any:
+        """Returns the state `slot_name` of a variable ("m" and "v" are the names of old, "momentum" Keras 3's)."""
+        found = self._named_slots.get((var._unique_id, slot_name))  # type: ignore[attr-defined]
+        if found is not None:
+            return found
+        lists = self._slot_lists  # type: ignore[attr-defined]
+        name = slot_name if slot_name in lists else _SLOT_NAMES.get(slot_name, slot_name)
+        index = self._trainable_variables_indices.get(var._unique_id)  # type: ignore[attr-defined]
+        if name in lists and index is not None:
+            return lists[name][index]
+        raise KeyError(
+            f"{type(self).__name__}: no slot {slot_name!r} for the variable {var.name}."
+            f"{suggest(slot_name, [*lists, *(slot for _, slot in self._named_slots)])}"  # type: ignore[attr-defined]
+            f"{at_user_location()}"
+        )
+
+    def get_slot_names(self) -> list[str]:
+        """Returns the names of all slots."""
+        named = dict.fromkeys(slot for _, slot in self._named_slots)  # type: ignore[attr-defined]
+        return [*self._slot_lists, *named]  # type: ignore[attr-defined]
+
+    def _prepare(self, var_list: list) -> dict:
+        """Returns what `_prepare_local` notes for each (device, dtype) of the variables."""
+        apply_state: dict = {}
+        for key in {(var.device, var.dtype.base_dtype) for var in var_list}:
+            apply_state[key] = {}
+            self._prepare_local(*key, apply_state)
+        return apply_state
+
+    def _prepare_local(self, var_device: str, var_dtype: Any, apply_state: dict) -> None:
+        """Notes the learning rate as "lr_t"; overrides add their own."""
+        apply_state.setdefault((var_device, var_dtype), {})["lr_t"] = self._decayed_lr(var_dtype)
+
+    def _fallback_apply_state(self, var_device: str, var_dtype: Any) -> dict:
+        apply_state: dict = {(var_device, var_dtype): {}}
+        self._prepare_local(var_device, var_dtype, apply_state)
+        return apply_state[(var_device, var_dtype)]
+
+    def _resource_apply_dense(self, grad: Any, var: Any, apply_state: Any = None) -> Any:
+        """Applies the built-in rule to one variable; overrides call it through `super()`."""
+        return self.update_step(grad, var, self._decayed_lr(var.dtype))  # type: ignore[attr-defined]

@@ -1,0 +1,56 @@
+"""Learning rate schedules: functions from the step to the learning rate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail.keras.optimizers.schedules.cosine import CosineDecay, CosineDecayRestarts
+from dovetail.keras.optimizers.schedules.decays import (
+    ExponentialDecay,
+    InverseTimeDecay,
+    PiecewiseConstantDecay,
+    PolynomialDecay,
+)
+from dovetail.keras.optimizers.schedules.schedule import LearningRateSchedule
+from dovetail.keras.registration import own
+from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
+
+_OBJECTS = own(
+    "keras.optimizers.schedules",
+    [
+        *(CosineDecay, CosineDecayRestarts, ExponentialDecay, InverseTimeDecay),
+        *(LearningRateSchedule, PiecewiseConstantDecay, PolynomialDecay),
+    ],
+)
+
+
+def serialize(learning_rate_schedule: LearningRateSchedule) -> dict:
+    """Returns the config of a schedule, for `deserialize`."""
+    return serialize_keras_object(learning_rate_schedule)
+
+
+def deserialize(config: dict, custom_objects: dict[str, Any] | None = None) -> LearningRateSchedule:
+    """Returns the schedule that a config describes.
+
+    Raises:
+        ValueError: the config names no known schedule.
+    """
+    return deserialize_keras_object(
+        config,
+        custom_objects=custom_objects,
+        module_objects=_OBJECTS,
+        printable_module_name="learning rate schedule",
+    )
+
+
+__all__ = [
+    "CosineDecay",
+    "CosineDecayRestarts",
+    "ExponentialDecay",
+    "InverseTimeDecay",
+    "LearningRateSchedule",
+    "PiecewiseConstantDecay",
+    "PolynomialDecay",
+    "deserialize",
+    "serialize",
+]

@@ -1,0 +1,352 @@
+"""The state of an optimizer as variables: created when they are first needed, named and ordered as in Keras 3."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from dovetail.base.errors import at_user_location
+from dovetail.base.settings import settings
+from dovetail.keras import initializers
+from dovetail.keras.optimizers.checks import label
+from dovetail.tensor import dtype as dt
+from dovetail.tensor.tensor import Tensor, TensorLike
+from dovetail.tensor.variable import Variable
+
+
+class VariableList(list):
+    """A list of variables.  Callable, because tf.keras spells `optimizer.variables()` and Keras `optimizer.variables`."""
+
+    def __call__(self) -> VariableList:
+        return self
+
+
+class Store:
+    """Mixin of Optimizer: its variables, their creation, and their values as weights."""
+
+    name: str
+    slot_attributes: dict[str, str]
+
+    def _start_store(self) -> None:
+        self._own_variables: list[Variable] = []
+        self._trainable_variables: list[Variable] = []
+        self._trainable_variables_indices: dict[int, int] = {}
+        self._slot_lists: dict[str, list[Variable]] = {}
+        self._shared: list[Variable] = []
+        self._averages: dict[int, Variable] = {}
+        self._gradient_sums: dict[int, Variable] = {}
+        self._named_slots: dict[tuple[int, str], Variable] = {}
+        self._hyper: dict[str, Any] = {}
+        self._undecayed_ids: set[int] = set()
+        self._undecayed_pattern: re.Pattern | None = None
+        self.built = False
+        self._iterations = self._new_variable(np.zeros((), np.int64), "iteration")
+
+    # ---- what there is
+
+    @property
+    def iterations(self) -> Any:
+        """Number of steps done, an int64 variable (with gradient accumulation: the number of updates, a tensor)."""
+        steps = getattr(self, "gradient_accumulation_steps", None)
+        return self._iterations // steps if steps else self._iterations
+
+    @iterations.setter
+    def iterations(self, variable: Variable) -> None:
+        if not isinstance(variable, Variable):
+            raise TypeError(
+                f"{self.name}.iterations: expected a Variable, received {type(variable).__name__}. To set the count, "
+                f"write optimizer.iterations.assign(value){at_user_location()}"
+            )
+        self._own_variables = [variable if v is self._iterations else v for v in self._own_variables]
+        self._iterations = variable
+
+    @property
+    def variables(self) -> VariableList:
+        """All variables of the optimizer: iterations, learning rate, then the state of each variable."""
+        return VariableList(self._own_variables)
+
+    @property
+    def weights(self) -> VariableList:
+        """The same as `variables`."""
+        return self.variables
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Returns the values of `variables`."""
+        return [np.array(variable._plain()._value) for variable in self.variables]
+
+    def set_weights(self, weights: list) -> None:
+        """Assigns to `variables`, in order.
+
+        Raises:
+            ValueError: the optimizer has not been built, or a number or shape of weights does not fit.
+        """
+        if not self.built:
+            raise ValueError(
+                f"{self.name}.set_weights: the optimizer has no state yet; call optimizer.build(variables) first"
+                f"{at_user_location()}"
+            )
+        variables = self.variables
+        if len(weights) != len(variables):
+            raise ValueError(
+                f"{self.name}.set_weights: expected {len(variables)} arrays ({', '.join(v.name for v in variables)}), "
+                f"received {len(weights)}{at_user_location()}"
+            )
+        for variable, weight in zip(variables, weights):
+            if tuple(np.shape(weight)) != tuple(variable.shape):
+                raise ValueError(
+                    f"{self.name}.set_weights: {label(variable)} has shape {tuple(variable.shape)}, received "
+                    f"{tuple(np.shape(weight))}{at_user_location()}"
+                )
+        for variable, weight in zip(variables, weights):
+            variable.assign(weight)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Writes the values into `store[index]`, for weights files."""
+        for index, variable in enumerate(self.variables):
+            store[str(index)] = np.asarray(variable._plain()._value)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Reads what `save_own_variables` wrote; warns and reads nothing when the number of variables differs."""
+        variables = self.variables
+        if len(store.keys()) != len(variables):
+            warnings.warn(
+                f"{self.name}: its saved state has {len(store.keys())} variables, it has {len(variables)}; the state is "
+                f"not loaded.{'' if self.built else ' It has not been built: call optimizer.build(variables) first.'}",
+                stacklevel=2,
+            )
+            return
+        for index, variable in enumerate(variables):
+            variable.assign(np.asarray(store[str(index)]))
+
+    # ---- creating it
+
+    def build(self, variables: Iterable) -> None:
+        """Creates the state of the variables that have none yet."""
+        new = [v for v in {id(v): v for v in variables}.values() if not self._knows(v)]
+        for variable in new:
+            self._trainable_variables_indices[self._var_key(variable)] = len(self._trainable_variables)
+            self._trainable_variables.append(variable)
+        self._create_state(new)
+        self.built = True
+
+    def _create_state(self, variables: list) -> None:
+        if self.use_ema:  # type: ignore[attr-defined]
+            for variable in variables:
+                key = self._var_key(variable)
+                self._averages[key] = self._slot_variable(variable, "average", _current_value(variable))
+        if self.gradient_accumulation_steps:  # type: ignore[attr-defined]
+            for variable in variables:
+                zeros = np.zeros(variable._held._value.shape, variable._numpy_dtype)
+                self._gradient_sums[self._var_key(variable)] = self._slot_variable(
+                    variable, "gradient_accumulator", zeros
+                )
+        for group in self.slot_groups():  # type: ignore[attr-defined]
+            for variable in variables:
+                for name in group:
+                    self._add_slot(variable, name)
+        if not self._shared and variables:
+            arrays = self.new_shared(variables[0]._numpy_dtype)  # type: ignore[attr-defined]
+            self._shared = [self._new_variable(array, "variable") for array in arrays]
+        self._create_slots(variables)  # type: ignore[attr-defined]
+
+    def _add_slot(self, variable: Variable, name: str) -> None:
+        if name not in self._slot_lists:
+            self._slot_lists[name] = []
+            if name in self.slot_attributes:
+                object.__setattr__(self, self.slot_attributes[name], self._slot_lists[name])
+        shape = variable._held._value.shape
+        array = self.new_slot(name, shape, variable._numpy_dtype)  # type: ignore[attr-defined]
+        self._slot_lists[name].append(self._slot_variable(variable, name, array))
+
+    def _build_for(self, variables: list) -> None:
+        """Builds when there are variables without state.
+
+        Raises:
+            ValueError: they are new, and a user's `build` has made the state already.
+        """
+        unknown = [v for v in variables if not self._knows(v)]
+        if not unknown:
+            return
+        if self.built and type(self).build is not Store.build:
+            raise ValueError(
+                f"Unknown variable: {label(unknown[0])}. {self.name} was built for other variables; create a new "
+                f"optimizer, or call build() with all variables at first{at_user_location()}"
+            )
+        self.build(variables)
+        Store.build(self, variables)  # for a user's build() that does not call super().build()
+
+    def _knows(self, variable: Variable) -> bool:
+        return self._var_key(variable) in self._trainable_variables_indices
+
+    def _state_of(self, variable: Variable, names: list[str]) -> list[Variable]:
+        """Returns slots, moving average and accumulated gradient of a variable."""
+        index, key = self._get_variable_index(variable), self._var_key(variable)
+        found = [self._slot_lists[name][index] for name in names]
+        if self.use_ema:  # type: ignore[attr-defined]
+            found.append(self._averages[key])
+        if self.gradient_accumulation_steps:  # type: ignore[attr-defined]
+            found.append(self._gradient_sums[key])
+        return found
+
+    def _averages_of(self, variables: Iterable) -> list[Variable]:
+        variables = list(variables)
+        for variable in variables:
+            if self._var_key(variable) not in self._averages:
+                raise ValueError(
+                    f"{self.name}.finalize_variable_values: there is no average of {label(variable)}: the optimizer has "
+                    f"not updated it{at_user_location()}"
+                )
+        return [self._averages[self._var_key(variable)] for variable in variables]
+
+    def _free_variables(self) -> list[Variable]:
+        """Returns the variables that a user's rule created for itself."""
+        sorted_ones = [*self._shared, *self._averages.values(), *self._gradient_sums.values(), self._iterations]
+        for slots in self._slot_lists.values():
+            sorted_ones += slots
+        ids = {id(variable) for variable in sorted_ones} | {id(getattr(self, "_learning_rate", None))}
+        return [variable for variable in self._own_variables if id(variable) not in ids]
+
+    def _var_key(self, variable: Variable) -> int:
+        return variable._unique_id
+
+    def _get_variable_index(self, variable: Variable) -> int:
+        return self._trainable_variables_indices[self._var_key(variable)]
+
+    @property
+    def _index_dict(self) -> dict[int, int]:
+        """tf.keras' name of the table from `_var_key(variable)` to the position of its state."""
+        return self._trainable_variables_indices
+
+    def _slot_variable(self, reference: Variable, name: str, initial: Any) -> Variable:
+        path = getattr(reference, "path", None) or str(reference.name).replace(":0", "").replace(":", "_")
+        return self._new_variable(initial, f"{path.replace('/', '_')}_{name}")
+
+    def _new_variable(self, initial: Any, name: str, position: int | None = None) -> Variable:
+        variable = Variable(initial, trainable=False, name=name)
+        variable.path = f"{self.name}/{name}"
+        self._own_variables.insert(len(self._own_variables) if position is None else position, variable)
+        return variable
+
+    # ---- creating it in a user's `build`
+
+    def add_variable(
+        self,
+        shape: Any,
+        initializer: Any = "zeros",
+        dtype: Any = None,
+        aggregation: str | None = None,
+        layout: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """Creates a variable of the optimizer.
+
+        Args:
+            shape: sizes, all known.
+            initializer: initializer or its name, or the value.
+            dtype: `floatx` when None.
+            aggregation, layout: accepted for compatibility; variables are not distributed one by one.
+            name: name.
+        """
+        kind = dt.numpy_dtype("int64" if dtype in ("int", int) else dtype or settings.floatx)
+        return self._new_variable(_initial(initializer, tuple(shape), kind), name or "variable")
+
+    def add_weight(
+        self, name: str, shape: Any = (), dtype: Any = None, initializer: Any = "zeros", trainable: bool | None = None
+    ) -> Variable:
+        """Keras 2's name of `add_variable`; the state of an optimizer is never trainable."""
+        return self.add_variable(shape, initializer, dtype, name=name)
+
+    def add_variable_from_reference(
+        self,
+        reference_variable: Variable | None = None,
+        name: str | None = None,
+        initializer: Any = "zeros",
+        shape: Any = None,
+        model_variable: Variable | None = None,
+        variable_name: str | None = None,
+        initial_value: Any = None,
+    ) -> Variable:
+        """Creates a variable with the shape and dtype of another.
+
+        Args:
+            reference_variable: the other one; tf.keras' keyword is `model_variable`.
+            name: ending of the name; tf.keras' keyword is `variable_name`.
+            initializer: initializer or its name, or the value; tf.keras' keyword for a value is `initial_value`.
+            shape: another shape.
+        """
+        reference = reference_variable if reference_variable is not None else model_variable
+        if reference is None:
+            raise TypeError(f"add_variable_from_reference: pass reference_variable{at_user_location()}")
+        sizes = tuple(reference._held._value.shape) if shape is None else tuple(shape)
+        initial = _initial(initializer if initial_value is None else initial_value, sizes, reference._numpy_dtype)
+        return self._slot_variable(reference, name or variable_name or "var", initial)
+
+    def add_optimizer_variables(self, trainable_variables: list, name: Any, initializer: Any = "zeros") -> Any:
+        """Creates one variable (or, for several names, one each) like each of the given ones.
+
+        Returns:
+            a list of variables, or a tuple of lists when `name` is a list.
+        """
+        names = [name] if isinstance(name, str) else list(name)
+        given = initializer if isinstance(initializer, list | tuple) else [initializer] * len(names)
+        if len(given) != len(names):
+            raise ValueError(
+                f"add_optimizer_variables: {len(names)} names and {len(given)} initializers{at_user_location()}"
+            )
+        made: tuple[list, ...] = tuple([] for _ in names)
+        for variable in trainable_variables:
+            for target, ending, first in zip(made, names, given):
+                target.append(self.add_variable_from_reference(variable, ending, first))
+        return made[0] if isinstance(name, str) else made
+
+    # ---- assigning in a user's rule
+
+    def assign(self, variable: Variable, value: Any) -> None:
+        variable.assign(value)
+
+    def assign_add(self, variable: Variable, value: Any) -> None:
+        variable.assign_add(value)
+
+    def assign_sub(self, variable: Variable, value: Any) -> None:
+        variable.assign_sub(value)
+
+    # ---- weight decay
+
+    def exclude_from_weight_decay(self, var_list: Iterable | None = None, var_names: Iterable | None = None) -> None:
+        """Switches weight decay off for some variables.
+
+        Args:
+            var_list: the variables.
+            var_names: regular expressions; variables in whose name or path one is found.
+        """
+        self._undecayed_ids = {self._var_key(variable) for variable in var_list or ()}
+        names = sorted(set(var_names or ()))
+        self._undecayed_pattern = re.compile("|".join(names)) if names else None
+        self._forget_plans()  # type: ignore[attr-defined]
+
+    def _use_weight_decay(self, variable: Variable) -> bool:
+        if self._var_key(variable) in self._undecayed_ids:
+            return False
+        pattern = self._undecayed_pattern
+        return pattern is None or not (pattern.search(variable.name) or pattern.search(label(variable)))
+
+
+def _current_value(variable: Variable) -> np.ndarray:
+    """Returns a copy of what the variable holds outside of any trace."""
+    return np.array(variable._held._value)
+
+
+def _initial(initializer: Any, shape: tuple, dtype: np.dtype) -> Any:
+    """Returns the initial value of a variable, or a function that makes it."""
+    if initializer is None or initializer in ("zeros", "ones") and isinstance(initializer, str):
+        return np.full(shape, 1 if initializer == "ones" else 0, dtype)
+    if isinstance(initializer, TensorLike | np.ndarray | np.generic | int | float):
+        if isinstance(initializer, TensorLike):
+            return initializer if isinstance(initializer, Tensor) else initializer._plain()
+        return np.broadcast_to(np.asarray(initializer, dtype), shape)
+    function = initializers.get(initializer)
+    return lambda: function(shape, dtype=dt.from_numpy(dtype))
