@@ -1,0 +1,61 @@
+"""Keras on Dovetail: layers, models, losses, metrics, optimizers, callbacks.
+
+Submodules are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import Any
+
+from dovetail.base.errors import suggest
+
+__version__ = "3.15.0"
+
+_SUBMODULES = frozenset(
+    {
+        *("activations", "backend", "callbacks", "config", "constraints", "initializers", "layers", "losses"),
+        *("metrics", "mixed_precision", "models", "ops", "optimizers", "random", "regularizers", "saving", "utils"),
+        *("datasets", "preprocessing", "applications", "experimental", "export", "distribution", "dtype_policies"),
+        *("tree", "wrappers", "estimator", "visualization", "quantizers", "legacy"),
+    }
+)
+_NAMES = {
+    "Input": "layers",
+    "InputSpec": "layers",
+    "Layer": "layers",
+    "Functional": "models",
+    "Model": "models",
+    "Sequential": "models",
+    "Loss": "losses",
+    "Metric": "metrics",
+    "Optimizer": "optimizers",
+    "Initializer": "initializers",
+    "Regularizer": "regularizers",
+    "Constraint": "constraints",
+    "DTypePolicy": "mixed_precision",
+    "KerasTensor": "layers",
+    "Variable": "layers",
+}
+
+__all__ = sorted({*_SUBMODULES, *_NAMES, "version"})  # noqa: PLE0605, PLE0604
+
+
+def version() -> str:
+    """Returns the version of the Keras API that this follows."""
+    return __version__
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        value = getattr(importlib.import_module(f"dovetail.keras.{_NAMES[name]}"), name)
+        globals()[name] = value
+        return value
+    if name in _SUBMODULES and importlib.util.find_spec(f"dovetail.keras.{name}") is not None:
+        return importlib.import_module(f"dovetail.keras.{name}")
+    raise AttributeError(f"module 'dovetail.keras' has no attribute {name!r}.{suggest(name, __all__)}")
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

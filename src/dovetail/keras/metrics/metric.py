@@ -1,0 +1,246 @@
+"""The base class of metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from dovetail.base.errors import at_user_location
+from dovetail.base.settings import settings
+from dovetail.keras import initializers
+from dovetail.keras.naming import to_snake_case, unique_name
+from dovetail.tensor import dtype as dt
+from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.tensor import Tensor
+from dovetail.tensor.variable import Scope, Variable, enter_scope
+
+
+class Metric:
+    """A number that is gathered over many batches.
+
+    Subclasses create their state in `__init__` with `add_weight`, add to it in `update_state` and compute from it in
+    `result`.  Variables and metrics that are assigned to attributes are found by themselves.
+
+    Args:
+        name: shown in logs; default: the class's name in snake case.
+        dtype: of the state and the result; default: `keras.config.floatx()`.
+
+    Example:
+        >>> class Positives(keras.metrics.Metric):
+        ...     def __init__(self, name="positives", **kwargs):
+        ...         super().__init__(name=name, **kwargs)
+        ...         self.total = self.add_weight(name="total", initializer="zeros")
+        ...     def update_state(self, y_true, y_pred, sample_weight=None):
+        ...         self.total.assign_add(tf.reduce_sum(tf.cast(y_pred > 0.5, tf.float32)))
+        ...     def result(self):
+        ...         return self.total
+    """
+
+    _own_variables: list[Variable]
+    _own_metrics: list[Metric]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Metric:
+        self = super().__new__(cls)
+        object.__setattr__(self, "_own_variables", [])
+        object.__setattr__(self, "_own_metrics", [])
+        return self
+
+    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
+        if _is_dtype(name) and not _is_dtype(dtype):
+            name, dtype = dtype, name  # Keras 3's order of arguments: Metric(dtype, name)
+        self.name = name or unique_name(to_snake_case(type(self).__name__))
+        dtype = getattr(dtype, "compute_dtype", dtype)
+        self._dtype = dt.as_dtype(settings.floatx if dtype is None else dtype).name
+
+    @property
+    def dtype(self) -> str:
+        return self._dtype
+
+    # ---- state
+
+    def add_variable(
+        self, shape: Any = (), initializer: Any = None, dtype: Any = None, aggregation: Any = None, name: str | None = None
+    ) -> Variable:
+        """Creates a variable of the metric's state.
+
+        Args:
+            shape: of the variable.
+            initializer: name or initializer of the first value; default: zeros.
+            dtype: default: the metric's.
+            aggregation: how copies on several devices are joined; there is one copy here, so any of them is right.
+            name: of the variable.
+        """
+        if "name" not in self.__dict__:
+            raise RuntimeError(
+                f"{type(self).__name__}: call super().__init__(name=...) before creating the state{at_user_location()}"
+            )
+        make = initializers.get("zeros" if initializer is None else initializer)
+        kind = dt.as_dtype(self._dtype if dtype is None else dtype)
+        shape = tuple(shape) if isinstance(shape, list | tuple) else shape
+        name = name or f"variable_{len(self._own_variables)}"
+        variable = Variable(lambda: make(shape, dtype=kind), trainable=False, name=name, dtype=kind)
+        variable.path = f"{self.name}/{name}"
+        self._track(variable)
+        return variable
+
+    def add_weight(
+        self,
+        shape: Any = (),
+        initializer: Any = None,
+        dtype: Any = None,
+        name: str | None = None,
+        aggregation: Any = None,
+        synchronization: Any = None,
+        trainable: bool = False,
+        **more: Any,
+    ) -> Variable:
+        """Creates a variable of the metric's state (see `add_variable`).
+
+        Keras 2's order `add_weight(name, shape, ...)` works too.  `synchronization` concerns copies on several devices;
+        there is one.
+        """
+        if isinstance(shape, str):
+            first, shape = shape, name if isinstance(name, list | tuple) else ()
+            if isinstance(initializer, list | tuple):  # add_weight("total", (3,))
+                shape, initializer = initializer, None
+            name = first
+        if more or trainable:
+            unknown = ", ".join([*more, *(["trainable"] if trainable else [])])
+            raise TypeError(f"{self.name}.add_weight: a metric's state has no {unknown}{at_user_location()}")
+        return self.add_variable(shape, initializer, dtype, aggregation, name)
+
+    def __setattr__(self, attribute: str, value: Any) -> None:
+        for item in _tracked(value):
+            self._track(item)
+        object.__setattr__(self, attribute, value)
+
+    def _track(self, item: Variable | Metric) -> None:
+        known: list = self._own_variables if isinstance(item, Variable) else self._own_metrics
+        if item is not self and not any(other is item for other in known):
+            known.append(item)
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The state, that of metrics inside this one included."""
+        result = list(self._own_variables)
+        for metric in self._own_metrics:
+            result += [v for v in metric.variables if not any(v is other for other in result)]
+        return result
+
+    @property
+    def weights(self) -> list[Variable]:
+        return self.variables
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        return self.variables
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        return []
+
+    # ---- use
+
+    def update_state(self, *args: Any, **kwargs: Any) -> Any:
+        """Adds a batch: `(y_true, y_pred, sample_weight=None)`, or `(values, sample_weight=None)`."""
+        raise NotImplementedError(f"{type(self).__name__} must define update_state()")
+
+    def result(self) -> Any:
+        """Returns the value so far: a scalar tensor, or a dict of them."""
+        raise NotImplementedError(f"{type(self).__name__} must define result()")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Adds a batch, and returns the value so far."""
+        self.update_state(*args, **kwargs)
+        return self.result()
+
+    def reset_state(self) -> None:
+        """Forgets everything: all state becomes zero."""
+        if type(self).reset_states is not Metric.reset_states:  # a class in Keras 2's manner
+            self.reset_states()
+        else:
+            self._zero()
+
+    def reset_states(self) -> None:
+        """Keras 2's name of `reset_state`."""
+        if type(self).reset_state is not Metric.reset_state:
+            self.reset_state()
+        else:
+            self._zero()
+
+    def _zero(self) -> None:
+        for variable in self.variables:
+            variable.assign(Tensor(np.zeros(tuple(variable.shape), variable.dtype.numpy_dtype)))
+
+    # ---- without side effects
+
+    def stateless_update_state(self, metric_variables: Any, *args: Any, **kwargs: Any) -> list[Tensor]:
+        """Returns the state after a batch, given the state before it; the metric's own does not change."""
+        scope = self._holding(metric_variables)
+        with enter_scope(scope):
+            self.update_state(*args, **kwargs)
+        return [scope.tensor(variable) for variable in self.variables]
+
+    def stateless_result(self, metric_variables: Any) -> Any:
+        """Returns the value for a state."""
+        with enter_scope(self._holding(metric_variables)):
+            result = self.result()
+            return result._tensor() if isinstance(result, Variable) else result
+
+    def stateless_reset_state(self) -> list[Tensor]:
+        """Returns the state to begin with."""
+        scope = _HeldScope({})
+        with enter_scope(scope):
+            self.reset_state()
+        return [scope.tensor(variable) for variable in self.variables]
+
+    def _holding(self, values: Any) -> _HeldScope:
+        variables = self.variables
+        if len(values) != len(variables):
+            raise ValueError(
+                f"{self.name}: metric_variables must hold one value for each of the {len(variables)} variables, "
+                f"{len(values)} were given{at_user_location()}"
+            )
+        return _HeldScope({id(v): convert_to_tensor(value) for v, value in zip(variables, values, strict=True)})
+
+    # ---- configs
+
+    def get_config(self) -> dict:
+        return {"name": self.name, "dtype": self._dtype}
+
+    @classmethod
+    def from_config(cls, config: dict) -> Metric:
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}>"
+
+
+class _HeldScope(Scope):
+    """Variables hold given values; others their own."""
+
+    def __init__(self, tensors: dict[int, Tensor]) -> None:
+        super().__init__()
+        self.tensors = tensors
+
+    def first_read(self, variable: Variable) -> Tensor:
+        return variable._held
+
+
+def _is_dtype(value: Any) -> bool:
+    if isinstance(value, dt.DType | np.dtype):
+        return True
+    return isinstance(value, str) and any(value == known.name for known in dt.ALL)
+
+
+def _tracked(value: Any) -> Iterator[Any]:
+    if isinstance(value, Variable | Metric):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _tracked(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _tracked(item)
