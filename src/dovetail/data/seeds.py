@@ -7,42 +7,26 @@ same in every run.  Without any seed every run differs.
 from __future__ import annotations
 
 import itertools
-import secrets
-import threading
 from typing import Any
 
 import numpy as np
 
-from dovetail.base.settings import settings
-
-_lock = threading.Lock()
-# The global seed that was seen last, and how many operations without a seed took it.
-_unnamed: list[Any] = [None, 0]
-
-
-def global_seed() -> Any:
-    """Returns the seed of `tf.random.set_seed`, or None."""
-    return getattr(settings, "global_seed", None)
-
-
-def _next_unnamed() -> int:
-    """Numbers the operations that have no seed of their own; counting starts again when the global seed is set."""
-    mark = (global_seed(), getattr(settings, "global_seed_count", 0))
-    with _lock:
-        if _unnamed[0] != mark:
-            _unnamed[:] = [mark, 0]
-        _unnamed[1] += 1
-        return _unnamed[1]
+from dovetail.ops import random
+from dovetail.tensor import enter_scope
 
 
 def resolve(seed: Any) -> tuple[int, ...]:
-    """Returns the entropy of an operation with this seed (an int, a scalar tensor or None)."""
-    common = global_seed()
+    """Returns the entropy of an operation with this seed (an int or None).
+
+    An operation with a seed depends on it and on the global seed only, so that the same line gives the same order
+    again; one without takes a key from the global generator.
+    """
     if seed is not None:
+        common = random._global.seed
         return (0 if common is None else 1 + _unsigned(common), 1, _unsigned(seed))
-    if common is not None:
-        return (1 + _unsigned(common), 2, _next_unnamed())
-    return (secrets.randbits(128),)
+    with enter_scope(None):  # a pipeline that is built inside a traced function is still built once, here and now
+        key = np.asarray(random.next_key())
+    return (2, *map(_unsigned, key.tolist()))
 
 
 def _unsigned(seed: Any) -> int:
