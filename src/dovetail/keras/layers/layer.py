@@ -490,7 +490,7 @@ class Layer:
 
     @property
     def output(self) -> Any:
-        return self._only_node("output", lambda node: nest.unflatten(node.structure, node.outputs))
+        return self._only_node("output", _outputs_of)
 
     @property
     def input_shape(self) -> Any:
@@ -509,8 +509,7 @@ class Layer:
         return _single(self._nodes[node_index].inputs)
 
     def get_output_at(self, node_index: int) -> Any:
-        node = self._nodes[node_index]
-        return nest.unflatten(node.structure, node.outputs)
+        return _outputs_of(self._nodes[node_index])
 
     # ---- configuration
 
@@ -618,6 +617,10 @@ def _from_shapes(shapes: Any, dtype: Any) -> Any:
     if isinstance(shapes, list | tuple) and shapes and isinstance(shapes[0], list | tuple):
         return type(shapes)(_from_shapes(value, dtype) for value in shapes)
     return SymbolicTensor(shapes, dtype)
+
+
+def _outputs_of(node: Node) -> Any:
+    return node.outputs[0] if node.structure is None else nest.unflatten(node.structure, node.outputs)
 
 
 def _single(tensors: list) -> Any:

@@ -296,6 +296,7 @@ def _as_layers(operations: list, graph: Graph) -> list[Layer]:
             number += 1
             name = f"{operation.name}_{number}"
         used.add(name)
+        operation.name = name
         layers.append(TFOpLambda(operation, nodes[id(operation)], name))
     return layers
 

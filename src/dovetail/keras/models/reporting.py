@@ -1,13 +1,55 @@
-"""What a model tells about itself: its summary, its picture, its weights on disk."""
+"""What a model tells about itself, and its weights on disk."""
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 
 class Reporting:
-    """The reporting half of `keras.Model`."""
+    """The reporting half of `keras.Model`: `summary`, `save_weights`, `load_weights`, `to_json`."""
 
-    def summary(self, line_length: int | None = None, positions: Any = None, print_fn: Any = None) -> None:
-        """Prints the layers with their output shapes and numbers of parameters."""
-        raise NotImplementedError
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Any = None,
+        print_fn: Any = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Any = None,
+    ) -> None:
+        """Prints the layers with their output shapes and numbers of parameters.
+
+        Args:
+            line_length: width of the table in characters.
+            positions: accepted for Keras' sake; the columns size themselves.
+            print_fn: called with the text instead of `print`.
+            expand_nested: show the layers of models inside the model.
+            show_trainable: add a column that says what is trained.
+            layer_range: `[first, last]` layer names to show.
+        """
+        text = importlib.import_module("dovetail.keras.models.summary").summary_text(
+            self, line_length, expand_nested, show_trainable, layer_range
+        )
+        (print_fn or print)(text)
+
+    def save_weights(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
+        """Writes the weights to a ".weights.h5" file, in Keras' format.
+
+        Args:
+            filepath: path that ends in ".weights.h5" (or ".h5").
+            overwrite: replace an existing file; False raises FileExistsError instead.
+        """
+        importlib.import_module("dovetail.keras.saving").save_weights(self, filepath, overwrite, **kwargs)
+
+    def load_weights(self, filepath: Any, skip_mismatch: bool = False, by_name: bool = False, **kwargs: Any) -> Any:
+        """Reads weights that `save_weights` (or Keras) has written.
+
+        Args:
+            filepath: path of the file.
+            skip_mismatch: leave out layers whose weights differ in number or shape, with a warning.
+            by_name: match layers by name (files of Keras 2).
+        """
+        return importlib.import_module("dovetail.keras.saving").load_weights(
+            self, filepath, skip_mismatch=skip_mismatch, by_name=by_name, **kwargs
+        )
