@@ -53,6 +53,8 @@ class Op:
         dtype: rule `f(*dtypes, **attributes) -> dtype`; None: the first tensor's.
         engine: "both", "host" (the output's shape depends on values) or "xla" (NumPy cannot express it).
         several: the body returns a list of outputs, even when it holds just one.
+        size: `f(**attributes) -> elements to count besides the inputs'` when the engine is picked; for ops that make
+            large tensors of small ones, and (negative) for ops that XLA would compile anew for every input shape.
         public: the public function, for graphs and error messages.
     """
 
@@ -68,11 +70,12 @@ class Op:
         dtype: Callable | None = None,
         engine: str = "both",
         several: bool = False,
+        size: Callable | None = None,
     ) -> None:
         self.name, self.body, self.__doc__ = name, body, body.__doc__
         self.same_dtype, self.differentiable, self.gradients = same_dtype, differentiable, gradients
         self.shape, self.dtype, self.engine = shape, dtype, engine
-        self.several = several
+        self.several, self.size = several, size
         self.public: Any = None
         self.tensors, self.optional, self.variadic, self.attributes = _parameters(body)
         self._bound: dict[tuple, Bound] = {}
@@ -150,11 +153,12 @@ class Op:
 class Bound:
     """An op with fixed attributes: the unit that is compiled, cached and differentiated."""
 
-    __slots__ = ("_compiled", "_inline", "_vjp_ops", "attributes", "host", "op")
+    __slots__ = ("_compiled", "_inline", "_vjp_ops", "attributes", "host", "op", "size")
 
     def __init__(self, op: Op, attributes: dict) -> None:
         self.op, self.attributes = op, attributes
         self.host = functools.partial(op.body, host, **attributes)
+        self.size = 0 if op.size is None else op.size(**attributes)
         self._compiled: Any = None
         self._inline: Any = None
         self._vjp_ops: dict = {}
@@ -330,7 +334,7 @@ def _mismatch(op: Op, group: tuple) -> str:
 def execute(bound: Bound, args: tuple) -> Any:
     """Runs a bound op on Tensors (or None for absent ones), on the engine that fits, and tells the tapes."""
     values: list[Any] = []
-    size, traced, on_host = 0, False, True
+    size, traced, on_host = bound.size, False, True
     for arg in args:
         if arg is None:
             values.append(None)

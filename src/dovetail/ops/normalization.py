@@ -122,7 +122,7 @@ def _layer_norm_gradient(
     return tuple(results)
 
 
-layer_norm_gradient = Op("layer_norm_gradient", _layer_norm_gradient, same_dtype=0)
+layer_norm_gradient = Op("layer_norm_gradient", _layer_norm_gradient, same_dtype=0, several=True)
 layer_norm.gradient(
     lambda g, y, x, *parameters, **attributes: layer_norm_gradient(g, x, *parameters, **attributes)
 )
@@ -255,7 +255,7 @@ def _batch_norm_gradient(
     return tuple(results)
 
 
-batch_norm_gradient = Op("batch_norm_gradient", _batch_norm_gradient, same_dtype=0)
+batch_norm_gradient = Op("batch_norm_gradient", _batch_norm_gradient, same_dtype=0, several=True)
 batch_norm.gradient(
     lambda g, out, x, *parameters, **attributes: batch_norm_gradient(*g, x, *parameters, **attributes)
 )
