@@ -442,7 +442,7 @@ def broadcast_static_shape(shape_x: Any, shape_y: Any) -> TensorShape:
 @export("broadcast_dynamic_shape")
 def broadcast_dynamic_shape(shape_x: Any, shape_y: Any) -> Any:
     """Returns, as an integer vector, the shape that two shapes given as vectors broadcast to."""
-    return broadcast_shapes(shape_x, shape_y)
+    return broadcast_dynamic_shape_(shape_x, shape_y)
 
 
 def _broadcast_rule(x: tuple, y: tuple) -> tuple:
@@ -450,6 +450,6 @@ def _broadcast_rule(x: tuple, y: tuple) -> tuple:
 
 
 @op("", shape=_broadcast_rule, engine="host", differentiable=False)
-def broadcast_shapes(xp: Any, x: Any, y: Any) -> Any:
+def broadcast_dynamic_shape_(xp: Any, x: Any, y: Any) -> Any:
     """Returns the shape that two shapes broadcast to."""
     return np.array(rules.broadcast(tuple(int(i) for i in x), tuple(int(i) for i in y)), x.dtype)

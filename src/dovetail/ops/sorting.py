@@ -9,7 +9,7 @@ import numpy as np
 from dovetail.base.errors import DataDependentShapeError, at_user_location
 from dovetail.engine import is_tracer
 from dovetail.ops.array import concat
-from dovetail.ops.attrs import DTypeLike
+from dovetail.ops.attrs import DTypeLike, Shape
 from dovetail.ops.families import op
 from dovetail.ops.gather import gather_, take_along_axis_
 from dovetail.ops.shapes import as_tensor, reshape
@@ -222,6 +222,28 @@ def dynamic_partition_(xp: Any, data: Any, partitions: Any, *, num: int) -> Any:
     if partitions.size and (partitions.min() < 0 or partitions.max() >= num):
         raise ValueError(f"partitions must be in [0, {num})")
     return [data[partitions == part] for part in range(num)]
+
+
+@op("", engine="host", same_dtype=0, shape=lambda partitions, *parts, rest: (*partitions, *rest),
+    dtype=lambda partitions, *parts, rest: parts[0])
+def dynamic_partition_adjoint(xp: Any, partitions: Any, *parts: Any, rest: Shape) -> Any:
+    """Puts the slices back where `dynamic_partition` took them."""
+    out = np.zeros((*partitions.shape, *rest), parts[0].dtype)
+    for number, part in enumerate(parts):
+        out[partitions == number] = part
+    return out
+
+
+def _partition_gradient(g: Any, y: Any, data: Any, partitions: Any, num: int) -> Any:
+    return dynamic_partition_adjoint(partitions, *g, rest=tuple(data.shape)[len(partitions.shape) :])
+
+
+def _partition_adjoint_gradient(g: Any, y: Any, partitions: Any, *parts: Any, rest: tuple) -> list:
+    return [None, *dynamic_partition_(g, partitions, num=len(parts))]
+
+
+dynamic_partition_.gradient(_partition_gradient, None)
+dynamic_partition_adjoint.gradient(_partition_adjoint_gradient)
 
 
 @export("dynamic_partition")

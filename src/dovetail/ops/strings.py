@@ -31,7 +31,7 @@ def _each(function: Any, *arrays: Any) -> np.ndarray:
     "", engine="host", differentiable=False,
     shape=lambda *shapes, separator: rules.broadcast(*shapes), dtype=lambda *_, **__: _STRING,
 )
-def string_join(xp: Any, *inputs: Any, separator: str = "") -> Any:
+def join_(xp: Any, *inputs: Any, separator: str = "") -> Any:
     """Joins corresponding strings."""
     glue = separator.encode()
     return _each(lambda *parts: glue.join(parts), *np.broadcast_arrays(*inputs))
@@ -45,7 +45,7 @@ def join(inputs: Sequence, separator: str = "", name: str | None = None) -> Any:
         inputs: list of string tensors.
         separator: goes between them.
     """
-    return string_join(*inputs, separator=separator)
+    return join_(*inputs, separator=separator)
 
 
 @op("", engine="host", differentiable=False, shape=lambda shape, **_: shape, dtype=lambda *_, **__: _STRING)

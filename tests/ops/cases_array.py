@@ -1,0 +1,245 @@
+"""Rows for shapes, joining and splitting, creation, indexing, gathering, sorting, blocks and strings."""
+
+import keras
+import numpy as np
+import tensorflow as reference
+
+from tests.ops.case import Case
+
+
+def normal(*shapes):
+    """Arguments: float32 arrays of the given shapes."""
+    return lambda rng: tuple(rng.normal(size=shape).astype(np.float32) for shape in shapes)
+
+
+def array(*shape, then=(), dtype=np.float32):
+    """Arguments: one array, then what follows it."""
+    if np.dtype(dtype).kind == "f":
+        return lambda rng: (rng.normal(size=shape).astype(dtype), *then)
+    return lambda rng: (rng.integers(0, 9, size=shape).astype(dtype), *then)
+
+
+def several(*shapes, then=()):
+    """Arguments: a list of float32 arrays, then what follows it."""
+    return lambda rng: ([rng.normal(size=shape).astype(np.float32) for shape in shapes], *then)
+
+
+def given(*values):
+    """Arguments: these."""
+    return lambda rng: values
+
+
+def indices(*shape, below, dtype=np.int32):
+    return lambda rng: rng.integers(0, below, size=shape).astype(dtype)
+
+
+def with_indices(shape, *rest_shape, below, then=()):
+    """Arguments: an array and an array of indices."""
+    return lambda rng: (
+        rng.normal(size=shape).astype(np.float32),
+        rng.integers(0, below, size=rest_shape).astype(np.int32),
+        *then,
+    )
+
+
+def distinct(*shape):
+    """Arguments: an array of distinct numbers, in random order."""
+    return lambda rng: (rng.permutation(int(np.prod(shape))).reshape(shape).astype(np.float32),)
+
+
+SHAPES = [
+    Case("reshape", array(2, 6, then=([3, 4],)), grad=(0,)),
+    Case("reshape", array(2, 6, then=([-1, 3],)), id="minus_one"),
+    Case("reshape", array(2, 6, then=([-1],), dtype=np.int32), id="flat_int"),
+    Case("transpose", array(2, 3, 4), grad=(0,)),
+    Case("transpose", array(2, 3, 4), kwargs={"perm": [1, 2, 0]}, grad=(0,), id="perm"),
+    Case("transpose", lambda rng: ((rng.normal(size=(2, 3)) + 1j).astype(np.complex64),), kwargs={"conjugate": True},
+         id="conjugate"),
+    Case("expand_dims", array(2, 3, then=(1,)), grad=(0,)),
+    Case("expand_dims", array(2, 3, then=(-1,)), id="last"),
+    Case("squeeze", array(2, 1, 3, 1, then=([1, 3],)), grad=(0,)),
+    Case("squeeze", array(2, 1, 3), id="all", symbolic=False),
+    Case("squeeze", array(2, 3, 1, then=(-1,)), id="last"),
+    Case("tile", array(2, 3, then=([2, 1],)), grad=(0,)),
+    Case("tile", array(1, 2, then=([3, 2],), dtype=np.int64), id="int64"),
+    Case("broadcast_to", array(3, 1, then=([2, 3, 4],)), grad=(0,), symbolic=False),
+    Case("reverse", array(2, 3, 4, then=([0, -1],)), grad=(0,)),
+    Case("roll", array(3, 4), kwargs={"shift": 2, "axis": 1}, grad=(0,)),
+    Case("roll", array(3, 4), kwargs={"shift": [1, -2], "axis": [0, 1]}, id="two_axes"),
+    Case("shape", array(2, 3)),
+    Case("shape", array(2, 3), kwargs={"out_type": "int64"}, id="int64"),
+    Case("size", array(2, 3)),
+    Case("rank", array(2, 3)),
+    Case("ensure_shape", array(2, 3, then=([None, 3],)), grad=(0,)),
+    Case("broadcast_dynamic_shape", given(np.array([2, 1, 3], np.int32), np.array([4, 1], np.int32)), symbolic=False),
+    Case("moveaxis", array(2, 3, 4), kwargs={"source": 0, "destination": 2}, grad=(0,),
+         oracle=lambda x, source, destination: np.moveaxis(np.asarray(x), source, destination)),
+    Case("identity", array(2, 3), grad=(0,), id="array"),
+]
+
+JOINING = [
+    Case("concat", several((2, 3), (4, 3), then=(0,)), symbolic=False),
+    Case("concat", several((2, 3), (2, 1), then=(-1,)), id="last"),
+    Case("stack", several((2, 3), (2, 3))),
+    Case("stack", several((2, 3), (2, 3)), kwargs={"axis": -1}, id="last"),
+    Case("unstack", array(2, 3), kwargs={"axis": 1}, grad=(0,)),
+    Case("split", array(4, 6, then=(3,)), kwargs={"axis": 1}, grad=(0,)),
+    Case("split", array(2, 6, then=([1, -1, 2],)), kwargs={"axis": 1}, grad=(0,), id="sizes"),
+    Case("repeat", array(2, 3, then=(2,)), kwargs={"axis": 1}, grad=(0,)),
+    Case("repeat", array(2, 3, then=([1, 0, 2],)), kwargs={"axis": 1}, grad=(0,), id="each"),
+    Case("repeat", array(3, then=(2,), dtype=np.int32), id="flat"),
+    Case("pad", array(2, 3, then=([[1, 0], [2, 1]],)), grad=(0,)),
+    Case("pad", array(2, 3, then=([[0, 0], [1, 1]],)), kwargs={"constant_values": 7}, id="value"),
+    Case("pad", array(3, 4, then=([[1, 2], [3, 0]], "REFLECT")), grad=(0,), id="reflect"),
+    Case("pad", array(3, 4, then=([[3, 1], [0, 4]], "SYMMETRIC")), grad=(0,), id="symmetric"),
+    Case("meshgrid", normal((3,), (4,)), symbolic=False),
+    Case("meshgrid", normal((3,), (4,), (2,)), kwargs={"indexing": "ij"}, symbolic=False, id="ij"),
+    Case("pad_adjoint", array(4, 6), kwargs={"paddings": ((1, 1), (2, 0))}, grad=(0,), symbolic=False,
+         oracle=lambda x, paddings: np.asarray(x)[1:3, 2:]),
+    Case("repeat_adjoint", array(2, 3), kwargs={"each": (2, 0, 1), "axis": 1}, grad=(0,),
+         oracle=lambda x, each, axis: np.stack([x[:, :2].sum(1), 0 * x[:, 0], x[:, 2]], 1)),
+]
+
+CREATION = [
+    Case("zeros", given([2, 3])),
+    Case("zeros", given([2], "int64"), id="int64"),
+    Case("zeros", given([2], "bool"), id="bool"),
+    Case("ones", given([2, 3])),
+    Case("ones", given([2], "bfloat16"), id="bfloat16"),
+    Case("fill", lambda rng: ([2, 3], np.float32(rng.normal()))),
+    Case("zeros_like", array(2, 3)),
+    Case("zeros_like", array(2, 3), kwargs={"dtype": "int32"}, id="int32"),
+    Case("ones_like", array(2, 3, dtype=np.int32)),
+    Case("full_like", array(2, 3, then=(4,)), kwargs={"dtype": "float64"},
+         oracle=lambda x, fill_value, dtype: np.full_like(x, fill_value, dtype)),
+    Case("range", given(5)),
+    Case("range", given(3, 18, 3), id="steps"),
+    Case("range", given(3, 1, -0.5), id="down"),
+    Case("range", given(np.int64(4)), id="int64"),
+    Case("range", given(5), kwargs={"dtype": "float64"}, id="float64"),
+    Case("linspace", given(0.0, 2.0, 5)),
+    Case("linspace", lambda rng: (*normal((3,), (3,))(rng), 4), kwargs={"axis": -1}, grad=(0, 1), id="tensors"),
+    Case("eye", given(3)),
+    Case("eye", given(2, 3), kwargs={"batch_shape": [2], "dtype": "int32"}, id="batch"),
+    Case("one_hot", given(np.array([0, 2, -1, 5]), 3)),
+    Case("one_hot", given(np.array([[0, 2], [1, 1]], np.int32), 3), kwargs={"axis": 1, "dtype": "int32"}, id="axis"),
+    Case("one_hot", given(np.array([0, 1]), 2), kwargs={"on_value": 5.0, "off_value": -1.0}, id="values"),
+    Case("constant", given([[1, 2], [3, 4]])),
+    Case("constant", given([1.5, 2], "float64"), id="float64"),
+    Case("constant", given(3), kwargs={"shape": [2, 2]}, id="fill"),
+    Case("constant", given(["a", "bc"]), id="strings"),
+    Case("convert_to_tensor", given(np.arange(3.0))),
+]
+
+INDEXING = [
+    Case("slice", array(3, 4, then=([1, 0], [2, -1])), grad=(0,), symbolic=False),
+    Case("strided_slice", array(5, 6, then=([0, 1], [4, 6], [2, 3])), grad=(0,)),
+    Case("strided_slice", array(5, 6, then=([0, 1, 1], [0, 4, 6], [1, -1, 2])),
+         kwargs={"begin_mask": 2, "end_mask": 2, "new_axis_mask": 1}, id="masks"),
+    Case("strided_slice", array(2, 5, 6, then=([0, 3], [1, 4])), kwargs={"ellipsis_mask": 1, "shrink_axis_mask": 2},
+         id="ellipsis"),
+    Case("getitem", array(4, 5), kwargs={"spec": (("i", 1), ("s", None, None, -2))}, grad=(0,), symbolic=False,
+         oracle=lambda x, spec: np.asarray(x)[1, ::-2]),
+    Case("getitem_adjoint", array(2), kwargs={"spec": (("i", 1), ("s", 0, 3, 2)), "shape": (2, 4)}, grad=(0,),
+         symbolic=False, oracle=lambda g, spec, shape: np.array([[0, 0, 0, 0], [g[0], 0, g[1], 0]], g.dtype)),
+    Case("dynamic_slice", array(4, 5, then=(np.array([1, 2], np.int32),)), kwargs={"size": (2, 3)}, grad=(0,),
+         symbolic=False, oracle=lambda x, begin, size: np.asarray(x)[1:3, 2:5]),
+    Case("dynamic_slice_adjoint", array(2, then=(np.array([1], np.int32),)), kwargs={"shape": (4,)}, grad=(0,),
+         symbolic=False, oracle=lambda x, begin, shape: np.array([0, x[0], x[1], 0], x.dtype)),
+    Case("slice_update", lambda rng: (*normal((4, 5), (2, 3))(rng), np.array([1, 2], np.int32)), grad=(0, 1),
+         symbolic=False, oracle=lambda x, updates, begin: keras.ops.slice_update(x, begin, updates).numpy()),
+    Case("boolean_mask", lambda rng: (*array(4, 3)(rng), np.array([True, False, True, True])), grad=(0,)),
+    Case("boolean_mask", lambda rng: (*array(2, 3)(rng), np.array([True, False, True])), kwargs={"axis": 1},
+         id="axis", symbolic=False),
+    Case("boolean_mask_adjoint", lambda rng: (*array(2)(rng), np.array([True, False, True])),
+         kwargs={"shape": (3,)}, grad=(0,), symbolic=False,
+         oracle=lambda g, mask, shape: np.array([g[0], 0, g[1]], g.dtype)),
+    Case("where", lambda rng: (rng.random((3, 1)) > 0.5, *normal((3, 4), (4,))(rng)), grad=(1, 2), symbolic=False),
+    Case("where", given(np.array([[True, False], [True, True]])), id="coordinates"),
+    Case("where_true", given(np.array([0, 3, 0, 1])), oracle=lambda c: np.array([[1], [3]])),
+]
+
+GATHERING = [
+    Case("gather", with_indices((5, 3), 4, below=5), grad=(0,)),
+    Case("gather", with_indices((2, 5, 3), 2, 2, below=5), kwargs={"axis": 1}, grad=(0,), id="axis"),
+    Case("gather", with_indices((2, 5, 3), 2, 4, below=5), kwargs={"batch_dims": 1}, grad=(0,), id="batch"),
+    Case("gather", with_indices((2, 3, 5), 2, 4, below=5), kwargs={"axis": 2, "batch_dims": 1}, grad=(0,),
+         id="batch_axis"),
+    Case("gather_adjoint", with_indices((4, 3), 4, below=5), kwargs={"shape": (5, 3)}, grad=(0,), symbolic=False,
+         oracle=lambda g, i, shape: reference.math.unsorted_segment_sum(g, i, 5).numpy()),
+    Case("take_wrapped", lambda rng: (*array(5, 3)(rng), np.array([0, -1, 2])), kwargs={"axis": 0}, grad=(0,),
+         oracle=lambda x, i, axis: np.take(np.asarray(x), i, axis)),
+    Case("take_along_axis", with_indices((2, 5), 2, 3, below=5), kwargs={"axis": 1}, grad=(0,),
+         oracle=lambda x, i, axis: np.take_along_axis(np.asarray(x), np.asarray(i), axis)),
+    Case("nn.embedding_lookup", with_indices((5, 3), 2, 4, below=5), grad=(0,)),
+    Case("nn.embedding_lookup", with_indices((5, 3), 2, 4, below=5), kwargs={"max_norm": 1.0}, id="max_norm"),
+    Case("scaled_down", array(3, 4), kwargs={"norm": 1.0}, grad=(0,),
+         oracle=lambda x, norm: reference.clip_by_norm(x, norm, axes=[-1]).numpy()),
+    Case("gather_nd", with_indices((4, 4, 3), 5, 2, below=4), grad=(0,)),
+    Case("gather_nd", with_indices((2, 4, 3), 2, 5, 1, below=4), kwargs={"batch_dims": 1}, grad=(0,), id="batch"),
+    Case("gather_nd_adjoint", with_indices((5, 3), 5, 1, below=4), kwargs={"shape": (4, 3)}, grad=(0,),
+         symbolic=False, oracle=lambda g, i, shape: reference.scatter_nd(i, g, shape).numpy()),
+    Case("scatter_nd", given(np.array([[1], [3], [1]], np.int32), np.array([1.0, 2, 3], np.float32), [5]), grad=(1,)),
+    Case("tensor_scatter_nd_update", lambda rng: (*array(4, 3)(rng), np.array([[1], [3]]), *array(2, 3)(rng)),
+         grad=(0, 2)),
+    Case("tensor_scatter_nd_add", lambda rng: (*array(4)(rng), np.array([[1], [3], [1]]), *array(3)(rng)),
+         grad=(0, 2)),
+    Case("tensor_scatter_nd_sub", lambda rng: (*array(4)(rng), np.array([[1], [3], [1]]), *array(3)(rng)),
+         grad=(0, 2)),
+    Case("tensor_scatter_nd_min", lambda rng: (*array(4)(rng), np.array([[1], [3]]), *array(2)(rng)), grad=(0, 2)),
+    Case("tensor_scatter_nd_max", lambda rng: (*array(4)(rng), np.array([[1], [3]]), *array(2)(rng)), grad=(0, 2)),
+    Case("tensor_scatter", lambda rng: (*array(4)(rng), *array(2)(rng), np.array([[1], [3]])),
+         kwargs={"kind": "add"}, grad=(0, 1),
+         oracle=lambda x, u, i, kind: reference.tensor_scatter_nd_add(x, i, u).numpy()),
+]
+
+SORTING = [
+    Case("sort", distinct(3, 4), grad=(0,)),
+    Case("sort", distinct(3, 4), kwargs={"axis": 0, "direction": "DESCENDING"}, grad=(0,), id="down"),
+    Case("argsort", distinct(3, 4)),
+    Case("argsort", given(np.array([3, 1, 2, 3, 1])), id="ties"),
+    Case("argsort", given(np.array([3, 1, 2, 3, 1])), kwargs={"direction": "DESCENDING"}, id="ties_down"),
+    Case("searchsorted", given(np.array([1.0, 3, 5, 5, 9]), np.array([0.0, 5, 10])), symbolic=False),
+    Case("searchsorted", given(np.array([[1, 3], [2, 2]]), np.array([[1, 2, 3], [2, 1, 4]])), kwargs={"side": "right"},
+         id="rows"),
+    Case("math.invert_permutation", given(np.array([2, 0, 1], np.int32))),
+    Case("unique", given(np.array([3, 1, 3, 2, 1]))),
+    Case("unique_with_counts", given(np.array([3, 1, 3, 2, 1], np.float32))),
+    Case("dynamic_partition", array(4, 2, then=(np.array([1, 0, 1, 2], np.int32), 3)), grad=(0,), symbolic=False),
+    Case("dynamic_partition_adjoint", lambda rng: (np.array([1, 0, 1], np.int32), *normal((1, 2), (2, 2))(rng)),
+         kwargs={"rest": (2,)}, grad=(1, 2), symbolic=False,
+         oracle=lambda places, a, b, rest: np.stack([b[0], a[0], b[1]])),
+    Case("dynamic_stitch", given([np.array([0, 2], np.int32), np.array([1], np.int32)],
+                                 [np.array([[1.0], [2]], np.float32), np.array([[3.0]], np.float32)]), symbolic=False),
+    Case("sequence_mask", given(np.array([1, 3, 0]), 4)),
+    Case("sequence_mask", given(np.array([[1, 3], [2, 0]])), kwargs={"dtype": "float32"}, id="longest",
+         symbolic=False),
+]
+
+BLOCKS = [
+    Case("nn.space_to_depth", array(2, 4, 6, 3, then=(2,)), grad=(0,)),
+    Case("nn.depth_to_space", array(2, 2, 3, 8, then=(2,)), grad=(0,)),
+    Case("space_to_batch", array(2, 3, 4, 1, then=([2, 2], [[1, 0], [0, 0]])), grad=(0,)),
+    Case("batch_to_space", array(8, 2, 2, 1, then=([2, 2], [[1, 0], [0, 1]])), grad=(0,), symbolic=False),
+    Case("to_batch", array(2, 4, 6, 1), kwargs={"block": (2, 3)}, grad=(0,),
+         oracle=lambda x, block: reference.space_to_batch(x, block, [[0, 0], [0, 0]]).numpy()),
+    Case("from_batch", array(6, 2, 2, 1), kwargs={"block": (2, 3)}, grad=(0,), symbolic=False,
+         oracle=lambda x, block: reference.batch_to_space(x, block, [[0, 0], [0, 0]]).numpy()),
+    Case("cropped", array(2, 4, 5), kwargs={"crops": ((1, 1), (0, 2))}, grad=(0,),
+         oracle=lambda x, crops: np.asarray(x)[:, 1:3, :3]),
+    Case("linalg.tensor_diag", array(2, 3), grad=(0,)),
+    Case("linalg.tensor_diag_part", array(2, 3, 2, 3), grad=(0,), symbolic=False),
+    Case("reverse_sequence", array(3, 4, 2, then=(np.array([2, 4, 0]),)), kwargs={"seq_axis": 1}, grad=(0,)),
+    Case("bitcast", array(2, 3, then=(reference.int32.name,)), id="same"),
+    Case("bitcast", array(2, 3, then=("uint8",)), id="narrow"),
+    Case("unravel_index", given(np.array([5, 0, 11], np.int32), [3, 4])),
+]
+
+STRINGS = [
+    Case("strings.join", given([["a", "b"], ["c", "d"]]), kwargs={"separator": "-"}, symbolic=False),
+    Case("strings.as_string", given(np.array([1.5, -2.25], np.float32)), symbolic=False),
+    Case("strings.as_string", given(np.array([3, 11])), kwargs={"width": 4, "fill": "0"}, id="ints", symbolic=False),
+    Case("strings.format", given("a {} b {}", [np.arange(9), np.float32(2.5)]), symbolic=False),
+]
+
+CASES = [*SHAPES, *JOINING, *CREATION, *INDEXING, *GATHERING, *SORTING, *BLOCKS, *STRINGS]
