@@ -216,7 +216,9 @@ split_.gradient(lambda g, y, value, sizes, axis: concat_(*g, axis=axis))
 
 
 @export("split")
-def split(value: Any, num_or_size_splits: Any, axis: int = 0, num: int | None = None, name: str | None = None) -> list:
+def split(
+    value: Any, num_or_size_splits: Any, axis: int = 0, num: int | None = None, name: str | None = None
+) -> list:
     """Cuts a tensor into pieces along `axis`.
 
     Args:

@@ -21,7 +21,9 @@ _FORMATS = {"NHWC": "NHWC", "NCHW": "NCHW", "channels_last": "NHWC", "channels_f
 def _format(function: str, data_format: str | None) -> str:
     found = _FORMATS.get(data_format or "NHWC")
     if found is None:
-        raise ValueError(f"{function}: data_format must be NHWC or NCHW, received {data_format!r}{at_user_location()}")
+        raise ValueError(
+            f"{function}: data_format must be NHWC or NCHW, received {data_format!r}{at_user_location()}"
+        )
     return found
 
 
@@ -177,7 +179,9 @@ def batch_to_space(input: Any, block_shape: Any, crops: Any, name: str | None = 
 
 
 def _cropped_shape(shape: tuple, crops: tuple) -> tuple:
-    sizes = tuple(None if size is None else size - sum(crop) for size, crop in zip(shape[1:], crops, strict=False))
+    sizes = tuple(
+        None if size is None else size - sum(crop) for size, crop in zip(shape[1:], crops, strict=False)
+    )
     return (shape[0], *sizes, *shape[1 + len(crops) :])
 
 
@@ -209,8 +213,13 @@ def tensor_diag(xp: Any, diagonal: Any) -> Any:
 
 def _diag_part_shape(shape: tuple) -> tuple:
     half = len(shape) // 2
-    if len(shape) % 2 or not half or any(
-        a is not None and b is not None and a != b for a, b in zip(shape[:half], shape[half:], strict=True)
+    if (
+        len(shape) % 2
+        or not half
+        or any(
+            a is not None and b is not None and a != b
+            for a, b in zip(shape[:half], shape[half:], strict=True)
+        )
     ):
         raise ValueError(f"expected a shape made of two equal halves, received {shape}")
     return shape[:half]
@@ -251,7 +260,11 @@ reverse_sequence_.gradient(
 
 @export("reverse_sequence")
 def reverse_sequence(
-    input: Any, seq_lengths: Any, seq_axis: int | None = None, batch_axis: int | None = None, name: str | None = None
+    input: Any,
+    seq_lengths: Any,
+    seq_axis: int | None = None,
+    batch_axis: int | None = None,
+    name: str | None = None,
 ) -> Any:
     """Reverses the first `seq_lengths[i]` elements of sequence i, and leaves the rest.
 

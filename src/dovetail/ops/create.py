@@ -199,7 +199,9 @@ def _range_dtype(values: list) -> np.dtype:
 
 
 @export("range")
-def range_of(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: str | None = "range") -> Any:
+def range_of(
+    start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: str | None = "range"
+) -> Any:
     """Returns the numbers from `start` up to but without `limit`, in steps of `delta`.
 
     With one argument the range begins at 0 and the argument is the limit.
@@ -301,7 +303,11 @@ def eye_(
 
 @export("eye linalg.eye")
 def eye(
-    num_rows: Any, num_columns: Any = None, batch_shape: Any = None, dtype: Any = "float32", name: str | None = None
+    num_rows: Any,
+    num_columns: Any = None,
+    batch_shape: Any = None,
+    dtype: Any = "float32",
+    name: str | None = None,
 ) -> Any:
     """Returns an identity matrix, or a batch of them.
 
@@ -310,7 +316,11 @@ def eye(
         batch_shape: sizes in front.
         dtype: element type.
     """
-    sizes = {"rows": num_rows, "columns": num_columns, "batch_shape": () if batch_shape is None else batch_shape}
+    sizes = {
+        "rows": num_rows,
+        "columns": num_columns,
+        "batch_shape": () if batch_shape is None else batch_shape,
+    }
     return _made(eye_, sizes | {"dtype": dt.numpy_dtype(dtype)})
 
 
@@ -433,7 +443,9 @@ def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, nam
 
 
 @export("ops.convert_to_tensor ops.array")
-def convert_and_cast(x: Any, dtype: Any = None, sparse: bool | None = None, ragged: bool | None = None) -> Any:
+def convert_and_cast(
+    x: Any, dtype: Any = None, sparse: bool | None = None, ragged: bool | None = None
+) -> Any:
     """Returns `x` as a tensor, cast to `dtype` if one is given."""
     if sparse or ragged:
         raise ValueError("keras.ops.convert_to_tensor: sparse and ragged tensors are not supported")

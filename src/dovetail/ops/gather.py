@@ -30,8 +30,12 @@ def _checked_axes(params: tuple, indices: tuple, axis: int, batch_dims: int) -> 
     axis = rules.normalized_axis(axis, len(params))
     batch_dims = batch_dims + len(indices) if batch_dims < 0 else batch_dims
     if not 0 <= batch_dims <= min(axis, len(indices)):
-        raise ValueError(f"batch_dims {batch_dims} must not be above axis {axis} and the rank {len(indices)} of indices")
-    if any(a is not None and b is not None and a != b for a, b in zip(params[:batch_dims], indices, strict=False)):
+        raise ValueError(
+            f"batch_dims {batch_dims} must not be above axis {axis} and the rank {len(indices)} of indices"
+        )
+    if any(
+        a is not None and b is not None and a != b for a, b in zip(params[:batch_dims], indices, strict=False)
+    ):
         raise ValueError(f"the first {batch_dims} sizes of params {params} and indices {indices} must agree")
     return axis, batch_dims
 
@@ -51,9 +55,13 @@ def gather_(xp: Any, params: Any, indices: Any, *, axis: int = 0, batch_dims: in
         return xp.take(params, indices, axis)
     indices = xp.checked_indices(indices, params.shape[axis])
     moved = xp.moveaxis(params, axis, batch)
-    found = moved[(*_grids(params.shape[:batch], indices.ndim), indices)]  # (batch, indices' rest, params' rest)
+    found = moved[
+        (*_grids(params.shape[:batch], indices.ndim), indices)
+    ]  # (batch, indices' rest, params' rest)
     own, between = indices.ndim - batch, axis - batch
-    return xp.moveaxis(found, tuple(range(batch, batch + own)), tuple(range(batch + between, batch + between + own)))
+    return xp.moveaxis(
+        found, tuple(range(batch, batch + own)), tuple(range(batch + between, batch + between + own))
+    )
 
 
 def _gather_gradient(g: Any, y: Any, params: Any, indices: Any, axis: int, batch_dims: int) -> Any:
@@ -77,7 +85,9 @@ def gather_adjoint(xp: Any, g: Any, indices: Any, *, shape: Shape, axis: int = 0
     return xp.moveaxis(xp.index_add(xp.zeros(moved, g.dtype), key, rows), batch, axis)
 
 
-def _gather_adjoint_gradient(g: Any, y: Any, x: Any, indices: Any, shape: tuple, axis: int, batch_dims: int) -> Any:
+def _gather_adjoint_gradient(
+    g: Any, y: Any, x: Any, indices: Any, shape: tuple, axis: int, batch_dims: int
+) -> Any:
     return gather_(g, indices, axis=axis, batch_dims=batch_dims)
 
 
@@ -203,7 +213,9 @@ def _nd_shape(params: tuple, indices: tuple, batch_dims: int) -> tuple:
     if depth is None:
         raise ValueError(f"the last size of indices must be known, received shape {indices}")
     if batch_dims + depth > len(params):
-        raise ValueError(f"indices of length {depth} do not fit params of rank {len(params)} (batch_dims {batch_dims})")
+        raise ValueError(
+            f"indices of length {depth} do not fit params of rank {len(params)} (batch_dims {batch_dims})"
+        )
     return (*indices[:-1], *params[batch_dims + depth :])
 
 
@@ -291,7 +303,9 @@ scatter_nd_.gradient(lambda g, y, updates, indices, shape: gather_nd_(g, indices
 
 
 @export("scatter_nd")
-def scatter_nd(indices: Any, updates: Any, shape: Any, bad_indices_policy: str = "", name: str | None = None) -> Any:
+def scatter_nd(
+    indices: Any, updates: Any, shape: Any, bad_indices_policy: str = "", name: str | None = None
+) -> Any:
     """Returns zeros of `shape` with `updates` added at coordinates.
 
     Args:

@@ -58,7 +58,9 @@ def _bound(value: Any) -> Any:
         return value
     if isinstance(value, SymbolicTensor):
         return ("?", value)
-    if isinstance(value, float | str) or (not isinstance(value, TensorLike) and not hasattr(value, "__index__")):
+    if isinstance(value, float | str) or (
+        not isinstance(value, TensorLike) and not hasattr(value, "__index__")
+    ):
         raise _bad_index(value)
     return value  # a tensor; made static, or refused when traced, where the op is bound
 
@@ -77,7 +79,11 @@ def _parsed_index(item: Any) -> tuple[tuple, Any]:
     if not isinstance(item, TensorLike):
         if isinstance(item, np.integer):
             return ("i", int(item)), None
-        if not isinstance(item, list | tuple | _ndarray) and not is_tracer(item) and not hasattr(item, "__array__"):
+        if (
+            not isinstance(item, list | tuple | _ndarray)
+            and not is_tracer(item)
+            and not hasattr(item, "__array__")
+        ):
             if hasattr(item, "__index__"):
                 return ("i", item.__index__()), None
             raise _bad_index(item)
@@ -137,7 +143,9 @@ def _numpy_key(spec: tuple, indices: tuple, shape: tuple) -> tuple:
             key.append(slice(start, stop, step))
         else:
             if not -shape[axis] <= entry[1] < shape[axis]:
-                raise IndexError(f"slice index {entry[1]} of dimension {axis} out of bounds: its size is {shape[axis]}")
+                raise IndexError(
+                    f"slice index {entry[1]} of dimension {axis} out of bounds: its size is {shape[axis]}"
+                )
             key.append(entry[1])
         axis += 1
     return tuple(key)
@@ -171,7 +179,9 @@ def _indexed(shape: tuple, *indices: tuple, spec: tuple) -> tuple:
             if entry[0] == "t":
                 arrays.append(next(rest))
             elif size is not None and not -size <= entry[1] < size:
-                raise IndexError(f"slice index {entry[1]} of dimension {axis} out of bounds: its size is {size}")
+                raise IndexError(
+                    f"slice index {entry[1]} of dimension {axis} out of bounds: its size is {size}"
+                )
             where = where if places else len(sizes)
             places.append(position)
         axis += 1
@@ -216,7 +226,9 @@ def getitem_adjoint(xp: Any, g: Any, *indices: Any, spec: Nested, shape: Shape) 
         if places.step < 0:
             flips.append(len(slices))
             places = places[::-1]
-        slices.append((places.start, places.start + (len(places) - 1) * places.step + 1, places.step, len(places)))
+        slices.append(
+            (places.start, places.start + (len(places) - 1) * places.step + 1, places.step, len(places))
+        )
     g = xp.reshape(g, tuple(one[3] for one in slices))
     g = xp.flip(g, tuple(flips)) if flips else g
     if any(one[3] == 0 for one in slices):
@@ -252,7 +264,12 @@ def get_item(x: Any, key: Any) -> Any:
             if kind is int:
                 if value.ndim and -value.shape[0] <= key < value.shape[0]:
                     return Tensor(value[key, ...])
-            elif kind is slice and type(key.stop) in _STATIC and type(key.start) in _STATIC and key.step is None:
+            elif (
+                kind is slice
+                and type(key.stop) in _STATIC
+                and type(key.start) in _STATIC
+                and key.step is None
+            ):
                 if value.ndim:
                     return Tensor(value[key])
     mask = _mask_of(key)
@@ -320,7 +337,9 @@ def _mask_key(mask: Any, axis: int) -> tuple:
 def boolean_mask_(xp: Any, tensor: Any, mask: Any, *, axis: int = 0) -> Any:
     """Returns the elements where `mask` holds."""
     if tensor.shape[axis : axis + mask.ndim] != mask.shape:
-        raise ValueError(f"the mask of shape {mask.shape} does not fit axes {axis} and on of shape {tensor.shape}")
+        raise ValueError(
+            f"the mask of shape {mask.shape} does not fit axes {axis} and on of shape {tensor.shape}"
+        )
     return tensor[_mask_key(mask, axis)]
 
 
@@ -382,7 +401,13 @@ where_.gradient(
 )
 
 
-@op("", engine="host", differentiable=False, shape=lambda c: (None, len(c)), dtype=lambda *_: np.dtype(np.int64))
+@op(
+    "",
+    engine="host",
+    differentiable=False,
+    shape=lambda c: (None, len(c)),
+    dtype=lambda *_: np.dtype(np.int64),
+)
 def where_true(xp: Any, condition: Any) -> Any:
     """Returns the coordinates of the elements that are true (not 0), one row each."""
     return np.argwhere(condition).astype(np.int64)

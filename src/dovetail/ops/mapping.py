@@ -38,12 +38,16 @@ def _rows(function: str, elems: Any) -> list:
 
 def _stacked(function: str, results: list) -> Any:
     if not results:
-        raise ValueError(f"{function}: elems is empty, so the shape of the result is unknown{at_user_location()}")
+        raise ValueError(
+            f"{function}: elems is empty, so the shape of the result is unknown{at_user_location()}"
+        )
     return nest.map_structure(lambda *items: stack(*items), *results)
 
 
 def _as_tensors(structure: Any) -> Any:
-    return nest.map_structure(lambda leaf: leaf if isinstance(leaf, TensorLike) else as_tensor(leaf), structure)
+    return nest.map_structure(
+        lambda leaf: leaf if isinstance(leaf, TensorLike) else as_tensor(leaf), structure
+    )
 
 
 @export("map_fn")

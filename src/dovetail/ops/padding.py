@@ -25,7 +25,9 @@ def _repeated(shape: tuple, repeats: Any, axis: int) -> tuple:
         total = None if size is None or count == -1 else size * count
     else:
         if size not in (None, len(repeats)):
-            raise ValueError(f"expected {size} repeats, one an element of axis {axis}, received {len(repeats)}")
+            raise ValueError(
+                f"expected {size} repeats, one an element of axis {axis}, received {len(repeats)}"
+            )
         total = None if -1 in repeats else sum(repeats)
     return (*shape[:axis], total, *shape[axis + 1 :])
 
@@ -106,7 +108,9 @@ def _padded(shape: tuple, paddings: tuple, mode: str = "CONSTANT", constant_valu
     sizes = []
     for axis, (size, (before, after)) in enumerate(zip(shape, paddings, strict=True)):
         if size is not None and mode != "CONSTANT" and max(before, after) > size - (mode == "REFLECT"):
-            raise ValueError(f"mode {mode}: paddings {(before, after)} are too wide for axis {axis} of size {size}")
+            raise ValueError(
+                f"mode {mode}: paddings {(before, after)} are too wide for axis {axis} of size {size}"
+            )
         sizes.append(None if size is None or -1 in (before, after) else size + before + after)
     return tuple(sizes)
 
@@ -118,7 +122,9 @@ def _mode(mode: str) -> str:
 
 
 @op("pad", shape=lambda shape, paddings, mode, constant_values: _padded(shape, paddings, _mode(mode)))
-def pad(xp: Any, tensor: Any, *, paddings: Nested, mode: str = "CONSTANT", constant_values: Number = 0) -> Any:
+def pad(
+    xp: Any, tensor: Any, *, paddings: Nested, mode: str = "CONSTANT", constant_values: Number = 0
+) -> Any:
     """Adds elements before and after along each axis.
 
     Args:
@@ -177,7 +183,9 @@ def pad_numpy(x: Any, pad_width: Any, mode: str = "constant", constant_values: A
     rank = len(x.shape)
     if not isinstance(pad_width, TensorLike) and not is_symbolic(pad_width):
         pad_width = np.broadcast_to(np.asarray(pad_width, np.int64), (rank, 2)).tolist()
-    return pad(x, paddings=pad_width, mode=mode, constant_values=0 if constant_values is None else constant_values)
+    return pad(
+        x, paddings=pad_width, mode=mode, constant_values=0 if constant_values is None else constant_values
+    )
 
 
 @export("K.temporal_padding")
@@ -199,7 +207,9 @@ def spatial_2d_padding(x: Any, padding: tuple = ((1, 1), (1, 1)), data_format: s
 
 
 @export("K.spatial_3d_padding")
-def spatial_3d_padding(x: Any, padding: tuple = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None) -> Any:
+def spatial_3d_padding(
+    x: Any, padding: tuple = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None
+) -> Any:
     """Pads the three space axes of volumes with zeros."""
     return _spatial(x, padding, data_format)
 

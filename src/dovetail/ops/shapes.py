@@ -84,7 +84,9 @@ def transpose(xp: Any, a: Any, *, perm: Axis = None, conjugate: bool = False) ->
 def _transpose_gradient(g: Any, y: Any, a: Any, perm: Any, conjugate: bool) -> Any:
     if perm is None:
         return transpose(g, conjugate=conjugate)
-    return transpose(g, perm=tuple(int(i) for i in np.argsort(_checked_perm(perm, len(a.shape)))), conjugate=conjugate)
+    return transpose(
+        g, perm=tuple(int(i) for i in np.argsort(_checked_perm(perm, len(a.shape)))), conjugate=conjugate
+    )
 
 
 transpose.gradient(_transpose_gradient)
@@ -145,7 +147,9 @@ squeeze.gradient(lambda g, y, x, axis: reshape_to(g, shape=tuple(x.shape)))
 def _tiled(shape: tuple, multiples: tuple) -> tuple:
     if len(multiples) != len(shape):
         raise ValueError(f"expected {len(shape)} multiples, one an axis, received {multiples}")
-    return tuple(None if m == -1 or size is None else size * m for size, m in zip(shape, multiples, strict=True))
+    return tuple(
+        None if m == -1 or size is None else size * m for size, m in zip(shape, multiples, strict=True)
+    )
 
 
 @op("tile", shape=_tiled)
@@ -186,7 +190,9 @@ def tile_backend(x: Any, n: Any) -> Any:
 
 def _broadcast_shape(old: tuple, shape: tuple) -> tuple:
     if len(old) > len(shape):
-        raise ValueError(f"cannot broadcast a tensor of rank {len(old)} to the shape {shape} of rank {len(shape)}")
+        raise ValueError(
+            f"cannot broadcast a tensor of rank {len(old)} to the shape {shape} of rank {len(shape)}"
+        )
     padded = (1,) * (len(shape) - len(old)) + tuple(old)
     for have, want in zip(padded, shape, strict=True):
         if have not in (1, None, want) and want != -1:
@@ -401,7 +407,9 @@ def int_shape(x: Any) -> tuple | None:
 
 
 def _merged(old: tuple, shape: tuple) -> tuple:
-    if len(old) != len(shape) or any(a is not None and b not in (-1, a) for a, b in zip(old, shape, strict=True)):
+    if len(old) != len(shape) or any(
+        a is not None and b not in (-1, a) for a, b in zip(old, shape, strict=True)
+    ):
         wanted = tuple(None if size == -1 else size for size in shape)
         raise ValueError(f"shape {old} is not compatible with the expected shape {wanted}")
     return tuple((None if b == -1 else b) if a is None else a for a, b in zip(old, shape, strict=True))

@@ -154,7 +154,9 @@ def strided_slice(
         var: not supported.
     """
     if var is not None:
-        raise ValueError(f"tf.strided_slice: var is not supported; use var.assign on the result{at_user_location()}")
+        raise ValueError(
+            f"tf.strided_slice: var is not supported; use var.assign on the result{at_user_location()}"
+        )
     starts, stops = _listed(begin), _listed(end)
     if starts is None or stops is None:
         raise ValueError(f"tf.strided_slice: the number of offsets must be known{at_user_location()}")

@@ -224,8 +224,13 @@ def dynamic_partition_(xp: Any, data: Any, partitions: Any, *, num: int) -> Any:
     return [data[partitions == part] for part in range(num)]
 
 
-@op("", engine="host", same_dtype=0, shape=lambda partitions, *parts, rest: (*partitions, *rest),
-    dtype=lambda partitions, *parts, rest: parts[0])
+@op(
+    "",
+    engine="host",
+    same_dtype=0,
+    shape=lambda partitions, *parts, rest: (*partitions, *rest),
+    dtype=lambda partitions, *parts, rest: parts[0],
+)
 def dynamic_partition_adjoint(xp: Any, partitions: Any, *parts: Any, rest: Shape) -> Any:
     """Puts the slices back where `dynamic_partition` took them."""
     out = np.zeros((*partitions.shape, *rest), parts[0].dtype)

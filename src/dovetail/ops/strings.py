@@ -28,8 +28,11 @@ def _each(function: Any, *arrays: Any) -> np.ndarray:
 
 
 @op(
-    "", engine="host", differentiable=False,
-    shape=lambda *shapes, separator: rules.broadcast(*shapes), dtype=lambda *_, **__: _STRING,
+    "",
+    engine="host",
+    differentiable=False,
+    shape=lambda *shapes, separator: rules.broadcast(*shapes),
+    dtype=lambda *_, **__: _STRING,
 )
 def join_(xp: Any, *inputs: Any, separator: str = "") -> Any:
     """Joins corresponding strings."""
@@ -83,7 +86,9 @@ def as_string(
     x = as_tensor(input)
     floating = x.dtype.is_floating or x.dtype.is_complex
     if scientific and shortest:
-        raise ValueError(f"tf.strings.as_string: scientific and shortest exclude each other{at_user_location()}")
+        raise ValueError(
+            f"tf.strings.as_string: scientific and shortest exclude each other{at_user_location()}"
+        )
     if not floating and (precision > -1 or scientific or shortest):
         raise ValueError(f"tf.strings.as_string: precision and notation are for floats, not {x.dtype.name}")
     letter = "e" if scientific else "g" if shortest else "f" if floating else "d"
@@ -93,7 +98,9 @@ def as_string(
 
 
 @export("strings.format")
-def format_(template: str, inputs: Any, placeholder: str = "{}", summarize: int = 3, name: str | None = None) -> Any:
+def format_(
+    template: str, inputs: Any, placeholder: str = "{}", summarize: int = 3, name: str | None = None
+) -> Any:
     """Returns `template` with each placeholder replaced by the text of an input.
 
     Args:

@@ -58,7 +58,9 @@ class TensorArray:
         name: str | None = None,
     ) -> None:
         if handle is not None or flow is not None:
-            raise ValueError(f"tf.TensorArray: handle and flow are TensorFlow's internals{at_user_location()}")
+            raise ValueError(
+                f"tf.TensorArray: handle and flow are TensorFlow's internals{at_user_location()}"
+            )
         self._dtype = dt.as_dtype(dtype)
         self._dynamic, self._infer = bool(dynamic_size), bool(infer_shape)
         self._shape = TensorShape(element_shape)
