@@ -22,7 +22,7 @@ LAYERS = (
     ("ops",),
     ("autodiff",),
     ("graph",),
-    ("function",),
+    ("function", "runtime"),
     ("namespaces",),
     ("keras", "data", "distribute", "saving", "io", "summary", "random"),
     ("top",),
@@ -51,6 +51,9 @@ JAX_PARTS = ("engine",)
 # Imports inside function bodies: (importing module, imported module), both as patterns: why it must wait.
 LATE_IMPORTS = {
     ("dovetail.engine", "dovetail.engine.xla"): "it loads JAX, which a host-only process never does",
+    ("dovetail.engine", "dovetail.engine.jax_private"): "it loads JAX",
+    ("dovetail.engine", "dovetail.engine.loops"): "it loads JAX",
+    ("dovetail.engine", "dovetail.engine.profiling"): "it loads JAX",
     ("dovetail.engine.host", "scipy.special"): "it costs 0.2 s, and few programs need it",
     ("dovetail.compat.finder", "dovetail.compat.distributions"): "importlib.metadata costs 15 ms; few programs need it",
 }

@@ -10,13 +10,24 @@ other subpackages when they are first used.
 from __future__ import annotations
 
 import importlib
+import logging as _logging
 from typing import Any
 
 from dovetail.autodiff import GradientTape, UnconnectedGradients, custom_gradient, recompute_grad
 from dovetail.base.errors import suggest
-from dovetail.function import case, cond, function, print_ as print, switch_case, while_loop
+from dovetail.function import case, cond, function, switch_case, while_loop
+from dovetail.function import print_ as print
 from dovetail.graph import record as _record
+from dovetail.module import Module
 from dovetail.ops.table import NAMESPACES
+from dovetail.scopes import (
+    device,
+    executing_eagerly,
+    get_current_name_scope,
+    init_scope,
+    inside_function,
+    name_scope,
+)
 from dovetail.tensor import (
     DType,
     Tensor,
@@ -26,11 +37,12 @@ from dovetail.tensor import (
     Variable,
     as_dtype,
     is_tensor,
+)
+from dovetail.tensor import (
     register_conversion as _register_conversion,
 )
 from dovetail.tensor.dtype import (
     bfloat16,
-    bool_ as bool,
     complex64,
     complex128,
     double,
@@ -48,6 +60,9 @@ from dovetail.tensor.dtype import (
     uint32,
     uint64,
 )
+from dovetail.tensor.dtype import (
+    bool_ as bool,
+)
 
 __version__ = "0.1.0"
 newaxis = None
@@ -56,23 +71,82 @@ globals().update(NAMESPACES["tf"])
 
 _SUBMODULES = frozenset(
     {
-        *("autodiff", "base", "bitwise", "compat", "config", "data", "debugging", "dtypes", "engine", "errors"),
-        *("experimental", "function", "graph", "image", "keras", "linalg", "math", "nest", "nn", "ops", "profiler"),
-        *("random", "sets", "strings", "summary", "tensor", "version"),
+        *(
+            "autodiff",
+            "autograph",
+            "base",
+            "bitwise",
+            "compat",
+            "config",
+            "data",
+            "debugging",
+            "dtypes",
+            "engine",
+        ),
+        *(
+            "errors",
+            "experimental",
+            "function",
+            "graph",
+            "image",
+            "keras",
+            "linalg",
+            "math",
+            "nest",
+            "nn",
+            "ops",
+        ),
+        *("profiler", "random", "sets", "strings", "summary", "sysconfig", "tensor", "test", "version"),
     }
 )
+# What this module uses, and modules whose names it exports.
+_INTERNAL = frozenset(
+    {"Any", "NAMESPACES", "annotations", "importlib", "module", "runtime", "scopes", "suggest"}
+)
+
+# Names that live further up or are seldom used: imported at their first use, "module:name in it" ("": the module).
+_LATE = {
+    "Assert": "debugging:Assert",
+    "assert_equal": "debugging:assert_equal",
+    "assert_greater": "debugging:assert_greater",
+    "assert_less": "debugging:assert_less",
+    "assert_rank": "debugging:assert_rank",
+    "constant_initializer": "keras.initializers:Constant",
+    "initializers": "keras.initializers:",
+    "losses": "keras.losses:",
+    "metrics": "keras.metrics:",
+    "ones_initializer": "keras.initializers:Ones",
+    "optimizers": "keras.optimizers:",
+    "random_normal_initializer": "keras.initializers:RandomNormal",
+    "random_uniform_initializer": "keras.initializers:RandomUniform",
+    "zeros_initializer": "keras.initializers:Zeros",
+}
 
 
 def register_tensor_conversion_function(base_type: Any, conversion_func: Any, priority: int = 100) -> None:
     """Makes `conversion_func(value, dtype=..., name=..., as_ref=...)` convert instances of `base_type` to tensors."""
-    _register_conversion(base_type, lambda value, dtype: conversion_func(value, dtype=dtype, name=None, as_ref=False))
+    _register_conversion(
+        base_type, lambda value, dtype: conversion_func(value, dtype=dtype, name=None, as_ref=False)
+    )
+
+
+def get_logger() -> _logging.Logger:
+    """Returns Python's logger "tensorflow", which TensorFlow programs set up."""
+    return _logging.getLogger("tensorflow")
 
 
 def __getattr__(name: str) -> Any:
     if name in _SUBMODULES:
         return importlib.import_module(f"dovetail.{name}")
-    raise AttributeError(f"module 'dovetail' has no attribute {name!r}.{suggest(name, [*globals(), *_SUBMODULES])}")
+    if name in _LATE:
+        home, _, attribute = _LATE[name].partition(":")
+        module = importlib.import_module(f"dovetail.{home}")
+        found = globals()[name] = getattr(module, attribute) if attribute else module
+        return found
+    known = [*globals(), *_SUBMODULES, *_LATE]
+    raise AttributeError(f"module 'dovetail' has no attribute {name!r}.{suggest(name, known)}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*(name for name in globals() if not name.startswith("_")), *_SUBMODULES})
+    own = {name for name in globals() if not name.startswith("_")}
+    return sorted({*own, *_SUBMODULES, *_LATE} - _INTERNAL)

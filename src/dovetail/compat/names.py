@@ -12,7 +12,9 @@ from typing import Any
 import dovetail
 
 # Parts of the package that serve the others. TensorFlow has no namespaces of these names.
-HIDDEN = frozenset({"autodiff", "base", "cli", "engine", "graph", "ops", "tensor"})
+HIDDEN = frozenset(
+    {"autodiff", "base", "cli", "engine", "graph", "module", "ops", "runtime", "scopes", "tensor"}
+)
 ABSENT = object()
 
 # Names of TensorFlow 1 and of old Keras, and what does their work now.
@@ -81,8 +83,9 @@ def walk() -> Iterator[tuple[str, ModuleType]]:
             continue
         seen.add(id(module))
         yield path, module
-        for name in dir(module):
-            child = None if _is_hidden(module, name) else _submodule(module, name)
+        declared = getattr(module, "__all__", ())
+        for name in dir(module) if module is dovetail else declared:
+            child = None if _is_hidden(module, name) else loadable(module, name)
             if child is not None:
                 pending.append((name if name == "keras" else f"{path}.{name}", child))
 
@@ -93,7 +96,7 @@ def public_names() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path, module in walk():
         for name in getattr(module, "__all__", None) or dir(module):
-            if not _is_hidden(module, name):
+            if not _is_hidden(module, name) and _exists(module, name):
                 found.setdefault(name, []).append(f"{path}.{name}")
     return found
 
@@ -146,11 +149,26 @@ def _without_version(name: str) -> str:
     return name
 
 
+def loadable(module: ModuleType, name: str) -> ModuleType | None:
+    """Returns the public submodule of that name, or None: also when a package that it needs is not installed."""
+    try:
+        return _submodule(module, name)
+    except ImportError:
+        return None
+
+
+def _exists(module: ModuleType, name: str) -> bool:
+    try:
+        return lookup(module, name) is not ABSENT
+    except ImportError:
+        return False
+
+
 def _submodule(module: ModuleType, name: str) -> ModuleType | None:
     value = lookup(module, name)
     if isinstance(value, ModuleType) and _is_ours(value):
         return value
-    if not (value is ABSENT or isinstance(value, ModuleType)) or not hasattr(module, "__path__"):
+    if not (value is ABSENT or _is_view(value)) or not hasattr(module, "__path__"):
         return None
     full_name = f"{module.__name__}.{name}"
     try:
@@ -167,5 +185,13 @@ def _is_hidden(module: ModuleType, name: str) -> bool:
 
 
 def _is_ours(module: ModuleType) -> bool:
-    # `import keras.src` sets an attribute on dovetail.keras; such a view must not be taken for a namespace.
     return module.__name__.partition(".")[0] == "dovetail"
+
+
+def _is_view(value: Any) -> bool:
+    # `import keras.src` sets an attribute on dovetail.keras; such a view must not be taken for a namespace.
+    return isinstance(value, ModuleType) and value.__name__.partition(".")[0] in (
+        "tensorflow",
+        "keras",
+        "tf_keras",
+    )

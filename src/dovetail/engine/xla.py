@@ -288,7 +288,15 @@ def block_until_ready(values: Any) -> Any:
 
 def debug_callback(function: Callable, *values: Any) -> None:
     """Calls `function` on the host with the run-time values, in program order."""
-    jax.debug.callback(function, *values, ordered=True)
+    places = [i for i, value in enumerate(values) if isinstance(value, Tracer)]
+
+    def call(*concrete: Any) -> None:
+        given = list(values)  # what is known already may be strings, which XLA cannot pass
+        for place, value in zip(places, concrete, strict=True):
+            given[place] = value
+        function(*given)
+
+    jax.debug.callback(call, *(values[i] for i in places), ordered=True)
 
 
 def stepping() -> Any:

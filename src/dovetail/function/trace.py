@@ -12,7 +12,7 @@ from typing import Any
 
 from dovetail.base import nest
 from dovetail.base.settings import state
-from dovetail.engine import is_tracer, jax_private_module, xla
+from dovetail.engine import effects, is_tracer, jax_private_module, xla
 from dovetail.ops.core import Op
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -65,7 +65,8 @@ class Program:
     def _flat(self, *values: Any) -> list:
         """Runs the Python function on traced values; called once, by the tracer."""
         scope = TraceScope(self._may_create)
-        tapes, state.tapes = state.tapes, ()
+        tapes = state.tapes
+        state.tapes = tuple(tape for tape in tapes if getattr(tape, "stays_in_traces", False))
         try:
             with enter_scope(scope):
                 result = self._python_function([Tensor(value) for value in values])
@@ -94,6 +95,11 @@ class Program:
         return xla("tf.function").jit(self.run)
 
     @functools.cached_property
+    def has_effects(self) -> bool:
+        """Whether the program prints or checks."""
+        return jax_private_module().has_effects(self.closed)
+
+    @functools.cached_property
     def op(self) -> Op:
         """The program as an op, for tapes that are active around the call."""
         run = self.run
@@ -113,6 +119,8 @@ class Program:
         if state.tapes:
             return self._call_taped(tensors)
         outputs = self.compiled(*[t._value for t in tensors], *[v._held._value for v in self.reads])
+        if self.has_effects:
+            effects.settle()
         split = self.num_results
         for variable, value in zip(self.writes, outputs[split:], strict=True):
             variable._held = Tensor(value)
@@ -125,6 +133,8 @@ class Program:
         finally:
             state.autocast = saved
         outputs = self.op.call((*tensors, *reads), {})
+        if self.has_effects:
+            effects.settle()
         split = self.num_results
         for variable, tensor in zip(self.writes, outputs[split:], strict=True):
             variable._held = Tensor(tensor._value)

@@ -147,7 +147,8 @@ class Variable(TensorLike):
         self._declared_shape.assert_is_compatible_with(held.shape)
         self._numpy_dtype = np.dtype(self._held._value.dtype)
         self._autocast = dtypes.is_floating(self._numpy_dtype)
-        self._name = name or "Variable"
+        scope_name = state.name_scopes[-1] if state.name_scopes else ""
+        self._name = f"{scope_name}/{name or 'Variable'}" if scope_name else name or "Variable"
         self._unique_id = next(_ids)
         self.constraint = constraint
         self.synchronization, self.aggregation = synchronization, aggregation

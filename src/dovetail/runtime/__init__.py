@@ -1,0 +1,1 @@
+"""What checks and watches programs while they run: assertions, numerics, profiles."""
