@@ -14,13 +14,14 @@ from types import ModuleType
 from typing import Any
 
 import dovetail
+from dovetail import version
 from dovetail.compat import private, private_paths, strings
 from dovetail.compat.names import namespace
 from dovetail.compat.version1 import v1
 from dovetail.compat.views import View
 
 ROOTS = frozenset({"tensorflow", "keras", "tf_keras"})
-TENSORFLOW_VERSION = "2.21.0"  # the release whose API this is; programs parse it
+TENSORFLOW_VERSION = version.VERSION
 KERAS_VERSION = "3.15.0"
 DISTRIBUTIONS = {
     "tensorflow": TENSORFLOW_VERSION,
@@ -52,8 +53,6 @@ def resolve(name: str) -> ModuleType | None:
         return _resolve_private(rest, name)
     if first == "compat":
         return _resolve_compat(rest, name)
-    if path == "version":
-        return version_view()
     return namespace(path)
 
 
@@ -73,26 +72,12 @@ def search(name: str) -> View:
     return View(name)
 
 
-def version_view() -> View:
-    """Returns `tf.version`."""
-    own = {
-        "VERSION": TENSORFLOW_VERSION,
-        "GIT_VERSION": f"dovetail-{getattr(dovetail, '__version__', 'unknown')}",
-        "COMPILER_VERSION": "none",
-        "GRAPH_DEF_VERSION": 0,
-        "GRAPH_DEF_VERSION_MIN_CONSUMER": 0,
-        "GRAPH_DEF_VERSION_MIN_PRODUCER": 0,
-    }
-    return View("tensorflow.version", (), own)
-
-
 def root_names() -> dict[str, Any]:
     """Returns what `tensorflow` has of its own, beside the names of `dovetail`."""
     return {
         "__version__": TENSORFLOW_VERSION,
-        "__git_version__": f"dovetail-{getattr(dovetail, '__version__', 'unknown')}",
+        "__git_version__": version.GIT_VERSION,
         "__file__": dovetail.__file__,
-        "version": version_view(),
         "compat": tf_compat,
     }
 

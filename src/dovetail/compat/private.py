@@ -24,7 +24,8 @@ def tensorflow_private(path: str) -> ModuleType | None:
     leaf = path.rpartition(".")[2]
     folder = path.rpartition(".")[0]
     if not path or path in FOLDERS:
-        return View(name, EVERYWHERE, own=_own(path), versions=True)
+        # A module of the folder goes before a public namespace of the same name: `dtypes`, `nn`, `nest`.
+        return View(name, EVERYWHERE, own=_own(path), refused=frozenset(MODULES), versions=True)
     known = leaf in MODULES or leaf.endswith("_ops")
     if not known or (folder and folder not in FOLDERS):
         return None

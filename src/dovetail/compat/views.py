@@ -74,7 +74,10 @@ class View(ModuleType):
 def find(namespaces: tuple[str, ...], name: str) -> Any:
     """Returns the first value that goes by `name` in one of the namespaces, or ABSENT."""
     for path in namespaces:
-        module = namespace(path)
+        try:
+            module = namespace(path)
+        except ImportError:
+            continue  # it needs a package that is not installed; the name may stand in another one
         value = ABSENT if module is None else lookup(module, name)
         if value is not ABSENT:
             return value
