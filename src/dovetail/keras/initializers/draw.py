@@ -14,12 +14,7 @@ import numpy as np
 from dovetail.engine import dtypes, host, random
 
 _U64 = np.dtype(np.uint64)
-_GOLDEN = 0x9E3779B97F4A7C15  # tells the keys of initializers apart from those of other users of small seeds
-
-
-def key_of_seed(seed: int) -> np.ndarray:
-    """Returns the generator's key for an integer seed."""
-    return np.array([seed & 0xFFFFFFFFFFFFFFFF, _GOLDEN], _U64)
+_STEP = 0x9E3779B97F4A7C15
 
 
 def uniform(key: Any, shape: tuple, low: float, high: float, dtype: Any) -> np.ndarray:
@@ -38,7 +33,8 @@ def truncated_normal(key: Any, shape: tuple, mean: float, stddev: float, dtype: 
     count, kept = math.prod(shape), []
     missing, round_ = count, 0
     while missing > 0:
-        fresh = random.normals(host, key + np.array([0, round_], _U64), (missing + missing // 16 + 32,), _wide(dtype))
+        round_key = key ^ np.array([round_ * _STEP & 0xFFFFFFFFFFFFFFFF, 0], _U64)
+        fresh = random.normals(host, round_key, (missing + missing // 16 + 32,), _wide(dtype))
         fresh = fresh[np.abs(fresh) < 2][:missing]
         kept.append(fresh)
         missing, round_ = missing - fresh.size, round_ + 1

@@ -12,8 +12,9 @@ from dovetail.base.errors import at_user_location
 from dovetail.keras.initializers import draw
 from dovetail.keras.initializers.initializer import Initializer, known_sizes, wanted_dtype
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
-from dovetail.ops import random as random_ops
+from dovetail.ops import generator
 from dovetail.tensor.tensor import Tensor
+from dovetail.tensor.variable import enter_scope
 
 
 class RandomInitializer(Initializer):
@@ -30,7 +31,7 @@ class RandomInitializer(Initializer):
             seed = deserialize_keras_object(seed)
         elif isinstance(seed, np.integer):
             seed = int(seed)
-        if not (seed is None or isinstance(seed, int) or hasattr(seed, "next")):
+        if not (seed is None or isinstance(seed, int) or hasattr(seed, "next_key")):
             raise ValueError(
                 f"{type(self).__name__}: seed must be an integer, a keras.random.SeedGenerator or None, received "
                 f"{seed!r}{at_user_location()}"
@@ -46,10 +47,8 @@ class RandomInitializer(Initializer):
         raise NotImplementedError
 
     def _key(self) -> np.ndarray:
-        if isinstance(self.seed, int):
-            return draw.key_of_seed(self.seed)
-        drawn = random_ops.next_key() if self.seed is None else self.seed.next()
-        return np.asarray(drawn).reshape(-1).astype(np.uint64)[:2]
+        with enter_scope(None):  # a layer may be built inside a traced function: its weights are values all the same
+            return np.asarray(generator.key_of(self.seed)).astype(np.uint64)
 
     def get_config(self) -> dict:
         return {"seed": serialize_keras_object(self.seed)}

@@ -12,6 +12,7 @@ from dovetail.keras.losses.reduce import converted
 from dovetail.keras.metrics.counts import ALL_COUNTS, ConfusionMetric, confusion, evenly_spread
 from dovetail.keras.metrics.metric import Metric
 from dovetail.ops import arithmetic, indexing, logic, math, nn, reduction
+from dovetail.tensor.dtype import numpy_dtype
 from dovetail.tensor.tensor import Tensor
 
 _CURVES = ("ROC", "PR", "PRGAIN")
@@ -87,15 +88,11 @@ class AUC(ConfusionMetric):
 
     def result(self) -> Any:
         if not self._own_variables:
-            return Tensor(np.zeros((), self.true_dtype))
+            return Tensor(np.zeros((), numpy_dtype(self._dtype)))
         if self.curve == "PR" and self.summation_method == "interpolation":
             return self._averaged(self._interpolated_precision())
         x, y = self._points()
         return self._averaged((x[:-1] - x[1:]) * _HEIGHTS[self.summation_method](y[:-1], y[1:]))
-
-    @property
-    def true_dtype(self) -> np.dtype:
-        return converted(0.0, self._dtype).dtype.numpy_dtype
 
     def _points(self) -> tuple[Any, Any]:
         tp, tn, fp, fn = self._held(*ALL_COUNTS)

@@ -9,7 +9,7 @@ import numpy as np
 from dovetail.base.errors import at_user_location
 from dovetail.keras.losses.reduce import converted, same_rank
 from dovetail.keras.metrics.metric import Metric
-from dovetail.ops import arithmetic, create, math, nn, reduction, segment, shapes
+from dovetail.ops import arithmetic, create, indexing, math, nn, reduction, segment, shapes
 from dovetail.tensor.dtype import as_dtype
 from dovetail.tensor.tensor import Tensor
 
@@ -84,10 +84,8 @@ def _counted_in_buckets(scores: Any, amounts: Any, thresholds: Any) -> Any:
     bucket = math.ceil(arithmetic.clip_by_value(scores, 0.0, 1.0) * float(count - 1)) - 1.0
     if thresholds[0] < 0:
         bucket = nn.relu(bucket)  # the first threshold lies below 0, so that a score of 0 exceeds it
-    bucket = bucket._astype(as_dtype("int32"))
-    offset = Tensor(np.arange(columns, dtype=np.int32))
-    place = arithmetic.maximum(bucket, -1) * columns + offset
-    place = place._astype(as_dtype("int32")) + (bucket < 0)._astype(as_dtype("int32")) * (count * columns + columns)
+    bucket = indexing.where(bucket < 0.0, bucket * 0.0 + float(count), bucket)  # below all thresholds: a row of its own
+    place = bucket._astype(as_dtype("int32")) * columns + Tensor(np.arange(columns, dtype=np.int32))
     sums = segment.unsorted_segment_sum(
         shapes.reshape(amounts, shape=(-1,)), shapes.reshape(place, shape=(-1,)), num_segments=(count + 1) * columns
     )

@@ -1,0 +1,133 @@
+"""`keras.metrics`: what is watched during training, as classes and as functions."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from dovetail.keras.losses import (
+    binary_crossentropy,
+    binary_focal_crossentropy,
+    categorical_crossentropy,
+    categorical_focal_crossentropy,
+    categorical_hinge,
+    hinge,
+    huber,
+    kl_divergence,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+    poisson,
+    sparse_categorical_crossentropy,
+    squared_hinge,
+)
+from dovetail.keras.metrics.accuracy import (
+    Accuracy,
+    BinaryAccuracy,
+    CategoricalAccuracy,
+    SparseCategoricalAccuracy,
+    SparseTopKCategoricalAccuracy,
+    TopKCategoricalAccuracy,
+    binary_accuracy,
+    categorical_accuracy,
+    sparse_categorical_accuracy,
+    sparse_top_k_categorical_accuracy,
+    top_k_categorical_accuracy,
+)
+from dovetail.keras.metrics.auc import AUC
+from dovetail.keras.metrics.confusion import (
+    FalseNegatives,
+    FalsePositives,
+    Precision,
+    PrecisionAtRecall,
+    Recall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
+    TrueNegatives,
+    TruePositives,
+)
+from dovetail.keras.metrics.errors import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    CategoricalHinge,
+    ConcordanceCorrelation,
+    CosineSimilarity,
+    Hinge,
+    KLDivergence,
+    LogCoshError,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    PearsonCorrelation,
+    Poisson,
+    RootMeanSquaredError,
+    SparseCategoricalCrossentropy,
+    SquaredHinge,
+    concordance_correlation,
+    pearson_correlation,
+)
+from dovetail.keras.metrics.mean import Mean, MeanMetricWrapper, Sum
+from dovetail.keras.metrics.metric import Metric
+from dovetail.keras.metrics.overlap import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
+from dovetail.keras.metrics.scores import F1Score, FBetaScore, R2Score
+from dovetail.keras.naming import to_snake_case
+from dovetail.keras.registration import own
+from dovetail.keras.serialization import deserialize_keras_object, resolve, serialize_keras_object
+
+mse = MSE = mean_squared_error
+mae = MAE = mean_absolute_error
+mape = MAPE = mean_absolute_percentage_error
+msle = MSLE = mean_squared_logarithmic_error
+bce = BCE = binary_crossentropy
+kld = KLD = kullback_leibler_divergence = kl_divergence
+logcosh = log_cosh
+
+_CLASSES = {
+    name: value for name, value in globals().items() if inspect.isclass(value) and issubclass(value, Metric)
+}
+_FUNCTIONS = {
+    name: value
+    for name, value in globals().items()
+    if inspect.isfunction(value) and value.__module__.startswith("dovetail.keras.metrics.")
+}
+own("keras.metrics", {**_CLASSES, **_FUNCTIONS})
+
+# Names that give a metric object: classes, the same in snake case, and the usual short ones.
+_BY_NAME = {
+    **_CLASSES,
+    **{to_snake_case(name): value for name, value in _CLASSES.items()},
+    **{"bce": BinaryCrossentropy, "BCE": BinaryCrossentropy, "kld": KLDivergence, "KLD": KLDivergence},
+    **{"mse": MeanSquaredError, "MSE": MeanSquaredError, "mae": MeanAbsoluteError, "MAE": MeanAbsoluteError},
+    **{"mape": MeanAbsolutePercentageError, "MAPE": MeanAbsolutePercentageError},
+    **{"msle": MeanSquaredLogarithmicError, "MSLE": MeanSquaredLogarithmicError},
+    **{"rmse": RootMeanSquaredError, "cosine_proximity": CosineSimilarity, "logcosh": LogCoshError},
+    **{"kullback_leibler_divergence": KLDivergence, "auc": AUC, "AUC": AUC, "log_cosh": LogCoshError},
+    **{"top_k_categorical_accuracy": TopKCategoricalAccuracy, "r2_score": R2Score, "f1_score": F1Score},
+    **{"sparse_top_k_categorical_accuracy": SparseTopKCategoricalAccuracy, "fbeta_score": FBetaScore},
+}
+
+
+def serialize(metric: Any, use_legacy_format: bool = False) -> Any:
+    """Returns the config of a metric; `use_legacy_format`: without the module, as Keras 2 wrote it."""
+    return serialize_keras_object(metric, use_legacy_format)
+
+
+def deserialize(config: Any, custom_objects: dict | None = None, use_legacy_format: bool = False) -> Any:
+    """Returns the metric that a name or a config stands for; both formats are told apart by themselves."""
+    return deserialize_keras_object(config, custom_objects, module_objects=_BY_NAME, printable_module_name="metric")
+
+
+def get(identifier: Any) -> Any:
+    """Returns the metric for a name, a config, a class, an instance or a function.
+
+    "accuracy" gives `Accuracy`; which accuracy `compile(metrics=["accuracy"])` means depends on the model's outputs.
+
+    Example:
+        >>> get("mse")
+        <MeanSquaredError name=mean_squared_error>
+    """
+    return resolve(identifier, "metric", _BY_NAME)

@@ -1,0 +1,61 @@
+"""`keras.utils`: helpers around models and data."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from dovetail.base.errors import suggest
+from dovetail.keras.serialization import (
+    CustomObjectScope,
+    custom_object_scope,
+    deserialize_keras_object,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+    serialize_keras_object,
+)
+from dovetail.keras.utils import legacy
+from dovetail.keras.utils.messages import (
+    disable_interactive_logging,
+    enable_interactive_logging,
+    is_interactive_logging_enabled,
+)
+from dovetail.keras.utils.numerical import normalize, set_random_seed, to_categorical
+from dovetail.keras.utils.progbar import Progbar
+from dovetail.keras.utils.sequences import pad_sequences
+
+# Names whose modules stand above this one, which callbacks and training use: loaded when they are asked for.
+_LATE = {
+    "pack_x_y_sample_weight": "training.steps",
+    "unpack_x_y_sample_weight": "training.steps",
+    "split_dataset": "utils.splitting",
+}
+
+__all__ = [
+    "CustomObjectScope",
+    "Progbar",
+    "custom_object_scope",
+    "deserialize_keras_object",
+    "disable_interactive_logging",
+    "enable_interactive_logging",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
+    "is_interactive_logging_enabled",
+    "legacy",
+    "normalize",
+    "pad_sequences",
+    "register_keras_serializable",
+    "serialize_keras_object",
+    "set_random_seed",
+    "to_categorical",
+    *_LATE,
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATE:
+        return getattr(importlib.import_module(f"dovetail.keras.{_LATE[name]}"), name)
+    raise AttributeError(f"module 'dovetail.keras.utils' has no attribute {name!r}.{suggest(name, __all__)}")

@@ -1,0 +1,85 @@
+"""Small numerical helpers: one-hot labels, unit vectors, seeds."""
+
+from __future__ import annotations
+
+import random as python_random
+from typing import Any
+
+import numpy as np
+
+from dovetail.base.errors import at_user_location
+from dovetail.base.settings import settings
+from dovetail.ops import arithmetic, create, math, random, reduction, shapes
+from dovetail.tensor.tensor import TensorLike
+
+
+def set_random_seed(seed: int) -> None:
+    """Seeds Python's `random`, NumPy's global generator and Dovetail's: the program then repeats exactly.
+
+    Args:
+        seed: integer in [0, 2**32).
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not isinstance(seed, int | np.integer) or not 0 <= seed < 1 << 32:
+        raise ValueError(f"set_random_seed: expected an integer in [0, 2**32), received {seed!r}{at_user_location()}")
+    python_random.seed(int(seed))
+    np.random.seed(int(seed))
+    random.set_seed(int(seed))
+
+
+def to_categorical(x: Any, num_classes: int | None = None, dtype: Any = "float32") -> Any:
+    """Returns one-hot vectors for class numbers.
+
+    Args:
+        x: integers of shape (...,) or (..., 1); a tensor gives a tensor, anything else a NumPy array.
+        num_classes: length of the vectors; default: the largest class + 1.
+        dtype: of the result.  Keras 2's default; Keras 3 returns float64.
+
+    Raises:
+        ValueError: a class outside [0, num_classes).
+
+    Example:
+        >>> to_categorical([0, 2])
+        array([[1., 0., 0.],
+               [0., 0., 1.]], dtype=float32)
+    """
+    if isinstance(x, TensorLike):
+        x = shapes.squeeze(x, axis=-1) if len(x.shape) > 1 and x.shape[-1] == 1 else x
+        count = int(np.max(np.asarray(x))) + 1 if num_classes is None else num_classes
+        return create.one_hot(x, count, dtype=dtype)
+    classes = np.asarray(x).astype(np.int64)
+    if classes.ndim > 1 and classes.shape[-1] == 1:
+        classes = classes[..., 0]
+    largest = int(classes.max(initial=-1))
+    count = num_classes or largest + 1
+    if classes.size and (largest >= count or classes.min() < 0):
+        bad = largest if largest >= count else int(classes.min())
+        raise ValueError(f"to_categorical: the class {bad} is outside of [0, {count}){at_user_location()}")
+    result = np.zeros((classes.size, count), dtype)
+    result[np.arange(classes.size), classes.reshape(-1)] = 1
+    return result.reshape(*classes.shape, count)
+
+
+def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
+    """Scales vectors along `axis` to norm 1; zeros stay zeros.
+
+    Args:
+        x: array, or tensor (then the result is one, too).
+        axis: along which a vector runs.
+        order: of the norm; 2 is the Euclidean one.
+    """
+    if not isinstance(x, TensorLike):
+        x = np.asarray(x)
+        norm = np.linalg.norm(x, order, axis, keepdims=True)
+        return x / np.where(norm == 0, 1, norm)
+    size = math.abs_(x)
+    if order == np.inf:
+        norm = reduction.reduce_max(size, axis=axis, keepdims=True)
+    elif order == 1:
+        norm = reduction.reduce_sum(size, axis=axis, keepdims=True)
+    else:
+        powers = reduction.reduce_sum(arithmetic.pow_(size, float(order)), axis=axis, keepdims=True)
+        norm = arithmetic.pow_(powers, 1.0 / order)
+    return x / arithmetic.maximum(norm, settings.epsilon)
