@@ -1,0 +1,320 @@
+"""Runs every row of the case tables: values, dtypes, engines, traces, symbolic shapes, gradients.
+
+A row without a reference of its own is compared with TensorFlow (Keras for keras.ops and keras.backend).  An op of the
+table that no row runs fails `test_every_op_has_a_row`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pathlib
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dovetail as dv
+from dovetail.base.settings import state
+from dovetail.engine import dtypes
+from dovetail.ops import core
+from dovetail.tensor.tensor import Tensor
+from tests.ops.case import Case, arrays, as_numpy, engine, flat, in_float64, mapped, symbolic
+
+pytestmark = pytest.mark.filterwarnings(r"ignore::RuntimeWarning:dovetail(\.|$)")
+
+
+def _collect() -> list[Case]:
+    cases: list[Case] = []
+    for path in sorted(pathlib.Path(__file__).parent.glob("cases_*.py")):
+        cases += importlib.import_module(f"tests.ops.{path.stem}").CASES
+    seen: dict[str, int] = {}
+    for case in cases:
+        number = seen[str(case)] = seen.get(str(case), -1) + 1
+        if number:
+            case.id = f"{case.id}{number}"
+    return cases
+
+
+CASES = _collect()
+ENGINES = ("host", "xla")
+
+
+def _rows(cases: list[Case]) -> Any:
+    return pytest.mark.parametrize("case", cases, ids=str)
+
+
+@pytest.fixture(scope="session")
+def reference():
+    """The reference's outputs, computed once a row."""
+    found: dict[str, list] = {}
+
+    def outputs(case: Case) -> list[np.ndarray]:
+        if case.oracle is None:
+            pytest.importorskip("tensorflow")
+        if str(case) not in found:
+            found[str(case)] = case.expected()
+        return found[str(case)]
+
+    return outputs
+
+
+def _assert_same(got: list, expected: list, case: Case, what: str) -> None:
+    assert len(got) == len(expected), (
+        f"{case}: {what} gives {len(got)} outputs, the reference {len(expected)}"
+    )
+    for ours, theirs in zip((as_numpy(one) for one in got), expected, strict=True):
+        assert ours.shape == theirs.shape, (
+            f"{case}: {what} has shape {ours.shape}, the reference {theirs.shape}"
+        )
+        if case.check_dtype:
+            assert ours.dtype == theirs.dtype, (
+                f"{case}: {what} has dtype {ours.dtype}, the reference {theirs.dtype}"
+            )
+        _assert_close(ours, theirs, case.rtol, case.atol, f"{case}: {what}")
+
+
+def _assert_close(ours: np.ndarray, theirs: np.ndarray, rtol: float, atol: float, what: str) -> None:
+    if ours.dtype == object or ours.dtype.kind in "iub":
+        np.testing.assert_array_equal(ours, theirs, err_msg=what)
+        return
+    if dtypes.is_half(ours.dtype):
+        ours, theirs, rtol, atol = (
+            ours.astype(np.float32),
+            theirs.astype(np.float32),
+            max(rtol, 2e-2),
+            max(atol, 1e-2),
+        )
+    np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=atol, equal_nan=True, err_msg=what)
+
+
+# ---- values ------------------------------------------------------------------------------------------------------
+
+
+@_rows([case for case in CASES if case.host])
+def test_host_engine(case: Case, reference) -> None:
+    with engine("host"):
+        got = case.run(case.inputs())
+    _assert_same(got, reference(case), case, "the host engine")
+
+
+@_rows([case for case in CASES if case.xla])
+def test_xla_engine(case: Case, reference) -> None:
+    with engine("xla"):
+        got = case.run(case.inputs())
+    _assert_same(got, reference(case), case, "the XLA engine")
+
+
+@_rows([case for case in CASES if case.xla])
+def test_traced(case: Case, reference) -> None:
+    """The arguments are inputs of a compiled function: nothing of them is known but shape and dtype."""
+    inputs = case.inputs()
+
+    @dv.function
+    def compiled(tensors: list) -> list:
+        given = iter(tensors)
+        return case.run(inputs, lambda _: next(given))
+
+    with engine("xla"):
+        got = compiled([dv.convert_to_tensor(a) for a in (*arrays(inputs), *arrays(case.kwargs))])
+    _assert_same(got, reference(case), case, "the traced call")
+
+
+# ---- symbolic calls ----------------------------------------------------------------------------------------------
+
+
+@_rows([case for case in CASES if case.symbolic])
+def test_symbolic(case: Case, reference) -> None:
+    """Shape and dtype inferred with an unknown first size allow what the call gives."""
+    if case.compare is not None:
+        got = flat(case.function(*mapped(case.inputs(), symbolic), **mapped(case.kwargs, symbolic)))
+        with engine("host" if case.host else "xla"):
+            expected = [
+                as_numpy(one)
+                for one in flat(
+                    case.function(
+                        *mapped(case.inputs(), dv.convert_to_tensor),
+                        **mapped(case.kwargs, dv.convert_to_tensor),
+                    )
+                )
+            ]
+    else:
+        got, expected = case.run(case.inputs(), symbolic), reference(case)
+    assert len(got) == len(expected), f"{case}: {len(got)} symbolic outputs for {len(expected)}"
+    for inferred, actual in zip(got, expected, strict=True):
+        assert inferred.shape.is_compatible_with(actual.shape), (
+            f"{case}: inferred {inferred.shape} for {actual.shape}"
+        )
+        assert inferred.dtype.numpy_dtype == actual.dtype, (
+            f"{case}: inferred {inferred.dtype} for {actual.dtype}"
+        )
+
+
+# ---- gradients ---------------------------------------------------------------------------------------------------
+
+
+class _Differentiated:
+    """A row as a function of the arguments that are differentiated, summed with fixed random weights."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.args = in_float64(case.inputs())
+        self.kwargs = in_float64(case.kwargs)
+        self.rng = np.random.default_rng(zlib.crc32(str(case).encode()) + 1)
+        self.wanted = [self.args[position] for position in case.grad]
+        with engine("host" if case.host else "xla"):
+            outputs = [as_numpy(one) for one in self.outputs([dv.convert_to_tensor(a) for a in self.wanted])]
+        self.weights = [
+            self.rng.normal(size=one.shape).astype(one.dtype) if one.dtype in dtypes.DIFFERENTIABLE else None
+            for one in outputs
+        ]
+
+    def outputs(self, tensors: list) -> list:
+        given = dict(zip(self.case.grad, tensors, strict=True))
+        args = [
+            given[i] if i in given else mapped(arg, dv.convert_to_tensor) for i, arg in enumerate(self.args)
+        ]
+        return self.case.outputs(self.case.function(*args, **mapped(self.kwargs, dv.convert_to_tensor)))
+
+    def loss(self, tensors: list) -> Any:
+        total = None
+        for out, weight in zip(self.outputs(tensors), self.weights, strict=True):
+            if weight is not None:
+                part = dv.reduce_sum(dv.math.real(out * weight) if weight.dtype.kind == "c" else out * weight)
+                total = part if total is None else total + part
+        return total
+
+    def tape(self) -> list[np.ndarray]:
+        tensors = [dv.convert_to_tensor(array) for array in self.wanted]
+        with dv.GradientTape() as tape:
+            tape.watch(tensors)
+            loss = self.loss(tensors)
+        return [
+            np.zeros_like(array) if g is None else as_numpy(g)
+            for g, array in zip(tape.gradient(loss, tensors), self.wanted, strict=True)
+        ]
+
+    def vjp(self) -> list[np.ndarray]:
+        """JAX's derivative of the bodies, whatever rules the ops have."""
+        import jax
+
+        def loss(*values: Any) -> Any:
+            return self.loss([Tensor(value) for value in values])._value
+
+        found = jax.jit(jax.grad(loss, argnums=tuple(range(len(self.wanted)))))(*self.wanted)
+        return [np.conj(np.asarray(g)) for g in found]
+
+    def slope(self, directions: list[np.ndarray], step: float = 1e-5) -> float:
+        """The central difference of the loss along the directions."""
+
+        def at(distance: float) -> float:
+            moved = [a + distance * d for a, d in zip(self.wanted, directions, strict=True)]
+            return float(as_numpy(self.loss([dv.convert_to_tensor(m) for m in moved])))
+
+        return (at(step) - at(-step)) / (2 * step)
+
+    def of_reference(self) -> list[np.ndarray]:
+        import tensorflow as tf
+
+        function = self.case.reference()
+        tensors = [tf.constant(array) for array in self.wanted]
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            given = dict(zip(self.case.grad, tensors, strict=True))
+            args = [given[i] if i in given else mapped(arg, tf.constant) for i, arg in enumerate(self.args)]
+            outputs = self.case.outputs(function(*args, **mapped(self.kwargs, tf.constant)))
+            loss = tf.add_n(
+                [
+                    tf.reduce_sum(tf.math.real(out * weight) if weight.dtype.kind == "c" else out * weight)
+                    for out, weight in zip(outputs, self.weights, strict=True)
+                    if weight is not None
+                ]
+            )
+        return [
+            np.zeros_like(array) if g is None else np.asarray(tf.convert_to_tensor(g))
+            for g, array in zip(tape.gradient(loss, tensors), self.wanted, strict=True)
+        ]
+
+
+_DIFFERENTIABLE = _rows([case for case in CASES if case.grad])
+
+
+def _assert_gradients(ours: list, theirs: list, case: Case, what: str) -> None:
+    for position, a, b in zip(case.grad, ours, theirs, strict=True):
+        _assert_close(a, b, 1e-6, 1e-8, f"{case}: gradient of argument {position}, {what}")
+
+
+@_DIFFERENTIABLE
+def test_gradient(case: Case) -> None:
+    """The tape's gradient on both engines is the slope of the function, and TensorFlow's gradient."""
+    function = _Differentiated(case)
+    home = "host" if case.host else "xla"
+    with engine("auto" if home == "host" else "xla"):
+        ours = function.tape()
+    with engine(home):
+        directions = [function.rng.normal(size=a.shape).astype(a.dtype) for a in function.wanted]
+        along = sum(float(np.sum(np.real(np.conj(g) * d))) for g, d in zip(ours, directions, strict=True))
+        np.testing.assert_allclose(
+            along, function.slope(directions), rtol=1e-4, atol=1e-6, err_msg=f"{case}: central difference"
+        )
+    if case.oracle is None or case.tf is not None:
+        pytest.importorskip("tensorflow")
+        _assert_gradients(ours, function.of_reference(), case, "TensorFlow's")
+
+
+@_rows([case for case in CASES if case.grad and case.xla])
+def test_gradient_rule(case: Case) -> None:
+    """The rules, compiled, give what JAX derives from the bodies."""
+    function = _Differentiated(case)
+    with engine("xla"):
+
+        @dv.function
+        def compiled() -> list:
+            return [dv.convert_to_tensor(g) for g in _traced_tape(function)]
+
+        ours = [as_numpy(g) for g in compiled()]
+        _assert_gradients(ours, function.vjp(), case, "JAX's")
+
+
+def _traced_tape(function: _Differentiated) -> list:
+    tensors = [dv.convert_to_tensor(array) for array in function.wanted]
+    with dv.GradientTape() as tape:
+        tape.watch(tensors)
+        loss = function.loss(tensors)
+    return tape.gradient(loss, tensors, unconnected_gradients=dv.UnconnectedGradients.ZERO)
+
+
+# ---- the table is covered ----------------------------------------------------------------------------------------
+
+
+class _Listener:
+    """Stands where a tape would, so that no call takes a shortcut around the dispatcher."""
+
+    def record(self, *_: Any) -> None:
+        """Says nothing."""
+
+    alias = read_variable = record
+
+
+def test_every_op_has_a_row(monkeypatch) -> None:
+    """Every registered op is run by some row."""
+    ran: set[str] = set()
+    execute = core.execute
+
+    def noting(bound: Any, args: tuple) -> Any:
+        ran.add(bound.op.name)
+        return execute(bound, args)
+
+    monkeypatch.setattr(core, "execute", noting)
+    monkeypatch.setattr(state, "tapes", (_Listener(),))
+    for case in CASES:
+        with engine("host" if case.host else "xla"):
+            case.run(case.inputs())
+    missing = sorted(set(core.OPS) - ran)
+    assert not missing, f"ops without a row in tests/ops/cases_*.py: {missing}"
+
+
+def test_rows_name_functions() -> None:
+    """Every row names something that exists."""
+    for case in CASES:
+        assert callable(case.function)
