@@ -217,8 +217,8 @@ def _transposed_sizes(
     padding = padding.upper() if isinstance(padding, str) else padding
     result: list[int | None] = []
     for size, k, s, d, more in zip(sizes, window, strides, dilations, extra, strict=True):
-        span = (k - 1) * d + 1
-        if size is None:
+        span = None if k is None else (k - 1) * d + 1
+        if size is None or span is None:
             result.append(None)
         elif more is None:
             result.append(size * s + max(span - s, 0) if padding == "VALID" else size * s)

@@ -238,7 +238,7 @@ def _softsign_gradient(xp: Any, g: Any, x: Any) -> Any:
     return g / (root * root)
 
 
-@unary("ops.mish", lambda g, y, x: _mish_gradient(g, x), floating=True)
+@unary("", lambda g, y, x: _mish_gradient(g, x), floating=True)
 @in_float32
 def mish(xp: Any, x: Any) -> Any:
     """Returns `x * tanh(softplus(x))`.

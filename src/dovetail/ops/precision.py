@@ -20,7 +20,7 @@ def in_float32(body: Callable) -> Callable:
     """Decorator: 16-bit inputs of the body are widened to float32, its results are cast back to the first's dtype."""
 
     @functools.wraps(body)
-    def widened(xp: Any, first: Any, *tensors: Any, **attributes: Any) -> Any:
+    def widened(xp: Any, first: Any, /, *tensors: Any, **attributes: Any) -> Any:
         dtype = first.dtype
         if not dtypes.is_half(dtype):
             return body(xp, first, *tensors, **attributes)
@@ -38,7 +38,7 @@ def floating(body: Callable) -> Callable:
     inside = in_float32(body)
 
     @functools.wraps(body)
-    def checked(xp: Any, first: Any, *tensors: Any, **attributes: Any) -> Any:
+    def checked(xp: Any, first: Any, /, *tensors: Any, **attributes: Any) -> Any:
         if first.dtype.kind in "iub":
             raise TypeError(
                 f"expected a floating-point tensor, received {first.dtype}; use tf.cast(x, tf.float32)"

@@ -109,14 +109,17 @@ def output_sizes(
         kind = padding.upper()
         if kind not in ("VALID", "SAME", "CAUSAL"):
             raise ValueError(f"padding must be 'VALID', 'SAME' or a list of pairs, received {padding!r}")
-        kind = "SAME" if kind == "CAUSAL" else kind
-        return tuple(
-            window(*each, kind, d) for *each, d in zip(sizes, kernel, strides, dilations, strict=True)
-        )
+        return _counts("SAME" if kind == "CAUSAL" else kind, sizes, kernel, strides, dilations)
     pairs = explicit_padding(padding, sizes, kernel, strides, dilations, channels_first)
     padded = [None if size is None else size + sum(pair) for size, pair in zip(sizes, pairs, strict=True)]
+    return _counts("VALID", padded, kernel, strides, dilations)
+
+
+def _counts(kind: str, sizes: Any, kernel: tuple, strides: tuple, dilations: tuple) -> tuple:
+    """Returns the number of windows along each axis, None where the axis or a kernel's size is unknown."""
     return tuple(
-        window(*each, "VALID", d) for *each, d in zip(padded, kernel, strides, dilations, strict=True)
+        None if kind == "VALID" and k is None else window(size, k, stride, kind, dilation)
+        for size, k, stride, dilation in zip(sizes, kernel, strides, dilations, strict=True)
     )
 
 
