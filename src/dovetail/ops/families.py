@@ -21,6 +21,7 @@ from dovetail.ops.core import Op, _type_error
 from dovetail.ops.rules import broadcast, reduced
 from dovetail.ops.views import register
 from dovetail.tensor.tensor import Tensor
+from dovetail.tensor.variable import Variable
 
 _ndarray = np.ndarray
 _BOOL = np.dtype(bool)
@@ -130,7 +131,7 @@ def _summed(rule: Callable, position: int) -> Callable:
 
 def comparison(names: str, **options: Any) -> Callable[[Callable], Op]:
     """Decorator for `f(xp, x, y)` that gives booleans."""
-    return binary(names, dtype=lambda *_: _BOOL, differentiable=False, **options)
+    return binary(names, dtype=lambda *_, **__: _BOOL, differentiable=False, **options)
 
 
 def fast_binary(op: Op, promote: bool) -> Callable:
@@ -140,27 +141,31 @@ def fast_binary(op: Op, promote: bool) -> Callable:
     def call(x: Any, y: Any) -> Any:
         if type(x) is Tensor and not state.tapes:
             a = x._value
-            if type(a) is _ndarray:
-                if type(y) is Tensor:
-                    b = y._value
-                    ready = type(b) is _ndarray and a.dtype == b.dtype and a.size + b.size <= settings.active_limit
-                else:
-                    b = y
-                    kind = a.dtype.kind
-                    ready = ((type(y) is float and kind == "f") or (type(y) is int and kind in "fi")) and (
-                        a.size <= settings.active_limit
-                    )
-                    if ready:
-                        b = np.array(y, a.dtype)
-                if ready:
-                    try:
+            if type(a) is _ndarray and a.size <= settings.active_limit:
+                try:
+                    b = _operand(y, a)
+                    if b is not None:
                         out = body(host, a, b)
-                    except (ValueError, TypeError):
-                        return op.call((x, y), {}, promote)
-                    return Tensor(out) if type(out) is _ndarray else Tensor(np.asarray(out))
+                        return Tensor(out) if type(out) is _ndarray else Tensor(np.asarray(out))
+                except (ValueError, TypeError, OverflowError):
+                    return op.call((x, y), {}, promote)  # runs into the same error, and explains it
         return op.call((x, y), {}, promote)
 
     return call
+
+
+def _operand(y: Any, a: np.ndarray) -> np.ndarray | None:
+    """Returns the other operand as a host array of `a`'s dtype, None when the short way does not apply."""
+    kind = type(y)
+    if kind is Tensor:
+        b = y._value
+    elif kind is float or kind is int:
+        return np.array(y, a.dtype) if a.dtype.kind == "f" or (kind is int and a.dtype.kind == "i") else None
+    elif kind is Variable and state.scope is None and state.autocast is None:
+        b = y._held._value
+    else:
+        return None
+    return b if type(b) is _ndarray and a.dtype == b.dtype and b.size <= settings.active_limit else None
 
 
 def reduction(names: str, gradient: Any = None, **options: Any) -> Callable[[Callable], Op]:

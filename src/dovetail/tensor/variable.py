@@ -13,11 +13,12 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import state
+from dovetail.base.versions import structure
 from dovetail.engine import dtypes, is_tracer
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.shape import TensorShape
-from dovetail.tensor.tensor import Reference, Tensor, TensorLike
+from dovetail.tensor.tensor import Reference, Tensor, TensorLike, array_repr
 
 _ids = itertools.count()
 
@@ -212,6 +213,7 @@ class Variable(TensorLike):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
+        structure.changed()
 
     @property
     def device(self) -> str:
@@ -310,8 +312,7 @@ class Variable(TensorLike):
     def __repr__(self) -> str:
         if state.scope is not None:
             return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self.dtype.name}>"
-        array = np.asarray(self._held._value)
-        text = repr(array) if array.ndim else repr(array[()]).split("(")[-1].rstrip(")")
+        text = array_repr(self._held._value)
         return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self.dtype.name}, numpy={text}>"
 
     def __deepcopy__(self, memo: Any) -> Variable:

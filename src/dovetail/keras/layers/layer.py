@@ -15,6 +15,7 @@ import numpy as np
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location, suggest
 from dovetail.base.settings import state
+from dovetail.base.versions import structure
 from dovetail.engine import is_tracer
 from dovetail.graph.node import Node
 from dovetail.graph.record import symbolic_outputs
@@ -24,7 +25,7 @@ from dovetail.keras.layers.context import call_context, calls
 from dovetail.keras.layers.input_spec import check_inputs
 from dovetail.keras.layers.masking import first_masks, set_masks
 from dovetail.keras.layers.signature import build_arguments, call_spec
-from dovetail.keras.layers.tracking import held_objects, unique
+from dovetail.keras.layers.tracking import PLAIN, Found, held_objects, unique
 from dovetail.keras.naming import to_snake_case, unique_name
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
@@ -34,7 +35,9 @@ from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import DryRunScope, Variable, enter_scope
 
 _LEGACY_SHAPES = ("input_shape", "batch_input_shape", "input_dim", "input_length", "batch_size")
-_SKIP = frozenset({"_nodes", "_build_shapes", "_init_arguments", "_losses", "_own_weights", "_input_shape_hint"})
+_SKIP = frozenset(
+    {"_nodes", "_build_shapes", "_init_arguments", "_losses", "_own_weights", "_input_shape_hint", "_found"}
+)
 
 
 class Layer:
@@ -95,6 +98,7 @@ class Layer:
         self._losses: list = []
         self._losses_call = 0
         self._nodes: list[Node] = []
+        self._found: Any = None
         self._build_shapes: Any = None
         self._input_shape_hint = _legacy_input_shape(type(self).__name__, kwargs)
         self._initial_weights = kwargs.pop("weights", None)
@@ -105,6 +109,15 @@ class Layer:
             raise TypeError(
                 f"{type(self).__name__}: unknown argument {first!r}.{suggest(first, known)}{at_user_location()}"
             )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if type(value) not in PLAIN and name not in _SKIP:
+            structure.changed()
+
+    def __delattr__(self, name: str) -> None:
+        object.__delattr__(self, name)
+        structure.changed()
 
     # ---- names, dtypes, flags
 
@@ -147,6 +160,7 @@ class Layer:
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
+        structure.changed()
         for variable in self._own_weights:
             if getattr(variable, "_declared_trainable", True):
                 variable.trainable = self._trainable
@@ -255,9 +269,18 @@ class Layer:
 
     @property
     def trainable_weights(self) -> list[Variable]:
+        found = self._found
+        if found is None or not found.holds():
+            containers: list = []
+            found = Found(self._find_trainable(containers), containers)
+            object.__setattr__(self, "_found", found)
+        return list(found.items)
+
+    def _find_trainable(self, containers: list) -> list[Variable]:
+        """Walks the layers; appends the lists and dicts that it passes to `containers`."""
         if not self.trainable:
             return []
-        found: list[Variable] = []
+        variables: list[Variable] = []
         seen: set[int] = set()
         stack = [self]
         while stack:
@@ -265,9 +288,11 @@ class Layer:
             if id(layer) in seen or not layer.trainable:
                 continue
             seen.add(id(layer))
-            found.extend(v for v in layer._held_variables() if v.trainable)
+            containers.append(layer._own_weights)
+            containers.extend(value for value in vars(layer).values() if type(value) in (list, dict))
+            variables.extend(v for v in layer._held_variables() if v.trainable)
             stack.extend(layer._sublayers()[::-1])
-        return unique(found)
+        return unique(variables)
 
     @property
     def non_trainable_weights(self) -> list[Variable]:
@@ -392,7 +417,7 @@ class Layer:
 
     def _converted(self, args: tuple, kwargs: dict) -> tuple[tuple, dict, bool]:
         """Turns arrays into tensors and casts floats to the compute dtype; tells whether anything is symbolic."""
-        if len(args) == 1 and not kwargs and type(args[0]) is Tensor:
+        if len(args) == 1 and type(args[0]) is Tensor and (not kwargs or _plain_values(kwargs)):
             value = args[0]._value
             if value.dtype.name == self._policy.compute_dtype or value.dtype.kind in "iubO" or not self.autocast:
                 return args, kwargs, False
@@ -590,6 +615,10 @@ def _inherited_training() -> Any:
 def _is_alive(value: Any) -> bool:
     """True unless the loss belongs to a finished trace."""
     return state.scope is not None or not (isinstance(value, Tensor) and is_tracer(value._value))
+
+
+def _plain_values(kwargs: dict) -> bool:
+    return all(value is None or type(value) is bool for value in kwargs.values())
 
 
 def _has_tensor(value: Any) -> bool:

@@ -5,17 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from dovetail.base.versions import structure
 from dovetail.tensor.variable import Variable
 
-_PLAIN = frozenset({int, float, str, bool, type(None), bytes, complex, type, type(len), type(lambda: 0)})
+PLAIN = frozenset({int, float, str, bool, type(None), bytes, complex, type, type(len), type(lambda: 0)})
 _CONTAINERS = (list, tuple, dict)
+
+
+class Found:
+    """What a walk over layers found, and how to tell that it would find the same again.
+
+    Attributes:
+        items: what was found.
+    """
+
+    __slots__ = ("_containers", "_lengths", "_version", "items")
+
+    def __init__(self, items: list, containers: list) -> None:
+        self.items, self._containers = items, containers
+        self._lengths = [len(container) for container in containers]
+        self._version = structure.version
+
+    def holds(self) -> bool:
+        """True when no attribute was set and no list or dict changed its length since."""
+        return self._version == structure.version and self._lengths == [len(c) for c in self._containers]
 
 
 def held_objects(owner: Any, skip: frozenset[str] = frozenset()) -> Iterator[Any]:
     """Yields every object that is an attribute of `owner`, or sits in a list, tuple or dict attribute."""
     for name, value in vars(owner).items():
         kind = type(value)
-        if kind in _PLAIN or name in skip:
+        if kind in PLAIN or name in skip:
             continue
         if isinstance(value, _CONTAINERS):
             yield from _inside(value)
@@ -25,7 +45,7 @@ def held_objects(owner: Any, skip: frozenset[str] = frozenset()) -> Iterator[Any
 
 def _inside(container: Any) -> Iterator[Any]:
     for value in container.values() if isinstance(container, dict) else container:
-        if type(value) in _PLAIN:
+        if type(value) in PLAIN:
             continue
         if isinstance(value, _CONTAINERS):
             yield from _inside(value)

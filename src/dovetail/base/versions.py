@@ -1,0 +1,18 @@
+"""A counter that moves when the structure of any model may have changed, so that what was found out about it can be kept."""
+
+from __future__ import annotations
+
+
+class Structure:
+    """Counts changes: a layer or variable put into an attribute, a `trainable` flag set."""
+
+    __slots__ = ("version",)
+
+    def __init__(self) -> None:
+        self.version = 0
+
+    def changed(self) -> None:
+        self.version += 1
+
+
+structure = Structure()
