@@ -24,16 +24,18 @@ class Case:
     """One call of an op.
 
     Attributes:
-        name: the public function: "reduce_sum" (under tf), "math.lgamma", "ops.sum" (keras.ops), "K.sum" (keras.backend);
-            or the name of a row of the op table.
-        args: `f(rng) -> positional arguments`.  NumPy arrays become tensors, also inside lists; the rest stays as it is.
+        name: the public function: "reduce_sum" (under tf), "math.lgamma", "ops.sum" (keras.ops), "K.sum"
+            (keras.backend); or the name of a row of the op table.
+        args: `f(rng) -> positional arguments`.  NumPy arrays become tensors, also inside lists; the rest stays.
         kwargs: keyword arguments; the same holds for them.
         tf: dotted name of the reference under tf, "ops." and "K." as above; None: `name`.
         grad: positions of arguments to differentiate.
-        symbolic: also run on symbolic tensors whose first size is unknown.
+        symbolic: also run on symbolic tensors.  The first size is unknown in the first array and in all arrays that
+            share it, as a batch would.
         rtol, atol: tolerance for float32; for gradients in float64, 1e-6 holds.
         host: the op has a host body.
         xla: the op has an XLA body, and can be traced.
+        vjp: JAX can derive the body, so that rules can be compared with what it derives.
         oracle: instead of the reference; called with the arguments as NumPy arrays.
         compare: maps the outputs to what is compared, for results that are unique only up to a sign or an order.
         check_dtype: whether the dtypes must be the reference's.
@@ -50,6 +52,7 @@ class Case:
     atol: float = 1e-6
     host: bool = True
     xla: bool = True
+    vjp: bool = True
     oracle: Callable | None = None
     compare: Callable | None = None
     check_dtype: bool = True
@@ -153,14 +156,22 @@ def engine(name: str):
         settings.engine = before
 
 
-def symbolic(array: np.ndarray) -> SymbolicTensor:
-    """Returns a symbolic tensor like the array, its first size unknown."""
-    return SymbolicTensor((None, *array.shape[1:]) if array.ndim else (), array.dtype)
+def symbolic_like(first: np.ndarray | None = None) -> Callable:
+    """Returns what makes symbolic tensors like arrays: the first size is unknown where it is that of `first`."""
+    batch = () if first is None else first.shape[:1]
+
+    def symbolic(array: np.ndarray) -> SymbolicTensor:
+        return SymbolicTensor(
+            (None, *array.shape[1:]) if array.shape[:1] == batch != () else array.shape, array.dtype
+        )
+
+    return symbolic
 
 
 def in_float64(value: Any) -> Any:
-    """Returns arguments with their float arrays in float64."""
-    return mapped(value, lambda array: array.astype(np.float64) if array.dtype == np.float32 else array)
+    """Returns arguments with their float32 and complex64 arrays in twice the precision."""
+    wide = {np.dtype(np.float32): np.float64, np.dtype(np.complex64): np.complex128}
+    return mapped(value, lambda array: array.astype(wide.get(array.dtype, array.dtype)))
 
 
 # ---- short forms for the tables ----------------------------------------------------------------------------------

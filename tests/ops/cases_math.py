@@ -39,7 +39,7 @@ BINARY = [
     Case("math.divide_no_nan", lambda rng: (i32(1, 2), i32(2, 0)), id="int"),
     Case("math.multiply_no_nan", lambda rng: (f32(1, NAN, INF), f32(2, 0, 0))),
     Case("math.multiply_no_nan", PAIR, grad=(0, 1), id="normal"),
-    Case("floordiv", DIVISORS, id="int"),
+    Case("math.floordiv", DIVISORS, id="int"),
     Case("math.floordiv", lambda rng: (f32(7, -7, 7, -7), f32(2, 2, -2, -2))),
     Case("math.floormod", DIVISORS, id="int"),
     Case("math.mod", lambda rng: (f32(7.5, -7.5, 7.5, -7.5), f32(2, 2, -2, -2)), grad=(0, 1)),
@@ -302,7 +302,7 @@ NORMS = [
     Case("linalg.normalize", ANY, {"axis": 1}, grad=(0,)),
     Case("math.l2_normalize", ANY, {"axis": -1}, grad=(0,)),
     Case("nn.l2_normalize", CUBE, {"axis": [0, 2]}, grad=(0,), id="two"),
-    Case("math.l2_normalize", of(np.zeros((2, 3), np.float32)), {"axis": 1}, grad=(0,), id="zeros"),
+    Case("math.l2_normalize", of(np.zeros((2, 3), np.float32)), {"axis": 1}, id="zeros"),
     Case("nn.moments", CUBE, {"axes": [0, 1]}, grad=(0,)),
     Case("nn.moments", CUBE, {"axes": [2], "keepdims": True}, grad=(0,), id="kept"),
     Case("nn.moments", lambda rng: (CUBE(rng)[0].astype(np.float16),), {"axes": [0]}, id="half"),
@@ -323,7 +323,7 @@ NORMS = [
 # ---- segments, counts, the largest -------------------------------------------------------------------------------
 
 IDS = i32(0, 0, 2, 3, 3)
-SHUFFLED = i32(3, 0, -1, 2, 0)
+SHUFFLED = i32(2, 0, -1, 1, 0)
 
 
 def _rows_of(rng) -> np.ndarray:
@@ -332,15 +332,16 @@ def _rows_of(rng) -> np.ndarray:
 
 SEGMENTS = [
     *[
-        Case(f"math.segment_{name}", lambda rng: (_rows_of(rng), IDS), grad=(0,), symbolic=False, xla=True)
+        Case(f"math.segment_{name}", lambda rng: (_rows_of(rng), IDS), grad=(0,), symbolic=False, xla=False)
         for name in ("sum", "mean", "max", "min", "prod")
     ],
     *[
         Case(
             f"math.unsorted_segment_{name}",
-            lambda rng: (_rows_of(rng), SHUFFLED, 4),
+            lambda rng: (_rows_of(rng), SHUFFLED, 3),
             grad=(0,),
             symbolic=False,
+            vjp=name != "prod",  # JAX has no derivative of a product of scattered values
         )
         for name in ("sum", "mean", "sqrt_n", "max", "min", "prod")
     ],
@@ -349,7 +350,14 @@ SEGMENTS = [
         lambda rng: (*normal((2, 3, 4))(rng), i32([[0, 1, 1], [2, 0, 0]]), 3),
         id="rank2",
     ),
-    Case("math.unsorted_segment_max", lambda rng: (i32(5, 1, 2), i32(0, 0, 2), 4), id="int"),
+    Case("math.unsorted_segment_max", lambda rng: (i32(5, 1, 2), i32(0, 0, 2), 4), id="int", symbolic=False),
+    Case(
+        "math.unsorted_segment_prod",
+        lambda rng: (f32(2, 0, 3, 0, 0, 5), i32(0, 0, 1, 1, 2, 2), 3),
+        grad=(0,),
+        vjp=False,
+        id="zeros",
+    ),
     *[
         Case(f"ops.segment_{name}", lambda rng: (_rows_of(rng), IDS, 4), symbolic=False)
         for name in ("sum", "max", "min", "prod")
@@ -414,7 +422,13 @@ KERAS = [
     ],
     *[Case(f"ops.{name}", integers(0, 2, (3, 4)), {"axis": 0}, id="number") for name in ("all", "any")],
     Case("ops.max", of(f32(1, 2)), {"initial": 5.0}, id="initial"),
-    Case("ops.prod", integers(1, 3, (4,)), {"dtype": "float32"}, id="dtype"),
+    Case(
+        "ops.prod",
+        integers(1, 3, (4,)),
+        {"dtype": "float32"},
+        oracle=lambda x, dtype: np.prod(x, dtype=dtype),
+        id="dtype",
+    ),
     Case("ops.count_nonzero", integers(0, 2, (3, 4)), {"axis": 0}),
     *[Case(f"ops.{name}", ANY) for name in ("argmax", "argmin")],
     *[Case(f"ops.{name}", ANY, {"axis": 1, "keepdims": True}, id="kept") for name in ("argmax", "argmin")],
@@ -473,9 +487,6 @@ KERAS = [
             "sign",
             "negative",
             "absolute",
-            "erf",
-            "rsqrt",
-            "reciprocal",
             "trunc",
         )
     ],
@@ -538,7 +549,7 @@ SPECIAL = [
         check_dtype=False,
         symbolic=False,
     ),
-    Case("math.log", of(f32(1e-38, 1e38)), id="extreme", symbolic=False),
+    Case("math.log", of(f32(1e-37, 1e37)), id="extreme", symbolic=False),
 ]
 
 CASES = [*BINARY, *COMPARISONS, *UNARY, *CASTS, *REDUCTIONS, *NORMS, *SEGMENTS, *KERAS, *SPECIAL]

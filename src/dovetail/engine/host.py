@@ -10,6 +10,7 @@ from __future__ import annotations
 import builtins
 import functools
 import importlib
+import math
 import warnings
 from typing import Any
 
@@ -81,10 +82,20 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Mean in the input's dtype; integers divide towards zero, as in TensorFlow."""
     if x.dtype.kind in "iub":
         total = np.sum(x, axis=axis, keepdims=keepdims, dtype=np.int64)
-        count = x.size // max(total.size, 1)
+        count = x.size // builtins.max(total.size, 1)
         return np.trunc(total / count).astype(x.dtype) if count else total.astype(x.dtype)
     wide = x.astype(np.float32) if dtypes.is_half(x.dtype) else x
-    return np.mean(wide, axis=axis, keepdims=keepdims).astype(x.dtype)
+    total = np.add.reduce(wide, axis=axis, keepdims=keepdims)
+    return np.true_divide(total, wide.dtype.type(_reduced_count(x, axis))).astype(x.dtype)
+
+
+def _reduced_count(x: Any, axis: Any) -> int:
+    """Returns how many elements one result of a reduction is made of."""
+    if axis is None:
+        return x.size
+    if isinstance(axis, int):
+        return x.shape[axis]
+    return math.prod(x.shape[one] for one in axis)
 
 
 def _extreme(ufunc: Any, empty_float: float, pick: str) -> Any:

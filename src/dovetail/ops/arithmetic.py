@@ -211,7 +211,7 @@ def multiply_no_nan(xp: Any, x: Any, y: Any) -> Any:
     return xp.where(y == 0, xp.zeros((), x.dtype), xp.multiply(x, y))
 
 
-@binary("floordiv math.floordiv ops.floor_divide(x1,x2)", differentiable=False)
+@binary("math.floordiv ops.floor_divide(x1,x2)", differentiable=False)
 def floordiv(xp: Any, x: Any, y: Any) -> Any:
     """Returns the quotient rounded towards minus infinity, as Python's `//`."""
     return xp.floordiv(x, y)

@@ -16,7 +16,7 @@ from dovetail.ops.arithmetic import as_floating, cast
 from dovetail.ops.attrs import axis as static_axis
 from dovetail.ops.families import op, reshape_to
 from dovetail.ops.promotion import result_dtype
-from dovetail.ops.rules import normalized_axis, product, reshaped
+from dovetail.ops.rules import normalized_axis, reshaped
 from dovetail.ops.views import export
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import Tensor, TensorLike
@@ -63,22 +63,45 @@ def ops_prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None
     return reduction.reduce_prod(x, axis=axis, keepdims=keepdims)
 
 
-@export("ops.mean K.mean")
+@export("ops.mean")
 def ops_mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Averages over `axis`; integers and booleans give floats."""
     return reduction.reduce_mean(_float(x), axis=axis, keepdims=keepdims)
 
 
-@export("ops.var K.var")
+@export("ops.var")
 def ops_var(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Returns the variance over `axis`; integers and booleans give floats."""
     return reduction.reduce_variance(_float(x), axis=axis, keepdims=keepdims)
 
 
-@export("ops.std K.std")
+@export("ops.std")
 def ops_std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Returns the standard deviation over `axis`; integers and booleans give floats."""
     return reduction.reduce_std(_float(x), axis=axis, keepdims=keepdims)
+
+
+def _from_bool(x: Any) -> Any:
+    x = _tensor(x)
+    return cast(x, dtype=settings.floatx) if x.dtype.is_bool else x
+
+
+@export("K.mean")
+def k_mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Averages over `axis`; booleans give floats, integers integers."""
+    return reduction.reduce_mean(_from_bool(x), axis=axis, keepdims=keepdims)
+
+
+@export("K.var")
+def k_var(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Returns the variance over `axis`; booleans give floats."""
+    return reduction.reduce_variance(_from_bool(x), axis=axis, keepdims=keepdims)
+
+
+@export("K.std")
+def k_std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Returns the standard deviation over `axis`; booleans give floats."""
+    return reduction.reduce_std(_from_bool(x), axis=axis, keepdims=keepdims)
 
 
 @export("ops.logsumexp K.logsumexp")
@@ -131,19 +154,10 @@ def _position(function: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     x = _tensor(x)
     rank = len(x.shape)
     if axis is None:
-        found = function(_flattened(x), axis=0, output_type="int32")
+        found = function(linalg.flattened(x), axis=0, output_type="int32")
         return reshape_to(found, shape=(1,) * rank) if keepdims else found
     found = function(x, axis=axis, output_type="int32")
     return linalg._with_axis(found, axis=normalized_axis(axis, rank)) if keepdims else found
-
-
-@op("", shape=lambda x: (None if None in x else product(x),))
-def _flattened(xp: Any, x: Any) -> Any:
-    """Returns all elements as one vector."""
-    return xp.reshape(x, (-1,))
-
-
-_flattened.gradient(lambda g, y, x: reshape_to(g, shape=tuple(x.shape)))
 
 
 @export("ops.argmax")
@@ -160,7 +174,7 @@ def ops_argmin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 def _accumulated(function: Any, x: Any, axis: Any, dtype: Any) -> Any:
     x = _number(x) if dtype is None else cast(x, dtype=dtype)
-    return function(_flattened(x), axis=0) if axis is None else function(x, axis=axis)
+    return function(linalg.flattened(x), axis=0) if axis is None else function(x, axis=axis)
 
 
 @export("ops.cumsum")

@@ -133,6 +133,15 @@ def _without_axis(xp: Any, x: Any, *, axis: int) -> Any:
     return xp.squeeze(x, axis)
 
 
+@op("", shape=lambda x: (None if None in x else rules.product(x),))
+def flattened(xp: Any, x: Any) -> Any:
+    """Returns all elements as one vector."""
+    return xp.reshape(x, (-1,))
+
+
+flattened.gradient(lambda g, y, x: reshape_to(g, shape=tuple(x.shape)))
+
+
 # ---- contractions ------------------------------------------------------------------------------------------------
 
 
@@ -403,7 +412,7 @@ def k_batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
 @export("ops.outer")
 def ops_outer(x1: Any, x2: Any) -> Any:
     """Returns the products of all elements of `x1` (rows) with all of `x2` (columns)."""
-    x1, x2 = (reshape_to(x, shape=(rules.product(tuple(x.shape)),)) for x in _promoted(x1, x2))
+    x1, x2 = (flattened(x) for x in _promoted(x1, x2))
     return _contract(x1, x2, (), ())
 
 

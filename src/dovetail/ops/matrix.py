@@ -84,9 +84,10 @@ def _places(length: int, k: int) -> tuple:
 
 
 def _diag_shape(d: tuple, k: int, rows: int, columns: int, **_: Any) -> tuple:
-    size = None if d[-1] is None else d[-1]
-    tall = rows if rows >= 0 else None if size is None else size + max(-k, 0)
-    wide = columns if columns >= 0 else None if size is None else size + max(k, 0)
+    size = d[-1]
+    square = rows < 0 and columns < 0
+    tall = rows if rows >= 0 else None if size is None else size + (abs(k) if square else max(-k, 0))
+    wide = columns if columns >= 0 else None if size is None else size + (abs(k) if square else max(k, 0))
     return (*d[:-1], tall, wide)
 
 

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location
-from dovetail.ops.arithmetic import divide, masked, maximum
+from dovetail.ops.arithmetic import cast, divide, divide_no_nan, masked, maximum
 from dovetail.ops.attrs import DTypeLike, integer, static
+from dovetail.ops.core import Op
 from dovetail.ops.families import op
+from dovetail.ops.linalg import flattened
 from dovetail.ops.math import sqrt
 from dovetail.ops.views import export
 from dovetail.tensor.convert import convert_to_tensor
@@ -76,6 +78,46 @@ def segment_count(xp: Any, data: Any, segment_ids: Any, *, num_segments: int) ->
     """Returns how many rows each segment has, in the dtype of `data` and shaped to broadcast with the segments."""
     counts = xp.segment_reduce("sum", xp.ones(segment_ids.shape, data.dtype), segment_ids, num_segments)
     return xp.reshape(counts, _count_shape(data.shape, segment_ids.shape, num_segments))
+
+
+def _rows_of_segments(xp: Any, values: Any, segment_ids: Any) -> Any:
+    """Returns for each row the value of its segment; 0 for rows with a negative id."""
+    known = xp.reshape(segment_ids >= 0, segment_ids.shape + (1,) * (values.ndim - 1))
+    rows = xp.take(values, xp.maximum(segment_ids, 0), 0)
+    return xp.where(known, rows, xp.zeros((), values.dtype))
+
+
+rows_of_segments = Op(
+    "rows_of_segments", _rows_of_segments, same_dtype=1, shape=lambda values, ids: (*ids, *values[1:])
+)
+rows_of_segments.gradient(
+    lambda g, y, values, ids: unsorted_segment_sum(g, ids, num_segments=int(values.shape[0])), None
+)
+unsorted_segment_sum.gradient(lambda g, y, data, ids, num_segments: rows_of_segments(g, ids), None)
+
+
+def _extreme_gradient(g: Any, y: Any, data: Any, ids: Any, num_segments: int) -> Any:
+    """Splits the gradient evenly among the rows that are equal to the extreme of their segment."""
+    chosen = data == rows_of_segments(y, ids)
+    count = unsorted_segment_sum(cast(chosen, dtype=data.dtype), ids, num_segments=num_segments)
+    return masked(rows_of_segments(divide_no_nan(g, count), ids), chosen)
+
+
+def _prod_gradient(g: Any, y: Any, data: Any, ids: Any, num_segments: int) -> Any:
+    """The product of the other rows: that of all divided by the row; for an only 0, that of the others."""
+    zero = data == 0
+    ones = cast(zero, dtype=data.dtype)
+    zeros = unsorted_segment_sum(ones, ids, num_segments=num_segments)
+    nonzero = data + ones
+    rest = rows_of_segments(unsorted_segment_prod(nonzero, ids, num_segments=num_segments), ids)
+    others = rows_of_segments(masked(g, zeros == 0), ids) * rest / nonzero
+    alone = masked(rows_of_segments(masked(g, zeros == 1), ids) * rest, zero)
+    return others + alone
+
+
+unsorted_segment_max.gradient(_extreme_gradient, None)
+unsorted_segment_min.gradient(_extreme_gradient, None)
+unsorted_segment_prod.gradient(_prod_gradient, None)
 
 
 @export("math.unsorted_segment_mean")
@@ -207,15 +249,9 @@ def bincount(
     size = size if low is None else max(size, low)
     size = size if high is None else min(size, high)
     if axis != -1 and len(values.shape) != 1:
-        values = _flat(values)
-        weights = None if weights is None else _flat(convert_to_tensor(weights))
+        values = flattened(values)
+        weights = None if weights is None else flattened(convert_to_tensor(weights))
     return count_values(values, weights, size=size, dtype=dtype, binary=binary_output)
-
-
-@op("", shape=lambda x: (None if None in x else int(np.prod(x, dtype=np.int64)),))
-def _flat(xp: Any, x: Any) -> Any:
-    """Returns all elements as one vector."""
-    return xp.reshape(x, (-1,))
 
 
 @export("ops.bincount")
