@@ -1,7 +1,7 @@
 """Who may be rebuilt from a config: Dovetail's own public objects, and what users register or pass.
 
-A config names a class; the name is looked up in tables, never imported.  The tables, in order: `custom_objects` given to
-the call, the active `custom_object_scope`, the objects registered with `register_keras_serializable`, Dovetail's own.
+A config names a class; the name is looked up in tables, never imported.  The tables, in order: `custom_objects` given
+to the call, the active `custom_object_scope`, what `register_keras_serializable` registered, Dovetail's own.
 """
 
 from __future__ import annotations

@@ -139,8 +139,8 @@ def _object_config(obj: Any) -> dict:
         return {"module": module, "class_name": "function", "config": name, "registered_name": "function"}
     if not hasattr(obj, "get_config"):
         raise TypeError(
-            f"cannot serialize {str(obj)[:80]} of type {type(obj).__name__}. Give the class a get_config() that returns "
-            f"the arguments of its __init__ as a dict, and a from_config(){at_user_location()}"
+            f"cannot serialize {str(obj)[:80]} of type {type(obj).__name__}. Give the class a get_config() that "
+            f"returns the arguments of its __init__ as a dict, and a from_config(){at_user_location()}"
         )
     inner = obj.get_config()
     if not isinstance(inner, dict):
@@ -180,7 +180,9 @@ class SymbolicReference:
 
 _READERS: dict[str, Callable[[dict], Any]] = {
     "__bytes__": lambda config: config["value"].encode(),
-    "__slice__": lambda config: slice(*(deserialize_keras_object(config[part]) for part in ("start", "stop", "step"))),
+    "__slice__": lambda config: slice(
+        *(deserialize_keras_object(config[part]) for part in ("start", "stop", "step"))
+    ),
     "__ellipsis__": lambda config: Ellipsis,
     "__keras_tensor__": lambda config: SymbolicReference(**config),
     "__tensor__": lambda config: Tensor(np.asarray(config["value"], numpy_dtype(config["dtype"]))),
@@ -219,7 +221,9 @@ def deserialize_keras_object(
     if isinstance(config, list | tuple):
         return [deserialize_keras_object(item, None, safe_mode, module_objects) for item in config]
     if not isinstance(config, dict):
-        raise TypeError(f"deserialize_keras_object: expected a config, received {config!r:.80}{at_user_location()}")
+        raise TypeError(
+            f"deserialize_keras_object: expected a config, received {config!r:.80}{at_user_location()}"
+        )
     if "class_name" not in config or "config" not in config:
         return {key: deserialize_keras_object(value, None, safe_mode) for key, value in config.items()}
     return _from_config(config, safe_mode, module_objects, printable_module_name)
@@ -255,7 +259,9 @@ def _from_config(config: dict, safe_mode: bool, module_objects: dict[str, Any] |
     if isinstance(found, types.FunctionType):
         return found
     if not hasattr(found, "from_config"):
-        raise TypeError(f"{class_name} has no from_config(), so it cannot be rebuilt from a config{at_user_location()}")
+        raise TypeError(
+            f"{class_name} has no from_config(), so it cannot be rebuilt from a config{at_user_location()}"
+        )
     return _built(found, {} if inner is None else inner, config)
 
 
@@ -286,7 +292,9 @@ def _lookup(name: str, registered_name: str, module: Any, objects: dict[str, Any
         return objects[name]
     found = own_object(name, _namespace(module)) if ours else None
     if found is None:
-        raise unknown(registered_name, label, {**dict.fromkeys(own_object_names()), **(objects or {})}, module)
+        raise unknown(
+            registered_name, label, {**dict.fromkeys(own_object_names()), **(objects or {})}, module
+        )
     return found
 
 
@@ -294,7 +302,7 @@ _OUR_MODULES = ("builtins", "keras", "tf_keras", "tensorflow", "dovetail")
 
 
 def _namespace(module: str | None) -> str | None:
-    """Returns the public namespace of a module: "keras.losses" for "tensorflow.keras.losses" and "keras.src.losses.loss"."""
+    """Returns the public namespace of a module: "keras.losses" for "tensorflow.keras.losses", "keras.src.losses.loss"."""
     if module is None or "keras" not in module:
         return None
     parts = [part for part in module[module.rindex("keras") :].split(".") if part != "src"]

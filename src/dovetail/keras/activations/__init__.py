@@ -43,7 +43,11 @@ swish, hard_swish = silu, hard_silu
 
 _NAMES = own(
     "keras.activations",
-    {name: value for name, value in globals().items() if getattr(value, "__module__", "").endswith(".functions")},
+    {
+        name: value
+        for name, value in globals().items()
+        if getattr(value, "__module__", "").endswith(".functions")
+    },
 )
 
 
@@ -57,7 +61,9 @@ def serialize(activation: Any, use_legacy_format: bool = False) -> Any:
 
 def deserialize(config: Any, custom_objects: dict | None = None, use_legacy_format: bool = False) -> Any:
     """Returns the activation that a name or a config stands for."""
-    return deserialize_keras_object(config, custom_objects, module_objects=_NAMES, printable_module_name="activation")
+    return deserialize_keras_object(
+        config, custom_objects, module_objects=_NAMES, printable_module_name="activation"
+    )
 
 
 def get(identifier: Any) -> Any:

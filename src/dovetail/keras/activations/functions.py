@@ -135,7 +135,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
 
 
 def selu(x: Any) -> Any:
-    """Returns `scale * elu(x, alpha)` with the constants that keep mean 0 and variance 1 (G. Klambauer et al., 2017)."""
+    """Returns `scale * elu(x, alpha)` with constants that keep mean 0 and variance 1 (G. Klambauer et al., 2017)."""
     return nn.selu(x)
 
 

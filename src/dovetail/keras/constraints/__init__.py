@@ -13,7 +13,11 @@ maxnorm, nonneg, unitnorm = MaxNorm, NonNeg, UnitNorm
 
 _NAMES = own(
     "keras.constraints",
-    {name: value for name, value in globals().items() if isinstance(value, type) and issubclass(value, Constraint)},
+    {
+        name: value
+        for name, value in globals().items()
+        if isinstance(value, type) and issubclass(value, Constraint)
+    },
 )
 
 
@@ -24,7 +28,9 @@ def serialize(constraint: Any, use_legacy_format: bool = False) -> Any:
 
 def deserialize(config: Any, custom_objects: dict | None = None, use_legacy_format: bool = False) -> Any:
     """Rebuilds a constraint from its config; both formats are told apart by themselves."""
-    return deserialize_keras_object(config, custom_objects, module_objects=_NAMES, printable_module_name="constraint")
+    return deserialize_keras_object(
+        config, custom_objects, module_objects=_NAMES, printable_module_name="constraint"
+    )
 
 
 def get(identifier: Any) -> Any:

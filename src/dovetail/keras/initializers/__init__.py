@@ -40,7 +40,11 @@ orthogonal = OrthogonalInitializer = Orthogonal
 
 _NAMES = own(
     "keras.initializers",
-    {name: value for name, value in globals().items() if isinstance(value, type) and issubclass(value, Initializer)},
+    {
+        name: value
+        for name, value in globals().items()
+        if isinstance(value, type) and issubclass(value, Initializer)
+    },
 )
 
 
@@ -51,7 +55,9 @@ def serialize(initializer: Any, use_legacy_format: bool = False) -> Any:
 
 def deserialize(config: Any, custom_objects: dict | None = None, use_legacy_format: bool = False) -> Any:
     """Rebuilds an initializer from its config; both formats are told apart by themselves."""
-    return deserialize_keras_object(config, custom_objects, module_objects=_NAMES, printable_module_name="initializer")
+    return deserialize_keras_object(
+        config, custom_objects, module_objects=_NAMES, printable_module_name="initializer"
+    )
 
 
 def get(identifier: Any) -> Any:

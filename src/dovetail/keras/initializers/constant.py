@@ -63,7 +63,9 @@ class Identity(Initializer):
     def __call__(self, shape: Any, dtype: Any = None, **kwargs: Any) -> Tensor:
         kind, sizes = wanted_dtype(self, dtype, kwargs), known_sizes(self, shape)
         if len(sizes) != 2:
-            raise ValueError(f"Identity: expected the shape of a matrix, received {sizes}{at_user_location()}")
+            raise ValueError(
+                f"Identity: expected the shape of a matrix, received {sizes}{at_user_location()}"
+            )
         return Tensor((self.gain * np.eye(*sizes)).astype(kind))
 
     def get_config(self) -> dict:

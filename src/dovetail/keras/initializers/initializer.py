@@ -63,7 +63,9 @@ def wanted_dtype(initializer: Any, dtype: Any, kwargs: dict, numeric: bool = Fal
     """
     for name, value in kwargs.items():
         if value is not None:
-            raise TypeError(f"{type(initializer).__name__}: unknown argument {name}={value!r}{at_user_location()}")
+            raise TypeError(
+                f"{type(initializer).__name__}: unknown argument {name}={value!r}{at_user_location()}"
+            )
     wanted = dt.as_dtype(settings.floatx if dtype is None else dtype)
     if not (wanted.is_floating or (numeric and wanted.name != "string")):
         raise ValueError(

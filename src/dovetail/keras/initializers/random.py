@@ -47,7 +47,9 @@ class RandomInitializer(Initializer):
         raise NotImplementedError
 
     def _key(self) -> np.ndarray:
-        with enter_scope(None):  # a layer may be built inside a traced function: its weights are values all the same
+        with enter_scope(
+            None
+        ):  # a layer may be built inside a traced function: its weights are values all the same
             return np.asarray(generator.key_of(self.seed)).astype(np.uint64)
 
     def get_config(self) -> dict:
@@ -122,7 +124,9 @@ class VarianceScaling(RandomInitializer):
         if not scale > 0:
             raise ValueError(f"VarianceScaling: scale must be positive, received {scale}{at_user_location()}")
         if mode not in _MODES:
-            raise ValueError(f"VarianceScaling: mode must be one of {[*_MODES]}, received {mode!r}{at_user_location()}")
+            raise ValueError(
+                f"VarianceScaling: mode must be one of {[*_MODES]}, received {mode!r}{at_user_location()}"
+            )
         distribution = "truncated_normal" if distribution.lower() == "normal" else distribution.lower()
         if distribution not in _DISTRIBUTIONS:
             raise ValueError(
@@ -229,7 +233,9 @@ class Orthogonal(RandomInitializer):
 
     def values(self, key: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         if len(shape) < 2:
-            raise ValueError(f"Orthogonal: expected two or more axes, received the shape {shape}{at_user_location()}")
+            raise ValueError(
+                f"Orthogonal: expected two or more axes, received the shape {shape}{at_user_location()}"
+            )
         rows, columns = math.prod(shape[:-1]), shape[-1]
         drawn = draw.normal(key, (max(rows, columns), min(rows, columns)), 0.0, 1.0, np.dtype(np.float64))
         q, r = np.linalg.qr(drawn)

@@ -35,8 +35,8 @@ from dovetail.keras.losses.crossentropy import (
     poisson,
     sparse_categorical_crossentropy,
 )
-from dovetail.keras.losses.margin import categorical_hinge, dice, hinge, squared_hinge, tversky
 from dovetail.keras.losses.loss import Loss, LossFunctionWrapper
+from dovetail.keras.losses.margin import categorical_hinge, dice, hinge, squared_hinge, tversky
 from dovetail.keras.losses.reduce import Reduction
 from dovetail.keras.losses.regression import (
     cosine_similarity,

@@ -13,14 +13,18 @@ _MEAN = "sum_over_batch_size"
 class MeanSquaredError(LossFunctionWrapper):
     """`mean(square(y_true - y_pred))`."""
 
-    def __init__(self, reduction: str | None = _MEAN, name: str = "mean_squared_error", dtype: Any = None) -> None:
+    def __init__(
+        self, reduction: str | None = _MEAN, name: str = "mean_squared_error", dtype: Any = None
+    ) -> None:
         super().__init__(regression.mean_squared_error, reduction, name, dtype)
 
 
 class MeanAbsoluteError(LossFunctionWrapper):
     """`mean(abs(y_true - y_pred))`."""
 
-    def __init__(self, reduction: str | None = _MEAN, name: str = "mean_absolute_error", dtype: Any = None) -> None:
+    def __init__(
+        self, reduction: str | None = _MEAN, name: str = "mean_absolute_error", dtype: Any = None
+    ) -> None:
         super().__init__(regression.mean_absolute_error, reduction, name, dtype)
 
 
@@ -62,7 +66,11 @@ class CosineSimilarity(LossFunctionWrapper):
     """Minus the cosine between targets and predictions along `axis`."""
 
     def __init__(
-        self, axis: int = -1, reduction: str | None = _MEAN, name: str = "cosine_similarity", dtype: Any = None
+        self,
+        axis: int = -1,
+        reduction: str | None = _MEAN,
+        name: str = "cosine_similarity",
+        dtype: Any = None,
     ) -> None:
         super().__init__(regression.cosine_similarity, reduction, name, dtype, axis=axis)
 
@@ -98,7 +106,12 @@ class BinaryFocalCrossentropy(LossFunctionWrapper):
         name: str = "binary_focal_crossentropy",
         dtype: Any = None,
     ) -> None:
-        settings = {"alpha": alpha, "gamma": gamma, "from_logits": from_logits, "label_smoothing": label_smoothing}
+        settings = {
+            "alpha": alpha,
+            "gamma": gamma,
+            "from_logits": from_logits,
+            "label_smoothing": label_smoothing,
+        }
         settings |= {"apply_class_balancing": apply_class_balancing, "axis": axis}
         super().__init__(crossentropy.binary_focal_crossentropy, reduction, name, dtype, **settings)
 
@@ -133,7 +146,12 @@ class CategoricalFocalCrossentropy(LossFunctionWrapper):
         name: str = "categorical_focal_crossentropy",
         dtype: Any = None,
     ) -> None:
-        settings = {"alpha": alpha, "gamma": gamma, "from_logits": from_logits, "label_smoothing": label_smoothing}
+        settings = {
+            "alpha": alpha,
+            "gamma": gamma,
+            "from_logits": from_logits,
+            "label_smoothing": label_smoothing,
+        }
         super().__init__(
             crossentropy.categorical_focal_crossentropy, reduction, name, dtype, **settings, axis=axis
         )
@@ -188,7 +206,9 @@ class SquaredHinge(LossFunctionWrapper):
 class CategoricalHinge(LossFunctionWrapper):
     """The margin between the right class and the best wrong one (see `categorical_hinge`)."""
 
-    def __init__(self, reduction: str | None = _MEAN, name: str = "categorical_hinge", dtype: Any = None) -> None:
+    def __init__(
+        self, reduction: str | None = _MEAN, name: str = "categorical_hinge", dtype: Any = None
+    ) -> None:
         super().__init__(margin.categorical_hinge, reduction, name, dtype)
 
 

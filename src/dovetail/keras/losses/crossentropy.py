@@ -43,7 +43,9 @@ def binary_crossentropy(
     """
     y_pred = as_floating(y_pred)
     y_true = _smoothed(as_dtype_of(y_true, y_pred), label_smoothing, 2.0)
-    return reduction.reduce_mean(losses.binary_crossentropy(y_true, y_pred, from_logits=from_logits), axis=axis)
+    return reduction.reduce_mean(
+        losses.binary_crossentropy(y_true, y_pred, from_logits=from_logits), axis=axis
+    )
 
 
 def categorical_crossentropy(
@@ -140,7 +142,8 @@ def categorical_focal_crossentropy(
     y_pred = losses.softmax(y_pred, axis=axis) if from_logits else y_pred
     y_pred = y_pred / reduction.reduce_sum(y_pred, axis=axis, keepdims=True)
     y_pred = arithmetic.clip_by_value(y_pred, settings.epsilon, 1.0 - settings.epsilon)
-    weight = arithmetic.pow_(1.0 - y_pred, gamma) * (alpha if isinstance(alpha, int | float) else as_dtype_of(alpha, y_pred))
+    balance = alpha if isinstance(alpha, int | float) else as_dtype_of(alpha, y_pred)
+    weight = arithmetic.pow_(1.0 - y_pred, gamma) * balance
     return reduction.reduce_sum(weight * (-y_true * math.log(y_pred)), axis=axis)
 
 

@@ -35,7 +35,9 @@ class Loss:
     # Whether integer targets are cast to the loss's dtype before `call` sees them, as in Keras 3.
     casts_labels = True
 
-    def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None) -> None:
+    def __init__(
+        self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None
+    ) -> None:
         if name in _REDUCTION_NAMES and reduction == "sum_over_batch_size":
             name, reduction = None, name  # Keras 2's order of arguments: Loss(reduction, name)
         self.name = name or unique_name(to_snake_case(type(self).__name__))
@@ -91,7 +93,11 @@ def _converted(value: Any, dtype: str, integers: bool = True) -> Any:
     """Converts a tensor, or the tensors of a structure, to `dtype`."""
     if isinstance(value, dict) or (isinstance(value, list | tuple) and any(map(_is_array, value))):
         return nest.map_structure(lambda item: _converted(item, dtype, integers), value)
-    if not integers and _is_array(value) and np.dtype(getattr(value.dtype, "numpy_dtype", value.dtype)).kind in "iu":
+    if (
+        not integers
+        and _is_array(value)
+        and np.dtype(getattr(value.dtype, "numpy_dtype", value.dtype)).kind in "iu"
+    ):
         return value
     return converted(value, dtype)
 
@@ -134,4 +140,9 @@ class LossFunctionWrapper(Loss):
 
     @classmethod
     def from_config(cls, config: dict) -> Loss:
-        return cls(**deserialize_keras_object(config))
+        return cls(**{key: _rebuilt(value) for key, value in config.items()})
+
+
+def _rebuilt(value: Any) -> Any:
+    """Rebuilds a function or an array from its config; plain values, tuples too, stay as they are."""
+    return deserialize_keras_object(value) if isinstance(value, dict) else value

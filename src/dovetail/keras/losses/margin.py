@@ -31,7 +31,7 @@ def squared_hinge(y_true: Any, y_pred: Any) -> Any:
 
 
 def categorical_hinge(y_true: Any, y_pred: Any) -> Any:
-    """Returns `max(1 + max((1 - y_true) * y_pred) - sum(y_true * y_pred), 0)` over the last axis, for one-hot labels."""
+    """Returns `max(1 + max((1 - y_true) * y_pred) - sum(y_true * y_pred), 0)` over the last axis, labels one-hot."""
     y_pred = as_floating(y_pred)
     y_true = as_dtype_of(y_true, y_pred)
     right = reduction.reduce_sum(y_true * y_pred, axis=-1)

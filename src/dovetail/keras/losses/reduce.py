@@ -104,7 +104,9 @@ def masked_weight(sample_weight: Any, mask: Any, dtype: Any, reduction_name: str
     weight = converted(mask, dtype)
     if _REDUCTIONS[reduction_name] == "mean":
         valid = reduction.reduce_sum(weight)
-        weight = weight * arithmetic.divide_no_nan(convert_to_tensor(num_elements(weight, dtype), dtype), valid)
+        weight = weight * arithmetic.divide_no_nan(
+            convert_to_tensor(num_elements(weight, dtype), dtype), valid
+        )
     if sample_weight is None:
         return weight
     weight, sample_weight = same_rank(weight, converted(sample_weight, dtype))
@@ -124,7 +126,11 @@ def _multiplied(values: Any, weight: Any) -> Any:
 
 
 def reduce_weighted(
-    values: Any, sample_weight: Any = None, mask: Any = None, reduction_name: str | None = None, dtype: Any = None
+    values: Any,
+    sample_weight: Any = None,
+    mask: Any = None,
+    reduction_name: str | None = None,
+    dtype: Any = None,
 ) -> Any:
     """Returns the loss for values an element.
 

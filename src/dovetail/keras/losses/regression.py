@@ -40,7 +40,7 @@ def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Any:
 
 
 def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Any:
-    """Returns `mean(square(log(y_true + 1) - log(y_pred + 1)))` over the last axis; values below epsilon count as it."""
+    """Returns `mean(square(log(y_true + 1) - log(y_pred + 1)))` over the last axis; values are at least epsilon."""
     y_true, y_pred = aligned(y_true, y_pred)
     predicted = math.log(arithmetic.maximum(y_pred, settings.epsilon) + 1.0)
     wanted = math.log(arithmetic.maximum(y_true, settings.epsilon) + 1.0)
@@ -48,7 +48,7 @@ def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Any:
 
 
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
-    """Returns the mean over the last axis of `error**2 / 2` up to `delta`, of `delta * abs(error) - delta**2 / 2` beyond.
+    """Returns the mean over the last axis of `error**2 / 2`, or beyond `delta` of `delta * (abs(error) - delta / 2)`.
 
     Source: P. Huber, 1964, "Robust estimation of a location parameter".
     """

@@ -100,14 +100,30 @@ own("keras.metrics", {**_CLASSES, **_FUNCTIONS})
 _BY_NAME = {
     **_CLASSES,
     **{to_snake_case(name): value for name, value in _CLASSES.items()},
-    **{"bce": BinaryCrossentropy, "BCE": BinaryCrossentropy, "kld": KLDivergence, "KLD": KLDivergence},
-    **{"mse": MeanSquaredError, "MSE": MeanSquaredError, "mae": MeanAbsoluteError, "MAE": MeanAbsoluteError},
-    **{"mape": MeanAbsolutePercentageError, "MAPE": MeanAbsolutePercentageError},
-    **{"msle": MeanSquaredLogarithmicError, "MSLE": MeanSquaredLogarithmicError},
-    **{"rmse": RootMeanSquaredError, "cosine_proximity": CosineSimilarity, "logcosh": LogCoshError},
-    **{"kullback_leibler_divergence": KLDivergence, "auc": AUC, "AUC": AUC, "log_cosh": LogCoshError},
-    **{"top_k_categorical_accuracy": TopKCategoricalAccuracy, "r2_score": R2Score, "f1_score": F1Score},
-    **{"sparse_top_k_categorical_accuracy": SparseTopKCategoricalAccuracy, "fbeta_score": FBetaScore},
+    "bce": BinaryCrossentropy,
+    "BCE": BinaryCrossentropy,
+    "kld": KLDivergence,
+    "KLD": KLDivergence,
+    "mse": MeanSquaredError,
+    "MSE": MeanSquaredError,
+    "mae": MeanAbsoluteError,
+    "MAE": MeanAbsoluteError,
+    "mape": MeanAbsolutePercentageError,
+    "MAPE": MeanAbsolutePercentageError,
+    "msle": MeanSquaredLogarithmicError,
+    "MSLE": MeanSquaredLogarithmicError,
+    "rmse": RootMeanSquaredError,
+    "cosine_proximity": CosineSimilarity,
+    "logcosh": LogCoshError,
+    "kullback_leibler_divergence": KLDivergence,
+    "auc": AUC,
+    "AUC": AUC,
+    "log_cosh": LogCoshError,
+    "top_k_categorical_accuracy": TopKCategoricalAccuracy,
+    "r2_score": R2Score,
+    "f1_score": F1Score,
+    "sparse_top_k_categorical_accuracy": SparseTopKCategoricalAccuracy,
+    "fbeta_score": FBetaScore,
 }
 
 
@@ -118,7 +134,9 @@ def serialize(metric: Any, use_legacy_format: bool = False) -> Any:
 
 def deserialize(config: Any, custom_objects: dict | None = None, use_legacy_format: bool = False) -> Any:
     """Returns the metric that a name or a config stands for; both formats are told apart by themselves."""
-    return deserialize_keras_object(config, custom_objects, module_objects=_BY_NAME, printable_module_name="metric")
+    return deserialize_keras_object(
+        config, custom_objects, module_objects=_BY_NAME, printable_module_name="metric"
+    )
 
 
 def get(identifier: Any) -> Any:

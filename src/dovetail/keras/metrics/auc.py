@@ -73,7 +73,8 @@ class AUC(ConfusionMetric):
         y_true, y_pred, weight = self._prepared(y_true, y_pred, sample_weight)
         if self.multi_label and len(y_pred.shape) != 2:
             raise ValueError(
-                f"AUC: multi_label needs predictions of shape (batch, labels), received {y_pred.shape}{at_user_location()}"
+                f"AUC: multi_label needs predictions of shape (batch, labels), received {y_pred.shape}"
+                f"{at_user_location()}"
             )
         if not self._own_variables:
             self._create(y_pred.shape[-1])
@@ -162,5 +163,7 @@ def _inner_thresholds(num_thresholds: int, thresholds: Any) -> list[float]:
     if thresholds is not None:
         return sorted(float(value) for value in thresholds)
     if num_thresholds <= 1:
-        raise ValueError(f"AUC: num_thresholds must be greater than 1, received {num_thresholds}{at_user_location()}")
+        raise ValueError(
+            f"AUC: num_thresholds must be greater than 1, received {num_thresholds}{at_user_location()}"
+        )
     return [i / (num_thresholds - 1) for i in range(1, num_thresholds - 1)]

@@ -126,7 +126,9 @@ class _BestAt(ConfusionMetric):
         if not 0 <= value <= 1:
             raise ValueError(f"{kind}: {self.limit} must be in [0, 1], received {value}{at_user_location()}")
         if num_thresholds <= 0:
-            raise ValueError(f"{kind}: num_thresholds must be positive, received {num_thresholds}{at_user_location()}")
+            raise ValueError(
+                f"{kind}: num_thresholds must be positive, received {num_thresholds}{at_user_location()}"
+            )
         steps = num_thresholds - 1
         thresholds = [0.5] if num_thresholds == 1 else [i / steps for i in range(num_thresholds)]
         super().__init__(thresholds, name=name, dtype=dtype, class_id=class_id)

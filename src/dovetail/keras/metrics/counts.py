@@ -37,11 +37,19 @@ def checked_thresholds(thresholds: Any, default: float) -> list[float]:
 def evenly_spread(thresholds: Any) -> bool:
     """Returns whether the thresholds are 0, 1/n, 2/n, ..., 1: then values can be sorted into buckets."""
     count = len(thresholds)
-    return count > 2 and bool(np.allclose(thresholds, np.arange(count, dtype=np.float32) / (count - 1), atol=1e-7))
+    return count > 2 and bool(
+        np.allclose(thresholds, np.arange(count, dtype=np.float32) / (count - 1), atol=1e-7)
+    )
 
 
 def confusion(
-    y_true: Any, y_pred: Any, thresholds: Any, *, weight: Any = None, by_label: bool = False, buckets: bool = False
+    y_true: Any,
+    y_pred: Any,
+    thresholds: Any,
+    *,
+    weight: Any = None,
+    by_label: bool = False,
+    buckets: bool = False,
 ) -> dict[str, Any]:
     """Returns the four counts at each threshold, of shape (thresholds,), or (thresholds, labels) with `by_label`.
 
@@ -74,7 +82,9 @@ def confusion(
 
 def _counted_one_by_one(scores: Any, amounts: Any, thresholds: Any) -> Any:
     limits = Tensor(np.asarray(thresholds, scores.dtype.numpy_dtype).reshape(-1, 1, 1))
-    above = (shapes.expand_dims(scores, axis=0) > limits)._astype(scores.dtype)  # (thresholds, elements, columns)
+    above = (shapes.expand_dims(scores, axis=0) > limits)._astype(
+        scores.dtype
+    )  # (thresholds, elements, columns)
     return reduction.reduce_sum(above * shapes.expand_dims(amounts, axis=0), axis=1)
 
 
@@ -84,10 +94,13 @@ def _counted_in_buckets(scores: Any, amounts: Any, thresholds: Any) -> Any:
     bucket = math.ceil(arithmetic.clip_by_value(scores, 0.0, 1.0) * float(count - 1)) - 1.0
     if thresholds[0] < 0:
         bucket = nn.relu(bucket)  # the first threshold lies below 0, so that a score of 0 exceeds it
-    bucket = indexing.where(bucket < 0.0, bucket * 0.0 + float(count), bucket)  # below all thresholds: a row of its own
+    # Scores below all thresholds go to a row of their own, which is dropped.
+    bucket = indexing.where(bucket < 0.0, bucket * 0.0 + float(count), bucket)
     place = bucket._astype(as_dtype("int32")) * columns + Tensor(np.arange(columns, dtype=np.int32))
     sums = segment.unsorted_segment_sum(
-        shapes.reshape(amounts, shape=(-1,)), shapes.reshape(place, shape=(-1,)), num_segments=(count + 1) * columns
+        shapes.reshape(amounts, shape=(-1,)),
+        shapes.reshape(place, shape=(-1,)),
+        num_segments=(count + 1) * columns,
     )
     table = shapes.reshape(sums, shape=(count + 1, columns))[:count]
     return reduction.cumsum(table, axis=0, reverse=True)

@@ -157,12 +157,14 @@ def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
     """Returns `mean((y_true - mean) * (y_pred - mean)) / (std * std)` along `axis`."""
     y_true, y_pred = aligned(y_true, y_pred)
     y_true, y_pred = (_centred(values, axis) for values in (y_true, y_pred))
-    y_true, y_pred = (values / reduction.reduce_std(values, axis=axis, keepdims=True) for values in (y_true, y_pred))
+    y_true, y_pred = (
+        values / reduction.reduce_std(values, axis=axis, keepdims=True) for values in (y_true, y_pred)
+    )
     return reduction.reduce_mean(y_true * y_pred, axis=axis)
 
 
 def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
-    """Returns how well targets and predictions agree along `axis`: 2 * covariance / (variances + squared mean shift)."""
+    """Returns how well targets and predictions agree along `axis`: covariance over variances and mean shift."""
     y_true, y_pred = aligned(y_true, y_pred)
     means = [reduction.reduce_mean(values, axis=axis, keepdims=True) for values in (y_true, y_pred)]
     variances = [reduction.reduce_variance(values, axis=axis, keepdims=True) for values in (y_true, y_pred)]

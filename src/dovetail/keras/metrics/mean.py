@@ -95,7 +95,9 @@ class MeanMetricWrapper(Mean):
     """
 
     def __init__(self, fn: Callable, name: str | None = None, dtype: Any = None, **kwargs: Any) -> None:
-        super().__init__(name=name or getattr(fn, "__name__", None) or getattr(fn, "name", "mean"), dtype=dtype)
+        super().__init__(
+            name=name or getattr(fn, "__name__", None) or getattr(fn, "name", "mean"), dtype=dtype
+        )
         self._fn = fn
         self._fn_kwargs = kwargs
 
@@ -112,4 +114,9 @@ class MeanMetricWrapper(Mean):
 
     @classmethod
     def from_config(cls, config: dict) -> Metric:
-        return cls(**deserialize_keras_object(config))
+        return cls(**{key: _rebuilt(value) for key, value in config.items()})
+
+
+def _rebuilt(value: Any) -> Any:
+    """Rebuilds a function or an array from its config; plain values, tuples too, stay as they are."""
+    return deserialize_keras_object(value) if isinstance(value, dict) else value

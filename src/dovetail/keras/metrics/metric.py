@@ -61,7 +61,12 @@ class Metric:
     # ---- state
 
     def add_variable(
-        self, shape: Any = (), initializer: Any = None, dtype: Any = None, aggregation: Any = None, name: str | None = None
+        self,
+        shape: Any = (),
+        initializer: Any = None,
+        dtype: Any = None,
+        aggregation: Any = None,
+        name: str | None = None,
     ) -> Variable:
         """Creates a variable of the metric's state.
 
@@ -203,7 +208,9 @@ class Metric:
                 f"{self.name}: metric_variables must hold one value for each of the {len(variables)} variables, "
                 f"{len(values)} were given{at_user_location()}"
             )
-        return _HeldScope({id(v): convert_to_tensor(value) for v, value in zip(variables, values, strict=True)})
+        return _HeldScope(
+            {id(v): convert_to_tensor(value) for v, value in zip(variables, values, strict=True)}
+        )
 
     # ---- configs
 

@@ -168,7 +168,11 @@ class BinaryIoU(IoU):
     """`IoU` of the classes 0 and 1, for scores that count as 1 from `threshold` on."""
 
     def __init__(
-        self, target_class_ids: Any = (0, 1), threshold: float = 0.5, name: str | None = None, dtype: Any = None
+        self,
+        target_class_ids: Any = (0, 1),
+        threshold: float = 0.5,
+        name: str | None = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__(2, target_class_ids, name, dtype)
         self.threshold = threshold
@@ -179,7 +183,9 @@ class BinaryIoU(IoU):
 
     def get_config(self) -> dict:
         config = super().get_config()
-        return {key: config[key] for key in ("name", "dtype", "target_class_ids")} | {"threshold": self.threshold}
+        return {key: config[key] for key in ("name", "dtype", "target_class_ids")} | {
+            "threshold": self.threshold
+        }
 
 
 def _without(config: dict, name: str) -> dict:

@@ -43,7 +43,9 @@ class FBetaScore(Metric):
     ) -> None:
         super().__init__(name=name, dtype=dtype)
         if average not in _AVERAGES:
-            raise ValueError(f"{name}: average must be one of {_AVERAGES}, received {average!r}{at_user_location()}")
+            raise ValueError(
+                f"{name}: average must be one of {_AVERAGES}, received {average!r}{at_user_location()}"
+            )
         if not beta > 0:
             raise ValueError(f"{name}: beta must be positive, received {beta}{at_user_location()}")
         if threshold is not None and not 0 < threshold <= 1:
@@ -58,10 +60,16 @@ class FBetaScore(Metric):
             for count in ("true_positives", "false_positives", "false_negatives", "intermediate_weights"):
                 setattr(self, count, self.add_variable(shape, name=count))
         chosen = self._positives(y_pred)._astype(y_true.dtype)
-        weight = 1.0 if sample_weight is None else shapes.expand_dims(converted(sample_weight, self._dtype), axis=1)
+        weight = (
+            1.0
+            if sample_weight is None
+            else shapes.expand_dims(converted(sample_weight, self._dtype), axis=1)
+        )
         parts = (chosen * y_true, chosen * (1.0 - y_true), (1.0 - chosen) * y_true, y_true)
         for variable, part in zip(self._own_variables, parts, strict=True):
-            variable.assign_add(reduction.reduce_sum(part * weight, axis=None if self.average == "micro" else 0))
+            variable.assign_add(
+                reduction.reduce_sum(part * weight, axis=None if self.average == "micro" else 0)
+            )
 
     def _positives(self, y_pred: Any) -> Any:
         if self.threshold is not None:
@@ -89,7 +97,11 @@ class F1Score(FBetaScore):
     """`2 * precision * recall / (precision + recall)` of one-hot targets (see `FBetaScore`)."""
 
     def __init__(
-        self, average: str | None = None, threshold: float | None = None, name: str = "f1_score", dtype: Any = None
+        self,
+        average: str | None = None,
+        threshold: float | None = None,
+        name: str = "f1_score",
+        dtype: Any = None,
     ) -> None:
         super().__init__(average, 1.0, threshold, name, dtype)
 
@@ -118,7 +130,8 @@ class R2Score(Metric):
         choices = (None, "uniform_average", "variance_weighted_average")
         if class_aggregation not in choices:
             raise ValueError(
-                f"{name}: class_aggregation must be one of {choices}, received {class_aggregation!r}{at_user_location()}"
+                f"{name}: class_aggregation must be one of {choices}, received {class_aggregation!r}"
+                f"{at_user_location()}"
             )
         if num_regressors < 0:
             raise ValueError(f"{name}: num_regressors must not be negative, received {num_regressors}")
@@ -131,7 +144,10 @@ class R2Score(Metric):
         columns = _checked_table(self, y_true, y_pred)
         if self.squared_sum is None:
             for attribute, name in (
-                ("squared_sum", "squared_sum"), ("sum", "sum"), ("total_mse", "residual"), ("count", "count")
+                ("squared_sum", "squared_sum"),
+                ("sum", "sum"),
+                ("total_mse", "residual"),
+                ("count", "count"),
             ):
                 setattr(self, attribute, self.add_variable((columns,), name=name))
         weight = converted(1.0 if sample_weight is None else sample_weight, self._dtype)

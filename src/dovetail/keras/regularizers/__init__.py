@@ -12,7 +12,11 @@ l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
 
 _NAMES = own(
     "keras.regularizers",
-    {name: value for name, value in globals().items() if isinstance(value, type) and issubclass(value, Regularizer)},
+    {
+        name: value
+        for name, value in globals().items()
+        if isinstance(value, type) and issubclass(value, Regularizer)
+    },
 )
 
 
@@ -23,9 +27,11 @@ def serialize(regularizer: Any, use_legacy_format: bool = False) -> Any:
 
 def deserialize(config: Any, custom_objects: dict | None = None, use_legacy_format: bool = False) -> Any:
     """Rebuilds a regularizer from its config; both formats are told apart by themselves."""
-    return deserialize_keras_object(config, custom_objects, module_objects=_NAMES, printable_module_name="regularizer")
+    return deserialize_keras_object(
+        config, custom_objects, module_objects=_NAMES, printable_module_name="regularizer"
+    )
 
 
 def get(identifier: Any) -> Any:
-    """Returns the regularizer for a name ("l2": with its default factor), a config, a class, an instance or a function."""
+    """Returns the regularizer for a name ("l2" has its default factor), a config, a class, an instance, a function."""
     return resolve(identifier, "regularizer", _NAMES)

@@ -17,7 +17,9 @@ class Regularizer:
         return 0.0
 
     def get_config(self) -> dict:
-        raise NotImplementedError(f"{type(self).__name__} must define get_config(): the arguments of its __init__")
+        raise NotImplementedError(
+            f"{type(self).__name__} must define get_config(): the arguments of its __init__"
+        )
 
     @classmethod
     def from_config(cls, config: dict) -> Regularizer:
@@ -31,7 +33,9 @@ def _factor(name: str, value: Any, default: float) -> float:
     except (TypeError, ValueError):
         number = float("nan")
     if not (isfinite(number) and number >= 0):
-        raise ValueError(f"regularizer: {name} must be a non-negative number, received {value!r}{at_user_location()}")
+        raise ValueError(
+            f"regularizer: {name} must be a non-negative number, received {value!r}{at_user_location()}"
+        )
     return number
 
 
@@ -108,7 +112,9 @@ class OrthogonalRegularizer(Regularizer):
     def __call__(self, inputs: Any) -> Any:
         x = convert_to_tensor(inputs)
         if len(x.shape) != 2:
-            raise ValueError(f"OrthogonalRegularizer: expected a matrix, received shape {x.shape}{at_user_location()}")
+            raise ValueError(
+                f"OrthogonalRegularizer: expected a matrix, received shape {x.shape}{at_user_location()}"
+            )
         rows = self.mode == "rows"
         axis, size = (1, x.shape[0]) if rows else (0, x.shape[1])
         squares = reduction.reduce_sum(arithmetic.square(x), axis=axis, keepdims=True)

@@ -33,7 +33,7 @@ _LATE = {
     "split_dataset": "utils.splitting",
 }
 
-__all__ = [
+__all__ = [  # noqa: PLE0604 - the late names are strings
     "CustomObjectScope",
     "Progbar",
     "custom_object_scope",

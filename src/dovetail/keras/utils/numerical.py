@@ -23,7 +23,9 @@ def set_random_seed(seed: int) -> None:
         ValueError: anything else.
     """
     if not isinstance(seed, int | np.integer) or not 0 <= seed < 1 << 32:
-        raise ValueError(f"set_random_seed: expected an integer in [0, 2**32), received {seed!r}{at_user_location()}")
+        raise ValueError(
+            f"set_random_seed: expected an integer in [0, 2**32), received {seed!r}{at_user_location()}"
+        )
     python_random.seed(int(seed))
     np.random.seed(int(seed))
     random.set_seed(int(seed))

@@ -1,6 +1,6 @@
 """The progress bar, in Keras' layout:
 
-     3/10 ━━━━━━━━━━━━━━━━━━━━ 0s 12ms/step - accuracy: 0.5000 - loss: 1.2000
+3/10 ━━━━━━━━━━━━━━━━━━━━ 0s 12ms/step - accuracy: 0.5000 - loss: 1.2000
 """
 
 from __future__ import annotations
@@ -83,7 +83,9 @@ class Progbar:
                 self._last_update = now
         elif self.verbose == 2 and finalize and self.target:
             count = f"{current:{len(str(self.target))}d}/{self.target}"
-            messages.write(f"{count} - {now - self._start:.0f}s - {_duration(step_s)}/{self.unit_name}{self._shown()}\n")
+            messages.write(
+                f"{count} - {now - self._start:.0f}s - {_duration(step_s)}/{self.unit_name}{self._shown()}\n"
+            )
 
     def add(self, n: int, values: Any = None) -> None:
         """Shows that `n` more steps are done."""
@@ -142,7 +144,9 @@ class Progbar:
 def _can_redraw() -> bool:
     if "ipykernel" in sys.modules or "PYCHARM_HOSTED" in os.environ:
         return True
-    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb" if hasattr(sys.stdout, "isatty") else False
+    return (
+        sys.stdout.isatty() and os.environ.get("TERM") != "dumb" if hasattr(sys.stdout, "isatty") else False
+    )
 
 
 def _coloured(line: str, done: int, width: int) -> str:

@@ -37,16 +37,24 @@ def pad_sequences(
     """
     for name, choice in (("padding", padding), ("truncating", truncating)):
         if choice not in ("pre", "post"):
-            raise ValueError(f"pad_sequences: {name} must be 'pre' or 'post', received {choice!r}{at_user_location()}")
+            raise ValueError(
+                f"pad_sequences: {name} must be 'pre' or 'post', received {choice!r}{at_user_location()}"
+            )
     if not hasattr(sequences, "__len__"):
-        raise ValueError(f"pad_sequences: expected a list of sequences, received {sequences!r:.60}{at_user_location()}")
+        raise ValueError(
+            f"pad_sequences: expected a list of sequences, received {sequences!r:.60}{at_user_location()}"
+        )
     for row in sequences:
         if not hasattr(row, "__len__"):
-            raise ValueError(f"pad_sequences: each item must be a sequence, received {row!r:.60}{at_user_location()}")
+            raise ValueError(
+                f"pad_sequences: each item must be a sequence, received {row!r:.60}{at_user_location()}"
+            )
     length = max((len(row) for row in sequences), default=0) if maxlen is None else maxlen
     shape: tuple = next((np.asarray(row).shape[1:] for row in sequences if len(row)), ())
     if isinstance(value, str) and np.dtype(dtype) != object and not np.issubdtype(np.dtype(dtype), np.str_):
-        raise ValueError(f"pad_sequences: the value {value!r} is a string; pass dtype=object{at_user_location()}")
+        raise ValueError(
+            f"pad_sequences: the value {value!r} is a string; pass dtype=object{at_user_location()}"
+        )
     result = np.full((len(sequences), length, *shape), value, dtype=dtype)
     for position, row in enumerate(sequences):
         if not len(row) or not length:

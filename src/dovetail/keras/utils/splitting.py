@@ -32,14 +32,17 @@ def split_dataset(
         ValueError: sizes that do not fit the dataset.
     """
     if preferred_backend not in (None, "tensorflow"):
-        raise ValueError(f"split_dataset: preferred_backend={preferred_backend!r} is not supported{at_user_location()}")
+        raise ValueError(
+            f"split_dataset: preferred_backend={preferred_backend!r} is not supported{at_user_location()}"
+        )
     rows = _rows(dataset)
     count = len(nest.flatten(rows)[0])
     left, right = _sizes(count, left_size, right_size)
     order = np.random.default_rng(seed).permutation(count) if shuffle else np.arange(count)
     parts = (order[:left], order[left : left + right])
     first, second = (
-        Dataset.from_tensor_slices(nest.map_structure(lambda array, part=part: array[part], rows)) for part in parts
+        Dataset.from_tensor_slices(nest.map_structure(lambda array, part=part: array[part], rows))
+        for part in parts
     )
     return first, second
 
