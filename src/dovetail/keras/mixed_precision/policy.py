@@ -37,7 +37,9 @@ class DTypePolicy:
         if name is None:
             name = global_policy().name
         if not isinstance(name, str):
-            raise TypeError(f"Policy: name must be a string such as 'mixed_float16', received {name!r}{at_user_location()}")
+            raise TypeError(
+                f"Policy: name must be a string such as 'mixed_float16', received {name!r}{at_user_location()}"
+            )
         self._name = name
         self._compute_dtype, self._variable_dtype = _dtypes(name)
 

@@ -26,7 +26,20 @@ from dovetail.keras.serialization import (
 _OBJECTS = own(
     "keras.optimizers",
     [
-        *(Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Ftrl, Lamb, Lion, LossScaleOptimizer, Nadam, Optimizer),
+        *(
+            Adadelta,
+            Adafactor,
+            Adagrad,
+            Adam,
+            AdamW,
+            Adamax,
+            Ftrl,
+            Lamb,
+            Lion,
+            LossScaleOptimizer,
+            Nadam,
+            Optimizer,
+        ),
         *(RMSprop, SGD),
     ],
 )
@@ -50,7 +63,11 @@ def deserialize(
     """
     found = _BY_LOWER_NAME.get(str(config.get("class_name")).lower())
     if found is not None and get_registered_object(config["class_name"], custom_objects) is None:
-        config = config | {"class_name": found.__name__, "registered_name": None, "module": "keras.optimizers"}
+        config = config | {
+            "class_name": found.__name__,
+            "registered_name": None,
+            "module": "keras.optimizers",
+        }
     return deserialize_keras_object(
         config, custom_objects, module_objects=_OBJECTS, printable_module_name="optimizer"
     )

@@ -42,7 +42,7 @@ class Adafactor(Optimizer):
         clip_threshold: float = 1.0,
         relative_step: bool = True,
         *,
-        name: str = "adafactor",
+        name: str | None = None,
         **common: Any,
     ) -> None:
         super().__init__(learning_rate, name=name, **common)
@@ -80,5 +80,3 @@ class Adafactor(Optimizer):
 
 def _rms(xp: Any, x: Any) -> Any:
     return xp.sqrt(xp.mean(xp.square(x)))
-
-

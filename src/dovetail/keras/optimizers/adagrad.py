@@ -32,7 +32,7 @@ class Adagrad(Optimizer):
         initial_accumulator_value: float = 0.1,
         epsilon: float | None = 1e-7,
         *,
-        name: str = "adagrad",
+        name: str | None = None,
         **common: Any,
     ) -> None:
         super().__init__(learning_rate, name=name, **common)
@@ -78,7 +78,7 @@ class Adadelta(Optimizer):
         rho: float = 0.95,
         epsilon: float | None = 1e-7,
         *,
-        name: str = "adadelta",
+        name: str | None = None,
         **common: Any,
     ) -> None:
         super().__init__(learning_rate, name=name, **common)
@@ -130,7 +130,7 @@ class Ftrl(Optimizer):
         l2_shrinkage_regularization_strength: float = 0.0,
         beta: float = 0.0,
         *,
-        name: str = "ftrl",
+        name: str | None = None,
         **common: Any,
     ) -> None:
         super().__init__(learning_rate, name=name, **common)

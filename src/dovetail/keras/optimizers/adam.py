@@ -38,7 +38,7 @@ class Adam(Optimizer):
         epsilon: float | None = 1e-7,
         amsgrad: bool = False,
         *,
-        name: str = "adam",
+        name: str | None = None,
         **common: Any,
     ) -> None:
         super().__init__(learning_rate, name=name, **common)
@@ -80,7 +80,7 @@ class AdamW(Adam):
         epsilon: float | None = 1e-7,
         amsgrad: bool = False,
         *,
-        name: str = "adamw",
+        name: str | None = None,
         **common: Any,
     ) -> None:
         super().__init__(
@@ -113,7 +113,7 @@ class Adamax(Optimizer):
         beta_2: float = 0.999,
         epsilon: float | None = 1e-7,
         *,
-        name: str = "adamax",
+        name: str | None = None,
         **common: Any,
     ) -> None:
         super().__init__(learning_rate, name=name, **common)
@@ -157,7 +157,7 @@ class Nadam(Optimizer):
         beta_2: float = 0.999,
         epsilon: float | None = 1e-7,
         *,
-        name: str = "nadam",
+        name: str | None = None,
         **common: Any,
     ) -> None:
         super().__init__(learning_rate, name=name, **common)
@@ -212,7 +212,7 @@ class Lamb(Optimizer):
         beta_2: float = 0.999,
         epsilon: float | None = 1e-7,
         *,
-        name: str = "lamb",
+        name: str | None = None,
         **common: Any,
     ) -> None:
         super().__init__(learning_rate, name=name, **common)

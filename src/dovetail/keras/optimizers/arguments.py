@@ -8,7 +8,16 @@ from dovetail.base.errors import at_user_location, suggest
 from dovetail.keras import serialization
 
 _COMMON = (
-    *("name", "learning_rate", "weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema", "ema_momentum"),
+    *(
+        "name",
+        "learning_rate",
+        "weight_decay",
+        "clipnorm",
+        "global_clipnorm",
+        "clipvalue",
+        "use_ema",
+        "ema_momentum",
+    ),
     *("ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps"),
 )
 _LEGACY = ("lr", "decay", "jit_compile", "is_legacy_optimizer")
@@ -48,7 +57,9 @@ class Arguments:
         decay = kwargs.get("decay")
         self._initial_decay = float(decay) if decay is not None else 0.0
         if self._initial_decay < 0:
-            raise ValueError(f"{type(self).__name__}: decay must be >= 0, received {decay!r}{at_user_location()}")
+            raise ValueError(
+                f"{type(self).__name__}: decay must be >= 0, received {decay!r}{at_user_location()}"
+            )
         return kwargs["lr"] if kwargs.get("lr") is not None else learning_rate
 
     def _set_common(self, **given: Any) -> None:
@@ -84,13 +95,10 @@ class Arguments:
                 f"{type(self).__name__}: {name} must be {expected}, received {value!r}{at_user_location()}"
             )
 
-    def _learning_rate_config(self) -> Any:
-        raise NotImplementedError
-
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments, for `from_config`; the state is in `variables`."""
         config = {name: getattr(self, name) for name in _COMMON if name != "learning_rate"}
-        config["learning_rate"] = self._learning_rate_config()
+        config["learning_rate"] = self._learning_rate_config()  # type: ignore[attr-defined]
         if self._initial_decay:
             config["decay"] = self._initial_decay
         return config | {name: getattr(self, name) for name in self.hyperparameters}

@@ -50,7 +50,14 @@ def overridden(kind: type, base: type) -> frozenset[str]:
 
 
 def update_all(
-    optimizer: Any, plan: step.Plan, gradients: list, values: list, shared: tuple, slots: list, rate: Any, finished: Any
+    optimizer: Any,
+    plan: step.Plan,
+    gradients: list,
+    values: list,
+    shared: tuple,
+    slots: list,
+    rate: Any,
+    finished: Any,
 ) -> tuple[list, tuple, list]:
     """Runs the user's hooks on every gradient; returns `(values, shared, slots)`, as `step.update_all` does.
 
@@ -98,7 +105,8 @@ def _store_others(scope: BoundScope, known: list) -> None:
 
 def apply_rule(optimizer: Any, gradient: Any, variable: Variable, learning_rate: Any) -> None:
     """Applies the optimizer's built-in rule to one variable, in place."""
-    slot_variables = [slots[optimizer._get_variable_index(variable)] for slots in optimizer._slot_lists.values()]
+    names = [name for group in optimizer.slot_groups() for name in group]
+    slot_variables = [optimizer._slot_lists[name][optimizer._get_variable_index(variable)] for name in names]
     slots = tuple(v._plain()._value for v in slot_variables)
     value = variable._plain()._value
     rate = optimizer._decayed_lr() if learning_rate is None else learning_rate
@@ -107,7 +115,9 @@ def apply_rule(optimizer: Any, gradient: Any, variable: Variable, learning_rate:
     shared = tuple(v._plain()._value for v in optimizer._shared)
     traced = any(map(is_tracer, (gradient, value, rate, finished, *slots, *shared)))
     hyper = step.Hyper(rate.astype(value.dtype), (finished + 1).astype(value.dtype), shared)
-    new, new_slots = optimizer.update(xla() if traced else host, gradient.astype(value.dtype), value, slots, hyper)
+    new, new_slots = optimizer.update(
+        xla() if traced else host, gradient.astype(value.dtype), value, slots, hyper
+    )
     for target, array in zip((variable, *slot_variables), (new, *new_slots)):
         target.assign(Tensor(array if traced else np.asarray(array, target._numpy_dtype)))
 

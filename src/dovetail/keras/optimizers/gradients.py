@@ -6,8 +6,8 @@ from typing import Any
 
 from dovetail.autodiff.tape import GradientTape
 from dovetail.base.errors import at_user_location
-from dovetail.keras.optimizers import custom, step
 from dovetail.engine import host, is_tracer, xla
+from dovetail.keras.optimizers import custom, step
 from dovetail.ops import create
 from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.variable import Variable
@@ -18,7 +18,9 @@ class Gradients:
 
     loss_scale_factor: float | None
 
-    def minimize(self, loss: Any, var_list: Any, grad_loss: Any = None, name: str | None = None, tape: Any = None) -> Any:
+    def minimize(
+        self, loss: Any, var_list: Any, grad_loss: Any = None, name: str | None = None, tape: Any = None
+    ) -> Any:
         """Computes gradients and applies them.
 
         Args:
@@ -41,11 +43,15 @@ class Gradients:
             self._scaled_gradients(loss, var_list, grad_loss, tape, self._loss_factor())
         )
 
-    def compute_gradients(self, loss: Any, var_list: Any, tape: Any = None, grad_loss: Any = None) -> list[tuple]:
+    def compute_gradients(
+        self, loss: Any, var_list: Any, tape: Any = None, grad_loss: Any = None
+    ) -> list[tuple]:
         """Returns `(gradient, variable)` pairs; see `minimize`."""
         return self._scaled_gradients(loss, var_list, grad_loss, tape, None)
 
-    def _scaled_gradients(self, loss: Any, var_list: Any, grad_loss: Any, tape: Any, factor: Any) -> list[tuple]:
+    def _scaled_gradients(
+        self, loss: Any, var_list: Any, grad_loss: Any, tape: Any, factor: Any
+    ) -> list[tuple]:
         if isinstance(grad_loss, GradientTape):  # tf.keras 2.11: minimize(loss, var_list, tape)
             grad_loss, tape = None, grad_loss
         if callable(loss) and not isinstance(loss, Tensor):
@@ -106,4 +112,8 @@ class Gradients:
 
 
 def _listed(variables: Any) -> list:
-    return list(variables) if isinstance(variables, list | tuple) or hasattr(variables, "__iter__") else [variables]
+    return (
+        list(variables)
+        if isinstance(variables, list | tuple) or hasattr(variables, "__iter__")
+        else [variables]
+    )

@@ -1,14 +1,14 @@
 """The protected methods by which optimizers were written for tf.keras before 2.11.
 
-    class MySGD(tf.keras.optimizers.Optimizer):
-        def __init__(self, learning_rate=0.01, name="MySGD", **kwargs):
-            super().__init__(name, **kwargs)
-            self._set_hyper("learning_rate", learning_rate)
-        def _create_slots(self, var_list):
-            for var in var_list:
-                self.add_slot(var, "m")
-        def _resource_apply_dense(self, grad, var, apply_state=None):
-            ...
+class MySGD(tf.keras.optimizers.Optimizer):
+    def __init__(self, learning_rate=0.01, name="MySGD", **kwargs):
+        super().__init__(name, **kwargs)
+        self._set_hyper("learning_rate", learning_rate)
+    def _create_slots(self, var_list):
+        for var in var_list:
+            self.add_slot(var, "m")
+    def _resource_apply_dense(self, grad, var, apply_state=None):
+        ...
 """
 
 from __future__ import annotations
@@ -24,7 +24,13 @@ from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import TensorLike
 
 # What tf.keras called the slots that Keras 3 gives longer names.
-_SLOT_NAMES = {"m": "momentum", "v": "velocity", "vhat": "velocity_hat", "rms": "velocity", "mg": "average_gradient"}
+_SLOT_NAMES = {
+    "m": "momentum",
+    "v": "velocity",
+    "vhat": "velocity_hat",
+    "rms": "velocity",
+    "mg": "average_gradient",
+}
 
 
 class LegacyHooks:

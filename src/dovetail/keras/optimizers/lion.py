@@ -33,7 +33,7 @@ class Lion(Optimizer):
         beta_1: float = 0.9,
         beta_2: float = 0.99,
         *,
-        name: str = "lion",
+        name: str | None = None,
         **common: Any,
     ) -> None:
         super().__init__(learning_rate, name=name, **common)

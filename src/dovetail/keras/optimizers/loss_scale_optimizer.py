@@ -62,7 +62,7 @@ class LossScaleOptimizer(Optimizer):
         if not dynamic and initial_scale is None:
             raise ValueError(f"LossScaleOptimizer: dynamic=False needs initial_scale{at_user_location()}")
         self._inner = inner_optimizer
-        super().__init__(0.0, name=name if name is not None else "loss_scale_optimizer")
+        super().__init__(0.0, name=name)
         self.dynamic = bool(dynamic)
         self.initial_scale = float(_DEFAULT_SCALE if initial_scale is None else initial_scale)
         self.dynamic_growth_steps = int(dynamic_growth_steps or _DEFAULT_GROWTH_STEPS)

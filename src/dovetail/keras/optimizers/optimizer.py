@@ -13,8 +13,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dovetail.base.errors import at_user_location
-from dovetail.base.settings import settings, state as thread_state
+from dovetail.base.settings import settings
+from dovetail.base.settings import state as thread_state
 from dovetail.engine import host, is_tracer, loaded_xla, xla
+from dovetail.keras.naming import auto_name
 from dovetail.keras.optimizers import checks, custom, step
 from dovetail.keras.optimizers.arguments import Arguments
 from dovetail.keras.optimizers.gradients import Gradients
@@ -99,7 +101,7 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks):
             loss_scale_factor=loss_scale_factor,
             gradient_accumulation_steps=gradient_accumulation_steps,
         )
-        self.name = name if name is not None else type(self).__name__.lower()
+        self.name = name if name is not None else auto_name(type(self).__name__)
         self._overridden = custom.overridden(type(self), Optimizer)
         self._start_store()
         self._use_learning_rate(learning_rate)
@@ -131,7 +133,9 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks):
         """Returns the initial values of state that belongs to no variable."""
         return ()
 
-    def update(self, xp: Any, gradient: Any, value: Any, slots: tuple, hyper: step.Hyper) -> tuple[Any, tuple]:
+    def update(
+        self, xp: Any, gradient: Any, value: Any, slots: tuple, hyper: step.Hyper
+    ) -> tuple[Any, tuple]:
         """Returns `(new value, new slots)` of one variable.  Pure: arrays in, arrays out.
 
         Args:

@@ -86,7 +86,9 @@ class Rate:
             before.assign(_checked(self, value))
         else:
             self._learning_rate = self._new_variable(  # type: ignore[attr-defined]
-                np.asarray(_checked(self, value), dt.numpy_dtype(settings.floatx)), "learning_rate", position=1
+                np.asarray(_checked(self, value), dt.numpy_dtype(settings.floatx)),
+                "learning_rate",
+                position=1,
             )
         self._forget_plans()  # type: ignore[attr-defined]
 

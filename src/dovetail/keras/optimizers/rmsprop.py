@@ -43,12 +43,14 @@ class RMSprop(Optimizer):
         epsilon: float | None = 1e-7,
         centered: bool = False,
         *,
-        name: str = "rmsprop",
+        name: str | None = None,
         **common: Any,
     ) -> None:
         super().__init__(learning_rate, name=name, **common)
         if not 0 <= momentum <= 1:
-            raise ValueError(f"RMSprop: momentum must be in [0, 1], received {momentum!r}{at_user_location()}")
+            raise ValueError(
+                f"RMSprop: momentum must be in [0, 1], received {momentum!r}{at_user_location()}"
+            )
         self.rho, self.momentum, self.centered = rho, momentum, bool(centered)
         self.epsilon = settings.epsilon if epsilon is None else epsilon
 

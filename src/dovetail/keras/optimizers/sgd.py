@@ -33,7 +33,7 @@ class SGD(Optimizer):
         momentum: float = 0.0,
         nesterov: bool = False,
         *,
-        name: str = "SGD",
+        name: str | None = None,
         **common: Any,
     ) -> None:
         super().__init__(learning_rate, name=name, **common)

@@ -56,7 +56,17 @@ class Plan:
     """
 
     __slots__ = (
-        *("accumulating", "averaged", "compiled", "constrained", "decayed", "facts", "inner", "num_shared", "num_slots"),
+        *(
+            "accumulating",
+            "averaged",
+            "compiled",
+            "constrained",
+            "decayed",
+            "facts",
+            "inner",
+            "num_shared",
+            "num_slots",
+        ),
         *("order", "size", "state", "variables"),
     )
 
@@ -111,7 +121,9 @@ def run(optimizer: Any, plan: Plan, xp: Any, gradients: list, values: list, stat
     steps = optimizer.gradient_accumulation_steps
     parts = plan.split(state)
     finished = parts.iterations // steps if steps else parts.iterations
-    gradients = [_prepared(xp, g, values[i], optimizer.loss_scale_factor) for g, i in zip(gradients, plan.order)]
+    gradients = [
+        _prepared(xp, g, values[i], optimizer.loss_scale_factor) for g, i in zip(gradients, plan.order)
+    ]
     if not steps:
         new_values, shared, slots = optimizer._update_all(
             xp, plan, gradients, values, parts.shared, parts.slots, rate, finished
@@ -121,7 +133,14 @@ def run(optimizer: Any, plan: Plan, xp: Any, gradients: list, values: list, stat
         due = (parts.iterations + 1) % steps == 0
         totals = _added(gradients, plan.order, parts.accumulated)
         new_values, shared, slots = optimizer._update_all(
-            xp, plan, [totals[i] / steps for i in plan.order], values, parts.shared, parts.slots, rate, finished
+            xp,
+            plan,
+            [totals[i] / steps for i in plan.order],
+            values,
+            parts.shared,
+            parts.slots,
+            rate,
+            finished,
         )
         accumulated = [xp.where(due, xp.zeros_like(total), total) for total in totals]
         new_values = select(xp, due, new_values, values)
@@ -141,7 +160,9 @@ def update_all(optimizer: Any, plan: Plan, xp: Any, gradients: list, values: lis
     if shared:
         shared = tuple(
             _cast(new, old.dtype)
-            for new, old in zip(optimizer.update_shared(xp, shared, _cast(finished + 1, shared[0].dtype)), shared)
+            for new, old in zip(
+                optimizer.update_shared(xp, shared, _cast(finished + 1, shared[0].dtype)), shared
+            )
         )
     values, slots = list(values), list(slots)
     hypers: dict[Any, Hyper] = {}
@@ -217,7 +238,9 @@ def _averaged(optimizer: Any, xp: Any, finished: Any, averages: list, values: li
     """Updates the moving averages, and overwrites the values with them when it is time."""
     new_averages = []
     for average, value in zip(averages, values):
-        momentum = _cast(xp.where(finished != 0, np.float32(optimizer.ema_momentum), np.float32(0)), value.dtype)
+        momentum = _cast(
+            xp.where(finished != 0, np.float32(optimizer.ema_momentum), np.float32(0)), value.dtype
+        )
         new_averages.append(_cast(momentum * average + (1 - momentum) * value, value.dtype))
     if optimizer.ema_overwrite_frequency:
         due = (finished + 1) % optimizer.ema_overwrite_frequency == 0

@@ -37,8 +37,8 @@ class Store:
         self._trainable_variables_indices: dict[int, int] = {}
         self._slot_lists: dict[str, list[Variable]] = {}
         self._shared: list[Variable] = []
-        self._averages: dict[int, Variable] = {}
-        self._gradient_sums: dict[int, Variable] = {}
+        self._moving_averages: list[Variable] = []
+        self._gradient_sums: list[Variable] = []
         self._named_slots: dict[tuple[int, str], Variable] = {}
         self._hyper: dict[str, Any] = {}
         self._undecayed_ids: set[int] = set()
@@ -122,6 +122,26 @@ class Store:
         for index, variable in enumerate(variables):
             variable.assign(np.asarray(store[str(index)]))
 
+    # ---- copies
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Ids of variables differ in the copy, so what is kept by id travels by position.
+        facts = dict(self.__dict__)
+        places = self._trainable_variables_indices
+        facts["_plans"], facts["_trainable_variables_indices"] = {}, None
+        facts["_named_slots"] = {(places[key], name): slot for (key, name), slot in self._named_slots.items()}
+        facts["_undecayed_ids"] = {places[key] for key in self._undecayed_ids if key in places}
+        return facts
+
+    def __setstate__(self, facts: dict[str, Any]) -> None:
+        self.__dict__.update(facts)
+        keys = [self._var_key(variable) for variable in self._trainable_variables]
+        self._trainable_variables_indices = {key: index for index, key in enumerate(keys)}
+        self._named_slots = {
+            (keys[index], name): slot for (index, name), slot in facts["_named_slots"].items()
+        }
+        self._undecayed_ids = {keys[index] for index in facts["_undecayed_ids"]}
+
     # ---- creating it
 
     def build(self, variables: Iterable) -> None:
@@ -135,32 +155,34 @@ class Store:
 
     def _create_state(self, variables: list) -> None:
         if self.use_ema:  # type: ignore[attr-defined]
-            for variable in variables:
-                key = self._var_key(variable)
-                self._averages[key] = self._slot_variable(variable, "average", _current_value(variable))
+            self._moving_averages += [
+                self._slot_variable(v, "average", np.array(v._held._value)) for v in variables
+            ]
         if self.gradient_accumulation_steps:  # type: ignore[attr-defined]
-            for variable in variables:
-                zeros = np.zeros(variable._held._value.shape, variable._numpy_dtype)
-                self._gradient_sums[self._var_key(variable)] = self._slot_variable(
-                    variable, "gradient_accumulator", zeros
-                )
-        for group in self.slot_groups():  # type: ignore[attr-defined]
-            for variable in variables:
-                for name in group:
-                    self._add_slot(variable, name)
+            self._gradient_sums += [
+                self._slot_variable(v, "gradient_accumulator", np.zeros(v._held._value.shape, v._numpy_dtype))
+                for v in variables
+            ]
+        self._create_slot_groups()
         if not self._shared and variables:
             arrays = self.new_shared(variables[0]._numpy_dtype)  # type: ignore[attr-defined]
             self._shared = [self._new_variable(array, "variable") for array in arrays]
         self._create_slots(variables)  # type: ignore[attr-defined]
 
-    def _add_slot(self, variable: Variable, name: str) -> None:
-        if name not in self._slot_lists:
-            self._slot_lists[name] = []
-            if name in self.slot_attributes:
-                object.__setattr__(self, self.slot_attributes[name], self._slot_lists[name])
-        shape = variable._held._value.shape
-        array = self.new_slot(name, shape, variable._numpy_dtype)  # type: ignore[attr-defined]
-        self._slot_lists[name].append(self._slot_variable(variable, name, array))
+    def _create_slot_groups(self) -> None:
+        """Creates the slots that are missing: those of new variables, or of a hyperparameter that was set later."""
+        for group in self.slot_groups():  # type: ignore[attr-defined]
+            for name in group:
+                if name not in self._slot_lists:
+                    self._slot_lists[name] = []
+                    if name in self.slot_attributes:
+                        object.__setattr__(self, self.slot_attributes[name], self._slot_lists[name])
+            for index, variable in enumerate(self._trainable_variables):
+                for name in group:
+                    if index >= len(self._slot_lists[name]):
+                        shape, dtype = variable._held._value.shape, variable._numpy_dtype
+                        array = self.new_slot(name, shape, dtype)  # type: ignore[attr-defined]
+                        self._slot_lists[name].append(self._slot_variable(variable, name, array))
 
     def _build_for(self, variables: list) -> None:
         """Builds when there are variables without state.
@@ -170,6 +192,7 @@ class Store:
         """
         unknown = [v for v in variables if not self._knows(v)]
         if not unknown:
+            self._create_slot_groups()
             return
         if self.built and type(self).build is not Store.build:
             raise ValueError(
@@ -184,27 +207,28 @@ class Store:
 
     def _state_of(self, variable: Variable, names: list[str]) -> list[Variable]:
         """Returns slots, moving average and accumulated gradient of a variable."""
-        index, key = self._get_variable_index(variable), self._var_key(variable)
+        index = self._get_variable_index(variable)
         found = [self._slot_lists[name][index] for name in names]
         if self.use_ema:  # type: ignore[attr-defined]
-            found.append(self._averages[key])
+            found.append(self._moving_averages[index])
         if self.gradient_accumulation_steps:  # type: ignore[attr-defined]
-            found.append(self._gradient_sums[key])
+            found.append(self._gradient_sums[index])
         return found
 
     def _averages_of(self, variables: Iterable) -> list[Variable]:
-        variables = list(variables)
+        found = []
         for variable in variables:
-            if self._var_key(variable) not in self._averages:
+            if not self._knows(variable):
                 raise ValueError(
-                    f"{self.name}.finalize_variable_values: there is no average of {label(variable)}: the optimizer has "
-                    f"not updated it{at_user_location()}"
+                    f"{self.name}.finalize_variable_values: there is no average of {label(variable)}: the optimizer was "
+                    f"not built for it{at_user_location()}"
                 )
-        return [self._averages[self._var_key(variable)] for variable in variables]
+            found.append(self._moving_averages[self._get_variable_index(variable)])
+        return found
 
     def _free_variables(self) -> list[Variable]:
         """Returns the variables that a user's rule created for itself."""
-        sorted_ones = [*self._shared, *self._averages.values(), *self._gradient_sums.values(), self._iterations]
+        sorted_ones = [*self._shared, *self._moving_averages, *self._gradient_sums, self._iterations]
         for slots in self._slot_lists.values():
             sorted_ones += slots
         ids = {id(variable) for variable in sorted_ones} | {id(getattr(self, "_learning_rate", None))}
@@ -255,7 +279,12 @@ class Store:
         return self._new_variable(_initial(initializer, tuple(shape), kind), name or "variable")
 
     def add_weight(
-        self, name: str, shape: Any = (), dtype: Any = None, initializer: Any = "zeros", trainable: bool | None = None
+        self,
+        name: str,
+        shape: Any = (),
+        dtype: Any = None,
+        initializer: Any = "zeros",
+        trainable: bool | None = None,
     ) -> Variable:
         """Keras 2's name of `add_variable`; the state of an optimizer is never trainable."""
         return self.add_variable(shape, initializer, dtype, name=name)
@@ -282,10 +311,14 @@ class Store:
         if reference is None:
             raise TypeError(f"add_variable_from_reference: pass reference_variable{at_user_location()}")
         sizes = tuple(reference._held._value.shape) if shape is None else tuple(shape)
-        initial = _initial(initializer if initial_value is None else initial_value, sizes, reference._numpy_dtype)
+        initial = _initial(
+            initializer if initial_value is None else initial_value, sizes, reference._numpy_dtype
+        )
         return self._slot_variable(reference, name or variable_name or "var", initial)
 
-    def add_optimizer_variables(self, trainable_variables: list, name: Any, initializer: Any = "zeros") -> Any:
+    def add_optimizer_variables(
+        self, trainable_variables: list, name: Any, initializer: Any = "zeros"
+    ) -> Any:
         """Creates one variable (or, for several names, one each) like each of the given ones.
 
         Returns:
@@ -316,7 +349,9 @@ class Store:
 
     # ---- weight decay
 
-    def exclude_from_weight_decay(self, var_list: Iterable | None = None, var_names: Iterable | None = None) -> None:
+    def exclude_from_weight_decay(
+        self, var_list: Iterable | None = None, var_names: Iterable | None = None
+    ) -> None:
         """Switches weight decay off for some variables.
 
         Args:
@@ -333,11 +368,6 @@ class Store:
             return False
         pattern = self._undecayed_pattern
         return pattern is None or not (pattern.search(variable.name) or pattern.search(label(variable)))
-
-
-def _current_value(variable: Variable) -> np.ndarray:
-    """Returns a copy of what the variable holds outside of any trace."""
-    return np.array(variable._held._value)
 
 
 def _initial(initializer: Any, shape: tuple, dtype: np.dtype) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location
-from dovetail.keras.optimizers.schedules.schedule import Decay, number, positive
+from dovetail.keras.optimizers.schedules.schedule import Decay, number, periods, positive
 
 
 def _falling(xp: Any, progress: Any) -> Any:
@@ -45,7 +45,9 @@ class CosineDecay(Decay):
         self.alpha, self.name = number(alpha), name
         self.warmup_target, self.warmup_steps = number(warmup_target), number(warmup_steps)
         if self.warmup_steps < 0:
-            raise ValueError(f"CosineDecay: warmup_steps must be >= 0, received {warmup_steps!r}{at_user_location()}")
+            raise ValueError(
+                f"CosineDecay: warmup_steps must be >= 0, received {warmup_steps!r}{at_user_location()}"
+            )
 
     def rate(self, xp: Any, step: Any) -> Any:
         if self.warmup_target is None:
@@ -100,7 +102,7 @@ class CosineDecayRestarts(Decay):
     def rate(self, xp: Any, step: Any) -> Any:
         progress = step / self.first_decay_steps
         if self._t_mul == 1:
-            period = xp.floor(progress)
+            period = periods(xp, step, self.first_decay_steps)
             progress = progress - period
         else:
             # Periods have lengths 1, t, t**2, ...: period i begins at (1 - t**i) / (1 - t).

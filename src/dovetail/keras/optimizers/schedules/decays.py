@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location
-from dovetail.keras.optimizers.schedules.schedule import Decay, number, positive
+from dovetail.keras.optimizers.schedules.schedule import Decay, number, periods, positive
 
 
 class ExponentialDecay(Decay):
@@ -36,9 +36,7 @@ class ExponentialDecay(Decay):
         self.staircase, self.name = bool(staircase), name
 
     def rate(self, xp: Any, step: Any) -> Any:
-        progress = step / self.decay_steps
-        if self.staircase:
-            progress = xp.floor(progress)
+        progress = periods(xp, step, self.decay_steps) if self.staircase else step / self.decay_steps
         return self.initial_learning_rate * xp.power(np.float32(self.decay_rate), progress)
 
     def get_config(self) -> dict[str, Any]:
@@ -124,12 +122,12 @@ class PolynomialDecay(Decay):
 
     def rate(self, xp: Any, step: Any) -> Any:
         if self.cycle:
-            length = self.decay_steps * xp.maximum(xp.ceil(step / self.decay_steps), np.float32(1))
+            length = self.decay_steps * xp.maximum(-periods(xp, -step, self.decay_steps), np.float32(1))
         else:
             length = np.float32(self.decay_steps)
             step = xp.minimum(step, length)
         span = self.initial_learning_rate - self.end_learning_rate
-        return span * xp.power(1 - step / length, np.float32(self.power)) + self.end_learning_rate
+        return span * xp.power((length - step) / length, np.float32(self.power)) + self.end_learning_rate
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -167,9 +165,7 @@ class InverseTimeDecay(Decay):
         self.staircase, self.name = bool(staircase), name
 
     def rate(self, xp: Any, step: Any) -> Any:
-        progress = step / self.decay_steps
-        if self.staircase:
-            progress = xp.floor(progress)
+        progress = periods(xp, step, self.decay_steps) if self.staircase else step / self.decay_steps
         return self.initial_learning_rate / (1 + self.decay_rate * progress)
 
     def get_config(self) -> dict[str, Any]:

@@ -25,7 +25,9 @@ class LearningRateSchedule:
     """
 
     def __call__(self, step: Any) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} must define __call__(self, step){at_user_location()}")
+        raise NotImplementedError(
+            f"{type(self).__name__} must define __call__(self, step){at_user_location()}"
+        )
 
     def get_config(self) -> dict[str, Any]:
         raise NotImplementedError(
@@ -60,6 +62,14 @@ class Decay(LearningRateSchedule):
         if is_tracer(array):
             return Tensor(self.value(xla(), array))
         return Tensor(np.asarray(self.value(host, np.asarray(array)), np.float32))
+
+
+def periods(xp: Any, step: Any, length: float) -> Any:
+    """Returns how many whole periods have passed.
+
+    Not `floor(step / length)`: XLA multiplies by the reciprocal, and 49 * (1 / 49) is less than 1 in float32.
+    """
+    return xp.floor_divide(step, np.float32(length))
 
 
 def number(value: Any) -> Any:
