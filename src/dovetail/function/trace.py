@@ -112,7 +112,9 @@ class Program:
     def rebuild(self, tensors: list) -> Any:
         """Packs result tensors into the structure that the Python function returned."""
         given = iter(tensors)
-        return nest.unflatten(self._result_spec, [next(given) if x is _TENSOR else x for x in self._result_leaves])
+        return nest.unflatten(
+            self._result_spec, [next(given) if x is _TENSOR else x for x in self._result_leaves]
+        )
 
     def call(self, tensors: list) -> Any:
         """Runs the program on tensors and the current values of the variables, and stores what it writes."""
@@ -157,4 +159,6 @@ def example_of(tensor: Tensor) -> Any:
 
 def is_tracing(leaves: list) -> bool:
     """True when a call happens inside a trace, a dry run, or on traced values: it is then inlined."""
-    return state.scope is not None or any(isinstance(leaf, Tensor) and is_tracer(leaf._value) for leaf in leaves)
+    return state.scope is not None or any(
+        isinstance(leaf, Tensor) and is_tracer(leaf._value) for leaf in leaves
+    )

@@ -19,6 +19,8 @@ from dovetail.tensor.tensor import Tensor, TensorLike
 
 _FLOAT32, _INT32, _FLOAT64, _INT64 = (np.dtype(name) for name in ("float32", "int32", "float64", "int64"))
 _SCALARS = {float: _FLOAT32, int: _INT32, bool: np.dtype(bool), complex: np.dtype(np.complex128)}
+# Kinds of dtypes that Python's bools, ints, floats and complex numbers convert to ("V": bfloat16 and its like).
+_ACCEPTED_BY = {"b": "biufcV", "i": "iufcV", "u": "iufcV", "f": "fcV", "c": "c"}
 _converters: list[tuple[type, Callable]] = []
 _stack: list[Callable] = []
 
@@ -56,15 +58,25 @@ def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, nam
     hint = None if dtype_hint is None else dt.numpy_dtype(dtype_hint)
     if wanted is None and hint is not None:
         try:
-            return Tensor(as_array(value, hint))
+            return _wrapped(as_array(value, hint))
         except (TypeError, ValueError):
-            return Tensor(as_array(value, None))
-    result = as_array(value, wanted)
+            return _wrapped(as_array(value, None))
+    if wanted is not None and isinstance(value, np.ndarray | np.generic) and _truncates(value.dtype, wanted):
+        return Tensor(np.asarray(value).astype(wanted))
+    return _wrapped(as_array(value, wanted))
+
+
+def _wrapped(result: Any) -> Any:
     return result if isinstance(result, TensorLike) else Tensor(result)
 
 
+def _truncates(have: np.dtype, wanted: np.dtype) -> bool:
+    """True for NumPy floats that become integers: allowed where the caller names the dtype, refused beside a tensor."""
+    return wanted.kind in "iu" and have.kind == "f"
+
+
 def _existing(value: Any, wanted: Any) -> Any:
-    tensor = value if isinstance(value, SymbolicTensor) else value if type(value) is Tensor else value._tensor()
+    tensor = value if isinstance(value, SymbolicTensor | Tensor) else value._tensor()
     if wanted is not None and tensor.dtype.numpy_dtype != wanted:
         raise ValueError(
             f"tf.convert_to_tensor: the tensor has dtype {tensor.dtype.name}, requested {dt.from_numpy(wanted).name}. "
@@ -88,15 +100,20 @@ def as_array(value: Any, dtype: np.dtype | None) -> Any:
     if isinstance(value, np.generic):
         return _from_numpy(np.asarray(value), dtype)
     if value is None:
-        raise ValueError(f"Attempt to convert a value (None) with an unsupported type to a Tensor{at_user_location()}")
+        raise ValueError(
+            f"Attempt to convert a value (None) with an unsupported type to a Tensor{at_user_location()}"
+        )
     if isinstance(value, list | tuple | range):
         return _from_list(value, dtype)
     if loaded_xla() and (is_tracer(value) or isinstance(value, loaded_xla().Array)):
         return value if dtype is None or value.dtype == dtype else value.astype(dtype)
     if hasattr(value, "__array__"):
         return _from_numpy(np.asarray(value), dtype)
-    raise TypeError(
-        f"tf.convert_to_tensor: cannot make a tensor of {type(value).__name__} {str(value)[:60]!r}{at_user_location()}"
+    if isinstance(value, bytearray | memoryview):
+        return _from_list(list(value), dtype)
+    raise ValueError(
+        f"Attempt to convert a value ({str(value)[:60]}) with an unsupported type ({type(value).__name__}) to a Tensor"
+        f"{at_user_location()}"
     )
 
 
@@ -104,12 +121,27 @@ def _scalar(value: Any, natural: np.dtype, dtype: np.dtype | None) -> np.ndarray
     if dtype is None:
         if natural is _INT32 and not -(1 << 31) <= value < 1 << 31:
             natural = _INT64
+            if not -(1 << 63) <= value < 1 << 63:
+                raise ValueError(f"The integer {value} does not fit into 64 bits{at_user_location()}")
         return np.array(value, natural)
-    if dtype.kind in "iu" and natural.kind in "fcb" or (dtype.kind in "fc" and natural.kind == "b"):
-        raise TypeError(f"Cannot convert {value!r} to a tensor of dtype {dt.from_numpy(dtype).name}{at_user_location()}")
-    if dtype.kind == "b" and natural.kind != "b":
-        raise TypeError(f"Cannot convert {value!r} to a tensor of dtype bool{at_user_location()}")
-    return np.array(value, dtype)
+    if dtype.kind not in _ACCEPTED_BY[natural.kind]:
+        raise TypeError(
+            f"Cannot convert {value!r} to a tensor of dtype {dt.from_numpy(dtype).name}{at_user_location()}"
+        )
+    try:
+        return np.array(value, dtype)
+    except OverflowError:
+        return _wrapped_around(value, dtype)
+
+
+def _wrapped_around(value: int, dtype: np.dtype) -> np.ndarray:
+    """Returns the low bits of an integer that is too large for the dtype, as NumPy arrays and TensorFlow do."""
+    if not -(1 << 63) <= value < 1 << 64:
+        raise ValueError(
+            f"The integer {value} does not fit into {dt.from_numpy(dtype).name}{at_user_location()}"
+        )
+    low_bits = value & ((1 << 8 * dtype.itemsize) - 1)
+    return np.array(low_bits, f"u{dtype.itemsize}").view(dtype)
 
 
 def _from_numpy(value: np.ndarray, dtype: np.dtype | None) -> np.ndarray:
@@ -123,12 +155,17 @@ def _from_numpy(value: np.ndarray, dtype: np.dtype | None) -> np.ndarray:
             f"Cannot convert an array of {value.dtype} to {dt.from_numpy(dtype).name} without loss; "
             f"use tf.cast{at_user_location()}"
         )
+    if dtype.kind == "O":
+        raise ValueError(
+            f"Cannot convert an array of {value.dtype} to strings; use tf.strings.as_string{at_user_location()}"
+        )
     return value.astype(dtype)
 
 
 def _strings(value: Any, dtype: np.dtype | None) -> Any:
     if dtype is not None and dtype.kind != "O":
-        raise ValueError(f"Cannot convert the string {str(value)[:60]!r} to dtype {dt.from_numpy(dtype).name}")
+        name = dt.from_numpy(dtype).name
+        raise TypeError(f"Cannot convert {str(value)[:60]!r} to a tensor of dtype {name}{at_user_location()}")
     array = np.asarray(value, dtype=object)
     flat = array.reshape(-1)
     if any(isinstance(item, TensorLike) for item in flat):
@@ -144,18 +181,24 @@ def _strings(value: Any, dtype: np.dtype | None) -> Any:
 def _from_list(value: Any, dtype: np.dtype | None) -> Any:
     leaf = _first_leaf(value)
     if _holds_tensor(value):
-        parts = [convert_to_tensor(item, dtype_hint=_hint_of(value, dtype)) for item in value]
-        stacked = _stack[0](parts)
-        return stacked._value if type(stacked) is Tensor else stacked
+        hint = _hint_of(value, None)
+        return _stack[0]([_part(item, dtype, hint) for item in value])
     try:
         array = np.asarray(value)
     except ValueError:
-        raise ValueError(f"Can't convert a non-rectangular Python sequence to a Tensor.{at_user_location()}") from None
+        raise ValueError(
+            f"Can't convert a non-rectangular Python sequence to a Tensor.{at_user_location()}"
+        ) from None
     if array.dtype.kind in "SUO":
         return _strings(value, dtype)
+    if dtype is not None and not array.size:
+        return np.empty(array.shape, dtype)
     if dtype is not None:
-        checked = array if not array.size or isinstance(leaf, np.generic | np.ndarray) else None
-        return _from_numpy(array, dtype) if checked is not None else _python_numbers(array, dtype)
+        return (
+            _from_numpy(array, dtype)
+            if isinstance(leaf, np.generic | np.ndarray)
+            else _python_numbers(array, dtype)
+        )
     if isinstance(leaf, np.generic | np.ndarray):
         return array
     if array.dtype == _FLOAT64:
@@ -165,9 +208,21 @@ def _from_list(value: Any, dtype: np.dtype | None) -> Any:
     return array
 
 
+def _part(item: Any, dtype: np.dtype | None, hint: Any) -> Any:
+    """Converts an element of a list that holds tensors: to `dtype`, or to fit beside the tensors."""
+    if dtype is None:
+        return convert_to_tensor(item, dtype_hint=hint)
+    if not isinstance(item, TensorLike):
+        return _wrapped(as_array(item, dtype))
+    tensor = _existing(item, None)
+    return tensor if tensor.dtype.numpy_dtype == dtype else tensor._astype(dt.from_numpy(dtype))
+
+
 def _python_numbers(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    if dtype.kind in "iu" and array.dtype.kind in "fc":
-        raise TypeError(f"Cannot convert {array.tolist()!r:.60} to a tensor of dtype {dt.from_numpy(dtype).name}")
+    if dtype.kind not in _ACCEPTED_BY[array.dtype.kind]:
+        raise TypeError(
+            f"Cannot convert {array.tolist()!r:.60} to a tensor of dtype {dt.from_numpy(dtype).name}"
+        )
     return array.astype(dtype)
 
 

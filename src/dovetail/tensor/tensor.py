@@ -126,19 +126,19 @@ class Tensor(TensorLike):
         return Reference(self)
 
     def __format__(self, spec: str) -> str:
-        return format(self.numpy(), spec) if spec and not is_tracer(self._value) else format(str(self), spec)
+        return format(str(self) if is_tracer(self._value) else self.numpy(), spec)
 
     def __repr__(self) -> str:
         if is_tracer(self._value):
             return f"<tf.Tensor: shape={self.shape}, dtype={self.dtype.name}, traced>"
-        array = np.asarray(self._value)
-        text = repr(array) if array.ndim else repr(array[()]).split("(")[-1].rstrip(")")
-        return f"<tf.Tensor: shape={self.shape}, dtype={self.dtype.name}, numpy={text}>"
+        return f"<tf.Tensor: shape={self.shape}, dtype={self.dtype.name}, numpy={array_repr(self._value)}>"
 
     def __str__(self) -> str:
         if is_tracer(self._value):
             return f"Tensor(shape={self.shape}, dtype={self.dtype.name}, traced)"
-        return f"tf.Tensor({np.asarray(self._value)}, shape={self.shape}, dtype={self.dtype.name})"
+        text = str(np.asarray(self._value))
+        line_break = "\n" if "\n" in text else ""
+        return f"tf.Tensor({line_break}{text}, shape={self.shape}, dtype={self.dtype.name})"
 
     def __reduce__(self) -> tuple:
         return Tensor, (np.asarray(self._concrete("pickling")),)
@@ -148,6 +148,13 @@ class Tensor(TensorLike):
 
     def __deepcopy__(self, memo: Any) -> Tensor:
         return self
+
+
+def array_repr(value: Any) -> str:
+    """Returns an array as the representations of tensors and variables show it; several lines begin on a new one."""
+    array = np.asarray(value)
+    text = repr(array) if array.ndim else repr(array.item())
+    return "\n" + text if "\n" in text else text
 
 
 class Reference:

@@ -221,7 +221,9 @@ class Variable(TensorLike):
 
     # ---- writing
 
-    def assign(self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
+    def assign(
+        self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Any:
         """Replaces the value.
 
         Raises:
@@ -263,7 +265,9 @@ class Variable(TensorLike):
         if scope is not None:
             scope.assign(self, tensor)
         elif isinstance(tensor, Tensor) and is_tracer(tensor._value):
-            raise ValueError(f"{self._name}: a traced value was assigned outside of its function{at_user_location()}")
+            raise ValueError(
+                f"{self._name}: a traced value was assigned outside of its function{at_user_location()}"
+            )
         else:
             self._held = Tensor(tensor._value) if state.tapes else tensor
 
@@ -272,11 +276,15 @@ class Variable(TensorLike):
         scope = state.scope
         return self._held if scope is None else scope.tensor(self)
 
-    def assign_add(self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
+    def assign_add(
+        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Any:
         """Adds `delta` in place."""
         return self.assign(self._plain() + self._delta(delta))
 
-    def assign_sub(self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
+    def assign_sub(
+        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Any:
         """Subtracts `delta` in place."""
         return self.assign(self._plain() - self._delta(delta))
 
