@@ -19,8 +19,8 @@ class DTypePolicy:
     """The dtypes of a layer (Keras 2 calls it `Policy`).
 
     Args:
-        name: a dtype, for both; or "mixed_float16", "mixed_bfloat16": 16-bit computation on float32 variables.  None: the
-            global policy's.
+        name: a dtype, for both; or "mixed_float16", "mixed_bfloat16": 16-bit computation on float32 variables.
+            None: the global policy's.
 
     Attributes:
         compute_dtype: name of the dtype that inputs and variables are cast to for a call.
@@ -85,8 +85,8 @@ def _dtypes(name: str) -> tuple[str, str]:
     except TypeError:
         known = [*_MIXED, *(dtype.name for dtype in dt.ALL)]
         raise ValueError(
-            f"Policy: {name!r} is no dtype and no policy.{suggest(name, known)} Policies are {', '.join(_MIXED)} and the "
-            f"names of dtypes{at_user_location()}"
+            f"Policy: {name!r} is no dtype and no policy.{suggest(name, known)} "
+            f"Policies are {', '.join(_MIXED)} and the names of dtypes{at_user_location()}"
         ) from None
     return found, found
 

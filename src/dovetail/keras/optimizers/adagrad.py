@@ -164,6 +164,7 @@ class Ftrl(Optimizer):
 def _not_negative(optimizer: Optimizer, value: float) -> float:
     if value < 0:
         raise ValueError(
-            f"{type(optimizer).__name__}: initial values and strengths must be >= 0, received {value!r}{at_user_location()}"
+            f"{type(optimizer).__name__}: initial values and strengths must be >= 0, received {value!r}"
+            f"{at_user_location()}"
         )
     return value

@@ -52,11 +52,11 @@ class Adam(Optimizer):
         momentum = slots[0] + (gradient - slots[0]) * (1 - self.beta_1)
         velocity = slots[1] + (xp.square(gradient) - slots[1]) * (1 - self.beta_2)
         correction = xp.sqrt(1 - xp.power(self.beta_2, hyper.step)) / (1 - xp.power(self.beta_1, hyper.step))
-        kept = (momentum, velocity)
+        kept = [momentum, velocity]
         if self.amsgrad:
             velocity = xp.maximum(slots[2], velocity)
-            kept = (*kept, velocity)
-        return value - momentum * (hyper.rate * correction) / (xp.sqrt(velocity) + self.epsilon), kept
+            kept.append(velocity)
+        return value - momentum * (hyper.rate * correction) / (xp.sqrt(velocity) + self.epsilon), tuple(kept)
 
 
 class AdamW(Adam):

@@ -71,8 +71,8 @@ class Arguments:
         clips = {name: given[name] for name in ("clipnorm", "clipvalue", "global_clipnorm") if given[name]}
         if len(clips) > 1:
             raise ValueError(
-                f"{type(self).__name__}: only one of clipnorm, clipvalue and global_clipnorm may be set, received {clips}"
-                f"{at_user_location()}"
+                f"{type(self).__name__}: only one of clipnorm, clipvalue and global_clipnorm may be set, "
+                f"received {clips}{at_user_location()}"
             )
         if given["use_ema"]:
             self._check("ema_momentum", given["ema_momentum"], lambda value: 0 <= value <= 1, "in [0, 1]")

@@ -12,9 +12,9 @@ from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import Variable
 
 _CAUSES = (
-    "Likely causes: the loss does not depend on the variable; the computation left the tape through NumPy (.numpy(), "
-    "np.* functions) or Python numbers; a step of it has an integer dtype; the loss was computed outside of the tape, or "
-    "the variable was created or watched after it was used"
+    "Likely causes: the loss does not depend on the variable; the computation left the tape through NumPy "
+    "(.numpy(), np.* functions) or Python numbers; a step of it has an integer dtype; the loss was computed outside "
+    "of the tape, or the variable was created or watched after it was used"
 )
 
 
@@ -47,7 +47,8 @@ def pairs(grads_and_vars: Iterable) -> tuple[list, list]:
             hint = " The pairs seem to be swapped." if any(isinstance(g, Variable) for g in gradients) else ""
             raise TypeError(
                 "apply_gradients: expected (gradient, variable) pairs, received a variable of type "
-                f"{type(variable).__name__}: {variable!r:.60}.{hint} Write zip(gradients, variables){at_user_location()}"
+                f"{type(variable).__name__}: {variable!r:.60}.{hint} Write zip(gradients, variables)"
+                f"{at_user_location()}"
             )
     return gradients, variables
 

@@ -1,4 +1,4 @@
-"""Running rules that users write on variables: `update_step` of Keras 3 and of tf.keras, `_resource_apply_dense` before.
+"""Rules that users write on variables: `update_step` of Keras 3 and of tf.keras, `_resource_apply_dense` before.
 
 Such a rule reads and assigns variables.  A scope turns that into a function of arrays, so that the rest of the step
 (accumulation, averages, loss scaling, tracing) is the same as for the built-in rules.
@@ -43,7 +43,6 @@ class BoundScope(Scope):
             self.outer.created(variable)
 
 
-@functools.cache
 def overridden(kind: type, base: type) -> frozenset[str]:
     """Returns the hooks that `kind` overrides."""
     return frozenset(name for name in HOOKS if getattr(kind, name) is not getattr(base, name))

@@ -1,4 +1,4 @@
-"""From a loss to an update: `minimize`, `compute_gradients`, and the factor that keeps float16 gradients apart from 0."""
+"""From a loss to an update: `minimize`, `compute_gradients`, `scale_loss`, and the pieces of a step on tensors."""
 
 from __future__ import annotations
 

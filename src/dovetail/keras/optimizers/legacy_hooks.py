@@ -76,7 +76,7 @@ class LegacyHooks:
         if name == "learning_rate" or not isinstance(name, str):
             return self._learning_rate_config()  # type: ignore[attr-defined]
         value = self._get_hyper(name)
-        return value.numpy().item() if isinstance(value, TensorLike) else value
+        return np.asarray(value).item() if isinstance(value, TensorLike) else value
 
     def _decayed_lr(self, dtype: Any = "float32") -> Any:
         """Returns the learning rate of this step: the schedule's, with `decay`."""

@@ -21,8 +21,8 @@ _DEFAULT_GROWTH_STEPS = 2000
 class LossScaleOptimizer(Optimizer):
     """Wraps an optimizer: the loss is multiplied by a scale, the gradients are divided by it.
 
-    With a dynamic scale, a step whose gradients are not all finite changes nothing but the scale, which is halved (below
-    1 as well); after `dynamic_growth_steps` finite steps in a row it is doubled.
+    With a dynamic scale, a step whose gradients are not all finite changes nothing but the scale, which is halved
+    (below 1 as well); after `dynamic_growth_steps` finite steps in a row it is doubled.
 
     Both idioms work, and gradients are divided once in either:
 
@@ -33,12 +33,12 @@ class LossScaleOptimizer(Optimizer):
         grads = opt.get_unscaled_gradients(tape.gradient(loss, vars))
         opt.apply_gradients(zip(grads, vars))
 
-    Which one is meant is known from what was called last: after `get_scaled_loss` or `get_unscaled_gradients`, gradients
-    count as divided; after `scale_loss`, and before any of them was called, they do not.
+    Which one is meant is known from what was called last: after `get_scaled_loss` or `get_unscaled_gradients`,
+    gradients count as divided; after `scale_loss`, and before any of them was called, they do not.
 
     Args:
         inner_optimizer: the optimizer.
-        initial_scale: scale at the beginning.  tf.keras had `dynamic` in this place, and True or "dynamic" is understood.
+        initial_scale: scale at the beginning.  tf.keras had `dynamic` in this place: True and "dynamic" are understood.
         dynamic_growth_steps: finite steps after which the scale is doubled.
         name: name.
         dynamic: False: the scale stays, and no step is skipped.
@@ -117,8 +117,9 @@ class LossScaleOptimizer(Optimizer):
     def get_unscaled_gradients(self, grads: list) -> list:
         """Divides gradients by the scale, in their own dtype; None stays None."""
         self._scale_mode(caller_unscales=True)
-        factor = self.loss_scale
-        return [None if g is None else g * arithmetic.cast(1.0 / factor, dtype=g.dtype) for g in grads]
+        # The reciprocal fits into float16 where the scale, from 2**16 on, does not.
+        factor = 1.0 / self.loss_scale  # type: ignore[operator]
+        return [None if g is None else g * arithmetic.cast(factor, dtype=g.dtype) for g in grads]
 
     def _loss_factor(self) -> Any:
         self._scale_mode(caller_unscales=False)

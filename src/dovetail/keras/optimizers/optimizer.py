@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -66,8 +66,6 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks):
     Raises:
         ValueError: an argument out of its range, or an unknown one.
     """
-
-    slot_attributes: ClassVar[dict[str, str]] = {}
 
     def __init__(
         self,
@@ -244,8 +242,10 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks):
         elif self._runs_op_by_op():
             values, state = self._on_host(plan, gradients, values, state, rate)
         elif self._fits_host(plan, values):
-            arrays = [[np.asarray(a) for a in group] for group in (gradients, values, state)]
-            values, state = self._on_host(plan, *arrays, rate)
+            gradients, values, state = (
+                [np.asarray(a) for a in group] for group in (gradients, values, state)
+            )
+            values, state = self._on_host(plan, gradients, values, state, rate)
         else:
             values, state = self._compiled(plan)(gradients, values, state, rate)
         for variable, array in zip(plan.variables, values):

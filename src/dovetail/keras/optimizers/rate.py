@@ -38,6 +38,7 @@ class Rate:
     _learning_rate: Any = None
     _iterations: Variable
     _initial_decay: float
+    _own_variables: list[Variable]
 
     @property
     def learning_rate(self) -> Any:
@@ -151,8 +152,8 @@ def _checked(optimizer: Any, value: Any) -> Any:
     """Returns the rate as something that a variable can be assigned."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.generic | np.ndarray | TensorLike):
         raise ValueError(
-            f"{type(optimizer).__name__}: learning_rate must be a number, a LearningRateSchedule or a function, received "
-            f"{value!r:.80}{at_user_location()}"
+            f"{type(optimizer).__name__}: learning_rate must be a number, a LearningRateSchedule or a function, "
+            f"received {value!r:.80}{at_user_location()}"
         )
     if isinstance(value, TensorLike):
         return arithmetic.cast(value, dtype=dt.numpy_dtype(settings.floatx))

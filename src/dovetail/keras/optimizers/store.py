@@ -5,31 +5,28 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dovetail.base.errors import at_user_location
-from dovetail.base.settings import settings
-from dovetail.keras import initializers
 from dovetail.keras.optimizers.checks import label
-from dovetail.tensor import dtype as dt
-from dovetail.tensor.tensor import Tensor, TensorLike
+from dovetail.keras.optimizers.creation import Creation
 from dovetail.tensor.variable import Variable
 
 
 class VariableList(list):
-    """A list of variables.  Callable, because tf.keras spells `optimizer.variables()` and Keras `optimizer.variables`."""
+    """A list of variables.  Callable, because tf.keras spells `optimizer.variables()`, Keras `optimizer.variables`."""
 
     def __call__(self) -> VariableList:
         return self
 
 
-class Store:
+class Store(Creation):
     """Mixin of Optimizer: its variables, their creation, and their values as weights."""
 
     name: str
-    slot_attributes: dict[str, str]
+    slot_attributes: ClassVar[dict[str, str]] = {}
 
     def _start_store(self) -> None:
         self._own_variables: list[Variable] = []
@@ -113,9 +110,10 @@ class Store:
         """Reads what `save_own_variables` wrote; warns and reads nothing when the number of variables differs."""
         variables = self.variables
         if len(store.keys()) != len(variables):
+            hint = "" if self.built else " It has not been built: call optimizer.build(variables) first."
             warnings.warn(
-                f"{self.name}: its saved state has {len(store.keys())} variables, it has {len(variables)}; the state is "
-                f"not loaded.{'' if self.built else ' It has not been built: call optimizer.build(variables) first.'}",
+                f"{self.name}: its saved state has {len(store.keys())} variables, it has {len(variables)}; the state "
+                f"is not loaded.{hint}",
                 stacklevel=2,
             )
             return
@@ -220,8 +218,8 @@ class Store:
         for variable in variables:
             if not self._knows(variable):
                 raise ValueError(
-                    f"{self.name}.finalize_variable_values: there is no average of {label(variable)}: the optimizer was "
-                    f"not built for it{at_user_location()}"
+                    f"{self.name}.finalize_variable_values: there is no average of {label(variable)}: the optimizer "
+                    f"was not built for it{at_user_location()}"
                 )
             found.append(self._moving_averages[self._get_variable_index(variable)])
         return found
@@ -245,108 +243,6 @@ class Store:
         """tf.keras' name of the table from `_var_key(variable)` to the position of its state."""
         return self._trainable_variables_indices
 
-    def _slot_variable(self, reference: Variable, name: str, initial: Any) -> Variable:
-        path = getattr(reference, "path", None) or str(reference.name).replace(":0", "").replace(":", "_")
-        return self._new_variable(initial, f"{path.replace('/', '_')}_{name}")
-
-    def _new_variable(self, initial: Any, name: str, position: int | None = None) -> Variable:
-        variable = Variable(initial, trainable=False, name=name)
-        variable.path = f"{self.name}/{name}"
-        self._own_variables.insert(len(self._own_variables) if position is None else position, variable)
-        return variable
-
-    # ---- creating it in a user's `build`
-
-    def add_variable(
-        self,
-        shape: Any,
-        initializer: Any = "zeros",
-        dtype: Any = None,
-        aggregation: str | None = None,
-        layout: Any = None,
-        name: str | None = None,
-    ) -> Variable:
-        """Creates a variable of the optimizer.
-
-        Args:
-            shape: sizes, all known.
-            initializer: initializer or its name, or the value.
-            dtype: `floatx` when None.
-            aggregation, layout: accepted for compatibility; variables are not distributed one by one.
-            name: name.
-        """
-        kind = dt.numpy_dtype("int64" if dtype in ("int", int) else dtype or settings.floatx)
-        return self._new_variable(_initial(initializer, tuple(shape), kind), name or "variable")
-
-    def add_weight(
-        self,
-        name: str,
-        shape: Any = (),
-        dtype: Any = None,
-        initializer: Any = "zeros",
-        trainable: bool | None = None,
-    ) -> Variable:
-        """Keras 2's name of `add_variable`; the state of an optimizer is never trainable."""
-        return self.add_variable(shape, initializer, dtype, name=name)
-
-    def add_variable_from_reference(
-        self,
-        reference_variable: Variable | None = None,
-        name: str | None = None,
-        initializer: Any = "zeros",
-        shape: Any = None,
-        model_variable: Variable | None = None,
-        variable_name: str | None = None,
-        initial_value: Any = None,
-    ) -> Variable:
-        """Creates a variable with the shape and dtype of another.
-
-        Args:
-            reference_variable: the other one; tf.keras' keyword is `model_variable`.
-            name: ending of the name; tf.keras' keyword is `variable_name`.
-            initializer: initializer or its name, or the value; tf.keras' keyword for a value is `initial_value`.
-            shape: another shape.
-        """
-        reference = reference_variable if reference_variable is not None else model_variable
-        if reference is None:
-            raise TypeError(f"add_variable_from_reference: pass reference_variable{at_user_location()}")
-        sizes = tuple(reference._held._value.shape) if shape is None else tuple(shape)
-        initial = _initial(
-            initializer if initial_value is None else initial_value, sizes, reference._numpy_dtype
-        )
-        return self._slot_variable(reference, name or variable_name or "var", initial)
-
-    def add_optimizer_variables(
-        self, trainable_variables: list, name: Any, initializer: Any = "zeros"
-    ) -> Any:
-        """Creates one variable (or, for several names, one each) like each of the given ones.
-
-        Returns:
-            a list of variables, or a tuple of lists when `name` is a list.
-        """
-        names = [name] if isinstance(name, str) else list(name)
-        given = initializer if isinstance(initializer, list | tuple) else [initializer] * len(names)
-        if len(given) != len(names):
-            raise ValueError(
-                f"add_optimizer_variables: {len(names)} names and {len(given)} initializers{at_user_location()}"
-            )
-        made: tuple[list, ...] = tuple([] for _ in names)
-        for variable in trainable_variables:
-            for target, ending, first in zip(made, names, given):
-                target.append(self.add_variable_from_reference(variable, ending, first))
-        return made[0] if isinstance(name, str) else made
-
-    # ---- assigning in a user's rule
-
-    def assign(self, variable: Variable, value: Any) -> None:
-        variable.assign(value)
-
-    def assign_add(self, variable: Variable, value: Any) -> None:
-        variable.assign_add(value)
-
-    def assign_sub(self, variable: Variable, value: Any) -> None:
-        variable.assign_sub(value)
-
     # ---- weight decay
 
     def exclude_from_weight_decay(
@@ -368,15 +264,3 @@ class Store:
             return False
         pattern = self._undecayed_pattern
         return pattern is None or not (pattern.search(variable.name) or pattern.search(label(variable)))
-
-
-def _initial(initializer: Any, shape: tuple, dtype: np.dtype) -> Any:
-    """Returns the initial value of a variable, or a function that makes it."""
-    if initializer is None or initializer in ("zeros", "ones") and isinstance(initializer, str):
-        return np.full(shape, 1 if initializer == "ones" else 0, dtype)
-    if isinstance(initializer, TensorLike | np.ndarray | np.generic | int | float):
-        if isinstance(initializer, TensorLike):
-            return initializer if isinstance(initializer, Tensor) else initializer._plain()
-        return np.broadcast_to(np.asarray(initializer, dtype), shape)
-    function = initializers.get(initializer)
-    return lambda: function(shape, dtype=dt.from_numpy(dtype))

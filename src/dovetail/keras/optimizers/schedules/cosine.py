@@ -1,4 +1,7 @@
-"""Schedules that follow a cosine (Loshchilov and Hutter, 2016, SGDR: Stochastic Gradient Descent with Warm Restarts)."""
+"""Schedules that follow a cosine.
+
+Source: Loshchilov and Hutter, 2016, SGDR: Stochastic Gradient Descent with Warm Restarts.
+"""
 
 from __future__ import annotations
 

@@ -31,8 +31,8 @@ class LearningRateSchedule:
 
     def get_config(self) -> dict[str, Any]:
         raise NotImplementedError(
-            f"{type(self).__name__} must define get_config() to be serialized: return the arguments of its __init__ as a "
-            f"dict{at_user_location()}"
+            f"{type(self).__name__} must define get_config() to be serialized: return the arguments of its __init__ "
+            f"as a dict{at_user_location()}"
         )
 
     @classmethod

@@ -1,0 +1,682 @@
+"""Optimizers: five steps beside Keras, equal engines, arguments, state, errors, and rules that users write."""
+
+import copy
+import os
+import pathlib
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from dovetail import GradientTape, Variable, cast, function, sqrt, square
+from dovetail.base.settings import settings
+from dovetail.keras import optimizers
+from dovetail.keras.optimizers import experimental, legacy, schedules
+from dovetail.tensor import Tensor
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+SOURCE = pathlib.Path(__file__).parents[2] / "src"
+SHAPES = {"kernel": (4, 3), "bias": (3,), "filters": (2, 2, 3, 2), "scale": ()}
+STEPS = 5
+
+# Class name, arguments.  Every class has a row; further rows are for arguments that change the rule.
+CASES = [
+    ("SGD", {}),
+    ("SGD", {"learning_rate": 0.1, "momentum": 0.9}),
+    ("SGD", {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True}),
+    ("RMSprop", {"learning_rate": 0.01}),
+    ("RMSprop", {"learning_rate": 0.01, "rho": 0.8, "momentum": 0.5, "centered": True, "epsilon": 1e-3}),
+    ("Adam", {}),
+    ("Adam", {"learning_rate": 0.1, "beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-4, "amsgrad": True}),
+    ("AdamW", {"learning_rate": 0.01}),
+    ("AdamW", {"learning_rate": 0.01, "weight_decay": 0.2, "amsgrad": True}),
+    ("Adamax", {"learning_rate": 0.01}),
+    ("Nadam", {"learning_rate": 0.01}),
+    ("Adagrad", {"learning_rate": 0.1, "initial_accumulator_value": 0.2}),
+    ("Adadelta", {"learning_rate": 1.0}),
+    ("Ftrl", {"learning_rate": 0.1}),
+    (
+        "Ftrl",
+        {
+            "learning_rate": 0.1,
+            "learning_rate_power": -0.7,
+            "l1_regularization_strength": 0.01,
+            "l2_regularization_strength": 0.02,
+            "l2_shrinkage_regularization_strength": 0.03,
+            "beta": 0.5,
+        },
+    ),
+    ("Lion", {"learning_rate": 0.01}),
+    ("Lamb", {"learning_rate": 0.01}),
+    ("Adafactor", {"learning_rate": 0.01}),
+    ("SGD", {"learning_rate": 0.1, "clipnorm": 0.5}),
+    ("SGD", {"learning_rate": 0.1, "clipvalue": 0.3}),
+    ("Adam", {"learning_rate": 0.1, "global_clipnorm": 0.5}),
+    ("SGD", {"learning_rate": 0.1, "weight_decay": 0.1, "momentum": 0.9}),
+    ("Adam", {"learning_rate": 0.1, "use_ema": True, "ema_momentum": 0.7}),
+    ("SGD", {"learning_rate": 0.1, "use_ema": True, "ema_momentum": 0.7, "ema_overwrite_frequency": 2}),
+    ("Adam", {"learning_rate": 0.1, "gradient_accumulation_steps": 2}),
+    ("Nadam", {"learning_rate": 0.1, "gradient_accumulation_steps": 2, "use_ema": True}),
+    ("SGD", {"learning_rate": 0.1, "loss_scale_factor": 8.0}),
+]
+IDS = [f"{kind}-{'-'.join(arguments)}" for kind, arguments in CASES]
+
+
+def values(seed=0):
+    rng = np.random.default_rng(seed)
+    return [np.asarray(rng.normal(size=shape), np.float32) for shape in SHAPES.values()]
+
+
+def gradients():
+    return [values(seed) for seed in range(1, STEPS + 1)]
+
+
+def variables():
+    return [Variable(value, name=name) for value, name in zip(values(), SHAPES)]
+
+
+def make(kind, arguments):
+    return getattr(optimizers, kind)(**arguments)
+
+
+def train(optimizer, own, steps=None):
+    for step in gradients() if steps is None else steps:
+        optimizer.apply_gradients(zip([Tensor(g) for g in step], own))
+    return [np.asarray(v) for v in own]
+
+
+def close(actual, expected, tolerance=1e-5):
+    assert len(actual) == len(expected)
+    for a, e in zip(actual, expected):
+        np.testing.assert_allclose(a, e, rtol=tolerance, atol=1e-6)
+
+
+@pytest.fixture
+def engine(request):
+    before = settings.engine
+    settings.engine = request.param
+    yield request.param
+    settings.engine = before
+
+
+@pytest.fixture(scope="module")
+def keras():
+    pytest.importorskip("tensorflow")
+    return pytest.importorskip("keras")
+
+
+# ---- values
+
+
+def test_every_optimizer_has_a_case():
+    kinds = {name for name in optimizers.__all__ if name[0].isupper()} - {"Optimizer", "LossScaleOptimizer"}
+    assert kinds == {kind for kind, _ in CASES}
+
+
+@pytest.mark.parametrize(("kind", "arguments"), CASES, ids=IDS)
+def test_five_steps_are_those_of_keras(keras, kind, arguments):
+    reference = getattr(keras.optimizers, kind)(**arguments)
+    theirs = [keras.Variable(value, name=name) for value, name in zip(values(), SHAPES)]
+    ours, optimizer = variables(), make(kind, arguments)
+    for step in gradients():
+        reference.apply_gradients(zip([keras.ops.convert_to_tensor(g) for g in step], theirs))
+        optimizer.apply_gradients(zip([Tensor(g) for g in step], ours))
+        close([v.numpy() for v in ours], [v.numpy() for v in theirs])
+    assert int(np.asarray(optimizer.iterations)) == int(np.asarray(reference.iterations))
+    assert len(optimizer.variables) == len(reference.variables)
+    for own, their in zip(optimizer.variables, reference.variables):
+        np.testing.assert_allclose(own.numpy(), their.numpy(), rtol=2e-5, atol=1e-6, err_msg=own.path)
+    theirs_config = reference.get_config() | {"name": optimizer.name}
+    assert optimizer.get_config() == theirs_config
+
+
+@pytest.mark.parametrize(("kind", "arguments"), CASES, ids=IDS)
+def test_compiled_and_traced_and_host_steps_agree(kind, arguments):
+    results, before = {}, settings.engine
+    for name in ("host", "xla"):
+        settings.engine = name
+        try:
+            optimizer, own = make(kind, arguments), variables()
+            results[name] = train(optimizer, own) + optimizer.get_weights()
+        finally:
+            settings.engine = before
+    own, optimizer = variables(), make(kind, arguments)
+    optimizer.build(own)
+
+    @function
+    def step(*arrays):
+        optimizer.apply_gradients(zip(arrays, own))
+
+    for arrays in gradients():
+        step(*[Tensor(a) for a in arrays])
+    results["traced"] = [np.asarray(v) for v in own] + optimizer.get_weights()
+    close(results["host"], results["xla"], 1e-4)
+    close(results["traced"], results["xla"], 1e-5)
+
+
+def test_a_traced_step_creates_its_state_and_traces_once():
+    traces, own = [], variables()
+    optimizer = optimizers.Adam(0.1)
+
+    @function
+    def step(*arrays):
+        traces.append(1)
+        optimizer.apply_gradients(zip(arrays, own))
+        return optimizer.iterations + 0
+
+    for number, arrays in enumerate(gradients(), 1):
+        assert int(step(*[Tensor(a) for a in arrays])) == number
+    assert len(traces) <= 2
+    expected = variables()
+    close([np.asarray(v) for v in own], train(optimizers.Adam(0.1), expected), 1e-4)
+
+
+@pytest.mark.parametrize("engine", ["host", "xla"], indirect=True)
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_variables_keep_their_dtype(engine, dtype):
+    for kind in ("SGD", "Adam", "Nadam", "Lamb", "Adafactor"):
+        own = [Variable(cast(Tensor(v), dtype)) for v in values()]
+        optimizer = make(kind, {"learning_rate": 0.1, "use_ema": True, "clipnorm": 1.0})
+        optimizer.apply_gradients(zip([Tensor(g) for g in gradients()[0]], own))
+        assert {v.dtype.name for v in own} == {dtype}
+        assert all(v.dtype.name == dtype for v in optimizer.variables[2:])
+
+
+@pytest.mark.parametrize("engine", ["auto"], indirect=True)
+def test_large_variables_take_one_compiled_call(engine):
+    own = [Variable(np.zeros((100, 100), np.float32))]
+    optimizer = optimizers.Adam(0.1)
+    for _ in range(3):
+        optimizer.apply_gradients([(Tensor(np.ones((100, 100), np.float32)), own[0])])
+    (plan,) = optimizer._plans.values()
+    assert plan.compiled._cache_size() <= 2  # the first call has NumPy arrays
+    assert np.asarray(own[0])[0, 0] == pytest.approx(-0.3, rel=1e-4)
+
+
+def test_a_variable_that_is_listed_twice_is_updated_twice():
+    weight = Variable(1.0)
+    optimizers.SGD(0.1).apply_gradients([(Tensor(np.float32(1)), weight), (Tensor(np.float32(2)), weight)])
+    assert float(weight) == pytest.approx(0.7)
+
+
+def test_constraints_hold_after_the_update():
+    weight = Variable([1.0, 2.0], constraint=lambda w: w * 0.0)
+    optimizers.SGD(0.1).apply_gradients([(Tensor(np.ones(2, np.float32)), weight)])
+    assert weight.numpy().tolist() == [0, 0]
+
+
+def test_finalize_overwrites_with_the_averages(keras):
+    arguments = {"learning_rate": 0.1, "use_ema": True, "ema_momentum": 0.5}
+    own, theirs = variables(), [keras.Variable(v) for v in values()]
+    optimizer, reference = make("SGD", arguments), keras.optimizers.SGD(**arguments)
+    train(optimizer, own)
+    for step in gradients():
+        reference.apply_gradients(zip(step, theirs))
+    optimizer.finalize_variable_values(own)
+    reference.finalize_variable_values(theirs)
+    close([v.numpy() for v in own], [v.numpy() for v in theirs])
+
+
+# ---- the learning rate
+
+
+def test_the_learning_rate_is_a_variable():
+    weight, optimizer = Variable(1.0), optimizers.SGD(0.1)
+    one = Tensor(np.float32(1))
+    optimizer.apply_gradients([(one, weight)])
+    assert float(weight) == pytest.approx(0.9)
+    optimizer.learning_rate = 0.2
+    optimizer.apply_gradients([(one, weight)])
+    assert float(weight) == pytest.approx(0.7)
+    optimizer.lr.assign(0.5)
+    optimizer.apply_gradients([(one, weight)])
+    assert float(weight) == pytest.approx(0.2)
+    assert float(optimizer.learning_rate) == 0.5 and optimizer.lr.dtype == "float32"
+
+
+def test_setting_the_learning_rate_does_not_compile_again():
+    weight = Variable(np.zeros(5000, np.float32))
+    optimizer = optimizers.SGD(0.1)
+    gradient = Tensor(np.ones(5000, np.float32))
+    optimizer.apply_gradients([(gradient, weight)])
+    (plan,) = optimizer._plans.values()
+    compiled = plan.compiled
+    optimizer.learning_rate = 1.0
+    optimizer.apply_gradients([(gradient, weight)])
+    assert plan.compiled is compiled and weight.numpy()[0] == pytest.approx(-1.1)
+    optimizer.momentum = 0.5  # a constant of the compiled step
+    optimizer.apply_gradients([(gradient, weight)])
+    optimizer.apply_gradients([(gradient, weight)])
+    assert weight.numpy()[0] == pytest.approx(-3.6)
+
+
+class Halving(schedules.LearningRateSchedule):
+    def __init__(self, initial):
+        self.initial = initial
+
+    def __call__(self, step):
+        return self.initial * 0.5 ** cast(step, "float32")
+
+    def get_config(self):
+        return {"initial": self.initial}
+
+
+@pytest.mark.parametrize("engine", ["host", "xla"], indirect=True)
+@pytest.mark.parametrize(
+    "rate",
+    [
+        Halving(0.4),
+        schedules.ExponentialDecay(0.4, 1, 0.5),
+        lambda: Tensor(np.float32(0.3)),
+        lambda step: 0.4 * 0.5 ** cast(step, "float32"),
+    ],
+)
+def test_schedules_and_functions(engine, rate):
+    expected = 1 - (
+        0.6 if rate.__class__.__name__ == "function" and not rate.__code__.co_argcount else 0.4 + 0.2
+    )
+    weight, optimizer = Variable(1.0), optimizers.SGD(rate)
+    for _ in range(2):
+        optimizer.apply_gradients([(Tensor(np.float32(1)), weight)])
+    assert float(weight) == pytest.approx(expected)
+
+    if engine == "xla":
+        traced, optimizer = Variable(1.0), optimizers.SGD(rate)
+
+        @function
+        def step(gradient):
+            optimizer.apply_gradients([(gradient, traced)])
+
+        step(Tensor(np.float32(1)))
+        step(Tensor(np.float32(1)))
+        assert float(traced) == pytest.approx(expected)
+
+
+def test_a_schedule_shows_its_present_value_and_can_be_called():
+    optimizer = optimizers.SGD(schedules.ExponentialDecay(0.4, 1, 0.5))
+    assert float(optimizer.learning_rate) == pytest.approx(0.4)
+    optimizer.iterations.assign(2)
+    assert float(optimizer.lr) == pytest.approx(0.1)
+    assert float(optimizer.lr(3)) == pytest.approx(0.05)
+    assert len(optimizer.variables) == 1
+    with pytest.raises(TypeError, match="ExponentialDecay"):
+        optimizer.learning_rate = 0.1
+    optimizer.learning_rate = schedules.ExponentialDecay(1.0, 1, 0.5)
+    assert float(optimizer.lr) == pytest.approx(0.25)
+
+
+def test_changing_a_schedule_counts():
+    schedule = schedules.ExponentialDecay(1.0, 10, 1.0)
+    weight, optimizer = Variable(np.zeros(5000, np.float32)), optimizers.SGD(schedule)
+    gradient = Tensor(np.ones(5000, np.float32))
+    optimizer.apply_gradients([(gradient, weight)])
+    schedule.initial_learning_rate = 2.0
+    optimizer.apply_gradients([(gradient, weight)])
+    assert weight.numpy()[0] == pytest.approx(-3)
+
+
+@pytest.mark.parametrize("engine", ["host", "xla"], indirect=True)
+def test_the_spellings_of_keras_2(engine):
+    tf_keras_rates = [0.5 / (1 + 0.1 * step) for step in range(3)]
+    weight = Variable(0.0)
+    optimizer = optimizers.SGD(lr=0.5, decay=0.1, jit_compile=True)
+    for _ in range(3):
+        optimizer.apply_gradients([(Tensor(np.float32(1)), weight)])
+    assert float(weight) == pytest.approx(-sum(tf_keras_rates), rel=1e-5)
+    assert optimizer.get_config()["decay"] == 0.1 and float(optimizer.decay) == pytest.approx(0.1)
+    assert float(optimizer._decayed_lr("float32")) == pytest.approx(0.5 / 1.3)
+    assert optimizers.Adam(epsilon=None).epsilon == settings.epsilon
+
+
+def test_names_of_other_times():
+    assert legacy.Adam is optimizers.Adam and experimental.AdamW is optimizers.AdamW
+    assert type(optimizers.get("adam")) is optimizers.Adam
+    assert type(optimizers.get("RMSprop")) is type(optimizers.get("rmsprop"))
+    assert optimizers.get(None) is None
+    assert optimizers.get(optimizers.SGD).name.startswith("sgd")
+    own = optimizers.SGD()
+    assert optimizers.get(own) is own
+    config = {"class_name": "adam", "config": {"learning_rate": 0.5, "decay": 0.0, "name": "Adam"}}
+    assert float(optimizers.get(config).learning_rate) == 0.5
+
+
+# ---- state
+
+
+def test_variables_are_a_list_that_can_be_called():
+    own, optimizer = variables(), optimizers.Adam(name="adam")
+    optimizer.build(own)
+    assert optimizer.variables() == optimizer.variables == optimizer.weights
+    assert [v.path for v in optimizer.variables[:4]] == [
+        "adam/iteration",
+        "adam/learning_rate",
+        "adam/kernel_momentum",
+        "adam/kernel_velocity",
+    ]
+    assert optimizer.iterations.dtype == "int64" and optimizer.learning_rate is optimizer.variables[1]
+
+
+def test_weights_move_to_another_optimizer():
+    own, other = variables(), variables()
+    first, second = optimizers.Adam(0.1), optimizers.Adam(0.1)
+    train(first, own, gradients()[:3])
+    with pytest.raises(ValueError, match="build"):
+        second.set_weights(first.get_weights())
+    second.build(other)
+    second.set_weights(first.get_weights())
+    for source, target in zip(own, other):
+        target.assign(source)
+    close(train(first, own, gradients()[3:]), train(second, other, gradients()[3:]))
+    store = {}
+    first.save_own_variables(store)
+    third = optimizers.Adam(0.1)
+    with pytest.warns(UserWarning, match="not been built"):
+        third.load_own_variables(store)
+    third.build(own)
+    third.load_own_variables(store)
+    close(third.get_weights(), first.get_weights())
+    with pytest.raises(ValueError, match="expected 10 arrays"):
+        second.set_weights(first.get_weights()[:3])
+    with pytest.raises(ValueError, match="kernel_momentum has shape"):
+        second.set_weights([np.zeros(())] * 10)
+
+
+@pytest.mark.parametrize(("kind", "arguments"), CASES, ids=IDS)
+def test_a_config_makes_the_same_optimizer(kind, arguments):
+    optimizer = make(kind, arguments)
+    again = optimizers.deserialize(optimizers.serialize(optimizer))
+    assert type(again) is type(optimizer) and again.get_config() == optimizer.get_config()
+    close(train(again, variables()), train(optimizer, variables()))
+
+
+def test_configs_of_schedules_and_of_keras(keras):
+    optimizer = optimizers.Adam(schedules.CosineDecay(0.1, 100, warmup_target=0.2, warmup_steps=10))
+    config = optimizers.serialize(optimizer)
+    theirs = keras.optimizers.deserialize(copy.deepcopy(config))
+    assert keras.optimizers.serialize(theirs) == config
+    assert float(optimizers.deserialize(config).learning_rate) == pytest.approx(float(theirs.learning_rate))
+
+
+def test_optimizers_are_pickled_with_their_state():
+    own, optimizer = variables(), optimizers.Adam(0.1)
+    train(optimizer, own, gradients()[:2])
+    again, own_again = pickle.loads(pickle.dumps((optimizer, own)))
+    close(train(again, own_again, gradients()[2:]), train(optimizer, own, gradients()[2:]))
+
+
+def test_new_variables_get_state_later():
+    first, second = Variable(np.ones(3, np.float32), name="a"), Variable(np.ones(2, np.float32), name="b")
+    optimizer = optimizers.Adam(0.1)
+    optimizer.apply_gradients([(Tensor(np.ones(3, np.float32)), first)])
+    optimizer.apply_gradients([(Tensor(np.ones(2, np.float32)), second)])
+    assert len(optimizer.variables) == 6 and int(optimizer.iterations) == 2
+
+
+def test_stateless_apply():
+    own, optimizer = variables(), optimizers.Adam(0.1)
+    optimizer.build(own)
+    before = optimizer.get_weights()
+    step = [Tensor(g) for g in gradients()[0]]
+    new, state = optimizer.stateless_apply(
+        [v.value for v in optimizer.variables], step, [v.value for v in own]
+    )
+    close([v.numpy() for v in own], values())
+    close(optimizer.get_weights(), before)
+    optimizer.apply(step, own)
+    close([v.numpy() for v in new], [v.numpy() for v in own])
+    close([v.numpy() for v in state], optimizer.get_weights())
+
+
+def test_weight_decay_leaves_out_what_it_is_told_to():
+    own = variables()
+    zeros = [np.zeros(shape, np.float32) for shape in SHAPES.values()]
+    optimizer = optimizers.SGD(0.5, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_list=[own[3]], var_names=["bias"])
+    close(train(optimizer, own, [zeros]), [v * f for v, f in zip(values(), (0.75, 1, 0.75, 1))])
+
+
+# ---- losses
+
+
+def test_minimize():
+    weight, optimizer = Variable(2.0), optimizers.SGD(0.1, loss_scale_factor=4.0)
+    assert int(optimizer.minimize(lambda: weight * weight, [weight])) == 1
+    assert float(weight) == pytest.approx(1.6)
+    optimizer.minimize(lambda: weight * weight, lambda: [weight], grad_loss=Tensor(np.float32(2)))
+    assert float(weight) == pytest.approx(0.96)
+    with GradientTape() as tape:
+        loss = weight * 3.0
+    optimizer.minimize(loss, [weight], tape=tape)
+    assert float(weight) == pytest.approx(0.66)
+    with pytest.raises(ValueError, match="tape"):
+        optimizer.minimize(loss, [weight])
+    ((gradient, variable),) = optimizer.compute_gradients(lambda: weight * 3.0, [weight])
+    assert variable is weight and float(gradient) == 3
+
+
+def test_a_step_leaves_no_trace_on_an_outer_tape():
+    weight = Variable(2.0)
+    with GradientTape(persistent=True) as tape:
+        loss = weight * weight
+        with tape.stop_recording():
+            gradient = tape.gradient(loss, weight)
+        optimizers.Adam(0.1).apply_gradients([(gradient, weight)])
+        after = weight * 3.0
+    assert float(tape.gradient(after, weight)) == 3
+
+
+# ---- rules that users write
+
+
+def test_a_rule_in_the_style_of_keras_3():
+    class Momentum(optimizers.Optimizer):
+        def build(self, variables):
+            if self.built:
+                return
+            super().build(variables)
+            self.momentums = [self.add_variable_from_reference(v, name="momentum") for v in variables]
+
+        def update_step(self, gradient, variable, learning_rate):
+            momentum = self.momentums[self._get_variable_index(variable)]
+            self.assign(momentum, 0.9 * momentum - learning_rate * gradient)
+            self.assign_add(variable, momentum)
+
+    check_against_sgd(lambda: Momentum(learning_rate=0.1))
+
+
+def test_a_rule_in_the_style_of_tf_keras():
+    class Momentum(optimizers.Optimizer):
+        def __init__(self, learning_rate=0.1, name="Momentum", **kwargs):
+            super().__init__(name=name, **kwargs)
+            self._learning_rate = self._build_learning_rate(learning_rate)
+
+        def build(self, var_list):
+            super().build(var_list)
+            if getattr(self, "_built", False):
+                return
+            self._built = True
+            self.momentums = [
+                self.add_variable_from_reference(model_variable=v, variable_name="m") for v in var_list
+            ]
+
+        def update_step(self, gradient, variable):
+            rate = cast(self.learning_rate, variable.dtype)
+            momentum = self.momentums[self._index_dict[self._var_key(variable)]]
+            momentum.assign(0.9 * momentum - rate * gradient)
+            variable.assign_add(momentum)
+
+    check_against_sgd(Momentum)
+
+
+def test_a_rule_in_the_legacy_style():
+    class Momentum(optimizers.Optimizer):
+        _HAS_AGGREGATE_GRAD = True
+
+        def __init__(self, learning_rate=0.1, momentum=0.9, name="Momentum", **kwargs):
+            super().__init__(name, **kwargs)
+            self._set_hyper("learning_rate", kwargs.get("lr", learning_rate))
+            self._set_hyper("decay", self._initial_decay)
+            self._set_hyper("momentum", momentum)
+
+        def _create_slots(self, var_list):
+            for var in var_list:
+                self.add_slot(var, "m")
+
+        def _resource_apply_dense(self, grad, var, apply_state=None):
+            device, dtype = var.device, var.dtype.base_dtype
+            coefficients = (apply_state or {}).get((device, dtype)) or self._fallback_apply_state(
+                device, dtype
+            )
+            m = self.get_slot(var, "m")
+            m.assign(self._get_hyper("momentum", dtype) * m - coefficients["lr_t"] * grad)
+            return var.assign_add(m)
+
+        def get_config(self):
+            return super().get_config() | {"momentum": self._serialize_hyperparameter("momentum")}
+
+    check_against_sgd(Momentum)
+    assert Momentum().get_config()["momentum"] == 0.9
+    assert Momentum(name="Mine").name == "Mine"
+
+
+def check_against_sgd(make_optimizer):
+    expected = train(optimizers.SGD(0.1, momentum=0.9), variables())
+    own, optimizer = variables(), make_optimizer()
+    close(train(optimizer, own), expected)
+    assert int(optimizer.iterations) == STEPS
+    own, optimizer = variables(), make_optimizer()
+
+    @function
+    def step(*arrays):
+        optimizer.apply_gradients(zip(arrays, own))
+
+    for arrays in gradients():
+        step(*[Tensor(a) for a in arrays])
+    close([v.numpy() for v in own], expected)
+
+
+def test_a_built_in_rule_can_be_wrapped():
+    class Logged(optimizers.Adam):
+        seen = ()
+
+        def update_step(self, gradient, variable, learning_rate):
+            self.seen += (variable.name,)
+            super().update_step(gradient * 2.0, variable, learning_rate)
+
+    own, optimizer = variables(), Logged(0.1)
+    doubled = [[2 * g for g in step] for step in gradients()]
+    close(train(optimizer, own), train(optimizers.Adam(0.1), variables(), doubled))
+    assert optimizer.seen[:2] == ("kernel:0", "bias:0")
+
+
+def test_a_pure_rule_is_two_methods():
+    class Signs(optimizers.Optimizer):
+        def slot_groups(self):
+            return (("count",),)
+
+        def update(self, xp, gradient, value, slots, hyper):
+            return value - hyper.rate * xp.sign(gradient), (slots[0] + 1,)
+
+    weight, optimizer = Variable([1.0, 2.0]), Signs(0.5)
+    optimizer.apply_gradients([(Tensor(np.array([3, -3], np.float32)), weight)])
+    assert weight.numpy().tolist() == [0.5, 2.5]
+    with pytest.raises(NotImplementedError, match="has no rule"):
+        optimizers.Optimizer(0.1).apply_gradients([(Tensor(np.ones(2, np.float32)), weight)])
+
+
+def test_a_rule_with_accumulation_and_averages():
+    class Plain(optimizers.Optimizer):
+        def update_step(self, gradient, variable, learning_rate):
+            variable.assign_sub(sqrt(square(learning_rate)) * gradient)
+
+    arguments = {"learning_rate": 0.1, "gradient_accumulation_steps": 2, "use_ema": True, "clipnorm": 1.0}
+    arguments["weight_decay"] = 0.1
+    close(train(Plain(**arguments), variables()), train(optimizers.SGD(**arguments), variables()))
+
+
+# ---- errors
+
+
+def test_no_gradient_at_all_names_variables_and_causes():
+    steps = Variable(1, name="steps")
+    frozen = Variable(1.0, trainable=False, name="frozen")
+    with pytest.raises(
+        ValueError, match=r"steps.*int32 has no gradients.*frozen.*trainable=False.*NumPy"
+    ) as caught:
+        optimizers.SGD().apply_gradients([(None, steps), (None, frozen)])
+    assert "test_optimizers.py" in str(caught.value)
+
+
+def test_some_missing_gradients_warn_once():
+    used, unused = Variable(1.0, name="used"), Variable(2.0, name="unused")
+    optimizer = optimizers.Adam(0.1, use_ema=True)
+    pairs = [(Tensor(np.float32(1)), used), (None, unused)]
+    with pytest.warns(UserWarning, match="variables unused"):
+        optimizer.apply_gradients(pairs)
+    optimizer.apply_gradients(pairs)
+    assert float(unused) == 2 and float(used) < 1
+    optimizer.finalize_variable_values([used, unused])
+    assert float(unused) == 2
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "message"),
+    [
+        (lambda: optimizers.get("adm"), ValueError, "Did you mean 'Adam'"),
+        (lambda: optimizers.get(3), ValueError, "expected an optimizer"),
+        (lambda: optimizers.Adam(beta_3=1), TypeError, "beta_3"),
+        (lambda: optimizers.Adam(clip_norm=1), TypeError, "Did you mean 'clipnorm'"),
+        (lambda: optimizers.SGD(momentum=2), ValueError, "momentum"),
+        (lambda: optimizers.SGD(None), ValueError, "learning_rate"),
+        (lambda: optimizers.SGD(clipnorm=-1), ValueError, "clipnorm"),
+        (lambda: optimizers.SGD(clipnorm=1, clipvalue=1), ValueError, "only one of"),
+        (lambda: optimizers.SGD(use_ema=True, ema_momentum=2), ValueError, "ema_momentum"),
+        (lambda: optimizers.SGD(gradient_accumulation_steps=1), ValueError, "gradient_accumulation_steps"),
+        (lambda: optimizers.SGD().apply([Tensor(np.float32(1))]), ValueError, "build"),
+        (lambda: optimizers.SGD().apply([], [Variable(1.0)]) or one(), ValueError, "2 gradients for 1"),
+        (lambda: optimizers.SGD().apply_gradients([Variable(1.0)]), ValueError, "pairs"),
+        (
+            lambda: optimizers.SGD().apply_gradients([(Variable(1.0), Tensor(np.float32(1)))]),
+            TypeError,
+            "swapped",
+        ),
+        (
+            lambda: optimizers.SGD().apply_gradients(
+                [(Tensor(np.ones(3, np.float32)), Variable([1.0, 2.0]))]
+            ),
+            ValueError,
+            r"shape \(2,\), its gradient \(3,\)",
+        ),
+    ],
+)
+def test_errors_say_what_is_wrong(call, kind, message):
+    with pytest.raises(kind, match=message):
+        call()
+
+
+def one():
+    gradient = Tensor(np.float32(1))
+    return optimizers.SGD().apply([gradient, gradient], [Variable(1.0)])
+
+
+def test_training_on_the_host_engine_never_imports_jax():
+    program = """
+import sys
+import numpy as np
+from dovetail import Variable
+from dovetail.keras import mixed_precision, optimizers
+from dovetail.tensor import Tensor
+for optimizer in (optimizers.Adam(optimizers.schedules.CosineDecay(0.1, 10)), optimizers.SGD(0.1, momentum=0.9)):
+    for size in (3, 10000):
+        weight = Variable(np.ones(size, np.float32))
+        wrapped = mixed_precision.LossScaleOptimizer(type(optimizer).from_config(optimizer.get_config()))
+        for each in (type(optimizer).from_config(optimizer.get_config()), wrapped):
+            each.apply_gradients([(Tensor(np.ones(size, np.float32)), weight)])
+        assert float(weight.numpy()[0]) < 1
+assert "jax" not in sys.modules
+"""
+    environment = {**os.environ, "DOVETAIL_ENGINE": "host", "PYTHONPATH": str(SOURCE)}
+    subprocess.run([sys.executable, "-c", program], check=True, env=environment, timeout=120)
