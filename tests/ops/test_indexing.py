@@ -144,6 +144,18 @@ def test_traced_scalar_index():
         same(tensor, expected)
 
 
+def test_constants_in_compiled_code():
+    table = tf.constant(np.arange(12.0, dtype=np.float32).reshape(4, 3))
+    pick = tf.function(lambda i: (table[i], table[:, i], tf.gather(table, i), tf.gather_nd(table, [[i, i]])))
+    row, column, gathered, element = pick(tf.constant(1))
+    same(row, table[1])
+    same(column, table[:, 1])
+    same(gathered, table[1])
+    same(element, [4.0])
+    put = tf.function(lambda v: tf.tensor_scatter_nd_update(table, [[1, 1]], [v]))
+    same(put(tf.constant(-1.0))[1], [3, -1, 5])
+
+
 def test_traced_begin_of_a_slice():
     array = np.arange(24.0, dtype=np.float32).reshape(4, 6)
     block = tf.function(lambda x, i: tf.slice(x, [i, 2], [2, 3]))

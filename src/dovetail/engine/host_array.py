@@ -42,6 +42,12 @@ def _check_range(indices: Any, size: int) -> None:
 
 def take(x: Any, indices: Any, axis: int) -> Any:
     """Returns the slices of `x` along `axis` that `indices` names; an index out of range is an error."""
+    if indices.size and indices.min() >= 0:
+        try:
+            return np.take(x, indices, axis=axis)
+        except IndexError:
+            _check_range(indices, x.shape[axis])  # says which one
+            raise
     _check_range(indices, x.shape[axis])
     return np.take(x, indices, axis=axis)
 
@@ -105,7 +111,7 @@ def bitcast(x: Any, dtype: np.dtype) -> Any:
     return np.ascontiguousarray(x).view(dtype)[..., 0]
 
 
-def search_rows(rows: Any, values: Any, side: str) -> Any:
+def search_rows(rows: Any, values: Any, side: Any) -> Any:
     """Returns where each value goes in its row: (n, k) sorted, (n, m) -> (n, m)."""
     found = [np.searchsorted(row, value, side=side) for row, value in zip(rows, values, strict=True)]
     return np.stack(found) if found else np.zeros(values.shape, np.int64)

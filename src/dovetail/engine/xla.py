@@ -214,11 +214,11 @@ def softplus(x: Any) -> Any:
 
 
 def index_set(x: Any, index: Any, values: Any) -> Any:
-    return x.at[index].set(values)
+    return jnp.asarray(x).at[index].set(values)
 
 
 def index_add(x: Any, index: Any, values: Any) -> Any:
-    return x.at[index].add(values)
+    return jnp.asarray(x).at[index].add(values)
 
 
 def floordiv(x: Any, y: Any) -> Any:

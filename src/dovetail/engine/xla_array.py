@@ -38,11 +38,11 @@ def checked_places(indices: Any, sizes: tuple) -> Any:
 
 
 def index_min(x: Any, index: Any, values: Any) -> Any:
-    return x.at[index].min(values)
+    return jnp.asarray(x).at[index].min(values)
 
 
 def index_max(x: Any, index: Any, values: Any) -> Any:
-    return x.at[index].max(values)
+    return jnp.asarray(x).at[index].max(values)
 
 
 def unslice(g: Any, shape: tuple, slices: tuple) -> Any:

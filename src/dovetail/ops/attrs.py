@@ -29,7 +29,8 @@ def static(value: Any) -> Any:
     tensor = value if type(value) is Tensor else value._tensor()
     if is_tracer(tensor._value):
         raise DataDependentShapeError(
-            "attribute", "an axis, size or shape depends on the values of a traced tensor, and XLA needs it static"
+            "attribute",
+            "an axis, size or shape depends on the values of a traced tensor, and XLA needs it static",
         )
     return np.asarray(tensor._value).tolist()
 
@@ -106,11 +107,12 @@ CANONICAL: dict[str, Callable[[Any], Any]] = {
     "str | None": lambda value: None if value is None else str(value),
 }
 
-Axis = int | tuple | None
-Shape = tuple | None
-Nested = tuple | None
+# For readers of a body's signature and for CANONICAL; to the type checker they are whatever the body takes them for.
+Axis = Any
+Shape = Any
+Nested = Any
 Number = int | float | bool | complex
-DTypeLike = np.dtype | None
+DTypeLike = Any
 
 
 def is_symbolic(value: Any) -> bool:

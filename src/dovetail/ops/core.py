@@ -102,7 +102,8 @@ class Op:
                 found = self._bound[key] = self._bind(attributes)
             return found
         except TypeError:  # an unhashable value, such as a list
-            return self._bind(attributes)
+            frozen = {name: _frozen(value) for name, value in attributes.items()}
+            return self._bind(attributes) if frozen == attributes else self.bind(frozen)
 
     def _bind(self, attributes: dict) -> Bound:
         values = {}
@@ -224,6 +225,13 @@ def _parameters(body: Callable) -> tuple[tuple, int, bool, dict]:
             tensors.append(parameter.name)
             optional += parameter.default is not inspect.Parameter.empty
     return tuple(tensors), optional, variadic, attributes
+
+
+def _frozen(value: Any) -> Any:
+    """Makes tuples of lists of numbers, so that attributes that say the same share one cache entry."""
+    if type(value) is list and all(type(item) in (int, float, list) for item in value):
+        return tuple(_frozen(item) for item in value)
+    return value
 
 
 def _typed(value: Any) -> Any:

@@ -13,7 +13,7 @@ from dovetail.engine import loaded_xla
 from dovetail.ops import rules
 from dovetail.ops.arithmetic import cast
 from dovetail.ops.attrs import DTypeLike, Number, Shape, is_symbolic
-from dovetail.ops.core import Op, execute
+from dovetail.ops.core import Bound, Op
 from dovetail.ops.families import op
 from dovetail.ops.reduction import reduce_sum
 from dovetail.ops.shapes import as_tensor, broadcast_to, reshape
@@ -36,9 +36,14 @@ def _made(op: Op, attributes: dict) -> Any:
     bound = op.bind(attributes)
     engine = loaded_xla()
     if engine is not None and engine.in_trace():
-        size = rules.product(op.shape(**bound.attributes))
+        size = rules.product(_shape_of(op, bound))
         return Tensor(bound.inline() if size > _BAKED_LIMIT else bound.host())
-    return execute(bound, ())
+    return op.call((), attributes)
+
+
+def _shape_of(op: Op, bound: Bound) -> tuple:
+    rule: Any = op.shape
+    return rule(**bound.attributes)
 
 
 def _known(shape: tuple) -> tuple:
@@ -183,17 +188,17 @@ def range_(xp: Any, *, start: Number, limit: Number, delta: Number, dtype: DType
     return (xp.arange(count, dtype=wide) * np.array(delta, wide) + np.array(start, wide)).astype(dtype)
 
 
+_INT32, _INT64 = np.dtype(np.int32), np.dtype(np.int64)
 _RANGE_ORDER = ("int32", "int64", "float16", "bfloat16", "float32", "float64")
 
 
-def _range_dtype(values: list) -> np.dtype:
+def _range_dtype(values: list[Any]) -> np.dtype:
     """Returns the widest dtype of the arguments of a range: tensors keep theirs, ints are int32, floats float32."""
+    if all(type(value) is int for value in values):
+        return _INT32 if all(-(1 << 31) <= value < 1 << 31 for value in values) else _INT64
     names = []
     for value in values:
-        if isinstance(value, TensorLike | np.ndarray | np.generic):
-            names.append(dt.as_dtype(value.dtype).name)
-        else:
-            names.append(convert(value).dtype.name)
+        names.append(as_tensor(value).dtype.name)
     known = [name for name in names if name in _RANGE_ORDER]
     return dt.numpy_dtype(max(known, key=_RANGE_ORDER.index) if known else names[0])
 
@@ -407,7 +412,7 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
         dtype: element type; by default int32 for ints, float32 for floats, an array's own.
         shape: reshapes the value, or repeats a single number.
     """
-    if isinstance(value, TensorLike) and dtype is not None and value.dtype != dtype:
+    if isinstance(value, TensorLike) and dtype is not None and as_tensor(value).dtype != dtype:
         value = cast(value, dtype=dt.numpy_dtype(dtype))
     tensor = convert(value, dtype)
     if shape is None:

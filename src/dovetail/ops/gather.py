@@ -190,7 +190,7 @@ def embedding_lookup(params: Any, ids: Any, max_norm: float | None = None, name:
     if isinstance(params, list | tuple):
         if len(params) != 1:
             raise ValueError(
-                f"tf.nn.embedding_lookup: expected one table, received {len(params)}; tf.concat them{at_user_location()}"
+                f"tf.nn.embedding_lookup: expected one table, received {len(params)}; join them{at_user_location()}"
             )
         params = params[0]
     rows = gather_(params, ids)
@@ -230,15 +230,7 @@ def gather_nd_(xp: Any, params: Any, indices: Any, *, batch_dims: int = 0) -> An
     """Returns the slices of `params` at coordinates."""
     shape = _nd_shape(params.shape, indices.shape, batch_dims)
     key = _nd_key(xp, indices, params.shape, batch_dims)
-    return params[key] if key else xp.broadcast_to(params, shape)
-
-
-gather_nd_.gradient(
-    lambda g, y, params, indices, batch_dims: gather_nd_adjoint(
-        g, indices, shape=tuple(params.shape), batch_dims=batch_dims
-    ),
-    None,
-)
+    return xp.asarray(params)[key] if key else xp.broadcast_to(params, shape)
 
 
 @op("", same_dtype=1, shape=lambda g, indices, shape, batch_dims: shape)
@@ -250,6 +242,12 @@ def gather_nd_adjoint(xp: Any, g: Any, indices: Any, *, shape: Shape, batch_dims
     return xp.index_add(xp.zeros(shape, g.dtype), key, g)
 
 
+gather_nd_.gradient(
+    lambda g, y, params, indices, batch_dims: gather_nd_adjoint(
+        g, indices, shape=tuple(params.shape), batch_dims=batch_dims
+    ),
+    None,
+)
 gather_nd_adjoint.gradient(
     lambda g, y, x, indices, shape, batch_dims: gather_nd_(g, indices, batch_dims=batch_dims), None
 )

@@ -33,7 +33,8 @@ _ALL = (None, None, None)
 
 def _parsed(key: Any) -> tuple[tuple, list]:
     """Returns the spec of a key, and the index tensors that it refers to."""
-    spec, tensors = [], []
+    spec: list[tuple] = []
+    tensors: list = []
     for item in key if type(key) is tuple else (key,):
         if item is None:
             spec.append(("n",))
@@ -98,7 +99,7 @@ def _parsed_index(item: Any) -> tuple[tuple, Any]:
 def _mask_of(key: Any) -> Any:
     """Returns the boolean mask when the key is one, else None."""
     if isinstance(key, TensorLike):
-        return key if key.dtype.is_bool else None
+        return key if as_tensor(key).dtype.is_bool else None
     if isinstance(key, _ndarray):
         return key if key.dtype == bool else None
     if isinstance(key, list) and key and all(isinstance(item, bool | np.bool_) for item in key):
@@ -129,7 +130,8 @@ def _numpy_key(spec: tuple, indices: tuple, shape: tuple) -> tuple:
     Raises:
         IndexError: an integer is out of range, or there are more indices than axes.
     """
-    rest, axis, key = iter(indices), 0, []
+    rest, axis = iter(indices), 0
+    key: list = []
     for entry in _expanded(spec, len(shape)):
         if entry[0] == "n":
             key.append(None)
@@ -164,7 +166,8 @@ def _slice_size(size: int | None, start: Any, stop: Any, step: Any) -> int | Non
 
 def _indexed(shape: tuple, *indices: tuple, spec: tuple) -> tuple:
     entries = _expanded(spec, len(shape))
-    sizes, rest, axis = [], iter(indices), 0
+    sizes: list = []
+    rest, axis = iter(indices), 0
     arrays: list[tuple] = []
     places: list[int] = []  # positions among the entries of all integers and index tensors
     where = 0
@@ -199,6 +202,7 @@ def _indexed(shape: tuple, *indices: tuple, spec: tuple) -> tuple:
 def getitem(xp: Any, x: Any, *indices: Any, spec: Nested) -> Any:
     """Returns the part of `x` that a key names."""
     key = _numpy_key(spec, indices, x.shape)
+    x = xp.asarray(x) if indices else x  # NumPy cannot be indexed by traced values
     return x[key if len(key) != 1 else key[0]] if key else x
 
 
@@ -212,7 +216,8 @@ def getitem_adjoint(xp: Any, g: Any, *indices: Any, spec: Nested, shape: Shape) 
     """Returns zeros of `shape` with `g` added at a key: the adjoint of `getitem`."""
     if indices:
         return xp.index_add(xp.zeros(shape, g.dtype), _numpy_key(spec, indices, shape), g)
-    slices, flips = [], []
+    slices: list[tuple] = []
+    flips: list[int] = []
     sizes = iter(shape)
     for entry in _expanded(spec, len(shape)):
         if entry[0] == "n":
@@ -260,18 +265,12 @@ def get_item(x: Any, key: Any) -> Any:
     if type(x) is Tensor and not state.tapes:
         value = x._value
         if type(value) is _ndarray and settings.active_limit >= 0:
-            kind = type(key)
-            if kind is int:
-                if value.ndim and -value.shape[0] <= key < value.shape[0]:
-                    return Tensor(value[key, ...])
-            elif (
-                kind is slice
-                and type(key.stop) in _STATIC
-                and type(key.start) in _STATIC
-                and key.step is None
-            ):
-                if value.ndim:
-                    return Tensor(value[key])
+            plain = _plain_key(key)
+            if plain is not None:
+                try:
+                    return Tensor(value[plain])
+                except (IndexError, ValueError):
+                    return getitem(x, spec=_parsed(key)[0])  # explains what is wrong with the key
     mask = _mask_of(key)
     if mask is not None:
         return masked_rows(x, mask)
@@ -282,7 +281,25 @@ def get_item(x: Any, key: Any) -> Any:
     return getitem(x, *tensors, spec=spec)
 
 
-_STATIC = (int, type(None))
+_STATIC = frozenset((int, type(None)))
+
+
+def _plain_key(key: Any) -> tuple | None:
+    """Returns an index made of Python's integers, slices, `...` and None, so that NumPy gives an array; else None."""
+    items = key if type(key) is tuple else (key,)
+    dots = 0
+    for item in items:
+        kind = type(item)
+        if kind is slice:
+            if not (
+                type(item.start) in _STATIC and type(item.stop) in _STATIC and type(item.step) in _STATIC
+            ):
+                return None
+        elif item is Ellipsis:
+            dots += 1
+        elif kind not in _STATIC:
+            return None
+    return items if dots == 1 else None if dots else (*items, ...)
 
 
 def _view(x: Tensor, bound: Bound) -> Any:
@@ -318,8 +335,8 @@ def iterate(x: Any) -> Iterator:
     return iter(unstack(x) if shape[0] else ())
 
 
-TensorLike.__getitem__ = get_item  # type: ignore[attr-defined]
-TensorLike.__iter__ = iterate  # type: ignore[attr-defined]
+for _method, _function in (("__getitem__", get_item), ("__iter__", iterate)):
+    setattr(TensorLike, _method, _function)
 
 
 # ---- masks and tf.where ---------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def _stacked(function: str, results: list) -> Any:
         raise ValueError(
             f"{function}: elems is empty, so the shape of the result is unknown{at_user_location()}"
         )
-    return nest.map_structure(lambda *items: stack(*items), *results)
+    return nest.map_structure(stack, *results)
 
 
 def _as_tensors(structure: Any) -> Any:

@@ -55,7 +55,7 @@ def _repeat_adjoint_shape(shape: tuple, each: tuple, axis: int) -> tuple:
 def repeat_adjoint(xp: Any, g: Any, *, each: Shape, axis: int) -> Any:
     """Sums the slices that `repeat` made of one: the adjoint of `repeat`."""
     rows = xp.moveaxis(g, axis, 0)
-    ids = np.repeat(np.arange(len(each)), each)
+    ids: Any = np.repeat(np.arange(len(each)), each)
     return xp.moveaxis(xp.add_rows(rows, ids, len(each)), 0, axis)
 
 
@@ -99,7 +99,7 @@ def repeat_vector(x: Any, n: int) -> Any:
     return repeat(reshape(x, shape=(-1, 1, x.shape[1])), n, axis=1)
 
 
-_MODES = {"CONSTANT": "constant", "REFLECT": "reflect", "SYMMETRIC": "symmetric"}
+_MODES: dict[str, Any] = {"CONSTANT": "constant", "REFLECT": "reflect", "SYMMETRIC": "symmetric"}
 
 
 def _padded(shape: tuple, paddings: tuple, mode: str = "CONSTANT", constant_values: Any = 0) -> tuple:

@@ -26,9 +26,13 @@ def as_tensor(value: Any) -> Any:
     return value if type(value) is Tensor or type(value) is SymbolicTensor else convert_to_tensor(value)
 
 
+def _reshaped(old: tuple, shape: tuple) -> tuple:
+    return rules.reshaped(old, shape)
+
+
 @op(
     "reshape ops.reshape(x,newshape) K.reshape(x,shape)",
-    shape=lambda old, shape: rules.reshaped(old, shape),
+    shape=_reshaped,
 )
 def reshape(xp: Any, tensor: Any, *, shape: Shape) -> Any:
     """Gives a tensor another shape with the same number of elements, in row-major order.
@@ -234,7 +238,7 @@ def roll_(xp: Any, input: Any, shift: Any, *, axis: Axis) -> Any:
     return xp.roll(input, xp.as_shift(shift), axis)
 
 
-roll_.gradient(lambda g, y, x, shift, axis: roll(g, -shift, axis=axis), None)
+roll_.gradient(lambda g, y, x, shift, axis: roll_(g, -shift, axis=axis), None)
 
 
 @export("roll")
@@ -274,7 +278,7 @@ def moveaxis_(xp: Any, x: Any, *, source: Axis, destination: Axis) -> Any:
     return xp.moveaxis(x, source, destination)
 
 
-moveaxis_.gradient(lambda g, y, x, source, destination: moveaxis(g, source=destination, destination=source))
+moveaxis_.gradient(lambda g, y, x, source, destination: moveaxis_(g, source=destination, destination=source))
 
 
 @export("ops.moveaxis")
@@ -316,13 +320,13 @@ def batch_flatten(x: Any) -> Any:
     dtype=lambda kind, out_type: out_type,
     differentiable=False,
 )
-def shape_(xp: Any, input: Any, *, out_type: DTypeLike) -> Any:
+def shape_vector(xp: Any, input: Any, *, out_type: DTypeLike) -> Any:
     """Returns the shape of a tensor as a vector of integers."""
     return np.array(input.shape, out_type)
 
 
 @op("", shape=lambda shape, out_type: (), dtype=lambda kind, out_type: out_type, differentiable=False)
-def size_(xp: Any, input: Any, *, out_type: DTypeLike) -> Any:
+def element_count(xp: Any, input: Any, *, out_type: DTypeLike) -> Any:
     """Returns the number of elements of a tensor."""
     return np.array(rules.product(input.shape), out_type)
 
@@ -331,8 +335,8 @@ def _size_partial(args: tuple, attributes: dict) -> Any:
     return np.asarray(shape_partial(tuple(args[0].shape)).prod(), object)
 
 
-PARTIAL_RULES[shape_.name] = lambda args, attributes: shape_partial(tuple(args[0].shape))
-PARTIAL_RULES[size_.name] = _size_partial
+PARTIAL_RULES[shape_vector.name] = lambda args, attributes: shape_partial(tuple(args[0].shape))
+PARTIAL_RULES[element_count.name] = _size_partial
 
 
 def _measured(measure: Op, input: Any, out_type: Any) -> Any:
@@ -342,7 +346,7 @@ def _measured(measure: Op, input: Any, out_type: Any) -> Any:
     if type(input) is SymbolicTensor and not input.shape.is_fully_defined():
         return measure(input, out_type=kind)
     sizes = tuple(input.shape)
-    return Tensor(np.array(sizes if measure is shape_ else rules.product(sizes), kind))
+    return Tensor(np.array(sizes if measure is shape_vector else rules.product(sizes), kind))
 
 
 @export("shape K.shape")
@@ -352,13 +356,16 @@ def shape(input: Any, out_type: Any = None, name: str | None = None) -> Any:
     Sizes are static in compiled functions, so the result has a value there and may size other tensors.  Of a symbolic
     tensor, the known sizes stay known through arithmetic, indexing and stacking.
     """
-    return _measured(shape_, input, out_type)
+    return _measured(shape_vector, input, out_type)
 
 
 @export("size")
 def size(input: Any, out_type: Any = None, name: str | None = None) -> Any:
     """Returns the number of elements as a scalar tensor, int32 unless `out_type` says otherwise."""
-    return _measured(size_, input, out_type)
+    return _measured(element_count, input, out_type)
+
+
+shape_vector.public, element_count.public = shape, size
 
 
 @export("rank")

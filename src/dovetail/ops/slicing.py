@@ -160,7 +160,7 @@ def strided_slice(
     starts, stops = _listed(begin), _listed(end)
     if starts is None or stops is None:
         raise ValueError(f"tf.strided_slice: the number of offsets must be known{at_user_location()}")
-    steps = [1] * len(starts) if strides is None else _listed(strides)
+    steps: Any = [1] * len(starts) if strides is None else _listed(strides)
     key: list[Any] = []
     for i, (start, stop, step) in enumerate(zip(starts, stops, steps, strict=True)):
         bit = 1 << i

@@ -27,11 +27,15 @@ def _each(function: Any, *arrays: Any) -> np.ndarray:
     return out
 
 
+def _joined_shape(*shapes: tuple, separator: str) -> tuple:
+    return rules.broadcast(*shapes)
+
+
 @op(
     "",
     engine="host",
     differentiable=False,
-    shape=lambda *shapes, separator: rules.broadcast(*shapes),
+    shape=_joined_shape,
     dtype=lambda *_, **__: _STRING,
 )
 def join_(xp: Any, *inputs: Any, separator: str = "") -> Any:
@@ -121,7 +125,7 @@ def format_(
 
 def _text(array: np.ndarray, summarize: int) -> str:
     if not array.ndim:
-        value = array.item()
+        value: Any = array.item()
         return f'"{value.decode()}"' if isinstance(value, bytes) else _number_text(value, array.dtype)
     rows = [_text(np.asarray(row, array.dtype), summarize) for row in array]
     if summarize >= 0 and len(rows) > 2 * summarize:

@@ -42,7 +42,7 @@ def publish(name: str, value: Any) -> None:
     table[last] = value
 
 
-def export(names: str) -> Callable:
+def export(names: str) -> Callable[[Any], Any]:
     """Decorator: publishes a Python function (one that is built from ops) under the stated names."""
 
     def decorate(function: Callable) -> Callable:
