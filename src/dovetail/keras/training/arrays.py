@@ -61,6 +61,8 @@ class ArrayData:
         spec: how they are packed into `(x, y, sample_weight)`.
         num_samples, batch_size: ints.
         shuffle: whether each epoch has its own order.
+        on_device: the arrays where XLA can use them, None before they are needed.
+        steps_per_dispatch: how many steps the next dispatch runs; the loop adapts it to the time they take.
     """
 
     def __init__(self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, shuffle: bool) -> None:
@@ -72,6 +74,8 @@ class ArrayData:
         if self.batch_size <= 0:
             raise ValueError(f"batch_size must be positive, received {batch_size}{at_user_location()}")
         self.shuffle = shuffle
+        self.on_device: list | None = None
+        self.steps_per_dispatch = 1
 
     @property
     def num_batches(self) -> int:
@@ -94,7 +98,7 @@ class ArrayData:
         other = object.__new__(ArrayData)
         other.__dict__.update(self.__dict__)
         other.leaves = [None if leaf is None else leaf[start:stop] for leaf in self.leaves]
-        other.num_samples = stop - start
+        other.num_samples, other.on_device = stop - start, None
         return other
 
 

@@ -103,22 +103,18 @@ class Epoch:
         loop = self.programs.loop(program, data.batch_size)
         arrays = self._on_device(data)
         rows = np.arange(data.num_samples, dtype=np.int32) if order is None else order
-        index, chunk, result = 0, 1, None
+        index, result = 0, None
         while index < num_full:
-            stop = min(num_full, index + chunk)
+            stop = min(num_full, index + data.steps_per_dispatch)
             began = time.perf_counter()
             state = [variable._held._value for variable in program.reads]
             state, outputs = loop(state, arrays, rows, np.int32(index), np.int32(stop))
             for variable, value in _written(program, state):
                 variable._held = Tensor(value)
             result = program.rebuild([Tensor(value) for value in outputs])
-            if stop < num_full or index == 0:
+            if stop < num_full or data.steps_per_dispatch == 1:
                 xla("training").block_until_ready(outputs)
-            took = time.perf_counter() - began
-            if index:
-                chunk = max(1, min(num_full, int((stop - index) * SECONDS_PER_DISPATCH / max(took, 1e-6))))
-            else:
-                chunk = 8
+                data.steps_per_dispatch = _next_chunk(stop - index, time.perf_counter() - began)
             index = stop
             if self.each(index - 1, result, data.batch_size):
                 return index, result, True
@@ -126,9 +122,14 @@ class Epoch:
 
     def _on_device(self, data: ArrayData) -> list:
         """Returns the data on the device, put there once per call of `fit`."""
-        if getattr(data, "on_device", None) is None:
+        if data.on_device is None:
             data.on_device = jax_stepping().put([leaf for leaf in data.leaves if leaf is not None])
         return data.on_device
+
+
+def _next_chunk(steps: int, seconds: float) -> int:
+    """Returns how many steps to run per dispatch, given how long some took; the first one compiled, which says nothing."""
+    return 8 if steps == 1 else max(1, int(steps * SECONDS_PER_DISPATCH / max(seconds, 1e-6)))
 
 
 def _written(program: Any, state: list) -> Iterator[tuple]:

@@ -1,0 +1,106 @@
+"""How often Python code of a model is traced, and that models which are gone leave no memory behind."""
+
+import gc
+import os
+
+import numpy as np
+import pytest
+
+import dovetail as tf
+from dovetail import keras
+
+
+class Counting(keras.layers.Layer):
+    """Counts how often its call runs on traced values."""
+
+    def __init__(self):
+        super().__init__()
+        self.traces = 0
+
+    def call(self, inputs):
+        if tf.inside_function():
+            self.traces += 1
+        return inputs * 2.0
+
+
+def counting_model():
+    layer = Counting()
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), layer, keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    return model, layer
+
+
+def data(n):
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(n, 4)).astype("float32"), rng.normal(size=(n, 1)).astype("float32")
+
+
+@pytest.mark.parametrize(("samples", "traces"), [(64, 1), (70, 2)])
+def test_fit_traces_once_per_batch_size(samples, traces):
+    model, layer = counting_model()
+    model.fit(*data(samples), batch_size=16, epochs=3, verbose=0)
+    model.fit(*data(samples), batch_size=16, epochs=2, verbose=0)
+    assert layer.traces == traces
+
+
+def test_fit_on_a_dataset_traces_once_per_batch_size():
+    model, layer = counting_model()
+    model.fit(tf.data.Dataset.from_tensor_slices(data(70)).batch(16), epochs=3, verbose=0)
+    assert layer.traces == 2
+
+
+def test_a_function_called_with_one_signature_traces_once():
+    traces = []
+
+    @tf.function
+    def double(x):
+        traces.append(1)
+        return x * 2
+
+    for i in range(5):
+        assert float(double(tf.constant(float(i)))) == 2.0 * i
+    assert len(traces) == 1
+
+
+def test_a_function_that_creates_optimizer_state_traces_once():
+    model, layer = counting_model()
+    optimizer = keras.optimizers.Adam()
+
+    @tf.function
+    def step(x, y):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(model(x) - y))
+        optimizer.apply_gradients(zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables))
+        return loss
+
+    x, y = data(16)
+    losses = [float(step(tf.constant(x), tf.constant(y))) for _ in range(5)]
+    assert layer.traces == 1
+    assert losses[-1] < losses[0]
+    assert int(optimizer.iterations) == 5
+
+
+def resident_bytes():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="reads the resident size from /proc")
+def test_a_thousand_models_leave_memory_flat():
+    x, y = data(16)
+
+    def build_train_delete():
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        model.fit(x, y, epochs=1, verbose=0)
+
+    for _ in range(200):
+        build_train_delete()
+    gc.collect()
+    before = resident_bytes()
+    for _ in range(800):
+        build_train_delete()
+    gc.collect()
+    grown = resident_bytes() - before
+    assert grown < 40e6, f"800 models left {grown / 1e6:.0f} MB behind"
