@@ -302,7 +302,7 @@ _OUR_MODULES = ("builtins", "keras", "tf_keras", "tensorflow", "dovetail")
 
 
 def _namespace(module: str | None) -> str | None:
-    """Returns the public namespace of a module: "keras.losses" for "tensorflow.keras.losses", "keras.src.losses.loss"."""
+    """Returns a module's public namespace: "keras.losses" for "tf_keras.losses" and "keras.src.losses.loss"."""
     if module is None or "keras" not in module:
         return None
     parts = [part for part in module[module.rindex("keras") :].split(".") if part != "src"]

@@ -11,6 +11,7 @@ from dovetail.base.settings import settings
 from dovetail.keras.losses.reduce import converted
 from dovetail.keras.metrics.counts import ALL_COUNTS, ConfusionMetric, confusion, evenly_spread
 from dovetail.keras.metrics.metric import Metric
+from dovetail.keras.serialization import deserialize_keras_object
 from dovetail.ops import arithmetic, indexing, logic, math, nn, reduction
 from dovetail.tensor.dtype import numpy_dtype
 from dovetail.tensor.tensor import Tensor
@@ -96,7 +97,7 @@ class AUC(ConfusionMetric):
         return self._averaged((x[:-1] - x[1:]) * _HEIGHTS[self.summation_method](y[:-1], y[1:]))
 
     def _points(self) -> tuple[Any, Any]:
-        tp, tn, fp, fn = self._held(*ALL_COUNTS)
+        tp, fp, tn, fn = self._held(*ALL_COUNTS)
         divide = arithmetic.divide_no_nan
         recall = divide(tp, tp + fn)
         if self.curve == "ROC":
@@ -111,7 +112,7 @@ class AUC(ConfusionMetric):
 
     def _interpolated_precision(self) -> Any:
         """Between two thresholds, false positives are taken to grow in proportion to true ones."""
-        tp, _, fp, fn = self._held(*ALL_COUNTS)
+        tp, fp, _, fn = self._held(*ALL_COUNTS)
         positive = tp + fp
         gained = tp[:-1] - tp[1:]
         slope = arithmetic.divide_no_nan(gained, arithmetic.maximum(positive[:-1] - positive[1:], 0.0))
@@ -143,6 +144,11 @@ class AUC(ConfusionMetric):
             "from_logits": self.from_logits,
         }
         return config if self._init_thresholds is None else {**config, "thresholds": self.thresholds[1:-1]}
+
+    @classmethod
+    def from_config(cls, config: dict) -> AUC:
+        weights = deserialize_keras_object(config.get("label_weights"))
+        return cls(**{**config, "label_weights": weights})
 
 
 _HEIGHTS = {

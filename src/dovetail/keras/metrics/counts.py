@@ -16,7 +16,8 @@ from dovetail.tensor.tensor import Tensor
 LOWEST = -1e10
 TRUE_POSITIVES, FALSE_POSITIVES = "true_positives", "false_positives"
 TRUE_NEGATIVES, FALSE_NEGATIVES = "true_negatives", "false_negatives"
-ALL_COUNTS = (TRUE_POSITIVES, TRUE_NEGATIVES, FALSE_POSITIVES, FALSE_NEGATIVES)
+# In the order of Keras, which is that of saved weights.
+ALL_COUNTS = (TRUE_POSITIVES, FALSE_POSITIVES, TRUE_NEGATIVES, FALSE_NEGATIVES)
 
 
 def checked_thresholds(thresholds: Any, default: float) -> list[float]:
