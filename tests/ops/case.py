@@ -37,7 +37,7 @@ class Case:
         xla: the op has an XLA body, and can be traced.
         vjp: JAX can derive the body, so that rules can be compared with what it derives.
         oracle: instead of the reference; called with the arguments as NumPy arrays.
-        compare: maps the outputs to what is compared, for results that are unique only up to a sign or an order.
+        compare: maps the outputs (NumPy arrays) to what is compared, where only a sign or an order is free.
         check_dtype: whether the dtypes must be the reference's.
         id: tells apart rows of the same name.
     """
@@ -78,16 +78,12 @@ class Case:
 
     def run(self, args: tuple, convert: Callable = convert_to_tensor) -> list:
         """Calls Dovetail's function; returns its outputs as a flat list."""
-        return self.outputs(self.function(*mapped(args, convert), **mapped(self.kwargs, convert)))
+        return flat(self.function(*mapped(args, convert), **mapped(self.kwargs, convert)))
 
-    def outputs(self, result: Any) -> list:
-        return flat(
-            self.compare(*result)
-            if self.compare and isinstance(result, list | tuple)
-            else self.compare(result)
-            if self.compare
-            else result
-        )
+    def compared(self, outputs: list) -> list[np.ndarray]:
+        """Returns what is compared, as NumPy arrays."""
+        values = [as_numpy(one) for one in outputs]
+        return values if self.compare is None else [np.asarray(one) for one in flat(self.compare(*values))]
 
     def reference(self) -> Callable:
         """Returns TensorFlow's function (Keras' for names of keras.ops and keras.backend)."""
@@ -112,7 +108,7 @@ class Case:
             import tensorflow as tf
 
             result = self.reference()(*mapped(args, tf.constant), **mapped(self.kwargs, tf.constant))
-        return [np.asarray(one) for one in self.outputs(result)]
+        return self.compared(flat(result))
 
 
 def mapped(value: Any, convert: Callable) -> Any:
