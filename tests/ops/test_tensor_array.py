@@ -65,14 +65,15 @@ def test_traced_writes():
     assert squares(tf.constant([1.0, 2.0, 3.0])).numpy().tolist() == [1, 4, 9]
 
 
+@pytest.mark.parametrize("element_shape", [[], None])
 @pytest.mark.parametrize("compiled", [False, True])
-def test_in_a_while_loop(compiled):
+def test_in_a_while_loop(compiled, element_shape):
     def cumulative(x):
         def step(i, total, ta):
             total += x[i]
             return i + 1, total, ta.write(i, total)
 
-        ta = tf.TensorArray(tf.float32, size=4, element_shape=[])
+        ta = tf.TensorArray(tf.float32, size=4, element_shape=element_shape)
         _, total, ta = tf.while_loop(lambda i, *_: i < 4, step, (0, tf.constant(0.0), ta))
         return total, ta.stack()
 
@@ -80,6 +81,21 @@ def test_in_a_while_loop(compiled):
     total, sums = run(tf.constant([1.0, 2.0, 3.0, 4.0]))
     assert float(total) == 10
     assert sums.numpy().tolist() == [1, 3, 6, 10]
+
+
+def test_two_arrays_of_rows_in_a_compiled_loop():
+    @tf.function
+    def both(x):
+        def step(i, a, b):
+            return i + 1, a.write(i, x[i]), b.write(i, tf.reduce_sum(x[i]))
+
+        arrays = tf.TensorArray(tf.float32, size=3), tf.TensorArray(tf.float32, size=3)
+        _, a, b = tf.while_loop(lambda i, *_: i < tf.shape(x)[0], step, (tf.constant(0), *arrays))
+        return a.stack(), b.stack()
+
+    rows, sums = both(tf.constant(np.arange(6.0, dtype=np.float32).reshape(3, 2)))
+    assert rows.numpy().tolist() == [[0, 1], [2, 3], [4, 5]]
+    assert sums.numpy().tolist() == [1, 5, 9]
 
 
 def test_a_long_eager_loop_that_grows():

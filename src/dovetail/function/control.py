@@ -125,7 +125,26 @@ def while_loop(
     if isinstance(first, SymbolicTensor) or isinstance(state.scope, DryRunScope):
         result = body(*loop_vars)
         return result if isinstance(result, list | tuple) or len(loop_vars) > 1 else [result]
-    return _compiled_loop(cond, body, loop_vars, limit, back_prop)
+    for _ in range(len(nest.flatten(loop_vars)) + 1):
+        try:
+            return _compiled_loop(cond, body, loop_vars, limit, back_prop)
+        except _ElementShapeFoundError as found:
+            loop_vars = found.filled_in(loop_vars)
+    raise ValueError(f"tf.while_loop: a TensorArray's elements change their shape{at_user_location()}")
+
+
+class _ElementShapeFoundError(Exception):
+    """The body has written the first element of a TensorArray whose element shape was unknown before the loop."""
+
+    def __init__(self, position: int, shape: tuple) -> None:
+        super().__init__(position, shape)
+        self.position, self.shape = position, shape
+
+    def filled_in(self, loop_vars: Any) -> Any:
+        """Returns the loop variables with room for such elements in that array."""
+        leaves, spec = nest.flatten_spec(loop_vars)
+        leaves[self.position] = Tensor(np.zeros(self.shape, leaves[self.position].dtype.numpy_dtype))
+        return nest.unflatten(spec, leaves)
 
 
 def _as_loop_variable(value: Any) -> Any:
@@ -205,6 +224,8 @@ def _body(body: Callable, loop_vars: Any, spec: Any) -> Any:
 def _check_same(before: list, after: list) -> None:
     for i, (tensor, value) in enumerate(zip(before, after, strict=True)):
         old = tensor._value
+        if old.shape[1:] == (0,) and value.ndim and old.shape[0] == value.shape[0] and value.shape[1:] != (0,):
+            raise _ElementShapeFoundError(i, value.shape)
         if old.shape != value.shape or old.dtype != value.dtype:
             raise ValueError(
                 f"tf.while_loop: loop variable {i} has shape {old.shape} {old.dtype} before the body and {value.shape} "
