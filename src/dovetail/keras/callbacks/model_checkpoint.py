@@ -1,0 +1,104 @@
+"""`ModelCheckpoint`: saves the weights while training."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from typing import Any
+
+from dovetail.base.errors import at_user_location
+from dovetail.keras.callbacks.monitor import MonitorCallback
+
+
+class ModelCheckpoint(MonitorCallback):
+    """Saves the weights after epochs, or every so many batches.
+
+    Args:
+        filepath: path, with `{epoch:02d}` and names of metrics in braces; must end in ".weights.h5".
+        monitor: name of the metric that decides what is best.
+        verbose: 1: says what it does.
+        save_best_only: save only when the metric improves.
+        save_weights_only: must be True; saving whole models comes with a later release.
+        mode: "min", "max" or "auto".
+        save_freq: "epoch", or a number of batches.
+        initial_value_threshold: value to beat from the start.
+    """
+
+    def __init__(
+        self,
+        filepath: Any,
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: Any = "epoch",
+        initial_value_threshold: float | None = None,
+    ) -> None:
+        super().__init__(monitor, mode, initial=initial_value_threshold)
+        self.filepath = os.fspath(filepath)
+        if not save_weights_only:
+            raise NotImplementedError(
+                "ModelCheckpoint: whole models cannot be saved yet. Pass save_weights_only=True and a filepath that ends "
+                f"in '.weights.h5'{at_user_location()}"
+            )
+        if not self.filepath.endswith((".weights.h5", ".h5")):
+            raise ValueError(
+                f"ModelCheckpoint: filepath must end in '.weights.h5', received {self.filepath!r}{at_user_location()}"
+            )
+        if save_freq != "epoch" and not isinstance(save_freq, int):
+            raise ValueError(f"ModelCheckpoint: save_freq must be 'epoch' or a number of batches, received {save_freq!r}")
+        self.verbose, self.save_best_only = verbose, save_best_only
+        self.save_weights_only, self.save_freq = save_weights_only, save_freq
+        self._batches = self._epoch = 0
+
+    def needs_batches(self, kind: str) -> bool:
+        return kind == "train" and self.save_freq != "epoch"
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._batches += 1
+        if self.save_freq != "epoch" and self._batches >= self.save_freq:
+            self._batches = 0
+            self._save(self._epoch, batch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        if self.save_freq == "epoch":
+            self._save(epoch, None, logs)
+
+    def _save(self, epoch: int, batch: int | None, logs: dict | None) -> None:
+        if self.save_best_only:
+            value = self.value_in(logs)
+            if value is None:
+                return
+            if not self.is_improvement(value, self.best):
+                self._say(f"Epoch {epoch + 1}: {self.monitor} did not improve from {self.best:.5f}")
+                return
+            path = self._path(epoch, batch, logs)
+            before = "inf" if self.best is None else f"{self.best:.5f}"
+            self._say(
+                f"Epoch {epoch + 1}: {self.monitor} improved from {before} to {value:.5f}, saving model to {path}"
+            )
+            self.best = value
+        else:
+            path = self._path(epoch, batch, logs)
+            self._say(f"Epoch {epoch + 1}: saving model to {path}")
+        pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+        self.model.save_weights(path, overwrite=True)
+
+    def _say(self, text: str) -> None:
+        if self.verbose > 0:
+            print(f"\n{text}")
+
+    def _path(self, epoch: int, batch: int | None, logs: dict | None) -> str:
+        facts = {"epoch": epoch + 1, **(logs or {})}
+        if batch is not None:
+            facts["batch"] = batch + 1
+        try:
+            return self.filepath.format(**facts)
+        except KeyError as error:
+            raise KeyError(
+                f"ModelCheckpoint: {self.filepath!r} names {error}, which is not in the logs. Available: {sorted(facts)}"
+            ) from None

@@ -1,0 +1,101 @@
+"""Small callbacks: `TerminateOnNaN`, `LambdaCallback`, `CSVLogger`."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dovetail.keras.callbacks.callback import Callback
+
+
+class TerminateOnNaN(Callback):
+    """Stops training at the batch whose loss is NaN or infinite."""
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        loss = (logs or {}).get("loss")
+        if loss is not None and not np.isfinite(loss):
+            print(f"Batch {batch}: Invalid loss, terminating training")
+            self.model.stop_training = True
+
+
+class LambdaCallback(Callback):
+    """A callback made of functions.
+
+    Args:
+        on_epoch_begin, on_epoch_end: `f(epoch, logs)`.
+        on_train_begin, on_train_end: `f(logs)`.
+        on_train_batch_begin, on_train_batch_end: `f(batch, logs)`; also under Keras 2's names on_batch_begin, on_batch_end.
+        hooks: any other hook of `Callback` by name.
+    """
+
+    def __init__(
+        self,
+        on_epoch_begin: Callable | None = None,
+        on_epoch_end: Callable | None = None,
+        on_train_begin: Callable | None = None,
+        on_train_end: Callable | None = None,
+        on_train_batch_begin: Callable | None = None,
+        on_train_batch_end: Callable | None = None,
+        **hooks: Callable,
+    ) -> None:
+        super().__init__()
+        given = {
+            "on_epoch_begin": on_epoch_begin,
+            "on_epoch_end": on_epoch_end,
+            "on_train_begin": on_train_begin,
+            "on_train_end": on_train_end,
+            "on_train_batch_begin": on_train_batch_begin,
+            "on_train_batch_end": on_train_batch_end,
+            **hooks,
+        }
+        self._hooks = {name: hook for name, hook in given.items() if hook is not None}
+        for name, hook in self._hooks.items():
+            if not hasattr(Callback, name):
+                raise TypeError(f"LambdaCallback: there is no hook {name!r}")
+            setattr(self, name, hook)
+
+    def needs_batches(self, kind: str) -> bool:
+        names = {f"on_{kind}_batch_begin", f"on_{kind}_batch_end"}
+        if kind == "train":
+            names |= {"on_batch_begin", "on_batch_end"}
+        return bool(names & set(self._hooks))
+
+
+class CSVLogger(Callback):
+    """Writes the logs of each epoch to a CSV file.
+
+    Args:
+        filename: path of the file.
+        separator: between the columns.
+        append: continue an existing file.
+    """
+
+    def __init__(self, filename: Any, separator: str = ",", append: bool = False) -> None:
+        super().__init__()
+        self.filename, self.separator, self.append = os.fspath(filename), separator, append
+        self._file: Any = None
+        self._writer: Any = None
+        self._columns: list[str] = []
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self._continues = self.append and os.path.exists(self.filename) and os.path.getsize(self.filename) > 0
+        self._file = open(self.filename, "a" if self.append else "w", newline="", encoding="utf-8")
+        self._writer = None
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        logs = logs or {}
+        if self._writer is None:
+            self._columns = list(logs)
+            self._writer = csv.writer(self._file, delimiter=self.separator)
+            if not self._continues:
+                self._writer.writerow(["epoch", *self._columns])
+        self._writer.writerow([epoch, *(logs.get(name, "NA") for name in self._columns)])
+        self._file.flush()
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        self._file.close()
+        self._writer = None
