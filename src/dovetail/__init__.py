@@ -13,7 +13,13 @@ import importlib
 import logging as _logging
 from typing import Any
 
-from dovetail.autodiff import GradientTape, UnconnectedGradients, custom_gradient, recompute_grad
+from dovetail.autodiff import (
+    GradientTape,
+    UnconnectedGradients,
+    custom_gradient,
+    grad_pass_through,
+    recompute_grad,
+)
 from dovetail.base.errors import suggest
 from dovetail.function import case, cond, function, switch_case, while_loop
 from dovetail.function import print_ as print

@@ -1,7 +1,7 @@
 """Walking back over a record: reverse-mode differentiation of what a tape saw.
 
-A record is a list of entries `(call, inputs, outputs)`.  `call` is a bound op, or a `Pullback` for calls that bring their
-own backward function (custom gradients, control flow).
+A record is a list of entries `(call, inputs, outputs)`.  `call` is a bound op, or a `Pullback` for calls that bring
+their own backward function (custom gradients, control flow).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dovetail.ops.core import Bound
 
 
 class Pullback:
-    """A call with its own backward function: `function(output gradients) -> input gradients` (None where there is none)."""
+    """A call with its own backward function: `function(output gradients) -> input gradients` (None: there is none)."""
 
     __slots__ = ("function",)
 
@@ -58,7 +58,9 @@ def walk_back(entries: list, seeds: dict[int, Any], live: set[int]) -> dict[int,
         needed = [i for i, tensor in enumerate(inputs) if id(tensor) in live]
         if not needed:
             continue
-        for position, gradient in zip(needed, _input_gradients(call, inputs, outputs, incoming, needed), strict=True):
+        for position, gradient in zip(
+            needed, _input_gradients(call, inputs, outputs, incoming, needed), strict=True
+        ):
             if gradient is None:
                 continue
             key = id(inputs[position])

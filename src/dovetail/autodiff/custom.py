@@ -38,7 +38,8 @@ class _VariableListener:
 def custom_gradient(f: Callable | None = None) -> Callable:
     """Decorator: `f(*x)` returns `(y, grad)`, where `grad(*dy)` returns the gradients of `x`.
 
-    When `f` reads trainable variables, `grad(*dy, variables=[...])` returns `(gradients of x, gradients of the variables)`.
+    When `f` reads trainable variables, `grad(*dy, variables=[...])` returns `(gradients of x, gradients of the
+    variables)`.
 
     Example:
         >>> @tf.custom_gradient
@@ -121,3 +122,21 @@ def recompute_grad(f: Callable) -> Callable:
         return inner(*args)
 
     return decorated
+
+
+def grad_pass_through(f: Callable) -> Callable:
+    """Returns `f` with the gradient of the identity: what comes back through its output goes to its input unchanged.
+
+    Example:
+        >>> rounded = tf.grad_pass_through(tf.round)  # a straight-through estimator
+    """
+
+    @custom_gradient
+    def decorated(*args: Any, **kwargs: Any) -> Any:
+        def grad(*dy: Any, variables: Any = None) -> Any:
+            own = dy[0] if len(dy) == 1 else list(dy)
+            return (own, [None] * len(variables)) if variables is not None else own
+
+        return f(*args, **kwargs), grad
+
+    return functools.wraps(f)(decorated)

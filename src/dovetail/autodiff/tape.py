@@ -1,7 +1,7 @@
 """`tf.GradientTape`: records the ops that run while it is active, and differentiates the record.
 
-Nothing is differentiated while recording.  `gradient` walks back: common ops have a rule written in ops (so the walk can
-itself be recorded by an outer tape), the others use JAX's VJP of their body, compiled once per signature.
+Nothing is differentiated while recording.  `gradient` walks back: common ops have a rule written in ops (so the walk
+can itself be recorded by an outer tape), the others use JAX's VJP of their body, compiled once per signature.
 """
 
 from __future__ import annotations
@@ -162,7 +162,8 @@ class GradientTape:
         Args:
             target: tensor, variable or structure of them.
             sources: tensors or variables, in any structure; the result has the same structure.
-            output_gradients: one tensor a target, shaped like it: the factors of its elements; ones when None.
+            output_gradients: one tensor a target, shaped like it: the factors of its elements; ones when None.  In a
+                list, None leaves a target out, as in TensorFlow.
             unconnected_gradients: "none" gives None for sources that the target does not depend on, "zero" zeros.
 
         Raises:
@@ -190,7 +191,8 @@ class GradientTape:
             self._entries = []
         if unconnected is UnconnectedGradients.ZERO:
             found = [
-                create.zeros_like(source) if g is None else g for g, source in zip(found, flat_sources, strict=True)
+                create.zeros_like(source) if g is None else g
+                for g, source in zip(found, flat_sources, strict=True)
             ]
         return nest.pack_sequence_as(sources, found)
 
@@ -198,14 +200,21 @@ class GradientTape:
         given = [None] * len(targets) if output_gradients is None else nest.flatten(output_gradients)
         seeds: dict[int, Any] = {}
         for target, seed in zip(targets, given, strict=True):
-            if target is None:
-                continue
             if not isinstance(target, TensorLike):
-                raise TypeError(f"GradientTape.gradient: the target must be a tensor, received {target!r:.60}")
+                raise TypeError(
+                    f"GradientTape.gradient: the target must be a tensor or tensors, received {target!r:.60}"
+                    f"{at_user_location()}"
+                )
             tensor = target if isinstance(target, Tensor) else target._plain()
-            if not passes_gradient(tensor):
+            if tensor is not target:
+                self.read_variable(target, tensor)  # a variable that no op has read is its own derivative
+            if not passes_gradient(tensor) or (
+                seed is None and output_gradients is not None and len(given) > 1
+            ):
                 continue
-            seed = create.ones_like(tensor) if seed is None else convert_to_tensor(seed, dtype_hint=tensor.dtype)
+            seed = (
+                create.ones_like(tensor) if seed is None else convert_to_tensor(seed, dtype_hint=tensor.dtype)
+            )
             before = seeds.get(id(tensor))
             seeds[id(tensor)] = seed if before is None else before + seed
         return seeds
@@ -248,7 +257,9 @@ class GradientTape:
         for source, stacked in zip(flat, rows, strict=True):
             shape = (*tensor.shape, *source.shape)
             if stacked is None:
-                result.append(create.zeros(shape, source.dtype) if unconnected is UnconnectedGradients.ZERO else None)
+                result.append(
+                    create.zeros(shape, source.dtype) if unconnected is UnconnectedGradients.ZERO else None
+                )
             else:
                 result.append(shapes.reshape(stacked, shape=shape))
         return nest.pack_sequence_as(sources, result)
@@ -266,9 +277,12 @@ class GradientTape:
             stacked = iter(xla("jacobian").vmap(one)(seeds))
             return [Tensor(next(stacked)) if there else None for there in connected]
         each = [
-            self._differentiate({id(target): Tensor(seed.reshape(tuple(target.shape)))}, sources) for seed in seeds
+            self._differentiate({id(target): Tensor(seed.reshape(tuple(target.shape)))}, sources)
+            for seed in seeds
         ]
-        return [None if not rows or rows[0] is None else array.stack(*rows) for rows in zip(*each, strict=True)]
+        return [
+            None if not rows or rows[0] is None else array.stack(*rows) for rows in zip(*each, strict=True)
+        ]
 
     def batch_jacobian(
         self,

@@ -15,7 +15,7 @@ from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
-from dovetail.tensor.variable import Variable
+from dovetail.tensor.variable import ReadTensor, Variable
 
 
 class Call:
@@ -42,7 +42,7 @@ class Call:
                 if isinstance(leaf, Variable):
                     parts.append(("variable", id(leaf)))
                     continue
-                leaf = leaves[i] = convert_to_tensor(leaf)
+                leaf = leaves[i] = leaf() if isinstance(leaf, ReadTensor) else _plain(convert_to_tensor(leaf))
                 kind = type(leaf)
             if kind is Tensor:
                 tensors.append(leaf)
@@ -56,12 +56,19 @@ class Call:
     def rebuild(self, tensors: list) -> tuple[tuple, dict]:
         """Returns `(args, kwargs)` with other tensors in the places of the tensors."""
         given = iter(tensors)
-        return nest.unflatten(self.spec, [next(given) if type(leaf) is Tensor else leaf for leaf in self.leaves])
+        return nest.unflatten(
+            self.spec, [next(given) if type(leaf) is Tensor else leaf for leaf in self.leaves]
+        )
 
     def family(self) -> tuple:
         """Returns the key without sizes: calls of one family differ only in the sizes of their tensors."""
         parts = self.key[1:]
         return (self.spec, *((len(p[0]), p[1]) if isinstance(p[0], tuple) else p for p in parts))
+
+
+def _plain(tensor: Any) -> Any:
+    """Returns a Tensor of the base class for one of a subclass."""
+    return Tensor(tensor._value) if isinstance(tensor, Tensor) and type(tensor) is not Tensor else tensor
 
 
 def static_key(value: Any) -> Any:
@@ -108,7 +115,9 @@ def argument_names(python_function: Callable, spec: Any) -> list[str]:
     return result
 
 
-def check_signature(signature: tuple, args: tuple, kwargs: dict, python_function: Callable) -> tuple[tuple, dict]:
+def check_signature(
+    signature: tuple, args: tuple, kwargs: dict, python_function: Callable
+) -> tuple[tuple, dict]:
     """Converts the arguments to what `input_signature` asks for.
 
     Raises:
@@ -123,13 +132,17 @@ def check_signature(signature: tuple, args: tuple, kwargs: dict, python_function
             f"{name}: input_signature describes {len(signature)} arguments, {len(args) + len(kwargs)} were given"
             f"{at_user_location()}"
         )
-    converted = [_fit(spec, value, name, i) for i, (spec, value) in enumerate(zip(signature, args, strict=True))]
+    converted = [
+        _fit(spec, value, name, i) for i, (spec, value) in enumerate(zip(signature, args, strict=True))
+    ]
     return tuple(converted), {}
 
 
 def _fit(spec: Any, value: Any, name: str, position: int) -> Any:
     if nest.is_nested(spec):
-        leaves = [_fit(s, v, name, position) for s, v in zip(nest.flatten(spec), nest.flatten(value), strict=True)]
+        leaves = [
+            _fit(s, v, name, position) for s, v in zip(nest.flatten(spec), nest.flatten(value), strict=True)
+        ]
         return nest.pack_sequence_as(spec, leaves)
     if not isinstance(spec, TensorSpec):
         return value

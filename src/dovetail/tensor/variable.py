@@ -90,7 +90,10 @@ class ReadTensor(Tensor):
     __slots__ = ()
 
     def __call__(self) -> Tensor:
-        return Tensor(self._value)
+        plain = Tensor(self._value)
+        for tape in state.tapes:
+            tape.alias(self, plain)
+        return plain
 
 
 class Variable(TensorLike):
