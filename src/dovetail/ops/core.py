@@ -33,6 +33,7 @@ from dovetail.tensor.tensor import Tensor, TensorLike
 
 _ndarray = np.ndarray
 _OURS = (OpError, DataDependentShapeError, OperatorNotAllowedInGraphError, EngineUnavailableError)
+_SHAPE_LIMIT = 64
 OPS: dict[str, Op] = {}
 
 
@@ -202,12 +203,17 @@ def _vjp_body(bound: Bound, needed: tuple[int, ...], num_inputs: int) -> Callabl
 
         outputs, pullback = xp.vjp(forward, *(inputs[position] for position in needed))
         padded = tuple(
-            xp.zero_cotangent(out) if out.dtype not in dtypes.DIFFERENTIABLE else cotangent
+            xp.zero_cotangent(out) if out.dtype not in dtypes.DIFFERENTIABLE else _conjugate(xp, cotangent)
             for out, cotangent in zip(outputs, cotangents, strict=True)
         )
-        return tuple(pullback(padded))
+        return tuple(_conjugate(xp, g) for g in pullback(padded))
 
     return gradient
+
+
+def _conjugate(xp: Any, cotangent: Any) -> Any:
+    """Translates between TensorFlow's gradients of complex numbers and JAX's, which are each other's conjugates."""
+    return xp.conj(cotangent) if cotangent.dtype.kind == "c" else cotangent
 
 
 def _parameters(body: Callable) -> tuple[tuple, int, bool, dict]:
@@ -361,7 +367,8 @@ def execute(bound: Bound, args: tuple) -> Any:
         if traced:
             out = _run_traced(bound, values)
         elif op.engine == "host" or (
-            op.engine == "both" and ((on_host and size <= settings.active_limit) or state.host_only)
+            op.engine == "both"
+            and ((on_host and (size <= settings.active_limit or _may_be_a_shape(size))) or state.host_only)
         ):
             out = bound.host(*[v if type(v) is _ndarray or v is None else np.asarray(v) for v in values])
         else:
@@ -377,6 +384,12 @@ def execute(bound: Bound, args: tuple) -> Any:
         for tape in state.tapes:
             tape.record(bound, args, record)
     return result
+
+
+def _may_be_a_shape(size: int) -> bool:
+    """Inside a trace, small known values stay known, even where XLA is to run everything: they may size tensors."""
+    engine = loaded_xla()
+    return size <= _SHAPE_LIMIT and engine is not None and engine.in_trace()
 
 
 def _wrap(value: Any) -> Tensor:
