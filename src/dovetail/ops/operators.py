@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from dovetail.ops import arithmetic, linalg, logic
 from dovetail.ops import math as math_ops
 from dovetail.ops.families import fast_binary, fast_unary
 from dovetail.tensor.convert import convert_to_tensor
-from dovetail.tensor.tensor import TensorLike
+from dovetail.tensor.tensor import Tensor, TensorLike
 
 
 def _swapped(function: Callable) -> Callable:
+    """The reflected method.  Numbers become tensors here, so that the call can take the short way."""
+
     def reflected(self: Any, other: Any) -> Any:
+        kind = type(other)
+        if (kind is float or kind is int) and type(self) is Tensor:
+            dtype = self._value.dtype
+            if dtype.kind == "f" or (kind is int and dtype.kind == "i"):
+                other = Tensor(np.array(other, dtype))
         return function(other, self)
 
     return reflected
