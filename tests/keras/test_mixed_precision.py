@@ -7,7 +7,7 @@ import pytest
 
 from dovetail import GradientTape, Variable, cast, function
 from dovetail.base.settings import settings
-from dovetail.keras import config, mixed_precision, optimizers
+from dovetail.keras import config, dtype_policies, mixed_precision, optimizers
 from dovetail.keras.mixed_precision import experimental
 from dovetail.tensor import Tensor
 
@@ -85,6 +85,12 @@ def test_what_get_takes():
         mixed_precision.Policy(16)
     with pytest.raises(ValueError, match="expected a dtype"):
         mixed_precision.get(3)
+
+
+def test_policies_in_configs():
+    policy = dtype_policies.DTypePolicy("mixed_bfloat16")
+    config_of_it = dtype_policies.serialize(policy)
+    assert config_of_it["class_name"] == "DTypePolicy" and dtype_policies.deserialize(config_of_it) == policy
 
 
 def test_settings():

@@ -10,18 +10,16 @@ import sys
 import numpy as np
 import pytest
 
-from dovetail import GradientTape, Variable, cast, function, sqrt, square
+from dovetail import GradientTape, Variable, cast, function
 from dovetail.base.settings import settings
 from dovetail.keras import optimizers
 from dovetail.keras.optimizers import experimental, legacy, schedules
 from dovetail.tensor import Tensor
+from tests.keras.optimizer_cases import SHAPES, close, gradients, make, train, values, variables
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 SOURCE = pathlib.Path(__file__).parents[2] / "src"
-SHAPES = {"kernel": (4, 3), "bias": (3,), "filters": (2, 2, 3, 2), "scale": ()}
-STEPS = 5
-
 # Class name, arguments.  Every class has a row; further rows are for arguments that change the rule.
 CASES = [
     ("SGD", {}),
@@ -63,35 +61,6 @@ CASES = [
     ("SGD", {"learning_rate": 0.1, "loss_scale_factor": 8.0}),
 ]
 IDS = [f"{kind}-{'-'.join(arguments)}" for kind, arguments in CASES]
-
-
-def values(seed=0):
-    rng = np.random.default_rng(seed)
-    return [np.asarray(rng.normal(size=shape), np.float32) for shape in SHAPES.values()]
-
-
-def gradients():
-    return [values(seed) for seed in range(1, STEPS + 1)]
-
-
-def variables():
-    return [Variable(value, name=name) for value, name in zip(values(), SHAPES)]
-
-
-def make(kind, arguments):
-    return getattr(optimizers, kind)(**arguments)
-
-
-def train(optimizer, own, steps=None):
-    for step in gradients() if steps is None else steps:
-        optimizer.apply_gradients(zip([Tensor(g) for g in step], own))
-    return [np.asarray(v) for v in own]
-
-
-def close(actual, expected, tolerance=1e-5):
-    assert len(actual) == len(expected)
-    for a, e in zip(actual, expected):
-        np.testing.assert_allclose(a, e, rtol=tolerance, atol=1e-6)
 
 
 @pytest.fixture
@@ -468,135 +437,6 @@ def test_a_step_leaves_no_trace_on_an_outer_tape():
     assert float(tape.gradient(after, weight)) == 3
 
 
-# ---- rules that users write
-
-
-def test_a_rule_in_the_style_of_keras_3():
-    class Momentum(optimizers.Optimizer):
-        def build(self, variables):
-            if self.built:
-                return
-            super().build(variables)
-            self.momentums = [self.add_variable_from_reference(v, name="momentum") for v in variables]
-
-        def update_step(self, gradient, variable, learning_rate):
-            momentum = self.momentums[self._get_variable_index(variable)]
-            self.assign(momentum, 0.9 * momentum - learning_rate * gradient)
-            self.assign_add(variable, momentum)
-
-    check_against_sgd(lambda: Momentum(learning_rate=0.1))
-
-
-def test_a_rule_in_the_style_of_tf_keras():
-    class Momentum(optimizers.Optimizer):
-        def __init__(self, learning_rate=0.1, name="Momentum", **kwargs):
-            super().__init__(name=name, **kwargs)
-            self._learning_rate = self._build_learning_rate(learning_rate)
-
-        def build(self, var_list):
-            super().build(var_list)
-            if getattr(self, "_built", False):
-                return
-            self._built = True
-            self.momentums = [
-                self.add_variable_from_reference(model_variable=v, variable_name="m") for v in var_list
-            ]
-
-        def update_step(self, gradient, variable):
-            rate = cast(self.learning_rate, variable.dtype)
-            momentum = self.momentums[self._index_dict[self._var_key(variable)]]
-            momentum.assign(0.9 * momentum - rate * gradient)
-            variable.assign_add(momentum)
-
-    check_against_sgd(Momentum)
-
-
-def test_a_rule_in_the_legacy_style():
-    class Momentum(optimizers.Optimizer):
-        _HAS_AGGREGATE_GRAD = True
-
-        def __init__(self, learning_rate=0.1, momentum=0.9, name="Momentum", **kwargs):
-            super().__init__(name, **kwargs)
-            self._set_hyper("learning_rate", kwargs.get("lr", learning_rate))
-            self._set_hyper("decay", self._initial_decay)
-            self._set_hyper("momentum", momentum)
-
-        def _create_slots(self, var_list):
-            for var in var_list:
-                self.add_slot(var, "m")
-
-        def _resource_apply_dense(self, grad, var, apply_state=None):
-            device, dtype = var.device, var.dtype.base_dtype
-            coefficients = (apply_state or {}).get((device, dtype)) or self._fallback_apply_state(
-                device, dtype
-            )
-            m = self.get_slot(var, "m")
-            m.assign(self._get_hyper("momentum", dtype) * m - coefficients["lr_t"] * grad)
-            return var.assign_add(m)
-
-        def get_config(self):
-            return super().get_config() | {"momentum": self._serialize_hyperparameter("momentum")}
-
-    check_against_sgd(Momentum)
-    assert Momentum().get_config()["momentum"] == 0.9
-    assert Momentum(name="Mine").name == "Mine"
-
-
-def check_against_sgd(make_optimizer):
-    expected = train(optimizers.SGD(0.1, momentum=0.9), variables())
-    own, optimizer = variables(), make_optimizer()
-    close(train(optimizer, own), expected)
-    assert int(optimizer.iterations) == STEPS
-    own, optimizer = variables(), make_optimizer()
-
-    @function
-    def step(*arrays):
-        optimizer.apply_gradients(zip(arrays, own))
-
-    for arrays in gradients():
-        step(*[Tensor(a) for a in arrays])
-    close([v.numpy() for v in own], expected)
-
-
-def test_a_built_in_rule_can_be_wrapped():
-    class Logged(optimizers.Adam):
-        seen = ()
-
-        def update_step(self, gradient, variable, learning_rate):
-            self.seen += (variable.name,)
-            super().update_step(gradient * 2.0, variable, learning_rate)
-
-    own, optimizer = variables(), Logged(0.1)
-    doubled = [[2 * g for g in step] for step in gradients()]
-    close(train(optimizer, own), train(optimizers.Adam(0.1), variables(), doubled))
-    assert optimizer.seen[:2] == ("kernel:0", "bias:0")
-
-
-def test_a_pure_rule_is_two_methods():
-    class Signs(optimizers.Optimizer):
-        def slot_groups(self):
-            return (("count",),)
-
-        def update(self, xp, gradient, value, slots, hyper):
-            return value - hyper.rate * xp.sign(gradient), (slots[0] + 1,)
-
-    weight, optimizer = Variable([1.0, 2.0]), Signs(0.5)
-    optimizer.apply_gradients([(Tensor(np.array([3, -3], np.float32)), weight)])
-    assert weight.numpy().tolist() == [0.5, 2.5]
-    with pytest.raises(NotImplementedError, match="has no rule"):
-        optimizers.Optimizer(0.1).apply_gradients([(Tensor(np.ones(2, np.float32)), weight)])
-
-
-def test_a_rule_with_accumulation_and_averages():
-    class Plain(optimizers.Optimizer):
-        def update_step(self, gradient, variable, learning_rate):
-            variable.assign_sub(sqrt(square(learning_rate)) * gradient)
-
-    arguments = {"learning_rate": 0.1, "gradient_accumulation_steps": 2, "use_ema": True, "clipnorm": 1.0}
-    arguments["weight_decay"] = 0.1
-    close(train(Plain(**arguments), variables()), train(optimizers.SGD(**arguments), variables()))
-
-
 # ---- errors
 
 
@@ -669,6 +509,7 @@ import numpy as np
 from dovetail import Variable
 from dovetail.keras import mixed_precision, optimizers
 from dovetail.tensor import Tensor
+from tests.keras.optimizer_cases import SHAPES, STEPS, close, gradients, make, train, values, variables
 for optimizer in (optimizers.Adam(optimizers.schedules.CosineDecay(0.1, 10)), optimizers.SGD(0.1, momentum=0.9)):
     for size in (3, 10000):
         weight = Variable(np.ones(size, np.float32))

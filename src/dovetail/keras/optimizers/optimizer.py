@@ -237,7 +237,9 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks):
         state = [v._plain()._value for v in plan.state]
         checks.shapes(gradients, values, plan)
         rate = self._rate_array()
-        if any(map(is_tracer, gradients)) or any(map(is_tracer, values)) or any(map(is_tracer, state)):
+        # Only inside a scope can a variable hold a traced value.
+        arrays = gradients if thread_state.scope is None else [*gradients, *values, *state]
+        if any(map(is_tracer, arrays)):
             values, state = self._pure_step(plan, xla(), gradients, values, state, rate)
         elif self._runs_op_by_op():
             values, state = self._on_host(plan, gradients, values, state, rate)
