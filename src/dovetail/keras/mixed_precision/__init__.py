@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dovetail.keras.mixed_precision import experimental
 from dovetail.keras.mixed_precision.policy import (
     DTypePolicy,
     Policy,
@@ -18,6 +19,7 @@ __all__ = [
     "LossScaleOptimizer",
     "Policy",
     "dtype_policy",
+    "experimental",
     "get",
     "global_policy",
     "set_dtype_policy",

@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 from dovetail.base.errors import at_user_location
-from dovetail.keras.optimizers import schedules
+from dovetail.keras.optimizers import experimental, legacy, schedules
 from dovetail.keras.optimizers.adafactor import Adafactor
 from dovetail.keras.optimizers.adagrad import Adadelta, Adagrad, Ftrl
 from dovetail.keras.optimizers.adam import Adam, Adamax, AdamW, Lamb, Nadam
@@ -123,7 +123,9 @@ __all__ = [
     "Optimizer",
     "RMSprop",
     "deserialize",
+    "experimental",
     "get",
+    "legacy",
     "schedules",
     "serialize",
 ]
