@@ -311,7 +311,10 @@ def _namespace(module: str | None) -> str | None:
 
 def unknown(name: Any, label: str, candidates: Any, module: Any = None) -> ValueError:
     """Returns the error for a name that no table has, with the nearest name that one has."""
-    near = suggest(str(name), [*candidates, *custom_object_names()])
+    known = [*candidates, *custom_object_names()]
+    # Of "huber" and "Huber" the one in the manner of the name is meant; `suggest` takes the last.
+    known.sort(key=lambda item: str(item)[:1].isupper() == str(name)[:1].isupper())
+    near = suggest(str(name), known)
     origin = f" (of the module {module!r})" if module and module not in ("builtins", name) else ""
     last = str(name).split(">")[-1]
     return ValueError(
