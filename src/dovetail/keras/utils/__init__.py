@@ -30,6 +30,7 @@ from dovetail.keras.utils.sequences import pad_sequences
 _LATE = {
     "pack_x_y_sample_weight": "training.steps",
     "unpack_x_y_sample_weight": "training.steps",
+    "plot_model": "utils.plotting",
     "split_dataset": "utils.splitting",
 }
 
