@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from dovetail.base.errors import at_user_location
@@ -27,7 +27,7 @@ class _Scopes(threading.local):
 _scopes = _Scopes()
 
 
-def own(namespace: str, objects: dict[str, Any] | Iterable[Any]) -> dict[str, Any]:
+def own(namespace: str, objects: dict[str, Any] | list[Any]) -> dict[str, Any]:
     """Enters Dovetail's own classes and functions, so that configs may name them.
 
     Args:
@@ -38,7 +38,9 @@ def own(namespace: str, objects: dict[str, Any] | Iterable[Any]) -> dict[str, An
         All names of the namespace so far.
     """
     table = _own.setdefault(namespace, {})
-    named = objects if isinstance(objects, dict) else {item.__name__: item for item in objects}
+    named: dict[str, Any] = (
+        objects if isinstance(objects, dict) else {item.__name__: item for item in objects}
+    )
     for name, item in named.items():
         table[name] = item
         if item not in _own_names or name == item.__name__:

@@ -151,7 +151,7 @@ class AUC(ConfusionMetric):
         return cls(**{**config, "label_weights": weights})
 
 
-_HEIGHTS = {
+_HEIGHTS: dict[str, Any] = {
     "interpolation": lambda left, right: (left + right) / 2.0,
     "minoring": arithmetic.minimum,
     "majoring": arithmetic.maximum,

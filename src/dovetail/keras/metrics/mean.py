@@ -96,12 +96,14 @@ class MeanMetricWrapper(Mean):
 
     def __init__(self, fn: Callable, name: str | None = None, dtype: Any = None, **kwargs: Any) -> None:
         super().__init__(
-            name=name or getattr(fn, "__name__", None) or getattr(fn, "name", "mean"), dtype=dtype
+            name=name or str(getattr(fn, "__name__", None) or getattr(fn, "name", "mean")), dtype=dtype
         )
         self._fn = fn
         self._fn_kwargs = kwargs
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(  # type: ignore[override]
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None
+    ) -> None:
         values = self._fn(y_true, y_pred, **self._fn_kwargs)
         weight = masked_weight(sample_weight, get_mask(y_pred), self._dtype, "sum")
         super().update_state(values, sample_weight=weight)

@@ -85,7 +85,7 @@ class Metric:
         kind = dt.as_dtype(self._dtype if dtype is None else dtype)
         shape = tuple(shape) if isinstance(shape, list | tuple) else shape
         name = name or f"variable_{len(self._own_variables)}"
-        variable = Variable(lambda: make(shape, dtype=kind), trainable=False, name=name, dtype=kind)
+        variable: Any = Variable(lambda: make(shape, dtype=kind), trainable=False, name=name, dtype=kind)
         variable.path = f"{self.name}/{name}"
         self._track(variable)
         return variable

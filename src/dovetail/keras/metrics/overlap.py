@@ -68,7 +68,7 @@ class IoU(Metric):
         )
 
     def result(self) -> Any:
-        table = self.total_cm.read_value()._astype(_FLOAT)
+        table = arithmetic.cast(self.total_cm.read_value(), dtype=_FLOAT)
         right = table * _diagonal(self.num_classes)
         overlap = reduction.reduce_sum(right, axis=0)
         union = reduction.reduce_sum(table, axis=0) + reduction.reduce_sum(table, axis=1) - overlap

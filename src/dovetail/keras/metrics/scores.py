@@ -80,7 +80,8 @@ class FBetaScore(Metric):
     def result(self) -> Any:
         if not self._own_variables:
             return converted(0.0, self._dtype)
-        right, invented, missed, occurring = (variable.read_value() for variable in self._own_variables)
+        held: list[Any] = [variable.read_value() for variable in self._own_variables]
+        right, invented, missed, occurring = held
         epsilon, weight = settings.epsilon, self.beta**2
         precision, recall = right / (right + invented + epsilon), right / (right + missed + epsilon)
         score = (1 + weight) * (precision * recall / (weight * precision + recall + epsilon))
@@ -119,6 +120,11 @@ class R2Score(Metric):
         num_regressors: number of independent variables, for the adjusted score; 0: the plain one.
     """
 
+    squared_sum: Any
+    sum: Any
+    total_mse: Any
+    count: Any
+
     def __init__(
         self,
         class_aggregation: str | None = "uniform_average",
@@ -137,7 +143,7 @@ class R2Score(Metric):
             raise ValueError(f"{name}: num_regressors must not be negative, received {num_regressors}")
         self.class_aggregation, self.num_regressors = class_aggregation, num_regressors
         self.num_samples = self.add_variable(name="num_samples")
-        self.squared_sum: Any = None
+        self.squared_sum = None
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         y_true, y_pred = same_rank(converted(y_true, self._dtype), converted(y_pred, self._dtype))
@@ -173,7 +179,7 @@ class R2Score(Metric):
             scores = reduction.reduce_sum(deviation * scores) / reduction.reduce_sum(deviation)
         if not self.num_regressors:
             return scores
-        samples = self.num_samples.read_value()
+        samples: Any = self.num_samples.read_value()
         freedom = samples - float(self.num_regressors) - 1.0
         adjusted = 1.0 - (1.0 - scores) * (samples - 1.0) / freedom
         return indexing.where(freedom > 0.0, adjusted, scores)
