@@ -22,6 +22,7 @@ def repeat_each(x: Any, repeats: Any, axis: int, total: int | None) -> Any:
 
 
 def add_rows(rows: Any, ids: Any, num: int) -> Any:
+    ids = jnp.clip(ids, 0, max(num - 1, 0))  # where `take` has read
     return jnp.zeros((num, *rows.shape[ids.ndim :]), rows.dtype).at[ids].add(rows, mode="drop")
 
 

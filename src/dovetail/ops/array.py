@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dovetail.base.errors import at_user_location
+from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.ops import rules
 from dovetail.ops.attrs import Axis, is_symbolic, static
 from dovetail.ops.families import op
@@ -108,7 +108,7 @@ concat_.gradient(_concat_gradient)
 def _concat(values: Any, axis: Any, promote: bool = False) -> Any:
     values = list(values) if isinstance(values, list | tuple) else [values]
     if not values:
-        raise ValueError(f"tf.concat: pass at least one tensor{at_user_location()}")
+        raise InvalidArgumentError(f"tf.concat: pass at least one tensor{at_user_location()}")
     return concat_.call(tuple(values), {"axis": axis}, promote)
 
 

@@ -41,6 +41,8 @@ def integer(value: Any) -> int | None:
     value = static(value)
     if isinstance(value, list):
         value = value[0] if len(value) == 1 else value
+    if isinstance(value, float | np.floating):
+        raise TypeError(f"expected an integer, received {value!r}")
     return int(value)
 
 

@@ -274,7 +274,7 @@ def as_tensors(op: Op, args: tuple, promote: bool = False) -> tuple:
             continue
         wanted = hint if position < group else None
         result[position] = _converted(op, arg, wanted, promote)
-        if wanted is None and position < group and not isinstance(arg, int | float | bool):
+        if wanted is None and position < group and not isinstance(arg, int):
             hint = result[position].dtype
     return _checked(op, tuple(result), promote)
 

@@ -183,6 +183,8 @@ def range_(xp: Any, *, start: Number, limit: Number, delta: Number, dtype: DType
     """Returns `start, start + delta, ...` up to but without `limit`."""
     if not delta:
         raise ValueError("delta must not be 0")
+    if (limit - start) * delta < 0:
+        raise ValueError(f"from {start} to {limit} there is no way in steps of {delta}")
     count = _count(start, limit, delta)
     wide = np.int64 if dtype.kind in "iu" else np.float64
     return (xp.arange(count, dtype=wide) * np.array(delta, wide) + np.array(start, wide)).astype(dtype)
@@ -351,6 +353,8 @@ def one_hot_(
     xp: Any, indices: Any, *, depth: int, on: Number = 1, off: Number = 0, axis: int = -1, dtype: DTypeLike
 ) -> Any:
     """Returns `on` where a position along the new axis equals the index, `off` elsewhere."""
+    if indices.dtype.kind not in "iu":
+        raise TypeError(f"indices must be integers, received {indices.dtype}")
     axis = rules.normalized_axis(axis, indices.ndim + 1)
     places = xp.arange(depth, dtype=indices.dtype).reshape((depth,) + (1,) * (indices.ndim - axis))
     hit = xp.expand_dims(indices, axis) == places
@@ -391,6 +395,8 @@ def one_hot_numpy(x: Any, num_classes: Any, axis: int = -1, dtype: Any = None, s
     """Returns vectors of length `num_classes` with 1 at the index."""
     if sparse:
         raise ValueError("keras.ops.one_hot: sparse=True is not supported")
+    x = as_tensor(x)
+    x = x if x.dtype.is_integer else cast(x, dtype="int64")
     return one_hot(x, num_classes, axis=axis, dtype=_floatx(dtype))
 
 

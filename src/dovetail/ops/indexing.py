@@ -446,4 +446,9 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
         return where_true(condition)
     if x is None or y is None:
         raise ValueError(f"tf.where: pass both x and y, or none of them{at_user_location()}")
+    if type(x) in _NUMBERS and type(y) in _NUMBERS and float in (type(x), type(y)):
+        x, y = float(x), float(y)
     return where_(x, y, condition)
+
+
+_NUMBERS = frozenset((int, float))

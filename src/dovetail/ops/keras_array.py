@@ -189,7 +189,7 @@ def multi_hot(
     return reduce_max(hot, axis=(rank if place < rank else rank - 1) if rank > 1 else 0)
 
 
-@export("ops.is_tensor K.is_tensor")
+@export("ops.is_tensor")
 def is_tensor_of(x: Any) -> bool:
     """True for a tensor, a variable or a symbolic tensor."""
     return is_tensor(x)
