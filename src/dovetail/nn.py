@@ -1,7 +1,8 @@
 """`tf.nn`: a view on the op table."""
 
-from dovetail.ops.table import NAMESPACES
+from dovetail.ops import table as _table  # noqa: F401 - registers every family
+from dovetail.ops.views import contents as _contents
 
-__all__ = sorted(NAMESPACES.get("tf.nn", {}))  # noqa: PLE0605
+__all__ = sorted(_contents("tf.nn"))  # noqa: PLE0605
 
-globals().update(NAMESPACES.get("tf.nn", {}))
+globals().update(_contents("tf.nn"))

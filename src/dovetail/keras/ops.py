@@ -1,7 +1,8 @@
 """`keras.ops`: a view on the op table that promotes dtypes."""
 
-from dovetail.ops.table import NAMESPACES
+from dovetail.ops import table as _table  # noqa: F401 - registers every family
+from dovetail.ops.views import contents as _contents
 
-__all__ = sorted(NAMESPACES["keras.ops"])  # noqa: PLE0605
+__all__ = sorted(_contents("keras.ops"))  # noqa: PLE0605
 
-globals().update(NAMESPACES["keras.ops"])
+globals().update(_contents("keras.ops"))

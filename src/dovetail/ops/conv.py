@@ -242,7 +242,7 @@ def _known_sizes(x: tuple, kernel: tuple, attributes: dict) -> tuple:
     channels = x[1] if first else x[-1]
     if None not in (channels, kernel[-1]) and channels != kernel[-1]:
         raise ValueError(
-            f"the input has {channels} channels, and the kernel of shape {kernel} (*spatial, out, in) wants {kernel[-1]}"
+            f"the input has {channels} channels, the kernel of shape {kernel} (*spatial, out, in) wants {kernel[-1]}"
         )
     given = attributes["output_shape"]
     if given is not None:

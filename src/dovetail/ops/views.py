@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from dovetail.base.errors import at_user_location, suggest
@@ -40,6 +41,16 @@ def publish(name: str, value: Any) -> None:
     if last in table:
         raise ValueError(f"{namespace}.{last} is stated twice")
     table[last] = value
+
+
+def contents(namespace: str) -> dict[str, Any]:
+    """Returns what a namespace holds, the namespaces inside it included ("experimental" of `tf.random`)."""
+    result = dict(NAMESPACES.get(namespace, {}))
+    for inner in NAMESPACES:
+        parent, _, last = inner.rpartition(".")
+        if parent == namespace:
+            result[last] = SimpleNamespace(**contents(inner))
+    return result
 
 
 def export(names: str) -> Callable[[Any], Any]:
