@@ -1,4 +1,4 @@
-"""tf.TensorArray: eager, traced, inside compiled loops, under a tape; and the functions that map over the first axis."""
+"""tf.TensorArray: eager, traced, in compiled loops, under a tape; and the functions that map over the first axis."""
 
 import numpy as np
 import pytest

@@ -183,7 +183,8 @@ def range_(xp: Any, *, start: Number, limit: Number, delta: Number, dtype: DType
     """Returns `start, start + delta, ...` up to but without `limit`."""
     if not delta:
         raise ValueError("delta must not be 0")
-    if (limit - start) * delta < 0:
+    distance: Any = (limit - start) * delta
+    if distance < 0:
         raise ValueError(f"from {start} to {limit} there is no way in steps of {delta}")
     count = _count(start, limit, delta)
     wide = np.int64 if dtype.kind in "iu" else np.float64

@@ -111,14 +111,14 @@ def _static_attribute(value: Any) -> Any:
 
 def _as_sizes(partial: np.ndarray) -> Any:
     if partial.ndim == 0:
-        item = partial.item()
+        item: Any = partial.item()
         return -1 if item is _UNKNOWN else int(item)
     return tuple(_as_sizes(np.asarray(row, object)) for row in partial)
 
 
 def shape_partial(shape: tuple) -> np.ndarray:
     """Returns a shape as known elements, unknown sizes marked."""
-    result = np.empty(len(shape), object)
+    result: Any = np.empty(len(shape), object)
     result[:] = [_UNKNOWN if size is None else size for size in shape]
     return result
 
