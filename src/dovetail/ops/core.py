@@ -56,6 +56,8 @@ class Op:
         several: the body returns a list of outputs, even when it holds just one.
         size: `f(**attributes) -> elements to count besides the inputs'` when the engine is picked; for ops that make
             large tensors of small ones, and (negative) for ops that XLA would compile anew for every input shape.
+        work: `f(*arrays, **attributes) -> elements to count instead of the inputs'`, for ops whose cost is not their inputs'
+            size (matrix products).
         public: the public function, for graphs and error messages.
     """
 
@@ -72,11 +74,12 @@ class Op:
         engine: str = "both",
         several: bool = False,
         size: Callable | None = None,
+        work: Callable | None = None,
     ) -> None:
         self.name, self.body, self.__doc__ = name, body, body.__doc__
         self.same_dtype, self.differentiable, self.gradients = same_dtype, differentiable, gradients
         self.shape, self.dtype, self.engine = shape, dtype, engine
-        self.several, self.size = several, size
+        self.several, self.size, self.work = several, size, work
         self.public: Any = None
         self.tensors, self.optional, self.variadic, self.attributes = _parameters(body)
         self._bound: dict[tuple, Bound] = {}
@@ -363,6 +366,8 @@ def execute(bound: Bound, args: tuple) -> Any:
             size += value.size
             on_host = on_host and loaded_xla().lives_on_host(value)
     op = bound.op
+    if op.work is not None and not traced and on_host:
+        size = op.work(*values, **bound.attributes)
     try:
         if traced:
             out = _run_traced(bound, values)

@@ -16,7 +16,7 @@ from dovetail.ops.families import op, reshape_to, unbroadcast
 from dovetail.ops.promotion import result_dtype
 from dovetail.ops.reduction import reduce_sum
 from dovetail.ops.views import export
-from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.convert import convert_to_tensor, is_tensor
 from dovetail.tensor.tensor import TensorLike
 
 # ---- matrix products ---------------------------------------------------------------------------------------------
@@ -30,7 +30,15 @@ def _matmul_shape(a: tuple, b: tuple, transpose_a: bool, transpose_b: bool) -> t
     return rules.matmul(_flipped(a, transpose_a), _flipped(b, transpose_b))
 
 
-@op("", shape=_matmul_shape)
+_PRODUCTS_PER_ELEMENT = 32  # multiply-adds that cost as much as one element of an elementwise op
+
+
+def _matmul_work(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> int:
+    rows = a.size // max(a.shape[-2 if transpose_a else -1], 1) if a.ndim else 0
+    return rows * b.size // (_PRODUCTS_PER_ELEMENT * (b.size // (b.shape[-1] * b.shape[-2]) if b.ndim > 2 and b.size else 1))
+
+
+@op("", shape=_matmul_shape, work=_matmul_work)
 def matmul(xp: Any, a: Any, b: Any, *, transpose_a: bool = False, transpose_b: bool = False) -> Any:
     """Returns the matrix product `a @ b` over the last two axes; the axes before them broadcast.
 
@@ -283,7 +291,7 @@ def ops_einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
 
 def _tensors(*values: Any) -> list:
     """Converts; plain values take the dtype of the first tensor among them."""
-    hint = next((v.dtype for v in values if isinstance(v, TensorLike)), None)
+    hint = next((v.dtype for v in values if is_tensor(v)), None)
     return [v if isinstance(v, TensorLike) else convert_to_tensor(v, dtype_hint=hint) for v in values]
 
 
