@@ -55,6 +55,7 @@ LATE_IMPORTS = {
     ("dovetail.engine", "dovetail.engine.loops"): "it loads JAX",
     ("dovetail.engine", "dovetail.engine.profiling"): "it loads JAX",
     ("dovetail.engine.host", "scipy.special"): "it costs 0.2 s, and few programs need it",
+    ("dovetail.engine.host", "scipy.linalg"): "only matrix exponentials need it",
     ("dovetail.compat.finder", "dovetail.compat.distributions"): "importlib.metadata costs 15 ms; few programs need it",
 }
 

@@ -398,6 +398,8 @@ SEGMENTS = [
     Case("math.top_k", lambda rng: (*normal((3, 5))(rng), 2), grad=(0,)),
     Case("nn.top_k", of(f32(1, 3, 3, 2), 3), id="ties"),
     Case("ops.top_k", lambda rng: (*normal((3, 5))(rng), 2)),
+    Case("histogram_fixed_width", of(f32(-1, 0, 1.5, 2, 5, 15), f32(0, 5)), {"nbins": 5}),
+    Case("histogram_fixed_width_bins", of(f32([[-1, 0, 1.5], [2, 5, 15]]), f32(0, 5)), {"nbins": 5}),
     Case("math.in_top_k", lambda rng: (i32(1, 0, 2), f32([[0.1, 0.9, 0], [0.5, 0.5, 0], [1, 2, NAN]]), 1)),
     Case("K.in_top_k", lambda rng: (f32([[0.1, 0.9], [0.5, 0.2]]), i32(1, 1), 1)),
 ]
@@ -542,6 +544,7 @@ KERAS = [
 ]
 
 SPECIAL = [
+    Case("math.polyval", lambda rng: ([f32(1), f32(-2), f32(3)], *normal((3,))(rng)), grad=(1,)),
     Case(
         "math.lgamma",
         of(f32(-0.5, 0.5, 1, 2, 30)),

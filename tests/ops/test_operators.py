@@ -109,7 +109,6 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("call, message", REFUSED, ids=[message for _, message in REFUSED])
-@pytest.mark.filterwarnings(r"ignore::RuntimeWarning:dovetail(\.|$)")
 def test_refused(call, message):
     """The error names the op, what it was given, and this file."""
     with engine("host"), pytest.raises((ValueError, TypeError), match=f"(?s){message}"):

@@ -21,8 +21,6 @@ from dovetail.ops import core
 from dovetail.tensor.tensor import Tensor
 from tests.ops.case import Case, arrays, as_numpy, engine, flat, in_float64, mapped, symbolic_like
 
-pytestmark = pytest.mark.filterwarnings(r"ignore::RuntimeWarning:dovetail(\.|$)")
-
 
 def _collect() -> list[Case]:
     cases: list[Case] = []

@@ -50,7 +50,11 @@ masked = Op("masked", _masked, same_dtype=0, shape=broadcast)
 masked.gradient(lambda g, y, x, mask: unbroadcast(masked(g, mask), x), None)
 
 
-@unary("math.conj ops.conj ops.conjugate", lambda g, y, x: conj(g))
+def _conj_gradient(g: Any, y: Any, x: Any) -> Any:
+    return conj(g)
+
+
+@unary("math.conj ops.conj ops.conjugate", _conj_gradient)
 def conj(xp: Any, x: Any) -> Any:
     """Returns the complex conjugate; real numbers unchanged."""
     return xp.conj(x) if x.dtype.kind == "c" else x
@@ -186,12 +190,18 @@ def divide(xp: Any, x: Any, y: Any) -> Any:
     return xp.divide(x, y)
 
 
+def _divide_no_nan_x(g: Any, z: Any, x: Any, y: Any) -> Any:
+    return divide_no_nan(g, conjugated(y))
+
+
+def _divide_no_nan_y(g: Any, z: Any, x: Any, y: Any) -> Any:
+    y = conjugated(y)
+    return g * divide_no_nan(divide_no_nan(-conjugated(x), y), y)
+
+
 @binary(
     "math.divide_no_nan",
-    (
-        lambda g, z, x, y: divide_no_nan(g, conjugated(y)),
-        lambda g, z, x, y: g * divide_no_nan(divide_no_nan(-conjugated(x), conjugated(y)), conjugated(y)),
-    ),
+    (_divide_no_nan_x, _divide_no_nan_y),
     dtype=lambda kind, *_: quotient_dtype(kind),
 )
 def divide_no_nan(xp: Any, x: Any, y: Any) -> Any:
@@ -202,10 +212,15 @@ def divide_no_nan(xp: Any, x: Any, y: Any) -> Any:
     return xp.where(zero, xp.zeros((), wide), xp.divide(x, xp.where(zero, xp.ones((), wide), y)))
 
 
-@binary(
-    "math.multiply_no_nan",
-    (lambda g, z, x, y: multiply_no_nan(g, y), lambda g, z, x, y: multiply_no_nan(x, g)),
-)
+def _multiply_no_nan_x(g: Any, z: Any, x: Any, y: Any) -> Any:
+    return multiply_no_nan(g, y)
+
+
+def _multiply_no_nan_y(g: Any, z: Any, x: Any, y: Any) -> Any:
+    return multiply_no_nan(x, g)
+
+
+@binary("math.multiply_no_nan", (_multiply_no_nan_x, _multiply_no_nan_y))
 def multiply_no_nan(xp: Any, x: Any, y: Any) -> Any:
     """Returns `x * y`, and 0 where `y` is 0, even if `x` is infinite or not a number."""
     return xp.where(y == 0, xp.zeros((), x.dtype), xp.multiply(x, y))
@@ -403,7 +418,7 @@ saturate_cast.gradient(
 )
 
 
-@unary("identity ops.copy", lambda g, y, x: g)
+@unary("identity ops.copy(x)", lambda g, y, x: g)
 def identity(xp: Any, input: Any) -> Any:
     """Returns a tensor with the same contents; for a variable, its value now."""
     return input

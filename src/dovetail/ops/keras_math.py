@@ -222,7 +222,7 @@ def ops_divide_no_nan(x1: Any, x2: Any) -> Any:
 def _both_floating(x1: Any, x2: Any) -> list:
     """Converts both to the floating dtype they promote to; plain numbers follow the tensor beside them."""
     tensors = [x for x in (x1, x2) if isinstance(x, TensorLike) or not isinstance(x, int | float)]
-    dtype = result_dtype([_tensor(x).dtype for x in tensors or (x1, x2)])
+    dtype: Any = result_dtype([_tensor(x).dtype for x in tensors or (x1, x2)])
     if not (dtype.is_floating or dtype.is_complex):
         dtype = settings.floatx
     return [cast(x, dtype=dtype) for x in (x1, x2)]
@@ -390,3 +390,27 @@ def ops_cross(x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -
     if axis not in (None, -1) or (axisa, axisb, axisc) != (-1, -1, -1):
         raise ValueError(f"keras.ops.cross: move the vectors to the last axis first{at_user_location()}")
     return matrix.cross.call((x1, x2), {}, True)
+
+
+@export("ops.slogdet")
+def ops_slogdet(x: Any) -> tuple:
+    """Returns the sign of the determinant and the logarithm of its absolute value."""
+    return matrix.slogdet(x)
+
+
+@export("ops.logdet")
+def ops_logdet(x: Any) -> Any:
+    """Returns the logarithm of the determinant of Hermitian positive-definite matrices."""
+    return matrix.logdet(x)
+
+
+@export("ops.eigh")
+def ops_eigh(x: Any) -> tuple:
+    """Returns eigenvalues in ascending order and eigenvectors (as columns) of Hermitian matrices."""
+    return matrix.eigh(x)
+
+
+@export("ops.eig")
+def ops_eig(x: Any) -> tuple:
+    """Returns complex eigenvalues in no particular order, and eigenvectors (as columns)."""
+    return matrix.eig(x)

@@ -7,9 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.base.errors import at_user_location
 from dovetail.ops.arithmetic import conjugated, masked, reciprocal
 from dovetail.ops.families import binary, op, unary, unbroadcast
 from dovetail.ops.rules import broadcast
+from dovetail.ops.views import export
+from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.tensor import TensorLike
 
 _REAL = {np.dtype(np.complex64): np.dtype(np.float32), np.dtype(np.complex128): np.dtype(np.float64)}
 _COMPLEX = {real: kind for kind, real in _REAL.items()}
@@ -99,7 +103,11 @@ def log10(xp: Any, x: Any) -> Any:
 # ---- trigonometry ------------------------------------------------------------------------------------------------
 
 
-@unary("sin math.sin ops.sin K.sin", lambda g, y, x: g * conjugated(cos(x)), floating=True)
+def _sin_gradient(g: Any, y: Any, x: Any) -> Any:
+    return g * conjugated(cos(x))
+
+
+@unary("sin math.sin ops.sin K.sin", _sin_gradient, floating=True)
 def sin(xp: Any, x: Any) -> Any:
     """Returns the sine of an angle in radians."""
     return xp.sin(x)
@@ -144,7 +152,11 @@ def atan2(xp: Any, y: Any, x: Any) -> Any:
     return xp.arctan2(y, x)
 
 
-@unary("sinh math.sinh ops.sinh", lambda g, y, x: g * conjugated(cosh(x)), floating=True)
+def _sinh_gradient(g: Any, y: Any, x: Any) -> Any:
+    return g * conjugated(cosh(x))
+
+
+@unary("sinh math.sinh ops.sinh", _sinh_gradient, floating=True)
 def sinh(xp: Any, x: Any) -> Any:
     """Returns the hyperbolic sine."""
     return xp.sinh(x)
@@ -211,7 +223,11 @@ def erfcinv(xp: Any, x: Any) -> Any:
     return xp.erfinv(1 - x)
 
 
-@unary("math.lgamma", lambda g, y, x: g * digamma(x), floating=True)
+def _lgamma_gradient(g: Any, y: Any, x: Any) -> Any:
+    return g * digamma(x)
+
+
+@unary("math.lgamma", _lgamma_gradient, floating=True)
 def lgamma(xp: Any, x: Any) -> Any:
     """Returns the logarithm of the absolute value of the gamma function."""
     return xp.lgamma(x)
@@ -228,7 +244,11 @@ def _zero_times(xp: Any, x: Any, value: Any) -> Any:
     return xp.where(x == 0, xp.zeros((), x.dtype), x * value)
 
 
-@binary("math.xlogy", (lambda g, z, x, y: masked(g * log(y), x != 0), lambda g, z, x, y: g * xdivy(x, y)))
+def _over(g: Any, x: Any, y: Any) -> Any:
+    return g * xdivy(x, y)
+
+
+@binary("math.xlogy", (lambda g, z, x, y: masked(g * log(y), x != 0), lambda g, z, x, y: _over(g, x, y)))
 def xlogy(xp: Any, x: Any, y: Any) -> Any:
     """Returns `x * log(y)`, and 0 where `x` is 0."""
     return _zero_times(xp, x, xp.log(y))
@@ -236,7 +256,7 @@ def xlogy(xp: Any, x: Any, y: Any) -> Any:
 
 @binary(
     "math.xlog1py",
-    (lambda g, z, x, y: masked(g * log1p(y), x != 0), lambda g, z, x, y: g * xdivy(x, y + 1)),
+    (lambda g, z, x, y: masked(g * log1p(y), x != 0), lambda g, z, x, y: _over(g, x, y + 1)),
 )
 def xlog1py(xp: Any, x: Any, y: Any) -> Any:
     """Returns `x * log(1 + y)`, and 0 where `x` is 0."""
@@ -245,11 +265,25 @@ def xlog1py(xp: Any, x: Any, y: Any) -> Any:
 
 @binary(
     "math.xdivy",
-    (lambda g, z, x, y: masked(g * reciprocal(y), x != 0), lambda g, z, x, y: -g * xdivy(x, y * y)),
+    (lambda g, z, x, y: masked(g * reciprocal(y), x != 0), lambda g, z, x, y: _over(-g, x, y * y)),
 )
 def xdivy(xp: Any, x: Any, y: Any) -> Any:
     """Returns `x / y`, and 0 where `x` is 0."""
     return _zero_times(xp, x, xp.divide(xp.ones((), y.dtype), y))
+
+
+@export("math.polyval")
+def polyval(coeffs: Any, x: Any, name: str | None = None) -> Any:
+    """Returns the polynomial with the given coefficients (highest power first) at `x`, by Horner's rule."""
+    if not isinstance(coeffs, list):
+        raise ValueError(
+            f"tf.math.polyval: coeffs must be a list, received {type(coeffs)}{at_user_location()}"
+        )
+    x = x if isinstance(x, TensorLike) else convert_to_tensor(x)
+    total = x * 0
+    for coefficient in coeffs:
+        total = total * x + coefficient
+    return total
 
 
 # ---- rounding ----------------------------------------------------------------------------------------------------
@@ -295,9 +329,6 @@ def complex_(xp: Any, real: Any, imag: Any) -> Any:
     return real.astype(kind) + imag.astype(kind) * kind.type(1j)
 
 
-complex_.gradient(lambda g, z, x, y: unbroadcast(real(g), x), lambda g, z, x, y: unbroadcast(imag(g), y))
-
-
 @unary("math.real(input) ops.real", lambda g, y, x: _as_real_part(g, x), dtype=real_dtype)
 def real(xp: Any, x: Any) -> Any:
     """Returns the real part; real numbers unchanged."""
@@ -314,6 +345,9 @@ def imag(xp: Any, x: Any) -> Any:
 def angle(xp: Any, x: Any) -> Any:
     """Returns the argument of a complex number in radians; for real numbers 0, or pi where they are negative."""
     return xp.angle(x).astype(real_dtype(x.dtype))
+
+
+complex_.gradient(lambda g, z, x, y: unbroadcast(real(g), x), lambda g, z, x, y: unbroadcast(imag(g), y))
 
 
 def _as_real_part(g: Any, x: Any) -> Any:

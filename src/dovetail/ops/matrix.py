@@ -78,7 +78,7 @@ def _length(rows: int | None, columns: int | None, k: int) -> int | None:
     return max(min(rows + min(k, 0), columns - max(k, 0)), 0)
 
 
-def _places(length: int, k: int) -> tuple:
+def _places(length: Any, k: int) -> tuple:
     steps = np.arange(length)
     return (Ellipsis, steps + max(-k, 0), steps + max(k, 0))
 
@@ -103,16 +103,10 @@ def diag_matrix(
     return xp.index_set(xp.full(shape, padding, diagonal.dtype), _places(length, k), diagonal)
 
 
-diag_matrix.gradient(lambda g, y, x, k, rows, columns, padding: diagonal_of(g, k=k))
-
-
 @op("", shape=lambda x, k: (*x[:-2], _length(x[-2], x[-1], k)))
 def diagonal_of(xp: Any, x: Any, *, k: int = 0) -> Any:
     """Returns the diagonal `k` of the matrices."""
     return x[_places(_length(x.shape[-2], x.shape[-1], k), k)]
-
-
-diagonal_of.gradient(lambda g, y, x, k: with_diagonal(x * 0, g, k=k))
 
 
 @op("", shape=lambda x, diagonal, k: x)
@@ -124,6 +118,8 @@ def with_diagonal(xp: Any, x: Any, diagonal: Any, *, k: int = 0) -> Any:
     return xp.index_set(x, _places(length, k), diagonal)
 
 
+diag_matrix.gradient(lambda g, y, x, k, rows, columns, padding: diagonal_of(g, k=k))
+diagonal_of.gradient(lambda g, y, x, k: with_diagonal(x * 0, g, k=k))
 with_diagonal.gradient(
     lambda g, y, x, diagonal, k: with_diagonal(g, diagonal * 0, k=k),
     lambda g, y, x, diagonal, k: diagonal_of(g, k=k),
@@ -245,13 +241,13 @@ def sign_and_log_determinant(xp: Any, input: Any) -> Any:
     return sign, value
 
 
-@export("linalg.slogdet ops.slogdet")
+@export("linalg.slogdet")
 def slogdet(input: Any, name: str | None = None) -> LogMatrixDeterminant:
     """Returns `(sign, log_abs_determinant)`: determinants of large matrices overflow, their logarithms do not."""
     return LogMatrixDeterminant(*sign_and_log_determinant(input))
 
 
-@export("linalg.logdet ops.logdet")
+@export("linalg.logdet")
 def logdet(matrix: Any, name: str | None = None) -> Any:
     """Returns the logarithm of the determinant of Hermitian positive-definite matrices."""
     return reduce_sum(log(real(diagonal_of(cholesky(matrix)))), axis=-1) * 2
@@ -421,7 +417,7 @@ def hermitian_eigenpairs(xp: Any, x: Any) -> Any:
     return tuple(xp.linalg.eigh(_matrices(x)))
 
 
-@export("linalg.eigh ops.eigh")
+@export("linalg.eigh")
 def eigh(tensor: Any, name: str | None = None) -> tuple:
     """Returns `(e, v)`: eigenvalues in ascending order and eigenvectors (as columns) of Hermitian matrices."""
     return hermitian_eigenpairs(tensor)
@@ -444,7 +440,7 @@ def eigenpairs(xp: Any, x: Any) -> Any:
     return values.astype(_complex_of(x.dtype)), vectors.astype(_complex_of(x.dtype))
 
 
-@export("linalg.eig eig ops.eig")
+@export("linalg.eig eig")
 def eig(tensor: Any, name: str | None = None) -> tuple:
     """Returns `(e, v)`: complex eigenvalues in no particular order, and eigenvectors (as columns)."""
     return eigenpairs(tensor)

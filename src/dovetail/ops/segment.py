@@ -188,7 +188,7 @@ for _name, _function in {
 # ---- counts ------------------------------------------------------------------------------------------------------
 
 
-def _bincount_shape(values: tuple, weights: tuple | None, size: int, **_: Any) -> tuple:
+def _bincount_shape(values: tuple, weights: tuple | None = None, *, size: int, **_: Any) -> tuple:
     return (*values[:-1], size)
 
 
@@ -197,7 +197,7 @@ def _bincount_shape(values: tuple, weights: tuple | None, size: int, **_: Any) -
     same_dtype=0,
     differentiable=False,
     shape=_bincount_shape,
-    dtype=lambda values, weights, dtype, **_: dtype if weights is None else weights,
+    dtype=lambda values, weights=None, *, dtype, **_: dtype if weights is None else weights,
 )
 def count_values(
     xp: Any, values: Any, weights: Any = None, *, size: int, dtype: DTypeLike = _INT32, binary: bool = False
@@ -207,7 +207,7 @@ def count_values(
     rows = int(np.prod(lead, dtype=np.int64))
     flat = xp.reshape(values, (rows, -1)).astype(np.int64)
     inside = (flat >= 0) & (flat < size)
-    offsets = np.arange(rows, dtype=np.int64)[:, None] * size
+    offsets: Any = np.arange(rows, dtype=np.int64)[:, None] * size
     ids = xp.where(inside, flat + offsets, np.int64(-1))
     amounts = xp.ones(flat.shape, dtype) if weights is None else xp.reshape(weights, flat.shape)
     counts = xp.segment_reduce("sum", amounts, ids, rows * size)
@@ -243,14 +243,14 @@ def bincount(
         raise ValueError(
             f"tf.math.bincount: expected axis 0, -1 or None, received {axis}{at_user_location()}"
         )
-    values = arr if isinstance(arr, TensorLike) else convert_to_tensor(arr)
+    values: Any = arr if isinstance(arr, TensorLike) else convert_to_tensor(arr)
     low, high = integer(minlength), integer(maxlength)
     size = low if low is not None and low == high else _num_segments(values, "tf.math.bincount")
     size = size if low is None else max(size, low)
     size = size if high is None else min(size, high)
     if axis != -1 and len(values.shape) != 1:
         values = flattened(values)
-        weights = None if weights is None else flattened(convert_to_tensor(weights))
+        weights = None if weights is None else flattened(weights)
     return count_values(values, weights, size=size, dtype=dtype, binary=binary_output)
 
 
@@ -266,7 +266,7 @@ def ops_bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool =
     "",
     same_dtype=0,
     differentiable=False,
-    shape=lambda labels, predictions, weights, num_classes, dtype: (num_classes, num_classes),
+    shape=lambda *_, num_classes, **__: (num_classes, num_classes),
     dtype=lambda *_, dtype, **__: dtype,
 )
 def count_pairs(
@@ -309,6 +309,37 @@ def confusion_matrix(
         label = "tf.math.confusion_matrix"
         num_classes = max(_num_segments(labels, label), _num_segments(predictions, label))
     return count_pairs(labels, predictions, weights, num_classes=num_classes, dtype=dtype)
+
+
+@op("", same_dtype=2, differentiable=False, shape=lambda v, r, nbins: v, dtype=lambda *_, **__: _INT32)
+def bins(xp: Any, values: Any, value_range: Any, *, nbins: int) -> Any:
+    """Returns which of `nbins` equal parts of the range each value falls in; values outside fall in the outer ones."""
+    low, high = value_range[0], value_range[1]
+    position = xp.floor((values.astype(np.float64) - low) * nbins / (high - low))
+    return xp.clip(position, 0, nbins - 1).astype(_INT32)
+
+
+@export("histogram_fixed_width_bins")
+def histogram_fixed_width_bins(
+    values: Any, value_range: Any, nbins: int = 100, dtype: Any = _INT32, name: str | None = None
+) -> Any:
+    """Returns which of `nbins` equal parts of `value_range` each value falls in."""
+    return cast(bins(values, value_range, nbins=nbins), dtype=dtype)
+
+
+@export("histogram_fixed_width")
+def histogram_fixed_width(
+    values: Any, value_range: Any, nbins: int = 100, dtype: Any = _INT32, name: str | None = None
+) -> Any:
+    """Counts how many values fall in each of `nbins` equal parts of a range.
+
+    Args:
+        values: tensor of numbers; those outside of the range count for the outer parts.
+        value_range: `[low, high]`, of the dtype of `values`.
+        nbins: how many parts.
+        dtype: tf.int32 or tf.int64.
+    """
+    return count_values(flattened(bins(values, value_range, nbins=nbins)), size=nbins, dtype=dtype)
 
 
 # ---- the largest entries -----------------------------------------------------------------------------------------
