@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 import dovetail as tf
+from dovetail.keras import random as keras_random
 from dovetail.ops import draws, generator, random
 from tests.ops.case import engine
 
@@ -341,3 +342,41 @@ def test_random_images_in_a_traced_function():
     compiled = np.asarray(augment(x))
     tf.random.set_seed(2)
     np.testing.assert_allclose(compiled, np.asarray(augment.python_function(x)), rtol=1e-5)
+
+
+# ---- keras.random -------------------------------------------------------------------------------------------------
+
+
+KERAS = {
+    "normal": lambda seed: keras_random.normal([5], seed=seed),
+    "truncated_normal": lambda seed: keras_random.truncated_normal([5], seed=seed),
+    "uniform": lambda seed: keras_random.uniform([5], seed=seed),
+    "randint": lambda seed: keras_random.randint([5], 0, 1000, seed=seed),
+    "categorical": lambda seed: keras_random.categorical(np.zeros((1, 1000), np.float32), 5, seed=seed),
+    "dropout": lambda seed: keras_random.dropout(tf.ones([50]), 0.5, seed=seed),
+    "shuffle": lambda seed: keras_random.shuffle(tf.range(50), seed=seed),
+    "gamma": lambda seed: keras_random.gamma([5], 2.0, seed=seed),
+    "beta": lambda seed: keras_random.beta([5], 2.0, 3.0, seed=seed),
+}
+
+
+@pytest.mark.parametrize("name", KERAS)
+def test_keras_random(name):
+    draw = KERAS[name]
+    np.testing.assert_array_equal(np.asarray(draw(3)), np.asarray(draw(3)))
+    seeds = [keras_random.SeedGenerator(3) for _ in range(2)]
+    first = [np.asarray(draw(generator_)) for generator_ in seeds]
+    np.testing.assert_array_equal(*first)
+    assert not (first[0] == np.asarray(draw(seeds[0]))).all()
+    assert not (np.asarray(draw(None)) == np.asarray(draw(None))).all()
+
+
+def test_seed_generators_follow_the_global_seed():
+    tf.random.set_seed(4)
+    first = [np.asarray(keras_random.SeedGenerator().next()) for _ in range(2)]
+    tf.random.set_seed(4)
+    second = [np.asarray(keras_random.SeedGenerator().next()) for _ in range(2)]
+    np.testing.assert_array_equal(first, second)
+    assert not (first[0] == first[1]).all()
+    restored = keras_random.SeedGenerator.from_config(keras_random.SeedGenerator(7).get_config())
+    assert restored.initial_seed == 7
