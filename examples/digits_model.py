@@ -21,7 +21,9 @@ def attend(features: tf.Tensor) -> tf.Tensor:
     """
     _, height, width, channels = features.shape
     tokens = tf.reshape(features, (-1, height * width, channels))  # (batch, places, channels)
-    query, key, value = (keras.layers.Dense(channels, name=name)(tokens) for name in ("query", "key", "value"))
+    query, key, value = (
+        keras.layers.Dense(channels, name=name)(tokens) for name in ("query", "key", "value")
+    )
     scores = tf.matmul(query, key, transpose_b=True) / math.sqrt(channels)  # (batch, places, places)
     mixed = tf.matmul(tf.nn.softmax(scores, axis=-1), value)
     return tf.reshape(tokens + mixed, (-1, height, width, channels))

@@ -20,7 +20,11 @@ def main() -> float:
     """Trains, and returns the accuracy on the test images."""
     keras.utils.set_random_seed(0)
     x_train, x_test, y_train, y_test = load()
-    batches = tf.data.Dataset.from_tensor_slices((x_train, y_train)).shuffle(len(x_train)).batch(32, drop_remainder=True)
+    batches = (
+        tf.data.Dataset.from_tensor_slices((x_train, y_train))
+        .shuffle(len(x_train))
+        .batch(32, drop_remainder=True)
+    )
     model = build(image_size=8)
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(3e-3, EPOCHS * len(batches)))
     loss_fn = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -40,7 +44,9 @@ def main() -> float:
         if (epoch + 1) % 5 == 0:
             print(f"epoch {epoch + 1:2d}  mean loss {float(tf.add_n(losses)) / len(losses):.4f}")
     accuracy.update_state(y_test, model(x_test))
-    print(f"test accuracy {float(accuracy.result()):.2%} after {time.perf_counter() - began:.0f} s of training")
+    print(
+        f"test accuracy {float(accuracy.result()):.2%} after {time.perf_counter() - began:.0f} s of training"
+    )
     return float(accuracy.result())
 
 

@@ -56,7 +56,20 @@ LATE_IMPORTS = {
     ("dovetail.engine", "dovetail.engine.profiling"): "it loads JAX",
     ("dovetail.engine.host", "scipy.special"): "it costs 0.2 s, and few programs need it",
     ("dovetail.engine.host", "scipy.linalg"): "only matrix exponentials need it",
-    ("dovetail.compat.finder", "dovetail.compat.distributions"): "importlib.metadata costs 15 ms; few programs need it",
+    (
+        "dovetail.compat.finder",
+        "dovetail.compat.distributions",
+    ): "importlib.metadata costs 15 ms; few programs need it",
+    ("dovetail.engine.xla", "dovetail.engine.stepping"): "only training needs it",
+    (
+        "dovetail.keras.models.reporting",
+        "dovetail.keras.models.summary",
+    ): "rich costs 50 ms; few programs print it",
+    (
+        "dovetail.keras.models.reporting",
+        "dovetail.keras.saving",
+    ): "h5py costs 60 ms; saving stands above models",
+    ("dovetail.keras.utils.plotting", "matplotlib.*"): "an optional dependency",
 }
 
 MAX_LINES = 600

@@ -40,7 +40,9 @@ class CallbackList:
         given = [given] if isinstance(given, Callback) else list(given or [])
         for callback in given:
             if not hasattr(callback, "set_model"):
-                raise TypeError(f"callbacks: expected keras callbacks, received {callback!r:.60}{at_user_location()}")
+                raise TypeError(
+                    f"callbacks: expected keras callbacks, received {callback!r:.60}{at_user_location()}"
+                )
         self.history = next((c for c in given if isinstance(c, History)), None)
         if self.history is None and (history or add_history):
             self.history = History()

@@ -68,7 +68,9 @@ class ReduceLROnPlateau(MonitorCallback):
         **kwargs: Any,
     ) -> None:
         if "epsilon" in kwargs:
-            warnings.warn("ReduceLROnPlateau: epsilon is Keras 1's name of min_delta", DeprecationWarning, stacklevel=2)
+            warnings.warn(
+                "ReduceLROnPlateau: epsilon is Keras 1's name of min_delta", DeprecationWarning, stacklevel=2
+            )
             min_delta = kwargs.pop("epsilon")
         if kwargs:
             raise TypeError(f"ReduceLROnPlateau: unknown arguments {sorted(kwargs)}")

@@ -47,7 +47,9 @@ class ModelCheckpoint(MonitorCallback):
                 f"ModelCheckpoint: filepath must end in '.weights.h5', received {self.filepath!r}{at_user_location()}"
             )
         if save_freq != "epoch" and not isinstance(save_freq, int):
-            raise ValueError(f"ModelCheckpoint: save_freq must be 'epoch' or a number of batches, received {save_freq!r}")
+            raise ValueError(
+                f"ModelCheckpoint: save_freq must be 'epoch' or a number of batches, received {save_freq!r}"
+            )
         self.verbose, self.save_best_only = verbose, save_best_only
         self.save_weights_only, self.save_freq = save_weights_only, save_freq
         self._batches = self._epoch = 0

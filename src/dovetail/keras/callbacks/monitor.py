@@ -10,7 +10,18 @@ import numpy as np
 from dovetail.base.errors import suggest
 from dovetail.keras.callbacks.callback import Callback
 
-_MAXIMIZED = ("acc", "accuracy", "auc", "precision", "recall", "iou", "f1", "r2", "cosine_similarity", "positives")
+_MAXIMIZED = (
+    "acc",
+    "accuracy",
+    "auc",
+    "precision",
+    "recall",
+    "iou",
+    "f1",
+    "r2",
+    "cosine_similarity",
+    "positives",
+)
 
 
 class MonitorCallback(Callback):
@@ -23,7 +34,9 @@ class MonitorCallback(Callback):
         min_delta: smaller changes count as no improvement.
     """
 
-    def __init__(self, monitor: str, mode: str = "auto", initial: float | None = None, min_delta: float = 0) -> None:
+    def __init__(
+        self, monitor: str, mode: str = "auto", initial: float | None = None, min_delta: float = 0
+    ) -> None:
         super().__init__()
         if mode not in ("auto", "min", "max"):
             warnings.warn(f"{type(self).__name__}: mode {mode!r} is unknown, 'auto' is used", stacklevel=3)
@@ -37,7 +50,9 @@ class MonitorCallback(Callback):
         if self.mode != "auto":
             return self.mode == "max"
         name = self.monitor.removeprefix("val_").lower()
-        return any(name == word or name.endswith("_" + word) or word in name.split("_") for word in _MAXIMIZED)
+        return any(
+            name == word or name.endswith("_" + word) or word in name.split("_") for word in _MAXIMIZED
+        )
 
     @property
     def worst(self) -> float:

@@ -41,16 +41,22 @@ class InputLayer(Layer):
         **kwargs: Any,
     ) -> None:
         if sparse or ragged:
-            raise NotImplementedError(f"keras.Input: sparse and ragged inputs are not supported yet{at_user_location()}")
+            raise NotImplementedError(
+                f"keras.Input: sparse and ragged inputs are not supported yet{at_user_location()}"
+            )
         super().__init__(name=name, **kwargs)
         full = batch_shape if batch_shape is not None else batch_input_shape
         shape = shape if shape is not None else input_shape
         if full is None:
             if shape is None and input_tensor is None:
-                raise ValueError(f"keras.Input: pass a shape, such as keras.Input(shape=(32,)){at_user_location()}")
+                raise ValueError(
+                    f"keras.Input: pass a shape, such as keras.Input(shape=(32,)){at_user_location()}"
+                )
             full = tuple(input_tensor.shape) if shape is None else (batch_size, *_sizes(shape))
         self.batch_shape = tuple(None if size is None else int(size) for size in full)
-        self._input_dtype = dt.as_dtype(dtype or (input_tensor.dtype if input_tensor is not None else settings.floatx))
+        self._input_dtype = dt.as_dtype(
+            dtype or (input_tensor.dtype if input_tensor is not None else settings.floatx)
+        )
         self.optional = optional
         self.built = True
         node = Node(self, (), {})
@@ -75,7 +81,13 @@ class InputLayer(Layer):
         return inputs
 
     def get_config(self) -> dict:
-        return {"batch_shape": self.batch_shape, "dtype": self.dtype, "sparse": False, "ragged": False, "name": self.name}
+        return {
+            "batch_shape": self.batch_shape,
+            "dtype": self.dtype,
+            "sparse": False,
+            "ragged": False,
+            "name": self.name,
+        }
 
 
 def Input(  # noqa: N802 - Keras' name
@@ -123,5 +135,7 @@ def Input(  # noqa: N802 - Keras' name
 
 def _sizes(shape: Any) -> tuple:
     if isinstance(shape, int):
-        raise ValueError(f"keras.Input: shape must be a tuple, received {shape}. Write ({shape},){at_user_location()}")
+        raise ValueError(
+            f"keras.Input: shape must be a tuple, received {shape}. Write ({shape},){at_user_location()}"
+        )
     return tuple(shape)

@@ -77,13 +77,21 @@ def _check(layer: Any, index: int, spec: InputSpec, tensor: Any) -> None:
     rank = len(shape)
 
     def fail(expected: str) -> None:
-        built = f" Built for {tuple(layer._build_shapes)}." if isinstance(layer._build_shapes, list | tuple) else ""
+        built = (
+            f" Built for {tuple(layer._build_shapes)}."
+            if isinstance(layer._build_shapes, list | tuple)
+            else ""
+        )
         raise ValueError(
             f"{layer.name}: expected {expected}, received inputs of shape {shape}"
             f"{f' (input {index})' if index else ''}.{built}{at_user_location()}"
         )
 
-    if spec.ndim is not None and rank != spec.ndim and not (spec.allow_last_axis_squeeze and abs(rank - spec.ndim) == 1):
+    if (
+        spec.ndim is not None
+        and rank != spec.ndim
+        and not (spec.allow_last_axis_squeeze and abs(rank - spec.ndim) == 1)
+    ):
         fail(f"rank {spec.ndim}")
     if spec.max_ndim is not None and rank > spec.max_ndim:
         fail(f"a rank of at most {spec.max_ndim}")
@@ -93,7 +101,8 @@ def _check(layer: Any, index: int, spec: InputSpec, tensor: Any) -> None:
         if size is not None and -rank <= axis < rank and shape[axis] not in (None, size):
             fail(f"{'the last axis' if axis == -1 else f'axis {axis}'} to be {size}")
     if spec.shape is not None and any(
-        want is not None and have is not None and want != have for want, have in zip(spec.shape, shape, strict=False)
+        want is not None and have is not None and want != have
+        for want, have in zip(spec.shape, shape, strict=False)
     ):
         fail(f"shape {spec.shape}")
     if spec.dtype is not None and tensor.dtype != spec.dtype:

@@ -22,10 +22,11 @@ from dovetail.graph.record import symbolic_outputs
 from dovetail.keras import constraints, initializers, mixed_precision, regularizers
 from dovetail.keras.layers import weights
 from dovetail.keras.layers.context import call_context, calls
+from dovetail.keras.layers.holder import SKIP, Holder
 from dovetail.keras.layers.input_spec import check_inputs
 from dovetail.keras.layers.masking import first_masks, set_masks
 from dovetail.keras.layers.signature import build_arguments, call_spec
-from dovetail.keras.layers.tracking import PLAIN, Found, held_objects, unique
+from dovetail.keras.layers.tracking import PLAIN
 from dovetail.keras.naming import to_snake_case, unique_name
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
@@ -35,12 +36,9 @@ from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import DryRunScope, Variable, enter_scope
 
 _LEGACY_SHAPES = ("input_shape", "batch_input_shape", "input_dim", "input_length", "batch_size")
-_SKIP = frozenset(
-    {"_nodes", "_build_shapes", "_init_arguments", "_losses", "_own_weights", "_input_shape_hint", "_found"}
-)
 
 
-class Layer:
+class Layer(Holder):
     """Base of all layers.  Subclasses define `__init__`, `build` (weights) and `call` (computation).
 
     Args:
@@ -62,6 +60,7 @@ class Layer:
 
     supports_masking = False
     is_input = False
+    _init_arguments: tuple
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         instance = super().__new__(cls)
@@ -112,7 +111,7 @@ class Layer:
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
-        if type(value) not in PLAIN and name not in _SKIP:
+        if type(value) not in PLAIN and name not in SKIP:
             structure.changed()
 
     def __delattr__(self, name: str) -> None:
@@ -199,7 +198,12 @@ class Layer:
             aggregation, synchronization, use_resource: TensorFlow's placement hints; variables here need none.
         """
         if isinstance(shape, str):
-            name, shape, dtype, initializer = shape, initializer, dtype, trainable if trainable is not True else None
+            name, shape, dtype, initializer = (
+                shape,
+                initializer,
+                dtype,
+                trainable if trainable is not True else None,
+            )
             trainable = True
         autocast = autocast if experimental_autocast is None else experimental_autocast
         return weights.add(
@@ -215,141 +219,6 @@ class Layer:
         )
 
     add_variable = add_weight
-
-    def _sublayers(self) -> list[Layer]:
-        """Returns the layers this one holds directly, in the order of its attributes."""
-        return unique(value for value in held_objects(self, _SKIP) if isinstance(value, Layer) and value is not self)
-
-    def _flatten_layers(self, include_self: bool = True) -> list[Layer]:
-        """Returns this layer and all below it."""
-        result: list[Layer] = []
-        seen: set[int] = set()
-        stack = [self] if include_self else self._sublayers()[::-1]
-        while stack:
-            layer = stack.pop()
-            if id(layer) not in seen:
-                seen.add(id(layer))
-                result.append(layer)
-                stack.extend(layer._sublayers()[::-1])
-        return result
-
-    def _held_variables(self) -> list[Variable]:
-        """Returns the weights this layer itself holds: those of `add_weight`, then plain `tf.Variable` attributes."""
-        others = [v for v in held_objects(self, _SKIP) if isinstance(v, Variable)]
-        return unique([*self._own_weights, *others])
-
-    @property
-    def variables(self) -> list[Variable]:
-        """All state: weights, and the state of metrics and random generators."""
-        found: list[Variable] = list(self.weights)
-        for layer in self._flatten_layers():
-            for value in held_objects(layer, _SKIP):
-                if not isinstance(value, Layer | Variable | TensorLike) and hasattr(value, "_tracked_variables"):
-                    found.extend(value._tracked_variables())
-        return unique(found)
-
-    @property
-    def weights(self) -> list[Variable]:
-        """The variables that define the layer, those of its sublayers after its own."""
-        found: list[Variable] = []
-        for layer in self._flatten_layers():
-            own = layer._held_variables()
-            found.extend(v for v in own if v.trainable)
-            found.extend(v for v in own if not v.trainable)
-        return unique(found)
-
-    @property
-    def trainable_variables(self) -> list[Variable]:
-        return self.trainable_weights
-
-    @property
-    def non_trainable_variables(self) -> list[Variable]:
-        trained = {id(v) for v in self.trainable_weights}
-        return [v for v in self.variables if id(v) not in trained]
-
-    @property
-    def trainable_weights(self) -> list[Variable]:
-        found = self._found
-        if found is None or not found.holds():
-            containers: list = []
-            found = Found(self._find_trainable(containers), containers)
-            object.__setattr__(self, "_found", found)
-        return list(found.items)
-
-    def _find_trainable(self, containers: list) -> list[Variable]:
-        """Walks the layers; appends the lists and dicts that it passes to `containers`."""
-        if not self.trainable:
-            return []
-        variables: list[Variable] = []
-        seen: set[int] = set()
-        stack = [self]
-        while stack:
-            layer = stack.pop()
-            if id(layer) in seen or not layer.trainable:
-                continue
-            seen.add(id(layer))
-            containers.append(layer._own_weights)
-            containers.extend(value for value in vars(layer).values() if type(value) in (list, dict))
-            variables.extend(v for v in layer._held_variables() if v.trainable)
-            stack.extend(layer._sublayers()[::-1])
-        return unique(variables)
-
-    @property
-    def non_trainable_weights(self) -> list[Variable]:
-        trained = {id(v) for v in self.trainable_weights}
-        return [v for v in self.weights if id(v) not in trained]
-
-    def count_params(self) -> int:
-        """Returns the number of scalars in the weights."""
-        if not self.built:
-            raise ValueError(f"{self.name}: count_params() needs the weights; build the layer or call it on data first")
-        return sum(int(np.prod(v.shape)) for v in self.weights)
-
-    def get_weights(self) -> list[np.ndarray]:
-        """Returns the weights as NumPy arrays, in the order of `weights`."""
-        return [np.array(v._plain()._value) for v in self.weights]
-
-    def set_weights(self, weights_list: Any) -> None:
-        """Assigns NumPy arrays to the weights, in the order of `weights`.
-
-        Raises:
-            ValueError: another number of arrays, or one of another shape; nothing is assigned then.
-        """
-        weights.assign_all(self, self.weights, list(weights_list))
-
-    # ---- losses
-
-    def add_loss(self, loss: Any, **kwargs: Any) -> None:
-        """Adds a scalar (or a list of them) to `losses` of the current call.
-
-        Differs from Keras 2: functions without arguments are evaluated whenever `losses` is read.
-        """
-        if kwargs:
-            raise TypeError(f"add_loss: unknown arguments {sorted(kwargs)}")
-        for value in loss if isinstance(loss, list | tuple) else [loss]:
-            if not callable(value) and self._losses_call != calls.call_id:
-                self._losses = [item for item in self._losses if callable(item)]
-                self._losses_call = calls.call_id
-            self._losses.append(value)
-
-    @property
-    def losses(self) -> list:
-        """The scalars added by the last call, and the penalties of regularized weights."""
-        layers = self._flatten_layers()
-        newest = max((layer._losses_call for layer in layers), default=0)
-        result = []
-        for layer in layers:
-            for value in layer._losses:
-                if callable(value) and not isinstance(value, TensorLike):
-                    result.append(value())
-                elif layer._losses_call == newest and _is_alive(value):
-                    result.append(value)
-        for layer in layers:
-            for variable in layer._held_variables():
-                penalty = getattr(variable, "regularizer", None)
-                if penalty is not None and variable.trainable:
-                    result.append(penalty(variable))
-        return result
 
     # ---- building
 
@@ -399,7 +268,12 @@ class Layer:
         given = dict(kwargs)
         training = self._training_for(spec, args, kwargs)
         masks = first_masks(args, kwargs)
-        if masks is not None and spec.accepts_mask and kwargs.get("mask") is None and len(args) <= spec.names.index("mask"):
+        if (
+            masks is not None
+            and spec.accepts_mask
+            and kwargs.get("mask") is None
+            and len(args) <= spec.names.index("mask")
+        ):
             kwargs["mask"] = masks
         before = state.autocast
         mixed = self._policy.compute_dtype != self._policy.variable_dtype
@@ -419,10 +293,16 @@ class Layer:
         """Turns arrays into tensors and casts floats to the compute dtype; tells whether anything is symbolic."""
         if len(args) == 1 and type(args[0]) is Tensor and (not kwargs or _plain_values(kwargs)):
             value = args[0]._value
-            if value.dtype.name == self._policy.compute_dtype or value.dtype.kind in "iubO" or not self.autocast:
+            if (
+                value.dtype.name == self._policy.compute_dtype
+                or value.dtype.kind in "iubO"
+                or not self.autocast
+            ):
                 return args, kwargs, False
         symbolic = False
-        target = dt.as_dtype(self._policy.compute_dtype) if self.autocast and self._policy.compute_dtype else None
+        target = (
+            dt.as_dtype(self._policy.compute_dtype) if self.autocast and self._policy.compute_dtype else None
+        )
 
         def convert(leaf: Any) -> Any:
             nonlocal symbolic
@@ -443,7 +323,11 @@ class Layer:
 
         if args and not isinstance(args[0], TensorLike | np.ndarray) and _is_numeric(args[0]):
             args = (convert_to_tensor(args[0]), *args[1:])
-        return nest.map_structure(convert, args), nest.map_structure(convert, kwargs) if kwargs else kwargs, symbolic
+        return (
+            nest.map_structure(convert, args),
+            nest.map_structure(convert, kwargs) if kwargs else kwargs,
+            symbolic,
+        )
 
     def _training_for(self, spec: Any, args: tuple, kwargs: dict) -> Any:
         """Decides the training flag, and passes it on to `call` when `call` takes it."""
@@ -527,7 +411,9 @@ class Layer:
 
     def _only_node(self, what: str, pick: Callable) -> Any:
         if not self._nodes:
-            raise AttributeError(f"the layer {self.name!r} has never been called and so has no defined {what}")
+            raise AttributeError(
+                f"the layer {self.name!r} has never been called and so has no defined {what}"
+            )
         return pick(self._nodes[0])
 
     def get_input_at(self, node_index: int) -> Any:
@@ -544,7 +430,11 @@ class Layer:
         Raises:
             NotImplementedError: the subclass takes arguments that cannot be written down; override `get_config`.
         """
-        config = {"name": self.name, "trainable": self.trainable, "dtype": mixed_precision.serialize(self._policy)}
+        config = {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": mixed_precision.serialize(self._policy),
+        }
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
         if type(self).__init__ is not Layer.__init__ and not type(self).__module__.startswith("dovetail."):
@@ -612,11 +502,6 @@ def _inherited_training() -> Any:
     return calls.training if calls.training is not None else calls.learning_phase
 
 
-def _is_alive(value: Any) -> bool:
-    """True unless the loss belongs to a finished trace."""
-    return state.scope is not None or not (isinstance(value, Tensor) and is_tracer(value._value))
-
-
 def _plain_values(kwargs: dict) -> bool:
     return all(value is None or type(value) is bool for value in kwargs.values())
 
@@ -654,4 +539,3 @@ def _outputs_of(node: Node) -> Any:
 
 def _single(tensors: list) -> Any:
     return tensors[0] if len(tensors) == 1 else tensors
-

@@ -21,7 +21,11 @@ def first_masks(args: tuple, kwargs: dict) -> Any:
 
 def set_masks(layer: Any, args: tuple, outputs: Any, masks: Any) -> None:
     """Puts the masks of a layer's outputs on them."""
-    if masks is not None and not layer.supports_masking and type(layer).compute_mask is _plain_compute_mask(layer):
+    if (
+        masks is not None
+        and not layer.supports_masking
+        and type(layer).compute_mask is _plain_compute_mask(layer)
+    ):
         return
     inputs = args[0] if args else None
     found = layer.compute_mask(inputs, masks)

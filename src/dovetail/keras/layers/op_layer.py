@@ -28,4 +28,9 @@ class TFOpLambda(Layer):
         return self._operation(*args, **kwargs)
 
     def get_config(self) -> dict:
-        return {"name": self.name, "trainable": self.trainable, "dtype": self.dtype, "function": self._operation.name}
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": self.dtype,
+            "function": self._operation.name,
+        }

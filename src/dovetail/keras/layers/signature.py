@@ -19,7 +19,14 @@ class CallSpec:
         any_keyword: whether `call` has `**kwargs`.
     """
 
-    __slots__ = ("accepts_mask", "accepts_training", "any_keyword", "names", "training_default", "training_position")
+    __slots__ = (
+        "accepts_mask",
+        "accepts_training",
+        "any_keyword",
+        "names",
+        "training_default",
+        "training_position",
+    )
 
     def __init__(self, function: Callable) -> None:
         parameters = list(inspect.signature(function).parameters.values())
@@ -46,7 +53,9 @@ def call_spec(function: Callable) -> CallSpec:
 def build_parameters(function: Callable) -> tuple[str, ...]:
     """Returns the names of a `build` method's parameters without `self`."""
     names = [
-        p.name for p in inspect.signature(function).parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD
+        p.name
+        for p in inspect.signature(function).parameters.values()
+        if p.kind is not inspect.Parameter.VAR_KEYWORD
     ]
     return tuple(name for name in names if name != "self")
 

@@ -63,7 +63,9 @@ def add(
         value = np.asarray(value, dtype.numpy_dtype)
     variable = Variable(value, trainable=trainable, name=name, dtype=dtype, constraint=constraint)
     if tuple(variable.shape) != shape:
-        raise ValueError(f"{layer.name}: the initializer of {name!r} gave shape {variable.shape}, expected {shape}")
+        raise ValueError(
+            f"{layer.name}: the initializer of {name!r} gave shape {variable.shape}, expected {shape}"
+        )
     above = [one.name for one in _owners if one is not layer]
     variable.path = "/".join([*above, layer.name, name])
     variable.regularizer = regularizer
@@ -123,7 +125,9 @@ def written_arguments(layer: Any, args: tuple, kwargs: dict) -> dict:
         if parameter.kind is parameter.VAR_KEYWORD:
             result |= value
         elif parameter.kind is parameter.VAR_POSITIONAL:
-            raise NotImplementedError(f"{type(layer).__name__}: override get_config(), __init__ takes *{name}")
+            raise NotImplementedError(
+                f"{type(layer).__name__}: override get_config(), __init__ takes *{name}"
+            )
         else:
             result[name] = value
     for name, value in result.items():

@@ -44,15 +44,23 @@ class Model(Trainer, Reporting, Layer):
         if functional:
             names = ("inputs", "outputs", "name")
             given = dict(zip(names, args, strict=False))
-            inputs = given.pop("inputs", None) if "inputs" in given else kwargs.pop("inputs", kwargs.pop("input", None))
+            inputs = (
+                given.pop("inputs", None)
+                if "inputs" in given
+                else kwargs.pop("inputs", kwargs.pop("input", None))
+            )
             outputs = (
-                given.pop("outputs", None) if "outputs" in given else kwargs.pop("outputs", kwargs.pop("output", None))
+                given.pop("outputs", None)
+                if "outputs" in given
+                else kwargs.pop("outputs", kwargs.pop("output", None))
             )
             kwargs |= given
             args = ()
         if args:
-            raise TypeError(f"{type(self).__name__}: unexpected positional arguments {args!r}{at_user_location()}")
-        self._graph: Graph | None = None
+            raise TypeError(
+                f"{type(self).__name__}: unexpected positional arguments {args!r}{at_user_location()}"
+            )
+        self._graph: Any = None
         self._inputs_structure: Any = None
         self._outputs_structure: Any = None
         self._graph_layers: list[Layer] | None = None
@@ -79,7 +87,9 @@ class Model(Trainer, Reporting, Layer):
         self._graph = Graph(flat_inputs, flat_outputs)
         self._simple = isinstance(inputs, SymbolicTensor)
         self._simple_output = isinstance(outputs, SymbolicTensor)
-        self._graph_layers = _as_layers(operations_in_order(flat_inputs, flat_outputs, self._graph.nodes), self._graph)
+        self._graph_layers = _as_layers(
+            operations_in_order(flat_inputs, flat_outputs, self._graph.nodes), self._graph
+        )
         names = [layer.name for layer in self._graph_layers]
         repeated = {name for name in names if names.count(name) > 1}
         if repeated:
@@ -148,7 +158,9 @@ class Model(Trainer, Reporting, Layer):
         if isinstance(value, list | tuple | dict):
             leaves = nest.flatten(value)
             if len(leaves) != 1:
-                raise ValueError(f"{self.name}: the model has 1 input, {len(leaves)} were given{at_user_location()}")
+                raise ValueError(
+                    f"{self.name}: the model has 1 input, {len(leaves)} were given{at_user_location()}"
+                )
             value = leaves[0]
         return self._checked(value, self._graph.inputs[0])
 
@@ -164,7 +176,9 @@ class Model(Trainer, Reporting, Layer):
                 value = value[..., 0]
             else:
                 self._reject(have, want, expected)
-        elif have != want and any(a is not None and b is not None and a != b for a, b in zip(have, want, strict=True)):
+        elif have != want and any(
+            a is not None and b is not None and a != b for a, b in zip(have, want, strict=True)
+        ):
             self._reject(have, want, expected)
         if value.dtype != expected.dtype:
             mask = getattr(value, "_keras_mask", None)
@@ -197,12 +211,17 @@ class Model(Trainer, Reporting, Layer):
             raise ValueError(
                 f"{self.name}: the model has {len(self._graph.inputs)} inputs, {len(flat)} were given{at_user_location()}"
             )
-        return [self._checked(value, expected) for value, expected in zip(flat, self._graph.inputs, strict=True)]
+        return [
+            self._checked(value, expected) for value, expected in zip(flat, self._graph.inputs, strict=True)
+        ]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         if self._graph is not None and self._simple and self._simple_output:
             known = TensorShape(input_shape)
-            if known.is_compatible_with(self._graph.inputs[0].shape) and known[1:] == self._graph.inputs[0].shape[1:]:
+            if (
+                known.is_compatible_with(self._graph.inputs[0].shape)
+                and known[1:] == self._graph.inputs[0].shape[1:]
+            ):
                 return TensorShape([known[0], *self._graph.outputs[0].shape[1:]])
         return super().compute_output_shape(input_shape)
 
@@ -230,7 +249,9 @@ class Model(Trainer, Reporting, Layer):
         """
         if index is not None:
             if not -len(self.layers) <= index < len(self.layers):
-                raise ValueError(f"{self.name}: there is no layer {index}, the model has {len(self.layers)} layers")
+                raise ValueError(
+                    f"{self.name}: there is no layer {index}, the model has {len(self.layers)} layers"
+                )
             return self.layers[index]
         if name is None:
             raise ValueError("get_layer: pass a name or an index")
@@ -275,7 +296,9 @@ def _is_functional(args: tuple, kwargs: dict) -> bool:
 
 
 def _is_nested_shape(shape: Any) -> bool:
-    return isinstance(shape, list | tuple) and bool(shape) and isinstance(shape[0], list | tuple | TensorShape)
+    return (
+        isinstance(shape, list | tuple) and bool(shape) and isinstance(shape[0], list | tuple | TensorShape)
+    )
 
 
 def _name_of(tensor: SymbolicTensor) -> str:
@@ -299,4 +322,3 @@ def _as_layers(operations: list, graph: Graph) -> list[Layer]:
         operation.name = name
         layers.append(TFOpLambda(operation, nodes[id(operation)], name))
     return layers
-

@@ -42,7 +42,9 @@ class Reporting:
         """
         importlib.import_module("dovetail.keras.saving").save_weights(self, filepath, overwrite, **kwargs)
 
-    def load_weights(self, filepath: Any, skip_mismatch: bool = False, by_name: bool = False, **kwargs: Any) -> Any:
+    def load_weights(
+        self, filepath: Any, skip_mismatch: bool = False, by_name: bool = False, **kwargs: Any
+    ) -> Any:
         """Reads weights that `save_weights` (or Keras) has written.
 
         Args:

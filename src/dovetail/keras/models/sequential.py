@@ -46,9 +46,13 @@ class Sequential(Model):
         if not isinstance(layer, Layer):
             raise ValueError(f"Sequential: expected a layer, received {layer!r:.80}{at_user_location()}")
         if any(layer.name == other.name for other in self._stack):
-            raise ValueError(f"Sequential: the name {layer.name!r} is taken by another layer{at_user_location()}")
+            raise ValueError(
+                f"Sequential: the name {layer.name!r} is taken by another layer{at_user_location()}"
+            )
         if layer.is_input and self._stack:
-            raise ValueError(f"Sequential: an input must come first, the model has layers already{at_user_location()}")
+            raise ValueError(
+                f"Sequential: an input must come first, the model has layers already{at_user_location()}"
+            )
         if not self._stack and not layer.is_input:
             start = self._start_of(layer)
             if start is not None:
@@ -114,7 +118,10 @@ class Sequential(Model):
                 dtype = getattr(inputs, "dtype", None)
                 integer = dtype is not None and getattr(dtype, "numpy_dtype", dtype).kind in "iub"
                 self._start(
-                    Input(batch_shape=(None, *shape[1:]), dtype=dtype if integer else _input_dtype(self._stack[0]))
+                    Input(
+                        batch_shape=(None, *shape[1:]),
+                        dtype=dtype if integer else _input_dtype(self._stack[0]),
+                    )
                 )
         return super().__call__(inputs, training=training, mask=mask, **kwargs)
 

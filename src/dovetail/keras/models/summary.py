@@ -28,7 +28,11 @@ def summary_text(
     if show_trainable:
         table.add_column("Trainable")
     for layer, depth in _rows(model, expand_nested, 0, layer_range):
-        cells = [f"{'  ' * depth}{layer.name} ({type(layer).__name__})", _shape_text(layer), _count_text(layer)]
+        cells = [
+            f"{'  ' * depth}{layer.name} ({type(layer).__name__})",
+            _shape_text(layer),
+            _count_text(layer),
+        ]
         if connected:
             cells.append("\n".join(_sources(layer)) or "-")
         if show_trainable:

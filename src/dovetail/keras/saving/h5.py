@@ -25,7 +25,9 @@ def member(group: Any, name: str) -> Any:
     if link is None:
         return None
     if not isinstance(link, h5py.HardLink):
-        raise ValueError(f"{group.file.filename}: {group.name}/{name} is a link, which is not read from weight files")
+        raise ValueError(
+            f"{group.file.filename}: {group.name}/{name} is a link, which is not read from weight files"
+        )
     return group[name]
 
 
@@ -49,7 +51,10 @@ def read(dataset: Any) -> np.ndarray:
         raise ValueError(f"{where} is not a dataset")
     if dataset.external or dataset.is_virtual:
         raise ValueError(f"{where} keeps its data in another file, which is not read")
-    size, stored = int(np.prod(dataset.shape, dtype=np.int64)) * dataset.dtype.itemsize, dataset.id.get_storage_size()
+    size, stored = (
+        int(np.prod(dataset.shape, dtype=np.int64)) * dataset.dtype.itemsize,
+        dataset.id.get_storage_size(),
+    )
     if size > _MAX_UNQUESTIONED_BYTES and size > _MAX_INFLATION * max(stored, 1):
         raise ValueError(f"{where} claims {size} bytes and stores {stored}: it is not read")
     return np.asarray(dataset)

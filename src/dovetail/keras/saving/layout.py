@@ -72,7 +72,9 @@ def _children(owner: Any) -> list[tuple[str, Any]]:
         return [("inner_optimizer", inner)] if inner is not None else []
     found = {name: value for name, value in vars(owner).items() if not name.startswith("_") and _holds(value)}
     if getattr(owner, "_graph", None) is not None or hasattr(owner, "_stack"):
-        found[_LISTED] = [layer for layer in owner.layers if not hasattr(layer, "_operation") or layer.weights]
+        found[_LISTED] = [
+            layer for layer in owner.layers if not hasattr(layer, "_operation") or layer.weights
+        ]
     return sorted(found.items())
 
 
@@ -80,7 +82,9 @@ def _holds(value: Any) -> bool:
     if isinstance(value, Layer | Optimizer):
         return True
     if isinstance(value, list | tuple | dict | set):
-        return any(isinstance(v, Layer | Optimizer) for v in (value.values() if isinstance(value, dict) else value))
+        return any(
+            isinstance(v, Layer | Optimizer) for v in (value.values() if isinstance(value, dict) else value)
+        )
     return False
 
 

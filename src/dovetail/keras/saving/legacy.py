@@ -24,7 +24,9 @@ def pairs(model: Any, file: Any, by_name: bool, skip_mismatch: bool) -> list[tup
         layers = [layer for layer in model.layers if layer.weights]
         stored = [(name, arrays) for name, arrays in stored if arrays]
         if len(layers) != len(stored):
-            raise ValueError(f"the file has {len(stored)} layers with weights, the model {model.name!r} has {len(layers)}")
+            raise ValueError(
+                f"the file has {len(stored)} layers with weights, the model {model.name!r} has {len(layers)}"
+            )
         matched = [(layer, name, arrays) for layer, (name, arrays) in zip(layers, stored, strict=True)]
     result: list[tuple[Variable, Any]] = []
     for layer, name, arrays in matched:
@@ -56,7 +58,9 @@ def _arrays(group: Any) -> list:
 def _fitted(layer: Any, name: str, arrays: list) -> list[tuple[Variable, Any]]:
     weights = layer.weights
     if len(weights) != len(arrays):
-        raise ValueError(f"the layer {layer.name!r} has {len(weights)} weights, the file has {len(arrays)} for {name!r}")
+        raise ValueError(
+            f"the layer {layer.name!r} has {len(weights)} weights, the file has {len(arrays)} for {name!r}"
+        )
     for variable, array in zip(weights, arrays, strict=True):
         if tuple(variable.shape) != array.shape:
             raise ValueError(

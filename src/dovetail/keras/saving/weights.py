@@ -28,11 +28,17 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
     """
     path = os.fspath(filepath)
     if not path.endswith((".weights.h5", ".h5")):
-        raise ValueError(f"save_weights: the path must end in '.weights.h5', received {path!r}{at_user_location()}")
+        raise ValueError(
+            f"save_weights: the path must end in '.weights.h5', received {path!r}{at_user_location()}"
+        )
     if not overwrite and os.path.exists(path):
-        raise FileExistsError(f"save_weights: {path!r} exists; pass overwrite=True to replace it{at_user_location()}")
+        raise FileExistsError(
+            f"save_weights: {path!r} exists; pass overwrite=True to replace it{at_user_location()}"
+        )
     if not model.built:
-        raise ValueError(f"save_weights: {model.name!r} has no weights yet; build it or call it on data first")
+        raise ValueError(
+            f"save_weights: {model.name!r} has no weights yet; build it or call it on data first"
+        )
     partial = f"{path}.partial"
     with h5py.File(partial, "w") as file:
         for place in places(model):
@@ -125,7 +131,9 @@ def _pairs_of(place: Place, file: Any) -> list[tuple[Variable, Any]]:
     stored = 0 if group is None else len(group)
     if stored != len(place.variables):
         if stored and not place.variables:
-            raise ValueError(f"the layer {place.owner.name!r} has no variables, the file has {stored} at {place.path!r}")
+            raise ValueError(
+                f"the layer {place.owner.name!r} has no variables, the file has {stored} at {place.path!r}"
+            )
         raise ValueError(
             f"the layer {place.owner.name!r} has {len(place.variables)} variables, the file has {stored} at "
             f"{place.path!r}. Is it the same architecture? skip_mismatch=True leaves such layers out"

@@ -40,8 +40,10 @@ def as_numpy(value: Any) -> Any:
 
 def structured(value: Any) -> Any:
     """Turns plain lists of numbers and tables into arrays, and leaves lists and dicts of arrays as structures."""
-    if isinstance(value, list | tuple) and value and not any(
-        hasattr(item, "shape") or isinstance(item, dict | list | tuple) for item in value
+    if (
+        isinstance(value, list | tuple)
+        and value
+        and not any(hasattr(item, "shape") or isinstance(item, dict | list | tuple) for item in value)
     ):
         return np.asarray(value)
     if isinstance(value, list) and value and isinstance(value[0], list | tuple):
@@ -111,7 +113,9 @@ def _common_length(packed: tuple, leaves: list) -> int:
                 continue
             array = np.asarray(leaf) if not hasattr(leaf, "shape") else leaf
             if not len(array.shape):
-                raise ValueError(f"{name} must have a first axis of samples, received a scalar{at_user_location()}")
+                raise ValueError(
+                    f"{name} must have a first axis of samples, received a scalar{at_user_location()}"
+                )
             lengths.setdefault(name, []).append(int(array.shape[0]))
     every = {n for sizes in lengths.values() for n in sizes}
     if len(every) > 1:
@@ -184,7 +188,9 @@ def _batch_leaves(item: Any) -> tuple[list, Any]:
     if not isinstance(item, tuple):
         item = (item,)
     if len(item) > 3:
-        raise ValueError(f"a batch must be x, (x, y) or (x, y, sample_weight), received a tuple of {len(item)}")
+        raise ValueError(
+            f"a batch must be x, (x, y) or (x, y, sample_weight), received a tuple of {len(item)}"
+        )
     leaves, spec = nest.flatten_spec((*item, *(None,) * (3 - len(item))))
     return [as_numpy(leaf) for leaf in leaves], spec
 
@@ -207,4 +213,6 @@ def class_weighted(y: Any, sample_weight: Any, class_weight: dict) -> Any:
     factors = np.ones(len(labels), np.float32)
     for label, factor in class_weight.items():
         factors[labels == int(label)] = factor
-    return factors if sample_weight is None else factors * as_numpy(sample_weight).reshape(len(labels), -1)[:, 0]
+    return (
+        factors if sample_weight is None else factors * as_numpy(sample_weight).reshape(len(labels), -1)[:, 0]
+    )

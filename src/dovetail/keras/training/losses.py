@@ -22,7 +22,9 @@ class CompiledLoss:
         self._given, self._weights, self._declared = loss, loss_weights, declared
         self._functions: list | None = None
         self._trackers: list = []
-        for item in loss.values() if isinstance(loss, dict) else loss if isinstance(loss, list | tuple) else [loss]:
+        for item in (
+            loss.values() if isinstance(loss, dict) else loss if isinstance(loss, list | tuple) else [loss]
+        ):
             if item is not None and not isinstance(item, list | tuple | dict):
                 losses.get(item)
 

@@ -51,7 +51,14 @@ class CompiledMetrics:
                 for item in listed:
                     metric = _make(item, targets[i], predictions[i])
                     if metric is not None:
-                        rows.append((i, weighted, metric, f"{names[i]}_{metric.name}" if len(names) > 1 else metric.name))
+                        rows.append(
+                            (
+                                i,
+                                weighted,
+                                metric,
+                                f"{names[i]}_{metric.name}" if len(names) > 1 else metric.name,
+                            )
+                        )
         self._rows = rows
 
     def update_state(self, y: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -62,7 +69,9 @@ class CompiledMetrics:
         predictions = [y_pred[n] for n in self._names] if isinstance(y_pred, dict) else nest.flatten(y_pred)
         for i, weighted, metric, _ in self._rows or []:
             if targets[i] is not None or predictions[i] is not None:
-                metric.update_state(targets[i], predictions[i], sample_weight=weights[i] if weighted else None)
+                metric.update_state(
+                    targets[i], predictions[i], sample_weight=weights[i] if weighted else None
+                )
 
     def result(self) -> dict:
         return {name: metric.result() for _, _, metric, name in self._rows or []}

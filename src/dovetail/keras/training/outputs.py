@@ -35,7 +35,9 @@ def per_output(what: str, value: Any, names: list[str], declared: list[str], bro
         known = names if names != [""] else [*declared, ""]
         for key in value:
             if key not in known:
-                raise ValueError(f"{what}: no output is called {key!r}.{suggest(key, known)} Outputs: {known}")
+                raise ValueError(
+                    f"{what}: no output is called {key!r}.{suggest(key, known)} Outputs: {known}"
+                )
         if names == [""]:
             return [next(iter(value.values()), None)]
         return [value.get(name) for name in names]

@@ -54,7 +54,9 @@ class StepPrograms:
             positions = {id(variable): i for i, variable in enumerate(program.reads)}
             written = [positions[id(variable)] for variable in program.writes]
             engine = jax_stepping()
-            found = self._loops[key] = engine.steps_program(program.run, program.num_results, written, batch_size)
+            found = self._loops[key] = engine.steps_program(
+                program.run, program.num_results, written, batch_size
+            )
         return found
 
 

@@ -28,7 +28,16 @@ def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> 
 
 
 class Steps:
-    """`train_step`, `test_step`, `predict_step` and the loss and metrics they use."""
+    """`train_step`, `test_step`, `predict_step` and the loss and metrics they use.  `Model` is the rest of it."""
+
+    optimizer: Any
+    metrics: Any
+    losses: Any
+    trainable_weights: Any
+    __call__: Any
+    _compiled_loss: Any
+    _compiled_metrics: Any
+    _loss_tracker: Any
 
     def train_step(self, data: Any) -> dict:
         """Runs one step of training on a batch, and returns the logs."""
@@ -68,7 +77,12 @@ class Steps:
             return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
 
     def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
     ) -> Any:
         """Returns the scalar to minimize: the compiled loss and the losses added by layers.
 
@@ -109,7 +123,9 @@ class Steps:
                 results[metric.name] = value
         return results
 
-    def compiled_loss(self, y: Any, y_pred: Any, sample_weight: Any = None, regularization_losses: Any = None) -> Any:
+    def compiled_loss(
+        self, y: Any, y_pred: Any, sample_weight: Any = None, regularization_losses: Any = None
+    ) -> Any:
         """Returns the compiled loss of a batch (Keras 2's name in `train_step` overrides)."""
         value = self._compiled_loss(y, y_pred, sample_weight)
         for penalty in regularization_losses or []:

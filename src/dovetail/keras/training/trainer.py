@@ -17,7 +17,14 @@ from dovetail.keras import optimizers
 from dovetail.keras.callbacks.callback_list import CallbackList
 from dovetail.keras.layers.tracking import held_objects, unique
 from dovetail.keras.mixed_precision import LossScaleOptimizer
-from dovetail.keras.training.arrays import ArrayData, StreamData, as_numpy, class_weighted, is_arrays, structured
+from dovetail.keras.training.arrays import (
+    ArrayData,
+    StreamData,
+    as_numpy,
+    class_weighted,
+    is_arrays,
+    structured,
+)
 from dovetail.keras.training.loop import Epoch, deferred_interrupt
 from dovetail.keras.training.losses import CompiledLoss
 from dovetail.keras.training.metrics import CompiledMetrics
@@ -26,11 +33,17 @@ from dovetail.keras.training.shuffling import epoch_generator
 from dovetail.keras.training.steps import Steps
 from dovetail.tensor.tensor import Tensor
 
-_IGNORED_COMPILE = frozenset({"experimental_run_tf_function", "sample_weight_mode", "target_tensors", "distribute"})
+_IGNORED_COMPILE = frozenset(
+    {"experimental_run_tf_function", "sample_weight_mode", "target_tensors", "distribute"}
+)
 
 
 class Trainer(Steps):
     """The training half of `keras.Model`."""
+
+    dtype_policy: Any
+    output_names: Any
+    _flatten_layers: Any
 
     def __init__(self) -> None:
         self.optimizer: Any = None
@@ -39,8 +52,8 @@ class Trainer(Steps):
         self.history: Any = None
         self.loss: Any = None
         self._run_eagerly = False
-        self._compiled_loss: CompiledLoss | None = None
-        self._compiled_metrics: CompiledMetrics | None = None
+        self._compiled_loss = None
+        self._compiled_metrics = None
         self._loss_tracker: Any = None
         self._compile_config: dict = {}
         self._reset_programs()
@@ -75,7 +88,9 @@ class Trainer(Steps):
         for name in kwargs:
             if name not in _IGNORED_COMPILE:
                 known = list(inspect.signature(Trainer.compile).parameters)
-                raise TypeError(f"compile: unknown argument {name!r}.{suggest(name, known)}{at_user_location()}")
+                raise TypeError(
+                    f"compile: unknown argument {name!r}.{suggest(name, known)}{at_user_location()}"
+                )
         self.optimizer = optimizers.get(optimizer)
         if auto_scale_loss and self.dtype_policy.name == "mixed_float16" and self.optimizer is not None:
             if not isinstance(self.optimizer, LossScaleOptimizer):
@@ -112,9 +127,13 @@ class Trainer(Steps):
         self._run_eagerly = bool(value)
 
     def _need_compiled(self, what: str) -> None:
-        overridden = type(self).train_step is not Steps.train_step or type(self).test_step is not Steps.test_step
+        overridden = (
+            type(self).train_step is not Steps.train_step or type(self).test_step is not Steps.test_step
+        )
         if not self.compiled and not overridden:
-            raise RuntimeError(f"{what}: compile the model first: model.compile(optimizer, loss){at_user_location()}")
+            raise RuntimeError(
+                f"{what}: compile the model first: model.compile(optimizer, loss){at_user_location()}"
+            )
         if self._loss_tracker is None:
             self._loss_tracker = metrics_module.Mean(name="loss")
 
@@ -216,10 +235,21 @@ class Trainer(Steps):
         """
         self._need_compiled("fit")
         data, validation = self._training_data(
-            x, y, sample_weight, batch_size, shuffle, class_weight, steps_per_epoch, validation_split, validation_data
+            x,
+            y,
+            sample_weight,
+            batch_size,
+            shuffle,
+            class_weight,
+            steps_per_epoch,
+            validation_split,
+            validation_data,
         )
         if validation is not None:
-            validation = self._evaluation_data(*validation, validation_batch_size or batch_size, validation_steps)
+            held = validation
+            validation = self._evaluation_data(
+                held[0], held[1], held[2], validation_batch_size or batch_size, validation_steps
+            )
         listener = CallbackList(
             callbacks,
             model=self,
@@ -245,7 +275,9 @@ class Trainer(Steps):
         self.history = listener.history
         return self.history
 
-    def _train_epoch(self, data: Any, listener: CallbackList, steps: int | None, epoch: int, check: Any) -> dict:
+    def _train_epoch(
+        self, data: Any, listener: CallbackList, steps: int | None, epoch: int, check: Any
+    ) -> dict:
         def each(index: int, result: Any, size: int) -> bool:
             if listener.needs_batches or listener.wants_progress():
                 listener.on_train_batch_end(index, to_numbers(result))
@@ -254,7 +286,13 @@ class Trainer(Steps):
 
         order = data.order(epoch_generator()) if isinstance(data, ArrayData) else None
         run = Epoch(
-            self, self._train_programs, self.train_step, data, each, listener.needs_batches, listener.on_train_batch_begin
+            self,
+            self._train_programs,
+            self.train_step,
+            data,
+            each,
+            listener.needs_batches,
+            listener.on_train_batch_begin,
         )
         result = run.run(order, steps)
         if result is None:
@@ -291,24 +329,34 @@ class Trainer(Steps):
                 return self._split(data, split)
             return data, _as_triple(validation)
         if y is not None:
-            raise ValueError(f"fit: y must be None when x gives batches; they contain the targets{at_user_location()}")
+            raise ValueError(
+                f"fit: y must be None when x gives batches; they contain the targets{at_user_location()}"
+            )
         if split:
-            raise ValueError(f"fit: validation_split needs arrays, received {type(x).__name__}{at_user_location()}")
+            raise ValueError(
+                f"fit: validation_split needs arrays, received {type(x).__name__}{at_user_location()}"
+            )
         source = _ClassWeighted(x, class_weight) if class_weight is not None else x
         return StreamData(source, steps), _as_triple(validation)
 
     @staticmethod
-    def _split(data: ArrayData, fraction: float) -> tuple[ArrayData, ArrayData]:
+    def _split(data: ArrayData, fraction: float) -> tuple[ArrayData, tuple]:
         if not 0 < fraction < 1:
-            raise ValueError(f"validation_split must lie between 0 and 1, received {fraction}{at_user_location()}")
+            raise ValueError(
+                f"validation_split must lie between 0 and 1, received {fraction}{at_user_location()}"
+            )
         cut = int(data.num_samples * (1 - fraction))
         if cut == 0 or cut == data.num_samples:
-            raise ValueError(f"validation_split={fraction} of {data.num_samples} samples leaves one part empty")
+            raise ValueError(
+                f"validation_split={fraction} of {data.num_samples} samples leaves one part empty"
+            )
         held = data.part(cut, data.num_samples)
         held.shuffle = False
         return data.part(0, cut), (held, None, None)
 
-    def _evaluation_data(self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, steps: int | None) -> Any:
+    def _evaluation_data(
+        self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, steps: int | None
+    ) -> Any:
         if isinstance(x, ArrayData):
             return x
         if is_arrays(x):
@@ -338,7 +386,10 @@ class Trainer(Steps):
         self._need_compiled("evaluate")
         data = self._evaluation_data(x, y, sample_weight, batch_size, steps)
         listener = CallbackList(
-            callbacks, model=self, verbose=1 if verbose == "auto" else int(verbose), steps=steps or data.num_batches,
+            callbacks,
+            model=self,
+            verbose=1 if verbose == "auto" else int(verbose),
+            steps=steps or data.num_batches,
             history=False,
         )
         with deferred_interrupt() as check:
@@ -391,11 +442,20 @@ class Trainer(Steps):
 
         Args: as in `fit`.
         """
-        if isinstance(x, np.ndarray) and not callbacks and not verbose and len(x) <= (batch_size or 32) and x.size:
+        if (
+            isinstance(x, np.ndarray)
+            and not callbacks
+            and not verbose
+            and len(x) <= (batch_size or 32)
+            and x.size
+        ):
             return self._predict_batch([as_numpy(x)], nest.flatten_spec((x, None, None))[1])
         data = self._evaluation_data(x, None, None, batch_size, steps)
         listener = CallbackList(
-            callbacks, model=self, verbose=1 if verbose == "auto" else int(verbose), steps=steps or data.num_batches,
+            callbacks,
+            model=self,
+            verbose=1 if verbose == "auto" else int(verbose),
+            steps=steps or data.num_batches,
             history=False,
         )
         listener.on_predict_begin()
@@ -410,7 +470,13 @@ class Trainer(Steps):
                 return False
 
             run = Epoch(
-                self, self._predict_programs, self.predict_step, data, each, True, listener.on_predict_batch_begin
+                self,
+                self._predict_programs,
+                self.predict_step,
+                data,
+                each,
+                True,
+                listener.on_predict_batch_begin,
             )
             run.run(None, steps)
         listener.on_predict_end()
@@ -453,20 +519,29 @@ class Trainer(Steps):
         return _shaped(logs, return_dict)
 
     def test_on_batch(
-        self, x: Any, y: Any = None, sample_weight: Any = None, reset_metrics: bool = False, return_dict: bool = False
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        reset_metrics: bool = False,
+        return_dict: bool = False,
     ) -> Any:
         """Evaluates one batch; returns the loss and metrics so far."""
         self._need_compiled("test_on_batch")
         if reset_metrics:
             self.reset_metrics()
-        return _shaped(self._on_batch(self._test_programs, self.test_step, x, y, sample_weight, ()), return_dict)
+        return _shaped(
+            self._on_batch(self._test_programs, self.test_step, x, y, sample_weight, ()), return_dict
+        )
 
     def predict_on_batch(self, x: Any) -> Any:
         """Returns the outputs for one batch as NumPy arrays."""
         leaves, spec = nest.flatten_spec((structured(x), None, None))
         leaves = [as_numpy(leaf) for leaf in leaves]
         if self._runs_eagerly():
-            result = self.predict_step(nest.unflatten(spec, [None if a is None else Tensor(a) for a in leaves]))
+            result = self.predict_step(
+                nest.unflatten(spec, [None if a is None else Tensor(a) for a in leaves])
+            )
         else:
             result = run_once(self._predict_programs.get(leaves, spec, ()), leaves)
         return nest.map_structure(np.array, result)
@@ -502,7 +577,9 @@ def _as_triple(validation: Any) -> Any:
         return None
     if isinstance(validation, tuple | list) and not hasattr(validation, "shape"):
         if not 1 <= len(validation) <= 3:
-            raise ValueError(f"validation_data must be (x, y) or (x, y, sample_weight), received {len(validation)} parts")
+            raise ValueError(
+                f"validation_data must be (x, y) or (x, y, sample_weight), received {len(validation)} parts"
+            )
         return (*validation, *(None,) * (3 - len(validation)))
     return validation, None, None
 

@@ -108,14 +108,22 @@ def _boxes(model: Any, options: tuple, expand: bool) -> list[_Box]:
 def _inputs(layer: Any, model: Any) -> list:
     """Returns the symbolic tensors a layer is called on in this model."""
     operation = getattr(layer, "_operation", layer)
-    return [tensor for node in model._graph.nodes if node.operation is operation for tensor in node.inputs if tensor.node]
+    return [
+        tensor
+        for node in model._graph.nodes
+        if node.operation is operation
+        for tensor in node.inputs
+        if tensor.node
+    ]
 
 
 def _kind(layer: Layer) -> str:
     return "input" if layer.is_input else "op" if hasattr(layer, "_operation") else "layer"
 
 
-def _lines(layer: Layer, shapes: bool, dtype: bool, names: bool, activations: bool, trainable: bool) -> list[str]:
+def _lines(
+    layer: Layer, shapes: bool, dtype: bool, names: bool, activations: bool, trainable: bool
+) -> list[str]:
     title = layer.name if hasattr(layer, "_operation") else type(layer).__name__
     lines = [f"{layer.name} ({title})" if names and not hasattr(layer, "_operation") else title]
     activation = getattr(layer, "activation", None)

@@ -1,0 +1,178 @@
+"""What a layer holds: weights, sublayers, losses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dovetail.base.settings import state
+from dovetail.engine import is_tracer
+from dovetail.keras.layers import weights
+from dovetail.keras.layers.context import calls
+from dovetail.keras.layers.tracking import Found, held_objects, unique
+from dovetail.tensor.tensor import Tensor, TensorLike
+from dovetail.tensor.variable import Variable
+
+# Attributes that refer to things the layer does not own.
+SKIP = frozenset(
+    {"_nodes", "_build_shapes", "_init_arguments", "_losses", "_own_weights", "_input_shape_hint", "_found"}
+)
+
+
+class Holder:
+    """The half of `Layer` that answers for its state.  Only `Layer` derives from it."""
+
+    name: str
+    built: bool
+    trainable: Any
+    _own_weights: list[Variable]
+    _losses: list
+    _losses_call: int
+    _found: Any
+
+    def _sublayers(self) -> list[Any]:
+        """Returns the layers this one holds directly, in the order of its attributes."""
+        return unique(
+            value for value in held_objects(self, SKIP) if isinstance(value, Holder) and value is not self
+        )
+
+    def _flatten_layers(self, include_self: bool = True) -> list[Any]:
+        """Returns this layer and all below it."""
+        result: list[Any] = []
+        seen: set[int] = set()
+        stack: list[Any] = [self] if include_self else self._sublayers()[::-1]
+        while stack:
+            layer = stack.pop()
+            if id(layer) not in seen:
+                seen.add(id(layer))
+                result.append(layer)
+                stack.extend(layer._sublayers()[::-1])
+        return result
+
+    def _held_variables(self) -> list[Variable]:
+        """Returns the weights this layer itself holds: those of `add_weight`, then plain `tf.Variable` attributes."""
+        others = [v for v in held_objects(self, SKIP) if isinstance(v, Variable)]
+        return unique([*self._own_weights, *others])
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All state: weights, and the state of metrics and random generators."""
+        found: list[Variable] = list(self.weights)
+        for layer in self._flatten_layers():
+            for value in held_objects(layer, SKIP):
+                if not isinstance(value, Holder | Variable | TensorLike) and hasattr(
+                    value, "_tracked_variables"
+                ):
+                    found.extend(value._tracked_variables())
+        return unique(found)
+
+    @property
+    def weights(self) -> list[Variable]:
+        """The variables that define the layer, those of its sublayers after its own."""
+        found: list[Variable] = []
+        for layer in self._flatten_layers():
+            own = layer._held_variables()
+            found.extend(v for v in own if v.trainable)
+            found.extend(v for v in own if not v.trainable)
+        return unique(found)
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        return self.trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        trained = {id(v) for v in self.trainable_weights}
+        return [v for v in self.variables if id(v) not in trained]
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        found = self._found
+        if found is None or not found.holds():
+            containers: list = []
+            found = Found(self._find_trainable(containers), containers)
+            object.__setattr__(self, "_found", found)
+        return list(found.items)
+
+    def _find_trainable(self, containers: list) -> list[Variable]:
+        """Walks the layers; appends the lists and dicts that it passes to `containers`."""
+        if not self.trainable:
+            return []
+        variables: list[Variable] = []
+        seen: set[int] = set()
+        stack: list[Any] = [self]
+        while stack:
+            layer = stack.pop()
+            if id(layer) in seen or not layer.trainable:
+                continue
+            seen.add(id(layer))
+            containers.append(layer._own_weights)
+            containers.extend(value for value in vars(layer).values() if type(value) in (list, dict))
+            variables.extend(v for v in layer._held_variables() if v.trainable)
+            stack.extend(layer._sublayers()[::-1])
+        return unique(variables)
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        trained = {id(v) for v in self.trainable_weights}
+        return [v for v in self.weights if id(v) not in trained]
+
+    def count_params(self) -> int:
+        """Returns the number of scalars in the weights."""
+        if not self.built:
+            raise ValueError(
+                f"{self.name}: count_params() needs the weights; build the layer or call it on data first"
+            )
+        return sum(int(np.prod(v.shape)) for v in self.weights)
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Returns the weights as NumPy arrays, in the order of `weights`."""
+        return [np.array(v._plain()._value) for v in self.weights]
+
+    def set_weights(self, weights_list: Any) -> None:
+        """Assigns NumPy arrays to the weights, in the order of `weights`.
+
+        Raises:
+            ValueError: another number of arrays, or one of another shape; nothing is assigned then.
+        """
+        weights.assign_all(self, self.weights, list(weights_list))
+
+    # ---- losses
+
+    def add_loss(self, loss: Any, **kwargs: Any) -> None:
+        """Adds a scalar (or a list of them) to `losses` of the current call.
+
+        Differs from Keras 2: functions without arguments are evaluated whenever `losses` is read.
+        """
+        if kwargs:
+            raise TypeError(f"add_loss: unknown arguments {sorted(kwargs)}")
+        for value in loss if isinstance(loss, list | tuple) else [loss]:
+            if not callable(value) and self._losses_call != calls.call_id:
+                self._losses = [item for item in self._losses if callable(item)]
+                self._losses_call = calls.call_id
+            self._losses.append(value)
+
+    @property
+    def losses(self) -> list:
+        """The scalars added by the last call, and the penalties of regularized weights."""
+        layers = self._flatten_layers()
+        newest = max((layer._losses_call for layer in layers), default=0)
+        result = []
+        for layer in layers:
+            for value in layer._losses:
+                if callable(value) and not isinstance(value, TensorLike):
+                    result.append(value())
+                elif layer._losses_call == newest and _is_alive(value):
+                    result.append(value)
+        for layer in layers:
+            for variable in layer._held_variables():
+                penalty = getattr(variable, "regularizer", None)
+                if penalty is not None and variable.trainable:
+                    result.append(penalty(variable))
+        return result
+
+
+def _is_alive(value: Any) -> bool:
+    """True unless the loss belongs to a finished trace."""
+    return state.scope is not None or not (isinstance(value, Tensor) and is_tracer(value._value))
