@@ -64,7 +64,6 @@ def _special() -> Any:
 def _widened(function: Any) -> Any:
     """Wraps a reduction so that it keeps its input's dtype, accumulating 16-bit floats in float32."""
 
-    @functools.wraps(function)
     def reduce(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         dtype = x.dtype
         if dtypes.is_half(dtype):
@@ -74,8 +73,8 @@ def _widened(function: Any) -> Any:
     return reduce
 
 
-sum = _widened(np.sum)
-prod = _widened(np.prod)
+sum = _widened(np.add.reduce)
+prod = _widened(np.multiply.reduce)
 
 
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
