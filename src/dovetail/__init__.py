@@ -21,7 +21,7 @@ from dovetail.autodiff import (
     recompute_grad,
 )
 from dovetail.base.errors import suggest
-from dovetail.function import case, cond, function, switch_case, while_loop
+from dovetail.function import case, cond, function, numpy_function, py_function, switch_case, while_loop
 from dovetail.function import print_ as print
 from dovetail.graph import record as _record
 from dovetail.module import Module

@@ -6,10 +6,11 @@ their own backward function (custom gradients, control flow).
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from dovetail.engine import dtypes
+from dovetail.engine import dtypes, effects
 from dovetail.ops import arithmetic, create
 from dovetail.ops.core import Bound
 
@@ -94,4 +95,5 @@ def _filled(incoming: list, outputs: tuple) -> list:
 
 def _by_vjp(call: Bound, inputs: tuple, outputs: tuple, incoming: list, needed: list[int]) -> list:
     gradient = call.vjp_op(tuple(needed), len(inputs))
-    return list(gradient.call((*inputs, *_filled(incoming, outputs)), {}))
+    with effects.silence() if getattr(call.op, "has_effects", False) else contextlib.nullcontext():
+        return list(gradient.call((*inputs, *_filled(incoming, outputs)), {}))

@@ -54,6 +54,11 @@ def as_function(closed: Any) -> Callable:
     return jaxpr_as_fun(closed)
 
 
+def evaluate(closed: Any, constants: list, arguments: list) -> list:
+    """Runs a traced program with other values for what it captured."""
+    return core.eval_jaxpr(closed.jaxpr, constants, *arguments)
+
+
 def prune(closed: Any, keep: list[bool]) -> Any:
     """Returns the program without the arguments that `keep` drops (they must be unused)."""
     jaxpr = closed.jaxpr

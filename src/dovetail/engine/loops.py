@@ -1,11 +1,11 @@
-"""Loops with a trip count known only at run time, and their gradient, on flat lists of arrays.
+"""Branches, and loops with a trip count known only at run time, with gradients, on flat lists of arrays.
 
 XLA's while loop cannot be differentiated in reverse, because the number of steps to remember is not known when the
-program is compiled.  `differentiable_while` keeps a fixed number of checkpoints: while they suffice, every step is kept
-and the backward pass computes each step once; when they run out, every other one is dropped and the distance between them
-doubles, and the backward pass recomputes from the nearest one.  A loop of n steps and K checkpoints costs about
-n * max(1, n / 2K) steps backward.  (Online checkpointing as in Griewank and Walther, "Revolve", ACM TOMS 26, 2000,
-simplified to equal distances.)
+program is compiled.  `while_loop` keeps a fixed number of checkpoints when it is differentiated: while they suffice,
+every step is kept and the backward pass computes each step once; when they run out, every other one is dropped and the
+distance between them doubles, and the backward pass recomputes from the nearest one.  A loop of n steps and K
+checkpoints costs about n * max(1, n / 2K) steps backward.  (Online checkpointing as in Griewank and Walther, "Revolve",
+ACM TOMS 26, 2000, simplified to equal distances.)
 """
 
 from __future__ import annotations
@@ -18,24 +18,64 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from dovetail.engine import dtypes
+from dovetail.engine import dtypes, jax_private
 
 CHECKPOINTS = 64
 
 switch = lax.switch
-while_loop = lax.while_loop
 
 
-def differentiable_while(condition: Callable, body: Callable, consts: list, init: list) -> list:
-    """Returns what `init` becomes after `while condition(consts, carry): carry = body(consts, carry)`.
+def hoisted(function: Callable, *examples: Any) -> tuple[Callable, list]:
+    """Returns `(f, captured)`: `f(captured, *args)` is `function(*args)` without captured tracers.
+
+    A function that closes over tracers cannot be kept for the backward pass, when they are gone.
+    """
+    closed, shape = jax.make_jaxpr(function, return_shape=True)(*examples)
+    tree = jax.tree.structure(shape)
+
+    def pure(captured: list, *args: Any) -> Any:
+        return jax.tree.unflatten(tree, jax_private.evaluate(closed, captured, jax.tree.leaves(args)))
+
+    return pure, list(closed.consts)
+
+
+def differentiable(function: Callable, values: list) -> tuple[list, Callable, Callable]:
+    """Returns `(outputs, pull, f)` of a flat function at flat values: JAX's VJP, and the function for use once more."""
+    pure, captured = hoisted(function, *values)
+
+    def again(*args: Any) -> list:
+        return pure(captured, *args)
+
+    outputs, pull = jax.vjp(again, *values)
+    return outputs, pull, again
+
+
+def while_loop(condition: Callable, body: Callable, init: list, differentiate: bool = True) -> list:
+    """Returns what `init` becomes after `while condition(carry): carry = body(carry)`.
 
     Args:
-        condition: `f(consts, carry) -> bool scalar`.
-        body: `f(consts, carry) -> carry`, of the same shapes and dtypes.
-        consts: arrays that stay the same, differentiated too.
-        init: the first carry.
-    """
+        condition: `f(carry) -> bool scalar`.
+        body: `f(carry) -> carry`, of the same shapes and dtypes.
+        init: the first carry, a list of arrays.
+        differentiate: False: the loop has no gradient.
 
+    Both functions may capture tracers; gradients reach those, and `init`.
+    """
+    init = [jnp.asarray(x) for x in init]
+    if not differentiate:
+        return list(lax.while_loop(condition, body, init))
+    pure_condition, of_condition = hoisted(condition, init)
+    pure_body, of_body = hoisted(body, init)
+    num = len(of_condition)
+    return _differentiable_while(
+        lambda consts, carry: pure_condition(consts[:num], carry),
+        lambda consts, carry: pure_body(consts[num:], carry),
+        [jnp.asarray(x) for x in (*of_condition, *of_body)],
+        init,
+    )
+
+
+def _differentiable_while(condition: Callable, body: Callable, consts: list, init: list) -> list:
     @jax.custom_vjp
     def loop(consts: list, init: list) -> list:
         return lax.while_loop(lambda carry: condition(consts, carry), lambda carry: body(consts, carry), init)
@@ -49,7 +89,9 @@ def differentiable_while(condition: Callable, body: Callable, consts: list, init
             saved = lax.cond(full, _thinned, lambda s: s, saved)
             stride = jnp.where(full, stride * 2, stride)
             saved = [
-                lax.cond(i % stride == 0, lambda b, x, at: b.at[at].set(x), lambda b, x, at: b, b, x, i // stride)
+                lax.cond(
+                    i % stride == 0, lambda b, x, at: b.at[at].set(x), lambda b, x, at: b, b, x, i // stride
+                )
                 for b, x in zip(saved, carry, strict=True)
             ]
             return i + 1, stride, body(consts, carry), saved
@@ -73,7 +115,9 @@ def differentiable_while(condition: Callable, body: Callable, consts: list, init
             carry = carry_at(i)
 
             def smooth(some_consts: list, some_carry: list) -> list:
-                result = body(_with(consts, smooth_consts, some_consts), _with(carry, smooth_carry, some_carry))
+                result = body(
+                    _with(consts, smooth_consts, some_consts), _with(carry, smooth_carry, some_carry)
+                )
                 return [result[j] for j in smooth_carry]
 
             _, pull = jax.vjp(smooth, [consts[j] for j in smooth_consts], [carry[j] for j in smooth_carry])
@@ -107,4 +151,3 @@ def _spread(like: list, positions: list[int], values: list, drop: int = 0) -> li
     for position, value in zip(positions, values, strict=True):
         result[position] = value
     return result
-

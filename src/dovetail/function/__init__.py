@@ -3,6 +3,7 @@
 from dovetail.function.control import case, cond, switch_case, while_loop
 from dovetail.function.function import ConcreteFunction, Function, RetracingWarning, function
 from dovetail.function.printing import print_
+from dovetail.function.python_function import numpy_function, py_function
 
 __all__ = [
     "ConcreteFunction",
@@ -11,7 +12,9 @@ __all__ = [
     "case",
     "cond",
     "function",
+    "numpy_function",
     "print_",
+    "py_function",
     "switch_case",
     "while_loop",
 ]

@@ -1,7 +1,7 @@
 """`tf.cond`, `tf.switch_case`, `tf.case` and `tf.while_loop`.
 
-With concrete tensors they are plain Python: one branch runs, the loop loops, tapes see every op.  Inside compiled code they
-become XLA's control flow.
+With concrete tensors they are plain Python: one branch runs, the loop loops, tapes see every op.  Inside compiled code
+they become XLA's control flow.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from dovetail.base import nest
-from dovetail.base.errors import InvalidArgumentError, at_user_location
+from dovetail.base.errors import DataDependentShapeError, InvalidArgumentError, at_user_location
 from dovetail.base.settings import state
-from dovetail.engine import is_tracer, loops
+from dovetail.engine import effects, is_tracer, loops
 from dovetail.function.lifting import Lifted
 from dovetail.ops import indexing
 from dovetail.tensor.convert import convert_to_tensor
@@ -23,7 +23,9 @@ from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import DryRunScope, Variable
 
 
-def cond(pred: Any, true_fn: Callable | None = None, false_fn: Callable | None = None, name: str | None = None) -> Any:
+def cond(
+    pred: Any, true_fn: Callable | None = None, false_fn: Callable | None = None, name: str | None = None
+) -> Any:
     """Returns `true_fn()` if `pred` else `false_fn()`.
 
     Args:
@@ -42,7 +44,9 @@ def cond(pred: Any, true_fn: Callable | None = None, false_fn: Callable | None =
     return _switch(_scalar(pred, "tf.cond: pred"), [false_fn, true_fn], "tf.cond")
 
 
-def switch_case(branch_index: Any, branch_fns: Any, default: Callable | None = None, name: str = "switch_case") -> Any:
+def switch_case(
+    branch_index: Any, branch_fns: Any, default: Callable | None = None, name: str = "switch_case"
+) -> Any:
     """Returns `branch_fns[branch_index]()`.
 
     Args:
@@ -63,28 +67,50 @@ def switch_case(branch_index: Any, branch_fns: Any, default: Callable | None = N
         index = int(branch_index)
         return functions[keys.index(index) if index in keys else -1]()
     index = _scalar(branch_index, "tf.switch_case: branch_index")
-    position = sum((index == key) * (i - len(keys)) for i, key in enumerate(keys)) + len(keys)
+    position = convert_to_tensor(len(keys))
+    for i, key in enumerate(keys):
+        position = indexing.where(index == key, convert_to_tensor(i), position)
     return _switch(position, functions, "tf.switch_case")
 
 
 def case(
-    pred_fn_pairs: Any, default: Callable | None = None, exclusive: bool = False, strict: bool = False, name: str = "case"
+    pred_fn_pairs: Any,
+    default: Callable | None = None,
+    exclusive: bool = False,
+    strict: bool = False,
+    name: str = "case",
 ) -> Any:
     """Returns the result of the first function whose predicate is true, of `default` when none is.
 
     Args:
         pred_fn_pairs: list of `(scalar bool tensor, function)`.
-        default: function that runs when no predicate holds; without it the last function does.
+        default: function that runs when no predicate holds; without it that is an InvalidArgumentError.
         exclusive: with known predicates, raise when more than one is true.
         strict: accepted for TensorFlow's sake; structures are always checked.
     """
     pairs = list(pred_fn_pairs.items()) if isinstance(pred_fn_pairs, dict) else list(pred_fn_pairs)
+    if not pairs:
+        raise ValueError(f"tf.case: pass at least one pair of a predicate and a function{at_user_location()}")
     if exclusive and all(_is_known(pred) for pred, _ in pairs) and sum(bool(pred) for pred, _ in pairs) > 1:
         raise InvalidArgumentError(f"tf.case: more than one predicate is true{at_user_location()}")
+    if default is None:
+        _check_one_holds([pred for pred, _ in pairs])
     result = default if default is not None else pairs.pop()[1]
     for pred, function in reversed(pairs):
         result = _nested_case(pred, function, result)
     return result()
+
+
+def _check_one_holds(predicates: list) -> None:
+    error = InvalidArgumentError(
+        f"tf.case: no predicate is true, and there is no default{at_user_location()}"
+    )
+    if all(_is_known(pred) for pred in predicates):
+        if not any(bool(pred) for pred in predicates):
+            raise error
+    elif not any(isinstance(pred, SymbolicTensor) for pred in predicates):
+        values = [convert_to_tensor(pred)._value for pred in predicates]
+        effects.check(lambda *held: None if any(bool(value) for value in held) else error, *values)
 
 
 def _nested_case(pred: Any, function: Callable, otherwise: Callable) -> Callable:
@@ -110,7 +136,7 @@ def while_loop(
         loop_vars: list or tuple of tensors, or of structures of them.
         maximum_iterations: stop after so many steps.
         back_prop: False cuts the gradient.
-        shape_invariants: only eager loops may change shapes; compiled ones raise.
+        shape_invariants: shapes may change in eager loops only; a `tf.function` with such a loop runs op by op.
         parallel_iterations, swap_memory: TensorFlow's scheduling hints; XLA decides by itself.
 
     The gradient inside compiled code keeps 64 checkpoints (see `engine/loops.py`): memory stays bounded.
@@ -120,7 +146,12 @@ def while_loop(
     loop_vars = nest.map_structure(_as_loop_variable, loop_vars)
     limit = None if maximum_iterations is None else convert_to_tensor(maximum_iterations, dtype_hint="int32")
     first = cond(*loop_vars)
-    if _is_known(first) and (limit is None or _is_known(limit)) and not _any_traced(loop_vars) and state.scope is None:
+    if (
+        _is_known(first)
+        and (limit is None or _is_known(limit))
+        and not _any_traced(loop_vars)
+        and state.scope is None
+    ):
         return _python_loop(cond, body, loop_vars, limit, first)
     if isinstance(first, SymbolicTensor) or isinstance(state.scope, DryRunScope):
         result = body(*loop_vars)
@@ -168,7 +199,7 @@ def _compiled_loop(cond: Callable, body: Callable, loop_vars: Any, limit: Any, b
     leaves, spec = nest.flatten_spec(loop_vars)
     num = len(leaves)
 
-    def build(writes: list, tracked: list) -> list:
+    def build(writes: list) -> list:
         def unpack(carry: list) -> Any:
             return nest.unflatten(spec, [Tensor(value) for value in carry[:num]])
 
@@ -184,29 +215,10 @@ def _compiled_loop(cond: Callable, body: Callable, loop_vars: Any, limit: Any, b
             return [*new, *after, carry[-1] + np.int32(1)]
 
         init = [*[leaf._value for leaf in leaves], *[v._plain()._value for v in writes], np.int32(0)]
-        consts = [tensor._value for tensor in tracked]
-
-        def with_consts(function: Callable) -> Callable:
-            def call(values: list, carry: list) -> Any:
-                before = [tensor._value for tensor in tracked]
-                for tensor, value in zip(tracked, values, strict=True):
-                    tensor._value = value
-                try:
-                    return function(carry)
-                finally:
-                    for tensor, value in zip(tracked, before, strict=True):
-                        tensor._value = value
-
-            return call
-
-        engine = loops()
-        if tracked and back_prop:
-            return list(engine.differentiable_while(with_consts(going), with_consts(step), consts, init))[:-1]
-        return list(engine.while_loop(going, step, init))[:-1]
+        return loops().while_loop(going, step, init, back_prop)[:-1]
 
     lifted = Lifted(build)
-    results = lifted.run(extra=leaves)
-    return nest.unflatten(spec, results)
+    return nest.unflatten(spec, lifted.run(extra=leaves))
 
 
 def _body(body: Callable, loop_vars: Any, spec: Any) -> Any:
@@ -224,50 +236,63 @@ def _body(body: Callable, loop_vars: Any, spec: Any) -> Any:
 def _check_same(before: list, after: list) -> None:
     for i, (tensor, value) in enumerate(zip(before, after, strict=True)):
         old = tensor._value
-        if old.shape[1:] == (0,) and value.ndim and old.shape[0] == value.shape[0] and value.shape[1:] != (0,):
+        if old.dtype == value.dtype and old.shape == value.shape:
+            continue
+        if old.shape[1:] == (0,) and value.ndim and old.shape[0] == value.shape[0]:
             raise _ElementShapeFoundError(i, value.shape)
-        if old.shape != value.shape or old.dtype != value.dtype:
-            raise ValueError(
-                f"tf.while_loop: loop variable {i} has shape {old.shape} {old.dtype} before the body and {value.shape} "
-                f"{value.dtype} after it. Compiled loops need them to stay the same{at_user_location()}"
-            )
+        message = (
+            f"tf.while_loop: loop variable {i} has shape {old.shape} {old.dtype} before the body and {value.shape} "
+            f"{value.dtype} after it. Compiled loops need them to stay the same{at_user_location()}"
+        )
+        raise (
+            TypeError(message) if old.dtype != value.dtype else DataDependentShapeError("while_loop", message)
+        )
 
 
 def _switch(index: Any, functions: list[Callable], label: str) -> Any:
     """Runs one of the functions, chosen by a traced index."""
     structures: list = []
 
-    def build(writes: list, tracked: list) -> list:
+    def build(writes: list) -> list:
         structures.clear()
 
         def staged(function: Callable) -> Callable:
             def run(_: Any) -> list:
                 result, after = lifted.branch(function, writes)
                 leaves, spec = nest.flatten_spec(result)
-                structures.append((spec, [(leaf.shape, leaf.dtype) for leaf in leaves]))
+                structures.append(
+                    (spec, [None if leaf is None else (leaf.dtype, leaf.shape) for leaf in leaves])
+                )
                 _check_branches(structures, label)
-                return [*[leaf._value for leaf in leaves], *after]
+                return [*[leaf._value for leaf in leaves if leaf is not None], *after]
 
             return run
 
         return list(loops().switch(index._value.astype(np.int32), [staged(f) for f in functions], ()))
 
     lifted = Lifted(build)
-    results = lifted.run()
-    return nest.unflatten(structures[0][0], results)
+    results = iter(lifted.run())
+    spec, kinds = structures[0]
+    return nest.unflatten(spec, [None if kind is None else next(results) for kind in kinds])
 
 
 def _check_branches(structures: list, label: str) -> None:
     first, last = structures[0], structures[-1]
-    if first != last:
-        raise TypeError(
-            f"{label}: the branches return different things: {_listed(first)} and {_listed(last)}. They must agree in "
-            f"structure, shapes and dtypes{at_user_location()}"
-        )
+    if first == last:
+        return
+    message = (
+        f"{label}: the branches return different things: {_listed(first)} and {_listed(last)}. They must agree in "
+        f"structure, shapes and dtypes{at_user_location()}"
+    )
+    dtypes = [[None if kind is None else kind[0] for kind in kinds] for _, kinds in (first, last)]
+    if first[0] == last[0] and dtypes[0] == dtypes[1]:
+        raise DataDependentShapeError(label, message)
+    raise TypeError(message)
 
 
 def _listed(structure: tuple) -> str:
-    return ", ".join(f"{shape} {dtype.name}" for shape, dtype in structure[1]) or "nothing"
+    shown = ["None" if kind is None else f"{kind[1]} {kind[0].name}" for kind in structure[1]]
+    return ", ".join(shown) or "nothing"
 
 
 def _choose(pred: Any, yes: Any, no: Any) -> Any:

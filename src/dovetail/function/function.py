@@ -1,7 +1,8 @@
 """`tf.function`: calls of a Python function as one compiled program.
 
-The first call with a signature traces the Python function; later ones run the program.  XLA compiles for exact shapes, so
-a function that keeps meeting new shapes runs op by op on the host engine instead, until a shape proves to be a frequent one.
+The first call with a signature traces the Python function; later ones run the program.  XLA compiles for exact shapes,
+so a function that keeps meeting new shapes runs op by op on the host engine instead, until a shape proves to be a
+frequent one.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dovetail.base import nest
 from dovetail.base.errors import DataDependentShapeError, at_user_location
 from dovetail.base.settings import settings, state
 from dovetail.engine import uses_xla
-from dovetail.function.signature import Call, check_signature, describe_change
+from dovetail.function.signature import Call, Parameters, check_signature, describe_change
 from dovetail.function.trace import Program, example_of, is_tracing
 from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -58,6 +59,7 @@ class Function:
         self._op_by_op = False
         self._warned: set[str] = set()
         self._methods: dict[int, tuple] = {}
+        self._parameters = Parameters(python_function)
         functools.update_wrapper(self, python_function)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -65,6 +67,8 @@ class Function:
             return self.python_function(*args, **kwargs)
         if self.input_signature is not None:
             args, kwargs = check_signature(self.input_signature, args, kwargs, self.python_function)
+        else:
+            args, kwargs = self._parameters.canonical(args, kwargs)
         call = Call(args, kwargs)
         if is_tracing(call.leaves) or _symbolic_among(call.leaves):
             return self.python_function(*args, **kwargs)
@@ -77,6 +81,8 @@ class Function:
 
     def _new_program(self, call: Call) -> Program | None:
         """Traces, unless the function should run op by op."""
+        if any(tensor._value.dtype.kind == "O" for tensor in call.tensors):
+            return None  # XLA has no strings
         family = call.family()
         if self._families[family] >= SHAPES_BEFORE_OP_BY_OP:
             self._seen[call.key] += 1
@@ -114,9 +120,13 @@ class Function:
             args, kwargs = call.rebuild(tensors)
             return self.python_function(*args, **kwargs)
 
-        program = Program(run, [example_of(t) for t in call.tensors], may_create=self._creates_variables)
+        examples = [example_of(t) for t in call.tensors]
+        program = Program(run, examples, may_create=self._creates_variables)
         self._num_traces += 1
         self._creates_variables = False
+        if program.created:  # a second trace tells whether later calls would create them again
+            program = Program(run, examples, may_create=False)
+            self._num_traces += 1
         return program
 
     def _run_op_by_op(self, args: tuple, kwargs: dict) -> Any:
@@ -200,7 +210,9 @@ class ConcreteFunction:
         self._owner = owner
         self.structured_input_signature = nest.map_structure(_spec_of, (args, kwargs))
         self._fixed = nest.flatten((args, kwargs))
-        specs = [leaf for leaf in nest.flatten(self.structured_input_signature) if isinstance(leaf, TensorSpec)]
+        specs = [
+            leaf for leaf in nest.flatten(self.structured_input_signature) if isinstance(leaf, TensorSpec)
+        ]
         self.inputs = specs
         self._program: Program | None = None
         if uses_xla() and all(spec.shape.is_fully_defined() for spec in specs):
@@ -216,7 +228,9 @@ class ConcreteFunction:
     def _fill(self, tensors: list) -> tuple:
         given = iter(tensors)
         leaves, spec = nest.flatten_spec(self.structured_input_signature)
-        return nest.unflatten(spec, [next(given) if isinstance(leaf, TensorSpec) else leaf for leaf in leaves])
+        return nest.unflatten(
+            spec, [next(given) if isinstance(leaf, TensorSpec) else leaf for leaf in leaves]
+        )
 
     @property
     def name(self) -> str:
@@ -242,7 +256,9 @@ class ConcreteFunction:
         given = nest.flatten((args, kwargs))
         if len(given) == len(self.inputs) and len(given) != len(self._fixed):
             args, kwargs = self._fill(given)
-        for spec, leaf in zip(self.inputs, [x for x in nest.flatten((args, kwargs)) if hasattr(x, "shape")], strict=True):
+        for spec, leaf in zip(
+            self.inputs, [x for x in nest.flatten((args, kwargs)) if hasattr(x, "shape")], strict=True
+        ):
             if not spec.shape.is_compatible_with(leaf.shape):
                 raise ValueError(
                     f"{self.name}: expected {spec.shape} {spec.dtype.name}, received shape {tuple(leaf.shape)}"
@@ -287,8 +303,8 @@ def function(
         experimental_implements, experimental_attributes, experimental_autograph_options,
         experimental_follow_type_hints: accepted for TensorFlow's sake, they only matter to its own graph tools.
 
-    Differs from TensorFlow: calls inside another traced function are inlined; unknown sizes in `input_signature` are checked
-    but each actual shape is traced by itself, because XLA needs it.
+    Differs from TensorFlow: calls inside another traced function are inlined; unknown sizes in `input_signature` are
+    checked but each actual shape is traced by itself, because XLA needs it.
     """
     reduce = bool(reduce_retracing or experimental_relax_shapes)
 

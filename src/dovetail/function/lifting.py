@@ -1,8 +1,8 @@
 """What branches and loops inside compiled code share: lifting what they capture and what they write.
 
 A branch function reads tensors and variables of the code around it, and may assign variables.  XLA's control flow needs
-both spelled out: assigned variables become results, and, when a tape is watching, captured tensors become inputs, so that
-the whole construct is one differentiable call on the tape.
+both spelled out: assigned variables become results, and, when a tape is watching, captured tensors become inputs, so
+that the whole construct is one differentiable call on the tape.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from dovetail.autodiff.backward import Pullback
 from dovetail.base import nest
 from dovetail.base.settings import state
-from dovetail.engine import dtypes, xla
+from dovetail.engine import dtypes, loops, xla
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.variable import Scope, Variable, enter_scope
@@ -58,7 +58,8 @@ class CaptureTape:
         return False
 
     def record(self, call: Any, inputs: tuple, outputs: tuple) -> None:
-        if any([self.note(tensor) for tensor in inputs if tensor is not None]):
+        noted = [self.note(tensor) for tensor in inputs if tensor is not None]
+        if any(noted):
             self._inside.update((id(out), out) for out in outputs)
 
     def alias(self, tensor: Tensor, other: Tensor) -> None:
@@ -71,18 +72,20 @@ class CaptureTape:
 
 
 def _tracks(tape: Any, tensor: Any) -> bool:
-    return tape.tracks(tensor) if isinstance(tape, CaptureTape) else id(tensor) in getattr(tape, "_tracked", ())
+    return (
+        tape.tracks(tensor) if isinstance(tape, CaptureTape) else id(tensor) in getattr(tape, "_tracked", ())
+    )
 
 
 class Lifted:
     """A control-flow construct being built.
 
     Args:
-        build: `build(writes, differentiable) -> list of arrays`, the construct with the final values of the variables in
-            `writes` appended; it calls the user's functions through `branch`.
+        build: `build(writes) -> list of arrays`, the construct with the final values of the variables in `writes`
+            appended; it calls the user's functions through `branch`.
     """
 
-    def __init__(self, build: Callable[[list[Variable], list], list]) -> None:
+    def __init__(self, build: Callable[[list[Variable]], list]) -> None:
         self._build = build
         self.writes: dict[int, Variable] = {}
 
@@ -97,44 +100,39 @@ class Lifted:
         entering = {id(t): t for t in extra or [] if capture.tracks(t)}
         state.tapes = (capture,) if tapes else ()
         try:
-            outputs = self._build([], [])
+            outputs = self._build([])
         finally:
             state.tapes = tapes
         writes = list(self.writes.values())
         tracked = list((entering | capture.captured).values())
-        if writes or tracked:
-            outputs, pull = self._again(writes, tracked)
-        tensors = [Tensor(value) for value in outputs]
         if tracked:
-            call = Pullback(_pull(pull, tensors))
-            for tape in tapes:
-                tape.record(call, tuple(tracked), tuple(tensors))
+            tensors = self._differentiable(writes, tracked)
+        else:
+            tensors = [Tensor(value) for value in (self._build(writes) if writes else outputs)]
         for variable, tensor in zip(writes, tensors[len(tensors) - len(writes) :], strict=True):
             variable._store(tensor)
         return tensors[: len(tensors) - len(writes)]
 
-    def _again(self, writes: list[Variable], tracked: list[Tensor]) -> tuple[list, Any]:
-        """Builds the construct with what the first build found; differentiably when tapes follow some of it."""
-        tapes, state.tapes = state.tapes, ()
+    def _differentiable(self, writes: list[Variable], tracked: list[Tensor]) -> list[Tensor]:
+        """Builds the construct as a function of what the tapes follow, and records it as one call."""
 
         def construct(*values: Any) -> list:
             before = [tensor._value for tensor in tracked]
+            tapes, state.tapes = state.tapes, ()
             for tensor, value in zip(tracked, values, strict=True):
                 tensor._value = value
             try:
-                return self._build(writes, tracked)
+                return self._build(writes)
             finally:
+                state.tapes = tapes
                 for tensor, value in zip(tracked, before, strict=True):
                     tensor._value = value
 
-        try:
-            if not tracked:
-                return construct(), None
-            return xla("control flow").vjp(construct, *[tensor._value for tensor in tracked])
-        finally:
-            state.tapes = tapes
+        return call_differentiably(construct, tracked)
 
-    def branch(self, function: Callable, writes: list[Variable], carried: list | None = None) -> tuple[Any, list]:
+    def branch(
+        self, function: Callable, writes: list[Variable], carried: list | None = None
+    ) -> tuple[Any, list]:
         """Runs a user's function in a scope of its own.
 
         Returns:
@@ -145,26 +143,60 @@ class Lifted:
         with enter_scope(scope):
             result = function()
             leaves, spec = nest.flatten_spec(result)
-            tensors = [convert_to_tensor(leaf) for leaf in leaves]
+            tensors = [None if leaf is None else convert_to_tensor(leaf) for leaf in leaves]
             after = [scope.tensor(variable)._value for variable in writes]
         for tape in state.tapes:
             if isinstance(tape, CaptureTape):
                 for tensor in tensors:
-                    tape.note(tensor)
+                    if tensor is not None:
+                        tape.note(tensor)
         self.writes.update(scope.written)
         return nest.unflatten(spec, tensors), after
 
 
-def _pull(pull: Callable, outputs: list[Tensor]) -> Callable:
+def call_differentiably(function: Callable, inputs: list[Tensor]) -> list[Tensor]:
+    """Calls a function of flat arrays, and records it on the tapes; its gradient is recorded in the same way.
+
+    Args:
+        function: `f(*arrays) -> list of arrays`; it runs once, when it is traced.
+        inputs: the tensors to differentiate by.
+    """
     engine = xla("control flow")
+    values, pull, again = loops().differentiable(function, [tensor._value for tensor in inputs])
+    outputs = [Tensor(value) for value in values]
 
     def backward(incoming: list) -> list:
-        cotangents = [
-            g._value
-            if g is not None and out._value.dtype in dtypes.DIFFERENTIABLE
-            else engine.zero_cotangent(out._value)
+        filled = [
+            g if g is not None else Tensor(engine.zeros(out._value.shape, out._value.dtype))
             for g, out in zip(incoming, outputs, strict=True)
         ]
-        return [Tensor(g) for g in pull(cotangents)]
+        if not state.tapes:
+            return [_gradient(g) for g in pull(_cotangents(engine, [g._value for g in filled]))]
 
-    return backward
+        def gradients(*arrays: Any) -> list:
+            _, pull_again = engine.vjp(again, *arrays[: len(inputs)])
+            found = pull_again(_cotangents(engine, list(arrays[len(inputs) :])))
+            return [
+                engine.zeros(x.shape, x.dtype) if _is_empty(g) else g
+                for x, g in zip(arrays, found, strict=False)
+            ]
+
+        return call_differentiably(gradients, [*inputs, *filled])
+
+    call = Pullback(backward)
+    for tape in state.tapes:
+        tape.record(call, tuple(inputs), tuple(outputs))
+    return outputs
+
+
+def _cotangents(engine: Any, values: list) -> list:
+    return [x if x.dtype in dtypes.DIFFERENTIABLE else engine.zero_cotangent(x) for x in values]
+
+
+def _is_empty(gradient: Any) -> bool:
+    """True for JAX's placeholder of the gradient of an integer."""
+    return gradient.dtype.names is not None or gradient.dtype.itemsize == 0
+
+
+def _gradient(value: Any) -> Tensor | None:
+    return None if _is_empty(value) else Tensor(value)

@@ -18,7 +18,12 @@ from dovetail.tensor.variable import DryRunScope
 
 
 def print_(
-    *inputs: Any, output_stream: Any = None, summarize: int = 3, sep: str = " ", end: str = "\n", name: str | None = None
+    *inputs: Any,
+    output_stream: Any = None,
+    summarize: int = 3,
+    sep: str = " ",
+    end: str = "\n",
+    name: str | None = None,
 ) -> None:
     """Prints the inputs; tensors appear with their values at run time.
 
@@ -36,16 +41,23 @@ def print_(
     leaves, spec = nest.flatten_spec(list(inputs))
     if any(isinstance(leaf, SymbolicTensor) for leaf in leaves):
         raise TypeError(
-            "tf.print: a symbolic tensor has no value to print while the model is built. Print inside a layer's call(), "
-            f"or wrap it: keras.layers.Lambda(lambda x: (tf.print(x), x)[1]){at_user_location()}"
+            "tf.print: a symbolic tensor has no value to print while the model is built. Print inside a layer's "
+            f"call(), or wrap it: keras.layers.Lambda(lambda x: (tf.print(x), x)[1]){at_user_location()}"
         )
     tensors = [convert_to_tensor(leaf) for leaf in leaves if isinstance(leaf, TensorLike)]
 
+    alone = len(inputs) == 1
+
     def emit(*values: Any) -> None:
         given = iter(values)
-        shown = [_Text(format_array(next(given), summarize)) if isinstance(x, TensorLike) else x for x in leaves]
-        parts = nest.unflatten(spec, [x if isinstance(x, _Text) else _plain(x) for x in shown])
-        _write(sep.join(_show(part) for part in parts) + end, output_stream)
+        shown = [
+            _Text(format_array(next(given), summarize, quoted=not alone))
+            if isinstance(x, TensorLike)
+            else _plain(x)
+            for x in leaves
+        ]
+        parts = _by_key(nest.unflatten(spec, shown))
+        _write(sep.join(str(part) for part in parts) + end, output_stream)
 
     if any(is_tracer(tensor._value) for tensor in tensors) or _in_trace():
         xla("tf.print").debug_callback(emit, *[tensor._value for tensor in tensors])
@@ -65,11 +77,17 @@ class _Text(str):
 
 
 def _plain(value: Any) -> Any:
-    return value if isinstance(value, str) else _Text(str(value))
+    return value if isinstance(value, str) else _Text(repr(value))
 
 
-def _show(part: Any) -> str:
-    return str(part)
+def _by_key(structure: Any) -> Any:
+    """Returns the structure with its dicts in the order of their keys, in which TensorFlow prints them."""
+    if isinstance(structure, dict):
+        keys = sorted(structure) if all(isinstance(key, str) for key in structure) else structure
+        return {key: _by_key(structure[key]) for key in keys}
+    if type(structure) in (list, tuple):
+        return type(structure)(_by_key(item) for item in structure)
+    return structure
 
 
 def _write(text: str, stream: Any) -> None:
@@ -84,16 +102,18 @@ def _write(text: str, stream: Any) -> None:
     target.flush()
 
 
-def format_array(value: Any, summarize: int = 3) -> str:
+def format_array(value: Any, summarize: int = 3, quoted: bool = True) -> str:
     """Returns an array as TensorFlow prints it: `[1 2 3 ... 8 9 10]`.
 
     Args:
         value: array of any rank.
         summarize: elements shown at both ends of each axis; -1 for all.
+        quoted: strings of rank 0 are shown in quotes; those in arrays always are.
     """
     value = np.asarray(value)
     if value.ndim == 0:
-        return _scalar(value[()])
+        text = _scalar(value[()])
+        return text if quoted or value.dtype.kind != "O" else text[1:-1]
     return _rows(value, summarize, 1)
 
 
@@ -114,14 +134,22 @@ def _rows(value: np.ndarray, edge: int, depth: int) -> str:
 
 def _scalar(value: Any) -> str:
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
+        return '"' + value.decode("utf-8", "replace") + '"'
     if isinstance(value, np.bool_ | bool):
         return "1" if value else "0"
     if isinstance(value, np.integer | int):
         return str(int(value))
     if isinstance(value, np.complexfloating):
         return f"({_scalar(value.real)},{_scalar(value.imag)})"
-    number, kind = float(value), np.float64 if np.asarray(value).dtype == np.float64 else np.float32
-    if number == 0 or 1e-4 <= abs(number) < 1e7:
-        return np.format_float_positional(kind(number), trim="-")
-    return f"{kind(number):g}"
+    return _number(value)
+
+
+def _number(value: Any) -> str:
+    """Returns 6 significant digits (15 in float64) where they tell the number exactly, else 9 (17)."""
+    double = np.asarray(value).dtype == np.float64
+    kind = np.float64 if double else np.float32
+    exact = kind(value)
+    short = f"{exact:.15g}" if double else f"{exact:.6g}"
+    if np.isnan(exact) or kind(short) == exact:
+        return short
+    return f"{exact:.17g}" if double else f"{exact:.9g}"

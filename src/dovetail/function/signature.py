@@ -38,7 +38,11 @@ class Call:
             if kind is SymbolicTensor:
                 parts.append((kind, id(leaf)))
                 continue
-            if kind is np.ndarray or (isinstance(leaf, TensorLike) and kind is not Tensor):
+            if (
+                kind is np.ndarray
+                or isinstance(leaf, np.generic)
+                or (isinstance(leaf, TensorLike) and kind is not Tensor)
+            ):
                 if isinstance(leaf, Variable):
                     parts.append(("variable", id(leaf)))
                     continue
@@ -69,6 +73,37 @@ class Call:
 def _plain(tensor: Any) -> Any:
     """Returns a Tensor of the base class for one of a subclass."""
     return Tensor(tensor._value) if isinstance(tensor, Tensor) and type(tensor) is not Tensor else tensor
+
+
+class Parameters:
+    """The parameters of a Python function, to bring equal calls into one form."""
+
+    def __init__(self, python_function: Callable) -> None:
+        try:
+            parameters = list(inspect.signature(python_function).parameters.values())
+        except (TypeError, ValueError):  # a built-in function that does not tell
+            parameters = []
+        positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        self._positional = [p for p in parameters if p.kind in positional]
+        self._keyword_only = [p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
+
+    def canonical(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        """Returns the arguments with keywords moved to their positions and defaults filled in.
+
+        Calls that do not fit are left as they are, so that Python says what is wrong with them.
+        """
+        if not kwargs and not self._keyword_only and len(args) >= len(self._positional):
+            return args, kwargs
+        full, rest = list(args), dict(kwargs)
+        for parameter in self._positional[len(args) :]:
+            value = rest.pop(parameter.name, parameter.default)
+            if value is inspect.Parameter.empty:
+                return args, kwargs
+            full.append(value)
+        for parameter in self._keyword_only:
+            if parameter.default is not inspect.Parameter.empty:
+                rest.setdefault(parameter.name, parameter.default)
+        return tuple(full), rest
 
 
 def static_key(value: Any) -> Any:

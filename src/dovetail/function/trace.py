@@ -1,7 +1,7 @@
 """Tracing: a Python function over tensors and variables becomes a pure program on arrays.
 
-The program takes the tensors of the call and the variables that were read, and returns the tensors of the result and the
-variables that were written.  Variables need not be known in advance: each becomes an input when it is first read.
+The program takes the tensors of the call and the variables that were read, and returns the tensors of the result and
+the variables that were written.  Variables need not be known in advance: each becomes an input when it is first read.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from dovetail.base import nest
 from dovetail.base.settings import state
@@ -38,6 +40,16 @@ class TraceScope(Scope):
 
     def created(self, variable: Variable) -> None:
         self.new.append(variable)
+
+
+class _ProgramOp(Op):
+    """A program as an op.
+
+    Attributes:
+        has_effects: it prints or checks, which its gradient must not repeat.
+    """
+
+    has_effects = False
 
 
 class Program:
@@ -76,9 +88,15 @@ class Program:
         leaves, self._result_spec = nest.flatten_spec(result)
         outputs = []
         for leaf in leaves:
-            if isinstance(leaf, TensorLike) and not isinstance(leaf, SymbolicTensor):
+            if isinstance(leaf, _CONVERTED) or (
+                isinstance(leaf, TensorLike) and not isinstance(leaf, SymbolicTensor)
+            ):
                 with enter_scope(scope):
-                    outputs.append(convert_to_tensor(leaf)._value)
+                    tensor = convert_to_tensor(leaf)
+                if tensor._value.dtype.kind == "O":  # a string that is known already: XLA has none
+                    self._result_leaves.append(tensor)
+                    continue
+                outputs.append(tensor._value)
                 self._result_leaves.append(_TENSOR)
             else:
                 self._result_leaves.append(leaf)
@@ -107,7 +125,9 @@ class Program:
         def body(xp: Any, *arrays: Any) -> tuple:
             return tuple(run(*arrays))
 
-        return Op("tf.function", body, same_dtype=0, engine="xla", several=True)
+        op = _ProgramOp("tf.function", body, same_dtype=0, engine="xla", several=True)
+        op.has_effects = self.has_effects
+        return op
 
     def rebuild(self, tensors: list) -> Any:
         """Packs result tensors into the structure that the Python function returned."""
@@ -149,6 +169,8 @@ class _Marker:
 
 
 _TENSOR = _Marker()
+# Python values that a function may return and its caller gets as tensors.
+_CONVERTED = (bool, int, float, complex, str, bytes, np.ndarray, np.generic)
 
 
 def example_of(tensor: Tensor) -> Any:
