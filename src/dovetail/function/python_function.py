@@ -1,0 +1,84 @@
+"""`tf.py_function` and `tf.numpy_function`: Python code among ops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dovetail.base import nest
+from dovetail.base.errors import DataDependentShapeError, InvalidArgumentError, at_user_location
+from dovetail.engine import is_tracer
+from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.dtype import as_dtype
+from dovetail.tensor.symbolic import SymbolicTensor
+from dovetail.tensor.tensor import Tensor
+
+
+def py_function(func: Callable, inp: Any, Tout: Any, name: str | None = None) -> Any:
+    """Calls a Python function on eager tensors; gradients go through it.
+
+    Args:
+        func: takes as many tensors as `inp` has, and returns values of the dtypes `Tout`.
+        inp: list of tensors.
+        Tout: a dtype, or a list of them; empty for no result.
+
+    A `tf.function` with it runs op by op, because the shapes of its results are not known before it runs.
+    """
+    tensors = [_with_value(value, "tf.py_function") for value in inp]
+    return _as_declared(func(*tensors), Tout, "tf.py_function")
+
+
+def numpy_function(
+    func: Callable, inp: Any, Tout: Any, stateful: bool = True, name: str | None = None
+) -> Any:
+    """Calls a Python function on NumPy arrays; it has no gradient (see `py_function`).
+
+    Args:
+        func: takes as many arrays as `inp` has, and returns arrays of the dtypes `Tout`.
+        inp: list of tensors.
+        Tout: a dtype, or a list of them.
+        stateful: the function is called each time whatever this says.
+    """
+    arrays = [_with_value(value, "tf.numpy_function").numpy() for value in inp]
+    return _as_declared(func(*arrays), Tout, "tf.numpy_function")
+
+
+def _with_value(value: Any, label: str) -> Tensor:
+    tensor = convert_to_tensor(value)
+    if isinstance(tensor, SymbolicTensor):
+        raise TypeError(
+            f"{label}: a symbolic tensor has no value to call Python code with. Call it inside a layer"
+            f"{at_user_location()}"
+        )
+    if is_tracer(tensor._value):
+        raise DataDependentShapeError(
+            label, f"{label}: its result is known only when the Python function has run{at_user_location()}"
+        )
+    return tensor
+
+
+def _as_declared(result: Any, declared: Any, label: str) -> Any:
+    if not nest.is_nested(declared):
+        return _checked(result, declared, label)
+    wanted = nest.flatten(declared)
+    found = [] if result is None and not wanted else nest.flatten(result)
+    if len(found) != len(wanted):
+        raise InvalidArgumentError(
+            f"{label}: Tout declares {len(wanted)} results, the function returned {len(found)}{at_user_location()}"
+        )
+    pairs = zip(found, wanted, strict=True)
+    return nest.pack_sequence_as(declared, [_checked(value, dtype, label) for value, dtype in pairs])
+
+
+def _checked(value: Any, dtype: Any, label: str) -> Tensor:
+    wanted = as_dtype(dtype)
+    if not isinstance(value, Tensor | np.ndarray | np.generic):
+        return convert_to_tensor(value, wanted)
+    tensor = convert_to_tensor(value)
+    if tensor.dtype != wanted:
+        raise InvalidArgumentError(
+            f"{label}: Tout declares {wanted.name}, the function returned {tensor.dtype.name}{at_user_location()}"
+        )
+    return tensor
