@@ -357,6 +357,7 @@ POOLING = [
     Case("nn.max_pool2d", then(distinct(2, 9, 9, 2), 7, 2, "VALID"), grad=(0,), id="large"),
     Case("nn.max_pool2d", then(distinct(2, 7, 6, 2), 3, 2, [[0, 0], [1, 0], [0, 1], [0, 0]]), id="explicit"),
     Case("nn.max_pool2d", then(fixed(np.zeros((1, 4, 4, 1), np.float32)), 2, 2, "VALID"), grad=(), id="ties"),
+    Case("nn.max_pool2d", then(distinct(2, 8, 16, 2), 8, 8, "VALID"), grad=(0,), id="large_tiles"),
     Case("nn.max_pool", then(distinct(2, 6, 4, 3), 2, 2, "VALID")),
     Case("nn.max_pool1d", then(distinct(2, 9, 3), 3, 2, "SAME"), grad=(0,)),
     Case(

@@ -72,7 +72,7 @@ def max_pool(
     x = to_last(xp, input, first)
     plan = WindowPlan(x, ksize, strides, padding, dilations, first)
     if not plan.is_small():
-        y = xp.window_reduce(x, "max", plan.window, plan.strides, plan.padding, plan.dilations)
+        y = xp.window_reduce(x, "max", plan.window, *plan.numbers())
         return from_last(xp, y, first)
     padded = plan.padded(xp, x, _lowest(x.dtype))
     y = None
@@ -98,25 +98,49 @@ def _max_pool_gradient(
     first = is_channels_first(data_format)
     x, y, g = (to_last(xp, each, first) for each in (x, y, g))
     plan = WindowPlan(x, ksize, strides, padding, dilations, first)
-    padded = plan.padded(xp, x, _lowest(x.dtype))
-    taps = plan.taps()
-    winner = np.int32(len(taps))
-    for number in range(len(taps) - 1, -1, -1):
-        winner = xp.where(plan.slice_of(padded, taps[number]) == y, np.int32(number), winner)
+    if plan.is_small() or xp.name == "host":
+        winner = _winner(xp, plan, x, y)
+    elif plan.tiles():
+        winner = _winner_of_tiles(xp, plan, x)
+    else:
+        pull = xp.vjp(lambda x: xp.window_reduce(x, "max", plan.window, *plan.numbers()), x)[1]
+        return from_last(xp, pull(g)[0], first)
     if plan.tiles():
         return from_last(xp, _tiled(xp, plan, winner, g), first)
     total = None
-    for number, tap in enumerate(taps):
-        part = plan.spread(xp, xp.where(winner == np.int32(number), g, g.dtype.type(0)), tap)
+    for number, tap in enumerate(plan.taps()):
+        part = plan.spread(xp, xp.where(winner == winner.dtype.type(number), g, g.dtype.type(0)), tap)
         total = part if total is None else total + part
     return from_last(xp, total, first)
+
+
+def _winner(xp: Any, plan: WindowPlan, x: Any, y: Any) -> Any:
+    """Returns the number of the first tap that holds each window's maximum."""
+    padded = plan.padded(xp, x, _lowest(x.dtype))
+    taps = plan.taps()
+    kind = np.int8 if len(taps) < 127 else np.int32  # bytes: this is memory traffic, not arithmetic
+    winner = kind(len(taps))
+    for number in range(len(taps) - 1, -1, -1):
+        winner = xp.where(plan.slice_of(padded, taps[number]) == y, kind(number), winner)
+    return winner
+
+
+def _winner_of_tiles(xp: Any, plan: WindowPlan, x: Any) -> Any:
+    """As `_winner`, for large windows that tile the input."""
+    rank = plan.rank
+    pairs = tuple(n for pair in zip(plan.out, plan.window, strict=True) for n in pair)
+    split = xp.reshape(x, (x.shape[0], *pairs, x.shape[-1]))
+    outer, inner = range(1, 2 * rank + 1, 2), range(2, 2 * rank + 1, 2)
+    moved = xp.transpose(split, (0, *outer, *inner, 2 * rank + 1))
+    flat = xp.reshape(moved, (x.shape[0], *plan.out, math.prod(plan.window), x.shape[-1]))
+    return xp.argmax(flat, axis=-2).astype(np.int32)
 
 
 def _tiled(xp: Any, plan: WindowPlan, winner: Any, g: Any) -> Any:
     """The gradient where windows tile the input: every element compares its number with its window's winner."""
     inner = tuple(n for pair in zip((1,) * plan.rank, plan.window, strict=True) for n in pair)
     outer = tuple(n for pair in zip(plan.out, (1,) * plan.rank, strict=True) for n in pair)
-    numbers = np.arange(math.prod(plan.window), dtype=np.int32).reshape(1, *inner, 1)
+    numbers = np.arange(math.prod(plan.window), dtype=winner.dtype).reshape(1, *inner, 1)
     shape = (g.shape[0], *outer, g.shape[-1])
     spread = xp.where(xp.reshape(winner, shape) == numbers, xp.reshape(g, shape), g.dtype.type(0))
     return xp.reshape(spread, (g.shape[0], *plan.sizes, g.shape[-1]))
@@ -172,7 +196,7 @@ def avg_pool(
             part = plan.slice_of(padded, tap)
             total = part if total is None else total + part
     else:
-        total = xp.window_reduce(wide, "sum", plan.window, plan.strides, plan.padding, plan.dilations)
+        total = xp.window_reduce(wide, "sum", plan.window, *plan.numbers())
     return from_last(xp, (total / _counts(plan, wide.dtype)).astype(x.dtype), first)
 
 
@@ -200,6 +224,10 @@ def _avg_pool_gradient(
             xp.reshape(share, (g.shape[0], *outer, g.shape[-1])), (g.shape[0], *inner, g.shape[-1])
         )
         return from_last(xp, xp.reshape(spread, (g.shape[0], *sizes, g.shape[-1])).astype(g.dtype), first)
+    if not plan.is_small() and xp.name == "xla":
+        like = xp.zeros((g.shape[0], *sizes, g.shape[-1]), wide.dtype)
+        pull = xp.vjp(lambda x: xp.window_reduce(x, "sum", plan.window, *plan.numbers()), like)[1]
+        return from_last(xp, pull(share)[0].astype(g.dtype), first)
     total = None
     for tap in plan.taps():
         part = plan.spread(xp, share, tap)
