@@ -1,11 +1,10 @@
 """Which module of Dovetail a module name of TensorFlow or Keras stands for.
 
-tensorflow                     a view of `dovetail` with TensorFlow's version
-tensorflow.keras.X, keras.X,
-tf_keras.X                     dovetail.keras.X, the very same module
-tensorflow.X                   dovetail.X, the very same module
-tensorflow.compat.v1, .v2      views
-tensorflow.python.X, keras.src.X   views that search the public namespaces
+- `tensorflow` is a view of `dovetail` with TensorFlow's version.
+- `tensorflow.keras.X`, `keras.X` and `tf_keras.X` are `dovetail.keras.X`, the very same module.
+- `tensorflow.X` is `dovetail.X`, the very same module.
+- `tensorflow.compat.v1` and `tensorflow.compat.v2` are views.
+- `tensorflow.python.X` and `keras.src.X` are views that search the public namespaces.
 """
 
 from __future__ import annotations
@@ -141,7 +140,7 @@ tf_compat = View(
     {
         "v1": v1,
         "v2": v2,
-        **{name: value for name, value in vars(strings).items() if not name.startswith("_")},
+        **{name: getattr(strings, name) for name in strings.__all__},
     },
 )
 for _view in (v1, v2):

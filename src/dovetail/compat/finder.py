@@ -159,9 +159,8 @@ def import_with_placeholders(
         if (error.name or "").partition(".")[0] not in aliases.ROOTS:
             raise
         module = aliases.resolve(name) or aliases.search(name)
-        if not all(_has(module, key) for key in keys or ("",)) and callers.catches_import_error(
-            sys._getframe(1)
-        ):
+        complete = bool(keys) and all(_has(module, key) for key in keys)
+        if not complete and callers.catches_import_error(sys._getframe(1)):
             raise ModuleNotFoundError(names.explain(names.shown(name)), name=name) from None
         _register(name)
         if not keys:

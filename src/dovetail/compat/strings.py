@@ -13,10 +13,14 @@ __all__ = [
     "as_str",
     "as_str_any",
     "as_text",
+    "bytes_or_text_types",
+    "complex_types",
     "dimension_at_index",
     "dimension_value",
     "forward_compatible",
+    "integral_types",
     "path_to_str",
+    "real_types",
 ]
 
 
