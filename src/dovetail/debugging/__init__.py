@@ -100,7 +100,7 @@ def Assert(condition: Any, data: Any, summarize: int | None = None, name: str | 
     shown = 3 if summarize is None else summarize
 
     def explain(*arrays: Any) -> str:
-        return "Assertion failed: " + " ".join(format_array(array, shown) for array in arrays)
+        return "Assertion failed: " + " ".join(format_array(array, shown, quoted=False) for array in arrays)
 
     verify(condition, explain, *[tensor_of(item) for item in data])
 

@@ -149,6 +149,8 @@ def _number(value: Any) -> str:
     double = np.asarray(value).dtype == np.float64
     kind = np.float64 if double else np.float32
     exact = kind(value)
+    if exact == 0:
+        return "0"
     short = f"{exact:.15g}" if double else f"{exact:.6g}"
     if np.isnan(exact) or kind(short) == exact:
         return short
