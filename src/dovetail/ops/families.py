@@ -20,7 +20,8 @@ from dovetail.ops.attrs import Shape
 from dovetail.ops.core import Op, _type_error
 from dovetail.ops.rules import broadcast, reduced
 from dovetail.ops.views import register
-from dovetail.tensor.tensor import Tensor
+from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import Variable
 
 _ndarray = np.ndarray
@@ -89,15 +90,15 @@ def fast_unary(op: Op, promote: bool) -> Callable:
 
 
 def _fast_unary_floating(op: Op, promote: bool) -> Callable:
+    fast = fast_unary(op, promote)
     if not promote:
-        return fast_unary(op, promote)
+        return fast
 
     def call(x: Any) -> Any:
-        if hasattr(x, "dtype") and np.dtype(getattr(x.dtype, "numpy_dtype", x.dtype)).kind in "iub":
-            x = Tensor(np.asarray(x))._astype(settings.floatx) if type(x) is _ndarray else x._astype(settings.floatx)
-        elif isinstance(x, int | bool):
-            x = float(x)
-        return op.call((x,), {}, promote)
+        if type(x) is Tensor and x._value.dtype.kind == "f":
+            return fast(x)
+        x = x if isinstance(x, TensorLike) else convert_to_tensor(x)
+        return op.call((x if x.dtype.is_floating or x.dtype.is_complex else x._astype(settings.floatx),), {}, promote)
 
     return call
 

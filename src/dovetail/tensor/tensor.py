@@ -6,7 +6,8 @@ user can do with one (operators, indexing, `tf.*` functions) is installed by `op
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +22,15 @@ class TensorLike:
 
     __slots__ = ()
     __array_priority__ = 100
+
+    if TYPE_CHECKING:  # what the subclasses have, and what ops/operators.py installs
+        _value: Any
+        _keras_mask: Any
+        dtype: Any
+        shape: Any
+        _tensor: Callable[[], Tensor]
+        _plain: Callable[[], Tensor]
+        _astype: Callable[[Any], Any]
 
 
 class Tensor(TensorLike):
