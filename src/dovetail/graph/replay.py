@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from dovetail.base import nest
+from dovetail.base.errors import at_user_location
 from dovetail.graph.node import Node
 from dovetail.tensor.symbolic import SymbolicTensor
 
@@ -112,10 +113,10 @@ def _ordered(inputs: list, outputs: list) -> list[Node]:
 
 def _visit(tensor: SymbolicTensor, given: set, done: set, stack: list) -> bool:
     node = tensor.node
-    if node is None:
+    if node is None or getattr(node.operation, "is_input", False):
         raise ValueError(
-            f"the graph is disconnected: {tensor!r} is an input that the model does not have. "
-            "Pass it in `inputs`, or check that all layers are called on tensors that come from the inputs."
+            f"the graph is disconnected: {tensor!r} is an input that the model does not have. Pass it in `inputs`, or "
+            f"check that all layers are called on tensors that come from the inputs{at_user_location()}"
         )
     if id(node) in done:
         return False

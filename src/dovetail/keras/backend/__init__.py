@@ -1,7 +1,7 @@
 """`keras.backend`, the K of Keras 2 programs: the op table under Keras' names, and functions that are not ops.
 
-    from dovetail.keras import backend as K
-    K.eval(K.mean(K.square(K.constant([1.0, 2.0]))))
+from dovetail.keras import backend as K
+K.eval(K.mean(K.square(K.constant([1.0, 2.0]))))
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from dovetail.keras.backend.variables import (
     batch_get_value,
     batch_set_value,
     count_params,
-    eval,  # noqa: A004 - Keras' name
+    eval,
     get_value,
     is_sparse,
     moving_average_update,
@@ -134,7 +134,9 @@ __all__ = [  # noqa: PLE0604 - the names of the op table are strings
 
 
 def __getattr__(name: str) -> Any:
-    raise AttributeError(f"module 'dovetail.keras.backend' has no attribute {name!r}.{suggest(name, __all__)}")
+    raise AttributeError(
+        f"module 'dovetail.keras.backend' has no attribute {name!r}.{suggest(name, __all__)}"
+    )
 
 
 def __dir__() -> list[str]:

@@ -35,7 +35,9 @@ def standardize_dtype(dtype: Any) -> str:
     try:
         return dt.as_dtype(dtype).name
     except TypeError as error:
-        raise ValueError(f"standardize_dtype: {dtype!r} names no dtype ({error}){at_user_location()}") from None
+        raise ValueError(
+            f"standardize_dtype: {dtype!r} names no dtype ({error}){at_user_location()}"
+        ) from None
 
 
 def is_float_dtype(dtype: Any) -> bool:

@@ -14,9 +14,9 @@ from dovetail.graph.replay import Graph
 from dovetail.keras.backend.variables import update
 from dovetail.keras.layers.context import call_context
 from dovetail.keras.layers.input_layer import Input
+from dovetail.ops.arithmetic import identity
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
-from dovetail.tensor.tensor import TensorLike
 from dovetail.tensor.variable import Variable
 
 
@@ -88,7 +88,9 @@ class _Function:
         return tensor if tensor.dtype == expected.dtype else tensor._astype(expected.dtype)
 
 
-def function(inputs: Any, outputs: Any, updates: Any = None, name: str | None = None, **kwargs: Any) -> _Function:
+def function(
+    inputs: Any, outputs: Any, updates: Any = None, name: str | None = None, **kwargs: Any
+) -> _Function:
     """Returns a function that computes symbolic tensors from values for others.
 
     Args:
@@ -113,7 +115,9 @@ def function(inputs: Any, outputs: Any, updates: Any = None, name: str | None = 
     given = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
     for value in given:
         if not isinstance(value, SymbolicTensor) and type(value) not in (int, bool):
-            raise ValueError(f"K.function: inputs must be symbolic tensors, received {value!r:.80}{at_user_location()}")
+            raise ValueError(
+                f"K.function: inputs must be symbolic tensors, received {value!r:.80}{at_user_location()}"
+            )
     changes = [pair if isinstance(pair, SymbolicTensor) else update(*pair) for pair in updates or ()]
     _check_symbolic(changes, "updates")
     return _Function(given, outputs, changes, name)
@@ -149,8 +153,8 @@ def gradients(loss: Any, variables: Any) -> list:
     """
     if not isinstance(loss, SymbolicTensor):
         raise RuntimeError(
-            f"K.gradients differentiates symbolic tensors, received a loss of type {type(loss).__name__}. Compute it inside "
-            f"`with tf.GradientTape() as tape:` and call tape.gradient(loss, variables){at_user_location()}"
+            f"K.gradients differentiates symbolic tensors, received a loss of type {type(loss).__name__}. Compute it "
+            f"inside `with tf.GradientTape() as tape:` and call tape.gradient(loss, variables){at_user_location()}"
         )
     wanted = list(variables) if isinstance(variables, list | tuple) else [variables]
     for source in wanted:
@@ -203,5 +207,5 @@ def _gradient_node(loss: SymbolicTensor, sources: list, inputs: list) -> list:
     return list(symbolic_outputs(node, sources, structure))
 
 
-def _fresh(value: TensorLike) -> Any:
-    return value * 1 if value.dtype.is_floating else value
+def _fresh(value: Any) -> Any:
+    return identity(value) if value.dtype.is_floating else value

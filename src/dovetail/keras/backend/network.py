@@ -1,4 +1,4 @@
-"""What `keras.backend` offers for layers and is no op of the table: normalization, resizing, local convolutions, losses."""
+"""Backend functions for layers that are no ops of the table: normalization, resizing, convolutions, losses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ _LAYOUTS = ("channels_last", "channels_first")
 def _channels_first(function: str, data_format: str | None) -> bool:
     data_format = settings.image_data_format if data_format is None else data_format
     if data_format not in _LAYOUTS:
-        raise ValueError(f"{function}: expected a data_format of {_LAYOUTS}, received {data_format!r}{at_user_location()}")
+        raise ValueError(
+            f"{function}: expected a data_format of {_LAYOUTS}, received {data_format!r}{at_user_location()}"
+        )
     return data_format == "channels_first"
 
 
@@ -45,10 +47,14 @@ def batch_normalization(
     if place != rank - 1:
         sizes = [1] * rank
         sizes[place] = -1
-        mean, var, beta, gamma = (
-            shapes.reshape(p, shape=sizes) if p is not None and len(p.shape) == 1 else p for p in (mean, var, beta, gamma)
-        )
+        spread = [_along(sizes, p) for p in (mean, var, beta, gamma)]
+        return normalized(x, *spread, variance_epsilon=epsilon)
     return normalized(x, mean, var, beta, gamma, variance_epsilon=epsilon)
+
+
+def _along(sizes: list, parameter: Any) -> Any:
+    is_vector = parameter is not None and len(parameter.shape) == 1
+    return shapes.reshape(parameter, shape=sizes) if is_vector else parameter
 
 
 def normalize_batch_in_training(
@@ -121,18 +127,27 @@ def separable_conv2d(
     return keras_conv(each, pointwise_kernel, 1, "valid", data_format, 1)
 
 
-def local_conv1d(inputs: Any, kernel: Any, kernel_size: Any, strides: Any, data_format: str | None = None) -> Any:
+def local_conv1d(
+    inputs: Any, kernel: Any, kernel_size: Any, strides: Any, data_format: str | None = None
+) -> Any:
     """Convolves with weights of their own for each position.
 
     Args:
         inputs: (batch, steps, channels), or (batch, channels, steps) for "channels_first".
         kernel: (positions, kernel_size * channels, outputs).
     """
-    return _local_conv("K.local_conv1d", inputs, kernel, kernel_size, strides, (kernel.shape[0],), data_format)
+    return _local_conv(
+        "K.local_conv1d", inputs, kernel, kernel_size, strides, (kernel.shape[0],), data_format
+    )
 
 
 def local_conv2d(
-    inputs: Any, kernel: Any, kernel_size: Any, strides: Any, output_shape: Any, data_format: str | None = None
+    inputs: Any,
+    kernel: Any,
+    kernel_size: Any,
+    strides: Any,
+    output_shape: Any,
+    data_format: str | None = None,
 ) -> Any:
     """Convolves with weights of their own for each position.
 
@@ -141,11 +156,19 @@ def local_conv2d(
         kernel: (rows * columns, kernel height * kernel width * channels, outputs).
         output_shape: rows and columns of the output.
     """
-    return _local_conv("K.local_conv2d", inputs, kernel, kernel_size, strides, tuple(output_shape), data_format)
+    return _local_conv(
+        "K.local_conv2d", inputs, kernel, kernel_size, strides, tuple(output_shape), data_format
+    )
 
 
 def _local_conv(
-    function: str, inputs: Any, kernel: Any, kernel_size: Any, strides: Any, output_shape: tuple, data_format: str | None
+    function: str,
+    inputs: Any,
+    kernel: Any,
+    kernel_size: Any,
+    strides: Any,
+    output_shape: tuple,
+    data_format: str | None,
 ) -> Any:
     inputs, kernel = as_tensor(inputs), as_tensor(kernel)
     first = _channels_first(function, data_format)
@@ -153,7 +176,8 @@ def _local_conv(
     windows = []
     for position in itertools.product(*map(range, output_shape)):
         spans = tuple(
-            slice(i * step, i * step + size) for i, step, size in zip(position, strides, kernel_size, strict=True)
+            slice(i * step, i * step + size)
+            for i, step, size in zip(position, strides, kernel_size, strict=True)
         )
         window = inputs[(slice(None), slice(None), *spans) if first else (slice(None), *spans)]
         windows.append(shapes.reshape(window, shape=(-1, patch)))
@@ -182,7 +206,9 @@ def binary_focal_crossentropy(
     target, output = as_tensor(target), as_tensor(output)
     chance = nn.sigmoid(output) if from_logits else output
     right = target * chance + (1 - target) * (1 - chance)
-    values = arithmetic.pow_(1.0 - right, gamma) * losses.binary_crossentropy(target, output, from_logits=from_logits)
+    values = arithmetic.pow_(1.0 - right, gamma) * losses.binary_crossentropy(
+        target, output, from_logits=from_logits
+    )
     return (target * alpha + (1 - target) * (1 - alpha)) * values if apply_class_balancing else values
 
 

@@ -57,9 +57,11 @@ def rnn(
         rows = [nest.pack_sequence_as(inputs, list(row)) for row in zip(*steps, strict=True)]
         if go_backwards:
             rows, masks = rows[::-1], None if masks is None else masks[::-1]
-        last, outputs, states = _loop(step_function, rows, masks, initial_states, constants, zero_output_for_mask)
+        last, outputs, states = _loop(
+            step_function, rows, masks, initial_states, constants, zero_output_for_mask
+        )
         kept = outputs if return_all_outputs else [last]
-        stacked = nest.map_structure(lambda *parts: array.stack(*parts), *kept)
+        stacked = nest.map_structure(array.stack, *kept)
         return last, stacked if time_major else nest.map_structure(_swapped, stacked), states
 
     if not any(isinstance(leaf, SymbolicTensor) for leaf in tensors):
@@ -82,7 +84,9 @@ def _prepared_mask(mask: Any, time_major: bool) -> Any:
     if len(mask.shape) == 3 and mask.shape[-1] == 1:
         mask = shapes.squeeze(mask, axis=-1)
     if len(mask.shape) != 2:
-        raise ValueError(f"K.rnn: expected a mask of shape (batch, time), received {mask.shape}{at_user_location()}")
+        raise ValueError(
+            f"K.rnn: expected a mask of shape (batch, time), received {mask.shape}{at_user_location()}"
+        )
     return mask if time_major else _swapped(mask)
 
 

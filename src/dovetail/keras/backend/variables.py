@@ -18,7 +18,7 @@ from dovetail.ops.arithmetic import identity
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
-from dovetail.tensor.tensor import TensorLike
+from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import Variable
 
 
@@ -31,7 +31,11 @@ def variable(value: Any, dtype: Any = None, name: str | None = None, constraint:
                [3., 4.]], dtype=float32)
     """
     wanted = dtype or settings.floatx
-    if isinstance(value, TensorLike) and not isinstance(value, Variable) and value.dtype != dt.as_dtype(wanted):
+    if (
+        isinstance(value, TensorLike)
+        and not isinstance(value, Variable)
+        and value.dtype != dt.as_dtype(wanted)
+    ):
         value = value._astype(dt.as_dtype(wanted))
     return Variable(value, dtype=wanted, name=name, constraint=constraint)
 
@@ -61,13 +65,13 @@ def get_value(x: Any) -> Any:
     """
     if isinstance(x, SymbolicTensor):
         raise ValueError(
-            f"K.get_value: a symbolic tensor has no value, received {x!r}. Compute it with K.function(inputs, [x])(data), or "
-            f"with keras.Model(inputs, x).predict(data){at_user_location()}"
+            f"K.get_value: a symbolic tensor has no value, received {x!r}. Compute it with "
+            f"K.function(inputs, [x])(data), or with keras.Model(inputs, x).predict(data){at_user_location()}"
         )
-    return x.numpy() if isinstance(x, TensorLike) else x
+    return x.numpy() if isinstance(x, Tensor | Variable) else x
 
 
-def eval(x: Any) -> Any:  # noqa: A001 - Keras' name
+def eval(x: Any) -> Any:
     """Returns the value of a tensor or variable as NumPy."""
     return get_value(x if isinstance(x, TensorLike) else convert_to_tensor(x))
 
@@ -84,8 +88,7 @@ def set_value(x: Any, value: Any) -> None:
         ValueError: the shape is another one.
     """
     _check_variable("K.set_value", x)
-    value = value.numpy() if isinstance(value, TensorLike) else np.asarray(value)
-    x.assign(value.astype(x.dtype.numpy_dtype))
+    x.assign(np.asarray(get_value(value)).astype(x.dtype.numpy_dtype))
 
 
 def batch_set_value(tuples: Iterable) -> None:
@@ -112,21 +115,22 @@ def update(x: Variable, new_x: Any) -> Any:
 
     On a symbolic `new_x` the assignment becomes part of the graph: pass what it returns in `updates` of `K.function`.
     """
-    return _updated("K.update", x, new_x, lambda value: x.assign(value))
+    return _updated("K.update", x, new_x, "assign")
 
 
 def update_add(x: Variable, increment: Any) -> Any:
     """Adds `increment` to the variable `x`, and returns it."""
-    return _updated("K.update_add", x, increment, lambda value: x.assign_add(value))
+    return _updated("K.update_add", x, increment, "assign_add")
 
 
 def update_sub(x: Variable, decrement: Any) -> Any:
     """Subtracts `decrement` from the variable `x`, and returns it."""
-    return _updated("K.update_sub", x, decrement, lambda value: x.assign_sub(value))
+    return _updated("K.update_sub", x, decrement, "assign_sub")
 
 
-def _updated(function: str, x: Any, value: Any, assign: Any) -> Any:
+def _updated(function: str, x: Any, value: Any, method: str) -> Any:
     _check_variable(function, x)
+    assign = getattr(x, method)
     if not isinstance(value, SymbolicTensor) or state.scope is not None:
         return assign(value)
 
@@ -176,5 +180,7 @@ def to_dense(tensor: Any) -> Any:
         TypeError: `tensor` is sparse; convert it with its own method first.
     """
     if is_sparse(tensor):
-        raise TypeError(f"K.to_dense: sparse tensors are not supported, received {type(tensor).__name__}{at_user_location()}")
+        raise TypeError(
+            f"K.to_dense: sparse tensors are not supported, received {type(tensor).__name__}{at_user_location()}"
+        )
     return tensor
