@@ -1,0 +1,255 @@
+"""`tf.function` and compiled control flow: parity with TensorFlow, and what is Dovetail's own."""
+
+import gc
+import inspect
+import weakref
+
+import numpy as np
+import pytest
+
+import dovetail as tf
+from dovetail.function import RetracingWarning
+from dovetail.function.function import MAX_PROGRAMS
+from tests import cases_function
+from tests.support import parity
+
+CASES = [value for name, value in vars(cases_function).items() if inspect.isfunction(value)]
+# Cases in which Dovetail warns that the function runs op by op.
+OP_BY_OP = {"boolean_mask", "unique", "where_indices", "cond_shapes_differ", "py_function", "numpy_function"}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+def test_same_as_tensorflow(case):
+    parity.check(case)
+
+
+@pytest.mark.parametrize("name", sorted(OP_BY_OP))
+def test_what_cannot_be_compiled_runs_op_by_op_with_one_warning(name):
+    case = getattr(cases_function, name)
+    with pytest.warns(RetracingWarning, match="op by op") as caught:
+        case(tf)
+    assert len(caught) == 1
+    assert "cases_function.py:" in str(caught[0].message)
+
+
+def counted(**options):
+    """Return a compiled function and the list that grows with each trace of it."""
+    traces = []
+
+    @tf.function(**options)
+    def double(x, scale=2.0):
+        traces.append(tuple(getattr(x, "shape", ())))
+        return x * scale
+
+    return double, traces
+
+
+def test_one_signature_traces_once():
+    double, traces = counted()
+    for value in range(20):
+        double(tf.constant(float(value)))
+        double(np.float32(value))
+        double(tf.Variable(1.0).value)
+    assert len(traces) == 1
+    assert double.experimental_get_tracing_count() == 1
+
+
+def test_equal_calls_share_a_trace_however_they_are_written():
+    double, traces = counted()
+    x = tf.constant(1.0)
+    for call in (
+        lambda: double(x),
+        lambda: double(x, 2.0),
+        lambda: double(x, scale=2.0),
+        lambda: double(scale=2.0, x=x),
+    ):
+        call()
+    assert len(traces) == 1
+
+
+def test_the_retracing_warning_names_the_argument():
+    double, _ = counted()
+    x = tf.constant(1.0)
+    with pytest.warns(RetracingWarning, match="'scale' changed from the Python value .* to the Python value"):
+        for value in range(12):
+            double(x, float(value))
+
+
+def test_new_shapes_run_op_by_op_after_a_few():
+    double, traces = counted()
+    with pytest.warns(RetracingWarning, match="keeps meeting new shapes"):
+        for length in range(1, 60):
+            np.testing.assert_array_equal(double(tf.ones(length)), np.full(length, 2.0, "float32"))
+    compiled = double.experimental_get_tracing_count()
+    assert compiled == 4
+    for _ in range(3):  # a shape that comes often is compiled after all
+        double(tf.ones(1000))
+    assert double.experimental_get_tracing_count() == compiled + 1
+
+
+def test_the_cache_is_bounded():
+    @tf.function
+    def add(x, n):
+        return x + n
+
+    x = tf.constant(1)
+    with pytest.warns(RetracingWarning):
+        for n in range(MAX_PROGRAMS + 10):
+            add(x, n)
+    assert len(add._programs) == MAX_PROGRAMS
+
+
+def test_a_python_if_on_a_tensor_shows_tf_cond():
+    @tf.function(autograph=False)
+    def absolute(x):
+        if x > 0:
+            return x
+        return -x
+
+    with pytest.raises(tf.errors.OperatorNotAllowedInGraphError, match="tf.cond") as raised:
+        absolute(tf.constant(-1.0))
+    assert "test_function.py:" in str(raised.value)
+
+
+def test_a_variable_created_at_each_call_is_refused():
+    @tf.function
+    def make(x):
+        return tf.Variable(1.0) * x
+
+    with pytest.raises(ValueError, match="created on a later call"):
+        make(tf.constant(1.0))
+
+
+def test_a_tensor_that_leaves_its_function_is_named():
+    kept = []
+
+    @tf.function
+    def leak(x):
+        kept.append(x * 2)
+        return x
+
+    leak(tf.constant(1.0))
+    with pytest.raises(TypeError, match="after the function had returned"):
+        kept[0] + 1
+
+
+def test_an_exception_while_tracing_leaves_the_function_usable():
+    broken = [True]
+
+    @tf.function
+    def run(x):
+        if broken[0]:
+            raise RuntimeError("not yet")
+        return x + 1
+
+    with pytest.raises(RuntimeError, match="not yet"):
+        run(tf.constant(1))
+    broken[0] = False
+    assert int(run(tf.constant(1))) == 2
+
+
+def test_instances_are_not_kept_alive():
+    class Model:
+        @tf.function
+        def double(self, x):
+            return x * 2
+
+    model = Model()
+    model.double(tf.constant(1.0))
+    alive = weakref.ref(model)
+    del model
+    gc.collect()
+    assert alive() is None
+
+
+def test_concrete_function_knows_its_variables_and_outputs():
+    v = tf.Variable(2.0)
+    frozen = tf.Variable(3.0, trainable=False)
+
+    @tf.function
+    def scale(x):
+        return {"y": x * v, "z": frozen + 1.0}
+
+    concrete = scale.get_concrete_function(tf.TensorSpec([2], tf.float32))
+    assert {variable.ref() for variable in concrete.variables} == {v.ref(), frozen.ref()}
+    assert [variable.ref() for variable in concrete.trainable_variables] == [v.ref()]
+    assert concrete.structured_outputs["y"].shape == (2,)
+    with pytest.raises(ValueError, match="expected"):
+        concrete(tf.ones(3))
+
+
+def test_input_signature_errors_say_what_was_expected():
+    @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32)])
+    def first(x):
+        return x[0]
+
+    with pytest.raises(TypeError, match=r"\(None, 3\) float32.*received \(2, 4\) float32"):
+        first(tf.ones((2, 4)))
+    with pytest.raises(TypeError, match="describes 1 arguments, 2 were given"):
+        first(tf.ones((2, 3)), 1)
+
+
+def test_run_functions_eagerly_can_be_switched_in_between():
+    double, traces = counted()
+    double(tf.constant(1.0))
+    tf.config.run_functions_eagerly(True)
+    try:
+        double(tf.constant(1.0))
+        double(tf.constant(1.0))
+    finally:
+        tf.config.run_functions_eagerly(False)
+    double(tf.constant(1.0))
+    assert len(traces) == 3
+
+
+def test_case_without_a_true_predicate():
+    def choose(x):
+        return tf.case([(x > 10, lambda: 1), (x > 5, lambda: 2)])
+
+    for run in (choose, tf.function(choose)):
+        assert int(run(tf.constant(7))) == 2
+        with pytest.raises(tf.errors.InvalidArgumentError, match="no predicate is true"):
+            run(tf.constant(1))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="more than one"):
+        tf.case([(tf.constant(True), lambda: 1), (tf.constant(True), lambda: 2)], exclusive=True)
+
+
+def test_a_loop_variable_keeps_its_dtype():
+    @tf.function
+    def run(n):
+        return tf.while_loop(lambda x: x < n, lambda x: tf.cast(x, tf.float32) + 1.0, [tf.constant(0)])
+
+    with pytest.raises(TypeError, match="loop variable 0 has shape .* int32 before the body and .* float32 after"):
+        run(tf.constant(3))
+
+
+def test_variables_written_in_a_branch_and_a_loop_of_one_function():
+    total, count = tf.Variable(0.0), tf.Variable(0)
+
+    @tf.function
+    def run(n):
+        def body(i):
+            tf.cond(i % 2 == 0, lambda: total.assign_add(tf.cast(i, tf.float32)), lambda: total.read_value())
+            count.assign_add(1)
+            return i + 1
+
+        tf.while_loop(lambda i: i < n, body, [0])
+        return total.read_value()
+
+    assert float(run(tf.constant(6))) == 6.0
+    assert int(count) == 6
+
+
+def test_results_that_are_python_values_become_tensors():
+    result = tf.function(lambda: (3, 2.5, "text", None, np.arange(2)))()
+    assert [getattr(value, "dtype", None) for value in result] == [tf.int32, tf.float32, tf.string, None, tf.int64]
+
+
+def test_a_function_on_the_host_engine_needs_no_xla(monkeypatch):
+    from dovetail.base.settings import settings
+
+    double, traces = counted()
+    monkeypatch.setattr(settings, "engine", "host")
+    assert float(double(tf.constant(2.0))) == 4.0
+    assert double.experimental_get_tracing_count() == 0
+    monkeypatch.undo()
