@@ -57,6 +57,16 @@ class InputSpec:
         return f"InputSpec({facts})"
 
 
+def fits(spec: Any, shape: tuple) -> bool:
+    """True when a known shape meets a simple spec (rank and sizes of axes); False sends the caller to `check_inputs`."""
+    if type(spec) is not InputSpec or spec.shape is not None or spec.dtype is not None or spec.max_ndim is not None:
+        return False
+    rank = len(shape)
+    if (spec.ndim is not None and rank != spec.ndim) or (spec.min_ndim is not None and rank < spec.min_ndim):
+        return False
+    return all(size is None or (-rank <= axis < rank and shape[axis] == size) for axis, size in spec.axes.items())
+
+
 def check_inputs(layer: Any, inputs: Any) -> None:
     """Raises ValueError when the inputs do not meet the layer's `input_spec`."""
     specs = nest.flatten(layer.input_spec)

@@ -23,7 +23,7 @@ from dovetail.keras import constraints, initializers, mixed_precision, regulariz
 from dovetail.keras.layers import weights
 from dovetail.keras.layers.context import call_context, calls
 from dovetail.keras.layers.holder import SKIP, Holder
-from dovetail.keras.layers.input_spec import check_inputs
+from dovetail.keras.layers.input_spec import check_inputs, fits
 from dovetail.keras.layers.masking import first_masks, set_masks
 from dovetail.keras.layers.signature import build_arguments, call_spec
 from dovetail.keras.layers.tracking import PLAIN
@@ -87,8 +87,8 @@ class Layer(Holder):
         if name is not None and "/" in name:
             raise ValueError(f"{type(self).__name__}: a layer's name cannot contain '/', received {name!r}")
         self._name = name or unique_name(to_snake_case(type(self).__name__))
-        self._policy = mixed_precision.get(dtype)
         self.autocast = autocast
+        self.dtype_policy = dtype
         self._trainable = bool(trainable)
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.built = False
@@ -138,7 +138,9 @@ class Layer(Holder):
 
     @dtype_policy.setter
     def dtype_policy(self, value: Any) -> None:
-        self._policy = mixed_precision.get(value)
+        self._policy = policy = mixed_precision.get(value)
+        plain = policy.compute_dtype == policy.variable_dtype and policy.compute_dtype is not None and self.autocast
+        self._plain_dtype = dt.numpy_dtype(policy.compute_dtype) if plain else None
 
     @property
     def dtype(self) -> str:
@@ -251,6 +253,29 @@ class Layer(Holder):
         raise NotImplementedError(f"{type(self).__name__} has no call() method. Define call(self, inputs).")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if len(args) == 1 and not kwargs and calls.depth and type(args[0]) is Tensor and self._needs_no_care(args[0]):
+            spec = call_spec(type(self).call)
+            if not spec.accepts_training:
+                return self.call(args[0])
+            training = _inherited_training()
+            return self.call(args[0], training=spec.training_default if training is None else training)
+        return self._careful_call(args, kwargs)
+
+    def _needs_no_care(self, x: Tensor) -> bool:
+        """True for the common call inside a model: built, one tensor of the right kind, no masks, no mixed precision."""
+        return (
+            self.built
+            and self._plain_dtype is not None
+            and x._value.dtype == self._plain_dtype
+            and state.autocast is None
+            and self.activity_regularizer is None
+            and getattr(x, "_keras_mask", None) is None
+            and type(self).compute_mask is Layer.compute_mask
+            and (self.input_spec is None or fits(self.input_spec, x._value.shape))
+        )
+
+    def _careful_call(self, args: tuple, kwargs: dict) -> Any:
+        """Calls the layer with everything that a call may involve: building, casting, masks, symbolic tensors."""
         if "_policy" not in self.__dict__:
             raise RuntimeError(
                 f"{type(self).__name__}.__init__ must begin with super().__init__() before the layer is used"
