@@ -160,4 +160,70 @@ COLORS = [
     ),
 ]
 
-CASES = [*RESIZE, *SHAPES, *COLORS]
+
+def boxes_and_scores(count):
+    """Arguments: overlapping boxes and distinct scores."""
+
+    def make(rng):
+        corner = rng.uniform(0, 0.6, (count, 2))
+        boxes = np.concatenate([corner, corner + rng.uniform(0.2, 0.4, (count, 2))], 1)
+        return boxes.astype(np.float32), (rng.permutation(count) / count).astype(np.float32)
+
+    return make
+
+
+def then(make, *more):
+    return lambda rng: (*make(rng), *more)
+
+
+def combined(classes):
+    def make(rng):
+        boxes = np.stack([boxes_and_scores(12)(rng)[0] for _ in range(2 * classes)]).reshape(
+            2, classes, 12, 4
+        )
+        scores = rng.permutation(2 * 12 * 3).reshape(2, 12, 3) / 72
+        return boxes.transpose(0, 2, 1, 3).astype(np.float32), scores.astype(np.float32)
+
+    return make
+
+
+_EAGER = {"xla": False, "symbolic": False}  # the number of boxes depends on the values
+BOXES = [
+    Case("image.non_max_suppression", then(boxes_and_scores(30), 10), **_EAGER),
+    Case("image.non_max_suppression", then(boxes_and_scores(30), 20, 0.3, 0.4), id="thresholds", **_EAGER),
+    Case(
+        "image.non_max_suppression_with_scores",
+        then(boxes_and_scores(30), 10),
+        {"soft_nms_sigma": 0.5},
+        rtol=1e-4,
+        **_EAGER,
+    ),
+    Case(
+        "image.non_max_suppression_padded",
+        then(boxes_and_scores(30), 20, 0.3, 0.4),
+        {"pad_to_max_output_size": True},
+        symbolic=False,
+    ),
+    Case(
+        "image.non_max_suppression_overlaps",
+        then(lambda rng: (np.float32(rng.uniform(0, 1, (9, 9))), boxes_and_scores(9)(rng)[1]), 5),
+        **_EAGER,
+    ),
+    Case("image.combined_non_max_suppression", then(combined(3), 4, 7, 0.3, 0.1), symbolic=False),
+    Case(
+        "image.combined_non_max_suppression",
+        then(combined(1), 3, 50),
+        {"pad_per_class": True},
+        symbolic=False,
+        id="padded",
+    ),
+    Case(
+        "image.draw_bounding_boxes",
+        image(
+            2, 9, 12, 3, then=(f32([[[0.1, 0.2, 0.7, 0.8], [0, 0, 1, 1]]] * 2), f32([[1, 0, 0], [0, 2, 1]]))
+        ),
+    ),
+    Case("ops.psnr", images(then=(1.0,)), rtol=1e-4, atol=1e-4),
+]
+
+CASES = [*RESIZE, *SHAPES, *COLORS, *BOXES]

@@ -467,4 +467,29 @@ NORMALIZATION = [
     Case("nn.lrn", normal((2, 3, 3, 7))),
 ]
 
-CASES = [*ACTIVATIONS, *LOSSES, *CONVOLUTIONS, *POOLING, *NORMALIZATION]
+_MASK = np.array([[True, False, True, True], [True, True, True, False], [False, True, True, True]])
+ATTENTION = [
+    Case("ops.dot_product_attention", normal((2, 3, 4, 5), (2, 6, 4, 5), (2, 6, 4, 7)), rtol=1e-4, atol=1e-5),
+    Case(
+        "ops.dot_product_attention",
+        normal((2, 4, 4, 5), (2, 4, 2, 5), (2, 4, 2, 5)),
+        {"is_causal": True},
+        rtol=1e-4,
+        atol=1e-5,
+        id="causal_groups",
+    ),
+    Case(
+        "ops.dot_product_attention",
+        lambda rng: (*normal((2, 3, 2, 5), (2, 4, 2, 5), (2, 4, 2, 5), (1, 2, 3, 4))(rng), _MASK[None, None]),
+        {"scale": 0.3},
+        rtol=1e-4,
+        atol=1e-5,
+        symbolic=False,
+        id="bias_mask",
+    ),
+    Case("nn.compute_average_loss", normal((6,), (6,)), {"global_batch_size": 8}),
+    Case("nn.compute_average_loss", normal((6,)), id="own_size"),
+    Case("nn.scale_regularization_loss", normal((6,))),
+]
+
+CASES = [*ACTIVATIONS, *LOSSES, *CONVOLUTIONS, *POOLING, *NORMALIZATION, *ATTENTION]

@@ -49,7 +49,7 @@ def _gray_shape(shape: tuple) -> tuple:
     return (*shape[:-1], 1)
 
 
-@op("image.rgb_to_grayscale", shape=_gray_shape, size=on_host)
+@op("image.rgb_to_grayscale ops.image.rgb_to_grayscale", shape=_gray_shape, size=on_host)
 def rgb_to_grayscale(xp: Any, images: Any) -> Any:
     """Returns the brightness of each pixel, with one channel: 0.2989 red + 0.587 green + 0.114 blue."""
     weights = np.array(_GRAY)
@@ -251,6 +251,14 @@ def psnr(xp: Any, a: Any, b: Any, *, max_val: float) -> Any:
     return np.float32(20 * np.log10(peak)) - np.float32(10 / np.log(10)) * xp.log(error)
 
 
+@op("ops.psnr(x1,x2)", shape=lambda *_, **__: ())
+@floating
+def psnr_of_all(xp: Any, x: Any, y: Any, *, max_val: float) -> Any:
+    """Returns the peak signal-to-noise ratio over all elements together, in decibels."""
+    error = xp.mean((x - y) * (x - y))
+    return x.dtype.type(20 * np.log10(max_val)) - x.dtype.type(10 / np.log(10)) * xp.log(error)
+
+
 def _ssim_parts(
     xp: Any, x: Any, y: Any, peak: Any, size: int, sigma: float, k1: float, k2: float
 ) -> tuple[Any, Any]:
@@ -283,7 +291,7 @@ def _blurred(xp: Any, x: Any, weights: np.ndarray) -> Any:
     return x
 
 
-@op("image.ssim", shape=_per_image, dtype=_float32_of, size=on_host)
+@op("image.ssim ops.image.ssim", shape=_per_image, dtype=_float32_of, size=on_host)
 def ssim(
     xp: Any,
     img1: Any,

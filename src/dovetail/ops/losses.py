@@ -12,7 +12,11 @@ from dovetail.engine import dtypes
 from dovetail.ops.attrs import Axis
 from dovetail.ops.families import op, unbroadcast
 from dovetail.ops.precision import FLOAT32, INT32, floating, gradient_op
+from dovetail.ops.reduction import reduce_sum
 from dovetail.ops.rules import broadcast, normalized_axis, reduced
+from dovetail.ops.shapes import shape as tensor_shape
+from dovetail.ops.views import export
+from dovetail.tensor.convert import convert_to_tensor
 
 
 def _same(shape: tuple, **_: Any) -> tuple:
@@ -416,3 +420,32 @@ def _sparse_gradient(
 sparse_categorical_crossentropy.gradient(
     None, lambda g, y, z, x, **attributes: _sparse_gradient(g, z, x, **attributes)
 )
+
+
+# ---- averages over a global batch --------------------------------------------------------------------------------
+
+
+@export("nn.compute_average_loss")
+def compute_average_loss(
+    per_example_loss: Any, sample_weight: Any = None, global_batch_size: Any = None
+) -> Any:
+    """Returns the sum of the losses of examples divided by the size of the global batch.
+
+    Args:
+        per_example_loss: losses; the first axis is the batch.
+        sample_weight: factors of the losses.
+        global_batch_size: by default the size of the first axis.
+    """
+    losses = convert_to_tensor(per_example_loss)
+    if sample_weight is not None:
+        losses = losses * convert_to_tensor(sample_weight)._astype(losses.dtype)
+    if global_batch_size is None:
+        global_batch_size = tensor_shape(losses)[0] if len(losses.shape) else 1
+    size = convert_to_tensor(global_batch_size)._astype(losses.dtype)
+    return reduce_sum(losses) / size
+
+
+@export("nn.scale_regularization_loss")
+def scale_regularization_loss(regularization_loss: Any) -> Any:
+    """Returns the sum of regularization losses, divided by the number of replicas (one here)."""
+    return reduce_sum(convert_to_tensor(regularization_loss))

@@ -432,6 +432,25 @@ def stateless_fold_in(seed: Any, data: Any, alg: str = "auto_select") -> Any:
     return draws.full_integers(first + number, shape=(2,), dtype=kind)
 
 
+@export("random.stateless_gamma")
+def stateless_gamma(
+    shape: Any, seed: Any, alpha: Any, beta: Any = None, dtype: Any = "float32", name: str | None = None
+) -> Any:
+    """Returns gamma variates of the whole shape `shape` that depend on `seed` (two integers) alone."""
+    kind = dt.as_dtype(dtype)
+    drawn = draws.gamma(
+        stateless_key(seed), convert_to_tensor(alpha, dtype_hint=kind), shape=shape, dtype=kind
+    )
+    return drawn if beta is None else drawn / convert_to_tensor(beta, dtype_hint=kind)
+
+
+@export("random.stateless_poisson")
+def stateless_poisson(shape: Any, seed: Any, lam: Any, dtype: Any = "int32", name: str | None = None) -> Any:
+    """Returns Poisson variates of the whole shape `shape` that depend on `seed` (two integers) alone."""
+    lam = convert_to_tensor(lam, dtype_hint=dt.as_dtype("float32"))
+    return draws.poisson(stateless_key(seed), lam, shape=shape, dtype=dtype)
+
+
 # ---- dropout, and Keras' backend ----------------------------------------------------------------------------------
 
 

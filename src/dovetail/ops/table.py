@@ -3,7 +3,9 @@
 from dovetail.ops import (
     arithmetic,
     array,
+    attention,
     blocks,
+    boxes,
     conv,
     conv_names,
     create,
@@ -55,6 +57,8 @@ FAMILIES = (
     pool,
     generator,
     random,
+    attention,
+    boxes,
     create,
     gather,
     image,
