@@ -1,0 +1,136 @@
+"""`keras.layers`: the building blocks of models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail.keras.layers import experimental
+from dovetail.keras.layers.activation import (
+    ELU,
+    Activation,
+    LeakyReLU,
+    PReLU,
+    ReLU,
+    Softmax,
+    ThresholdedReLU,
+)
+from dovetail.keras.layers.batch_normalization import BatchNormalization
+from dovetail.keras.layers.conv import Conv1D, Conv2D, Conv3D
+from dovetail.keras.layers.conv_transpose import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
+from dovetail.keras.layers.dense import Dense
+from dovetail.keras.layers.depthwise import DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D
+from dovetail.keras.layers.dropout import (
+    ActivityRegularization,
+    AlphaDropout,
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+    SpatialDropout1D,
+    SpatialDropout2D,
+    SpatialDropout3D,
+)
+from dovetail.keras.layers.embedding import Embedding, Masking
+from dovetail.keras.layers.global_pooling import (
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
+)
+from dovetail.keras.layers.input_layer import Input, InputLayer
+from dovetail.keras.layers.input_spec import InputSpec
+from dovetail.keras.layers.lambda_layer import Lambda
+from dovetail.keras.layers.layer import Layer
+from dovetail.keras.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    dot,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
+from dovetail.keras.layers.normalization import (
+    GroupNormalization,
+    LayerNormalization,
+    RMSNormalization,
+    UnitNormalization,
+)
+from dovetail.keras.layers.op_layer import TFOpLambda
+from dovetail.keras.layers.padding import (
+    Cropping1D,
+    Cropping2D,
+    Cropping3D,
+    ZeroPadding1D,
+    ZeroPadding2D,
+    ZeroPadding3D,
+)
+from dovetail.keras.layers.pooling import (
+    AveragePooling1D,
+    AveragePooling2D,
+    AveragePooling3D,
+    MaxPooling1D,
+    MaxPooling2D,
+    MaxPooling3D,
+)
+from dovetail.keras.layers.rescaling import Identity, Rescaling
+from dovetail.keras.layers.shaping import Flatten, Permute, RepeatVector, Reshape
+from dovetail.keras.layers.upsampling import UpSampling1D, UpSampling2D, UpSampling3D
+from dovetail.keras.layers.wrapper import TimeDistributed, Wrapper
+from dovetail.keras.registration import own
+from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
+from dovetail.tensor.symbolic import SymbolicTensor as KerasTensor
+from dovetail.tensor.variable import Variable
+
+MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
+AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
+GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
+GlobalAvgPool1D, GlobalAvgPool2D = GlobalAveragePooling1D, GlobalAveragePooling2D
+GlobalAvgPool3D = GlobalAveragePooling3D
+Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D
+Convolution1DTranspose, Convolution2DTranspose = Conv1DTranspose, Conv2DTranspose
+Convolution3DTranspose = Conv3DTranspose
+SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D
+
+__all__ = sorted(
+    name
+    for name, value in globals().items()
+    if name[0] != "_"
+    and getattr(value, "__module__", "").startswith("dovetail.")
+    and name not in ("own", "deserialize_keras_object", "serialize_keras_object")
+)  # noqa: PLE0605
+__all__ += ["deserialize", "experimental", "serialize"]
+
+_NAMES = own(
+    "keras.layers",
+    {
+        name: value
+        for name, value in list(globals().items())
+        if isinstance(value, type) and issubclass(value, Layer) and value is not TFOpLambda
+    },
+)
+
+
+def serialize(layer: Any, use_legacy_format: bool = False) -> dict:
+    """Returns the config of a layer; `use_legacy_format`: without the module, as Keras 2 wrote it."""
+    return serialize_keras_object(layer, use_legacy_format)
+
+
+def deserialize(config: Any, custom_objects: dict | None = None, use_legacy_format: bool = False) -> Any:
+    """Rebuilds a layer from its config; both formats are told apart by themselves."""
+    found = deserialize_keras_object(
+        config, custom_objects, module_objects=_NAMES, printable_module_name="layer"
+    )
+    if not isinstance(found, Layer):
+        raise ValueError(f"keras.layers.deserialize: the config is that of {found!r:.60}, not of a layer")
+    return found

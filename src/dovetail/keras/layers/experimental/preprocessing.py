@@ -1,0 +1,5 @@
+"""Keras 2's `keras.layers.experimental.preprocessing`."""
+
+from dovetail.keras.layers.rescaling import Rescaling
+
+__all__ = ["Rescaling"]
