@@ -467,6 +467,38 @@ NORMALIZATION = [
     Case("nn.lrn", normal((2, 3, 3, 7))),
 ]
 
+BACKEND = [
+    Case(
+        "K.batch_normalization",
+        lambda rng: (*normal((4, 3), (3,))(rng), *uniform(0.5, 2, (3,))(rng), *normal((3,), (3,))(rng)),
+        atol=1e-5,
+    ),
+    Case(
+        "K.normalize_batch_in_training",
+        normal((4, 3), (3,), (3,)),
+        {"reduction_axes": [0]},
+        rtol=1e-4,
+        atol=1e-5,
+    ),
+    Case(
+        "K.separable_conv2d",
+        lambda rng: (*normal((2, 5, 5, 3), (3, 3, 3, 2), (1, 1, 6, 4))(rng),),
+        rtol=1e-4,
+        atol=1e-5,
+    ),
+    Case(
+        "K.resize_images",
+        normal((2, 3, 4, 2)),
+        {"height_factor": 2, "width_factor": 3, "data_format": "channels_last"},
+    ),
+    Case(
+        "K.resize_images",
+        normal((2, 3, 4, 2)),
+        {"height_factor": 2, "width_factor": 2, "data_format": "channels_last", "interpolation": "bilinear"},
+        id="bilinear",
+    ),
+]
+
 _MASK = np.array([[True, False, True, True], [True, True, True, False], [False, True, True, True]])
 ATTENTION = [
     Case("ops.dot_product_attention", normal((2, 3, 4, 5), (2, 6, 4, 5), (2, 6, 4, 7)), rtol=1e-4, atol=1e-5),
@@ -492,4 +524,4 @@ ATTENTION = [
     Case("nn.scale_regularization_loss", normal((6,))),
 ]
 
-CASES = [*ACTIVATIONS, *LOSSES, *CONVOLUTIONS, *POOLING, *NORMALIZATION, *ATTENTION]
+CASES = [*ACTIVATIONS, *LOSSES, *CONVOLUTIONS, *POOLING, *NORMALIZATION, *ATTENTION, *BACKEND]

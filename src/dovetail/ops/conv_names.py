@@ -275,3 +275,19 @@ def backend_conv2d_transpose(
         dilations=dilation_rate,
         **_keras(padding, data_format),
     )
+
+
+@export("K.separable_conv2d")
+def backend_separable_conv2d(
+    x: Any,
+    depthwise_kernel: Any,
+    pointwise_kernel: Any,
+    strides: Any = (1, 1),
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = (1, 1),
+) -> Any:
+    """Convolves each channel by itself, then mixes the channels with a convolution of size 1."""
+    return keras_separable_conv(
+        x, depthwise_kernel, pointwise_kernel, strides, padding, data_format, dilation_rate
+    )

@@ -349,3 +349,39 @@ def _proportioned(xp: Any, x: Any, size: tuple, keep: str, fill: float) -> Any:
         else:
             pads[axis] = (start, start)
     return xp.pad(x, pads, constant_values=x.dtype.type(fill)) if keep == "pad" else x
+
+
+@op(
+    "",
+    shape=lambda shape, factors, channels_first, **_: _scaled_shape(shape, factors, channels_first),
+    size=on_host,
+)
+def scale_images(xp: Any, x: Any, *, factors: Shape, channels_first: bool, method: str) -> Any:
+    """Multiplies height and width by whole factors."""
+    x = xp.moveaxis(x, -3, -1) if channels_first else x
+    size = (x.shape[-3] * factors[0], x.shape[-2] * factors[1])
+    y = resize_.body(xp, x, size=size, method=method).astype(x.dtype)
+    return xp.moveaxis(y, -1, -3) if channels_first else y
+
+
+def _scaled_shape(shape: tuple, factors: tuple, channels_first: bool) -> tuple:
+    first = len(shape) - 2 if channels_first else len(shape) - 3
+    sizes = list(shape)
+    for axis, factor in zip((first, first + 1), factors, strict=True):
+        sizes[axis] = None if sizes[axis] is None else sizes[axis] * factor
+    return tuple(sizes)
+
+
+@export("K.resize_images")
+def resize_images(
+    x: Any,
+    height_factor: int,
+    width_factor: int,
+    data_format: str | None = None,
+    interpolation: str = "nearest",
+) -> Any:
+    """Multiplies height and width of images by whole factors, with any method of `tf.image.resize`."""
+    first = is_channels_first(settings.image_data_format if data_format is None else data_format)
+    return scale_images(
+        x, factors=(height_factor, width_factor), channels_first=first, method=interpolation.lower()
+    )

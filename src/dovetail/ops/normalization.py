@@ -340,6 +340,26 @@ def keras_batch_normalization(
     return batch_normalization(x, mean, variance, offset, scale, variance_epsilon=epsilon)
 
 
+@export("K.batch_normalization")
+def backend_batch_normalization(
+    x: Any, mean: Any, var: Any, beta: Any, gamma: Any, axis: int = -1, epsilon: float = 1e-3
+) -> Any:
+    """Normalizes `x` with given statistics: `(x - mean) / sqrt(var + epsilon) * gamma + beta`."""
+    if all(len(p.shape) in (0, len(x.shape)) for p in (mean, var, beta, gamma) if p is not None):
+        return batch_normalization(x, mean, var, beta, gamma, variance_epsilon=epsilon)
+    return keras_batch_normalization(x, mean, var, axis, beta, gamma, epsilon)
+
+
+@export("K.normalize_batch_in_training")
+def normalize_batch_in_training(
+    x: Any, gamma: Any, beta: Any, reduction_axes: Any, epsilon: float = 1e-3
+) -> tuple:
+    """Normalizes `x` with its own statistics over `reduction_axes`; returns (result, mean, variance)."""
+    parameters = [p for p in (gamma, beta) if p is not None]
+    flags = {"scale": gamma is not None, "center": beta is not None}
+    return tuple(batch_norm(x, *parameters, axis=reduction_axes, epsilon=epsilon, **flags))
+
+
 # ---- bias, local response, l2 loss --------------------------------------------------------------------------------
 
 

@@ -527,3 +527,19 @@ def backend_truncated_normal(
 def random_bernoulli(shape: Any, p: float = 0.0, dtype: Any = None, seed: int | None = None) -> Any:
     """Returns 1 with probability `p`, else 0."""
     return draw_bernoulli(convert_to_tensor(float(p)), shape=shape, dtype=_floatx(dtype), seed=seed)
+
+
+@export("K.random_uniform_variable")
+def random_uniform_variable(
+    shape: Any, low: float, high: float, dtype: Any = None, name: str | None = None, seed: int | None = None
+) -> Variable:
+    """Returns a variable that begins with uniform numbers in [low, high)."""
+    return Variable(uniform(shape, low, high, _floatx(dtype), seed), name=name)
+
+
+@export("K.random_normal_variable")
+def random_normal_variable(
+    shape: Any, mean: float, scale: float, dtype: Any = None, name: str | None = None, seed: int | None = None
+) -> Variable:
+    """Returns a variable that begins with normally distributed numbers."""
+    return Variable(normal(shape, mean, scale, _floatx(dtype), seed), name=name)
