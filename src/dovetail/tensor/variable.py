@@ -195,6 +195,14 @@ class Variable(TensorLike):
     def get_shape(self) -> TensorShape:
         return self._declared_shape
 
+    def set_shape(self, shape: Any) -> None:
+        """Narrows the shapes that may be assigned; raises ValueError when the shape contradicts."""
+        self._declared_shape = self._declared_shape.merge_with(shape)
+
+    def is_initialized(self) -> bool:
+        """True: a variable has a value from the start."""
+        return True
+
     @property
     def dtype(self) -> dt.DType:
         if state.autocast is not None and self._autocast:
@@ -294,6 +302,14 @@ class Variable(TensorLike):
     def _delta(self, delta: Any) -> Any:
         return self._converted(delta) if isinstance(delta, TensorLike | np.ndarray) else delta
 
+    def _refuse_in_place(self, other: Any) -> Any:
+        raise RuntimeError(
+            "`variable += value` would replace the variable by a tensor. Use variable.assign_add(value) to change it, or "
+            f"`out = variable + value` for a new tensor{at_user_location()}"
+        )
+
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ifloordiv__ = __ipow__ = __imatmul__ = _refuse_in_place
+
     # ---- the rest of a tensor's manners
 
     def __bool__(self) -> bool:
@@ -325,6 +341,9 @@ class Variable(TensorLike):
             return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self.dtype.name}>"
         text = array_repr(self._held._value)
         return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self.dtype.name}, numpy={text}>"
+
+    def __copy__(self) -> Variable:
+        return self
 
     def __deepcopy__(self, memo: Any) -> Variable:
         clone = object.__new__(type(self))
