@@ -102,14 +102,13 @@ Convolution1DTranspose, Convolution2DTranspose = Conv1DTranspose, Conv2DTranspos
 Convolution3DTranspose = Conv3DTranspose
 SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D
 
-__all__ = sorted(
+_OTHER = ("own", "deserialize_keras_object", "serialize_keras_object", "annotations")
+__all__ = ["deserialize", "experimental", "serialize"]
+__all__ += [
     name
-    for name, value in globals().items()
-    if name[0] != "_"
-    and getattr(value, "__module__", "").startswith("dovetail.")
-    and name not in ("own", "deserialize_keras_object", "serialize_keras_object")
-)  # noqa: PLE0605
-__all__ += ["deserialize", "experimental", "serialize"]
+    for name, value in list(globals().items())
+    if getattr(value, "__module__", "").startswith("dovetail.") and name not in _OTHER
+]
 
 _NAMES = own(
     "keras.layers",

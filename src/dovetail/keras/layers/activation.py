@@ -47,7 +47,11 @@ class ReLU(Layer):
     supports_masking = True
 
     def __init__(
-        self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **kwargs: Any
+        self,
+        max_value: float | None = None,
+        negative_slope: float = 0.0,
+        threshold: float = 0.0,
+        **kwargs: Any,
     ) -> None:
         alpha = kwargs.pop("alpha", None)
         super().__init__(**kwargs)
@@ -199,5 +203,7 @@ class Softmax(Layer):
 
 def _not_negative(layer: str, name: str, value: Any) -> float:
     if not isinstance(value, int | float) and not hasattr(value, "__float__") or float(value) < 0:
-        raise ValueError(f"{layer}: {name} must be a number that is not negative, received {value!r}{at_user_location()}")
+        raise ValueError(
+            f"{layer}: {name} must be a number that is not negative, received {value!r}{at_user_location()}"
+        )
     return float(value)

@@ -41,7 +41,9 @@ def one_of(value: Any, name: str, allowed: tuple[str, ...]) -> str:
     found = value.lower() if isinstance(value, str) else value
     if found not in allowed:
         near = suggest(str(value), allowed)
-        raise ValueError(f"{name} must be one of {', '.join(allowed)}, received {value!r}.{near}{at_user_location()}")
+        raise ValueError(
+            f"{name} must be one of {', '.join(allowed)}, received {value!r}.{near}{at_user_location()}"
+        )
     return found
 
 
@@ -59,7 +61,9 @@ def pairs(value: Any, rank: int, name: str) -> tuple[tuple[int, int], ...]:
     elif rank == 1 and all(isinstance(item, int) for item in value) and len(value) == 2:
         value = (tuple(value),)
     if len(value) != rank:
-        raise ValueError(f"{name} must have one entry for each of {rank} axes, received {value!r}{at_user_location()}")
+        raise ValueError(
+            f"{name} must have one entry for each of {rank} axes, received {value!r}{at_user_location()}"
+        )
     return tuple(sizes(item, 2, name, minimum=0) for item in value)  # type: ignore[misc]
 
 

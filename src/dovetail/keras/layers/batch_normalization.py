@@ -64,16 +64,22 @@ class BatchNormalization(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        refused = {"renorm": renorm, "renorm_clipping": renorm_clipping, "virtual_batch_size": virtual_batch_size}
+        refused = {
+            "renorm": renorm,
+            "renorm_clipping": renorm_clipping,
+            "virtual_batch_size": virtual_batch_size,
+        }
         for name, value in refused.items():
             if value:
                 raise NotImplementedError(
-                    f"BatchNormalization: {name}={value!r} is not supported; leave it out, or use LayerNormalization or "
-                    f"GroupNormalization for small batches{at_user_location()}"
+                    f"BatchNormalization: {name}={value!r} is not supported; leave it out, or use LayerNormalization "
+                    f"or GroupNormalization for small batches{at_user_location()}"
                 )
         axes = list(axis) if isinstance(axis, list | tuple) else [axis]
         if len(axes) != 1 or not isinstance(axes[0], int):
-            raise ValueError(f"BatchNormalization: axis must be one integer, received {axis!r}{at_user_location()}")
+            raise ValueError(
+                f"BatchNormalization: axis must be one integer, received {axis!r}{at_user_location()}"
+            )
         self.axis: int = axes[0]
         self.momentum = momentum
         self.epsilon = epsilon
@@ -157,7 +163,10 @@ class BatchNormalization(Layer):
         kept = expand_dims(mask if mask.dtype.is_bool else mask != 0, axis=self.axis)
         axes = tuple(axis for axis in range(len(inputs.shape)) if axis != self.axis % len(inputs.shape))
         values = where(kept, inputs._astype(kind), 0.0)
-        counts = reduction.reduce_sum(where(kept, ones_like(values), 0.0), axis=axes, keepdims=True) + settings.epsilon
+        counts = (
+            reduction.reduce_sum(where(kept, ones_like(values), 0.0), axis=axes, keepdims=True)
+            + settings.epsilon
+        )
         mean = reduction.reduce_sum(values, axis=axes, keepdims=True) / counts
         difference = where(kept, values - mean, 0.0)
         variance = reduction.reduce_sum(difference * difference, axis=axes, keepdims=True) / counts

@@ -124,7 +124,7 @@ class BaseConv(Layer):
 class Conv(BaseConv):
     """Convolution with a kernel of shape (*kernel_size, channels / groups, filters)."""
 
-    written_names = ("filters", "groups", *_WRITTEN)
+    written_names: tuple[str, ...] = ("filters", "groups", *_WRITTEN)
 
     def __init__(
         self,
@@ -167,7 +167,8 @@ class Conv(BaseConv):
         (self.groups,) = sizes(groups, 1, f"{type(self).__name__}: groups")
         if self.filters % self.groups:
             raise ValueError(
-                f"{type(self).__name__}: filters ({filters}) must be a multiple of groups ({groups}){at_user_location()}"
+                f"{type(self).__name__}: filters ({filters}) must be a multiple of groups ({groups})"
+                f"{at_user_location()}"
             )
 
     def build(self, input_shape: Any) -> None:

@@ -15,8 +15,22 @@ class DepthwiseConv(BaseConv):
     """Convolution of each channel with `depth_multiplier` kernels."""
 
     written_names = (
-        *("kernel_size", "strides", "padding", "depth_multiplier", "data_format", "dilation_rate", "activation"),
-        *("use_bias", "depthwise_initializer", "bias_initializer", "depthwise_regularizer", "bias_regularizer"),
+        *(
+            "kernel_size",
+            "strides",
+            "padding",
+            "depth_multiplier",
+            "data_format",
+            "dilation_rate",
+            "activation",
+        ),
+        *(
+            "use_bias",
+            "depthwise_initializer",
+            "bias_initializer",
+            "depthwise_regularizer",
+            "bias_regularizer",
+        ),
         *("depthwise_constraint", "bias_constraint"),
     )
 

@@ -34,7 +34,7 @@ class _Random(Layer):
     def check_rate(self, rate: Any, upper: float = 1.0) -> float:
         if not isinstance(rate, int | float) or not 0 <= rate <= upper:
             raise ValueError(
-                f"{type(self).__name__}: rate must be a number from 0 to {upper:g}, received {rate!r}{at_user_location()}"
+                f"{type(self).__name__}: expected a number from 0 to {upper:g}, received {rate!r}{at_user_location()}"
             )
         return rate
 
@@ -210,7 +210,9 @@ class AlphaDropout(_Random):
 def _known_shape(inputs: Any) -> Any:
     """Returns the sizes as ints, or as symbolic numbers where they are unknown."""
     static = tuple(inputs.shape)
-    return static if None not in static else [shape(inputs)[i] if s is None else s for i, s in enumerate(static)]
+    return (
+        static if None not in static else [shape(inputs)[i] if s is None else s for i, s in enumerate(static)]
+    )
 
 
 def _normal(layer: Any, inputs: Any, mean: float, stddev: float) -> Any:

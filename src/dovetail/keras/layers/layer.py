@@ -28,6 +28,7 @@ from dovetail.keras.layers.masking import first_masks, set_masks
 from dovetail.keras.layers.signature import build_arguments, call_spec
 from dovetail.keras.layers.tracking import PLAIN
 from dovetail.keras.naming import to_snake_case, unique_name
+from dovetail.keras.serialization import serialize_keras_object
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.shape import TensorShape
@@ -458,7 +459,7 @@ class Layer(Holder):
         config = {
             "name": self.name,
             "trainable": self.trainable,
-            "dtype": mixed_precision.serialize(self._policy),
+            "dtype": serialize_keras_object(self._policy),
         }
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)

@@ -32,7 +32,9 @@ class Merge(Layer):
         self.check_list(input_shape)
 
     def check_list(self, inputs: Any) -> None:
-        if not isinstance(inputs, list | tuple) or (inputs and not hasattr(inputs[0], "__len__") and not _shaped(inputs)):
+        if not isinstance(inputs, list | tuple) or (
+            inputs and not hasattr(inputs[0], "__len__") and not _shaped(inputs)
+        ):
             raise ValueError(
                 f"{self.name}: call it on a list of tensors, {type(self).__name__}()([a, b]){at_user_location()}"
             )
@@ -82,7 +84,9 @@ class Subtract(Merge):
     def check_list(self, inputs: Any) -> None:
         super().check_list(inputs)
         if len(inputs) != 2:
-            raise ValueError(f"{self.name}: expected exactly 2 inputs, received {len(inputs)}{at_user_location()}")
+            raise ValueError(
+                f"{self.name}: expected exactly 2 inputs, received {len(inputs)}{at_user_location()}"
+            )
 
     def join(self, inputs: list) -> Any:
         return arithmetic.subtract(*inputs)
@@ -176,14 +180,18 @@ class Dot(Merge):
         super().__init__(**kwargs)
         given = axes if isinstance(axes, list | tuple) else (axes, axes)
         if len(given) != 2 or not all(isinstance(axis, int) for axis in given):
-            raise ValueError(f"Dot: axes must be an int or two of them, received {axes!r}{at_user_location()}")
+            raise ValueError(
+                f"Dot: axes must be an int or two of them, received {axes!r}{at_user_location()}"
+            )
         self.axes = axes
         self.normalize = normalize
 
     def call(self, inputs: Any) -> Any:
         self.check_list(inputs)
         if len(inputs) != 2:
-            raise ValueError(f"{self.name}: expected exactly 2 inputs, received {len(inputs)}{at_user_location()}")
+            raise ValueError(
+                f"{self.name}: expected exactly 2 inputs, received {len(inputs)}{at_user_location()}"
+            )
         first, second = inputs
         given = self.axes if isinstance(self.axes, list | tuple) else (self.axes, self.axes)
         axes = tuple(axis % len(tensor.shape) for axis, tensor in zip(given, inputs, strict=True))

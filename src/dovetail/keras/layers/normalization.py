@@ -44,7 +44,7 @@ class _Scaled(Layer):
             raise ValueError(
                 f"{type(self).__name__}: axis must be an int or a list of ints, received {axis!r}{at_user_location()}"
             )
-        self.axis = list(axis) if isinstance(axis, list | tuple) else axis
+        self.axis: Any = list(axis) if isinstance(axis, list | tuple) else axis
         self.epsilon = epsilon
         self.center = center
         self.scale = scale
@@ -118,9 +118,7 @@ class LayerNormalization(_Scaled):
             )
         self._axes = tuple(sorted(axis % rank for axis in given))
         self.add_parameters(tuple(input_shape[axis] for axis in self._axes))
-        self.input_spec = InputSpec(
-            ndim=rank, axes={axis - rank: input_shape[axis] for axis in self._axes}
-        )
+        self.input_spec = InputSpec(ndim=rank, axes={axis - rank: input_shape[axis] for axis in self._axes})
 
     def call(self, inputs: Any) -> Any:
         return normalized(inputs, self.gamma, self.beta, self._axes, self.epsilon)
@@ -237,7 +235,9 @@ class UnitNormalization(Layer):
         self.axis = list(axis) if isinstance(axis, list | tuple) else axis
 
     def call(self, inputs: Any) -> Any:
-        return l2_normalize(inputs, axis=tuple(self.axis) if isinstance(self.axis, list) else self.axis, epsilon=1e-12)
+        return l2_normalize(
+            inputs, axis=tuple(self.axis) if isinstance(self.axis, list) else self.axis, epsilon=1e-12
+        )
 
     def get_config(self) -> dict:
         return super().get_config() | {"axis": self.axis}

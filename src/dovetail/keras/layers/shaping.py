@@ -56,7 +56,9 @@ class Reshape(Layer):
 
     def __init__(self, target_shape: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        target = (target_shape,) if isinstance(target_shape, int) else tuple(int(size) for size in target_shape)
+        target = (
+            (target_shape,) if isinstance(target_shape, int) else tuple(int(size) for size in target_shape)
+        )
         if target.count(-1) > 1 or any(size < -1 for size in target):
             raise ValueError(
                 f"Reshape: target_shape must hold sizes and at most one -1, received {target_shape!r}"
@@ -69,7 +71,9 @@ class Reshape(Layer):
         if -1 in target and None not in rest:
             known = -math.prod(target)
             if not known or math.prod(rest) % known:
-                raise ValueError(f"{self.name}: cannot reshape examples of shape {rest} to {target}{at_user_location()}")
+                raise ValueError(
+                    f"{self.name}: cannot reshape examples of shape {rest} to {target}{at_user_location()}"
+                )
             target = tuple(math.prod(rest) // known if size == -1 else size for size in target)
         elif None not in rest and math.prod(rest) != math.prod(target):
             raise ValueError(

@@ -23,7 +23,9 @@ class Wrapper(Layer):
     def __init__(self, layer: Layer, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not isinstance(layer, Layer):
-            raise ValueError(f"{type(self).__name__}: expected a layer, received {layer!r:.60}{at_user_location()}")
+            raise ValueError(
+                f"{type(self).__name__}: expected a layer, received {layer!r:.60}{at_user_location()}"
+            )
         self.layer = layer
 
     def build(self, input_shape: Any = None) -> None:
@@ -53,7 +55,7 @@ class TimeDistributed(Wrapper):
 
     supports_masking = True
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Any = None) -> None:
         if len(input_shape) < 3:
             raise ValueError(
                 f"{self.name}: expected inputs of shape (batch, time, ...), received {tuple(input_shape)}"
@@ -81,7 +83,9 @@ class TimeDistributed(Wrapper):
 
     def compute_output_spec(self, inputs: Any, **kwargs: Any) -> Any:
         given = tuple(inputs.shape)
-        further = {"training": kwargs.get("training")} if call_spec(type(self.layer).call).accepts_training else {}
+        further = (
+            {"training": kwargs.get("training")} if call_spec(type(self.layer).call).accepts_training else {}
+        )
         inner = self.layer.compute_output_spec(SymbolicTensor(_merged(given), inputs.dtype), **further)
         return SymbolicTensor((*given[:2], *tuple(inner.shape)[1:]), inner.dtype)
 
