@@ -125,7 +125,7 @@ def _devices(facts: Facts) -> list[str]:
 
 def _cache(facts: Facts) -> str:
     if facts.cache_dir is None:
-        return "compiled programs are not kept on disk (DOVETAIL_CACHE_DIR is not set)"
+        return "compiled programs are not kept on disk"
     return f"{facts.cache_dir}, {facts.cache_files} files, {facts.cache_bytes / 2**20:.1f} MiB"
 
 

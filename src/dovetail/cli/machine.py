@@ -63,7 +63,7 @@ class Facts:
 def gather(packages: tuple[str, ...]) -> Facts:
     """Looks at this machine.  Imports JAX, unless the engine is forced to host."""
     devices, device_error = find_devices()
-    cache_dir = settings.cache_dir or None
+    cache_dir = find_cache()
     files, num_bytes = measure(cache_dir) if cache_dir else (0, 0)
     return Facts(
         versions=find_versions(packages),
@@ -130,6 +130,12 @@ def find_tpu() -> str:
             if file.read().strip() == GOOGLE_PCI_VENDOR:
                 return os.path.dirname(path)
     return ""
+
+
+def find_cache() -> str | None:
+    """Returns the folder where compiled programs are kept, or None when they are not."""
+    loaded = engine.loaded_xla()
+    return (loaded.default_cache_dir() if loaded is not None else settings.cache_dir) or None
 
 
 def measure(folder: str) -> tuple[int, int]:
