@@ -52,7 +52,8 @@ VALUES = {
     "datetime": lambda tf: np.datetime64("2020-01-01"),
 }
 DTYPES = (None, "float32", "int32", "int64", "float64", "bool", "string", "float16")
-# What Dovetail does on purpose where TensorFlow does something else: strings become no booleans, shapes any number.
+# What Dovetail does on purpose where TensorFlow does something else: strings become no booleans, shapes become any
+# number, and tensors in a list are cast to the dtype that is asked for.
 DIFFERENT = {
     ("text array", "bool"),
     ("object array", "bool"),
@@ -60,6 +61,7 @@ DIFFERENT = {
     ("shape", "float64"),
     ("shape", "float16"),
     ("np.bool", "string"),
+    *(("[int tensor, float tensor]", dtype) for dtype in ("int32", "int64", "float64", "float16", "bool")),
 }
 
 
@@ -117,7 +119,7 @@ OTHERS = {
         tf.float32 == np.float32,
         tf.float32 != tf.float64,
     ],
-    "format": lambda tf: [f"{tf.constant(1.234):.2f}", f"{tf.constant(5):d}", "{:.3f}".format(tf.constant(5.0))],
+    "format": lambda tf: [f"{tf.constant(1.234):.2f}", f"{tf.constant(5):d}", f"{tf.constant(5.0):.3f}"],
     "numpy": lambda tf: [repr(tf.constant(x).numpy()) for x in (1.0, [1], "a", ["a"], True)],
     "len and index": lambda tf: [len(tf.constant([1, 2])), range(5)[tf.constant(2)], [1, 2][tf.constant(1)]],
     "hash": lambda tf: hash(tf.constant(1)),

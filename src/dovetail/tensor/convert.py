@@ -182,8 +182,6 @@ def _from_list(value: Any, dtype: np.dtype | None) -> Any:
     leaf = _first_leaf(value)
     if _holds_tensor(value):
         hint = _hint_of(value, None)
-        if len({item.dtype for item in value if isinstance(item, TensorLike)}) > 1:
-            dtype = None  # stacking refuses them, and says how to cast
         return _stack[0]([_part(item, dtype, hint) for item in value])
     try:
         array = np.asarray(value)
