@@ -15,7 +15,7 @@ from dovetail import compat
 from dovetail.compat.children import reach_children
 
 # Frames of these modules stand between the user's lines in a traceback and say nothing about them.
-_OWN_MODULES = ("dovetail.cli", "dovetail.compat.finder", "dovetail.__main__")
+_OWN_MODULES = ("dovetail.cli", "dovetail.compat", "dovetail.__main__")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

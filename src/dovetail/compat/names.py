@@ -104,8 +104,8 @@ def public_names() -> dict[str, list[str]]:
 def nearest(full_name: str) -> str:
     """Returns the public name nearest to one that is missing, or "".
 
-    The same name in another namespace comes first, then a similar one in the same namespace, then a similar one
-    anywhere.
+    The same name in another namespace comes first, then a similar one in the same namespace, then a very
+    similar one of the same kind anywhere.
     """
     home, _, leaf = _unversioned(full_name).rpartition(".")
     known = public_names()
@@ -114,10 +114,10 @@ def nearest(full_name: str) -> str:
         if same:
             return min(same, key=len)
     here = {name: path for name, paths in known.items() for path in paths if path == f"{home}.{name}"}
-    anywhere = {name: min(paths, key=len) for name, paths in known.items()}
-    for candidates in (here, anywhere):
+    related = {name: path for name, paths in known.items() for path in paths if _are_related(full_name, path)}
+    for candidates, cutoff in ((here, 0.6), (related, 0.75)):
         folded = {name.lower(): path for name, path in candidates.items()}
-        close = difflib.get_close_matches(leaf.lower(), folded, n=1, cutoff=0.6)
+        close = difflib.get_close_matches(leaf.lower(), folded, n=1, cutoff=cutoff)
         if close:
             return folded[close[0]]
     return ""
@@ -136,6 +136,12 @@ def explain(full_name: str) -> str:
     near = nearest(full_name)
     hint = f" Nearest: {near}." if near else ""
     return f"{full_name} is not available in Dovetail yet.{hint} See docs/coverage.md."
+
+
+def _are_related(missing: str, path: str) -> bool:
+    """True if both are of Keras or both are not, and both are classes or both are not."""
+    kinds = [name.rpartition(".")[2][:1].isupper() for name in (missing, path)]
+    return missing.startswith("keras.") == path.startswith("keras.") and kinds[0] == kinds[1]
 
 
 def _unversioned(full_name: str) -> str:
