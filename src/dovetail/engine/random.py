@@ -25,7 +25,7 @@ class _Host(threading.local):
 
     def __init__(self) -> None:
         self.generator = np.random.Philox(key=np.zeros(2, U64))
-        self.zeros = np.zeros(4, U64)
+        self.zeros: Any = np.zeros(4, U64)
 
     def draw(self, key: Any, count: int) -> Any:
         self.generator.state = {

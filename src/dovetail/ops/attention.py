@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.ops.attrs import Number
 from dovetail.ops.families import op
 from dovetail.ops.precision import floating
 from dovetail.ops.views import export
@@ -32,9 +31,9 @@ def attention(
     bias: Any = None,
     mask: Any = None,
     *,
-    scale: Number = None,
+    scale: float | None = None,
     is_causal: bool = False,
-    soft_cap: Number = None,
+    soft_cap: float | None = None,
 ) -> Any:
     """Returns `softmax(query . key * scale + bias) . value`; see `dot_product_attention`."""
     _shape(query.shape, key.shape, value.shape)

@@ -103,6 +103,7 @@ CANONICAL: dict[str, Callable[[Any], Any]] = {
     "Shape": sizes,
     "bool": flag,
     "float": real,
+    "float | None": real,
     "int": integer,
     "int | None": integer,
     "str": str,

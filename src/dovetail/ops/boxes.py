@@ -409,7 +409,7 @@ def _extended(pair: Any, last: Any) -> Any:
     return stack(pair[0], pair[1], last[0], axis=0)
 
 
-def _options(least: Any, ratios: Any, areas: Any, attempts: int, whole: bool) -> dict:
+def _options(least: Any, ratios: Any, areas: Any, attempts: int | None, whole: bool | None) -> dict:
     low, high = (0.75, 1.33) if ratios is None else ratios
     small, large = (0.05, 1.0) if areas is None else areas
     return {

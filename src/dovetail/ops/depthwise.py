@@ -59,7 +59,7 @@ def depthwise_conv(
         kernel = xp.reshape(filter, (*plan.window, 1, -1))
         return from_last(xp, xp.conv(x, kernel, *plan.numbers(), filter.shape[-2]), first)
     padded = plan.padded(xp, x, 0)
-    total = None
+    total: Any = None
     for tap in plan.taps():
         part = plan.slice_of(padded, tap)[..., None] * filter[tap]  # (batch, *out, channels, multiplier)
         total = part if total is None else total + part
@@ -106,7 +106,7 @@ def _depthwise_input_gradient(
         whole = to_last(xp, g, call.first)
         out = xp.conv_input_gradient(whole, flat, plan.sizes, *plan.numbers(), kernel.shape[-2])
         return from_last(xp, out, call.first)
-    total = None
+    total: Any = None
     for tap in plan.taps():
         part = plan.spread(xp, xp.sum(split * kernel[tap], axis=-1), tap)
         total = part if total is None else total + part

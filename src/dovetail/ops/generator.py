@@ -80,7 +80,8 @@ class Generator:
     @property
     def key(self) -> Any:
         """The seed."""
-        return self._state._tensor()[0]
+        state: Any = self._state._tensor()
+        return state[0]
 
     def reset(self, state: Any) -> None:
         """Replaces the state."""
@@ -137,7 +138,7 @@ class Generator:
 
 
 def _state_of(state: Any) -> Any:
-    value = state._tensor() if isinstance(state, Variable) else convert_to_tensor(np.asarray(state))
+    value: Any = state._tensor() if isinstance(state, Variable) else convert_to_tensor(np.asarray(state))
     if tuple(value.shape) == (3,):
         value = value[::2]  # TensorFlow's Philox state: a counter of two words, then the key
     if tuple(value.shape) != (2,):

@@ -363,7 +363,7 @@ def _bilinear(xp: Any, images: Any, which: Any, ys: Any, xs: Any) -> Any:
     height, width = images.shape[1:3]
     top, left = xp.floor(ys), xp.floor(xs)
     dy, dx = (ys - top)[:, :, None, None], (xs - left)[:, None, :, None]
-    total = None
+    total: Any = None
     for down, right in itertools.product((0, 1), (0, 1)):
         rows = _clipped(xp, top + np.float32(down), height)[:, :, None]
         columns = _clipped(xp, left + np.float32(right), width)[:, None, :]

@@ -163,7 +163,7 @@ def adjust_contrast(xp: Any, images: Any, contrast_factor: Any) -> Any:
 @op("image.adjust_gamma", same_dtype=0, shape=_same, size=on_host)
 def adjust_gamma(xp: Any, image: Any, gamma: Any = None, gain: Any = None) -> Any:
     """Returns `gain * image ** gamma`, on values in [0, 1]."""
-    one = np.ones((), np.float32)
+    one: Any = np.ones((), np.float32)
     gamma, gain = (one if factor is None else factor for factor in (gamma, gain))
     return _as_float(lambda xp, x, power, factor: factor * xp.power(x, power))(xp, image, gamma, gain)
 
@@ -282,7 +282,7 @@ def _blurred(xp: Any, x: Any, weights: np.ndarray) -> Any:
         count = x.shape[axis] - len(weights) + 1
         if count < 1:
             raise ValueError(f"images of shape {x.shape} are smaller than the filter of size {len(weights)}")
-        total = None
+        total: Any = None
         for shift, weight in enumerate(weights):
             index = (Ellipsis, slice(shift, shift + count), *(slice(None),) * (-axis - 1))
             part = x[index] * weight

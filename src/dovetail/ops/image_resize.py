@@ -131,7 +131,7 @@ def _resized_axis(xp: Any, x: Any, axis: int, new: int, method: str, antialias: 
         flat = xp.matmul(_weights(old, new, method, antialias), xp.reshape(moved, (old, -1)))
         return xp.moveaxis(xp.reshape(flat, (new, *moved.shape[1:])), 0, axis)
     indices, weights = taps
-    total = None
+    total: Any = None
     for column in range(indices.shape[1]):
         weight = weights[:, column].reshape(-1, *(1,) * (x.ndim - axis - 1))
         part = xp.take(x, indices[:, column], axis=axis) * weight

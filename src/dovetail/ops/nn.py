@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from dovetail.ops.attrs import Number
 from dovetail.ops.families import op, unary
 from dovetail.ops.precision import floating, gradient_op, in_float32
 from dovetail.ops.views import export
@@ -103,6 +102,17 @@ selu.gradient(lambda g, y, x: _elu_gradient(g, y, alpha=_SELU_SCALE * _SELU_ALPH
 # ---- smooth ones ------------------------------------------------------------------------------------------------
 
 
+@gradient_op
+def sigmoid_gradient(xp: Any, g: Any, y: Any) -> Any:
+    return g * y * (1 - y)
+
+
+sigmoid_gradient.gradient(
+    lambda gg, out, g, y: sigmoid_gradient(gg, y),
+    lambda gg, out, g, y: gg * g * (1.0 - (y + y)),
+)
+
+
 @unary(
     "sigmoid math.sigmoid nn.sigmoid ops.sigmoid K.sigmoid",
     lambda g, y, x: sigmoid_gradient(g, y),
@@ -115,23 +125,6 @@ def sigmoid(xp: Any, x: Any) -> Any:
 
 
 @gradient_op
-def sigmoid_gradient(xp: Any, g: Any, y: Any) -> Any:
-    return g * y * (1 - y)
-
-
-sigmoid_gradient.gradient(
-    lambda gg, out, g, y: sigmoid_gradient(gg, y),
-    lambda gg, out, g, y: gg * g * (1.0 - (y + y)),
-)
-
-
-@unary("tanh math.tanh nn.tanh ops.tanh K.tanh", lambda g, y, x: tanh_gradient(g, y), floating=True)
-def tanh(xp: Any, x: Any) -> Any:
-    """Returns the hyperbolic tangent."""
-    return xp.tanh(x)
-
-
-@gradient_op
 def tanh_gradient(xp: Any, g: Any, y: Any) -> Any:
     return g * (1 - y * y)
 
@@ -140,6 +133,12 @@ tanh_gradient.gradient(
     lambda gg, out, g, y: tanh_gradient(gg, y),
     lambda gg, out, g, y: -(gg * g * (y + y)),
 )
+
+
+@unary("tanh math.tanh nn.tanh ops.tanh K.tanh", lambda g, y, x: tanh_gradient(g, y), floating=True)
+def tanh(xp: Any, x: Any) -> Any:
+    """Returns the hyperbolic tangent."""
+    return xp.tanh(x)
 
 
 @op("nn.gelu ops.gelu(x,approximate=True)", shape=_same)
@@ -202,6 +201,11 @@ def silu_of(features: Any, beta: Any = 1.0, name: str | None = None) -> Any:
     return silu(features, beta=beta)
 
 
+@gradient_op
+def _softplus_gradient(xp: Any, g: Any, x: Any) -> Any:
+    return g * xp.logistic(x)
+
+
 @unary(
     "math.softplus(features) nn.softplus(features) ops.softplus K.softplus",
     lambda g, y, x: _softplus_gradient(g, x),
@@ -213,16 +217,17 @@ def softplus(xp: Any, x: Any) -> Any:
     return xp.softplus(x)
 
 
-@gradient_op
-def _softplus_gradient(xp: Any, g: Any, x: Any) -> Any:
-    return g * xp.logistic(x)
-
-
 @unary("math.log_sigmoid ops.log_sigmoid", lambda g, y, x: _softplus_gradient(g, -x), floating=True)
 @in_float32
 def log_sigmoid(xp: Any, x: Any) -> Any:
     """Returns `log(sigmoid(x))`, accurate for large negative values."""
     return -xp.softplus(-x)
+
+
+@gradient_op
+def _softsign_gradient(xp: Any, g: Any, x: Any) -> Any:
+    root = 1 + xp.abs(x)
+    return g / (root * root)
 
 
 @unary("nn.softsign ops.softsign K.softsign", lambda g, y, x: _softsign_gradient(g, x), floating=True)
@@ -233,9 +238,9 @@ def softsign(xp: Any, features: Any) -> Any:
 
 
 @gradient_op
-def _softsign_gradient(xp: Any, g: Any, x: Any) -> Any:
-    root = 1 + xp.abs(x)
-    return g / (root * root)
+def _mish_gradient(xp: Any, g: Any, x: Any) -> Any:
+    t = xp.tanh(xp.softplus(x))
+    return g * (t + x * (1 - t * t) * xp.logistic(x))
 
 
 @unary("", lambda g, y, x: _mish_gradient(g, x), floating=True)
@@ -246,12 +251,6 @@ def mish(xp: Any, x: Any) -> Any:
     Source: D. Misra, 2019, "Mish: a self regularized non-monotonic activation function".
     """
     return x * xp.tanh(xp.softplus(x))
-
-
-@gradient_op
-def _mish_gradient(xp: Any, g: Any, x: Any) -> Any:
-    t = xp.tanh(xp.softplus(x))
-    return g * (t + x * (1 - t * t) * xp.logistic(x))
 
 
 # ---- hard ones --------------------------------------------------------------------------------------------------
@@ -268,6 +267,12 @@ def hard_sigmoid(xp: Any, x: Any) -> Any:
     return xp.clip(x + 3, 0, 6) / 6
 
 
+@gradient_op
+def _hard_silu_gradient(xp: Any, g: Any, x: Any) -> Any:
+    inside = (x > -3) & (x < 3)
+    return g * (xp.clip(x + 3, 0, 6) / 6 + xp.where(inside, x / 6, 0))
+
+
 @unary("ops.hard_silu ops.hard_swish", lambda g, y, x: _hard_silu_gradient(g, x), floating=True)
 @in_float32
 def hard_silu(xp: Any, x: Any) -> Any:
@@ -276,12 +281,6 @@ def hard_silu(xp: Any, x: Any) -> Any:
     Source: A. Howard et al., 2019, "Searching for MobileNetV3".
     """
     return x * (xp.clip(x + 3, 0, 6) / 6)
-
-
-@gradient_op
-def _hard_silu_gradient(xp: Any, g: Any, x: Any) -> Any:
-    inside = (x > -3) & (x < 3)
-    return g * (xp.clip(x + 3, 0, 6) / 6 + xp.where(inside, x / 6, 0))
 
 
 @unary("ops.hard_tanh", lambda g, y, x: _between_gradient(g, x, low=-1.0, high=1.0, slope=1.0), floating=True)
@@ -306,7 +305,7 @@ def _clipped(xp: Any, x: Any, *, low: float, high: float, slope: float, offset: 
 @op("K.relu", shape=_same)
 @in_float32
 def general_relu(
-    xp: Any, x: Any, *, alpha: float = 0.0, max_value: Number = None, threshold: float = 0.0
+    xp: Any, x: Any, *, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0
 ) -> Any:
     """Returns `x` where `x > threshold`, `alpha * (x - threshold)` elsewhere, and at most `max_value`.
 

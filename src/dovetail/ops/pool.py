@@ -72,10 +72,9 @@ def max_pool(
     x = to_last(xp, input, first)
     plan = WindowPlan(x, ksize, strides, padding, dilations, first)
     if not plan.is_small():
-        y = xp.window_reduce(x, "max", plan.window, *plan.numbers())
-        return from_last(xp, y, first)
+        return from_last(xp, xp.window_reduce(x, "max", plan.window, *plan.numbers()), first)
     padded = plan.padded(xp, x, _lowest(x.dtype))
-    y = None
+    y: Any = None
     for tap in plan.taps():
         part = plan.slice_of(padded, tap)
         y = part if y is None else xp.maximum(y, part)
@@ -107,7 +106,7 @@ def _max_pool_gradient(
         return from_last(xp, pull(g)[0], first)
     if plan.tiles():
         return from_last(xp, _tiled(xp, plan, winner, g), first)
-    total = None
+    total: Any = None
     for number, tap in enumerate(plan.taps()):
         part = plan.spread(xp, xp.where(winner == winner.dtype.type(number), g, g.dtype.type(0)), tap)
         total = part if total is None else total + part
@@ -157,7 +156,7 @@ def _counts(plan: WindowPlan, dtype: Any) -> Any:
     """Returns how many elements each window holds, padding not counted: a number, or an array (*out, 1)."""
     if not any(map(any, plan.padding)):
         return dtype.type(math.prod(plan.window))
-    count = np.ones((), np.int64)
+    count: Any = np.ones((), np.int64)
     for axis in range(plan.rank):
         n, k, s, d = plan.out[axis], plan.window[axis], plan.strides[axis], plan.dilations[axis]
         position = np.arange(n)[:, None] * s + np.arange(k) * d - plan.padding[axis][0]
@@ -191,7 +190,7 @@ def avg_pool(
     wide = x.astype(FLOAT32) if dtypes.is_half(x.dtype) else x
     if plan.is_small():
         padded = plan.padded(xp, wide, 0)
-        total = None
+        total: Any = None
         for tap in plan.taps():
             part = plan.slice_of(padded, tap)
             total = part if total is None else total + part
@@ -228,7 +227,7 @@ def _avg_pool_gradient(
         like = xp.zeros((g.shape[0], *sizes, g.shape[-1]), wide.dtype)
         pull = xp.vjp(lambda x: xp.window_reduce(x, "sum", plan.window, *plan.numbers()), like)[1]
         return from_last(xp, pull(share)[0].astype(g.dtype), first)
-    total = None
+    total: Any = None
     for tap in plan.taps():
         part = plan.spread(xp, share, tap)
         total = part if total is None else total + part

@@ -149,12 +149,14 @@ class Drawing(Op):
     """
 
     def __init__(self, pure: Op, name: str) -> None:
+        shape_of: Any = pure.shape
+        dtype_of: Any = pure.dtype
         super().__init__(
             name,
             pure.body,
             same_dtype=0,
-            shape=lambda *shapes, seed, **attributes: pure.shape((2,), *shapes, **attributes),
-            dtype=lambda *kinds, seed, **attributes: pure.dtype(np.dtype(np.int64), *kinds, **attributes),
+            shape=lambda *shapes, seed, **attributes: shape_of((2,), *shapes, **attributes),
+            dtype=lambda *kinds, seed, **attributes: dtype_of(np.dtype(np.int64), *kinds, **attributes),
         )
         self.pure = pure
         self.tensors = self.tensors[1:]
