@@ -73,28 +73,28 @@ def lookup(module: ModuleType, name: str) -> Any:
     return value
 
 
-def walk() -> Iterator[tuple[str, ModuleType]]:
-    """Yields the public modules with the names users give them, the root first, importing those not yet loaded."""
+def walk() -> Iterator[ModuleType]:
+    """Yields the public modules, the root first, importing those not yet loaded."""
     seen: set[int] = set()
-    pending: list[tuple[str, ModuleType]] = [("tf", dovetail)]
+    pending: list[ModuleType] = [dovetail]
     while pending:
-        path, module = pending.pop(0)
+        module = pending.pop(0)
         if id(module) in seen:
             continue
         seen.add(id(module))
-        yield path, module
-        declared = getattr(module, "__all__", ())
-        for name in dir(module) if module is dovetail else declared:
+        yield module
+        for name in dir(module) if module is dovetail else getattr(module, "__all__", ()):
             child = None if _is_hidden(module, name) else loadable(module, name)
             if child is not None:
-                pending.append((name if name == "keras" else f"{path}.{name}", child))
+                pending.append(child)
 
 
 @functools.cache
 def public_names() -> dict[str, list[str]]:
     """Returns every public name by its last part: {"softmax": ["tf.nn.softmax", ...]}."""
     found: dict[str, list[str]] = {}
-    for path, module in walk():
+    for module in walk():
+        path = shown(module.__name__)  # one name for a module that goes by several, as tf.optimizers does
         for name in getattr(module, "__all__", None) or dir(module):
             if not _is_hidden(module, name) and _exists(module, name):
                 found.setdefault(name, []).append(f"{path}.{name}")
