@@ -337,7 +337,10 @@ def test_nearest_prefers_the_same_name_then_the_same_namespace():
     assert names.nearest("tf.nn.reduce_sum") == "tf.reduce_sum"
     assert names.nearest("keras.layers.DenseV2") == "keras.layers.Dense"
     assert names.nearest("keras.layers.Conv2d") == "keras.layers.Conv2D"
-    assert names.nearest("keras.optimizers.Adm") == "keras.optimizers.Adam"  # tf.optimizers is the same module
+    assert (
+        names.nearest("keras.optimizers.Adm") == "keras.optimizers.Adam"
+    )  # tf.optimizers is the same module
+    assert names.nearest("keras.losses.Hubber") == "keras.losses.Huber"
     assert names.nearest("tf.zzzzzzzzzzzz") == ""
 
 

@@ -116,7 +116,9 @@ def nearest(full_name: str) -> str:
     here = {name: path for name, paths in known.items() for path in paths if path == f"{home}.{name}"}
     related = {name: path for name, paths in known.items() for path in paths if _are_related(full_name, path)}
     for candidates, cutoff in ((here, 0.6), (related, 0.75)):
-        folded = {name.lower(): path for name, path in candidates.items()}
+        # Where two names differ by case alone (Huber, huber), the one of the same kind comes last and stays.
+        ordered = sorted(candidates.items(), key=lambda item: item[0][:1].isupper() == leaf[:1].isupper())
+        folded = {name.lower(): path for name, path in ordered}
         close = difflib.get_close_matches(leaf.lower(), folded, n=1, cutoff=cutoff)
         if close:
             return folded[close[0]]
