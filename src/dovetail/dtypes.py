@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dovetail.ops.table import NAMESPACES
+from dovetail.tensor import dtype as _dtype
 
+_TYPES = {dtype.name: dtype for dtype in _dtype.ALL if not dtype.name.startswith("float8")}
+_ALIASES = {
+    "DType": _dtype.DType,
+    "as_dtype": _dtype.as_dtype,
+    "double": _dtype.double,
+    "half": _dtype.half,
+}
 _OPS = {
-    **{
-        name: NAMESPACES["tf"][name]
-        for name in ("cast", "complex", "saturate_cast")
-        if name in NAMESPACES["tf"]
-    },
+    **{name: NAMESPACES["tf"][name] for name in ("cast", "complex", "saturate_cast") if name in NAMESPACES["tf"]},
     **NAMESPACES.get("tf.dtypes", {}),
 }
-globals().update(_OPS)
+globals().update(_TYPES | _ALIASES | _OPS)
 
-_TYPES = (
-    *("DType", "as_dtype", "bfloat16", "bool", "complex64", "complex128", "double", "float16", "float32"),
-    *("float64", "half", "int8", "int16", "int32", "int64", "string", "uint8", "uint16", "uint32", "uint64"),
-)
-__all__ = sorted({*_TYPES, *_OPS})  # noqa: PLE0605
+__all__ = sorted(_TYPES | _ALIASES | _OPS)  # noqa: PLE0605

@@ -90,26 +90,27 @@ class Module:
         with_path: bool = False,
         expand: Callable[[Any], bool] | None = None,
     ) -> Iterator[Any]:
-        """Yields what the attributes hold, each object once: this module's own before those of the modules in it.
+        """Yields what the attributes hold: this module's own before those of the modules in it, each object once.
 
         Args:
             recursive: go into modules.
             predicate: which leaves to yield; None: all.
             attribute_traversal_key: sort key of `(attribute name, value)`; None: by name.
-            with_path: yield `(path, leaf)`, a path such as `("layers", 0, "w")`.
+            with_path: yield `(path, leaf)` for every path to it, such as `("layers", 0, "w")`.
             expand: which leaves to go into; None: modules.
         """
         seen = {id(self)}
-        pending: list[tuple[tuple, Any]] = [((), self)]
-        for prefix, module in pending:
+        pending: list[tuple[tuple, Any, tuple]] = [((), self, (self,))]
+        for prefix, module, ancestors in pending:
             for path, leaf in _leaves(module, attribute_traversal_key):
-                if id(leaf) in seen:
+                # Every path counts when paths are asked for, but for those that lead round in a circle.
+                if (any(leaf is one for one in ancestors)) if with_path else (id(leaf) in seen):
                     continue
                 seen.add(id(leaf))
                 if predicate is None or predicate(leaf):
                     yield (prefix + path, leaf) if with_path else leaf
                 if recursive and (expand or _is_module)(leaf):
-                    pending.append((prefix + path, leaf))
+                    pending.append((prefix + path, leaf, (*ancestors, leaf)))
 
 
 def snake_case(name: str) -> str:

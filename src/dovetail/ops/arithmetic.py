@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.base.errors import UnimplementedError
 from dovetail.engine import dtypes
 from dovetail.ops.attrs import DTypeLike
 from dovetail.ops.core import Op
@@ -370,6 +371,8 @@ def cast(xp: Any, x: Any, *, dtype: DTypeLike) -> Any:
         x: tensor.
         dtype: a `tf.DType` or its name.
     """
+    if (x.dtype.kind == "O") != (dtype.kind == "O"):
+        raise UnimplementedError("tf.cast: strings and numbers do not cast; use tf.strings.to_number or as_string")
     return x if x.dtype == dtype else xp.cast(x, dtype)
 
 

@@ -304,8 +304,8 @@ class Variable(TensorLike):
 
     def _refuse_in_place(self, other: Any) -> Any:
         raise RuntimeError(
-            "`variable += value` would replace the variable by a tensor. Use variable.assign_add(value) to change it, or "
-            f"`out = variable + value` for a new tensor{at_user_location()}"
+            "`variable += value` would replace the variable by a tensor. Use variable.assign_add(value) to change it, "
+            f"or `out = variable + value` for a new tensor{at_user_location()}"
         )
 
     __iadd__ = __isub__ = __imul__ = __itruediv__ = __ifloordiv__ = __ipow__ = __imatmul__ = _refuse_in_place
