@@ -369,6 +369,11 @@ POOLING = [
     Case("nn.avg_pool2d", then(normal((2, 6, 4, 3)), 2, 2, "VALID"), grad=(0,)),
     Case("nn.avg_pool2d", then(normal((2, 7, 5, 3)), 3, 2, "SAME"), grad=(0,), id="same"),
     Case("nn.avg_pool2d", then(normal((2, 9, 9, 2)), 7, 1, "SAME"), grad=(0,), id="large"),
+    Case("nn.max_pool2d", then(distinct(2, 7, 5, 3), 2, 2, "VALID"), grad=(0,), id="remainder"),
+    Case("nn.max_pool2d", then(distinct(1, 15, 9, 1), 7, 7, "SAME"), grad=(0,), id="large_same"),
+    Case("nn.avg_pool2d", then(normal((2, 7, 5, 3)), 2, 2, "VALID"), grad=(0,), id="remainder"),
+    Case("nn.avg_pool2d", then(normal((2, 7, 5, 3)), 2, 2, "SAME"), grad=(0,), id="same_tiles"),
+    Case("nn.avg_pool2d", then(normal((1, 15, 9, 1)), 7, 7, "SAME"), grad=(0,), id="large_same"),
     Case("nn.avg_pool", then(normal((2, 6, 4, 3)), 2, 2, "VALID")),
     Case("nn.avg_pool1d", then(normal((2, 9, 3)), 3, 2, "SAME"), grad=(0,)),
     Case(

@@ -99,7 +99,7 @@ def _max_pool_gradient(
     plan = WindowPlan(x, ksize, strides, padding, dilations, first)
     if plan.is_small() or xp.name == "host":
         winner = _winner(xp, plan, x, y)
-    elif plan.tiles():
+    elif plan.tiles() and plan.covers():
         winner = _winner_of_tiles(xp, plan, x)
     else:
         pull = xp.vjp(lambda x: xp.window_reduce(x, "max", plan.window, *plan.numbers()), x)[1]
@@ -142,7 +142,8 @@ def _tiled(xp: Any, plan: WindowPlan, winner: Any, g: Any) -> Any:
     numbers = np.arange(math.prod(plan.window), dtype=winner.dtype).reshape(1, *inner, 1)
     shape = (g.shape[0], *outer, g.shape[-1])
     spread = xp.where(xp.reshape(winner, shape) == numbers, xp.reshape(g, shape), g.dtype.type(0))
-    return xp.reshape(spread, (g.shape[0], *plan.sizes, g.shape[-1]))
+    whole = tuple(n * k for n, k in zip(plan.out, plan.window, strict=True))
+    return plan.trimmed(xp, xp.reshape(spread, (g.shape[0], *whole, g.shape[-1])))
 
 
 max_pool_gradient = Op("max_pool_gradient", _max_pool_gradient)
@@ -219,10 +220,11 @@ def _avg_pool_gradient(
     if plan.tiles():
         outer = tuple(n for pair in zip(plan.out, (1,) * plan.rank, strict=True) for n in pair)
         inner = tuple(n for pair in zip(plan.out, plan.window, strict=True) for n in pair)
-        spread = xp.broadcast_to(
-            xp.reshape(share, (g.shape[0], *outer, g.shape[-1])), (g.shape[0], *inner, g.shape[-1])
-        )
-        return from_last(xp, xp.reshape(spread, (g.shape[0], *sizes, g.shape[-1])).astype(g.dtype), first)
+        whole = tuple(n * k for n, k in zip(plan.out, plan.window, strict=True))
+        share = xp.reshape(share, (g.shape[0], *outer, g.shape[-1]))
+        spread = xp.broadcast_to(share, (g.shape[0], *inner, g.shape[-1]))
+        tiled = plan.trimmed(xp, xp.reshape(spread, (g.shape[0], *whole, g.shape[-1])))
+        return from_last(xp, tiled.astype(g.dtype), first)
     if not plan.is_small() and xp.name == "xla":
         like = xp.zeros((g.shape[0], *sizes, g.shape[-1]), wide.dtype)
         pull = xp.vjp(lambda x: xp.window_reduce(x, "sum", plan.window, *plan.numbers()), like)[1]

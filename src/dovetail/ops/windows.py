@@ -177,13 +177,24 @@ class WindowPlan:
         return xp.spread(part, (*low, 0), (*high, 0), (*interior, 0))
 
     def tiles(self) -> bool:
-        """True when the windows cover the input exactly, without overlap."""
-        return (
-            self.window == self.strides
-            and self.padding == ((0, 0),) * self.rank
-            and all(n * s == size for n, s, size in zip(self.out, self.strides, self.sizes, strict=True))
-            and set(self.dilations) == {1}
+        """True when the windows lie side by side, without overlap and without gaps."""
+        return self.window == self.strides and set(self.dilations) == {1}
+
+    def covers(self) -> bool:
+        """True when windows that lie side by side end where the input ends."""
+        return not any(map(any, self.padding)) and all(
+            n * k == size for n, k, size in zip(self.out, self.window, self.sizes, strict=True)
         )
+
+    def trimmed(self, xp: Any, tiled: Any) -> Any:
+        """Cuts what tiles the padded input to the input's sizes; where it ends early, adds zeros."""
+        low, high = [0], [0]
+        for n, k, (before, _), size in zip(self.out, self.window, self.padding, self.sizes, strict=True):
+            low.append(-before)
+            high.append(size + before - n * k)
+        if not any(low) and not any(high):
+            return tiled
+        return xp.spread(tiled, (*low, 0), (*high, 0), (0,) * (self.rank + 2))
 
     def padded(self, xp: Any, x: Any, fill: Any) -> Any:
         if not any(map(any, self.padding)):
