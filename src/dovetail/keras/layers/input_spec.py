@@ -58,13 +58,20 @@ class InputSpec:
 
 
 def fits(spec: Any, shape: tuple) -> bool:
-    """True when a known shape meets a simple spec (rank and sizes of axes); False sends the caller to `check_inputs`."""
-    if type(spec) is not InputSpec or spec.shape is not None or spec.dtype is not None or spec.max_ndim is not None:
+    """True when a known shape meets a simple spec (rank, sizes of axes); if False, ask `check_inputs`."""
+    if (
+        type(spec) is not InputSpec
+        or spec.shape is not None
+        or spec.dtype is not None
+        or spec.max_ndim is not None
+    ):
         return False
     rank = len(shape)
     if (spec.ndim is not None and rank != spec.ndim) or (spec.min_ndim is not None and rank < spec.min_ndim):
         return False
-    return all(size is None or (-rank <= axis < rank and shape[axis] == size) for axis, size in spec.axes.items())
+    return all(
+        size is None or (-rank <= axis < rank and shape[axis] == size) for axis, size in spec.axes.items()
+    )
 
 
 def check_inputs(layer: Any, inputs: Any) -> None:
@@ -82,16 +89,18 @@ def check_inputs(layer: Any, inputs: Any) -> None:
             _check(layer, index, spec, tensor)
 
 
+def _built_for(shapes: Any) -> str:
+    if isinstance(shapes, dict):
+        shapes = shapes.get("input_shape")
+    return f" Built for {tuple(shapes)}." if isinstance(shapes, list | tuple) else ""
+
+
 def _check(layer: Any, index: int, spec: InputSpec, tensor: Any) -> None:
     shape = tuple(tensor.shape)
     rank = len(shape)
 
     def fail(expected: str) -> None:
-        built = (
-            f" Built for {tuple(layer._build_shapes)}."
-            if isinstance(layer._build_shapes, list | tuple)
-            else ""
-        )
+        built = _built_for(layer._build_shapes)
         raise ValueError(
             f"{layer.name}: expected {expected}, received inputs of shape {shape}"
             f"{f' (input {index})' if index else ''}.{built}{at_user_location()}"

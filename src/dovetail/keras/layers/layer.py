@@ -1,7 +1,7 @@
 """`keras.layers.Layer`: state and computation, and the call that joins them to the rest.
 
-A layer's `call` is written in tensor ops.  The same `call` runs on eager tensors, inside compiled functions and on symbolic
-tensors; what it gives on symbolic ones is how its output shape is known.
+A layer's `call` is written in tensor ops.  The same `call` runs on eager tensors, inside compiled functions and on
+symbolic tensors; what it gives on symbolic ones is how its output shape is known.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from dovetail.keras import constraints, initializers, mixed_precision, regulariz
 from dovetail.keras.layers import weights
 from dovetail.keras.layers.context import call_context, calls
 from dovetail.keras.layers.holder import SKIP, Holder
+from dovetail.keras.layers.init_arguments import LEGACY_SHAPES, legacy_input_shape, refuse_quantization
 from dovetail.keras.layers.input_spec import check_inputs, fits
 from dovetail.keras.layers.masking import first_masks, set_masks
 from dovetail.keras.layers.signature import build_arguments, call_spec
@@ -35,8 +36,6 @@ from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import DryRunScope, Variable, enter_scope
-
-_LEGACY_SHAPES = ("input_shape", "batch_input_shape", "input_dim", "input_length", "batch_size")
 
 
 class Layer(Holder):
@@ -100,11 +99,12 @@ class Layer(Holder):
         self._nodes: list[Node] = []
         self._found: Any = None
         self._build_shapes: Any = None
-        self._input_shape_hint = _legacy_input_shape(type(self).__name__, kwargs)
+        self._input_shape_hint = legacy_input_shape(type(self).__name__, kwargs)
         self._initial_weights = kwargs.pop("weights", None)
         kwargs.pop("dynamic", None)
+        refuse_quantization(type(self).__name__, kwargs)
         if kwargs:
-            known = [*_LEGACY_SHAPES, *inspect.signature(type(self).__init__).parameters]
+            known = [*LEGACY_SHAPES, *inspect.signature(type(self).__init__).parameters]
             first = next(iter(kwargs))
             raise TypeError(
                 f"{type(self).__name__}: unknown argument {first!r}.{suggest(first, known)}{at_user_location()}"
@@ -140,7 +140,11 @@ class Layer(Holder):
     @dtype_policy.setter
     def dtype_policy(self, value: Any) -> None:
         self._policy = policy = mixed_precision.get(value)
-        plain = policy.compute_dtype == policy.variable_dtype and policy.compute_dtype is not None and self.autocast
+        plain = (
+            policy.compute_dtype == policy.variable_dtype
+            and policy.compute_dtype is not None
+            and self.autocast
+        )
         self._plain_dtype = dt.numpy_dtype(policy.compute_dtype) if plain else None
 
     @property
@@ -201,12 +205,8 @@ class Layer(Holder):
             aggregation, synchronization, use_resource: TensorFlow's placement hints; variables here need none.
         """
         if isinstance(shape, str):
-            name, shape, dtype, initializer = (
-                shape,
-                initializer,
-                dtype,
-                trainable if trainable is not True else None,
-            )
+            given = trainable if trainable is not True else None
+            name, shape, initializer = shape, initializer, given
             trainable = True
         autocast = autocast if experimental_autocast is None else experimental_autocast
         return weights.add(
@@ -254,7 +254,13 @@ class Layer(Holder):
         raise NotImplementedError(f"{type(self).__name__} has no call() method. Define call(self, inputs).")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if len(args) == 1 and not kwargs and calls.depth and type(args[0]) is Tensor and self._needs_no_care(args[0]):
+        if (
+            len(args) == 1
+            and not kwargs
+            and calls.depth
+            and type(args[0]) is Tensor
+            and self._needs_no_care(args[0])
+        ):
             spec = call_spec(type(self).call)
             if not spec.accepts_training:
                 return self.call(args[0])
@@ -263,7 +269,7 @@ class Layer(Holder):
         return self._careful_call(args, kwargs)
 
     def _needs_no_care(self, x: Tensor) -> bool:
-        """True for the common call inside a model: built, one tensor of the right kind, no masks, no mixed precision."""
+        """True for the common call inside a model: built, one tensor of the right kind, no masks, no casts."""
         return (
             self.built
             and self._plain_dtype is not None
@@ -471,6 +477,23 @@ class Layer(Holder):
     def from_config(cls, config: dict) -> Any:
         return cls(**config)
 
+    def get_build_config(self) -> dict | None:
+        """Returns the shapes that the layer was built for, None when it is not built or was built without any."""
+        shapes = self._build_shapes
+        if not self.built or shapes is None:
+            return None
+        if isinstance(shapes, dict) and set(shapes) != {"input_shape"}:
+            return {"shapes_dict": {name: _plain_shapes(value) for name, value in shapes.items()}}
+        return {"input_shape": _plain_shapes(shapes["input_shape"] if isinstance(shapes, dict) else shapes)}
+
+    def build_from_config(self, config: dict) -> None:
+        """Builds the layer for the shapes that `get_build_config` returned."""
+        if config and not self.built:
+            self.build(**config["shapes_dict"]) if "shapes_dict" in config else self.build(
+                config["input_shape"]
+            )
+            self._after_build()
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={getattr(self, 'built', False)}>"
 
@@ -508,22 +531,6 @@ def _marks_built(build: Callable) -> Callable:
     return wrapped
 
 
-def _legacy_input_shape(kind: str, kwargs: dict) -> Any:
-    """Takes Keras 2's ways to state an input shape out of `kwargs`; returns the shape with its batch axis, or None."""
-    batch = kwargs.pop("batch_size", None)
-    full = kwargs.pop("batch_input_shape", None)
-    dim, length = kwargs.pop("input_dim", None), kwargs.pop("input_length", None)
-    shape = kwargs.pop("input_shape", None)
-    if full is not None:
-        return tuple(full)
-    if shape is not None:
-        shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        return (batch, *shape)
-    if dim is not None:
-        return (batch, dim) if length is None else (batch, length, dim)
-    return None
-
-
 def _inherited_training() -> Any:
     return calls.training if calls.training is not None else calls.learning_phase
 
@@ -544,6 +551,15 @@ def _is_numeric(value: Any) -> bool:
 
 def _shape_of(leaf: Any) -> Any:
     return TensorShape(leaf.shape) if hasattr(leaf, "shape") else None
+
+
+def _plain_shapes(shapes: Any) -> Any:
+    """Returns a shape, or a structure of shapes, as tuples, which a config can hold."""
+    if isinstance(shapes, dict):
+        return {name: _plain_shapes(value) for name, value in shapes.items()}
+    if shapes is None or isinstance(shapes, int):
+        return shapes
+    return tuple(_plain_shapes(item) for item in shapes)
 
 
 def _as_described(leaf: Any) -> Any:

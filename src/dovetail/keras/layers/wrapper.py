@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base.errors import at_user_location
+from dovetail.keras.layers.input_spec import InputSpec
 from dovetail.keras.layers.layer import Layer
 from dovetail.keras.layers.signature import call_spec
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
@@ -55,12 +56,11 @@ class TimeDistributed(Wrapper):
 
     supports_masking = True
 
+    def __init__(self, layer: Layer, **kwargs: Any) -> None:
+        super().__init__(layer, **kwargs)
+        self.input_spec = InputSpec(min_ndim=3)
+
     def build(self, input_shape: Any = None) -> None:
-        if len(input_shape) < 3:
-            raise ValueError(
-                f"{self.name}: expected inputs of shape (batch, time, ...), received {tuple(input_shape)}"
-                f"{at_user_location()}"
-            )
         super().build(_merged(tuple(input_shape)))
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
