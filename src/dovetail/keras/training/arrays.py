@@ -10,6 +10,7 @@ import numpy as np
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
+from dovetail.keras.training.steps import pack_x_y_sample_weight
 from dovetail.tensor.tensor import Tensor, TensorLike
 
 _WIDE = np.dtype(np.float64)
@@ -60,7 +61,7 @@ class ArrayData:
 
     Attributes:
         leaves: flat arrays (None where a part is absent); first axis: samples.
-        spec: how they are packed into `(x, y, sample_weight)`.
+        spec: how they are packed into what steps get: `x`, `(x, y)` or `(x, y, sample_weight)`.
         num_samples, batch_size: ints.
         shuffle: whether each epoch has its own order.
         on_device: the arrays where XLA can use them, None before they are needed.
@@ -68,10 +69,10 @@ class ArrayData:
     """
 
     def __init__(self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, shuffle: bool) -> None:
-        packed = (structured(x), structured(y), structured(sample_weight))
-        leaves, self.spec = nest.flatten_spec(packed)
+        parts = (structured(x), structured(y), structured(sample_weight))
+        leaves, self.spec = nest.flatten_spec(pack_x_y_sample_weight(*parts))
         self.leaves = [as_numpy(leaf) for leaf in leaves]
-        self.num_samples = _common_length(packed, self.leaves)
+        self.num_samples = _common_length(parts)
         self.batch_size = 32 if batch_size is None else int(batch_size)
         if self.batch_size <= 0:
             raise ValueError(f"batch_size must be positive, received {batch_size}{at_user_location()}")
@@ -104,10 +105,10 @@ class ArrayData:
         return other
 
 
-def _common_length(packed: tuple, leaves: list) -> int:
+def _common_length(parts: tuple) -> int:
     """Returns the number of samples; raises ValueError when the arrays disagree or there are none."""
-    lengths = {}
-    for name, part in zip(("x", "y", "sample_weight"), packed, strict=True):
+    lengths: dict[str, list[int]] = {}
+    for name, part in zip(("x", "y", "sample_weight"), parts, strict=True):
         for leaf in nest.flatten(part):
             if leaf is None:
                 continue
@@ -185,13 +186,14 @@ def _length(source: Any) -> int | None:
 
 
 def _batch_leaves(item: Any) -> tuple[list, Any]:
-    if not isinstance(item, tuple):
-        item = (item,)
-    if len(item) > 3:
+    """Returns a batch as the source gave it: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`."""
+    if isinstance(item, list):
+        item = tuple(item)
+    if isinstance(item, tuple) and len(item) > 3:
         raise ValueError(
             f"a batch must be x, (x, y) or (x, y, sample_weight), received a tuple of {len(item)}"
         )
-    leaves, spec = nest.flatten_spec((*item, *(None,) * (3 - len(item))))
+    leaves, spec = nest.flatten_spec(item)
     return [as_numpy(leaf) for leaf in leaves], spec
 
 

@@ -28,7 +28,7 @@ class CompiledMetrics:
 
     def __init__(self, given: Any, weighted: Any, declared: list[str]) -> None:
         self._given, self._weighted, self._declared = given, weighted, declared
-        self._rows: list[tuple] | None = None
+        self._rows: list[tuple] | None = None  # (output, weighted?, metric, name in the logs)
         for item in nest.flatten([given, weighted]):
             if isinstance(item, str) and item not in _BY_SHAPE:
                 metrics.get(item)
@@ -45,21 +45,35 @@ class CompiledMetrics:
         names = output_names(y_pred, self._declared)
         targets = per_output("y", y, names, self._declared, broadcast=False)
         predictions = [y_pred[n] for n in names] if isinstance(y_pred, dict) else nest.flatten(y_pred)
-        self._names, rows = names, []
-        for weighted, given in ((False, self._given), (True, self._weighted)):
-            for i, listed in enumerate(_listed(given, names, self._declared)):
-                for item in listed:
-                    metric = _make(item, targets[i], predictions[i])
+        self._names, self._rows = names, []
+        kinds = [
+            (weighted, _listed(given, names, self._declared))
+            for weighted, given in ((False, self._given), (True, self._weighted))
+        ]
+        for i, name in enumerate(names):
+            for weighted, listed in kinds:
+                for item in listed[i]:
+                    metric = None if item is None else _make(item, targets[i], predictions[i])
                     if metric is not None:
-                        rows.append(
-                            (
-                                i,
-                                weighted,
-                                metric,
-                                f"{names[i]}_{metric.name}" if len(names) > 1 else metric.name,
-                            )
-                        )
-        self._rows = rows
+                        self._add_row(i, weighted, metric, name, _label(item, metric))
+
+    def _add_row(self, index: int, weighted: bool, metric: Any, output: str, label: str) -> None:
+        """Adds a metric under a name that is not taken, which begins with the output's name where there are several."""
+        if any(metric is other for _, _, other, _ in self._rows):
+            metric = type(metric).from_config(
+                metric.get_config()
+            )  # one metric for several outputs: one state each
+        several = len(self._names) > 1
+        taken = {name for _, _, _, name in self._rows}
+        prefix = f"{output}_" if several else ""
+        name = f"{prefix}{label}"
+        if name in taken and weighted:
+            name = f"{prefix}weighted_{label}"
+        free, number = name, 0
+        while free in taken:
+            number += 1
+            free = f"{name}_{number}"
+        self._rows.append((index, weighted, metric, free))
 
     def update_state(self, y: Any, y_pred: Any, sample_weight: Any = None) -> None:
         if self._rows is None:
@@ -94,9 +108,7 @@ def _listed(given: Any, names: list[str], declared: list[str]) -> list[list]:
         per = per_output("metrics", given, names, declared, broadcast=True)
     elif len(names) == 1:
         per = [given]
-    elif any(isinstance(item, list | tuple) for item in given) or (
-        len(given) == len(names) and not all(isinstance(item, str) for item in given)
-    ):
+    elif len(given) == len(names) or any(isinstance(item, list | tuple) for item in given):
         per = per_output("metrics", given, names, declared, broadcast=True)
     else:
         per = [given] * len(names)
@@ -104,8 +116,8 @@ def _listed(given: Any, names: list[str], declared: list[str]) -> list[list]:
 
 
 def _make(item: Any, y_true: Any, y_pred: Any) -> Any:
-    """Returns the metric object; "accuracy" becomes the one that fits the shapes."""
-    if item is None:
+    """Returns the metric object; "accuracy" becomes the one that fits the shapes.  None: there are no targets."""
+    if y_true is None:
         return None
     if isinstance(item, str) and item in _BY_SHAPE:
         binary, sparse, categorical = _BY_SHAPE[item]
@@ -120,5 +132,9 @@ def _make(item: Any, y_true: Any, y_pred: Any) -> Any:
     found = metrics.get(item)
     if isinstance(found, metrics.Metric):
         return found
-    name = item if isinstance(item, str) else getattr(found, "__name__", "metric")
-    return metrics.MeanMetricWrapper(found, name=name)
+    return metrics.MeanMetricWrapper(found, name=getattr(found, "__name__", "metric"))
+
+
+def _label(item: Any, metric: Any) -> str:
+    """Returns a metric's name in the logs: as the user wrote it, "mae" for "mae", else the metric's own."""
+    return item if isinstance(item, str) else "lambda" if metric.name == "<lambda>" else str(metric.name)

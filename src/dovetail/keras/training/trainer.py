@@ -30,7 +30,7 @@ from dovetail.keras.training.losses import CompiledLoss
 from dovetail.keras.training.metrics import CompiledMetrics
 from dovetail.keras.training.programs import StepPrograms, run_once, to_numbers
 from dovetail.keras.training.shuffling import epoch_generator
-from dovetail.keras.training.steps import Steps
+from dovetail.keras.training.steps import Steps, pack_x_y_sample_weight
 from dovetail.tensor.tensor import Tensor
 
 _IGNORED_COMPILE = frozenset(
@@ -266,7 +266,7 @@ class Trainer(Steps):
                 listener.on_epoch_begin(epoch)
                 logs = self._train_epoch(data, listener, steps_per_epoch, epoch, check_interrupt)
                 if validation is not None and self._validates(epoch, validation_freq):
-                    results = self._evaluate(validation, listener, check_interrupt)
+                    results = self._evaluate(validation, listener, check_interrupt, validation_steps)
                     logs |= {f"val_{name}": value for name, value in results.items()}
                 listener.on_epoch_end(epoch, logs)
                 if self.stop_training:
@@ -393,13 +393,20 @@ class Trainer(Steps):
             history=False,
         )
         with deferred_interrupt() as check:
-            logs = self._evaluate(data, listener, check, standalone=True)
+            logs = self._evaluate(data, listener, check, steps, standalone=True)
         if return_dict:
             return logs
         values = list(logs.values())
         return values[0] if len(values) == 1 else values
 
-    def _evaluate(self, data: Any, listener: CallbackList, check: Any, standalone: bool = False) -> dict:
+    def _evaluate(
+        self,
+        data: Any,
+        listener: CallbackList,
+        check: Any,
+        steps: int | None,
+        standalone: bool = False,
+    ) -> dict:
         self.reset_metrics()
         listener.on_test_begin(standalone)
 
@@ -418,7 +425,7 @@ class Trainer(Steps):
             listener.needs_test_batches,
             listener.on_test_batch_begin,
         )
-        result = run.run(None, data.steps if isinstance(data, StreamData) else None)
+        result = run.run(None, steps)
         if result is None:
             raise ValueError(f"evaluate: the data is empty: there were no batches{at_user_location()}")
         logs = to_numbers(result)
@@ -449,7 +456,7 @@ class Trainer(Steps):
             and len(x) <= (batch_size or 32)
             and x.size
         ):
-            return self._predict_batch([as_numpy(x)], nest.flatten_spec((x, None, None))[1])
+            return self._predict_batch([as_numpy(x)], nest.flatten_spec(x)[1])
         data = self._evaluation_data(x, None, None, batch_size, steps)
         listener = CallbackList(
             callbacks,
@@ -489,9 +496,8 @@ class Trainer(Steps):
     def _predict_batch(self, leaves: list, spec: Any) -> Any:
         """Predicts one small batch: no adapters, no callbacks."""
         if self._runs_eagerly():
-            result = self.predict_step((Tensor(leaves[0]), None, None))
+            result = self.predict_step(Tensor(leaves[0]))
         else:
-            leaves = [*leaves, None, None]
             result = run_once(self._predict_programs.get(leaves, spec, ()), leaves)
         return nest.map_structure(np.array, result) if not isinstance(result, Tensor) else result.numpy()
 
@@ -506,10 +512,13 @@ class Trainer(Steps):
         y: Any = None,
         sample_weight: Any = None,
         class_weight: dict | None = None,
-        reset_metrics: bool = False,
+        reset_metrics: bool = True,
         return_dict: bool = False,
     ) -> Any:
-        """Runs one training step on one batch; returns the loss and metrics so far."""
+        """Runs one training step on one batch; returns the loss and the metrics.
+
+        Args: as in `fit`; `reset_metrics=False` continues the metrics of the batches before.
+        """
         self._need_compiled("train_on_batch")
         if reset_metrics:
             self.reset_metrics()
@@ -523,10 +532,10 @@ class Trainer(Steps):
         x: Any,
         y: Any = None,
         sample_weight: Any = None,
-        reset_metrics: bool = False,
+        reset_metrics: bool = True,
         return_dict: bool = False,
     ) -> Any:
-        """Evaluates one batch; returns the loss and metrics so far."""
+        """Evaluates one batch; returns the loss and the metrics, see `train_on_batch`."""
         self._need_compiled("test_on_batch")
         if reset_metrics:
             self.reset_metrics()
@@ -536,7 +545,7 @@ class Trainer(Steps):
 
     def predict_on_batch(self, x: Any) -> Any:
         """Returns the outputs for one batch as NumPy arrays."""
-        leaves, spec = nest.flatten_spec((structured(x), None, None))
+        leaves, spec = nest.flatten_spec(pack_x_y_sample_weight(structured(x)))
         leaves = [as_numpy(leaf) for leaf in leaves]
         if self._runs_eagerly():
             result = self.predict_step(
@@ -547,7 +556,9 @@ class Trainer(Steps):
         return nest.map_structure(np.array, result)
 
     def _on_batch(self, programs: StepPrograms, step: Any, x: Any, y: Any, weight: Any, facts: tuple) -> dict:
-        leaves, spec = nest.flatten_spec((structured(x), structured(y), structured(weight)))
+        leaves, spec = nest.flatten_spec(
+            pack_x_y_sample_weight(structured(x), structured(y), structured(weight))
+        )
         leaves = [as_numpy(leaf) for leaf in leaves]
         if self._runs_eagerly():
             filled = [None if leaf is None else Tensor(leaf) for leaf in leaves]

@@ -1,0 +1,475 @@
+"""`fit`, `evaluate` and `predict` on arrays: the numbers of Keras, compiled, eager and on the host engine."""
+
+import numpy as np
+import pytest
+
+import dovetail as tf
+from dovetail import keras
+from dovetail.base.settings import settings
+from tests.keras.pairs import close, labels, mlp, pair, peer, regression, same_weights
+
+MODES = ("compiled", "eager", "host")
+
+
+@pytest.fixture(params=MODES)
+def mode(request):
+    before = settings.engine
+    settings.engine = "host" if request.param == "host" else before
+    yield request.param
+    settings.engine = before
+
+
+def one_hot(y, classes=3):
+    return np.eye(classes, dtype="float32")[y]
+
+
+X, Y = regression()
+XC, YC = labels()
+WEIGHT = np.linspace(0.2, 2.0, 70).astype("float32")
+HELD = regression(30, seed=1)
+
+# Name: (model, arguments of compile, arguments of fit).  x, y and epochs=3 are filled in.
+FITS = {
+    "plain": (mlp, {"loss": "mse"}, {"x": X, "y": Y}),
+    "metrics": (mlp, {"loss": "mse", "metrics": ["mae", "mse"]}, {"x": X, "y": Y, "batch_size": 16}),
+    "one_batch": (mlp, {"loss": "mse"}, {"x": X, "y": Y, "batch_size": 100}),
+    "validation_data": (
+        mlp,
+        {"loss": "mae", "metrics": ["mse"]},
+        {"x": X, "y": Y, "validation_data": HELD, "batch_size": 32},
+    ),
+    "validation_weights": (
+        mlp,
+        {"loss": "mse", "weighted_metrics": ["mae"]},
+        {"x": X, "y": Y, "validation_data": (*HELD, WEIGHT[:30]), "validation_batch_size": 8},
+    ),
+    "validation_split": (
+        mlp,
+        {"loss": "mse", "metrics": ["mae"]},
+        {"x": X, "y": Y, "validation_split": 0.25, "batch_size": 16},
+    ),
+    "validation_freq": (
+        mlp,
+        {"loss": "mse"},
+        {"x": X, "y": Y, "validation_data": HELD, "validation_freq": 2, "epochs": 4},
+    ),
+    "sample_weight": (
+        mlp,
+        {"loss": "mse", "metrics": ["mae"], "weighted_metrics": ["mae"]},
+        {"x": X, "y": Y, "sample_weight": WEIGHT},
+    ),
+    "split_and_weights": (
+        mlp,
+        {"loss": "mse"},
+        {"x": X, "y": Y, "sample_weight": WEIGHT, "validation_split": 0.3},
+    ),
+    "binary": (
+        lambda k: mlp(k, 1, "sigmoid"),
+        {"loss": "binary_crossentropy", "metrics": ["accuracy"]},
+        {"x": XC, "y": (YC > 0).astype("float32")},
+    ),
+    "sparse": (
+        lambda k: mlp(k, 3, "softmax"),
+        {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]},
+        {"x": XC, "y": YC},
+    ),
+    "sparse_column": (
+        lambda k: mlp(k, 3, "softmax"),
+        {"loss": "sparse_categorical_crossentropy", "metrics": ["acc"]},
+        {"x": XC, "y": YC[:, None]},
+    ),
+    "categorical": (
+        lambda k: mlp(k, 3, "softmax"),
+        {"loss": "categorical_crossentropy", "metrics": ["accuracy", "categorical_crossentropy"]},
+        {"x": XC, "y": one_hot(YC)},
+    ),
+    "class_weight": (
+        lambda k: mlp(k, 3, "softmax"),
+        {"loss": "sparse_categorical_crossentropy", "weighted_metrics": ["accuracy"]},
+        {"x": XC, "y": YC, "class_weight": {0: 0.5, 1: 2.0, 2: 1.0}},
+    ),
+    "class_weight_one_hot": (
+        lambda k: mlp(k, 3, "softmax"),
+        {"loss": "categorical_crossentropy"},
+        {"x": XC, "y": one_hot(YC), "class_weight": {0: 0.5, 1: 2.0, 2: 1.0}},
+    ),
+    "initial_epoch": (mlp, {"loss": "mse"}, {"x": X, "y": Y, "initial_epoch": 1, "epochs": 3}),
+    "float64": (mlp, {"loss": "mse"}, {"x": X.astype("float64"), "y": Y.astype("float64")}),
+    "flat_targets": (mlp, {"loss": "mse", "metrics": ["mae"]}, {"x": X, "y": Y[:, 0]}),
+    "regularized": (
+        lambda k: mlp(
+            k, kernel_regularizer="l2", bias_regularizer=k.regularizers.L1(0.1), activity_regularizer="l2"
+        ),
+        {"loss": "mse", "metrics": ["mae"]},
+        {"x": X, "y": Y, "validation_data": HELD},
+    ),
+    "loss_and_metric_objects": (
+        mlp,
+        {
+            "loss": lambda k: k.losses.Huber(delta=0.5),
+            "metrics": lambda k: [
+                k.metrics.MeanAbsoluteError(name="off"),
+                k.metrics.RootMeanSquaredError(),
+            ],
+        },
+        {"x": X, "y": Y},
+    ),
+    "loss_weights": (mlp, {"loss": "mse", "loss_weights": 0.5}, {"x": X, "y": Y}),
+}
+
+
+def arguments_of(k, arguments):
+    return {name: value(k) if callable(value) else value for name, value in arguments.items()}
+
+
+def trained(k, model, compiling, fitting, mode="compiled"):
+    """Compiles and fits; returns the history."""
+    model.compile(**{"optimizer": "sgd"} | arguments_of(k, compiling), run_eagerly=mode == "eager")
+    history = model.fit(**{"epochs": 3, "verbose": 0, "shuffle": False} | fitting)
+    return history
+
+
+@pytest.fixture(scope="module")
+def references():
+    return {}
+
+
+@pytest.mark.parametrize("case", FITS)
+def test_fit_gives_the_numbers_of_keras(case, mode, references):
+    build, compiling, fitting = FITS[case]
+    if case not in references:
+        theirs = build(peer())
+        start = theirs.get_weights()
+        history = trained(peer(), theirs, compiling, fitting)
+        references[case] = start, history.history, history.epoch, theirs.get_weights()
+    start, numbers, epochs, end = references[case]
+    ours = build(keras)
+    ours.set_weights(start)
+    history = trained(keras, ours, compiling, fitting, mode)
+    close(history.history, numbers, case)
+    assert history.epoch == epochs
+    close(ours.get_weights(), end, "weights")
+
+
+OPTIMIZERS = {
+    "sgd": lambda k: k.optimizers.SGD(0.05),
+    "momentum": lambda k: k.optimizers.SGD(0.05, momentum=0.9, nesterov=True, clipvalue=0.05),
+    "rmsprop": lambda k: k.optimizers.RMSprop(0.01, clipnorm=0.1),
+    "adam": lambda k: k.optimizers.Adam(0.01, global_clipnorm=0.1),
+    "adamw": lambda k: k.optimizers.AdamW(0.01, weight_decay=0.1),
+    "schedule": lambda k: k.optimizers.Adam(k.optimizers.schedules.ExponentialDecay(0.05, 2, 0.5)),
+}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_five_steps_of_an_optimizer_inside_fit(optimizer):
+    ours, theirs = pair(mlp)
+    for k, model in ((keras, ours), (peer(), theirs)):
+        model.compile(optimizer=OPTIMIZERS[optimizer](k), loss="mse")
+        model.fit(X, Y, batch_size=14, epochs=1, verbose=0, shuffle=False)
+    same_weights(ours, theirs)
+    assert int(ours.optimizer.iterations.numpy()) == 5
+
+
+# ---- several inputs and outputs
+
+
+def two_by_two(k, dict_outputs=False, dict_inputs=False):
+    a, b = k.Input((4,), name="a"), k.Input((2,), name="b")
+    both = k.layers.Concatenate()([k.layers.Dense(5, activation="tanh")(a), k.layers.Dense(3)(b)])
+    left, right = (
+        k.layers.Dense(1, name="left")(both),
+        k.layers.Dense(3, activation="softmax", name="right")(both),
+    )
+    outputs = {"left": left, "right": right} if dict_outputs else [left, right]
+    return k.Model({"a": a, "b": b} if dict_inputs else [a, b], outputs)
+
+
+B = np.random.default_rng(3).normal(size=(70, 2)).astype("float32")
+SPARSE = "sparse_categorical_crossentropy"
+
+# Name: (arguments of the model, of compile, x, y, sample weights).
+SEVERAL = {
+    "one_loss": ({}, {"loss": "mse"}, [X, B], [Y, one_hot(YC)], None),
+    "lists": (
+        {},
+        {"loss": ["mse", SPARSE], "loss_weights": [1.0, 0.2], "metrics": [["mae"], ["accuracy"]]},
+        [X, B],
+        [Y, YC],
+        None,
+    ),
+    "dicts_on_lists": (
+        {},
+        {
+            "loss": {"left": "mse", "right": SPARSE},
+            "loss_weights": {"left": 0.3, "right": 1.0},
+            "metrics": {"left": ["mae", "mse"], "right": "accuracy"},
+        },
+        {"a": X, "b": B},
+        {"left": Y, "right": YC},
+        None,
+    ),
+    "dicts": (
+        {"dict_inputs": True, "dict_outputs": True},
+        {
+            "loss": {"left": "mse", "right": SPARSE},
+            "loss_weights": {"left": 0.3, "right": 1.0},
+            "metrics": {"right": ["accuracy"]},
+        },
+        {"b": B, "a": X},
+        {"right": YC, "left": Y},
+        None,
+    ),
+    "weights": (
+        {"dict_outputs": True},
+        {"loss": {"left": "mse", "right": SPARSE}, "weighted_metrics": {"left": ["mae"]}},
+        [X, B],
+        {"left": Y, "right": YC},
+        {"left": WEIGHT, "right": WEIGHT[::-1].copy()},
+    ),
+    "weight_lists": (
+        {},
+        {"loss": ["mse", SPARSE], "weighted_metrics": [["mae"], ["accuracy"]]},
+        [X, B],
+        [Y, YC],
+        [WEIGHT, WEIGHT[::-1].copy()],
+    ),
+    "partial": (
+        {"dict_outputs": True},
+        {"loss": {"left": "mse"}, "metrics": {"left": ["mae"]}},
+        [X, B],
+        {"left": Y, "right": YC},
+        None,
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")
+@pytest.mark.parametrize("case", SEVERAL)
+@pytest.mark.parametrize("run_eagerly", [False, True], ids=["compiled", "eager"])
+def test_several_inputs_and_outputs(case, run_eagerly, references):
+    options, compiling, x, y, weight = SEVERAL[case]
+    run = {"verbose": 0, "batch_size": 32}
+
+    def outcome(model, run_eagerly=False):
+        model.compile(optimizer="sgd", **compiling, run_eagerly=run_eagerly)
+        history = model.fit(x, y, sample_weight=weight, epochs=2, shuffle=False, **run).history
+        evaluated = model.evaluate(x, y, sample_weight=weight, return_dict=True, **run)
+        return history, evaluated, model.predict(x, **run), model.get_weights()
+
+    if case not in references:
+        theirs = two_by_two(peer(), **options)
+        references[case] = theirs.get_weights(), outcome(theirs)
+    ours = two_by_two(keras, **options)
+    ours.set_weights(references[case][0])
+    for what, own, value in zip(
+        ("history", "evaluate", "predict", "weights"), outcome(ours, run_eagerly), references[case][1]
+    ):
+        close(own, value, what)
+
+
+# ---- evaluate, predict, single batches
+
+
+def test_evaluate_and_predict_give_the_numbers_of_keras(mode):
+    ours, theirs = pair(mlp)
+    results = []
+    for model in (ours, theirs):
+        model.compile("sgd", "mse", metrics=["mae"], weighted_metrics=["mse"], run_eagerly=mode == "eager")
+        results.append(
+            (
+                model.evaluate(X, Y, verbose=0),
+                model.evaluate(X, Y, batch_size=9, sample_weight=WEIGHT, verbose=0, return_dict=True),
+                model.evaluate(X, Y, batch_size=16, steps=2, verbose=0),
+                model.predict(X, verbose=0),
+                model.predict(X[:3], verbose=0),
+                model.predict(X, batch_size=16, steps=2, verbose=0),
+                np.asarray(model(X)),
+                model.predict_on_batch(X[:5]),
+            )
+        )
+    close(*results)
+    assert all(isinstance(value, float) for value in results[0][0])
+    assert type(results[0][3]) is np.ndarray
+
+
+def test_evaluate_of_a_model_without_metrics_is_a_number():
+    ours, theirs = pair(mlp)
+    ours.compile("sgd", "mse")
+    theirs.compile("sgd", "mse")
+    own = ours.evaluate(X, Y, verbose=0)
+    assert isinstance(own, float)
+    close(own, theirs.evaluate(X, Y, verbose=0))
+
+
+def test_single_batches_give_the_numbers_of_keras(mode):
+    ours, theirs = pair(lambda k: mlp(k, 3, "softmax"))
+    results = []
+    for model in (ours, theirs):
+        model.compile("adam", SPARSE, metrics=["accuracy"], run_eagerly=mode == "eager")
+        rows = []
+        for start in (0, 20, 40):
+            rows.append(model.train_on_batch(XC[start : start + 20], YC[start : start + 20]))
+        rows.append(model.train_on_batch(XC[:20], YC[:20], class_weight={0: 1.0, 1: 3.0, 2: 0.1}))
+        rows.append(model.train_on_batch(XC[:20], YC[:20], sample_weight=WEIGHT[:20]))
+        model.reset_metrics()
+        rows.append(model.test_on_batch(XC, YC))
+        rows.append(model.test_on_batch(XC, YC, sample_weight=WEIGHT, return_dict=True))
+        results.append(rows)
+    close(*results)
+    same_weights(ours, theirs)
+
+
+def test_single_batches_can_continue_the_metrics():
+    model = mlp(keras)
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    first, second = model.train_on_batch(X[:35], Y[:35]), model.train_on_batch(X[35:], Y[35:])
+    mean = pytest.approx((first + second) / 2)
+    model.train_on_batch(X[:35], Y[:35])
+    assert model.train_on_batch(X[35:], Y[35:], reset_metrics=False) == mean
+    model.test_on_batch(X[:35], Y[:35])
+    assert model.test_on_batch(X[35:], Y[35:], reset_metrics=False) == mean
+
+
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")
+def test_targets_of_outputs_without_a_loss_may_be_left_out():
+    model = two_by_two(keras, dict_outputs=True)
+    start, results = model.get_weights(), []
+    for y in ({"left": Y, "right": YC}, {"left": Y}):
+        model.set_weights(start)
+        model.compile("sgd", {"left": "mse"}, metrics={"left": ["mae"], "right": ["accuracy"]})
+        results.append(model.fit([X, B], y, shuffle=False, verbose=0).history)
+    assert sorted(results[1]) == ["left_mae", "loss"]
+    close(results[1], {name: results[0][name] for name in results[1]})
+
+
+def test_predict_on_structures():
+    model = two_by_two(keras, dict_outputs=True, dict_inputs=True)
+    result = model.predict({"a": X, "b": B}, verbose=0)
+    assert {name: value.shape for name, value in result.items()} == {"left": (70, 1), "right": (70, 3)}
+    one = model.predict({"a": X[:1], "b": B[:1]}, verbose=0)
+    close({name: value[:1] for name, value in result.items()}, one)
+    model = two_by_two(keras)
+    assert [value.shape for value in model.predict([X, B], verbose=0)] == [(70, 1), (70, 3)]
+    assert [value.shape for value in model.predict_on_batch([X, B])] == [(70, 1), (70, 3)]
+
+
+def test_predict_needs_no_compile():
+    assert mlp(keras).predict(X, verbose=0).shape == (70, 1)
+
+
+def test_what_predict_returns_can_be_written_to():
+    model = mlp(keras)
+    for rows in (X[:1], X):
+        result = model.predict(rows, verbose=0)
+        result[:] = 0
+
+
+# ---- shuffling
+
+
+def shuffled_run(seed):
+    keras.utils.set_random_seed(seed)
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dense(1)]
+    )
+    model.compile("adam", "mse")
+    history = model.fit(X, Y, batch_size=16, epochs=3, verbose=0)
+    return history.history["loss"], model.get_weights()
+
+
+def test_a_seed_makes_training_repeat_bit_for_bit():
+    first, second, other = shuffled_run(7), shuffled_run(7), shuffled_run(8)
+    assert first[0] == second[0]
+    for one, two in zip(first[1], second[1]):
+        np.testing.assert_array_equal(one, two)
+    assert first[0] != other[0]
+
+
+def test_shuffling_changes_the_order_and_nothing_else():
+    class Seen(keras.Model):
+        def call(self, inputs):
+            return inputs
+
+        def train_step(self, data):
+            x, y = data
+            return {"sum": tf.reduce_sum(x), "first": x[0, 0]}
+
+    x = np.arange(64, dtype="float32").reshape(64, 1)
+    model = Seen()
+    model.compile("sgd", "mse")
+    history = model.fit(x, x, batch_size=64, epochs=5, verbose=0).history
+    assert history["sum"] == [x.sum()] * 5
+    assert len(set(history["first"])) > 1
+    history = model.fit(x, x, batch_size=64, epochs=3, verbose=0, shuffle=False).history
+    assert history["first"] == [0.0] * 3
+
+
+# ---- verbosity
+
+
+@pytest.mark.parametrize(("verbose", "lines"), [(0, 0), (2, 4), (1, 4)])
+def test_what_fit_prints(verbose, lines, capsys):
+    model = mlp(keras)
+    model.compile("sgd", "mse", metrics=["mae"])
+    model.fit(X, Y, epochs=2, verbose=verbose, validation_data=HELD)
+    out = capsys.readouterr().out
+    assert len(out.splitlines()) == lines
+    if verbose:
+        assert "Epoch 2/2" in out
+        assert all(name in out for name in ("3/3", " loss: ", " mae: ", "val_loss: ", "val_mae: "))
+        assert ("━" in out) == (verbose == 1)
+
+
+def test_what_evaluate_and_predict_print(capsys):
+    model = mlp(keras)
+    model.compile("sgd", "mse")
+    model.evaluate(X, Y)
+    model.predict(X)
+    out = capsys.readouterr().out
+    assert out.count("3/3 ━") == 2
+    assert "loss: " in out
+    model.evaluate(X, Y, verbose=0)
+    model.predict(X, verbose=0)
+    assert capsys.readouterr().out == ""
+
+
+# ---- errors
+
+
+def test_what_fit_refuses():
+    model = mlp(keras)
+    with pytest.raises(RuntimeError, match="compile"):
+        model.fit(X, Y)
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="70.*69|different numbers of samples"):
+        model.fit(X, Y[:-1], verbose=0)
+    with pytest.raises(ValueError, match="empty"):
+        model.fit(X[:0], Y[:0], verbose=0)
+    with pytest.raises(ValueError, match="sequential.*shape"):
+        model.fit(np.ones((8, 5), "float32"), np.ones((8, 1), "float32"), verbose=0)
+    with pytest.raises(ValueError, match="validation_split"):
+        model.fit(X, Y, validation_split=1.5, verbose=0)
+    with pytest.raises(ValueError, match="batch_size"):
+        model.fit(X, Y, batch_size=0, verbose=0)
+    with pytest.raises(TypeError, match="callbacks"):
+        model.fit(X, Y, callbacks=["nothing"], verbose=0)
+
+
+def test_what_compile_refuses():
+    model = mlp(keras)
+    with pytest.raises(ValueError, match="'Adam'"):
+        model.compile("adan", "mse")
+    with pytest.raises(ValueError, match="mean_squared_error"):
+        model.compile("adam", "mean_square_error")
+    with pytest.raises(ValueError, match="accuracy"):
+        model.compile("adam", "mse", metrics=["acuracy"])
+    with pytest.raises(TypeError, match="metrics"):
+        model.compile("adam", "mse", metric=["mae"])
+
+
+def test_wrong_output_names_are_named():
+    model = two_by_two(keras)
+    model.compile("sgd", {"left": "mse", "wright": "mse"})
+    with pytest.raises(ValueError, match="'right'"):
+        model.fit([X, B], [Y, YC], verbose=0)
