@@ -97,3 +97,28 @@ def test_streams(tmp_path, capsys):
 def test_a_known_string_prints_inside_compiled_code(capfd):
     tf.function(lambda x: tf.print(tf.constant("name"), x))(tf.constant(1))
     assert capfd.readouterr().err == '"name" 1\n'
+
+
+def test_what_is_differentiated_prints_once(capfd):
+    """Branches and loops are traced more than once when they write variables or are differentiated."""
+    x = tf.Variable(3.0)
+
+    @tf.function
+    def run(n):
+        with tf.GradientTape() as tape:
+
+            def body(i, a):
+                tf.print("i =", i)
+                return i + 1, a * x
+
+            def branch():
+                x.assign_add(0.0)
+                tf.print("branch")
+                return x * x
+
+            y = tf.while_loop(lambda i, a: i < n, body, (0, 1.0))[1]
+            y = y + tf.cond(n > 0, branch, lambda: x)
+        return tape.gradient(y, x)
+
+    assert float(run(tf.constant(2))) == 12.0
+    assert capfd.readouterr().err.split("\n") == ["i = 0", "i = 1", "branch", ""]

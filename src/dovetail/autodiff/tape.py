@@ -206,8 +206,8 @@ class GradientTape:
                     f"{at_user_location()}"
                 )
             tensor = target if isinstance(target, Tensor) else target._plain()
-            if tensor is not target:
-                self.read_variable(target, tensor)  # a variable that no op has read is its own derivative
+            if isinstance(target, Variable):
+                self.read_variable(target, tensor)  # one that no op has read is its own derivative
             if not passes_gradient(tensor) or (
                 seed is None and output_gradients is not None and len(given) > 1
             ):

@@ -96,11 +96,8 @@ def visible() -> list[tuple[str, int]]:
 def logical() -> list[tuple[str, int]]:
     """Returns the devices that programs place things on: a CPU may be divided into several."""
     num_cpus = _num_cpus()
-    result = []
-    for kind, _ in visible():
-        for _ in range(num_cpus if kind == "CPU" else 1):
-            result.append((kind, sum(1 for other, _ in result if other == kind)))
-    return result
+    kinds = [kind for kind, _ in visible() for _ in range(num_cpus if kind == "CPU" else 1)]
+    return [(kind, kinds[:i].count(kind)) for i, kind in enumerate(kinds)]
 
 
 def _num_cpus() -> int:

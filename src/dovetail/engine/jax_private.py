@@ -59,6 +59,39 @@ def evaluate(closed: Any, constants: list, arguments: list) -> list:
     return core.eval_jaxpr(closed.jaxpr, constants, *arguments)
 
 
+def without_callbacks(closed: Any) -> Any:
+    """Returns the program without its prints and checks, also in the branches and loops inside."""
+    return closed.replace(jaxpr=_quiet(closed.jaxpr)) if closed.effects else closed
+
+
+def _quiet(jaxpr: Any) -> Any:
+    if not jaxpr.effects:
+        return jaxpr
+    kept = [equation for equation in jaxpr.eqns if equation.primitive.name != "debug_callback"]
+    equations = [
+        equation.replace(
+            params={name: _quiet_parameter(value) for name, value in equation.params.items()},
+            effects=_without_debugging(equation.effects),
+        )
+        for equation in kept
+    ]
+    return jaxpr.replace(eqns=equations, effects=_without_debugging(jaxpr.effects))
+
+
+def _quiet_parameter(value: Any) -> Any:
+    if isinstance(value, ClosedJaxpr):
+        return without_callbacks(value)
+    if isinstance(value, core.Jaxpr):
+        return _quiet(value)
+    if isinstance(value, tuple | list):
+        return type(value)(_quiet_parameter(item) for item in value)
+    return value
+
+
+def _without_debugging(effects: Any) -> Any:
+    return frozenset(effect for effect in effects if "Debug" not in type(effect).__name__)
+
+
 def prune(closed: Any, keep: list[bool]) -> Any:
     """Returns the program without the arguments that `keep` drops (they must be unused)."""
     jaxpr = closed.jaxpr

@@ -28,13 +28,15 @@ switch = lax.switch
 def hoisted(function: Callable, *examples: Any) -> tuple[Callable, list]:
     """Returns `(f, captured)`: `f(captured, *args)` is `function(*args)` without captured tracers.
 
-    A function that closes over tracers cannot be kept for the backward pass, when they are gone.
+    A function that closes over tracers cannot be kept for the backward pass, when they are gone.  There, `quiet=True`
+    leaves out prints and checks, which the forward pass has made.
     """
     closed, shape = jax.make_jaxpr(function, return_shape=True)(*examples)
     tree = jax.tree.structure(shape)
 
-    def pure(captured: list, *args: Any) -> Any:
-        return jax.tree.unflatten(tree, jax_private.evaluate(closed, captured, jax.tree.leaves(args)))
+    def pure(captured: list, *args: Any, quiet: bool = False) -> Any:
+        program = jax_private.without_callbacks(closed) if quiet else closed
+        return jax.tree.unflatten(tree, jax_private.evaluate(program, captured, jax.tree.leaves(args)))
 
     return pure, list(closed.consts)
 
@@ -44,9 +46,9 @@ def differentiable(function: Callable, values: list) -> tuple[list, Callable, Ca
     pure, captured = hoisted(function, *values)
 
     def again(*args: Any) -> list:
-        return pure(captured, *args)
+        return pure(captured, *args, quiet=True)
 
-    outputs, pull = jax.vjp(again, *values)
+    outputs, pull = jax.vjp(lambda *args: pure(captured, *args), *values)
     return outputs, pull, again
 
 
@@ -69,7 +71,7 @@ def while_loop(condition: Callable, body: Callable, init: list, differentiate: b
     num = len(of_condition)
     return _differentiable_while(
         lambda consts, carry: pure_condition(consts[:num], carry),
-        lambda consts, carry: pure_body(consts[num:], carry),
+        lambda consts, carry, **quiet: pure_body(consts[num:], carry, **quiet),
         [jnp.asarray(x) for x in (*of_condition, *of_body)],
         init,
     )
@@ -108,16 +110,17 @@ def _differentiable_while(condition: Callable, body: Callable, consts: list, ini
         def carry_at(i: Any) -> list:
             slot = i // stride
             first = (slot * stride, [b[slot] for b in saved])
-            return lax.while_loop(lambda s: s[0] < i, lambda s: (s[0] + 1, body(consts, s[1])), first)[1]
+            return lax.while_loop(
+                lambda s: s[0] < i, lambda s: (s[0] + 1, body(consts, s[1], quiet=True)), first
+            )[1]
 
         def step(state: tuple) -> tuple:
             i, of_consts, of_carry = state
             carry = carry_at(i)
 
             def smooth(some_consts: list, some_carry: list) -> list:
-                result = body(
-                    _with(consts, smooth_consts, some_consts), _with(carry, smooth_carry, some_carry)
-                )
+                moved = _with(consts, smooth_consts, some_consts), _with(carry, smooth_carry, some_carry)
+                result = body(*moved, quiet=True)
                 return [result[j] for j in smooth_carry]
 
             _, pull = jax.vjp(smooth, [consts[j] for j in smooth_consts], [carry[j] for j in smooth_carry])

@@ -34,9 +34,9 @@ def cond(
 
     In a functional model, on a symbolic `pred`, both branches are computed and one is chosen.
     """
-    for label, function in (("true_fn", true_fn), ("false_fn", false_fn)):
-        if not callable(function):
-            raise TypeError(f"tf.cond: {label} must be callable, received {function!r}{at_user_location()}")
+    if not callable(true_fn) or not callable(false_fn):
+        label, given = ("true_fn", true_fn) if not callable(true_fn) else ("false_fn", false_fn)
+        raise TypeError(f"tf.cond: {label} must be callable, received {given!r}{at_user_location()}")
     if isinstance(pred, SymbolicTensor) or (isinstance(state.scope, DryRunScope) and not _is_known(pred)):
         return _choose(pred, true_fn(), false_fn())
     if _is_known(pred):
@@ -64,8 +64,8 @@ def switch_case(
     keys = [int(key) for key, _ in pairs]
     functions.append(default if default is not None else functions[-1])
     if _is_known(branch_index):
-        index = int(branch_index)
-        return functions[keys.index(index) if index in keys else -1]()
+        known = int(branch_index)
+        return functions[keys.index(known) if known in keys else -1]()
     index = _scalar(branch_index, "tf.switch_case: branch_index")
     position = convert_to_tensor(len(keys))
     for i, key in enumerate(keys):

@@ -61,6 +61,7 @@ class Function:
         self._methods: dict[int, tuple] = {}
         self._parameters = Parameters(python_function)
         functools.update_wrapper(self, python_function)
+        self.__name__ = getattr(python_function, "__name__", type(python_function).__name__)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if settings.run_functions_eagerly or self._op_by_op or not uses_xla():
@@ -148,7 +149,7 @@ class Function:
         key = id(instance)
         found = self._methods.get(key)
         if found is None or found[0]() is not instance:
-            alive = weakref.ref(instance, lambda _, key=key: self._methods.pop(key, None))
+            alive = weakref.ref(instance, functools.partial(_forget, self._methods, key))
             bound = _method_of(alive, self.python_function)
             found = (alive, Function(bound, self.input_signature, self._reduce_retracing))
             self._methods[key] = found
@@ -171,6 +172,10 @@ class Function:
     def pretty_printed_concrete_signatures(self) -> str:
         """Returns one line a traced signature."""
         return "\n".join(f"{self.__name__}{key[1:]}" for key in self._programs)
+
+
+def _forget(methods: dict, key: int, _: Any) -> None:
+    methods.pop(key, None)
 
 
 class _Bound:

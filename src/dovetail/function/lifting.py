@@ -99,8 +99,8 @@ class Lifted:
         capture = CaptureTape(tapes)
         entering = {id(t): t for t in extra or [] if capture.tracks(t)}
         state.tapes = (capture,) if tapes else ()
-        try:
-            outputs = self._build([])
+        try:  # traced aside, so that what prints does not do it twice when it must be built once more
+            first, captured = loops().hoisted(lambda: self._build([]))
         finally:
             state.tapes = tapes
         writes = list(self.writes.values())
@@ -108,7 +108,7 @@ class Lifted:
         if tracked:
             tensors = self._differentiable(writes, tracked)
         else:
-            tensors = [Tensor(value) for value in (self._build(writes) if writes else outputs)]
+            tensors = [Tensor(value) for value in (self._build(writes) if writes else first(captured))]
         for variable, tensor in zip(writes, tensors[len(tensors) - len(writes) :], strict=True):
             variable._store(tensor)
         return tensors[: len(tensors) - len(writes)]

@@ -14,7 +14,7 @@ from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
-from dovetail.tensor.tensor import Tensor, TensorLike
+from dovetail.tensor.tensor import Reference, Tensor, TensorLike
 from dovetail.tensor.variable import ReadTensor, Variable
 
 
@@ -32,7 +32,8 @@ class Call:
 
     def __init__(self, args: tuple, kwargs: dict) -> None:
         leaves, self.spec = nest.flatten_spec((args, kwargs))
-        tensors, parts = [], []
+        tensors: list[Tensor] = []
+        parts: list[tuple] = []
         for i, leaf in enumerate(leaves):
             kind = type(leaf)
             if kind is SymbolicTensor:
@@ -44,7 +45,7 @@ class Call:
                 or (isinstance(leaf, TensorLike) and kind is not Tensor)
             ):
                 if isinstance(leaf, Variable):
-                    parts.append(("variable", id(leaf)))
+                    parts.append(("variable", leaf.ref()))
                     continue
                 leaf = leaves[i] = leaf() if isinstance(leaf, ReadTensor) else _plain(convert_to_tensor(leaf))
                 kind = type(leaf)
@@ -113,7 +114,7 @@ def static_key(value: Any) -> Any:
     try:
         hash(value)
     except TypeError:
-        return ("object", id(value))
+        return ("object", Reference(value))
     return value
 
 

@@ -216,7 +216,9 @@ def _part(item: Any, dtype: np.dtype | None, hint: Any) -> Any:
         return _wrapped(as_array(item, dtype))
     tensor = _existing(item, None)
     if (dtype.kind == "O") != (tensor.dtype == dt.string):
-        raise TypeError(f"Cannot convert a tensor of dtype {tensor.dtype.name} to {dt.from_numpy(dtype).name}")
+        raise TypeError(
+            f"Cannot convert a tensor of dtype {tensor.dtype.name} to {dt.from_numpy(dtype).name}"
+        )
     return tensor if tensor.dtype.numpy_dtype == dtype else tensor._astype(dt.from_numpy(dtype))
 
 

@@ -21,7 +21,9 @@ class TensorShape(tuple):
             return shape
         if isinstance(dims, int) or not isinstance(dims, Iterable):
             dims = (dims,)
-        return super().__new__(cls, (None if d is None or (type(d) is int and d < 0) else int(d) for d in dims))
+        return super().__new__(
+            cls, (None if d is None or (type(d) is int and d < 0) else int(d) for d in dims)
+        )
 
     _known_rank = True
 

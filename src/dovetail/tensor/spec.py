@@ -53,9 +53,10 @@ class TensorSpec(TypeSpec):
         return TensorSpec(sizes, self._dtype, self._name)
 
     def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, TensorSpec)
-            and (self._shape, self._dtype, self._name) == (other._shape, other._dtype, other._name)
+        return isinstance(other, TensorSpec) and (self._shape, self._dtype, self._name) == (
+            other._shape,
+            other._dtype,
+            other._name,
         )
 
     def __hash__(self) -> int:

@@ -33,7 +33,13 @@ class SymbolicTensor(TensorLike):
     __slots__ = ("_shape", "_dtype", "_name", "node", "index", "partial", "_keras_mask", "__weakref__")
 
     def __init__(
-        self, shape: Any, dtype: Any, name: str | None = None, node: Any = None, index: int = 0, partial: Any = None
+        self,
+        shape: Any,
+        dtype: Any,
+        name: str | None = None,
+        node: Any = None,
+        index: int = 0,
+        partial: Any = None,
     ) -> None:
         self._shape = TensorShape(shape)
         self._dtype = dt.as_dtype(dtype)
@@ -73,7 +79,9 @@ class SymbolicTensor(TensorLike):
 
     def __len__(self) -> int:
         if not self._shape or self._shape[0] is None:
-            raise TypeError(f"len() of a symbolic tensor of shape {self._shape} is not known. Use tf.shape(x)[0].")
+            raise TypeError(
+                f"len() of a symbolic tensor of shape {self._shape} is not known. Use tf.shape(x)[0]."
+            )
         return self._shape[0]
 
     def __bool__(self) -> bool:

@@ -359,7 +359,7 @@ class Variable(TensorLike):
 
 
 def _restore(kind: type, facts: dict, array: np.ndarray) -> Variable:
-    variable = object.__new__(kind)
+    variable: Variable = object.__new__(kind)
     variable.__dict__.update(facts)
     variable._unique_id = next(_ids)
     variable._held = Tensor(array)
