@@ -219,7 +219,9 @@ def test_a_loop_variable_keeps_its_dtype():
     def run(n):
         return tf.while_loop(lambda x: x < n, lambda x: tf.cast(x, tf.float32) + 1.0, [tf.constant(0)])
 
-    with pytest.raises(TypeError, match="loop variable 0 has shape .* int32 before the body and .* float32 after"):
+    with pytest.raises(
+        TypeError, match="loop variable 0 has shape .* int32 before the body and .* float32 after"
+    ):
         run(tf.constant(3))
 
 
@@ -242,7 +244,13 @@ def test_variables_written_in_a_branch_and_a_loop_of_one_function():
 
 def test_results_that_are_python_values_become_tensors():
     result = tf.function(lambda: (3, 2.5, "text", None, np.arange(2)))()
-    assert [getattr(value, "dtype", None) for value in result] == [tf.int32, tf.float32, tf.string, None, tf.int64]
+    assert [getattr(value, "dtype", None) for value in result] == [
+        tf.int32,
+        tf.float32,
+        tf.string,
+        None,
+        tf.int64,
+    ]
 
 
 def test_a_function_on_the_host_engine_needs_no_xla(monkeypatch):

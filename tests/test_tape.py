@@ -104,7 +104,9 @@ def test_gradient_of_a_compiled_loop_with_checkpoints(steps):
     @tf.function
     def run(n):
         with tf.GradientTape() as tape:
-            y = tf.while_loop(lambda i, x: i < n, lambda i, x: (i + 1, x * a), (0, tf.ones((), tf.float64)))[1]
+            y = tf.while_loop(lambda i, x: i < n, lambda i, x: (i + 1, x * a), (0, tf.ones((), tf.float64)))[
+                1
+            ]
         return y, tape.gradient(y, a)
 
     y, gradient = run(tf.constant(steps))

@@ -13,7 +13,11 @@ _ALIASES = {
     "half": _dtype.half,
 }
 _OPS = {
-    **{name: NAMESPACES["tf"][name] for name in ("cast", "complex", "saturate_cast") if name in NAMESPACES["tf"]},
+    **{
+        name: NAMESPACES["tf"][name]
+        for name in ("cast", "complex", "saturate_cast")
+        if name in NAMESPACES["tf"]
+    },
     **NAMESPACES.get("tf.dtypes", {}),
 }
 globals().update(_TYPES | _ALIASES | _OPS)

@@ -70,7 +70,9 @@ def test_a_function_that_creates_optimizer_state_traces_once():
     def step(x, y):
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.square(model(x) - y))
-        optimizer.apply_gradients(zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables))
+        optimizer.apply_gradients(
+            zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+        )
         return loss
 
     x, y = data(16)
@@ -91,7 +93,9 @@ def test_a_thousand_models_leave_memory_flat():
     x, y = data(16)
 
     def build_train_delete():
-        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dense(1)])
+        model = keras.Sequential(
+            [keras.Input((4,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dense(1)]
+        )
         model.compile("sgd", "mse")
         model.fit(x, y, epochs=1, verbose=0)
 

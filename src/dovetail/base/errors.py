@@ -22,7 +22,9 @@ class OpError(Exception):
     code = 2
 
     def __init__(self, *args: object) -> None:
-        node_def, op, message = (None, None, args[0]) if len(args) == 1 else (*args[:3],) if args else (None,) * 3
+        node_def, op, message = (
+            (None, None, args[0]) if len(args) == 1 else (*args[:3],) if args else (None,) * 3
+        )
         super().__init__(message)
         self.node_def, self.op, self.message = node_def, op, str(message)
 

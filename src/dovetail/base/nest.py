@@ -45,7 +45,9 @@ def pack_sequence_as(structure: Any, flat_sequence: Any, expand_composites: bool
     return unflatten(spec, flat)
 
 
-def assert_same_structure(nest1: Any, nest2: Any, check_types: bool = True, expand_composites: bool = False) -> None:
+def assert_same_structure(
+    nest1: Any, nest2: Any, check_types: bool = True, expand_composites: bool = False
+) -> None:
     """Raises ValueError when the two structures differ, TypeError when only their container types do."""
     first, second = flatten_spec(nest1)[1], flatten_spec(nest2)[1]
     if first == second:

@@ -24,7 +24,9 @@ def resolve(seed: Any) -> tuple[int, ...]:
     if seed is not None:
         common = random._global.seed
         return (0 if common is None else 1 + _unsigned(common), 1, _unsigned(seed))
-    with enter_scope(None):  # a pipeline that is built inside a traced function is still built once, here and now
+    with enter_scope(
+        None
+    ):  # a pipeline that is built inside a traced function is still built once, here and now
         key = np.asarray(random.next_key())
     return (2, *map(_unsigned, key.tolist()))
 

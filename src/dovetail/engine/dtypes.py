@@ -22,7 +22,14 @@ _EXTRA = {
 }
 _FLOATING = frozenset(
     np.dtype(t)
-    for t in (np.float16, np.float32, np.float64, ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e5m2)
+    for t in (
+        np.float16,
+        np.float32,
+        np.float64,
+        ml_dtypes.bfloat16,
+        ml_dtypes.float8_e4m3fn,
+        ml_dtypes.float8_e5m2,
+    )
 )
 _COMPLEX = frozenset({np.dtype(np.complex64), np.dtype(np.complex128)})
 DIFFERENTIABLE = _FLOATING | _COMPLEX

@@ -107,7 +107,12 @@ def platform() -> str:
 def describe_devices() -> list[dict]:
     """Returns one row a device: kind ("CPU", "GPU", "TPU"), platform, id, name."""
     return [
-        {"kind": device.platform.upper(), "platform": device.platform, "id": device.id, "name": device.device_kind}
+        {
+            "kind": device.platform.upper(),
+            "platform": device.platform,
+            "id": device.id,
+            "name": device.device_kind,
+        }
         for device in jax.devices()
     ]
 

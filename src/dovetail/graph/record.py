@@ -55,7 +55,9 @@ def record_op(op: Op, args: tuple, attributes: dict, promote: bool) -> Any:
 def _explain(op: Op, args: tuple, attributes: dict, error: Exception) -> str:
     names = list(op.tensors) + [f"input {i}" for i in range(len(op.tensors), len(args))]
     received = ", ".join(
-        f"{name}: {arg.shape} {arg.dtype.name}" for name, arg in zip(names, args, strict=False) if arg is not None
+        f"{name}: {arg.shape} {arg.dtype.name}"
+        for name, arg in zip(names, args, strict=False)
+        if arg is not None
     )
     first_line = str(error).strip().split("\n")[0]
     extra = "".join(f", {key}={value!r:.60}" for key, value in attributes.items() if value is not None)

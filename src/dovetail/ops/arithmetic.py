@@ -372,7 +372,9 @@ def cast(xp: Any, x: Any, *, dtype: DTypeLike) -> Any:
         dtype: a `tf.DType` or its name.
     """
     if (x.dtype.kind == "O") != (dtype.kind == "O"):
-        raise UnimplementedError("tf.cast: strings and numbers do not cast; use tf.strings.to_number or as_string")
+        raise UnimplementedError(
+            "tf.cast: strings and numbers do not cast; use tf.strings.to_number or as_string"
+        )
     return x if x.dtype == dtype else xp.cast(x, dtype)
 
 

@@ -1,10 +1,10 @@
 """Family constructors: what ops of one kind share - shape rule, dtype rule, gradient plumbing, fast path.
 
-    unary       one tensor, element by element
-    binary      two tensors, element by element, with broadcasting
-    comparison  two tensors to booleans
-    reduction   sums and the like, over `axis`
-    op          anything else
+unary       one tensor, element by element
+binary      two tensors, element by element, with broadcasting
+comparison  two tensors to booleans
+reduction   sums and the like, over `axis`
+op          anything else
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def op(names: str, **options: Any) -> Callable[[Callable], Op]:
     return decorate
 
 
-def unary(names: str, gradient: Any = None, floating: bool = False, **options: Any) -> Callable[[Callable], Op]:
+def unary(
+    names: str, gradient: Any = None, floating: bool = False, **options: Any
+) -> Callable[[Callable], Op]:
     """Decorator for `f(xp, x)`, element by element.
 
     Args:
@@ -65,7 +67,9 @@ def unary(names: str, gradient: Any = None, floating: bool = False, **options: A
 def _float_only(body: Callable) -> Callable:
     def checked(xp: Any, x: Any) -> Any:
         if x.dtype.kind in "iub":
-            raise TypeError(f"expected a floating-point tensor, received {x.dtype}; use tf.cast(x, tf.float32)")
+            raise TypeError(
+                f"expected a floating-point tensor, received {x.dtype}; use tf.cast(x, tf.float32)"
+            )
         return body(xp, x)
 
     checked.__doc__ = body.__doc__
@@ -98,7 +102,9 @@ def _fast_unary_floating(op: Op, promote: bool) -> Callable:
         if type(x) is Tensor and x._value.dtype.kind == "f":
             return fast(x)
         x = x if isinstance(x, TensorLike) else convert_to_tensor(x)
-        return op.call((x if x.dtype.is_floating or x.dtype.is_complex else x._astype(settings.floatx),), {}, promote)
+        return op.call(
+            (x if x.dtype.is_floating or x.dtype.is_complex else x._astype(settings.floatx),), {}, promote
+        )
 
     return call
 
@@ -115,7 +121,9 @@ def binary(names: str, gradients: tuple | None = None, **options: Any) -> Callab
     def decorate(body: Callable) -> Op:
         rules = None
         if gradients is not None:
-            rules = tuple(_summed(rule, position) if rule else None for position, rule in enumerate(gradients))
+            rules = tuple(
+                _summed(rule, position) if rule else None for position, rule in enumerate(gradients)
+            )
         options.setdefault("shape", lambda x, y, **_: broadcast(x, y))
         made = Op(body.__name__.rstrip("_"), body, gradients=rules, **options)
         return register(made, names, fast_binary)
@@ -181,7 +189,9 @@ def reduction(names: str, gradient: Any = None, **options: Any) -> Callable[[Cal
     def decorate(body: Callable) -> Op:
         rules = (_kept(gradient),) if gradient else None
         options.setdefault("shape", reduced)
-        made = Op(body.__name__.rstrip("_"), body, gradients=rules, differentiable=gradient is not False, **options)
+        made = Op(
+            body.__name__.rstrip("_"), body, gradients=rules, differentiable=gradient is not False, **options
+        )
         return register(made, names)
 
     return decorate

@@ -67,12 +67,16 @@ def infer(op: Op, args: tuple, attributes: dict) -> tuple[list[Inferred], bool]:
         dtype = op.dtype(*kinds, **bound.attributes) if op.dtype else _first_dtype(args)
         if isinstance(shape, list):
             each = dtype if isinstance(dtype, list) else [dtype] * len(shape)
-            known_parts = partial if isinstance(partial, list) and len(partial) == len(shape) else [None] * len(shape)
+            known_parts = (
+                partial if isinstance(partial, list) and len(partial) == len(shape) else [None] * len(shape)
+            )
             parts = zip(shape, each, known_parts, strict=True)
             return [Inferred(s, d, _fitting(p, s)) for s, d, p in parts], True
         return [Inferred(shape, dtype, _fitting(partial, shape))], False
     if any(shape is _UNRANKED for shape in shapes):
-        return [Inferred(None, op.dtype(*kinds, **bound.attributes) if op.dtype else _first_dtype(args))], False
+        return [
+            Inferred(None, op.dtype(*kinds, **bound.attributes) if op.dtype else _first_dtype(args))
+        ], False
     outputs, several = _probe(op, shapes, kinds, bound.attributes)
     if partial is not None and not several:
         outputs[0].partial = _fitting(partial, outputs[0].shape)

@@ -35,7 +35,11 @@ _PRODUCTS_PER_ELEMENT = 32  # multiply-adds that cost as much as one element of 
 
 def _matmul_work(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> int:
     rows = a.size // max(a.shape[-2 if transpose_a else -1], 1) if a.ndim else 0
-    return rows * b.size // (_PRODUCTS_PER_ELEMENT * (b.size // (b.shape[-1] * b.shape[-2]) if b.ndim > 2 and b.size else 1))
+    return (
+        rows
+        * b.size
+        // (_PRODUCTS_PER_ELEMENT * (b.size // (b.shape[-1] * b.shape[-2]) if b.ndim > 2 and b.size else 1))
+    )
 
 
 @op("", shape=_matmul_shape, work=_matmul_work)

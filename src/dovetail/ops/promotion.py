@@ -11,7 +11,17 @@ from collections.abc import Iterable
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.dtype import DType
 
-_RANK = {"bool": 0, "uint8": 1, "int8": 1, "uint16": 2, "int16": 2, "uint32": 3, "int32": 3, "uint64": 4, "int64": 4}
+_RANK = {
+    "bool": 0,
+    "uint8": 1,
+    "int8": 1,
+    "uint16": 2,
+    "int16": 2,
+    "uint32": 3,
+    "int32": 3,
+    "uint64": 4,
+    "int64": 4,
+}
 _SIGNED = {1: "int8", 2: "int16", 3: "int32", 4: "int64"}
 _FLOATS = ("float8_e4m3fn", "float8_e5m2", "float16", "bfloat16", "float32", "float64")
 

@@ -60,7 +60,9 @@ def _check_counts(shape: tuple, new: tuple) -> None:
         if known and total % known:
             raise ValueError(f"cannot reshape {shape} to {new}: {total} elements is no multiple of {known}")
     elif product(shape) != product(new):
-        raise ValueError(f"cannot reshape {shape} ({product(shape)} elements) to {new} ({product(new)} elements)")
+        raise ValueError(
+            f"cannot reshape {shape} ({product(shape)} elements) to {new} ({product(new)} elements)"
+        )
 
 
 def product(sizes: Any) -> int:
@@ -80,7 +82,9 @@ def matmul(a: tuple, b: tuple) -> tuple:
     if len(a) < 2 or len(b) < 2:
         raise ValueError(f"expected matrices (rank 2 or more), received shapes {a} and {b}")
     if a[-1] is not None and b[-2] is not None and a[-1] != b[-2]:
-        raise ValueError(f"the inner sizes differ: {a[-1]} (last axis of {a}) and {b[-2]} (next-to-last axis of {b})")
+        raise ValueError(
+            f"the inner sizes differ: {a[-1]} (last axis of {a}) and {b[-2]} (next-to-last axis of {b})"
+        )
     return (*broadcast(a[:-2], b[:-2]), a[-2], b[-1])
 
 

@@ -91,7 +91,9 @@ def _view(op: Op, name: str, renames: str, make: Callable | None) -> Callable:
     fast = make(op, promote) if make else None
     view = _binder(op, f"{namespace}.{last}", parameters, promote, fast)
     view.__name__, view.__qualname__, view.__doc__ = last, last, op.__doc__
-    view.__module__ = namespace.replace("tf", "dovetail", 1) if namespace.startswith("tf") else "dovetail." + namespace
+    view.__module__ = (
+        namespace.replace("tf", "dovetail", 1) if namespace.startswith("tf") else "dovetail." + namespace
+    )
     kinds = inspect.Parameter
     shown = [kinds(p.visible, kinds.POSITIONAL_OR_KEYWORD, default=p.default) for p in parameters]
     if not any(p.visible == "name" for p in parameters):
@@ -138,7 +140,9 @@ def _visible(op: Op, renames: str) -> list[_Parameter]:
     return result
 
 
-def _binder(op: Op, label: str, parameters: list[_Parameter], promote: bool, fast: Callable | None) -> Callable:
+def _binder(
+    op: Op, label: str, parameters: list[_Parameter], promote: bool, fast: Callable | None
+) -> Callable:
     """Returns the public function: it sorts the caller's arguments into tensors and attributes."""
     by_name = {p.visible: p for p in parameters}
     num_tensors = len(op.tensors)
@@ -157,7 +161,9 @@ def _binder(op: Op, label: str, parameters: list[_Parameter], promote: bool, fas
             if len(args) == len(parameters) + 1 and isinstance(args[-1], str | None):
                 args = args[:-1]
             else:
-                raise TypeError(f"{label} takes {len(parameters)} arguments, {len(args)} were given{at_user_location()}")
+                raise TypeError(
+                    f"{label} takes {len(parameters)} arguments, {len(args)} were given{at_user_location()}"
+                )
         for position, value in enumerate(args):
             if position < num_tensors:
                 tensors[position] = value
@@ -168,7 +174,9 @@ def _binder(op: Op, label: str, parameters: list[_Parameter], promote: bool, fas
             if parameter is None:
                 if key == "name":
                     continue
-                raise TypeError(f"{label}: unknown argument {key!r}.{suggest(key, by_name)}{at_user_location()}")
+                raise TypeError(
+                    f"{label}: unknown argument {key!r}.{suggest(key, by_name)}{at_user_location()}"
+                )
             if parameter.is_tensor:
                 tensors[parameters.index(parameter)] = value
             else:
@@ -191,4 +199,6 @@ def _sequence(label: str, name: str, values: Any) -> Any:
         return values
     if hasattr(values, "__iter__"):
         return list(values)
-    raise TypeError(f"{label}: {name} must be a list of tensors, received {type(values).__name__}{at_user_location()}")
+    raise TypeError(
+        f"{label}: {name} must be a list of tensors, received {type(values).__name__}{at_user_location()}"
+    )
