@@ -69,6 +69,10 @@ class SeedGenerator:
         """Returns a new seed, integers of shape (2,). `ordered` changes nothing: draws always keep their order."""
         return self.next_key()
 
+    def _tracked_variables(self) -> list:
+        """The state, as layers that hold the generator list it."""
+        return [self.state]
+
     def get_config(self) -> dict:
         return {"seed": self._initial_seed}
 

@@ -73,8 +73,8 @@ class Holder:
         found: list[Variable] = []
         for layer in self._flatten_layers():
             own = layer._held_variables()
-            found.extend(v for v in own if v.trainable)
-            found.extend(v for v in own if not v.trainable)
+            found.extend(v for v in own if _is_declared_trainable(v))
+            found.extend(v for v in own if not _is_declared_trainable(v))
         return unique(found)
 
     @property
@@ -171,6 +171,11 @@ class Holder:
                 if penalty is not None and variable.trainable:
                     result.append(penalty(variable))
         return result
+
+
+def _is_declared_trainable(variable: Variable) -> bool:
+    """True for what was made to be trained; freezing a layer does not change the order of its weights."""
+    return getattr(variable, "_declared_trainable", variable.trainable)
 
 
 def _is_alive(value: Any) -> bool:

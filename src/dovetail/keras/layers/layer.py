@@ -177,6 +177,7 @@ class Layer(Holder):
 
     def add_weight(
         self,
+        *args: Any,
         shape: Any = None,
         initializer: Any = None,
         dtype: Any = None,
@@ -194,6 +195,8 @@ class Layer(Holder):
         """Creates a weight of this layer.
 
         Args:
+            args: shape, initializer, dtype and trainable by position, as in Keras 3; or name, shape, dtype and
+                initializer, as in Keras 2, when the first is a string.
             shape: its shape; a scalar when None.
             initializer: name, initializer or function of `(shape, dtype)`; Glorot uniform for floats, zeros otherwise.
             dtype: the layer's variable dtype when None.
@@ -201,21 +204,27 @@ class Layer(Holder):
             autocast: read it in the compute dtype inside `call`.
             regularizer: penalty on its value, part of `losses`.
             constraint: function applied to it after each update.
-            name: its name; Keras 2's positional order `(name, shape, dtype, initializer)` is understood too.
+            name: its name.
             aggregation, synchronization, use_resource: TensorFlow's placement hints; variables here need none.
         """
-        if isinstance(shape, str):
-            given = trainable if trainable is not True else None
-            name, shape, initializer = shape, initializer, given
-            trainable = True
-        autocast = autocast if experimental_autocast is None else experimental_autocast
+        if args:
+            named = weights.by_position(args, shape=shape, initializer=initializer, dtype=dtype, name=name)
+            trainable = named.pop("trainable", trainable)
+            return self.add_weight(
+                **named,
+                trainable=trainable,
+                autocast=autocast,
+                regularizer=regularizer,
+                constraint=constraint,
+                experimental_autocast=experimental_autocast,
+            )
         return weights.add(
             self,
             shape=shape,
             initializer=initializers.get(initializer),
             dtype=dt.as_dtype(dtype or self.variable_dtype),
             trainable=trainable,
-            autocast=autocast,
+            autocast=autocast if experimental_autocast is None else experimental_autocast,
             regularizer=regularizers.get(regularizer),
             constraint=constraints.get(constraint),
             name=name,
@@ -317,7 +326,7 @@ class Layer(Holder):
                     self._regularize_activity(outputs)
         finally:
             state.autocast = before
-        if masks is not None or type(self).compute_mask is not Layer.compute_mask:
+        if type(self).compute_mask is not Layer.compute_mask or (masks is not None and self.supports_masking):
             set_masks(self, args, outputs, masks)
         return outputs
 

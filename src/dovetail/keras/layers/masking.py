@@ -20,13 +20,14 @@ def first_masks(args: tuple, kwargs: dict) -> Any:
 
 
 def set_masks(layer: Any, args: tuple, outputs: Any, masks: Any) -> None:
-    """Puts the masks of a layer's outputs on them."""
-    if (
-        masks is not None
-        and not layer.supports_masking
-        and type(layer).compute_mask is _plain_compute_mask(layer)
-    ):
-        return
+    """Puts the masks that a layer computes for its outputs on them.
+
+    Args:
+        layer: the layer, which knows about masks.
+        args: of the call.
+        outputs: of the call.
+        masks: of the first argument, in its structure; None when it has none.
+    """
     inputs = args[0] if args else None
     found = layer.compute_mask(inputs, masks)
     if found is None:
@@ -37,8 +38,3 @@ def set_masks(layer: Any, args: tuple, outputs: Any, masks: Any) -> None:
     for output, mask in zip(targets, given, strict=True):
         if mask is not None and isinstance(output, Tensor | SymbolicTensor):
             output._keras_mask = mask
-
-
-def _plain_compute_mask(layer: Any) -> Any:
-    """Returns the base class's compute_mask, which every layer without masking logic shares."""
-    return type(layer).__mro__[-2].__dict__["compute_mask"]

@@ -77,6 +77,28 @@ def add(
     return variable
 
 
+_KERAS_2_ORDER = ("name", "shape", "dtype", "initializer")
+_KERAS_3_ORDER = ("shape", "initializer", "dtype", "trainable")
+
+
+def by_position(args: tuple, **named: Any) -> dict[str, Any]:
+    """Returns the arguments of `add_weight` by name, those given by position included.
+
+    Raises:
+        TypeError: an argument was given twice, or too many by position.
+    """
+    order = _KERAS_2_ORDER if isinstance(args[0], str) else _KERAS_3_ORDER
+    if len(args) > len(order):
+        raise TypeError(f"add_weight: pass the arguments after {order[-1]!r} by name{at_user_location()}")
+    for name, value in zip(order, args, strict=False):
+        if named.get(name) is not None:
+            raise TypeError(
+                f"add_weight: {name} was given twice, {value!r} and {named[name]!r}{at_user_location()}"
+            )
+        named[name] = value
+    return named
+
+
 def _takes_dtype(initializer: Any) -> bool:
     try:
         parameters = inspect.signature(initializer).parameters
