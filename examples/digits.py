@@ -2,8 +2,8 @@
 
     python examples/digits.py [folder for the pictures and the weights]
 
-The data is scikit-learn's bundled set: 1,797 images of 8x8 pixels, no download.  It trains with `fit`, saves the training
-curves, a picture of the model and the weights, reloads them, and checks that the predictions are the same.
+The data is scikit-learn's bundled set: 1,797 images of 8x8 pixels, no download.  It trains with `fit`, saves the
+training curves, a picture of the model and the weights, reloads them, and checks that the predictions are the same.
 """
 
 from __future__ import annotations

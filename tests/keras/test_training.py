@@ -125,8 +125,7 @@ def arguments_of(k, arguments):
 def trained(k, model, compiling, fitting, mode="compiled"):
     """Compiles and fits; returns the history."""
     model.compile(**{"optimizer": "sgd"} | arguments_of(k, compiling), run_eagerly=mode == "eager")
-    history = model.fit(**{"epochs": 3, "verbose": 0, "shuffle": False} | fitting)
-    return history
+    return model.fit(**{"epochs": 3, "verbose": 0, "shuffle": False} | fitting)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""A counter that moves when the structure of any model may have changed, so that what was found out about it can be kept."""
+"""A counter that moves when the structure of any model may have changed: what was found out before is stale then."""
 
 from __future__ import annotations
 

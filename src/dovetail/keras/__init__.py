@@ -6,19 +6,33 @@ Submodules are imported when they are first used.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from typing import Any
 
 from dovetail.base.errors import suggest
 
 __version__ = "3.15.0"
 
+# Everything in this folder but what serves the others.
 _SUBMODULES = frozenset(
     {
-        *("activations", "backend", "callbacks", "config", "constraints", "initializers", "layers", "losses"),
-        *("metrics", "mixed_precision", "models", "ops", "optimizers", "random", "regularizers", "saving", "utils"),
-        *("datasets", "preprocessing", "applications", "experimental", "export", "distribution", "dtype_policies"),
-        *("tree", "wrappers", "estimator", "visualization", "quantizers", "legacy"),
+        "activations",
+        "backend",
+        "callbacks",
+        "config",
+        "constraints",
+        "dtype_policies",
+        "initializers",
+        "layers",
+        "losses",
+        "metrics",
+        "mixed_precision",
+        "models",
+        "ops",
+        "optimizers",
+        "random",
+        "regularizers",
+        "saving",
+        "utils",
     }
 )
 _NAMES = {
@@ -39,7 +53,7 @@ _NAMES = {
     "Variable": "layers",
 }
 
-__all__ = sorted({*_SUBMODULES, *_NAMES, "version"})  # noqa: PLE0605, PLE0604
+__all__ = sorted({*_SUBMODULES, *_NAMES, "version"})  # noqa: PLE0605 - a list
 
 
 def version() -> str:
@@ -52,7 +66,7 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"dovetail.keras.{_NAMES[name]}"), name)
         globals()[name] = value
         return value
-    if name in _SUBMODULES and importlib.util.find_spec(f"dovetail.keras.{name}") is not None:
+    if name in _SUBMODULES:
         return importlib.import_module(f"dovetail.keras.{name}")
     raise AttributeError(f"module 'dovetail.keras' has no attribute {name!r}.{suggest(name, __all__)}")
 

@@ -18,8 +18,8 @@ from dovetail.base.errors import (
     DataDependentShapeError,
     InaccessibleTensorError,
     InvalidArgumentError,
-    OpError,
     OperatorNotAllowedInGraphError,
+    OpError,
     at_user_location,
 )
 from dovetail.base.settings import settings, state
@@ -56,8 +56,8 @@ class Op:
         several: the body returns a list of outputs, even when it holds just one.
         size: `f(**attributes) -> elements to count besides the inputs'` when the engine is picked; for ops that make
             large tensors of small ones, and (negative) for ops that XLA would compile anew for every input shape.
-        work: `f(*arrays, **attributes) -> elements to count instead of the inputs'`, for ops whose cost is not their inputs'
-            size (matrix products).
+        work: `f(*arrays, **attributes) -> elements to count instead of the inputs'`, for ops whose cost is not their
+            inputs' size (matrix products).
         public: the public function, for graphs and error messages.
     """
 
@@ -118,7 +118,9 @@ class Op:
             try:
                 values[name] = value if canonical is None else canonical(value)
             except DataDependentShapeError as error:
-                raise DataDependentShapeError(self.name, f"{self.name}: {error}{at_user_location()}") from None
+                raise DataDependentShapeError(
+                    self.name, f"{self.name}: {error}{at_user_location()}"
+                ) from None
             except (TypeError, ValueError) as error:
                 raise InvalidArgumentError(
                     f"{self.name}: bad value {value!r} for {name!r}: {error}{at_user_location()}"
@@ -417,13 +419,17 @@ def explained(bound: Bound, args: tuple, error: Exception) -> Exception:
     """Returns the error that a user can act on: the op, what it received, what went wrong, and where."""
     if loaded_xla() and isinstance(error, loaded_xla().LeakedTracerError):
         return InaccessibleTensorError(
-            f"{bound.op.name}: a tensor of a compiled function was used after the function had returned. Return it from "
-            f"the function, or keep it in a tf.Variable{at_user_location()}"
+            f"{bound.op.name}: a tensor of a compiled function was used after the function had returned. Return it "
+            f"from the function, or keep it in a tf.Variable{at_user_location()}"
         )
     received = ", ".join(
-        f"{name}: {tuple(arg.shape)} {arg.dtype.name}" for name, arg in _named(bound.op, args) if arg is not None
+        f"{name}: {tuple(arg.shape)} {arg.dtype.name}"
+        for name, arg in _named(bound.op, args)
+        if arg is not None
     )
-    attributes = ", ".join(f"{k}={v!r}" for k, v in bound.attributes.items() if v is not None and not callable(v))
+    attributes = ", ".join(
+        f"{k}={v!r}" for k, v in bound.attributes.items() if v is not None and not callable(v)
+    )
     first_line = str(error).strip().split("\n")[0]
     return InvalidArgumentError(
         f"{bound.op.name}: {first_line}. Received {received}{'; ' + attributes if attributes else ''}"

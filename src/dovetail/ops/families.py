@@ -17,7 +17,7 @@ import numpy as np
 from dovetail.base.settings import settings, state
 from dovetail.engine import dtypes, host
 from dovetail.ops.attrs import Shape
-from dovetail.ops.core import Op, _type_error
+from dovetail.ops.core import Op
 from dovetail.ops.rules import broadcast, reduced
 from dovetail.ops.views import register
 from dovetail.tensor.convert import convert_to_tensor

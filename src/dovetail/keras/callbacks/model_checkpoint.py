@@ -39,8 +39,8 @@ class ModelCheckpoint(MonitorCallback):
         self.filepath = os.fspath(filepath)
         if not save_weights_only:
             raise NotImplementedError(
-                "ModelCheckpoint: whole models cannot be saved yet. Pass save_weights_only=True and a filepath that ends "
-                f"in '.weights.h5'{at_user_location()}"
+                "ModelCheckpoint: whole models cannot be saved yet. Pass save_weights_only=True and a filepath "
+                f"that ends in '.weights.h5'{at_user_location()}"
             )
         if not self.filepath.endswith((".weights.h5", ".h5")):
             raise ValueError(
@@ -102,5 +102,6 @@ class ModelCheckpoint(MonitorCallback):
             return self.filepath.format(**facts)
         except KeyError as error:
             raise KeyError(
-                f"ModelCheckpoint: {self.filepath!r} names {error}, which is not in the logs. Available: {sorted(facts)}"
+                f"ModelCheckpoint: {self.filepath!r} names {error}, which is not in the logs. "
+                f"Available: {sorted(facts)}"
             ) from None

@@ -13,7 +13,12 @@ from dovetail.keras.callbacks.callback import Callback
 
 
 class TerminateOnNaN(Callback):
-    """Stops training at the batch whose loss is NaN or infinite."""
+    """Stops training at the batch whose loss is NaN or infinite.
+
+    Differs from Keras: the step of that batch is taken back, so the model keeps the last weights that were sound.
+    """
+
+    keeps_finite = True
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         loss = (logs or {}).get("loss")
@@ -28,7 +33,8 @@ class LambdaCallback(Callback):
     Args:
         on_epoch_begin, on_epoch_end: `f(epoch, logs)`.
         on_train_begin, on_train_end: `f(logs)`.
-        on_train_batch_begin, on_train_batch_end: `f(batch, logs)`; also under Keras 2's names on_batch_begin, on_batch_end.
+        on_train_batch_begin, on_train_batch_end: `f(batch, logs)`; also under Keras 2's names on_batch_begin and
+            on_batch_end.
         hooks: any other hook of `Callback` by name.
     """
 
@@ -83,7 +89,8 @@ class CSVLogger(Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._continues = self.append and os.path.exists(self.filename) and os.path.getsize(self.filename) > 0
-        self._file = open(self.filename, "a" if self.append else "w", newline="", encoding="utf-8")
+        mode = "a" if self.append else "w"
+        self._file = open(self.filename, mode, newline="", encoding="utf-8")  # noqa: SIM115 - on_train_end closes it
         self._writer = None
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:

@@ -189,7 +189,8 @@ class Model(Trainer, Reporting, Layer):
 
     def _reject(self, have: Any, want: Any, expected: SymbolicTensor) -> None:
         raise ValueError(
-            f"{self.name}: expected shape {want} for the input {_name_of(expected)!r}, received {have}{at_user_location()}"
+            f"{self.name}: expected shape {want} for the input {_name_of(expected)!r}, "
+            f"received {have}{at_user_location()}"
         )
 
     def _arranged(self, inputs: Any) -> list:
@@ -209,7 +210,8 @@ class Model(Trainer, Reporting, Layer):
             flat = nest.flatten(inputs)
         if len(flat) != len(self._graph.inputs):
             raise ValueError(
-                f"{self.name}: the model has {len(self._graph.inputs)} inputs, {len(flat)} were given{at_user_location()}"
+                f"{self.name}: the model has {len(self._graph.inputs)} inputs, "
+                f"{len(flat)} were given{at_user_location()}"
             )
         return [
             self._checked(value, expected) for value, expected in zip(flat, self._graph.inputs, strict=True)

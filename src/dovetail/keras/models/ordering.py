@@ -1,7 +1,7 @@
 """The order of a functional model's operations, which is the order of `model.layers` and of its weights.
 
-Keras' rule: operations are sorted by depth (distance from the outputs, the farthest first), and within a depth by when a
-walk from the outputs first meets them.
+Keras' rule: operations are sorted by depth (distance from the outputs, the farthest first), and within a depth by when
+a walk from the outputs first meets them.
 """
 
 from __future__ import annotations

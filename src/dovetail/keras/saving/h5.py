@@ -1,7 +1,7 @@
 """Reading HDF5 files that may come from anywhere.
 
-Only plain data inside the file itself is read: no links to other files, no external or virtual storage, and no dataset that
-claims to be far larger than what is stored.
+Only plain data inside the file itself is read: no links to other files, no external or virtual storage, and no dataset
+that claims to be far larger than what is stored.
 """
 
 from __future__ import annotations

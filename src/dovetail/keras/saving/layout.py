@@ -1,8 +1,9 @@
 """Where each variable stands in a ".weights.h5" file.
 
-Keras' layout: every layer, optimizer and the model itself has a group with a group "vars" inside, which holds the variables
-"0", "1", ...  The groups are nested like the attributes, walked in alphabetical order, each object once; a functional or
-sequential model has its layers under "layers", a list or dict has its members under their class names in snake case.
+Keras' layout: every layer, optimizer and the model itself has a group with a group "vars" inside, which holds the
+variables "0", "1", ...  The groups are nested like the attributes, walked in alphabetical order, each object once; a
+functional or sequential model has its layers under "layers", a list or dict has its members under their class names in
+snake case.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def _fitted(layer: Any, name: str, arrays: list) -> list[tuple[Variable, Any]]:
     for variable, array in zip(weights, arrays, strict=True):
         if tuple(variable.shape) != array.shape:
             raise ValueError(
-                f"the layer {layer.name!r}: the weight {variable.name!r} has shape {tuple(variable.shape)}, the file has "
-                f"{array.shape} for {name!r}"
+                f"the layer {layer.name!r}: the weight {variable.name!r} has shape {tuple(variable.shape)}, "
+                f"the file has {array.shape} for {name!r}"
             )
     return list(zip(weights, arrays, strict=True))
