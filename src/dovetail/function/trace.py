@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from dovetail.base import nest
+from dovetail.base.interrupts import hold_interrupts
 from dovetail.base.settings import state
 from dovetail.engine import effects, is_tracer, jax_private_module, xla
+from dovetail.function.donation import value_to_give
 from dovetail.ops.core import Op
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -46,10 +48,10 @@ class _ProgramOp(Op):
     """A program as an op.
 
     Attributes:
-        has_effects: it prints or checks, which its gradient must not repeat.
+        quiet: the op without its prints and checks, for gradients; None when it has none.
     """
 
-    has_effects = False
+    quiet: Op | None = None
 
 
 class Program:
@@ -70,6 +72,7 @@ class Program:
         self._python_function, self._may_create = python_function, may_create
         self._result_leaves: list = []
         self._result_spec: Any = None
+        self.num_tensors = len(examples)
         self.closed = jax_private_module().trace(self._flat, examples)
         self.num_results = sum(1 for leaf in self._result_leaves if leaf is _TENSOR)
         del self._python_function
@@ -110,7 +113,18 @@ class Program:
 
     @functools.cached_property
     def compiled(self) -> Callable:
-        return xla("tf.function").jit(self.run)
+        """The compiled program; it may reuse the memory of the variables that it writes."""
+        given = tuple(i for i, donated in enumerate(self.donated, self.num_tensors) if donated)
+        return xla("tf.function").jit(self.run, donate_argnums=given)
+
+    @functools.cached_property
+    def donated(self) -> list[bool]:
+        """For each variable read, whether its buffer is given to the program.
+
+        A program that checks keeps its inputs: when a check fails, the variables keep their values.
+        """
+        written = {id(variable) for variable in self.writes}
+        return [id(variable) in written and not self.has_effects for variable in self.reads]
 
     @functools.cached_property
     def has_effects(self) -> bool:
@@ -120,13 +134,11 @@ class Program:
     @functools.cached_property
     def op(self) -> Op:
         """The program as an op, for tapes that are active around the call."""
-        run = self.run
-
-        def body(xp: Any, *arrays: Any) -> tuple:
-            return tuple(run(*arrays))
-
-        op = _ProgramOp("tf.function", body, same_dtype=0, engine="xla", several=True)
-        op.has_effects = self.has_effects
+        op = _ProgramOp("tf.function", _body_of(self.run), same_dtype=0, engine="xla", several=True)
+        if self.has_effects:
+            private = jax_private_module()
+            quiet = private.as_function(private.without_callbacks(self.closed))
+            op.quiet = Op("tf.function", _body_of(quiet), same_dtype=0, engine="xla", several=True)
         return op
 
     def rebuild(self, tensors: list) -> Any:
@@ -140,12 +152,23 @@ class Program:
         """Runs the program on tensors and the current values of the variables, and stores what it writes."""
         if state.tapes:
             return self._call_taped(tensors)
-        outputs = self.compiled(*[t._value for t in tensors], *[v._held._value for v in self.reads])
-        if self.has_effects:
-            effects.settle()
         split = self.num_results
-        for variable, value in zip(self.writes, outputs[split:], strict=True):
-            variable._held = Tensor(value)
+        if not self.writes:
+            outputs = self.compiled(*[t._value for t in tensors], *[v._held._value for v in self.reads])
+            if self.has_effects:
+                effects.settle()
+            return self.rebuild([Tensor(value) for value in outputs])
+        values = [t._value for t in tensors]
+        with hold_interrupts():
+            values += [
+                value_to_give(v) if given else v._held._value
+                for v, given in zip(self.reads, self.donated, strict=True)
+            ]
+            outputs = self.compiled(*values)
+            if self.has_effects:
+                effects.settle()
+            for variable, value in zip(self.writes, outputs[split:], strict=True):
+                variable._held = Tensor(value)
         return self.rebuild([Tensor(value) for value in outputs[:split]])
 
     def _call_taped(self, tensors: list) -> Any:
@@ -161,6 +184,13 @@ class Program:
         for variable, tensor in zip(self.writes, outputs[split:], strict=True):
             variable._held = Tensor(tensor._value)
         return self.rebuild(list(outputs[:split]))
+
+
+def _body_of(run: Callable) -> Callable:
+    def body(xp: Any, *arrays: Any) -> tuple:
+        return tuple(run(*arrays))
+
+    return body
 
 
 class _Marker:

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location
+from dovetail.base.interrupts import hold_interrupts
 from dovetail.base.settings import settings
 from dovetail.base.settings import state as thread_state
 from dovetail.engine import host, is_tracer, loaded_xla, xla
+from dovetail.function.donation import value_to_give
 from dovetail.keras.naming import auto_name
 from dovetail.keras.optimizers import checks, custom, step
 from dovetail.keras.optimizers.arguments import Arguments
@@ -234,22 +236,35 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks):
     def _run(self, plan: step.Plan, gradients: list) -> None:
         """Runs a step on raw gradients, and stores what it gives."""
         values = [v._plain()._value for v in plan.variables]
-        state = [v._plain()._value for v in plan.state]
         checks.shapes(gradients, values, plan)
         rate = self._rate_array()
         # Only inside a scope can a variable hold a traced value.
-        arrays = gradients if thread_state.scope is None else [*gradients, *values, *state]
-        if any(map(is_tracer, arrays)):
+        traced = any(map(is_tracer, gradients if thread_state.scope is None else [*gradients, *values]))
+        on_host = self._runs_op_by_op() or self._fits_host(plan, values)
+        if thread_state.scope is None and not traced and not on_host:
+            self._run_compiled(plan, gradients, values, rate)
+            return
+        state = [v._plain()._value for v in plan.state]
+        if traced or any(map(is_tracer, state)):
             values, state = self._pure_step(plan, xla(), gradients, values, state, rate)
-        elif self._runs_op_by_op():
-            values, state = self._on_host(plan, gradients, values, state, rate)
-        elif self._fits_host(plan, values):
-            gradients, values, state = (
-                [np.asarray(a) for a in group] for group in (gradients, values, state)
-            )
+        elif on_host:
+            if not self._runs_op_by_op():
+                gradients, values, state = (
+                    [np.asarray(a) for a in group] for group in (gradients, values, state)
+                )
             values, state = self._on_host(plan, gradients, values, state, rate)
         else:
-            values, state = self._compiled(plan)(gradients, values, state, rate)
+            values, state = self._pure_step(plan, xla(), gradients, values, state, rate)
+        self._stored(plan, values, state)
+
+    def _run_compiled(self, plan: step.Plan, gradients: list, values: list, rate: Any) -> None:
+        """Runs the compiled step, which reuses the memory of the optimizer's own state."""
+        compiled = self._compiled(plan)
+        with hold_interrupts():
+            values, state = compiled(gradients, values, [value_to_give(v) for v in plan.state], rate)
+            self._stored(plan, values, state)
+
+    def _stored(self, plan: step.Plan, values: list, state: list) -> None:
         for variable, array in zip(plan.variables, values):
             variable._store(Tensor(array))
         for variable, array in zip(plan.state, state):
@@ -278,7 +293,7 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks):
         facts = self._rate_facts()
         if plan.compiled is None or plan.facts != facts:
             namespace = xla(f"an update of {plan.size} numbers by {self.name}")
-            plan.compiled = namespace.jit(functools.partial(self._pure_step, plan, namespace))
+            plan.compiled = namespace.jit(functools.partial(self._pure_step, plan, namespace), donate_argnums=2)
             plan.facts = facts
         return plan.compiled
 
