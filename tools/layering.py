@@ -39,9 +39,7 @@ TOP = {"dovetail": "top", "dovetail.__main__": "cli"}
 # Parts of one layer do not import each other, but for these pairs: (importer, imported): why.
 SIBLINGS = {
     ("keras", "data"): "fit takes datasets",
-    ("keras", "saving"): "models save and load themselves",
     ("keras", "random"): "layers draw random numbers",
-    ("data", "random"): "datasets shuffle",
 }
 
 # Only these parts may name JAX at all.

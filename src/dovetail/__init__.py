@@ -102,7 +102,7 @@ _SUBMODULES = frozenset(
             "nn",
             "ops",
         ),
-        *("profiler", "random", "sets", "strings", "summary", "sysconfig", "tensor", "test", "version"),
+        *("profiler", "random", "strings", "sysconfig", "tensor", "test", "version"),
     }
 )
 # What this module uses, and modules whose names it exports.
