@@ -1,8 +1,8 @@
-"""Data for `fit`, `evaluate` and `predict`: arrays in memory, or anything that gives batches."""
+"""Data for `fit`, `evaluate` and `predict` that lies in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
+from dovetail.keras.training.shuffling import epoch_generator
 from dovetail.keras.training.steps import pack_x_y_sample_weight
 from dovetail.tensor.tensor import Tensor, TensorLike
 
@@ -48,12 +49,21 @@ def structured(value: Any) -> Any:
     ):
         return np.asarray(value)
     if isinstance(value, list) and value and isinstance(value[0], list | tuple):
-        flat = [np.asarray(item) for item in value]
-        if all(item.dtype != object and item.ndim <= 1 and item.size < 4096 for item in flat) and not any(
-            hasattr(leaf, "shape") for leaf in nest.flatten(value)
-        ):
-            return np.asarray(value)
+        leaves = nest.flatten(value)
+        if not any(hasattr(leaf, "shape") for leaf in leaves):
+            return _table(value)
     return value
+
+
+def _table(rows: list) -> np.ndarray:
+    """Returns nested lists of numbers as an array."""
+    try:
+        return np.asarray(rows)
+    except ValueError:
+        raise ValueError(
+            "the data is a list of rows of different lengths; pad them to one length first: "
+            f"keras.utils.pad_sequences(rows){at_user_location()}"
+        ) from None
 
 
 class ArrayData:
@@ -66,6 +76,7 @@ class ArrayData:
         shuffle: whether each epoch has its own order.
         on_device: the arrays where XLA can use them, None before they are needed.
         steps_per_dispatch: how many steps the next dispatch runs; the loop adapts it to the time they take.
+        checked: whether the labels were compared with the model's outputs.
     """
 
     def __init__(self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, shuffle: bool) -> None:
@@ -78,22 +89,41 @@ class ArrayData:
             raise ValueError(f"batch_size must be positive, received {batch_size}{at_user_location()}")
         self.shuffle = shuffle
         self.on_device: list | None = None
+        self.order: np.ndarray | None = None
+        self.position = 0
         self.steps_per_dispatch = 1
+        self.checked = False
 
     @property
     def num_batches(self) -> int:
         return -(-self.num_samples // self.batch_size)
 
-    def order(self, generator: np.random.Generator | None) -> np.ndarray | None:
-        """Returns this epoch's order of the samples, None for the given one."""
-        if not self.shuffle or generator is None:
-            return None
-        return generator.permutation(self.num_samples).astype(np.int32)
+    def restart(self) -> None:
+        """Begins a new pass, whatever is left of this one."""
+        self.position, self.order = 0, None
 
-    def batch(self, index: int, order: np.ndarray | None) -> list:
+    def take(self, steps: int | None) -> tuple[int, int]:
+        """Returns `(first, last + 1)` batch of an epoch; passes over the samples continue from epoch to epoch.
+
+        Args:
+            steps: number of batches, None for all that are left.
+        """
+        if self.position == 0:
+            self.order = self._permutation() if self.shuffle else None
+        first, left = self.position, self.num_batches - self.position
+        if steps is not None and steps > left:
+            warnings.warn(f"the data ran out after {left} of {steps} batches", stacklevel=6)
+        stop = first + (left if steps is None else min(steps, left))
+        self.position = 0 if stop == self.num_batches else stop
+        return first, stop
+
+    def _permutation(self) -> np.ndarray:
+        return epoch_generator().permutation(self.num_samples).astype(np.int32)
+
+    def batch(self, index: int) -> list:
         """Returns the leaves of one batch."""
         start, stop = index * self.batch_size, min((index + 1) * self.batch_size, self.num_samples)
-        rows: Any = slice(start, stop) if order is None else order[start:stop]
+        rows: Any = slice(start, stop) if self.order is None else self.order[start:stop]
         return [None if leaf is None else leaf[rows] for leaf in self.leaves]
 
     def part(self, start: int, stop: int) -> ArrayData:
@@ -121,80 +151,15 @@ def _common_length(parts: tuple) -> int:
     every = {n for sizes in lengths.values() for n in sizes}
     if len(every) > 1:
         listed = ", ".join(f"{name}: {', '.join(map(str, sizes))}" for name, sizes in lengths.items())
-        raise ValueError(f"the arrays have different numbers of samples ({listed}){at_user_location()}")
-    if not every or every == {0}:
-        raise ValueError(f"the data is empty: there are no samples{at_user_location()}")
-    return every.pop()
-
-
-class StreamData:
-    """Batches from a dataset, generator, `keras.utils.Sequence` or any iterable.
-
-    Args:
-        source: what gives batches `x`, `(x, y)` or `(x, y, sample_weight)`.
-        steps: batches an epoch; None: until the source ends.
-    """
-
-    def __init__(self, source: Any, steps: int | None) -> None:
-        self.source, self.steps = source, steps
-        self._iterator: Iterator | None = None
-        self.num_batches = steps if steps is not None else _length(source)
-
-    def batches(self) -> Iterator[list]:
-        """Yields `(leaves, spec)` for the batches of one epoch."""
-        if self._iterator is None or self.steps is None:
-            self._iterator = self._begin()
-        count = 0
-        while self.steps is None or count < self.steps:
-            try:
-                item = next(self._iterator)
-            except StopIteration:
-                if self.steps is None or count == 0 and self._exhausted():
-                    return
-                self._iterator = self._begin()
-                try:
-                    item = next(self._iterator)
-                except StopIteration:
-                    return
-            count += 1
-            yield _batch_leaves(item)
-
-    def _exhausted(self) -> bool:
-        return not hasattr(self.source, "__len__") and not hasattr(self.source, "_numpy_batches")
-
-    def _begin(self) -> Iterator:
-        source = self.source
-        if hasattr(source, "_numpy_batches"):
-            return iter(source._numpy_batches())
-        if hasattr(source, "__getitem__") and hasattr(source, "__len__") and not hasattr(source, "__next__"):
-            return (source[i] for i in range(len(source)))
-        return iter(source)
-
-    def end_epoch(self) -> None:
-        if hasattr(self.source, "on_epoch_end"):
-            self.source.on_epoch_end()
-
-
-def _length(source: Any) -> int | None:
-    if hasattr(source, "cardinality"):
-        count = int(source.cardinality())
-        return count if count >= 0 else None
-    try:
-        return len(source)
-    except TypeError:
-        return None
-
-
-def _batch_leaves(item: Any) -> tuple[list, Any]:
-    """Returns a batch as the source gave it: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`."""
-    if isinstance(item, list):
-        item = tuple(item)
-    if isinstance(item, tuple) and len(item) > 3:
         raise ValueError(
-            f"a batch must be x, (x, y) or (x, y, sample_weight), received a tuple of {len(item)}"
+            f"the arrays have different numbers of samples ({listed}). Each sample of x needs one entry in the others; "
+            f"check the first axes{at_user_location()}"
         )
-    leaves, spec = nest.flatten_spec(item)
-    return [as_numpy(leaf) for leaf in leaves], spec
+    if not every or every == {0}:
+        raise ValueError(
+            f"the data is empty: there are no samples (the first axis has size 0){at_user_location()}"
+        )
+    return every.pop()
 
 
 def is_arrays(x: Any) -> bool:

@@ -14,8 +14,9 @@ import numpy as np
 from dovetail.base import nest
 from dovetail.base.settings import settings
 from dovetail.engine import uses_xla, xla
-from dovetail.keras.training.arrays import ArrayData, StreamData
+from dovetail.keras.training.arrays import ArrayData
 from dovetail.keras.training.programs import StepPrograms, fits_a_loop, jax_stepping, run_once
+from dovetail.keras.training.streams import StreamData
 from dovetail.tensor.tensor import Tensor
 
 SECONDS_PER_DISPATCH = 0.2
@@ -32,6 +33,7 @@ class Epoch:
         each: called after every dispatch with `(index of the last batch, result)`; returns True to stop.
         every_batch: whether `each` wants every single batch.
         before: called before each batch with its index, when `every_batch`.
+        keeps_finite: take back a step whose loss is NaN or infinite.
     """
 
     def __init__(
@@ -43,29 +45,44 @@ class Epoch:
         each: Callable[[int, Any, int], bool],
         every_batch: bool,
         before: Callable[[int], None],
+        keeps_finite: bool = False,
     ) -> None:
         self.model, self.programs, self.step, self.data = model, programs, step, data
         self.each, self.every_batch, self.before = each, every_batch, before
+        self.keeps_finite = keeps_finite
         self.eager = model.run_eagerly or settings.run_functions_eagerly or not uses_xla()
 
-    def run(self, order: np.ndarray | None = None, steps: int | None = None) -> Any:
+    def run(self, steps: int | None = None) -> Any:
         """Runs the epoch, and returns the result of its last step.
 
         Args:
-            order: the order of the samples of `ArrayData`, None for the given one.
             steps: stop after so many batches.
         """
         if isinstance(self.data, StreamData):
             return self._stream(steps)
-        return self._arrays(order, steps)
+        return self._arrays(steps)
 
     def _one(self, index: int, leaves: list, spec: Any, facts: tuple) -> Any:
         if self.every_batch:
             self.before(index)
         if self.eager:
             filled = [None if leaf is None else Tensor(leaf) for leaf in leaves]
-            return self.step(nest.unflatten(spec, filled))
-        return run_once(self.programs.get(leaves, spec, facts), leaves)
+            return self._guarded(self.model.variables, lambda: self.step(nest.unflatten(spec, filled)))
+        program = self.programs.get(leaves, spec, facts)
+        if isinstance(self.data, StreamData):
+            self.programs.check(leaves, spec)
+        return self._guarded(program.writes, lambda: run_once(program, leaves))
+
+    def _guarded(self, variables: list, run: Callable[[], Any]) -> Any:
+        """Runs a step; with `keeps_finite`, gives `variables` their old values back when its loss is not finite."""
+        if not self.keeps_finite:
+            return run()
+        before = [(variable, variable._held) for variable in variables]
+        result = run()
+        if not np.isfinite(np.asarray(result.get("loss", 0.0))).all():
+            for variable, held in before:
+                variable._held = held
+        return result
 
     def _stream(self, steps: int | None) -> Any:
         result = None
@@ -76,34 +93,39 @@ class Epoch:
                 break
         return result
 
-    def _arrays(self, order: np.ndarray | None, steps: int | None) -> Any:
+    def _arrays(self, steps: int | None) -> Any:
         data: ArrayData = self.data
-        num_batches = data.num_batches if steps is None else min(steps, data.num_batches)
-        num_full = min(num_batches, data.num_samples // data.batch_size)
+        start, stop = data.take(steps)
+        num_full = min(stop, data.num_samples // data.batch_size)
         facts = self.model._trace_facts()
-        result, start = None, 0
-        if num_full > 1 and not self.every_batch and not self.eager:
-            start, result, stopped = self._looped(num_full, order, facts)
+        result = None
+        index = start
+        if not self.eager and not data.checked:
+            self.programs.get(data.batch(start), data.spec, facts)
+            self.programs.check(data.leaves, data.spec)
+            data.checked = True
+        if num_full - start > 1 and not self.every_batch and not self.eager:
+            index, result, stopped = self._looped(start, num_full, facts)
             if stopped:
                 return result
-        for index in range(start, num_batches):
-            leaves = data.batch(index, order)
-            result = self._one(index, leaves, data.spec, facts)
-            if self.each(index, result, _rows(leaves)):
+        for batch in range(index, stop):
+            leaves = data.batch(batch)
+            result = self._one(batch - start, leaves, data.spec, facts)
+            if self.each(batch - start, result, _rows(leaves)):
                 break
         return result
 
-    def _looped(self, num_full: int, order: np.ndarray | None, facts: tuple) -> tuple[int, Any, bool]:
+    def _looped(self, start: int, num_full: int, facts: tuple) -> tuple[int, Any, bool]:
         """Runs the full batches in compiled loops; returns `(next batch, last result, whether to stop)`."""
         data: ArrayData = self.data
-        program = self.programs.get(data.batch(0, None), data.spec, facts)
+        program = self.programs.get(data.batch(0), data.spec, facts)
         size = sum(leaf.nbytes for leaf in data.leaves if leaf is not None)
         if not fits_a_loop(program) or size > jax_stepping().MAX_BYTES_ON_DEVICE:
-            return 0, None, False
+            return start, None, False
         loop = self.programs.loop(program, data.batch_size)
         arrays = self._on_device(data)
-        rows = np.arange(data.num_samples, dtype=np.int32) if order is None else order
-        index, result = 0, None
+        rows = np.arange(data.num_samples, dtype=np.int32) if data.order is None else data.order
+        index, result = start, None
         while index < num_full:
             stop = min(num_full, index + data.steps_per_dispatch)
             began = time.perf_counter()
@@ -116,7 +138,7 @@ class Epoch:
                 xla("training").block_until_ready(outputs)
                 data.steps_per_dispatch = _next_chunk(stop - index, time.perf_counter() - began)
             index = stop
-            if self.each(index - 1, result, data.batch_size):
+            if self.each(index - start - 1, result, data.batch_size):
                 return index, result, True
         return index, result, False
 
@@ -128,7 +150,7 @@ class Epoch:
 
 
 def _next_chunk(steps: int, seconds: float) -> int:
-    """Returns how many steps to run per dispatch, given how long some took; the first one compiled, which says nothing."""
+    """Returns how many steps to run per dispatch, given how long some took; the first compiled, which says nothing."""
     return 8 if steps == 1 else max(1, int(steps * SECONDS_PER_DISPATCH / max(seconds, 1e-6)))
 
 

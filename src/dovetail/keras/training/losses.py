@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base import nest
+from dovetail.base.errors import InvalidArgumentError, at_user_location
+from dovetail.engine import is_tracer
 from dovetail.keras import losses, metrics
+from dovetail.keras.training.labels import check_labels, label_range
 from dovetail.keras.training.outputs import output_names, per_output
+from dovetail.tensor.tensor import Tensor
 
 
 class CompiledLoss:
@@ -21,6 +25,7 @@ class CompiledLoss:
     def __init__(self, loss: Any, loss_weights: Any, declared: list[str]) -> None:
         self._given, self._weights, self._declared = loss, loss_weights, declared
         self._functions: list | None = None
+        self._ranges: list = []
         self._trackers: list = []
         for item in (
             loss.values() if isinstance(loss, dict) else loss if isinstance(loss, list | tuple) else [loss]
@@ -54,10 +59,13 @@ class CompiledLoss:
         targets = per_output("y", y, self._names, self._declared, broadcast=False)
         weights = per_output("sample_weight", sample_weight, self._names, self._declared, broadcast=True)
         total = None
-        for i, function in enumerate(self._functions or []):
+        functions = self._functions or []
+        self._ranges = [label_range(f, p) for f, p in zip(functions, predictions, strict=True)]
+        self._check(targets)
+        for i, function in enumerate(functions):
             if function is None or targets[i] is None:
                 continue
-            value = _apply(function, targets[i], predictions[i], weights[i])
+            value = _apply(function, targets[i], predictions[i], weights[i], self._names[i])
             if self._trackers[i] is not None:
                 self._trackers[i].update_state(value)
             if self._factors[i] is not None:
@@ -65,12 +73,42 @@ class CompiledLoss:
             total = value if total is None else total + value
         return total
 
+    def check_labels(self, y: Any) -> None:
+        """Raises InvalidArgumentError when `y` holds class labels that the outputs, known from a trace, do not have."""
+        if any(known is not None for known in self._ranges):
+            self._check(per_output("y", y, self._names, self._declared, broadcast=False))
+
+    def _check(self, targets: list) -> None:
+        for target, known, name in zip(targets, self._ranges, self._names, strict=True):
+            if known is not None and target is not None and not _is_traced(target):
+                check_labels(target, known[0], known[1], name)
+
     def _flat(self, y_pred: Any) -> list:
         return [y_pred[name] for name in self._names] if isinstance(y_pred, dict) else nest.flatten(y_pred)
 
 
-def _apply(function: Any, y_true: Any, y_pred: Any, sample_weight: Any) -> Any:
+def _is_traced(target: Any) -> bool:
+    return isinstance(target, Tensor) and is_tracer(target._value)
+
+
+def _apply(function: Any, y_true: Any, y_pred: Any, sample_weight: Any, output: str) -> Any:
     """Calls a loss on one output; plain functions are averaged."""
     if not isinstance(function, losses.Loss):
         function = losses.LossFunctionWrapper(function, name=getattr(function, "__name__", "loss"))
-    return function(y_true, y_pred, sample_weight=sample_weight)
+    try:
+        return function(y_true, y_pred, sample_weight=sample_weight)
+    except InvalidArgumentError as error:
+        if not (hasattr(y_true, "shape") and hasattr(y_pred, "shape")):
+            raise
+        raise InvalidArgumentError(_misfit(function, y_true, y_pred, output, error)) from error
+
+
+def _misfit(function: Any, y_true: Any, y_pred: Any, output: str, error: Exception) -> str:
+    where = f" of the output {output!r}" if output else ""
+    message = (
+        f"the loss {function.name!r}{where} failed on targets of shape {tuple(y_true.shape)} {y_true.dtype.name} and "
+        f"predictions of shape {tuple(y_pred.shape)} {y_pred.dtype.name}"
+    )
+    if tuple(y_true.shape) != tuple(y_pred.shape):
+        message += ". Targets need the shape of the predictions; integer class labels need a sparse loss"
+    return f"{message}: {error}" if "(at " in str(error) else f"{message}: {error}{at_user_location()}"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base import nest
+from dovetail.base.errors import at_user_location
 from dovetail.engine import jax_private_module, xla
 from dovetail.function.trace import Program
 from dovetail.tensor.tensor import Tensor
@@ -18,10 +19,11 @@ class StepPrograms:
 
     Args:
         step: `step(data) -> logs`, a method of the model written in tensor ops.
+        check: `check(data)`, raises when a step must not run on data that has values.
     """
 
-    def __init__(self, step: Callable) -> None:
-        self._step = step
+    def __init__(self, step: Callable, check: Callable | None = None) -> None:
+        self._step, self._check = step, check
         self._programs: dict[tuple, Program] = {}
         self._loops: dict[tuple, Callable] = {}
 
@@ -34,10 +36,16 @@ class StepPrograms:
         key = (spec, facts, *[None if a is None else (a.shape, a.dtype) for a in leaves])
         program = self._programs.get(key)
         if program is None:
+            _refuse_objects(leaves)
             engine = xla("training")
             examples = [engine.ShapeDtypeStruct(a.shape, a.dtype) for a in leaves if a is not None]
             program = self._programs[key] = Program(self._runner([a is None for a in leaves], spec), examples)
         return program
+
+    def check(self, leaves: list, spec: Any) -> None:
+        """Raises when steps must not run on data in memory; call it after `get`, whose trace says what to look for."""
+        if self._check is not None:
+            self._check(nest.unflatten(spec, leaves))
 
     def _runner(self, absent: list[bool], spec: Any) -> Callable:
         def run(tensors: list) -> Any:
@@ -60,6 +68,16 @@ class StepPrograms:
         return found
 
 
+def _refuse_objects(leaves: list) -> None:
+    for leaf in leaves:
+        if leaf is not None and leaf.dtype.kind in "OSU":
+            raise TypeError(
+                f"the data holds strings (an array of shape {leaf.shape}, such as {str(leaf.flat[0])!r:.40}); models "
+                "compute on numbers. Turn strings into numbers first, such as indices into a vocabulary"
+                f"{at_user_location()}"
+            )
+
+
 def jax_stepping() -> Any:
     """Returns `engine/stepping.py`."""
     return xla("training").stepping()
@@ -73,8 +91,8 @@ def run_once(program: Program, leaves: list) -> Any:
 def fits_a_loop(program: Program) -> bool:
     """True when many steps may run in one compiled loop.
 
-    Not so for programs that print or call back (the order of effects), and not for convolutions on the CPU: XLA runs them
-    many times slower inside a loop, and they are long enough for the dispatch not to matter.
+    Not so for programs that print or call back (the order of effects), and not for convolutions on the CPU: XLA runs
+    them many times slower inside a loop, and they are long enough for the dispatch not to matter.
     """
     private = jax_private_module()
     if private.has_effects(program.closed):

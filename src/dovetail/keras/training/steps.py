@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from dovetail.autodiff import GradientTape
@@ -60,6 +61,18 @@ class Steps:
         self._loss_tracker.update_state(loss, sample_weight=_num_samples(x))
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
+    def _label_check(self, step: str) -> Callable | None:
+        """Returns what raises when labels do not fit the outputs; None for steps of users: they may change labels."""
+        kind = type(self)
+        if getattr(kind, step) is not getattr(Steps, step) or kind.compute_loss is not Steps.compute_loss:
+            return None
+
+        def check(data: Any) -> None:
+            if self._compiled_loss is not None:
+                self._compiled_loss.check_labels(unpack_x_y_sample_weight(data)[1])
+
+        return check
+
     def predict_step(self, data: Any) -> Any:
         """Returns the outputs for a batch."""
         x, _, _ = unpack_x_y_sample_weight(data)
@@ -98,8 +111,8 @@ class Steps:
             losses.append(reduction.reduce_sum(value))
         if not losses:
             raise ValueError(
-                "compute_loss: the model has no loss. Pass loss=... to compile(), targets to fit(), or call add_loss in a "
-                f"layer{at_user_location()}"
+                "compute_loss: the model has no loss. Pass loss=... to compile(), targets to fit(), or call add_loss "
+                f"in a layer{at_user_location()}"
             )
         total = losses[0]
         for value in losses[1:]:

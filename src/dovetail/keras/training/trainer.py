@@ -19,7 +19,6 @@ from dovetail.keras.layers.tracking import held_objects, unique
 from dovetail.keras.mixed_precision import LossScaleOptimizer
 from dovetail.keras.training.arrays import (
     ArrayData,
-    StreamData,
     as_numpy,
     class_weighted,
     is_arrays,
@@ -29,8 +28,8 @@ from dovetail.keras.training.loop import Epoch, deferred_interrupt
 from dovetail.keras.training.losses import CompiledLoss
 from dovetail.keras.training.metrics import CompiledMetrics
 from dovetail.keras.training.programs import StepPrograms, run_once, to_numbers
-from dovetail.keras.training.shuffling import epoch_generator
 from dovetail.keras.training.steps import Steps, pack_x_y_sample_weight
+from dovetail.keras.training.streams import StreamData
 from dovetail.tensor.tensor import Tensor
 
 _IGNORED_COMPILE = frozenset(
@@ -168,8 +167,10 @@ class Trainer(Steps):
 
     def _reset_programs(self) -> None:
         """Forgets the compiled steps."""
-        self._train_programs = StepPrograms(lambda data: self.train_step(data))
-        self._test_programs = StepPrograms(lambda data: self.test_step(data))
+        self._train_programs = StepPrograms(
+            lambda data: self.train_step(data), self._label_check("train_step")
+        )
+        self._test_programs = StepPrograms(lambda data: self.test_step(data), self._label_check("test_step"))
         self._predict_programs = StepPrograms(lambda data: self.predict_step(data))
 
     def make_train_function(self, force: bool = False) -> None:
@@ -216,7 +217,7 @@ class Trainer(Steps):
             callbacks: list of `keras.callbacks.Callback`.
             validation_split: fraction of the arrays, from their end, that is held back for validation.
             validation_data: `(x, y)`, `(x, y, sample_weight)`, or a dataset.
-            shuffle: new order of the samples in each epoch (arrays only).
+            shuffle: new order of the samples in each epoch; of the batches of a `Sequence`.
             class_weight: `{class: weight}`.
             sample_weight: weight of each sample.
             initial_epoch: number of the first epoch.
@@ -264,7 +265,11 @@ class Trainer(Steps):
             for epoch in range(initial_epoch, epochs):
                 self.reset_metrics()
                 listener.on_epoch_begin(epoch)
-                logs = self._train_epoch(data, listener, steps_per_epoch, epoch, check_interrupt)
+                result = self._train_epoch(data, listener, steps_per_epoch, check_interrupt)
+                if result is None:
+                    _no_batches(epoch, initial_epoch)
+                    break
+                logs = result
                 if validation is not None and self._validates(epoch, validation_freq):
                     results = self._evaluate(validation, listener, check_interrupt, validation_steps)
                     logs |= {f"val_{name}": value for name, value in results.items()}
@@ -275,16 +280,15 @@ class Trainer(Steps):
         self.history = listener.history
         return self.history
 
-    def _train_epoch(
-        self, data: Any, listener: CallbackList, steps: int | None, epoch: int, check: Any
-    ) -> dict:
+    def _train_epoch(self, data: Any, listener: CallbackList, steps: int | None, check: Any) -> dict | None:
+        """Runs the steps of an epoch; returns its logs, None when there were no batches."""
+
         def each(index: int, result: Any, size: int) -> bool:
             if listener.needs_batches or listener.wants_progress():
                 listener.on_train_batch_end(index, to_numbers(result))
             check()
             return self.stop_training
 
-        order = data.order(epoch_generator()) if isinstance(data, ArrayData) else None
         run = Epoch(
             self,
             self._train_programs,
@@ -293,10 +297,13 @@ class Trainer(Steps):
             each,
             listener.needs_batches,
             listener.on_train_batch_begin,
+            any(getattr(callback, "keeps_finite", False) for callback in listener.callbacks),
         )
-        result = run.run(order, steps)
+        if isinstance(data, StreamData):
+            data.begin_epoch()
+        result = run.run(steps)
         if result is None:
-            raise ValueError(f"fit: the data is empty: epoch {epoch + 1} had no batches{at_user_location()}")
+            return None
         if isinstance(data, StreamData):
             data.end_epoch()
             listener.set_steps(data)
@@ -336,8 +343,8 @@ class Trainer(Steps):
             raise ValueError(
                 f"fit: validation_split needs arrays, received {type(x).__name__}{at_user_location()}"
             )
-        source = _ClassWeighted(x, class_weight) if class_weight is not None else x
-        return StreamData(source, steps), _as_triple(validation)
+        _only_in_batches("fit", sample_weight, batch_size)
+        return StreamData(x, steps, bool(shuffle), class_weight), _as_triple(validation)
 
     @staticmethod
     def _split(data: ArrayData, fraction: float) -> tuple[ArrayData, tuple]:
@@ -361,6 +368,11 @@ class Trainer(Steps):
             return x
         if is_arrays(x):
             return ArrayData(x, y, sample_weight, batch_size, False)
+        if y is not None:
+            raise ValueError(
+                f"y must be None when x gives batches; they contain the targets{at_user_location()}"
+            )
+        _only_in_batches("evaluate", sample_weight, None)
         return StreamData(x, steps)
 
     # ---- evaluate
@@ -408,6 +420,7 @@ class Trainer(Steps):
         standalone: bool = False,
     ) -> dict:
         self.reset_metrics()
+        data.restart()
         listener.on_test_begin(standalone)
 
         def each(index: int, result: Any, size: int) -> bool:
@@ -425,7 +438,7 @@ class Trainer(Steps):
             listener.needs_test_batches,
             listener.on_test_batch_begin,
         )
-        result = run.run(None, steps)
+        result = run.run(steps)
         if result is None:
             raise ValueError(f"evaluate: the data is empty: there were no batches{at_user_location()}")
         logs = to_numbers(result)
@@ -485,7 +498,7 @@ class Trainer(Steps):
                 True,
                 listener.on_predict_batch_begin,
             )
-            run.run(None, steps)
+            run.run(steps)
         listener.on_predict_end()
         if not outputs:
             raise ValueError(f"predict: the data is empty: there were no batches{at_user_location()}")
@@ -563,7 +576,9 @@ class Trainer(Steps):
         if self._runs_eagerly():
             filled = [None if leaf is None else Tensor(leaf) for leaf in leaves]
             return to_numbers(step(nest.unflatten(spec, filled)))
-        return to_numbers(run_once(programs.get(leaves, spec, facts), leaves))
+        program = programs.get(leaves, spec, facts)
+        programs.check(leaves, spec)
+        return to_numbers(run_once(program, leaves))
 
     def fit_generator(self, generator: Any, steps_per_epoch: int | None = None, **kwargs: Any) -> Any:
         """Keras 1's name for `fit` on a generator."""
@@ -571,16 +586,22 @@ class Trainer(Steps):
         return self.fit(generator, steps_per_epoch=steps_per_epoch, **kwargs)
 
 
-class _ClassWeighted:
-    """Batches of a source with the weights of their classes."""
+def _only_in_batches(what: str, sample_weight: Any, batch_size: Any) -> None:
+    """Refuses arguments that data in batches leaves no room for."""
+    if sample_weight is not None:
+        raise ValueError(
+            f"{what}: sample_weight must be None when x gives batches; let them be (x, y, sample_weight)"
+            f"{at_user_location()}"
+        )
+    if batch_size is not None:
+        warnings.warn(f"{what}: batch_size says nothing when x gives batches", stacklevel=4)
 
-    def __init__(self, source: Any, class_weight: dict) -> None:
-        self._source, self._class_weight = source, class_weight
 
-    def __iter__(self) -> Any:
-        for item in self._source:
-            x, y, weight = (*item, *(None,) * (3 - len(item)))
-            yield x, y, class_weighted(y, weight, self._class_weight)
+def _no_batches(epoch: int, first: int) -> None:
+    """Ends training on data that has run out; raises ValueError when there never was any."""
+    if epoch == first:
+        raise ValueError(f"fit: the data is empty: there were no batches{at_user_location()}")
+    warnings.warn(f"fit: the data ran out, there was nothing for epoch {epoch + 1}", stacklevel=3)
 
 
 def _as_triple(validation: Any) -> Any:

@@ -17,6 +17,7 @@ from dovetail.keras.serialization import (
     serialize_keras_object,
 )
 from dovetail.keras.utils import legacy
+from dovetail.keras.utils.batches import PyDataset, Sequence
 from dovetail.keras.utils.messages import (
     disable_interactive_logging,
     enable_interactive_logging,
@@ -37,6 +38,8 @@ _LATE = {
 __all__ = [  # noqa: PLE0604 - the late names are strings
     "CustomObjectScope",
     "Progbar",
+    "PyDataset",
+    "Sequence",
     "custom_object_scope",
     "deserialize_keras_object",
     "disable_interactive_logging",

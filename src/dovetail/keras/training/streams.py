@@ -1,0 +1,109 @@
+"""Data for `fit`, `evaluate` and `predict` that comes in batches."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from dovetail.base import nest
+from dovetail.keras.training.arrays import as_numpy, class_weighted
+from dovetail.keras.training.shuffling import epoch_generator
+from dovetail.keras.training.steps import pack_x_y_sample_weight, unpack_x_y_sample_weight
+
+
+class StreamData:
+    """Batches from a dataset, generator, `keras.utils.Sequence` or any iterable.
+
+    Args:
+        source: what gives batches `x`, `(x, y)` or `(x, y, sample_weight)`.
+        steps: batches an epoch; None: until the source ends.
+        shuffle: new order of the batches in each pass, where the source has a length and is indexed.
+        class_weight: `{class: weight}`, which becomes part of the sample weights.
+
+    Attributes:
+        num_batches: batches an epoch; None until the first has ended, where the source does not tell.
+    """
+
+    def __init__(
+        self, source: Any, steps: int | None, shuffle: bool = False, class_weight: dict | None = None
+    ) -> None:
+        self.source, self.steps, self.shuffle, self.class_weight = source, steps, shuffle, class_weight
+        self._iterator: Iterator | None = None
+        self.num_batches = steps if steps is not None else _length(source)
+
+    def restart(self) -> None:
+        """Begins a new pass; a generator goes on where it is."""
+        self._iterator = None
+
+    def batches(self) -> Iterator[tuple[list, Any]]:
+        """Yields `(leaves, spec)` for the batches of one epoch; passes over the source continue from epoch to epoch."""
+        count = 0
+        while self.steps is None or count < self.steps:
+            fresh = self._iterator is None
+            iterator = self._iterator = self._begin() if self._iterator is None else self._iterator
+            try:
+                item = next(iterator)
+            except StopIteration:
+                self._iterator = None
+                if count == 0 and not fresh:
+                    continue
+                self._ended(count)
+                return
+            count += 1
+            yield self._leaves(item)
+
+    def _ended(self, count: int) -> None:
+        if self.steps is None:
+            self.num_batches = count or self.num_batches
+        elif count:
+            warnings.warn(
+                f"the data ran out after {count} of {self.steps} batches; repeat() it, or pass fewer steps",
+                stacklevel=7,
+            )
+
+    def _begin(self) -> Iterator:
+        source = self.source
+        if hasattr(source, "_numpy_batches"):
+            return iter(source._numpy_batches())
+        if hasattr(source, "__getitem__") and hasattr(source, "__len__") and not hasattr(source, "__next__"):
+            order = (
+                epoch_generator().permutation(len(source)).tolist() if self.shuffle else range(len(source))
+            )
+            return (source[i] for i in order)
+        return iter(source)
+
+    def _leaves(self, item: Any) -> tuple[list, Any]:
+        """Returns a batch as the source gave it: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`."""
+        if isinstance(item, list):
+            item = tuple(item)
+        if isinstance(item, tuple) and len(item) > 3:
+            raise ValueError(
+                f"a batch must be x, (x, y) or (x, y, sample_weight), received a tuple of {len(item)}"
+            )
+        if self.class_weight is not None:
+            x, y, weight = unpack_x_y_sample_weight(item)
+            item = pack_x_y_sample_weight(x, y, class_weighted(y, weight, self.class_weight))
+        leaves, spec = nest.flatten_spec(item)
+        return [as_numpy(leaf) for leaf in leaves], spec
+
+    def begin_epoch(self) -> None:
+        """Tells the source that an epoch begins."""
+        if hasattr(self.source, "on_epoch_begin"):
+            self.source.on_epoch_begin()
+
+    def end_epoch(self) -> None:
+        """Tells the source that an epoch has ended."""
+        if hasattr(self.source, "on_epoch_end"):
+            self.source.on_epoch_end()
+
+
+def _length(source: Any) -> int | None:
+    """Returns the number of batches of a source, None when it does not tell or is endless."""
+    if hasattr(source, "cardinality"):
+        count = int(source.cardinality())
+        return count if count >= 0 else None
+    try:
+        return len(source)
+    except TypeError:
+        return None
