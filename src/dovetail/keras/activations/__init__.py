@@ -50,6 +50,8 @@ _NAMES = own(
     },
 )
 
+__all__ = sorted([*_NAMES, "deserialize", "get", "serialize"])  # noqa: PLE0605 - a list
+
 
 def serialize(activation: Any, use_legacy_format: bool = False) -> Any:
     """Returns the name of one of Dovetail's own activations, the config of another function or of a layer."""

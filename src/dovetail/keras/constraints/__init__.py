@@ -20,6 +20,8 @@ _NAMES = own(
     },
 )
 
+__all__ = sorted([*_NAMES, "deserialize", "get", "serialize"])  # noqa: PLE0605 - a list
+
 
 def serialize(constraint: Any, use_legacy_format: bool = False) -> Any:
     """Returns the config of a constraint; `use_legacy_format`: without the module, as Keras 2 wrote it."""

@@ -47,6 +47,8 @@ _NAMES = own(
     },
 )
 
+__all__ = sorted([*_NAMES, "deserialize", "get", "serialize"])  # noqa: PLE0605 - a list
+
 
 def serialize(initializer: Any, use_legacy_format: bool = False) -> Any:
     """Returns the config of an initializer; `use_legacy_format`: without the module, as Keras 2 wrote it."""

@@ -71,6 +71,8 @@ _NAMES = own(
     },
 )
 
+__all__ = sorted([*_NAMES, "Reduction", "deserialize", "get", "serialize"])  # noqa: PLE0605 - a list
+
 
 def serialize(loss: Any, use_legacy_format: bool = False) -> Any:
     """Returns the config of a loss; `use_legacy_format`: without the module, as Keras 2 wrote it."""

@@ -86,6 +86,7 @@ bce = BCE = binary_crossentropy
 kld = KLD = kullback_leibler_divergence = kl_divergence
 logcosh = log_cosh
 
+_LOSS_HOME = "dovetail.keras.losses."
 _CLASSES = {
     name: value for name, value in globals().items() if inspect.isclass(value) and issubclass(value, Metric)
 }
@@ -95,6 +96,13 @@ _FUNCTIONS = {
     if inspect.isfunction(value) and value.__module__.startswith("dovetail.keras.metrics.")
 }
 own("keras.metrics", {**_CLASSES, **_FUNCTIONS})
+_LOSSES = [
+    name for name, value in globals().items() if getattr(value, "__module__", "").startswith(_LOSS_HOME)
+]
+
+__all__ = sorted(  # noqa: PLE0605 - a list
+    [*_CLASSES, *_FUNCTIONS, *_LOSSES, "deserialize", "get", "serialize"]
+)
 
 # Names that give a metric object: classes, the same in snake case, and the usual short ones.
 _BY_NAME = {

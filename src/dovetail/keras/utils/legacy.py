@@ -6,6 +6,8 @@ from typing import Any
 
 from dovetail.keras import serialization
 
+__all__ = ["deserialize_keras_object", "serialize_keras_object"]
+
 
 def serialize_keras_object(instance: Any) -> Any:
     """Returns `{"class_name": ..., "config": ...}`, or the name of a function."""
