@@ -1,5 +1,6 @@
 """Walk the public names of dovetail: what users reach from `import dovetail as tf` without an underscore."""
 
+import enum
 import importlib
 import inspect
 import re
@@ -53,7 +54,12 @@ def resolve(path):
 
 
 def signature(value):
-    """Return the parameters of a callable with their defaults, without annotations, or "" if it has none."""
+    """Return the parameters of a callable with their defaults, without annotations, or "" if it has none.
+
+    Enums have none either: what theirs look like depends on the version of Python.
+    """
+    if inspect.isclass(value) and issubclass(value, enum.Enum):
+        return ""
     try:
         found = inspect.signature(value)
     except (TypeError, ValueError):
