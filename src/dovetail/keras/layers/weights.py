@@ -61,7 +61,7 @@ def add(
     value = initializer(shape, dtype=dtype.name) if _takes_dtype(initializer) else initializer(shape)
     if not isinstance(value, TensorLike):
         value = np.asarray(value, dtype.numpy_dtype)
-    variable = Variable(value, trainable=trainable, name=name, dtype=dtype, constraint=constraint)
+    variable: Any = Variable(value, trainable=trainable, name=name, dtype=dtype, constraint=constraint)
     if tuple(variable.shape) != shape:
         raise ValueError(
             f"{layer.name}: the initializer of {name!r} gave shape {variable.shape}, expected {shape}"
@@ -139,7 +139,7 @@ def written_arguments(layer: Any, args: tuple, kwargs: dict) -> dict:
         bound = inspect.signature(type(layer).__init__).bind(layer, *args, **kwargs)
     except TypeError:
         return {}
-    result = {}
+    result: dict[str, Any] = {}
     for name, parameter in inspect.signature(type(layer).__init__).parameters.items():
         if name not in bound.arguments or name == "self":
             continue
