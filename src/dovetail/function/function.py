@@ -125,9 +125,7 @@ class Function:
         program = Program(run, examples, may_create=self._creates_variables)
         self._num_traces += 1
         self._creates_variables = False
-        if program.created:  # a second trace tells whether later calls would create them again
-            program = Program(run, examples, may_create=False)
-            self._num_traces += 1
+        program.require_kept_variables(self.__name__)
         return program
 
     def _run_op_by_op(self, args: tuple, kwargs: dict) -> Any:
@@ -149,11 +147,15 @@ class Function:
         key = id(instance)
         found = self._methods.get(key)
         if found is None or found[0]() is not instance:
-            alive = weakref.ref(instance, functools.partial(_forget, self._methods, key))
+            alive = _weakly(instance, functools.partial(_forget, self._methods, key))
             bound = _method_of(alive, self.python_function)
             found = (alive, Function(bound, self.input_signature, self._reduce_retracing))
             self._methods[key] = found
         return _Bound(instance, found[1])
+
+    def __reduce__(self) -> tuple:
+        """Copies and pickles carry no traces."""
+        return Function, (self.python_function, self.input_signature, self._reduce_retracing)
 
     def get_concrete_function(self, *args: Any, **kwargs: Any) -> ConcreteFunction:
         """Returns the function for one signature: pass tensors or `tf.TensorSpec`s."""
@@ -172,6 +174,14 @@ class Function:
     def pretty_printed_concrete_signatures(self) -> str:
         """Returns one line a traced signature."""
         return "\n".join(f"{self.__name__}{key[1:]}" for key in self._programs)
+
+
+def _weakly(instance: Any, when_gone: Callable) -> Callable:
+    """Returns a weak reference, or what looks like one for objects that cannot be held weakly."""
+    try:
+        return weakref.ref(instance, when_gone)
+    except TypeError:
+        return lambda: instance
 
 
 def _forget(methods: dict, key: int, _: Any) -> None:

@@ -7,12 +7,14 @@ the variables that were written.  Variables need not be known in advance: each b
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from dovetail.base import nest
+from dovetail.base.errors import at_user_location
 from dovetail.base.interrupts import hold_interrupts
 from dovetail.base.settings import state
 from dovetail.engine import effects, is_tracer, jax_private_module, xla
@@ -76,6 +78,26 @@ class Program:
         self.closed = jax_private_module().trace(self._flat, examples)
         self.num_results = sum(1 for leaf in self._result_leaves if leaf is _TENSOR)
         del self._python_function
+
+    def require_kept_variables(self, name: str) -> None:
+        """Raises ValueError when a variable that the trace created is gone: each call would have made a new one."""
+        created = {id(variable) for variable in self.created}
+        if not created:
+            return
+        kept: list[Any] = [weakref.ref(v) if id(v) in created else v for v in self.reads]
+        written = [weakref.ref(v) for v in self.writes]
+        names = [(weakref.ref(variable), variable.name) for variable in self.created]
+        self.reads, self.writes, self.created = [], [], []
+        gone = [label for alive, label in names if alive() is None]
+        if gone:
+            raise ValueError(
+                f"{name}: the tf.Variable {gone[0]!r} would be created on a later call too, because nothing keeps it. "
+                "Create it outside of the function, or keep it: `if self.v is None: self.v = tf.Variable(...)`"
+                f"{at_user_location()}"
+            )
+        self.reads = [item() if type(item) is weakref.ref else item for item in kept]
+        self.writes = [alive() for alive in written if alive() is not None]
+        self.created = [alive() for alive, _ in names]
 
     def _flat(self, *values: Any) -> list:
         """Runs the Python function on traced values; called once, by the tracer."""
