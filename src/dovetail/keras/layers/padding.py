@@ -113,6 +113,9 @@ class Cropping2D(_Cropping):
 
     rank = 2
 
+    def __init__(self, cropping: Any = 0, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(cropping, data_format, **kwargs)
+
 
 class Cropping3D(_Cropping):
     """Cuts elements off both ends of the three spatial axes; see `Cropping2D`."""
