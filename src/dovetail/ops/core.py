@@ -30,8 +30,10 @@ from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import as_array, convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
+from dovetail.tensor.variable import Variable
 
 _ndarray = np.ndarray
+_VALUES = frozenset({Tensor, Variable})
 _OURS = (OpError, DataDependentShapeError, OperatorNotAllowedInGraphError, EngineUnavailableError)
 _SHAPE_LIMIT = 64
 OPS: dict[str, Op] = {}
@@ -143,17 +145,18 @@ class Op:
             kind = type(value)
             if (kind is SymbolicTensor or kind is list or kind is tuple) and is_symbolic(value):
                 return _symbolic[0](self, args, attributes, promote)
-        for arg in args:
-            if type(arg) is not Tensor:
-                if any(type(a) is SymbolicTensor for a in args):
-                    return _symbolic[0](self, args, attributes, promote)
-                args = as_tensors(self, args, promote)
-                if any(type(a) is SymbolicTensor for a in args):  # lists that held symbolic tensors
-                    return _symbolic[0](self, args, attributes, promote)
-                break
-        else:
+        kinds = set(map(type, args))
+        if kinds <= _VALUES:
+            if Variable in kinds:
+                args = tuple([arg if type(arg) is Tensor else arg._tensor() for arg in args])
             if self.same_dtype and len(args) > 1:
                 args = _checked(self, args, promote)
+        else:
+            if SymbolicTensor not in kinds:
+                args = as_tensors(self, args, promote)
+                kinds = set(map(type, args))
+            if SymbolicTensor in kinds:  # or lists that held symbolic tensors
+                return _symbolic[0](self, args, attributes, promote)
         return execute(self.bind(attributes), args)
 
 

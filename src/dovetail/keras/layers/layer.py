@@ -332,13 +332,11 @@ class Layer(Holder):
 
     def _converted(self, args: tuple, kwargs: dict) -> tuple[tuple, dict, bool]:
         """Turns arrays into tensors and casts floats to the compute dtype; tells whether anything is symbolic."""
-        if len(args) == 1 and type(args[0]) is Tensor and (not kwargs or _plain_values(kwargs)):
-            value = args[0]._value
-            if (
-                value.dtype.name == self._policy.compute_dtype
-                or value.dtype.kind in "iubO"
-                or not self.autocast
-            ):
+        if len(args) == 1 and (not kwargs or _plain_values(kwargs)):
+            x = args[0]
+            if type(x) is np.ndarray and (x.dtype == self._plain_dtype or x.dtype.kind in "iub"):
+                return (Tensor(x.copy()),), kwargs, False
+            if type(x) is Tensor and (x._value.dtype == self._plain_dtype or x._value.dtype.kind in "iubO"):
                 return args, kwargs, False
         symbolic = False
         target = (
