@@ -49,8 +49,9 @@ def check_labels(labels: Any, classes: int, ignored: int | None, output: str) ->
     position = int(np.argmax(wrong.reshape(len(array), -1).any(axis=1))) if array.ndim else 0
     where = f" of the output {output!r}" if output else ""
     raise InvalidArgumentError(
-        f"sparse_categorical_crossentropy: the labels{where} must lie in [0, {classes}), because the model "
-        f"gives {classes} classes. Received {array.dtype} labels, {values.size} of {array.size} do not fit "
-        f"(from {values.min()} to {values.max()}), the first in sample {position}. Number the classes from 0, or give the "
-        f"last layer as many units as there are classes. No step ran on these samples{at_user_location()}"
+        f"sparse_categorical_crossentropy: the labels{where} must lie in [0, {classes}), because the model gives "
+        f"{classes} classes. Received {array.dtype} labels; {values.size} of {array.size} do not fit (from "
+        f"{values.min()} to {values.max()}), the first in sample {position}. Number the classes from 0, or give "
+        "the last layer as many units as there are classes. No step ran on these samples"
+        f"{at_user_location()}"
     )

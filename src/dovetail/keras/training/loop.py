@@ -67,17 +67,27 @@ class Epoch:
             self.before(index)
         if self.eager:
             filled = [None if leaf is None else Tensor(leaf) for leaf in leaves]
-            return self._guarded(self.model.variables, lambda: self.step(nest.unflatten(spec, filled)))
+            return self._guarded(self._all_variables, lambda: self.step(nest.unflatten(spec, filled)))
         program = self.programs.get(leaves, spec, facts)
         if isinstance(self.data, StreamData):
             self.programs.check(leaves, spec)
-        return self._guarded(program.writes, lambda: run_once(program, leaves))
+        return self._guarded(lambda: program.writes, lambda: run_once(program, leaves))
 
-    def _guarded(self, variables: list, run: Callable[[], Any]) -> Any:
-        """Runs a step; with `keeps_finite`, gives `variables` their old values back when its loss is not finite."""
+    def _all_variables(self) -> list:
+        optimizer = self.model.optimizer
+        if optimizer is None:
+            return self.model.variables
+        if self.model.built:
+            optimizer.build(
+                self.model.trainable_weights
+            )  # a first step would create its state with what it computes
+        return [*self.model.variables, *optimizer.variables]
+
+    def _guarded(self, written: Callable[[], list], run: Callable[[], Any]) -> Any:
+        """Runs a step; with `keeps_finite`, gives what it has written the old values when its loss is not finite."""
         if not self.keeps_finite:
             return run()
-        before = [(variable, variable._held) for variable in variables]
+        before = [(variable, variable._held) for variable in written()]
         result = run()
         if not np.isfinite(np.asarray(result.get("loss", 0.0))).all():
             for variable, held in before:
@@ -163,7 +173,7 @@ def _written(program: Any, state: list) -> Iterator[tuple]:
 
 def _rows(leaves: list) -> int:
     for leaf in leaves:
-        if leaf is not None and getattr(leaf, "ndim", 0):
+        if leaf is not None and np.ndim(leaf):
             return len(leaf)
     return 1
 

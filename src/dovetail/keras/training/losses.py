@@ -68,8 +68,9 @@ class CompiledLoss:
             value = _apply(function, targets[i], predictions[i], weights[i], self._names[i])
             if self._trackers[i] is not None:
                 self._trackers[i].update_state(value)
-            if self._factors[i] is not None:
-                value = value * float(self._factors[i])
+            factor = self._factors[i]
+            if factor is not None:
+                value = value * float(factor)
             total = value if total is None else total + value
         return total
 
