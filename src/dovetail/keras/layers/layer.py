@@ -37,6 +37,8 @@ from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import DryRunScope, Variable, enter_scope
 
+_NO_DTYPE = np.dtype("V1")  # equal to the dtype of no tensor
+
 
 class Layer(Holder):
     """Base of all layers.  Subclasses define `__init__`, `build` (weights) and `call` (computation).
@@ -333,10 +335,10 @@ class Layer(Holder):
     def _converted(self, args: tuple, kwargs: dict) -> tuple[tuple, dict, bool]:
         """Turns arrays into tensors and casts floats to the compute dtype; tells whether anything is symbolic."""
         if len(args) == 1 and (not kwargs or _plain_values(kwargs)):
-            x = args[0]
-            if type(x) is np.ndarray and (x.dtype == self._plain_dtype or x.dtype.kind in "iub"):
+            x, plain = args[0], self._plain_dtype or _NO_DTYPE
+            if type(x) is np.ndarray and (x.dtype == plain or x.dtype.kind in "iub"):
                 return (Tensor(x.copy()),), kwargs, False
-            if type(x) is Tensor and (x._value.dtype == self._plain_dtype or x._value.dtype.kind in "iubO"):
+            if type(x) is Tensor and (x._value.dtype == plain or x._value.dtype.kind in "iubO"):
                 return args, kwargs, False
         symbolic = False
         target = (
