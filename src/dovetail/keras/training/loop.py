@@ -77,10 +77,8 @@ class Epoch:
         optimizer = self.model.optimizer
         if optimizer is None:
             return self.model.variables
-        if self.model.built:
-            optimizer.build(
-                self.model.trainable_weights
-            )  # a first step would create its state with what it computes
+        if self.model.built:  # else the optimizer's state would begin with what a first step computes
+            optimizer.build(self.model.trainable_weights)
         return [*self.model.variables, *optimizer.variables]
 
     def _guarded(self, written: Callable[[], list], run: Callable[[], Any]) -> Any:
