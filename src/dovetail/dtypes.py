@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dovetail.ops.table import NAMESPACES
 from dovetail.tensor import dtype as _dtype
 
@@ -12,7 +14,7 @@ _ALIASES = {
     "double": _dtype.double,
     "half": _dtype.half,
 }
-_OPS = {
+_OPS: dict[str, Any] = {
     **{
         name: NAMESPACES["tf"][name]
         for name in ("cast", "complex", "saturate_cast")

@@ -88,7 +88,7 @@ def compute_gradient(f: Callable, x: list, delta: float | None = None) -> tuple[
         y = f(*inputs)
     size = int(np.prod(y.shape, dtype=np.int64))
     exact = tape.jacobian(y, inputs, unconnected_gradients="zero")
-    theoretical = [np.reshape(j.numpy(), (size, -1)) for j in exact]
+    theoretical: list[Any] = [np.reshape(j.numpy(), (size, -1)) for j in exact]
     return theoretical, [_differences(f, inputs, i, step) for i in range(len(inputs))]
 
 

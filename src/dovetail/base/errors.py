@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import sys
+import types
 from collections.abc import Iterable
 
 
@@ -132,7 +133,7 @@ _FOREIGN = (os.sep + "site-packages" + os.sep + "jax", os.sep + "optree" + os.se
 
 def user_location() -> str:
     """Returns "file.py:12" of the innermost frame outside of Dovetail, or "" when there is none."""
-    frame = sys._getframe(1)
+    frame: types.FrameType | None = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
         if not name.startswith(_PACKAGE_DIR) and not any(part in name for part in _FOREIGN):

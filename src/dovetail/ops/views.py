@@ -89,7 +89,7 @@ def _view(op: Op, name: str, renames: str, make: Callable | None) -> Callable:
     promote = namespace.startswith("keras.ops")
     parameters = _visible(op, renames)
     fast = make(op, promote) if make else None
-    view = _binder(op, f"{namespace}.{last}", parameters, promote, fast)
+    view: Any = _binder(op, f"{namespace}.{last}", parameters, promote, fast)
     view.__name__, view.__qualname__, view.__doc__ = last, last, op.__doc__
     view.__module__ = (
         namespace.replace("tf", "dovetail", 1) if namespace.startswith("tf") else "dovetail." + namespace

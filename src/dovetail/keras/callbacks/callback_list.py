@@ -25,6 +25,8 @@ class CallbackList:
         history: the `History` among the callbacks.
     """
 
+    callbacks: list[Any]
+
     def __init__(
         self,
         callbacks: Any = None,
@@ -36,8 +38,8 @@ class CallbackList:
         steps: int | None = None,
         history: bool = True,
     ) -> None:
-        given = callbacks.callbacks if isinstance(callbacks, CallbackList) else callbacks
-        given = [given] if isinstance(given, Callback) else list(given or [])
+        passed: Any = callbacks.callbacks if isinstance(callbacks, CallbackList) else callbacks
+        given: list[Any] = [passed] if isinstance(passed, Callback) else list(passed or [])
         for callback in given:
             if not hasattr(callback, "set_model"):
                 raise TypeError(
@@ -103,7 +105,7 @@ class CallbackList:
         if self.needs_batches:
             for callback in self.callbacks:
                 callback.on_train_batch_end(batch, logs)
-        if self.wants_progress():
+        if self._progress is not None and self.wants_progress():
             self._progress.on_train_batch_end(batch, logs)
 
     def on_test_begin(self, standalone: bool = True, logs: dict | None = None) -> None:
@@ -119,7 +121,7 @@ class CallbackList:
         if self.needs_test_batches:
             for callback in self.callbacks:
                 callback.on_test_batch_end(batch, logs)
-        if self.wants_progress() and self._progress._bar is not None:
+        if self._progress is not None and self._progress._bar is not None and self.wants_progress():
             self._progress.on_test_batch_end(batch, logs)
 
     def on_predict_begin(self, logs: dict | None = None) -> None:

@@ -177,7 +177,7 @@ def class_weighted(y: Any, sample_weight: Any, class_weight: dict) -> Any:
     if labels.ndim > 1 and labels.shape[-1] > 1:
         labels = labels.argmax(axis=-1)
     labels = labels.reshape(len(labels), -1)[:, 0].astype(np.int64)
-    factors = np.ones(len(labels), np.float32)
+    factors: Any = np.ones(len(labels), np.float32)
     for label, factor in class_weight.items():
         factors[labels == int(label)] = factor
     return (

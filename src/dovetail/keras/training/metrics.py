@@ -45,7 +45,9 @@ class CompiledMetrics:
         names = output_names(y_pred, self._declared)
         targets = per_output("y", y, names, self._declared, broadcast=False)
         predictions = [y_pred[n] for n in names] if isinstance(y_pred, dict) else nest.flatten(y_pred)
-        self._names, self._rows = names, []
+        self._names = names
+        rows: list[tuple] = []
+        self._rows = rows
         kinds = [
             (weighted, _listed(given, names, self._declared))
             for weighted, given in ((False, self._given), (True, self._weighted))
@@ -55,16 +57,16 @@ class CompiledMetrics:
                 for item in listed[i]:
                     metric = None if item is None else _make(item, targets[i], predictions[i])
                     if metric is not None:
-                        self._add_row(i, weighted, metric, name, _label(item, metric))
+                        self._add_row(rows, i, weighted, metric, name, _label(item, metric))
 
-    def _add_row(self, index: int, weighted: bool, metric: Any, output: str, label: str) -> None:
+    def _add_row(
+        self, rows: list[tuple], index: int, weighted: bool, metric: Any, output: str, label: str
+    ) -> None:
         """Adds a metric under a name that is not taken, which begins with the output's name where there are several."""
-        if any(metric is other for _, _, other, _ in self._rows):
-            metric = type(metric).from_config(
-                metric.get_config()
-            )  # one metric for several outputs: one state each
+        if any(metric is other for _, _, other, _ in rows):  # one metric for several outputs: one state each
+            metric = type(metric).from_config(metric.get_config())
         several = len(self._names) > 1
-        taken = {name for _, _, _, name in self._rows}
+        taken = {name for _, _, _, name in rows}
         prefix = f"{output}_" if several else ""
         name = f"{prefix}{label}"
         if name in taken and weighted:
@@ -73,7 +75,7 @@ class CompiledMetrics:
         while free in taken:
             number += 1
             free = f"{name}_{number}"
-        self._rows.append((index, weighted, metric, free))
+        rows.append((index, weighted, metric, free))
 
     def update_state(self, y: Any, y_pred: Any, sample_weight: Any = None) -> None:
         if self._rows is None:

@@ -17,17 +17,12 @@ from dovetail.keras import optimizers
 from dovetail.keras.callbacks.callback_list import CallbackList
 from dovetail.keras.layers.tracking import held_objects, unique
 from dovetail.keras.mixed_precision import LossScaleOptimizer
-from dovetail.keras.training.arrays import (
-    ArrayData,
-    as_numpy,
-    class_weighted,
-    is_arrays,
-    structured,
-)
+from dovetail.keras.training.arrays import as_numpy, class_weighted, structured
 from dovetail.keras.training.loop import Epoch, deferred_interrupt
 from dovetail.keras.training.losses import CompiledLoss
 from dovetail.keras.training.metrics import CompiledMetrics
 from dovetail.keras.training.programs import StepPrograms, run_once, to_numbers
+from dovetail.keras.training.sources import evaluation_data, training_data
 from dovetail.keras.training.steps import Steps, pack_x_y_sample_weight
 from dovetail.keras.training.streams import StreamData
 from dovetail.tensor.tensor import Tensor
@@ -91,9 +86,9 @@ class Trainer(Steps):
                     f"compile: unknown argument {name!r}.{suggest(name, known)}{at_user_location()}"
                 )
         self.optimizer = optimizers.get(optimizer)
-        if auto_scale_loss and self.dtype_policy.name == "mixed_float16" and self.optimizer is not None:
-            if not isinstance(self.optimizer, LossScaleOptimizer):
-                self.optimizer = LossScaleOptimizer(self.optimizer)
+        scalable = self.optimizer is not None and not isinstance(self.optimizer, LossScaleOptimizer)
+        if auto_scale_loss and scalable and self.dtype_policy.name == "mixed_float16":
+            self.optimizer = LossScaleOptimizer(self.optimizer)
         self.loss = loss
         names = self.output_names
         self._compiled_loss = CompiledLoss(loss, loss_weights, names) if loss is not None else None
@@ -166,12 +161,14 @@ class Trainer(Steps):
     # ---- compiled steps
 
     def _reset_programs(self) -> None:
-        """Forgets the compiled steps."""
-        self._train_programs = StepPrograms(
-            lambda data: self.train_step(data), self._label_check("train_step")
-        )
-        self._test_programs = StepPrograms(lambda data: self.test_step(data), self._label_check("test_step"))
-        self._predict_programs = StepPrograms(lambda data: self.predict_step(data))
+        """Forgets the compiled steps. The steps are looked up when they run: programs assign to `model.train_step`."""
+
+        def late(name: str) -> Any:
+            return lambda data: getattr(self, name)(data)  # noqa: PLW0108 - looked up at each call
+
+        self._train_programs = StepPrograms(late("train_step"), self._label_check("train_step"))
+        self._test_programs = StepPrograms(late("test_step"), self._label_check("test_step"))
+        self._predict_programs = StepPrograms(late("predict_step"))
 
     def make_train_function(self, force: bool = False) -> None:
         """Forgets the compiled steps when `force` is set; they are made on demand."""
@@ -209,7 +206,8 @@ class Trainer(Steps):
         """Trains the model for a number of epochs.
 
         Args:
-            x: input arrays (an array, or a list or dict of them), a `tf.data.Dataset`, a generator or `Sequence` of batches.
+            x: input arrays (an array, or a list or dict of them), a `tf.data.Dataset`, a generator or a `Sequence` of
+                batches.
             y: target arrays; None when `x` gives batches.
             batch_size: samples a step, 32 by default.
             epochs: number of passes over the data.
@@ -235,7 +233,7 @@ class Trainer(Steps):
         Ctrl-C stops after the current step; the model keeps the weights of the last finished step.
         """
         self._need_compiled("fit")
-        data, validation = self._training_data(
+        data, validation = training_data(
             x,
             y,
             sample_weight,
@@ -248,7 +246,7 @@ class Trainer(Steps):
         )
         if validation is not None:
             held = validation
-            validation = self._evaluation_data(
+            validation = evaluation_data(
                 held[0], held[1], held[2], validation_batch_size or batch_size, validation_steps
             )
         listener = CallbackList(
@@ -313,68 +311,6 @@ class Trainer(Steps):
     def _validates(epoch: int, frequency: Any) -> bool:
         return (epoch + 1) % frequency == 0 if isinstance(frequency, int) else (epoch + 1) in frequency
 
-    def _training_data(
-        self,
-        x: Any,
-        y: Any,
-        sample_weight: Any,
-        batch_size: int | None,
-        shuffle: bool,
-        class_weight: dict | None,
-        steps: int | None,
-        split: float,
-        validation: Any,
-    ) -> tuple[Any, Any]:
-        """Returns the training data, and the validation data as `(x, y, sample_weight)` or None."""
-        if x is None:
-            raise ValueError(f"fit: pass the data as x{at_user_location()}")
-        if is_arrays(x):
-            if class_weight is not None:
-                sample_weight = class_weighted(y, sample_weight, class_weight)
-            data = ArrayData(x, y, sample_weight, batch_size, bool(shuffle))
-            if split and validation is None:
-                return self._split(data, split)
-            return data, _as_triple(validation)
-        if y is not None:
-            raise ValueError(
-                f"fit: y must be None when x gives batches; they contain the targets{at_user_location()}"
-            )
-        if split:
-            raise ValueError(
-                f"fit: validation_split needs arrays, received {type(x).__name__}{at_user_location()}"
-            )
-        _only_in_batches("fit", sample_weight, batch_size)
-        return StreamData(x, steps, bool(shuffle), class_weight), _as_triple(validation)
-
-    @staticmethod
-    def _split(data: ArrayData, fraction: float) -> tuple[ArrayData, tuple]:
-        if not 0 < fraction < 1:
-            raise ValueError(
-                f"validation_split must lie between 0 and 1, received {fraction}{at_user_location()}"
-            )
-        cut = int(data.num_samples * (1 - fraction))
-        if cut == 0 or cut == data.num_samples:
-            raise ValueError(
-                f"validation_split={fraction} of {data.num_samples} samples leaves one part empty"
-            )
-        held = data.part(cut, data.num_samples)
-        held.shuffle = False
-        return data.part(0, cut), (held, None, None)
-
-    def _evaluation_data(
-        self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, steps: int | None
-    ) -> Any:
-        if isinstance(x, ArrayData):
-            return x
-        if is_arrays(x):
-            return ArrayData(x, y, sample_weight, batch_size, False)
-        if y is not None:
-            raise ValueError(
-                f"y must be None when x gives batches; they contain the targets{at_user_location()}"
-            )
-        _only_in_batches("evaluate", sample_weight, None)
-        return StreamData(x, steps)
-
     # ---- evaluate
 
     def evaluate(
@@ -396,7 +332,7 @@ class Trainer(Steps):
         Args: as in `fit`; `return_dict` returns a dict by name instead of a list in the order of `metrics_names`.
         """
         self._need_compiled("evaluate")
-        data = self._evaluation_data(x, y, sample_weight, batch_size, steps)
+        data = evaluation_data(x, y, sample_weight, batch_size, steps)
         listener = CallbackList(
             callbacks,
             model=self,
@@ -470,7 +406,7 @@ class Trainer(Steps):
             and x.size
         ):
             return self._predict_batch([as_numpy(x)], nest.flatten_spec(x)[1])
-        data = self._evaluation_data(x, None, None, batch_size, steps)
+        data = evaluation_data(x, None, None, batch_size, steps)
         listener = CallbackList(
             callbacks,
             model=self,
@@ -586,34 +522,11 @@ class Trainer(Steps):
         return self.fit(generator, steps_per_epoch=steps_per_epoch, **kwargs)
 
 
-def _only_in_batches(what: str, sample_weight: Any, batch_size: Any) -> None:
-    """Refuses arguments that data in batches leaves no room for."""
-    if sample_weight is not None:
-        raise ValueError(
-            f"{what}: sample_weight must be None when x gives batches; let them be (x, y, sample_weight)"
-            f"{at_user_location()}"
-        )
-    if batch_size is not None:
-        warnings.warn(f"{what}: batch_size says nothing when x gives batches", stacklevel=4)
-
-
 def _no_batches(epoch: int, first: int) -> None:
     """Ends training on data that has run out; raises ValueError when there never was any."""
     if epoch == first:
         raise ValueError(f"fit: the data is empty: there were no batches{at_user_location()}")
     warnings.warn(f"fit: the data ran out, there was nothing for epoch {epoch + 1}", stacklevel=3)
-
-
-def _as_triple(validation: Any) -> Any:
-    if validation is None:
-        return None
-    if isinstance(validation, tuple | list) and not hasattr(validation, "shape"):
-        if not 1 <= len(validation) <= 3:
-            raise ValueError(
-                f"validation_data must be (x, y) or (x, y, sample_weight), received {len(validation)} parts"
-            )
-        return (*validation, *(None,) * (3 - len(validation)))
-    return validation, None, None
 
 
 def _shaped(logs: dict, return_dict: bool) -> Any:

@@ -1,0 +1,91 @@
+"""What the data arguments of `fit`, `evaluate` and `predict` mean."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from dovetail.base.errors import at_user_location
+from dovetail.keras.training.arrays import ArrayData, class_weighted, is_arrays
+from dovetail.keras.training.streams import StreamData
+
+
+def training_data(
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    batch_size: int | None,
+    shuffle: bool,
+    class_weight: dict | None,
+    steps: int | None,
+    split: float,
+    validation: Any,
+) -> tuple[Any, Any]:
+    """Returns the training data, and the validation data as `(x, y, sample_weight)` or None."""
+    if x is None:
+        raise ValueError(f"fit: pass the data as x{at_user_location()}")
+    if is_arrays(x):
+        if class_weight is not None:
+            sample_weight = class_weighted(y, sample_weight, class_weight)
+        data = ArrayData(x, y, sample_weight, batch_size, bool(shuffle))
+        if split and validation is None:
+            return _split(data, split)
+        return data, _as_triple(validation)
+    if y is not None:
+        raise ValueError(
+            f"fit: y must be None when x gives batches; they contain the targets{at_user_location()}"
+        )
+    if split:
+        raise ValueError(
+            f"fit: validation_split needs arrays, received {type(x).__name__}{at_user_location()}"
+        )
+    _only_in_batches("fit", sample_weight, batch_size)
+    return StreamData(x, steps, bool(shuffle), class_weight), _as_triple(validation)
+
+
+def evaluation_data(x: Any, y: Any, sample_weight: Any, batch_size: int | None, steps: int | None) -> Any:
+    """Returns data for `evaluate` and `predict`; what is data already stays as it is."""
+    if isinstance(x, ArrayData):
+        return x
+    if is_arrays(x):
+        return ArrayData(x, y, sample_weight, batch_size, False)
+    if y is not None:
+        raise ValueError(f"y must be None when x gives batches; they contain the targets{at_user_location()}")
+    _only_in_batches("evaluate", sample_weight, None)
+    return StreamData(x, steps)
+
+
+def _split(data: ArrayData, fraction: float) -> tuple[ArrayData, tuple]:
+    if not 0 < fraction < 1:
+        raise ValueError(
+            f"validation_split must lie between 0 and 1, received {fraction}{at_user_location()}"
+        )
+    cut = int(data.num_samples * (1 - fraction))
+    if cut in (0, data.num_samples):
+        raise ValueError(f"validation_split={fraction} of {data.num_samples} samples leaves one part empty")
+    held = data.part(cut, data.num_samples)
+    held.shuffle = False
+    return data.part(0, cut), (held, None, None)
+
+
+def _only_in_batches(what: str, sample_weight: Any, batch_size: Any) -> None:
+    """Refuses arguments that data in batches leaves no room for."""
+    if sample_weight is not None:
+        raise ValueError(
+            f"{what}: sample_weight must be None when x gives batches; let them be (x, y, sample_weight)"
+            f"{at_user_location()}"
+        )
+    if batch_size is not None:
+        warnings.warn(f"{what}: batch_size says nothing when x gives batches", stacklevel=4)
+
+
+def _as_triple(validation: Any) -> Any:
+    if validation is None:
+        return None
+    if isinstance(validation, tuple | list) and not hasattr(validation, "shape"):
+        if not 1 <= len(validation) <= 3:
+            raise ValueError(
+                f"validation_data must be (x, y) or (x, y, sample_weight), received {len(validation)} parts"
+            )
+        return (*validation, *(None,) * (3 - len(validation)))
+    return validation, None, None
