@@ -1,7 +1,10 @@
 """`tf.function` and compiled control flow: parity with TensorFlow, and what is Dovetail's own."""
 
+import copy
+import functools
 import gc
 import inspect
+import threading
 import weakref
 
 import numpy as np
@@ -160,6 +163,58 @@ def test_instances_are_not_kept_alive():
     del model
     gc.collect()
     assert alive() is None
+
+
+def test_instances_that_cannot_be_held_weakly():
+    class Slotted:
+        __slots__ = ("k",)
+
+        @tf.function
+        def times(self, x):
+            return x * self.k
+
+    slotted = Slotted()
+    slotted.k = 2.0
+    assert float(slotted.times(tf.constant(3.0))) == 6.0
+
+
+def test_a_copied_object_has_compiled_methods_of_its_own():
+    class Counter(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.total = tf.Variable(0.0)
+            self.step = tf.function(self._step)
+
+        def _step(self, x):
+            return self.total.assign_add(x)
+
+    first = Counter()
+    first.step(tf.constant(1.0))
+    second = copy.deepcopy(first)
+    second.step(tf.constant(5.0))
+    assert (float(first.total), float(second.total)) == (1.0, 6.0)
+
+
+def test_partial_functions_have_a_name_for_messages():
+    times = tf.function(functools.partial(lambda x, k: x * k, k=3))
+    assert int(times(tf.constant(2))) == 6
+    assert times.__name__ == "partial"
+
+
+def test_threads_share_a_function():
+    double, _ = counted()
+    results = []
+
+    def work(value):
+        for _ in range(20):
+            results.append(float(double(tf.constant(value))) == 2 * value)
+
+    threads = [threading.Thread(target=work, args=(float(i),)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [True] * 80
 
 
 def test_concrete_function_knows_its_variables_and_outputs():

@@ -64,6 +64,28 @@ def test_prints_once_when_differentiated(capfd):
     assert capfd.readouterr().err == "squaring 3\n"
 
 
+def test_jacobian_of_a_function_that_prints(capfd):
+    @tf.function
+    def square(x):
+        tf.print("squaring")
+        return x**2
+
+    x = tf.Variable(tf.ones(12))
+    with tf.GradientTape() as tape:
+        y = square(x)
+    np.testing.assert_allclose(tape.jacobian(y, x), 2 * np.eye(12))
+    assert capfd.readouterr().err == "squaring\n"
+
+
+def test_a_long_record():
+    x = tf.Variable(1.0, dtype=tf.float64)
+    with tf.GradientTape() as tape:
+        y = x
+        for _ in range(20000):
+            y = y * 1.0001
+    np.testing.assert_allclose(tape.gradient(y, x), 1.0001**20000, rtol=1e-9)
+
+
 def test_custom_gradient_counts_its_gradients():
     @tf.custom_gradient
     def identity(x):

@@ -6,11 +6,10 @@ their own backward function (custom gradients, control flow).
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from dovetail.engine import dtypes, effects
+from dovetail.engine import dtypes
 from dovetail.ops import arithmetic, create
 from dovetail.ops.core import Bound
 
@@ -94,6 +93,6 @@ def _filled(incoming: list, outputs: tuple) -> list:
 
 
 def _by_vjp(call: Bound, inputs: tuple, outputs: tuple, incoming: list, needed: list[int]) -> list:
-    gradient = call.vjp_op(tuple(needed), len(inputs))
-    with effects.silence() if getattr(call.op, "has_effects", False) else contextlib.nullcontext():
-        return list(gradient.call((*inputs, *_filled(incoming, outputs)), {}))
+    quiet = getattr(call.op, "quiet", None)  # without the prints, which the forward pass has made
+    gradient = (call if quiet is None else quiet.bind({})).vjp_op(tuple(needed), len(inputs))
+    return list(gradient.call((*inputs, *_filled(incoming, outputs)), {}))

@@ -6,34 +6,14 @@ theirs to `report`, and whoever called the program calls `settle`.
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from dovetail.engine import loaded_xla, xla
 
 _lock = threading.Lock()
 _reported: list[BaseException] = []
-_silences: list[None] = []
-
-
-def silenced() -> bool:
-    """True while prints and checks have no effect."""
-    return bool(_silences)
-
-
-@contextlib.contextmanager
-def silence() -> Iterator[None]:
-    """Runs compiled code without its prints and checks: a gradient program repeats those of the forward pass."""
-    _silences.append(None)
-    try:
-        yield
-        engine = loaded_xla()
-        if engine is not None:
-            engine.effects_barrier()
-    finally:
-        _silences.pop()
 
 
 def check(function: Callable[..., BaseException | None], *values: Any) -> None:

@@ -69,7 +69,9 @@ def switch_case(
     index = _scalar(branch_index, "tf.switch_case: branch_index")
     position = convert_to_tensor(len(keys))
     for i, key in enumerate(keys):
-        position = indexing.where(index == convert_to_tensor(key, index.dtype), convert_to_tensor(i), position)
+        position = indexing.where(
+            index == convert_to_tensor(key, index.dtype), convert_to_tensor(i), position
+        )
     return _switch(position, functions, "tf.switch_case")
 
 
