@@ -95,9 +95,10 @@ class Program:
                 "Create it outside of the function, or keep it: `if self.v is None: self.v = tf.Variable(...)`"
                 f"{at_user_location()}"
             )
-        self.reads = [item() if type(item) is weakref.ref else item for item in kept]
-        self.writes = [alive() for alive in written if alive() is not None]
-        self.created = [alive() for alive, _ in names]
+        reads = [item() if type(item) is weakref.ref else item for item in kept]
+        self.reads = [variable for variable in reads if variable is not None]
+        self.writes = [variable for alive in written if (variable := alive()) is not None]
+        self.created = [variable for alive, _ in names if (variable := alive()) is not None]
 
     def _flat(self, *values: Any) -> list:
         """Runs the Python function on traced values; called once, by the tracer."""
