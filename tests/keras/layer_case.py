@@ -44,7 +44,8 @@ class LayerCase:
 
     @property
     def label(self) -> str:
-        given = "-".join(f"{name}={value}" for name, value in self.kwargs.items())
+        # Functions by name: addresses differ between processes, and the runner compares what they collect.
+        given = "-".join(f"{name}={getattr(value, '__name__', value)}" for name, value in self.kwargs.items())
         return f"{self.kind}[{given}]{self.shape}".replace(" ", "")
 
     def inputs(self) -> Any:
