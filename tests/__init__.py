@@ -1,1 +1,1 @@
-"""The test suite; helpers are imported as `from tests.helpers import ...`."""
+"""The test suite; helpers are imported as `from tests.support import ...`."""

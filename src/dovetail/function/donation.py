@@ -1,7 +1,7 @@
 """Giving the buffers of variables to the program that overwrites them.
 
-A program that writes a variable can reuse the memory of its old value, if nobody else can look at it.  Who holds the old
-array is known from its reference count: a variable that has been read into a tensor that still lives, or looked at
+A program that writes a variable can reuse the memory of its old value, if nobody else can look at it.  Who holds the
+old array is known from its reference count: a variable that has been read into a tensor that still lives, or looked at
 through NumPy, has more than its own.  Such a value is copied before it is given away.
 """
 
