@@ -465,3 +465,44 @@ def test_rnn_gives_constants_to_each_step():
 
     last, _, _ = K.rnn(step, tf.constant(STEPS), [tf.zeros((2, 3))], constants=[tf.constant(2.0)])
     close(last, 2 * STEPS.sum(1))
+
+
+# ---- the idioms of Keras 2 programs ---------------------------------------------------------------------------------
+
+
+def test_a_symbolic_loss_of_a_functional_model_is_computed_in_each_call():
+    """The loss and the outputs share one sample, as in a variational autoencoder."""
+    inputs = Input((4,))
+    hidden = Dense(3, name="encoder")(inputs)
+    sample = hidden + K.random_normal(K.shape(hidden))
+    model = tf.keras.Model(inputs, sample)
+    model.add_loss(K.mean(K.square(sample)) + K.sum(Dense(1, use_bias=False, name="critic")(hidden)) * 0.0)
+    assert [w.shape[0] for w in model.trainable_weights] == [4, 3, 3]
+    outputs = model(X)
+    close(model.losses[0], np.square(outputs).mean())
+    model.compile("adam")
+    assert np.isfinite(model.fit(X, verbose=0).history["loss"][0])
+
+
+def test_learning_rates_are_read_and_set():
+    model = tf.keras.Sequential([Input((4,)), Dense(1)])
+    model.compile(tf.keras.optimizers.Adam(0.1), "mse")
+    K.set_value(model.optimizer.lr, 0.5 * K.get_value(model.optimizer.lr))
+    close(K.eval(model.optimizer.learning_rate), 0.05)
+
+
+def test_losses_and_metrics_made_of_backend_functions():
+    def dice(y_true, y_pred):
+        common = K.sum(K.flatten(y_true) * K.flatten(y_pred))
+        return 1 - (2 * common + 1) / (K.sum(y_true) + K.sum(y_pred) + 1)
+
+    def precision(y_true, y_pred):
+        hits = K.sum(K.round(K.clip(y_true * y_pred, 0, 1)))
+        return hits / (K.sum(K.round(K.clip(y_pred, 0, 1))) + K.epsilon())
+
+    model = tf.keras.Sequential([Input((4,)), Dense(1, activation="sigmoid")])
+    model.compile("adam", dice, metrics=[precision])
+    y = BOOLS[:, :1].astype("float32")
+    history = model.fit(X, y, verbose=0).history
+    assert set(history) == {"loss", "precision"}
+    assert np.isfinite(history["loss"][0])

@@ -10,6 +10,7 @@ from typing import Any
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location, suggest
 from dovetail.graph.replay import Graph
+from dovetail.keras.layers.context import calls
 from dovetail.keras.layers.layer import Layer
 from dovetail.keras.layers.op_layer import TFOpLambda
 from dovetail.keras.models.ordering import operations_in_order
@@ -61,6 +62,7 @@ class Model(Trainer, Reporting, Layer):
                 f"{type(self).__name__}: unexpected positional arguments {args!r}{at_user_location()}"
             )
         self._graph: Any = None
+        self._loss_outputs: list[SymbolicTensor] = []
         self._inputs_structure: Any = None
         self._outputs_structure: Any = None
         self._graph_layers: list[Layer] | None = None
@@ -84,7 +86,8 @@ class Model(Trainer, Reporting, Layer):
         if len({id(tensor) for tensor in flat_inputs}) != len(flat_inputs):
             raise ValueError(f"Model: the same input is listed twice{at_user_location()}")
         self._inputs_structure, self._outputs_structure = inputs, outputs
-        self._graph = Graph(flat_inputs, flat_outputs)
+        self._graph = self._run_graph = Graph(flat_inputs, flat_outputs)
+        self._loss_outputs = []
         self._simple = isinstance(inputs, SymbolicTensor)
         self._simple_output = isinstance(outputs, SymbolicTensor)
         self._graph_layers = _as_layers(
@@ -150,8 +153,31 @@ class Model(Trainer, Reporting, Layer):
             for value, one in zip(values, nest.flatten(mask), strict=False):
                 if one is not None and getattr(value, "_keras_mask", None) is None:
                     value._keras_mask = one
-        results = self._graph.run(values)
+        results = self._run_graph.run(values)
+        if self._loss_outputs:
+            count = len(self._graph.outputs)
+            super().add_loss([value for value in results[count:] if not isinstance(value, SymbolicTensor)])
+            results = results[:count]
         return results[0] if self._simple_output else nest.pack_sequence_as(self._outputs_structure, results)
+
+    def add_loss(self, loss: Any, **kwargs: Any) -> None:
+        """Adds a scalar (or a list of them) to the losses.
+
+        A symbolic loss, made of tensors of a functional model, is computed anew in each call of the model.
+        """
+        given = list(loss) if isinstance(loss, list | tuple) else [loss]
+        symbolic = [value for value in given if isinstance(value, SymbolicTensor)]
+        if not symbolic or self._graph is None or calls.depth:
+            super().add_loss(given, **kwargs)
+            return
+        super().add_loss([value for value in given if not isinstance(value, SymbolicTensor)], **kwargs)
+        graph = Graph(self._graph.inputs, [*self._graph.outputs, *self._loss_outputs, *symbolic])
+        operations = {id(node.operation): node.operation for node in graph.nodes}
+        layers = self._graph_layers or []
+        new = [o for o in operations.values() if isinstance(o, Layer) and o not in layers]
+        self._graph_layers = [*layers, *new]
+        self._run_graph, self._loss_outputs = graph, [*self._loss_outputs, *symbolic]
+        self._reset_programs()
 
     def _fitted(self, value: Any) -> Any:
         """Returns the only input's value: one tensor, possibly wrapped in a list or dict."""
@@ -189,8 +215,8 @@ class Model(Trainer, Reporting, Layer):
 
     def _reject(self, have: Any, want: Any, expected: SymbolicTensor) -> None:
         raise ValueError(
-            f"{self.name}: expected shape {want} for the input {_name_of(expected)!r}, "
-            f"received {have}{at_user_location()}"
+            f"{self.name}: expected shape {want} for the input {_name_of(expected)!r}, received {have}. Reshape the "
+            f"data, or build the model for it with keras.Input({tuple(have)[1:]}){at_user_location()}"
         )
 
     def _arranged(self, inputs: Any) -> list:
