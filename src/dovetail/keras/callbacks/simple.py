@@ -96,7 +96,7 @@ class CSVLogger(Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         logs = logs or {}
         if self._writer is None:
-            self._columns = list(logs)
+            self._columns = _columns(logs)
             self._writer = csv.writer(self._file, delimiter=self.separator)
             if not self._continues:
                 self._writer.writerow(["epoch", *self._columns])
@@ -106,3 +106,9 @@ class CSVLogger(Callback):
     def on_train_end(self, logs: dict | None = None) -> None:
         self._file.close()
         self._writer = None
+
+
+def _columns(logs: dict) -> list[str]:
+    """Returns the columns, with places for validation that comes in a later epoch."""
+    names = sorted(logs)
+    return names if any(name.startswith("val_") for name in names) else names + [f"val_{n}" for n in names]

@@ -194,6 +194,8 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks):
         try:
             arrays = [g._value for g in gradients]
         except AttributeError:  # a None, an array, a variable
+            arrays = None
+        if arrays is None:
             self._build_for(variables)
             gradients, variables = checks.present(gradients, variables, self._warned)
             arrays = [g._value for g in gradients]
@@ -293,7 +295,9 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks):
         facts = self._rate_facts()
         if plan.compiled is None or plan.facts != facts:
             namespace = xla(f"an update of {plan.size} numbers by {self.name}")
-            plan.compiled = namespace.jit(functools.partial(self._pure_step, plan, namespace), donate_argnums=2)
+            plan.compiled = namespace.jit(
+                functools.partial(self._pure_step, plan, namespace), donate_argnums=2
+            )
             plan.facts = facts
         return plan.compiled
 
