@@ -79,7 +79,7 @@ def plot_model(
     axes.axis("off")
     for row in rows:
         for box in row:
-            _draw(axes, box, rankdir == "LR")
+            _draw(axes, box, rankdir == "LR", rows)
     figure.savefig(str(to_file), dpi=dpi, facecolor="white")
 
 
@@ -199,7 +199,7 @@ def _set(box: _Box, vertical: bool, value: float) -> None:
         box.x = value
 
 
-def _draw(axes: Any, box: _Box, horizontal: bool) -> None:
+def _draw(axes: Any, box: _Box, horizontal: bool, rows: list[list[_Box]]) -> None:
     patches = importlib.import_module("matplotlib.patches")
     fill, edge = _COLOURS[box.kind]
     axes.add_patch(
@@ -233,12 +233,18 @@ def _draw(axes: Any, box: _Box, horizontal: bool) -> None:
                 "linewidth": 1.0,
                 "shrinkA": 0,
                 "shrinkB": 0,
-                "connectionstyle": f"arc3,rad={_bend(source, box)}",
+                "connectionstyle": f"arc3,rad={_bend(source, box, rows, horizontal)}",
             },
             zorder=2,
         )
 
 
-def _bend(source: _Box, box: _Box) -> float:
-    """Returns how much an arrow bends: long ones go around the boxes between."""
-    return 0.0 if box.row - source.row <= 1 else 0.18 if source.x <= box.x else -0.18
+def _bend(source: _Box, box: _Box, rows: list[list[_Box]], horizontal: bool) -> float:
+    """Returns how much an arrow bends: long ones go around the boxes between, on the side where fewer stand."""
+    between = [other for row in rows[source.row + 1 : box.row] for other in row]
+    if not between:
+        return 0.0
+    middle = (source.y + box.y) / 2 if horizontal else (source.x + box.x) / 2
+    before = sum((other.y if horizontal else other.x) < middle for other in between)
+    towards_start = before * 2 < len(between)
+    return 0.18 if towards_start != horizontal else -0.18
