@@ -149,8 +149,7 @@ def __getattr__(name: str) -> Any:
         module = importlib.import_module(f"dovetail.{home}")
         found = globals()[name] = getattr(module, attribute) if attribute else module
         return found
-    known = [*globals(), *_SUBMODULES, *_LATE]
-    raise AttributeError(f"module 'dovetail' has no attribute {name!r}.{suggest(name, known)}")
+    raise AttributeError(f"module 'dovetail' has no attribute {name!r}.{suggest(name, __dir__())}")
 
 
 def __dir__() -> list[str]:

@@ -310,9 +310,8 @@ NORMS = [
     Case("clip_by_norm", lambda rng: (*normal((3, 4))(rng), 1.0), grad=(0,)),
     Case("clip_by_norm", lambda rng: (*normal((3, 4))(rng), 1.0), {"axes": [1]}, grad=(0,), id="axes"),
     Case(
-        "clip_by_average_norm",
+        "compat.v1.clip_by_average_norm",
         lambda rng: (*normal((3, 4))(rng), 0.1),
-        tf="compat.v1.clip_by_average_norm",
         symbolic=False,
     ),
     Case("linalg.global_norm", lambda rng: ([*normal((3, 4), (2,))(rng), None],)),

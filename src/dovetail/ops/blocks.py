@@ -171,7 +171,7 @@ def space_to_batch(input: Any, block_shape: Any, paddings: Any, name: str | None
     return to_batch(pad(x, paddings=full), block=block)
 
 
-@export("batch_to_space nn.batch_to_space")
+@export("batch_to_space")
 def batch_to_space(input: Any, block_shape: Any, crops: Any, name: str | None = None) -> Any:
     """Moves parts of the batch axis into blocks of the space axes, and crops those: the inverse of `space_to_batch`."""
     block = _block_of(block_shape)

@@ -259,7 +259,7 @@ def linspace_(xp: Any, start: Any, stop: Any, *, num: int, axis: int = 0, endpoi
     return xp.linspace(start, stop, num, endpoint=endpoint, axis=axis).astype(start.dtype)
 
 
-@export("linspace lin_space")
+@export("linspace")
 def linspace(start: Any, stop: Any, num: Any, name: str | None = None, axis: int = 0) -> Any:
     """Returns `num` numbers at equal distances from `start` to `stop`, both included.
 

@@ -214,7 +214,7 @@ def clip_by_norm(xp: Any, t: Any, clip_norm: Any, *, axes: Axis = None) -> Any:
     return xp.divide(xp.multiply(t, clip_norm), xp.maximum(length, clip_norm))
 
 
-@export("clip_by_average_norm")
+@export("compat.v1.clip_by_average_norm")
 def clip_by_average_norm(t: Any, clip_norm: Any, name: str | None = None) -> Any:
     """Scales `t` down so that its Euclidean norm divided by its number of elements is at most `clip_norm`."""
     t = t if isinstance(t, TensorLike) else convert_to_tensor(t)

@@ -130,18 +130,6 @@ def searchsorted(
     return _search("tf.searchsorted", sorted_sequence, values, side, out_type)
 
 
-@export("lower_bound")
-def lower_bound(sorted_inputs: Any, values: Any, out_type: Any = "int32", name: str | None = None) -> Any:
-    """Returns the first index at which each value can be inserted."""
-    return _search("tf.lower_bound", sorted_inputs, values, "left", out_type)
-
-
-@export("upper_bound")
-def upper_bound(sorted_inputs: Any, values: Any, out_type: Any = "int32", name: str | None = None) -> Any:
-    """Returns the last index at which each value can be inserted."""
-    return _search("tf.upper_bound", sorted_inputs, values, "right", out_type)
-
-
 @export("ops.searchsorted")
 def searchsorted_numpy(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
     """Returns the int32 indices at which `values` would be inserted into a sorted vector."""
