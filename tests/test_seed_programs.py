@@ -97,3 +97,7 @@ def test_wrong_programs_fail_early_and_clearly(name, tmp_path):
     assert done.stdout.splitlines() == [before]
     for message in messages:
         assert message in done.stderr
+    files = [line for line in done.stderr.splitlines() if line.strip().startswith("File ")]
+    assert all(f"{name}.py" in line for line in files), "frames of the framework are shown"
+    assert "disable_traceback_filtering() shows them" in done.stderr
+    assert "JAX" not in done.stderr

@@ -131,12 +131,17 @@ _PACKAGE_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _FOREIGN = (os.sep + "site-packages" + os.sep + "jax", os.sep + "optree" + os.sep, "<frozen", "<string>")
 
 
+def is_framework_file(name: str) -> bool:
+    """Returns whether a source file belongs to Dovetail, or to the libraries through which it calls user code."""
+    return name.startswith(_PACKAGE_DIR) or any(part in name for part in _FOREIGN)
+
+
 def user_location() -> str:
     """Returns "file.py:12" of the innermost frame outside of Dovetail, or "" when there is none."""
     frame: types.FrameType | None = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
-        if not name.startswith(_PACKAGE_DIR) and not any(part in name for part in _FOREIGN):
+        if not is_framework_file(name):
             return f"{name}:{frame.f_lineno}"
         frame = frame.f_back
     return ""

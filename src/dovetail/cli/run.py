@@ -12,6 +12,8 @@ from types import ModuleType, TracebackType
 from typing import NoReturn
 
 from dovetail import compat
+from dovetail.base.errors import is_framework_file
+from dovetail.base.settings import settings
 from dovetail.compat.children import reach_children
 
 # Frames of these modules stand between the user's lines in a traceback and say nothing about them.
@@ -111,18 +113,42 @@ def _clean(error: BaseException | None, seen: set[int]) -> None:
         return
     seen.add(id(error))
     error.__traceback__ = _without_own_frames(error.__traceback__)
+    shorter = _without_framework_frames(error.__traceback__)
+    if settings.traceback_filtering and shorter is not None and shorter is not error.__traceback__:
+        error.__traceback__ = shorter
+        error.add_note(
+            "Dovetail's own frames are left out; keras.config.disable_traceback_filtering() shows them."
+        )
     _clean(error.__cause__, seen)
     _clean(error.__context__, seen)
 
 
 def _without_own_frames(traceback: TracebackType | None) -> TracebackType | None:
     frames: list[TracebackType] = []
+    for entry in _entries(traceback):
+        if not _is_own(entry, leading=not frames):
+            frames.append(entry)
+    return _chained(frames)
+
+
+def _without_framework_frames(traceback: TracebackType | None) -> TracebackType | None:
+    """Returns the traceback through the program's own code; the same object when it passes through nothing else."""
+    every = _entries(traceback)
+    frames = [entry for entry in every if not is_framework_file(entry.tb_frame.f_code.co_filename)]
+    return traceback if len(frames) == len(every) else _chained(frames)
+
+
+def _entries(traceback: TracebackType | None) -> list[TracebackType]:
+    entries = []
     while traceback is not None:
-        if not _is_own(traceback, leading=not frames):
-            frames.append(traceback)
+        entries.append(traceback)
         traceback = traceback.tb_next
+    return entries
+
+
+def _chained(entries: list[TracebackType]) -> TracebackType | None:
     kept: TracebackType | None = None
-    for entry in reversed(frames):
+    for entry in reversed(entries):
         kept = TracebackType(kept, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
     return kept
 

@@ -46,7 +46,17 @@ def trace(function: Callable, examples: list) -> Any:
 
     Arguments appended by `new_argument` while it runs follow the declared ones, in order.
     """
-    return jax.make_jaxpr(function)(*examples)
+    try:
+        return jax.make_jaxpr(function)(*examples)
+    except Exception as error:
+        _drop_note(error)
+        raise
+
+
+def _drop_note(error: BaseException) -> None:
+    """Takes JAX's remark about its own frames off an error that user code raised while it was traced."""
+    notes = getattr(error, "__notes__", [])
+    notes[:] = [note for note in notes if "JAX_TRACEBACK_FILTERING" not in note]
 
 
 def as_function(closed: Any) -> Callable:
