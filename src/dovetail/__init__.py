@@ -75,39 +75,50 @@ newaxis = None
 
 globals().update(NAMESPACES["tf"])
 
+# The namespaces that are modules of their own.
 _SUBMODULES = frozenset(
     {
-        *(
-            "autodiff",
-            "autograph",
-            "base",
-            "bitwise",
-            "compat",
-            "config",
-            "data",
-            "debugging",
-            "dtypes",
-            "engine",
-        ),
-        *(
-            "errors",
-            "experimental",
-            "function",
-            "graph",
-            "image",
-            "keras",
-            "linalg",
-            "math",
-            "nest",
-            "nn",
-            "ops",
-        ),
-        *("profiler", "random", "strings", "sysconfig", "tensor", "test", "version"),
+        "autograph",
+        "bitwise",
+        "compat",
+        "config",
+        "data",
+        "debugging",
+        "dtypes",
+        "errors",
+        "experimental",
+        "image",
+        "keras",
+        "linalg",
+        "math",
+        "nest",
+        "nn",
+        "profiler",
+        "random",
+        "strings",
+        "sysconfig",
+        "test",
+        "version",
     }
 )
-# What this module uses, and modules whose names it exports.
+# What this module uses, and modules that users meet by the names they export only.
 _INTERNAL = frozenset(
-    {"Any", "NAMESPACES", "annotations", "importlib", "module", "runtime", "scopes", "suggest"}
+    {
+        "Any",
+        "NAMESPACES",
+        "annotations",
+        "importlib",
+        "suggest",
+        "autodiff",
+        "base",
+        "engine",
+        "graph",
+        "module",
+        "ops",
+        "runtime",
+        "scopes",
+        "tensor",
+    }
 )
 
 # Names that live further up or are seldom used: imported at their first use, "module:name in it" ("": the module).
@@ -155,3 +166,6 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     own = {name for name in globals() if not name.startswith("_")}
     return sorted({*own, *_SUBMODULES, *_LATE} - _INTERNAL)
+
+
+__all__ = [*__dir__(), "__version__"]  # noqa: PLE0604 - strings
