@@ -506,3 +506,30 @@ def test_losses_and_metrics_made_of_backend_functions():
     history = model.fit(X, y, verbose=0).history
     assert set(history) == {"loss", "precision"}
     assert np.isfinite(history["loss"][0])
+
+
+class Following(Layer):
+    """Keeps a moving average of its inputs, in four spellings."""
+
+    def build(self, input_shape):
+        self.means = [self.add_weight(shape=(4,), initializer="zeros", trainable=False) for _ in range(4)]
+
+    def call(self, inputs):
+        mean = K.mean(inputs, axis=0)
+        self.means[0].assign(0.9 * self.means[0] + 0.1 * mean)
+        self.means[1].assign_add(0.1 * (mean - self.means[1]))
+        K.update(self.means[2], 0.9 * self.means[2] + 0.1 * mean)
+        K.moving_average_update(self.means[3], mean, 0.9)
+        return inputs - self.means[0]
+
+
+def test_layers_assign_what_they_compute():
+    inputs, layer = Input((4,)), Following()
+    model = tf.keras.Model(inputs, layer(inputs))
+    close(layer.means[0], np.zeros(4))
+    mean = 0.1 * X.mean(0)
+    close(model.predict(X, verbose=0), X - mean)
+    for variable in layer.means:
+        close(variable, mean)
+    with pytest.raises(ValueError, match=r"a symbolic tensor .* has no value to assign"):
+        layer.means[0].assign(inputs[0])

@@ -18,6 +18,7 @@ from dovetail.engine import dtypes, is_tracer
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.shape import TensorShape
+from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Reference, Tensor, TensorLike, array_repr
 
 _ids = itertools.count()
@@ -242,6 +243,8 @@ class Variable(TensorLike):
         """
         if type(value) is not Tensor or value._value.dtype != self._numpy_dtype:
             value = self._converted(value)
+            if type(value) is SymbolicTensor:
+                return self._assign_symbolic(value)
         if value._value.shape != self._held._value.shape:
             self._check_shape(value)
         self._store(value)
@@ -262,6 +265,16 @@ class Variable(TensorLike):
         if isinstance(value, np.ndarray):
             value = value.astype(self._numpy_dtype)
         return convert_to_tensor(value, own)
+
+    def _assign_symbolic(self, value: SymbolicTensor) -> Any:
+        """Checks an assignment that a layer makes while the model is built; the variable keeps its value."""
+        if not isinstance(state.scope, DryRunScope):
+            raise ValueError(
+                f"{self._name}.assign: a symbolic tensor (shape {value.shape}) has no value to assign while the model "
+                f"is built. Assign inside a Layer's call(){at_user_location()}"
+            )
+        self._check_shape(value)
+        return self
 
     def _check_shape(self, value: Any) -> None:
         if not self._declared_shape.is_compatible_with(value.shape):
