@@ -13,7 +13,7 @@ import dovetail
 
 def reference():
     """Return TensorFlow, or skip the test where it is not installed."""
-    import pytest  # noqa: PLC0415 - the tools use this module without pytest
+    import pytest
 
     return pytest.importorskip("tensorflow")
 
