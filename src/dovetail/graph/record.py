@@ -59,7 +59,7 @@ def _explain(op: Op, args: tuple, attributes: dict, error: Exception) -> str:
         for name, arg in zip(names, args, strict=False)
         if arg is not None
     )
-    first_line = str(error).strip().split("\n")[0]
+    first_line = str(error).strip().split("\n")[0].rstrip(".")
     extra = "".join(f", {key}={value!r:.60}" for key, value in attributes.items() if value is not None)
     return f"{op.name}: {first_line}. Received {received}{extra}{at_user_location()}"
 

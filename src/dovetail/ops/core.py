@@ -433,7 +433,7 @@ def explained(bound: Bound, args: tuple, error: Exception) -> Exception:
     attributes = ", ".join(
         f"{k}={v!r}" for k, v in bound.attributes.items() if v is not None and not callable(v)
     )
-    first_line = str(error).strip().split("\n")[0]
+    first_line = str(error).strip().split("\n")[0].rstrip(".")
     return InvalidArgumentError(
         f"{bound.op.name}: {first_line}. Received {received}{'; ' + attributes if attributes else ''}"
         f"{at_user_location()}"
