@@ -55,6 +55,27 @@ class Holder:
         others = [v for v in held_objects(self, SKIP) if isinstance(v, Variable)]
         return unique([*self._own_weights, *others])
 
+    def _stored_variables(self) -> list[Variable]:
+        """Returns `_held_variables` in the order of weights files: those made to be trained first."""
+        held = self._held_variables()
+        trained = [v for v in held if getattr(v, "_declared_trainable", v.trainable)]
+        return trained + [v for v in held if not getattr(v, "_declared_trainable", v.trainable)]
+
+    def save_own_variables(self, store: dict[str, Any]) -> None:
+        """Puts the values of the layer's own variables into `store`.  Override it to put more there."""
+        for index, variable in enumerate(self._stored_variables()):
+            store[str(index)] = np.array(variable._plain()._value)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Assigns what `save_own_variables` has put into `store`.
+
+        Raises:
+            ValueError: another number of values, or one of another shape; nothing is assigned then.
+        """
+        variables = self._stored_variables()
+        values = [store[name] for name in sorted((n for n in store if n.isdecimal()), key=int)]
+        weights.assign_all(self, variables, values)
+
     @property
     def variables(self) -> list[Variable]:
         """All state: weights, and the state of metrics and random generators."""

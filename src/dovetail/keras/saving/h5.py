@@ -44,8 +44,10 @@ def read(dataset: Any) -> np.ndarray:
     """Returns the data of a dataset.
 
     Raises:
-        ValueError: the dataset stores its data elsewhere, or claims an absurd size.
+        ValueError: it is no dataset of numbers, stores its data elsewhere, or claims an absurd size.
     """
+    if dataset is None:
+        raise ValueError("a weight that the file lists is not in it")
     where = f"{dataset.file.filename}: {dataset.name}"
     if not isinstance(dataset, h5py.Dataset):
         raise ValueError(f"{where} is not a dataset")
@@ -57,4 +59,6 @@ def read(dataset: Any) -> np.ndarray:
     )
     if size > _MAX_UNQUESTIONED_BYTES and size > _MAX_INFLATION * max(stored, 1):
         raise ValueError(f"{where} claims {size} bytes and stores {stored}: it is not read")
+    if dataset.dtype.kind not in "biufc":
+        raise ValueError(f"{where} holds {dataset.dtype}, numbers are expected")
     return np.asarray(dataset)

@@ -12,12 +12,16 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from dovetail.keras.layers.holder import SKIP
 from dovetail.keras.layers.layer import Layer
 from dovetail.keras.naming import to_snake_case
 from dovetail.keras.optimizers import Optimizer
 from dovetail.tensor.variable import Variable
 
 _LISTED = "layers"
+_CONTAINERS = (list, tuple, dict, set)
+# Attributes of models that hold layers or optimizers a second time.
+_INTERNAL = SKIP | {"_graph_layers", "_stack", "_compile_config"}
 
 
 class Place:
@@ -49,7 +53,7 @@ def _walk(owner: Any, path: str, seen: set[int]) -> Iterator[Place]:
     yield Place(path, owner, own_variables(owner))
     for name, child in _children(owner):
         below = f"{path}/{name}" if path else name
-        if isinstance(child, list | tuple | dict | set):
+        if isinstance(child, _CONTAINERS):
             yield from _walk_container(child, below, seen)
         elif id(child) not in seen:
             yield from _walk(child, below, seen)
@@ -57,13 +61,21 @@ def _walk(owner: Any, path: str, seen: set[int]) -> Iterator[Place]:
 
 def _walk_container(container: Any, path: str, seen: set[int]) -> Iterator[Place]:
     used: Counter = Counter()
-    for member in container.values() if isinstance(container, dict) else container:
-        if not isinstance(member, Layer | Optimizer) or id(member) in seen:
+    for member in _members(container):
+        nested = isinstance(member, _CONTAINERS)
+        if not nested and not isinstance(member, Layer | Optimizer):
             continue
-        base = to_snake_case(type(member).__name__)
+        base = "container" if nested else to_snake_case(type(member).__name__)
         name = f"{base}_{used[base]}" if used[base] else base
-        used[base] += 1
-        yield from _walk(member, f"{path}/{name}", seen)
+        used[base] += 1  # members met before count, too
+        if nested:
+            yield from _walk_container(member, f"{path}/{name}", seen)
+        elif id(member) not in seen:
+            yield from _walk(member, f"{path}/{name}", seen)
+
+
+def _members(container: Any) -> list:
+    return list(container.values() if isinstance(container, dict) else container)
 
 
 def _children(owner: Any) -> list[tuple[str, Any]]:
@@ -71,28 +83,24 @@ def _children(owner: Any) -> list[tuple[str, Any]]:
     if isinstance(owner, Optimizer):
         inner = getattr(owner, "inner_optimizer", None)
         return [("inner_optimizer", inner)] if inner is not None else []
-    found = {name: value for name, value in vars(owner).items() if not name.startswith("_") and _holds(value)}
-    if getattr(owner, "_graph", None) is not None or hasattr(owner, "_stack"):
+    found = {name: value for name, value in vars(owner).items() if name not in _INTERNAL and _holds(value)}
+    if _is_model(owner):
         found[_LISTED] = [
             layer for layer in owner.layers if not hasattr(layer, "_operation") or layer.weights
         ]
-    return sorted(found.items())
+    return sorted(found.items(), key=lambda item: (item[0].startswith("_"), item[0]))
+
+
+def _is_model(owner: Any) -> bool:
+    return hasattr(owner, "_graph_layers")
 
 
 def _holds(value: Any) -> bool:
-    if isinstance(value, Layer | Optimizer):
-        return True
-    if isinstance(value, list | tuple | dict | set):
-        return any(
-            isinstance(v, Layer | Optimizer) for v in (value.values() if isinstance(value, dict) else value)
-        )
-    return False
+    if isinstance(value, _CONTAINERS):
+        return any(_holds(member) for member in _members(value))
+    return isinstance(value, Layer | Optimizer)
 
 
 def own_variables(owner: Any) -> list[Variable]:
-    """Returns the variables that an object itself holds, in Keras' order: those made to be trained first."""
-    if isinstance(owner, Optimizer):
-        return list(owner.variables)
-    held = owner._held_variables()
-    trained = [v for v in held if getattr(v, "_declared_trainable", v.trainable)]
-    return trained + [v for v in held if not getattr(v, "_declared_trainable", v.trainable)]
+    """Returns the variables that an object itself holds, in Keras' order."""
+    return list(owner.variables) if isinstance(owner, Optimizer) else owner._stored_variables()

@@ -52,7 +52,7 @@ def _names(group: Any, attribute: str) -> list[str]:
 
 
 def _arrays(group: Any) -> list:
-    return [read(descend(group, name)) for name in _names(group, "weight_names")]
+    return [] if group is None else [read(descend(group, name)) for name in _names(group, "weight_names")]
 
 
 def _fitted(layer: Any, name: str, arrays: list) -> list[tuple[Variable, Any]]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.engine import dtypes
+from dovetail.keras.layers.layer import Layer
 from dovetail.keras.optimizers import Optimizer
 from dovetail.keras.saving import legacy
 from dovetail.keras.saving.h5 import descend, member, read
@@ -40,30 +41,36 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
             f"save_weights: {model.name!r} has no weights yet; build it or call it on data first"
         )
     partial = f"{path}.partial"
-    with h5py.File(partial, "w") as file:
-        for place in places(model):
-            group = file.create_group(place.vars_path)
-            group.attrs["name"] = place.owner.name
-            _write(place, group)
+    try:
+        with h5py.File(partial, "w") as file:
+            for place in places(model):
+                group = file.create_group(place.vars_path)
+                group.attrs["name"] = place.owner.name
+                _write(place, group)
+    except BaseException:
+        os.remove(partial)
+        raise
     os.replace(partial, path)
 
 
 def _write(place: Place, group: Any) -> None:
-    custom = getattr(type(place.owner), "save_own_variables", None)
-    if custom is not None:
+    if _stores_itself(place.owner, "save_own_variables"):
         store: dict[str, Any] = {}
         place.owner.save_own_variables(store)
-        for name, value in store.items():
-            group[name] = np.asarray(value)
-        return
-    for index, variable in enumerate(place.variables):
-        value = np.asarray(variable._plain()._value)
-        if value.dtype == dtypes.BFLOAT16:
-            value = value.view(np.uint16)
-            group[str(index)] = value
-            group[str(index)].attrs["dtype"] = "bfloat16"
-        else:
-            group[str(index)] = value
+    else:
+        store = {str(i): variable._plain()._value for i, variable in enumerate(place.variables)}
+    for name, given in store.items():
+        value = np.asarray(given)
+        half = value.dtype == dtypes.BFLOAT16
+        group[name] = value.view(np.uint16) if half else value
+        if half:
+            group[name].attrs["dtype"] = "bfloat16"
+
+
+def _stores_itself(owner: Any, method: str) -> bool:
+    """True for optimizers, and for layers that override how they are stored."""
+    own = getattr(type(owner), method, None)
+    return own is not None and own is not getattr(Layer, method)
 
 
 def load_weights(
@@ -95,59 +102,102 @@ def load_weights(
     skipped = {id(item) for item in objects_to_skip or []}
     with h5py.File(path, "r") as file:
         if "layer_names" in file.attrs or "model_weights" in file:
-            pairs = legacy.pairs(model, file, by_name, skip_mismatch)
+            loading = Loading()
+            loading.pairs = legacy.pairs(model, file, by_name, skip_mismatch)
         elif by_name:
             raise ValueError(f"load_weights: by_name works for files of Keras 2, {path!r} is one of Keras 3")
         else:
-            pairs = _pairs(model, file, skip_mismatch, skipped)
-    for variable, value in pairs:
-        variable._store(Tensor(np.asarray(value, variable._numpy_dtype)))
+            loading = _loading(model, file, skip_mismatch, skipped)
+    loading.apply()
 
 
-def _pairs(model: Any, file: Any, skip_mismatch: bool, skipped: set[int]) -> list[tuple[Variable, Any]]:
-    """Returns every variable with its new value, after checking all of them."""
+class Loading:
+    """What a file holds for a model: read and checked, and not assigned yet.
+
+    Attributes:
+        pairs: variables, and their new values.
+        own: owners that store themselves, and what the file has for them.
+    """
+
+    def __init__(self) -> None:
+        self.pairs: list[tuple[Variable, Any]] = []
+        self.own: list[tuple[Any, dict[str, Any]]] = []
+
+    def apply(self) -> None:
+        """Assigns all values."""
+        tensors = [Tensor(np.asarray(value, variable._numpy_dtype)) for variable, value in self.pairs]
+        for owner, store in self.own:
+            owner.load_own_variables(store)
+        for (variable, _), tensor in zip(self.pairs, tensors, strict=True):
+            variable._store(tensor)
+
+
+def _loading(model: Any, file: Any, skip_mismatch: bool, skipped: set[int]) -> Loading:
+    """Reads what the file has for a model, and checks all of it."""
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and not optimizer.built and member(file, "optimizer") is not None:
         optimizer.build(model.trainable_variables)
-    result: list[tuple[Variable, Any]] = []
+    loading = Loading()
     for place in places(model):
         if id(place.owner) in skipped:
             continue
+        group = descend(file, place.vars_path)
+        if group is not None and _stores_itself(place.owner, "load_own_variables"):
+            loading.own.append((place.owner, {name: _value(member(group, name)) for name in group}))
+            continue
         try:
-            result.extend(_pairs_of(place, file))
+            loading.pairs.extend(_pairs_of(place, group))
         except ValueError as error:
             if not skip_mismatch and not isinstance(place.owner, Optimizer):
                 raise
             warnings.warn(f"load_weights: {error}; left out", stacklevel=5)
-    return result
+    _tell_unused(model, file)
+    return loading
 
 
-def _pairs_of(place: Place, file: Any) -> list[tuple[Variable, Any]]:
-    group = descend(file, place.vars_path)
-    custom = getattr(type(place.owner), "load_own_variables", None)
-    if custom is not None and group is not None:
-        place.owner.load_own_variables({name: read(member(group, name)) for name in group})
-        return []
+def _tell_unused(model: Any, file: Any) -> None:
+    """Warns of groups with variables that the model has no place for."""
+    known = {place.vars_path for place in places(model)}
+    unused: list[str] = []
+
+    def visit(name: str, item: Any) -> None:
+        if name.endswith("/vars") and isinstance(item, h5py.Group) and len(item) and name not in known:
+            unused.append(name.removesuffix("/vars"))
+
+    file.visititems(visit)
+    unused = [name for name in unused if not name.startswith("optimizer")]
+    if unused:
+        warnings.warn(
+            f"load_weights: the file has weights that the model {model.name!r} has no place for, at {unused}",
+            stacklevel=5,
+        )
+
+
+def _pairs_of(place: Place, group: Any) -> list[tuple[Variable, Any]]:
     stored = 0 if group is None else len(group)
+    layer = f"the layer {place.owner.name!r}"
     if stored != len(place.variables):
-        if stored and not place.variables:
-            raise ValueError(
-                f"the layer {place.owner.name!r} has no variables, the file has {stored} at {place.path!r}"
-            )
         raise ValueError(
-            f"the layer {place.owner.name!r} has {len(place.variables)} variables, the file has {stored} at "
-            f"{place.path!r}. Is it the same architecture? skip_mismatch=True leaves such layers out"
+            f"{layer} has {len(place.variables)} variables, the file has {stored} at {place.path!r}. Is it the same "
+            "architecture? skip_mismatch=True leaves such layers out"
         )
     pairs = []
     for index, variable in enumerate(place.variables):
         dataset = member(group, str(index))
-        value = read(dataset)
-        if dataset.attrs.get("dtype") == "bfloat16":
-            value = value.view(dtypes.BFLOAT16)
+        if dataset is None:
+            raise ValueError(
+                f"{layer}: the file has no variable '{index}' at {place.path!r}, it has {list(group)}"
+            )
+        value = _value(dataset)
         if tuple(variable.shape) != value.shape:
             raise ValueError(
-                f"the layer {place.owner.name!r}: the weight {variable.name!r} has shape {tuple(variable.shape)}, the "
-                f"file has {value.shape} at {place.path!r}"
+                f"{layer}: the weight {variable.name!r} has shape {tuple(variable.shape)}, the file has {value.shape} "
+                f"at {place.path!r}"
             )
         pairs.append((variable, value))
     return pairs
+
+
+def _value(dataset: Any) -> Any:
+    value = read(dataset)
+    return value.view(dtypes.BFLOAT16) if dataset.attrs.get("dtype") == "bfloat16" else value
