@@ -7,6 +7,7 @@ from typing import Any
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.tensor import dtype as dt
+from dovetail.tensor.tensor import Tensor
 
 
 class InputSpec:
@@ -76,6 +77,8 @@ def fits(spec: Any, shape: tuple) -> bool:
 
 def check_inputs(layer: Any, inputs: Any) -> None:
     """Raises ValueError when the inputs do not meet the layer's `input_spec`."""
+    if layer.input_spec is None or (type(inputs) is Tensor and fits(layer.input_spec, inputs._value.shape)):
+        return
     specs = nest.flatten(layer.input_spec)
     tensors = [leaf for leaf in nest.flatten(inputs) if leaf is not None]
     if len(specs) != len(tensors):

@@ -62,6 +62,8 @@ class Layer(Holder):
 
     supports_masking = False
     is_input = False
+    _holds_layers = False
+    _is_leaf = False  # one of ours that calls no other layer: it needs no context for those inside
     _init_arguments: tuple
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
@@ -71,6 +73,7 @@ class Layer(Holder):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls._is_leaf = cls.__module__.startswith("dovetail.keras.layers.") and not cls._holds_layers
         if "build" in cls.__dict__:
             cls.build = _marks_built(cls.__dict__["build"])  # type: ignore[method-assign]
 
@@ -268,7 +271,7 @@ class Layer(Holder):
         if (
             len(args) == 1
             and not kwargs
-            and calls.depth
+            and (calls.depth or self._is_leaf)
             and type(args[0]) is Tensor
             and self._needs_no_care(args[0])
         ):
@@ -280,7 +283,7 @@ class Layer(Holder):
         return self._careful_call(args, kwargs)
 
     def _needs_no_care(self, x: Tensor) -> bool:
-        """True for the common call inside a model: built, one tensor of the right kind, no masks, no casts."""
+        """True for the common call: built, one tensor of the right kind, no masks, no casts."""
         return (
             self.built
             and self._plain_dtype is not None
@@ -302,12 +305,10 @@ class Layer(Holder):
             raise ValueError(f"{self.name}: call the layer on at least one tensor{at_user_location()}")
         spec = call_spec(type(self).call)
         args, kwargs, symbolic = self._converted(args, kwargs)
-        if self.input_spec is not None:
-            check_inputs(self, args[0] if args else next(iter(kwargs.values())))
+        check_inputs(self, args[0] if args else next(iter(kwargs.values())))
         if not self.built:
             self._ensure_built(dict(zip(spec.names, args, strict=False)) | kwargs)
-            if self.input_spec is not None:
-                check_inputs(self, args[0] if args else next(iter(kwargs.values())))
+            check_inputs(self, args[0] if args else next(iter(kwargs.values())))
         given = dict(kwargs)
         training = self._training_for(spec, args, kwargs)
         masks = first_masks(args, kwargs)

@@ -21,6 +21,8 @@ class Wrapper(Layer):
         layer: the layer to wrap.
     """
 
+    _holds_layers = True
+
     def __init__(self, layer: Layer, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not isinstance(layer, Layer):
