@@ -13,8 +13,10 @@ from dovetail.graph.replay import Graph
 from dovetail.keras.layers.context import calls
 from dovetail.keras.layers.layer import Layer
 from dovetail.keras.layers.op_layer import TFOpLambda
+from dovetail.keras.models.config import functional_config, functional_from_config, is_functional_config
 from dovetail.keras.models.ordering import operations_in_order
 from dovetail.keras.models.reporting import Reporting
+from dovetail.keras.registration import CustomObjectScope
 from dovetail.keras.training.trainer import Trainer
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.shape import TensorShape
@@ -234,6 +236,8 @@ class Model(Trainer, Reporting, Layer):
             flat = nest.flatten([inputs[key] for key in keys])
         else:
             flat = nest.flatten(inputs)
+            if len(flat) != len(inputs) == len(self._graph.inputs):  # an input is a plain list of numbers
+                flat = list(inputs)
         if len(flat) != len(self._graph.inputs):
             raise ValueError(
                 f"{self.name}: the model has {len(self._graph.inputs)} inputs, "
@@ -252,6 +256,21 @@ class Model(Trainer, Reporting, Layer):
             ):
                 return TensorShape([known[0], *self._graph.outputs[0].shape[1:]])
         return super().compute_output_shape(input_shape)
+
+    # ---- configuration
+
+    def get_config(self) -> dict:
+        """Returns what makes an equal model: the graph of a functional one, the arguments of a subclassed one."""
+        if self._graph is not None and type(self).__init__ is Model.__init__:
+            return functional_config(self)
+        return super().get_config()
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> Any:
+        with CustomObjectScope(custom_objects):
+            if is_functional_config(config):
+                return functional_from_config(cls, config)
+            return cls(**config)
 
     # ---- layers
 

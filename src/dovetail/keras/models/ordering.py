@@ -42,7 +42,7 @@ def operations_in_order(inputs: list, outputs: list, nodes: list[Node]) -> list[
         if operation is not None and id(operation) not in operations and operation.is_input:
             operations[id(operation)] = operation
             depths[id(operation)] = 0
-    return sorted(operations.values(), key=lambda o: (-depths[id(o)], met.get(id(o), 0)))
+    return sorted(operations.values(), key=lambda o: (-depths[id(o)], met.get(id(o), -1)))
 
 
 def _met_order(inputs: list, outputs: list) -> dict[int, int]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import json
 from typing import Any
+
+from dovetail.keras.serialization import serialize_keras_object
 
 
 class Reporting:
@@ -32,6 +35,14 @@ class Reporting:
             self, line_length, expand_nested, show_trainable, layer_range
         )
         (print_fn or print)(text)
+
+    def to_json(self, **kwargs: Any) -> str:
+        """Returns the architecture, without weights, as text for `keras.models.model_from_json`.
+
+        Args:
+            kwargs: passed on to `json.dumps`.
+        """
+        return json.dumps(serialize_keras_object(self), **kwargs)
 
     def save_weights(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
         """Writes the weights to a ".weights.h5" file, in Keras' format.

@@ -8,6 +8,8 @@ from dovetail.base.errors import at_user_location
 from dovetail.keras.layers.input_layer import Input, InputLayer
 from dovetail.keras.layers.layer import Layer
 from dovetail.keras.models.model import Model
+from dovetail.keras.registration import CustomObjectScope
+from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 
@@ -132,6 +134,29 @@ class Sequential(Model):
         for layer in self._stack:
             outputs = layer(outputs)
         return outputs
+
+    def get_config(self) -> dict:
+        """Returns what makes an equal model: its layers and the shape of its input."""
+        config = Layer.get_config(self)
+        if type(self).__init__ is not Sequential.__init__:
+            del config["dtype"]  # which Sequential.__init__ does not take
+            return config
+        config["layers"] = [serialize_keras_object(layer) for layer in self._stack]
+        if self._graph is not None:
+            config["build_input_shape"] = tuple(self._graph.inputs[0].shape)
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> Any:
+        if cls.__init__ is not Sequential.__init__:
+            return cls(**config)
+        with CustomObjectScope(custom_objects):
+            layers = [deserialize_keras_object(entry) for entry in config["layers"]]
+        model = cls(layers, trainable=config.get("trainable", True), name=config.get("name"))
+        shape = config.get("build_input_shape")
+        if not model.built and shape and not isinstance(shape, dict):
+            model.build(tuple(shape))
+        return model
 
     @property
     def input_shape(self) -> Any:
