@@ -1,7 +1,7 @@
 """`tf.image`: a view on the op table."""
 
-from dovetail.ops.table import NAMESPACES
+from dovetail.ops.table import NAMESPACES as _NAMESPACES
 
-__all__ = sorted(NAMESPACES.get("tf.image", {}))  # noqa: PLE0605
+__all__ = sorted(_NAMESPACES.get("tf.image", {}))  # noqa: PLE0605
 
-globals().update(NAMESPACES.get("tf.image", {}))
+globals().update(_NAMESPACES.get("tf.image", {}))

@@ -1,7 +1,7 @@
 """`tf.strings`: a view on the op table."""
 
-from dovetail.ops.table import NAMESPACES
+from dovetail.ops.table import NAMESPACES as _NAMESPACES
 
-__all__ = sorted(NAMESPACES.get("tf.strings", {}))  # noqa: PLE0605
+__all__ = sorted(_NAMESPACES.get("tf.strings", {}))  # noqa: PLE0605
 
-globals().update(NAMESPACES.get("tf.strings", {}))
+globals().update(_NAMESPACES.get("tf.strings", {}))
