@@ -14,6 +14,7 @@ from dovetail.base.errors import at_user_location
 from dovetail.graph.node import Node, OpCall
 from dovetail.keras.layers.input_layer import InputLayer
 from dovetail.keras.layers.layer import Layer
+from dovetail.keras.models.ordering import calls_of
 from dovetail.keras.serialization import (
     SymbolicReference,
     deserialize_keras_object,
@@ -45,7 +46,7 @@ def functional_config(model: Any) -> dict:
     for layer in model._graph_layers:
         entry = _entry(layer)
         entry["name"] = layer.name
-        calls = [] if _begins(layer, model) else _calls(layer, model)
+        calls = [] if _begins(layer, model) else calls_of(layer, model._graph)
         entry["inbound_nodes"] = [_call_config(node, places) for node in calls]
         layers.append(entry)
     return {
@@ -70,14 +71,6 @@ def _entry(layer: Any) -> dict:
     return {"module": "keras.layers", "class_name": "TFOpLambda", "config": config, "registered_name": None}
 
 
-def _calls(layer: Any, model: Any) -> list[Node]:
-    """Returns the calls of a layer in this model, in the order in which they were made."""
-    operation = getattr(layer, "_operation", layer)
-    used = [node for node in model._graph.nodes if node.operation is operation]
-    made = {id(node): i for i, node in enumerate(layer._nodes)}
-    return sorted(used, key=lambda node: made.get(id(node), 0))
-
-
 def _begins(layer: Any, model: Any) -> bool:
     """True when the model begins with the output of this layer."""
     operation = getattr(layer, "_operation", layer)
@@ -96,7 +89,7 @@ def _places(model: Any) -> dict[int, list]:
                 )
             found[id(layer.output)] = [layer.name, 0, 0]
             continue
-        for call, node in enumerate(_calls(layer, model)):
+        for call, node in enumerate(calls_of(layer, model._graph)):
             for index, tensor in enumerate(node.outputs):
                 found[id(tensor)] = [layer.name, call, index]
     return found

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dovetail.keras.layers.layer import Layer
+from dovetail.keras.models.ordering import calls_of
 
 _MIN_WIDTH = 78
 
@@ -22,19 +23,21 @@ def summary_text(
     connected = _has_branches(model)
     table = Table(box=SQUARE, show_lines=True, title=None, expand=False)
     for title in ("Layer (type)", "Output Shape", "Param #"):
-        table.add_column(title, justify="right" if title == "Param #" else "left")
+        table.add_column(title, justify="right" if title == "Param #" else "left", overflow="fold")
     if connected:
-        table.add_column("Connected to")
+        table.add_column("Connected to", overflow="fold")
     if show_trainable:
         table.add_column("Trainable")
-    for layer, depth in _rows(model, expand_nested, 0, layer_range):
+    for layer, owner, depth in _rows(model, expand_nested, 0, layer_range):
+        graph = getattr(owner, "_graph", None)
+        calls = [] if graph is None or layer.is_input else calls_of(layer, graph)
         cells = [
             f"{'  ' * depth}{layer.name} ({type(layer).__name__})",
-            _shape_text(layer),
+            _shape_text(layer, calls),
             _count_text(layer),
         ]
         if connected:
-            cells.append("\n".join(_sources(layer)) or "-")
+            cells.append("\n".join(_sources(calls, graph)) or "-")
         if show_trainable:
             cells.append("Y" if layer.trainable else "N")
         table.add_row(*cells)
@@ -53,17 +56,20 @@ def _rows(model: Any, expand: bool, depth: int, layer_range: Any) -> Any:
                 raise ValueError(f"summary: layer_range names {name!r}, which is no layer of {model.name!r}")
         layers = layers[names.index(layer_range[0]) : names.index(layer_range[1]) + 1]
     for layer in layers:
-        yield layer, depth
+        yield layer, model, depth
         if expand and hasattr(layer, "layers"):
             yield from _rows(layer, expand, depth + 1, None)
 
 
-def _shape_text(layer: Layer) -> str:
+def _shape_text(layer: Layer, calls: list) -> str:
+    """Returns the shape of the outputs of a layer's first call in the model."""
+    if calls:
+        shapes = [str(tuple(tensor.shape)) for tensor in calls[0].outputs]
+        return shapes[0] if len(shapes) == 1 else f"[{', '.join(shapes)}]"
     try:
-        shape = layer.output_shape
+        return str(layer.output_shape)
     except AttributeError:
         return "?" if layer.built or not layer._build_shapes else str(layer._build_shapes)
-    return str(shape)
 
 
 def _count_text(layer: Layer) -> str:
@@ -78,12 +84,16 @@ def _has_branches(model: Any) -> bool:
     return any(len(node.inputs) != 1 for node in graph.nodes) or len(graph.inputs) > 1
 
 
-def _sources(layer: Layer) -> list[str]:
+def _sources(calls: list, graph: Any) -> list[str]:
+    """Returns the inputs of a layer's calls as "layer[call][output]"."""
     names = []
-    for node in layer._nodes[:1]:
+    for node in calls:
         for tensor in node.inputs:
-            if tensor.node is not None:
-                names.append(f"{tensor.node.operation.name}[{tensor.index}]")
+            source = tensor.node
+            if source is not None:
+                made = calls_of(source.operation, graph) if isinstance(source.operation, Layer) else []
+                call = made.index(source) if source in made else 0
+                names.append(f"{source.operation.name}[{call}][{tensor.index}]")
     return names
 
 
