@@ -3,6 +3,7 @@
 import gc
 import os
 
+import jax
 import numpy as np
 import pytest
 
@@ -42,6 +43,23 @@ def test_fit_traces_once_per_batch_size(samples, traces):
     model.fit(*data(samples), batch_size=16, epochs=3, verbose=0)
     model.fit(*data(samples), batch_size=16, epochs=2, verbose=0)
     assert layer.traces == traces
+
+
+def test_fit_compiles_its_loop_once():
+    model, _ = counting_model()
+    compiled = []
+
+    def count(event, *_, **__):
+        if event == "/jax/core/compile/backend_compile_duration":
+            compiled.append(event)
+
+    model.fit(*data(8192), batch_size=1024, epochs=1, verbose=0)
+    jax.monitoring.register_event_duration_secs_listener(count)
+    try:
+        model.fit(*data(8192), batch_size=1024, epochs=3, verbose=0)
+    finally:
+        jax.monitoring.unregister_event_duration_listener(count)
+    assert not compiled, "the second fit of the same model on the same shapes compiled something"
 
 
 def test_fit_on_a_dataset_traces_once_per_batch_size():

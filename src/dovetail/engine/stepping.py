@@ -7,25 +7,18 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 MAX_BYTES_ON_DEVICE = 2 << 30
 
 
 def put(arrays: list) -> list:
-    """Brings arrays to the device; on the CPU, large ones are used where they are."""
-    return [_shared(array) if array.nbytes > 1 << 16 else jnp.asarray(array) for array in arrays]
+    """Brings arrays to the device; on the CPU, aligned ones are used where they are.
 
-
-def _shared(array: np.ndarray) -> Any:
-    """Returns a JAX array over the same memory when that is possible, else a copy."""
-    if jax.default_backend() != "cpu" or not array.flags.c_contiguous or not array.flags.writeable:
-        return jnp.asarray(array)
-    try:
-        return jnp.from_dlpack(array)
-    except (TypeError, BufferError, RuntimeError):  # a dtype or an alignment that cannot be shared
-        return jnp.asarray(array)
+    They stay uncommitted: an array tied to a device would tie the results to it too, and the next call, whose inputs
+    are those results, would be compiled again.
+    """
+    return [jax.device_put(array, may_alias=True) for array in arrays]
 
 
 def steps_program(run: Callable, num_results: int, written: list[int], batch_size: int) -> Callable:
