@@ -10,6 +10,7 @@ from collections import defaultdict
 from typing import Any
 
 from dovetail.keras.layers.layer import Layer
+from dovetail.keras.models.ordering import calls_of
 
 _COLOURS = {"input": ("#e8eef7", "#4a6fa5"), "layer": ("#fdf3e3", "#c98b2b"), "op": ("#e9f5ec", "#3d8b57")}
 _LINE = 0.21  # inches a line of text takes
@@ -91,7 +92,7 @@ def _boxes(model: Any, options: tuple, expand: bool) -> list[_Box]:
     connected = getattr(model, "_graph", None) is not None
     for layer in model.layers if not hasattr(model, "_stack") else model._stack:
         inner = _boxes(layer, options, expand) if expand and hasattr(layer, "layers") and layer.layers else []
-        own = inner or [_Box(layer, _lines(layer, *options), _kind(layer))]
+        own = inner or [_Box(layer, _lines(layer, _outputs(layer, model), *options), _kind(layer))]
         if connected:
             for tensor in _inputs(layer, model):
                 source = made.get(id(tensor.node.operation))
@@ -107,14 +108,16 @@ def _boxes(model: Any, options: tuple, expand: bool) -> list[_Box]:
 
 def _inputs(layer: Any, model: Any) -> list:
     """Returns the symbolic tensors a layer is called on in this model."""
-    operation = getattr(layer, "_operation", layer)
-    return [
-        tensor
-        for node in model._graph.nodes
-        if node.operation is operation
-        for tensor in node.inputs
-        if tensor.node
-    ]
+    return [tensor for node in calls_of(layer, model._graph) for tensor in node.inputs if tensor.node]
+
+
+def _outputs(layer: Any, model: Any) -> list:
+    """Returns the symbolic tensors that a layer's first call in this model gives."""
+    if layer.is_input:
+        return [layer.output]
+    graph = getattr(model, "_graph", None)
+    calls = calls_of(layer, graph) if graph is not None else layer._nodes
+    return calls[0].outputs if calls else []
 
 
 def _kind(layer: Layer) -> str:
@@ -122,7 +125,7 @@ def _kind(layer: Layer) -> str:
 
 
 def _lines(
-    layer: Layer, shapes: bool, dtype: bool, names: bool, activations: bool, trainable: bool
+    layer: Layer, outputs: list, shapes: bool, dtype: bool, names: bool, activations: bool, trainable: bool
 ) -> list[str]:
     title = layer.name if hasattr(layer, "_operation") else type(layer).__name__
     lines = [f"{layer.name} ({title})" if names and not hasattr(layer, "_operation") else title]
@@ -131,15 +134,10 @@ def _lines(
         lines.append(f"activation: {getattr(activation, '__name__', type(activation).__name__)}")
     if trainable and layer.weights and not layer.trainable:
         lines.append("not trainable")
-    try:
-        output = layer.output
-    except AttributeError:
-        return lines
     if shapes:
-        each = output if isinstance(output, list | tuple) else [output]
-        lines.extend(str(tuple(tensor.shape)) for tensor in each if hasattr(tensor, "shape"))
-    if dtype and hasattr(output, "dtype"):
-        lines.append(output.dtype.name)
+        lines.extend(str(tuple(tensor.shape)) for tensor in outputs)
+    if dtype:
+        lines.extend(sorted({tensor.dtype.name for tensor in outputs}))
     return lines
 
 
