@@ -170,6 +170,115 @@ def test_five_steps_of_an_optimizer_inside_fit(optimizer):
     assert int(ours.optimizer.iterations.numpy()) == 5
 
 
+# ---- architectures
+
+
+def convolutional(k):
+    layers = k.layers
+    return k.Sequential(
+        [
+            k.Input((8, 8, 2)),
+            layers.Conv2D(4, 3, padding="same", use_bias=False),
+            layers.BatchNormalization(momentum=0.8),
+            layers.ReLU(),
+            layers.MaxPooling2D(),
+            layers.Conv2D(3, 2, strides=2, activation="relu"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+
+
+def normalized(k):
+    layers = k.layers
+    x = k.Input((4,))
+    y = layers.LayerNormalization()(layers.Dense(8, activation="gelu")(x))
+    y = layers.BatchNormalization()(layers.Add()([y, layers.Dense(8, kernel_constraint="unit_norm")(x)]))
+    return k.Model(x, layers.Dense(3, activation="softmax")(y))
+
+
+def averaged_words(k):
+    layers = k.layers
+    return k.Sequential(
+        [
+            k.Input((5,)),
+            layers.Embedding(6, 4, mask_zero=True),
+            layers.GlobalAveragePooling1D(),
+            layers.Dense(3),
+        ]
+    )
+
+
+def tagged_words(k):
+    """One output a word; the mask leaves the padding out of loss and metrics."""
+    layers = k.layers
+    x = k.Input((5,))
+    y = layers.Dense(6, activation="tanh")(layers.Embedding(6, 4, mask_zero=True)(x))
+    return k.Model(x, layers.Dense(3, activation="softmax")(y))
+
+
+RNG = np.random.default_rng(5)
+IMAGES = RNG.normal(size=(70, 8, 8, 2)).astype("float32")
+WORDS = RNG.integers(0, 6, size=(70, 5))
+TAGS = RNG.integers(0, 3, size=(70, 5))
+CLASSES = {"optimizer": "adam", "loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
+LOGITS = CLASSES | {"loss": lambda k: k.losses.SparseCategoricalCrossentropy(from_logits=True)}
+
+ARCHITECTURES = {
+    "convolutional": (convolutional, CLASSES, {"x": IMAGES, "y": YC, "validation_split": 0.2}),
+    "normalized": (normalized, CLASSES, {"x": X, "y": YC, "validation_split": 0.2}),
+    # SGD: Keras on TensorFlow leaves rows of embeddings that a batch does not use out of other rules.
+    "averaged_words": (averaged_words, LOGITS | {"optimizer": "sgd"}, {"x": WORDS, "y": YC}),
+    "tagged_words": (
+        tagged_words,
+        CLASSES | {"optimizer": "sgd"},
+        {"x": WORDS, "y": TAGS, "validation_split": 0.2},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ARCHITECTURES)
+def test_architectures_train_like_those_of_keras(case, mode, references):
+    build, compiling, fitting = ARCHITECTURES[case]
+    fitting = fitting | {"batch_size": 16}
+    if case not in references:
+        theirs = build(peer())
+        start = theirs.get_weights()
+        references[case] = start, trained(peer(), theirs, compiling, fitting).history, theirs.get_weights()
+    start, numbers, end = references[case]
+    ours = build(keras)
+    ours.set_weights(start)
+    close(trained(keras, ours, compiling, fitting, mode).history, numbers, case, rtol=1e-4, atol=1e-5)
+    close(ours.get_weights(), end, "weights", rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_half_precision_trains(policy, mode):
+    before = keras.mixed_precision.dtype_policy()
+    keras.mixed_precision.set_dtype_policy(policy)
+    try:
+        model = mlp(keras)
+    finally:
+        keras.mixed_precision.set_dtype_policy(before)
+    model.compile(keras.optimizers.Adam(0.02), "mse", run_eagerly=mode == "eager")
+    losses = model.fit(X, Y, epochs=10, verbose=0).history["loss"]
+    assert losses[-1] < 0.6 * losses[0]
+    assert {w.dtype.name for w in model.weights} == {"float32"}
+    kind = type(model.optimizer).__name__
+    assert (kind == "LossScaleOptimizer") == (policy == "mixed_float16")
+
+
+def test_options_of_compile_that_change_no_numbers():
+    start, histories = mlp(keras).get_weights(), []
+    for options in ({}, {"steps_per_execution": 4}, {"jit_compile": False}, {"weighted_metrics": []}):
+        model = mlp(keras)
+        model.set_weights(start)
+        model.compile("sgd", "mse", **options)
+        histories.append(model.fit(X, Y, epochs=2, shuffle=False, verbose=0).history)
+    for history in histories[1:]:
+        close(history, histories[0])
+
+
 # ---- several inputs and outputs
 
 
