@@ -67,6 +67,9 @@ def _matmul_gradient_a(g: Any, y: Any, a: Any, b: Any, transpose_a: bool, transp
 
 def _matmul_gradient_b(g: Any, y: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
     a = conjugated(a)
+    if len(a.shape) > 2 and len(b.shape) == 2 and not transpose_a:
+        # One product over all rows, instead of one a batch and their sum.
+        a, g = (reshape_to(t, shape=(-1, t.shape[-1])) for t in (a, g))
     if transpose_b:
         return unbroadcast(matmul(g, a, transpose_a=True, transpose_b=transpose_a), b)
     return unbroadcast(matmul(a, g, transpose_a=not transpose_a), b)
