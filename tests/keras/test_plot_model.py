@@ -76,15 +76,15 @@ def test_other_formats(suffix, tmp_path):
 
 
 def placed(model, horizontal, expand=True):
-    rows = plotting._rows(boxes_of(model, (True, True, True, True, True), expand))
-    width, height = plotting._place(rows, horizontal=horizontal)
-    return [box for row in rows for box in row], width, height
+    boxes = boxes_of(model, (True, True, True, True, True), expand)
+    return boxes, plotting._laid_out(boxes, horizontal)
 
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("horizontal", [False, True])
 def test_boxes_neither_overlap_nor_leave_the_picture(name, horizontal):
-    boxes, width, height = placed(MODELS[name](), horizontal)
+    boxes, layout = placed(MODELS[name](), horizontal)
+    width, height = plotting._turned(layout.across, layout.along, horizontal)
     for box in boxes:
         assert box.width / 2 <= box.x <= width - box.width / 2
         assert box.height / 2 <= box.y <= height - box.height / 2
@@ -96,9 +96,23 @@ def test_boxes_neither_overlap_nor_leave_the_picture(name, horizontal):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_arrows_point_down(name):
-    boxes, _, _ = placed(MODELS[name](), horizontal=False)
+    boxes, _ = placed(MODELS[name](), horizontal=False)
     for box in boxes:
         assert all(source.y < box.y for source in box.sources)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("horizontal", [False, True])
+def test_lines_run_between_the_boxes(name, horizontal):
+    _, layout = placed(MODELS[name](), horizontal)
+    for source, box, passed in layout.lines:
+        rows = [
+            next(i for i, row in enumerate(layout.rows) for s in row if s.box is b) for b in (source, box)
+        ]
+        assert [spot.row for spot in passed] == list(range(rows[0] + 1, rows[1]))
+    for row in layout.rows:
+        for one, two in itertools.pairwise(row):
+            assert two.centre - one.centre >= (one.size + two.size) / 2 + 0.2
 
 
 def test_every_layer_has_its_box_and_arrows():

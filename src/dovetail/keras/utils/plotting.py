@@ -1,32 +1,37 @@
-"""`keras.utils.plot_model`: a picture of a model's graph, drawn with matplotlib.
-
-Layers stand in rows by their distance from the inputs; within a row, each stands near those it takes its inputs from.
-"""
+"""`keras.utils.plot_model`: a picture of a model's graph, drawn with matplotlib."""
 
 from __future__ import annotations
 
 import importlib
-from collections import defaultdict
 from typing import Any
 
 from dovetail.keras.layers.layer import Layer
 from dovetail.keras.models.ordering import calls_of
+from dovetail.keras.utils.plot_layout import Layout, Spot
 
 _COLOURS = {"input": ("#e8eef7", "#4a6fa5"), "layer": ("#fdf3e3", "#c98b2b"), "op": ("#e9f5ec", "#3d8b57")}
 _LINE = 0.21  # inches a line of text takes
 _CHARACTER = 0.088  # inches a character takes
-_GAP_X, _GAP_Y = 0.45, 0.5
 
 
 class _Box:
-    """A layer in the picture: its text, its size in inches, its place."""
+    """A layer in the picture.
+
+    Attributes:
+        lines: its text.
+        kind: "input", "layer" or "op".
+        width, height: its size in inches.
+        across, along: the same in the direction of the rows, and across it.
+        x, y: its centre.
+        sources: the boxes that arrows come from.
+    """
 
     def __init__(self, layer: Any, lines: list[str], kind: str) -> None:
         self.layer, self.lines, self.kind = layer, lines, kind
         self.width = max(len(line) for line in lines) * _CHARACTER + 0.3
         self.height = len(lines) * _LINE + 0.18
+        self.across, self.along = self.width, self.height
         self.x = self.y = 0.0
-        self.row = 0
         self.sources: list[_Box] = []
 
 
@@ -71,16 +76,19 @@ def plot_model(
     except ImportError as error:
         raise ImportError("plot_model needs matplotlib: pip install 'dovetail[plot]'") from error
     options = (show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable)
-    rows = _rows(_boxes(model, options, expand_nested))
-    width, height = _place(rows, horizontal=rankdir == "LR")
+    layout = _laid_out(_boxes(model, options, expand_nested), rankdir == "LR")
+    width, height = _turned(layout.across, layout.along, rankdir == "LR")
     figure = pyplot.Figure(figsize=(width, height), dpi=dpi)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_xlim(0, width)
     axes.set_ylim(height, 0)
     axes.axis("off")
-    for row in rows:
-        for box in row:
-            _draw(axes, box, rankdir == "LR", rows)
+    for source, box, passed in layout.lines:
+        _draw_line(axes, layout, source, box, passed, rankdir == "LR")
+    for row in layout.rows:
+        for spot in row:
+            if spot.box is not None:
+                _draw_box(axes, spot.box)
     figure.savefig(str(to_file), dpi=dpi, facecolor="white")
 
 
@@ -141,63 +149,24 @@ def _lines(
     return lines
 
 
-def _rows(boxes: list[_Box]) -> list[list[_Box]]:
-    """Sorts the boxes into rows: each below all of its sources, inputs just above their first reader."""
-    depth: dict[int, int] = {}
+def _turned(across: float, along: float, horizontal: bool) -> tuple[float, float]:
+    """Returns (x, y) for a place in a row and along the rows."""
+    return (along, across) if horizontal else (across, along)
+
+
+def _laid_out(boxes: list[_Box], horizontal: bool) -> Layout:
+    """Gives every box its place."""
     for box in boxes:
-        depth[id(box)] = 1 + max((depth[id(source)] for source in box.sources), default=-1)
-    for box in boxes:
-        readers = [depth[id(other)] for other in boxes if box in other.sources]
-        if not box.sources and readers:
-            depth[id(box)] = min(readers) - 1
-    rows: dict[int, list[_Box]] = defaultdict(list)
-    for box in boxes:
-        box.row = depth[id(box)]
-        rows[box.row].append(box)
-    return [rows[key] for key in sorted(rows)]
+        box.across, box.along = (box.height, box.width) if horizontal else (box.width, box.height)
+    layout = Layout(boxes)
+    for row, start, stop in zip(layout.rows, layout.starts, layout.stops, strict=True):
+        for spot in row:
+            if spot.box is not None:
+                spot.box.x, spot.box.y = _turned(spot.centre, (start + stop) / 2, horizontal)
+    return layout
 
 
-def _place(rows: list[list[_Box]], horizontal: bool) -> tuple[float, float]:
-    """Gives every box its place; returns the size of the picture in inches."""
-    across, along = ("height", "width") if horizontal else ("width", "height")
-    spans = [sum(getattr(box, across) for box in row) + _GAP_X * (len(row) - 1) for row in rows]
-    total = max(spans) + 0.8
-    position = 0.4
-    for row in rows:
-        thick = max(getattr(box, along) for box in row)
-        row.sort(key=lambda box: _wish(box, horizontal))
-        _spread(row, total, across, horizontal)
-        for box in row:
-            _set(box, not horizontal, position + thick / 2)
-        position += thick + _GAP_Y
-    position += 0.4 - _GAP_Y
-    return (position, total) if horizontal else (total, position)
-
-
-def _wish(box: _Box, horizontal: bool) -> float:
-    centres = [source.y if horizontal else source.x for source in box.sources]
-    return sum(centres) / len(centres) if centres else 0.0
-
-
-def _spread(row: list[_Box], total: float, across: str, horizontal: bool) -> None:
-    """Puts the boxes of a row where they wish to be, then pushes them apart."""
-    span = sum(getattr(box, across) for box in row) + _GAP_X * (len(row) - 1)
-    start = (total - span) / 2
-    for box in row:
-        centre = start + getattr(box, across) / 2
-        wish = _wish(box, horizontal)
-        _set(box, horizontal, wish if box.sources and len(row) == 1 and wish else centre)
-        start += getattr(box, across) + _GAP_X
-
-
-def _set(box: _Box, vertical: bool, value: float) -> None:
-    if vertical:
-        box.y = value
-    else:
-        box.x = value
-
-
-def _draw(axes: Any, box: _Box, horizontal: bool, rows: list[list[_Box]]) -> None:
+def _draw_box(axes: Any, box: _Box) -> None:
     patches = importlib.import_module("matplotlib.patches")
     fill, edge = _COLOURS[box.kind]
     axes.add_patch(
@@ -216,33 +185,40 @@ def _draw(axes: Any, box: _Box, horizontal: bool, rows: list[list[_Box]]) -> Non
         y = box.y + (i - (len(box.lines) - 1) / 2) * _LINE
         style = {"fontsize": 9.5, "fontweight": "bold"} if i == 0 else {"fontsize": 8.5, "color": "#555555"}
         axes.text(box.x, y, line, ha="center", va="center", zorder=4, family="DejaVu Sans", **style)
-    for source in box.sources:
-        if horizontal:
-            start, end = (source.x + source.width / 2, source.y), (box.x - box.width / 2, box.y)
-        else:
-            start, end = (source.x, source.y + source.height / 2), (box.x, box.y - box.height / 2)
-        axes.annotate(
-            "",
-            xy=end,
-            xytext=start,
-            arrowprops={
-                "arrowstyle": "-|>",
-                "color": "#8a8a8a",
-                "linewidth": 1.0,
-                "shrinkA": 0,
-                "shrinkB": 0,
-                "connectionstyle": f"arc3,rad={_bend(source, box, rows, horizontal)}",
-            },
+
+
+def _draw_line(
+    axes: Any, layout: Layout, source: _Box, box: _Box, passed: list[Spot], horizontal: bool
+) -> None:
+    """Draws an arrow: straight through the rows it passes, in curves between them."""
+    patches, paths = importlib.import_module("matplotlib.patches"), importlib.import_module("matplotlib.path")
+    points = [_turned(*_end(source, horizontal, 0.5), horizontal)]
+    codes = [paths.Path.MOVETO]
+    at = _end(source, horizontal, 0.5)
+    stops = [(spot.centre, layout.starts[spot.row], layout.stops[spot.row]) for spot in passed]
+    final = _end(box, horizontal, -0.5)
+    for centre, start, stop in [*stops, (*final, final[1])]:
+        middle = (at[1] + start) / 2
+        curve = [(at[0], middle), (centre, middle), (centre, start)]
+        points += [_turned(*point, horizontal) for point in curve]
+        codes += [paths.Path.CURVE4] * 3
+        if stop > start:
+            points.append(_turned(centre, stop, horizontal))
+            codes.append(paths.Path.LINETO)
+        at = (centre, stop)
+    axes.add_patch(
+        patches.FancyArrowPatch(
+            path=paths.Path(points, codes),
+            arrowstyle="-|>,head_length=4,head_width=2",
+            color="#8a8a8a",
+            linewidth=1.0,
             zorder=2,
         )
+    )
 
 
-def _bend(source: _Box, box: _Box, rows: list[list[_Box]], horizontal: bool) -> float:
-    """Returns how much an arrow bends: long ones go around the boxes between, on the side where fewer stand."""
-    between = [other for row in rows[source.row + 1 : box.row] for other in row]
-    if not between:
-        return 0.0
-    middle = (source.y + box.y) / 2 if horizontal else (source.x + box.x) / 2
-    before = sum((other.y if horizontal else other.x) < middle for other in between)
-    towards_start = before * 2 < len(between)
-    return 0.18 if towards_start != horizontal else -0.18
+def _end(box: _Box, horizontal: bool, side: float) -> tuple[float, float]:
+    """Returns the middle of a box's side, as (place in the row, place along the rows)."""
+    if horizontal:
+        return box.y, box.x + side * box.width
+    return box.x, box.y + side * box.height
