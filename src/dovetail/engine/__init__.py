@@ -16,6 +16,18 @@ from dovetail.engine import host
 _LOADED: list[ModuleType] = []
 
 
+class _Concrete:
+    """The class of JAX's concrete arrays, once JAX is there: dispatch asks for it with every call."""
+
+    __slots__ = ("array",)
+
+    def __init__(self) -> None:
+        self.array: Any = None
+
+
+concrete = _Concrete()
+
+
 class EngineUnavailableError(RuntimeError):
     """XLA is needed, and the engine setting or the installation rules it out."""
 
@@ -39,6 +51,7 @@ def xla(reason: str = "this computation") -> Any:
     except ImportError as error:
         raise EngineUnavailableError(f"{reason} needs JAX: pip install jax ({error})") from error
     globals()["xla"] = door  # the import has put the module under this name
+    concrete.array = module.jax_private.ArrayImpl
     _LOADED.append(module)
     return module
 
@@ -83,6 +96,7 @@ def describe_devices() -> list[dict]:
 
 __all__ = [
     "EngineUnavailableError",
+    "concrete",
     "describe_devices",
     "host",
     "is_tracer",

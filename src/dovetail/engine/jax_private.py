@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 from jax._src import core, source_info_util, xla_bridge
+from jax._src.array import ArrayImpl  # noqa: F401 - the class of concrete arrays
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 _COMPLEX_CONTROL = frozenset({"conv_general_dilated"})

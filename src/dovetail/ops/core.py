@@ -23,7 +23,7 @@ from dovetail.base.errors import (
     at_user_location,
 )
 from dovetail.base.settings import settings, state
-from dovetail.engine import EngineUnavailableError, dtypes, host, is_tracer, loaded_xla, xla
+from dovetail.engine import EngineUnavailableError, concrete, dtypes, host, is_tracer, loaded_xla, xla
 from dovetail.ops.attrs import CANONICAL, is_symbolic
 from dovetail.ops.promotion import result_dtype
 from dovetail.tensor import dtype as dt
@@ -355,34 +355,21 @@ def _mismatch(op: Op, group: tuple) -> str:
 
 def execute(bound: Bound, args: tuple) -> Any:
     """Runs a bound op on Tensors (or None for absent ones), on the engine that fits, and tells the tapes."""
-    values: list[Any] = []
-    size, traced, on_host = bound.size, False, True
-    for arg in args:
-        if arg is None:
-            values.append(None)
-            continue
-        value = arg._value
-        values.append(value)
-        if type(value) is _ndarray:
-            size += value.size
-        elif is_tracer(value):
+    values = [None if arg is None else arg._value for arg in args]
+    traced = False
+    for value in values:
+        kind = type(value)
+        if kind is not _ndarray and kind is not concrete.array and value is not None and is_tracer(value):
             traced = True
-        else:
-            size += value.size
-            on_host = on_host and loaded_xla().lives_on_host(value)
+            break
     op = bound.op
-    if op.work is not None and not traced and on_host:
-        size = op.work(*values, **bound.attributes)
     try:
         if traced:
             out = _run_traced(bound, values)
-        elif op.engine == "host" or (
-            op.engine == "both"
-            and ((on_host and (size <= settings.active_limit or _may_be_a_shape(size))) or state.host_only)
-        ):
+        elif op.engine == "host" or (op.engine == "both" and _belongs_on_host(bound, values)):
             out = bound.host(*[v if type(v) is _ndarray or v is None else np.asarray(v) for v in values])
         else:
-            out = bound.compiled(*values)
+            out = (bound._compiled or bound.compiled)(*values)
     except _OURS:
         raise
     except (ValueError, TypeError, IndexError, NotImplementedError) as error:
@@ -396,10 +383,26 @@ def execute(bound: Bound, args: tuple) -> Any:
     return result
 
 
-def _may_be_a_shape(size: int) -> bool:
+def _belongs_on_host(bound: Bound, values: list) -> bool:
+    """Decides the engine of an eager op: small values that live in host memory go to NumPy."""
+    limit = settings.active_limit
+    if limit < 0 and state.scope is None:
+        return bool(state.host_only)
+    size = bound.size
+    for value in values:
+        if value is not None:
+            size += value.size
+            if type(value) is not _ndarray and not loaded_xla().lives_on_host(value):
+                return False
+    if bound.op.work is not None:
+        size = bound.op.work(*values, **bound.attributes)
+    return size <= limit or bool(state.host_only) or (size <= _SHAPE_LIMIT and _in_trace())
+
+
+def _in_trace() -> bool:
     """Inside a trace, small known values stay known, even where XLA is to run everything: they may size tensors."""
     engine = loaded_xla()
-    return size <= _SHAPE_LIMIT and engine is not None and engine.in_trace()
+    return engine is not None and engine.in_trace()
 
 
 def _wrap(value: Any) -> Tensor:
