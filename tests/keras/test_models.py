@@ -2,7 +2,6 @@
 
 import copy
 import gc
-import pickle
 import weakref
 
 import numpy as np
@@ -619,10 +618,33 @@ def test_clones_of_models_inside():
     assert keras.models.clone_model(model, input_tensors=given).input_names == ["other"]
 
 
-def test_deep_copies():
-    model = mlp(keras)
+@pytest.mark.parametrize("build", [*CONFIGURED, lambda k: Net(), lambda k: k.Sequential([k.layers.Dense(2)])])
+def test_deep_copies(build):
+    model = build(keras)
+    if model._graph is None:
+        model(X)
+    inputs = [
+        np.random.default_rng(0).normal(size=(5, *t.shape[1:])).astype("float32") for t in model.inputs or []
+    ]
+    given = inputs if len(inputs) > 1 else inputs[0] if inputs else X
+    model.predict(given, verbose=0)
     other = copy.deepcopy(model)
-    close(other.predict(X, verbose=0), model.predict(X, verbose=0))
-    other.set_weights([w + 1 for w in other.get_weights()])
-    assert (other.get_weights()[0] != model.get_weights()[0]).all()
-    assert pickle.loads(pickle.dumps(model.get_weights()))[0].shape == (4, 8)
+    close(other.predict(given, verbose=0), model.predict(given, verbose=0))
+    assert described(other)[1:] == described(model)[1:]
+    assert not {id(w) for w in other.weights} & {id(w) for w in model.weights}
+    assert not {id(layer) for layer in other.layers} & {id(layer) for layer in model.layers}
+    before = model.get_weights()
+    other.set_weights([np.zeros_like(w) for w in before])
+    close(model.get_weights(), before, rtol=0, atol=0)
+
+
+def test_deep_copies_have_a_graph_of_their_own():
+    scale = tf.Variable([2.0])
+    x = keras.Input((4,))
+    model = keras.Model(x, keras.layers.Dense(1, name="out")(keras.layers.Dense(3, name="mid")(x) * scale))
+    other = copy.deepcopy(model)
+    part = keras.Model(other.input, other.get_layer("mid").output)
+    other.set_weights([np.zeros_like(w) for w in other.get_weights()])
+    assert not np.asarray(part(X)).any()
+    assert float(scale.numpy()[0]) == 2.0
+    assert np.asarray(model(X)).any()

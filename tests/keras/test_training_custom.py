@@ -1,5 +1,6 @@
 """Own training steps in the manner of Keras 2 and 3, added losses, and what may change while a model trains."""
 
+import copy
 import os
 import signal
 import threading
@@ -463,3 +464,43 @@ def test_training_works_in_threads():
     for thread in threads:
         thread.join()
     assert results == [[0, 1], [0, 1]]
+
+
+class Unbuilt(keras.Model):
+    """Counts the traces of its steps."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.out = keras.layers.Dense(3), keras.layers.Dense(1)
+        self.traces = 0
+
+    def call(self, inputs):
+        return self.out(self.hidden(inputs))
+
+    def train_step(self, data):
+        self.traces += 1
+        return super().train_step(data)
+
+
+@pytest.mark.parametrize(("samples", "traces"), [(64, 1), (70, 2)])
+def test_a_model_that_training_builds_is_traced_once(samples, traces):
+    model = Unbuilt()
+    model.compile("adam", "mse")
+    for _ in range(2):
+        model.fit(X[:samples], Y[:samples], batch_size=16, epochs=3, verbose=0)
+    model.train_on_batch(X[:16], Y[:16])
+    assert model.traces == traces
+
+
+def test_copies_train_on_their_own():
+    model = mlp(keras)
+    model.compile("adam", "mse")
+    model.fit(X, Y, **RUN)
+    model.predict(X[:3], verbose=0)
+    before = model.get_weights()
+    other = copy.deepcopy(model)
+    close(other.fit(X, Y, **RUN).history, copy.deepcopy(model).fit(X, Y, **RUN).history)
+    close(model.get_weights(), before, rtol=0, atol=0)
+    other.set_weights([np.zeros_like(w) for w in before])
+    assert not other.predict(X[:3], verbose=0).any()
+    close(model.fit(X, Y, **RUN).history["loss"][0], copy.deepcopy(model).evaluate(X, Y, verbose=0), rtol=0.2)

@@ -238,7 +238,14 @@ def clone_layer(layer: Layer) -> Layer:
     return type(layer).from_config(layer.get_config())
 
 
-def clone_graph(model: Any, clone: Any, call: Any, inputs: Any = None) -> tuple[Any, Any]:
+def copy_variable(variable: Variable) -> Variable:
+    """Returns a variable with the same value."""
+    return Variable(variable.numpy(), trainable=variable.trainable, name=variable.name, dtype=variable.dtype)
+
+
+def clone_graph(
+    model: Any, clone: Any, call: Any = None, inputs: Any = None, variable: Any = copy_variable
+) -> tuple[Any, Any]:
     """Calls copies of a functional model's layers as the model calls its layers.
 
     Args:
@@ -246,6 +253,7 @@ def clone_graph(model: Any, clone: Any, call: Any, inputs: Any = None) -> tuple[
         clone: `clone(layer) -> layer`.
         call: `call(layer, *args, **kwargs)`, None: calls it.
         inputs: symbolic tensors to begin with; None: new inputs.
+        variable: `variable(variable) -> variable`, for those that raw ops use.
 
     Returns:
         the new inputs and outputs, in the structures of the model's.
@@ -254,7 +262,7 @@ def clone_graph(model: Any, clone: Any, call: Any, inputs: Any = None) -> tuple[
 
     def copy_of(item: Any) -> Any:
         if id(item) not in copies:
-            copies[id(item)] = _copy_variable(item) if isinstance(item, Variable) else clone(item)
+            copies[id(item)] = variable(item) if isinstance(item, Variable) else clone(item)
         return copies[id(item)]
 
     def run(operation: Any, args: tuple, kwargs: dict) -> Any:
@@ -277,7 +285,3 @@ def clone_graph(model: Any, clone: Any, call: Any, inputs: Any = None) -> tuple[
 def _input_like(tensor: SymbolicTensor) -> SymbolicTensor:
     name = tensor.node.operation.name if tensor.node is not None else tensor.name
     return InputLayer(batch_shape=tuple(tensor.shape), dtype=tensor.dtype, name=name).output
-
-
-def _copy_variable(variable: Variable) -> Variable:
-    return Variable(variable.numpy(), trainable=variable.trainable, name=variable.name, dtype=variable.dtype)

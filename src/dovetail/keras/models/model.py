@@ -14,6 +14,7 @@ from dovetail.keras.layers.context import calls
 from dovetail.keras.layers.layer import Layer
 from dovetail.keras.layers.op_layer import TFOpLambda
 from dovetail.keras.models.config import functional_config, functional_from_config, is_functional_config
+from dovetail.keras.models.copying import copy_model
 from dovetail.keras.models.ordering import operations_in_order
 from dovetail.keras.models.reporting import Reporting
 from dovetail.keras.registration import CustomObjectScope
@@ -257,7 +258,10 @@ class Model(Trainer, Reporting, Layer):
                 return TensorShape([known[0], *self._graph.outputs[0].shape[1:]])
         return super().compute_output_shape(input_shape)
 
-    # ---- configuration
+    # ---- copies and configuration
+
+    def __deepcopy__(self, memo: dict) -> Any:
+        return copy_model(self, memo)
 
     def get_config(self) -> dict:
         """Returns what makes an equal model: the graph of a functional one, the arguments of a subclassed one."""

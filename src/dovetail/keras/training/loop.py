@@ -94,7 +94,7 @@ class Epoch:
 
     def _stream(self, steps: int | None) -> Any:
         result = None
-        facts = self.model._trace_facts()
+        facts = self.programs.facts()
         for index, (leaves, spec) in enumerate(self.data.batches()):
             result = self._one(index, leaves, spec, facts)
             if self.each(index, result, _rows(leaves)) or (steps is not None and index + 1 >= steps):
@@ -105,7 +105,7 @@ class Epoch:
         data: ArrayData = self.data
         start, stop = data.take(steps)
         num_full = min(stop, data.num_samples // data.batch_size)
-        facts = self.model._trace_facts()
+        facts = self.programs.facts()
         result = None
         index = start
         if not self.eager and not data.checked:

@@ -20,26 +20,27 @@ class StepPrograms:
     Args:
         step: `step(data) -> logs`, a method of the model written in tensor ops.
         check: `check(data)`, raises when a step must not run on data that has values.
+        facts: `facts() -> tuple`, what else a trace depends on, such as which variables are trained.
     """
 
-    def __init__(self, step: Callable, check: Callable | None = None) -> None:
-        self._step, self._check = step, check
+    def __init__(
+        self, step: Callable, check: Callable | None = None, facts: Callable[[], tuple] = tuple
+    ) -> None:
+        self._step, self._check, self.facts = step, check, facts
         self._programs: dict[tuple, Program] = {}
         self._loops: dict[tuple, Callable] = {}
 
     def get(self, leaves: list, spec: Any, facts: tuple) -> Program:
-        """Returns the program for batches like `leaves` (None leaves stay None), tracing it if it is new.
-
-        Args:
-            facts: what else the trace depends on, such as which variables are trained.
-        """
-        key = (spec, facts, *[None if a is None else (a.shape, a.dtype) for a in leaves])
-        program = self._programs.get(key)
+        """Returns the program for batches like `leaves` (None leaves stay None), tracing it if it is new."""
+        shapes = tuple([None if a is None else (a.shape, a.dtype) for a in leaves])
+        program = self._programs.get((spec, facts, shapes))
         if program is None:
             _refuse_objects(leaves)
             engine = xla("training")
             examples = [engine.ShapeDtypeStruct(a.shape, a.dtype) for a in leaves if a is not None]
-            program = self._programs[key] = Program(self._runner([a is None for a in leaves], spec), examples)
+            program = Program(self._runner([a is None for a in leaves], spec), examples)
+            # A first trace builds the model, and so changes the facts that it is known by.
+            self._programs[spec, facts, shapes] = self._programs[spec, self.facts(), shapes] = program
         return program
 
     def check(self, leaves: list, spec: Any) -> None:

@@ -166,8 +166,9 @@ class Trainer(Steps):
         def late(name: str) -> Any:
             return lambda data: getattr(self, name)(data)  # noqa: PLW0108 - looked up at each call
 
-        self._train_programs = StepPrograms(late("train_step"), self._label_check("train_step"))
-        self._test_programs = StepPrograms(late("test_step"), self._label_check("test_step"))
+        facts = self._trace_facts
+        self._train_programs = StepPrograms(late("train_step"), self._label_check("train_step"), facts)
+        self._test_programs = StepPrograms(late("test_step"), self._label_check("test_step"), facts)
         self._predict_programs = StepPrograms(late("predict_step"))
 
     def make_train_function(self, force: bool = False) -> None:
@@ -473,7 +474,7 @@ class Trainer(Steps):
             self.reset_metrics()
         if class_weight is not None:
             sample_weight = class_weighted(y, sample_weight, class_weight)
-        logs = self._on_batch(self._train_programs, self.train_step, x, y, sample_weight, self._trace_facts())
+        logs = self._on_batch(self._train_programs, self.train_step, x, y, sample_weight)
         return _shaped(logs, return_dict)
 
     def test_on_batch(
@@ -489,7 +490,7 @@ class Trainer(Steps):
         if reset_metrics:
             self.reset_metrics()
         return _shaped(
-            self._on_batch(self._test_programs, self.test_step, x, y, sample_weight, ()), return_dict
+            self._on_batch(self._test_programs, self.test_step, x, y, sample_weight), return_dict
         )
 
     def predict_on_batch(self, x: Any) -> Any:
@@ -504,7 +505,7 @@ class Trainer(Steps):
             result = run_once(self._predict_programs.get(leaves, spec, ()), leaves)
         return nest.map_structure(np.array, result)
 
-    def _on_batch(self, programs: StepPrograms, step: Any, x: Any, y: Any, weight: Any, facts: tuple) -> dict:
+    def _on_batch(self, programs: StepPrograms, step: Any, x: Any, y: Any, weight: Any) -> dict:
         leaves, spec = nest.flatten_spec(
             pack_x_y_sample_weight(structured(x), structured(y), structured(weight))
         )
@@ -512,7 +513,7 @@ class Trainer(Steps):
         if self._runs_eagerly():
             filled = [None if leaf is None else Tensor(leaf) for leaf in leaves]
             return to_numbers(step(nest.unflatten(spec, filled)))
-        program = programs.get(leaves, spec, facts)
+        program = programs.get(leaves, spec, programs.facts())
         programs.check(leaves, spec)
         return to_numbers(run_once(program, leaves))
 

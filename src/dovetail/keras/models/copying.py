@@ -1,0 +1,84 @@
+"""Deep copies of models: new weights with the same values, a graph of their own, the optimizer's state too."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from dovetail.keras.layers.input_layer import InputLayer
+from dovetail.keras.layers.layer import Layer
+from dovetail.keras.models.config import clone_graph
+from dovetail.tensor.symbolic import SymbolicTensor
+
+# What belongs to a graph or to compiled steps, and is made anew.
+_MADE_ANEW = frozenset(
+    {
+        *(
+            "_nodes",
+            "_found",
+            "_graph",
+            "_run_graph",
+            "_graph_layers",
+            "_inputs_structure",
+            "_outputs_structure",
+        ),
+        *("_loss_outputs", "_train_programs", "_test_programs", "_predict_programs"),
+    }
+)
+
+
+def copy_model(model: Any, memo: dict) -> Any:
+    """Returns a deep copy of a model (`copy.deepcopy` calls this).
+
+    Raises:
+        NotImplementedError: `add_loss` was called with symbolic tensors.
+    """
+    if model._loss_outputs:
+        raise NotImplementedError(
+            f"{model.name}: a model with losses on symbolic tensors cannot be copied; add them in a layer's call()"
+        )
+    if model._graph is None or hasattr(model, "_stack"):
+        new = _copy_attributes(model, memo)
+        new._graph = new._run_graph = new._graph_layers = new._inputs_structure = new._outputs_structure = (
+            None
+        )
+        new._reset_programs()
+        if hasattr(model, "_stack"):
+            new._rebuild()
+        return new
+    inputs, outputs = clone_graph(
+        model,
+        lambda layer: _copy_layer(layer, memo),
+        variable=lambda variable: copy.deepcopy(variable, memo),
+    )
+    new = _copy_attributes(model, memo)
+    new._set_graph(inputs, outputs)
+    new._reset_programs()
+    return new
+
+
+def _copy_layer(layer: Layer, memo: dict) -> Layer:
+    if id(layer) in memo:
+        return memo[id(layer)]
+    if isinstance(layer, InputLayer):
+        memo[id(layer)] = InputLayer.from_config(layer.get_config())
+        return memo[id(layer)]
+    return copy.deepcopy(layer, memo) if hasattr(layer, "_graph_layers") else _copy_attributes(layer, memo)
+
+
+def _copy_attributes(layer: Any, memo: dict) -> Any:
+    """Returns a new object of the same class with copies of the attributes, and with no place in any graph."""
+    new = object.__new__(type(layer))
+    memo[id(layer)] = new
+    for name, value in vars(layer).items():
+        if name in _MADE_ANEW:
+            continue
+        if name == "_stack":
+            value = [_copy_layer(item, memo) for item in value]
+        object.__setattr__(
+            new, name, value if isinstance(value, SymbolicTensor) else copy.deepcopy(value, memo)
+        )
+    object.__setattr__(new, "_nodes", [])
+    object.__setattr__(new, "_found", None)
+    object.__setattr__(new, "_loss_outputs", [])
+    return new
