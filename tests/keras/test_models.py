@@ -272,6 +272,8 @@ def test_wrong_shapes_name_the_input_and_the_line():
         model(np.ones((70, 5), "float32"))
     with pytest.raises(ValueError, match=r"\(None, 4\).*'x'"):
         model(np.ones((70, 4, 1, 1), "float32"))
+    with pytest.raises(ValueError, match=r"received \(4,\).*x\[None\]"):
+        model.predict(X[0], verbose=0)
     with pytest.raises(ValueError, match=r"\(\d+, 5\)"):
         model.predict(np.ones((70, 5), "float32"), verbose=0)
 

@@ -478,9 +478,8 @@ def test_what_predict_returns_can_be_written_to():
 
 def shuffled_run(seed):
     keras.utils.set_random_seed(seed)
-    model = keras.Sequential(
-        [keras.Input((4,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dense(1)]
-    )
+    hidden = [keras.layers.Dense(8, activation="relu"), keras.layers.Dropout(0.3)]
+    model = keras.Sequential([keras.Input((4,)), *hidden, keras.layers.Dense(1)])
     model.compile("adam", "mse")
     history = model.fit(X, Y, batch_size=16, epochs=3, verbose=0)
     return history.history["loss"], model.get_weights()
@@ -562,6 +561,23 @@ def test_what_fit_refuses():
         model.fit(X, Y, batch_size=0, verbose=0)
     with pytest.raises(TypeError, match="callbacks"):
         model.fit(X, Y, callbacks=["nothing"], verbose=0)
+
+
+def test_class_weights_need_one_output():
+    model = two_by_two(keras)
+    model.compile("sgd", ["mse", SPARSE])
+    with pytest.raises(ValueError, match="several outputs"):
+        model.fit([X, B], [Y, YC], class_weight={0: 1.0}, verbose=0)
+
+
+def test_training_a_frozen_model_warns():
+    model = mlp(keras)
+    model.trainable = False
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    with pytest.warns(UserWarning, match="no trainable weights"):
+        model.fit(X, Y, verbose=0)
+    close(model.get_weights(), before, rtol=0, atol=0)
 
 
 def test_what_compile_refuses():

@@ -217,9 +217,13 @@ class Model(Trainer, Reporting, Layer):
         return value
 
     def _reject(self, have: Any, want: Any, expected: SymbolicTensor) -> None:
+        if tuple(have) == tuple(want)[1:]:
+            hint = "It is one sample without the batch axis: pass x[None]"
+        else:
+            hint = f"Reshape the data, or build the model for it with keras.Input({tuple(have)[1:]})"
         raise ValueError(
-            f"{self.name}: expected shape {want} for the input {_name_of(expected)!r}, received {have}. Reshape the "
-            f"data, or build the model for it with keras.Input({tuple(have)[1:]}){at_user_location()}"
+            f"{self.name}: expected shape {want} for the input {_name_of(expected)!r}, received {have}. {hint}"
+            f"{at_user_location()}"
         )
 
     def _arranged(self, inputs: Any) -> list:

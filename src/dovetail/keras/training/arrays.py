@@ -172,8 +172,16 @@ def is_arrays(x: Any) -> bool:
 
 
 def class_weighted(y: Any, sample_weight: Any, class_weight: dict) -> Any:
-    """Returns sample weights that contain the weight of each sample's class."""
-    labels = as_numpy(y)
+    """Returns sample weights that contain the weight of each sample's class.
+
+    Raises:
+        ValueError: there are several targets.
+    """
+    if len(nest.flatten(structured(y))) != 1:
+        raise ValueError(
+            f"class_weight: the model has several outputs; pass sample_weight, one array an output{at_user_location()}"
+        )
+    labels = as_numpy(nest.flatten(structured(y))[0])
     if labels.ndim > 1 and labels.shape[-1] > 1:
         labels = labels.argmax(axis=-1)
     labels = labels.reshape(len(labels), -1)[:, 0].astype(np.int64)

@@ -489,9 +489,7 @@ class Trainer(Steps):
         self._need_compiled("test_on_batch")
         if reset_metrics:
             self.reset_metrics()
-        return _shaped(
-            self._on_batch(self._test_programs, self.test_step, x, y, sample_weight), return_dict
-        )
+        return _shaped(self._on_batch(self._test_programs, self.test_step, x, y, sample_weight), return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Returns the outputs for one batch as NumPy arrays."""
