@@ -89,6 +89,9 @@ def default_cache_dir() -> str:
 use_compilation_cache(default_cache_dir())
 
 
+put_on_device = jax.device_put
+
+
 def lives_on_host(array: Any) -> bool:
     """True when NumPy can look at the array without a transfer."""
     return _default_platform() == "cpu" or array.device.platform == "cpu"

@@ -33,6 +33,7 @@ from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import Variable
 
 _ndarray = np.ndarray
+_MOVED_BYTES = 1 << 16
 _VALUES = frozenset({Tensor, Variable})
 _OURS = (OpError, DataDependentShapeError, OperatorNotAllowedInGraphError, EngineUnavailableError)
 _SHAPE_LIMIT = 64
@@ -369,6 +370,8 @@ def execute(bound: Bound, args: tuple) -> Any:
         elif op.engine == "host" or (op.engine == "both" and _belongs_on_host(bound, values)):
             out = bound.host(*[v if type(v) is _ndarray or v is None else np.asarray(v) for v in values])
         else:
+            if _ndarray in map(type, values):
+                _keep_on_device(args, values)
             out = (bound._compiled or bound.compiled)(*values)
     except _OURS:
         raise
@@ -397,6 +400,16 @@ def _belongs_on_host(bound: Bound, values: list) -> bool:
     if bound.op.work is not None:
         size = bound.op.work(*values, **bound.attributes)
     return size <= limit or bool(state.host_only) or (size <= _SHAPE_LIMIT and _in_trace())
+
+
+def _keep_on_device(args: tuple, values: list) -> None:
+    """Moves tensors that XLA is about to read to its device, once, instead of with every call."""
+    engine = xla("moving a tensor to the device")
+    for i, value in enumerate(values):
+        if type(value) is _ndarray and (value.nbytes >= _MOVED_BYTES or settings.active_limit < 0):
+            moved = engine.put_on_device(value)
+            if type(moved) is concrete.array:  # inside a trace it may be a tracer, which must not be kept
+                values[i] = args[i]._value = moved
 
 
 def _in_trace() -> bool:
