@@ -403,6 +403,62 @@ def test_a_subclassed_model_builds_from_a_shape():
     assert [w.name for w in model.weights] == ["kernel", "bias", "kernel", "bias"]
 
 
+class Mixed(keras.Model):
+    """Takes a dict with integers in it, and makes a dict."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(2)
+
+    def call(self, inputs):
+        hot = tf.one_hot(inputs["class"], 3)
+        return {"out": self.dense(tf.concat([hot, inputs["x"]], axis=1)), "kept": inputs["class"]}
+
+
+def test_subclassed_models_of_dicts():
+    model, given = Mixed(), {"x": X, "class": np.arange(70) % 3}
+    model.compile("sgd", {"out": "mse"}, metrics={"out": ["mae"]})
+    history = model.fit(given, {"out": X[:, :2]}, epochs=2, verbose=0).history
+    assert sorted(history) == ["loss", "out_mae"]
+    result = model.predict(given, verbose=0)
+    assert result["out"].shape == (70, 2)
+    np.testing.assert_array_equal(result["kept"], given["class"])
+    assert model.dense.kernel.path == f"{model.name}/{model.dense.name}/kernel"
+
+
+def test_building_from_shapes_of_several_inputs():
+    class Two(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(2)
+
+        def call(self, inputs):
+            a, b = inputs.values() if isinstance(inputs, dict) else inputs
+            return self.dense(a) + b
+
+    for shapes in ([(None, 4), (None, 2)], {"a": (None, 4), "b": (None, 2)}):
+        model = Two()
+        model.build(shapes)
+        assert [tuple(w.shape) for w in model.weights] == [(4, 2), (2,)]
+
+
+def test_a_model_that_looks_at_values_runs_eagerly():
+    class Looking(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(1)
+
+        def call(self, inputs):
+            return self.dense(inputs) if tf.reduce_sum(inputs) > 0.0 else self.dense(-inputs)
+
+    with pytest.raises(tf.errors.OperatorNotAllowedInGraphError, match="tf.cond"):
+        Looking()(keras.Input((4,)))
+    model = Looking()
+    assert model(X).shape == (70, 1)
+    model.compile("sgd", "mse", run_eagerly=True)
+    assert len(model.fit(X, Y, verbose=0).history["loss"]) == 1
+
+
 def test_subclassed_models_called_on_symbolic_tensors():
     x = keras.Input((4,))
     net = Net()

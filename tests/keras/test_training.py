@@ -1,5 +1,10 @@
 """`fit`, `evaluate` and `predict` on arrays: the numbers of Keras, compiled, eager and on the host engine."""
 
+import pathlib
+import subprocess
+import sys
+import textwrap
+
 import numpy as np
 import pytest
 
@@ -491,6 +496,17 @@ def test_a_seed_makes_training_repeat_bit_for_bit():
     for one, two in zip(first[1], second[1]):
         np.testing.assert_array_equal(one, two)
     assert first[0] != other[0]
+
+
+def test_a_seed_set_before_jax_is_imported_counts():
+    program = """
+        import sys
+        from tests.keras.test_training import shuffled_run
+        assert "jax" not in sys.modules
+        assert shuffled_run(7)[0] == shuffled_run(7)[0]
+    """
+    root = pathlib.Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, cwd=root, timeout=300)
 
 
 def test_shuffling_changes_the_order_and_nothing_else():

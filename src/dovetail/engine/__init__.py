@@ -10,6 +10,8 @@ import importlib
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from dovetail.base.settings import settings
 from dovetail.engine import host
 
@@ -46,10 +48,12 @@ def xla(reason: str = "this computation") -> Any:
             "Unset DOVETAIL_ENGINE, or set dovetail.base.settings.settings.engine = 'auto'."
         )
     door = xla
+    drawn = np.random.get_state()  # importing JAX draws from NumPy's generator, which users may have seeded
     try:
         module = importlib.import_module("dovetail.engine.xla")
     except ImportError as error:
         raise EngineUnavailableError(f"{reason} needs JAX: pip install jax ({error})") from error
+    np.random.set_state(drawn)
     globals()["xla"] = door  # the import has put the module under this name
     concrete.array = module.jax_private.ArrayImpl
     _LOADED.append(module)

@@ -399,16 +399,21 @@ class Layer(Holder):
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """Returns tensors (symbolic ones) that have the shapes and dtypes of the outputs for symbolic inputs."""
+        try:
+            return self._described_by_call(args, kwargs)
+        except TypeError:
+            if type(self).compute_output_shape is Layer.compute_output_shape or not args:
+                raise
+            shapes = self.compute_output_shape(nest.map_structure(_shape_of, args[0]))
+            return _from_shapes(shapes, self.compute_dtype)
+
+    def _described_by_call(self, args: tuple, kwargs: dict) -> Any:
+        """Runs `call` on symbolic tensors, and returns what it gives."""
         tapes, state.tapes = state.tapes, ()
         scope = state.scope if isinstance(state.scope, DryRunScope) else DryRunScope()
         try:
             with enter_scope(scope):
                 return nest.map_structure(_as_described, self.call(*args, **kwargs))
-        except TypeError:
-            if type(self).compute_output_shape is Layer.compute_output_shape:
-                raise
-            shapes = self.compute_output_shape(nest.map_structure(_shape_of, args[0]))
-            return _from_shapes(shapes, self.compute_dtype)
         finally:
             state.tapes = tapes
 

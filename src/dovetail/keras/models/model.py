@@ -5,14 +5,17 @@ Three ways to make one: functional (`Model(inputs, outputs)`), subclassed (`call
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from dovetail.base import nest
-from dovetail.base.errors import at_user_location, suggest
+from dovetail.base.errors import OperatorNotAllowedInGraphError, at_user_location, suggest
 from dovetail.graph.replay import Graph
+from dovetail.keras.layers import weights
 from dovetail.keras.layers.context import calls
 from dovetail.keras.layers.layer import Layer
 from dovetail.keras.layers.op_layer import TFOpLambda
+from dovetail.keras.layers.signature import call_spec
 from dovetail.keras.models.config import functional_config, functional_from_config, is_functional_config
 from dovetail.keras.models.copying import copy_model
 from dovetail.keras.models.ordering import operations_in_order
@@ -252,6 +255,11 @@ class Model(Trainer, Reporting, Layer):
             self._checked(value, expected) for value, expected in zip(flat, self._graph.inputs, strict=True)
         ]
 
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        if type(self).compute_output_shape is Model.compute_output_shape:
+            return self._described_by_call(args, kwargs)
+        return super().compute_output_spec(*args, **kwargs)
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         if self._graph is not None and self._simple and self._simple_output:
             known = TensorShape(input_shape)
@@ -317,18 +325,32 @@ class Model(Trainer, Reporting, Layer):
         raise ValueError(f"{self.name}: no layer is called {name!r}.{suggest(name, names)} Layers: {names}")
 
     def build(self, input_shape: Any = None) -> None:
-        """Creates the weights of a subclassed model for an input shape, with the batch axis."""
-        if self._graph is not None or input_shape is None:
-            self.built = True
+        """Creates the weights of a subclassed model for the shapes of its inputs, with the batch axis.
+
+        Args:
+            input_shape: a shape, or a list or dict of shapes.
+        """
+        self.built = True
+        if self._graph is None and input_shape is not None:
+            self.compute_output_spec(_symbolic(input_shape, self.compute_dtype))
+
+    def _ensure_built(self, arguments: dict[str, Any]) -> None:
+        """Builds a subclassed model by running `call` on symbolic tensors like the arguments."""
+        if type(self).build is not Model.build or self._graph is not None:
+            super()._ensure_built(arguments)
             return
-        shapes = input_shape if _is_nested_shape(input_shape) else TensorShape(input_shape)
-        inputs = (
-            [SymbolicTensor(TensorShape(s), self.compute_dtype) for s in shapes]
-            if _is_nested_shape(input_shape)
-            else SymbolicTensor(shapes, self.compute_dtype)
+        spec = call_spec(type(self).call)
+        known = arguments if spec.any_keyword else {k: v for k, v in arguments.items() if k in spec.names}
+        described = nest.map_structure(
+            lambda leaf: SymbolicTensor(leaf.shape, leaf.dtype) if isinstance(leaf, TensorLike) else leaf,
+            known,
         )
         self.built = True
-        self.compute_output_spec(inputs)
+        with weights.owner(self), contextlib.suppress(OperatorNotAllowedInGraphError):
+            # A call that looks at values cannot run on symbolic tensors; it makes the weights when it runs.
+            self._described_by_call((), described)
+        self._build_shapes = nest.map_structure(lambda leaf: leaf.shape, next(iter(described.values()), None))
+        self._after_build()
 
     def reset_states(self) -> None:
         """Resets the state of stateful layers."""
@@ -350,10 +372,13 @@ def _is_functional(args: tuple, kwargs: dict) -> bool:
     )
 
 
-def _is_nested_shape(shape: Any) -> bool:
-    return (
-        isinstance(shape, list | tuple) and bool(shape) and isinstance(shape[0], list | tuple | TensorShape)
-    )
+def _symbolic(shape: Any, dtype: Any) -> Any:
+    """Makes symbolic tensors of a shape, or of a list or dict of shapes."""
+    if isinstance(shape, dict):
+        return {key: _symbolic(value, dtype) for key, value in shape.items()}
+    if isinstance(shape, list | tuple) and shape and isinstance(shape[0], list | tuple | dict):
+        return [_symbolic(value, dtype) for value in shape]
+    return SymbolicTensor(TensorShape(shape), dtype)
 
 
 def _name_of(tensor: SymbolicTensor) -> str:
