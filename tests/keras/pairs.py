@@ -65,3 +65,7 @@ def labels(n=70, classes=3, seed=0):
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(n, 4)).astype("float32")
     return x, rng.integers(0, classes, size=n)
+
+
+def one_hot(y, classes=3):
+    return np.eye(classes, dtype="float32")[y]

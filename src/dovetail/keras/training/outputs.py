@@ -9,12 +9,15 @@ from dovetail.base.errors import suggest
 
 
 def output_names(y_pred: Any, declared: list[str]) -> list[str]:
-    """Returns one name an output: dict keys, declared names, or "output_0", ...; [""] for a single tensor."""
+    """Returns one name an output; [""] for a single tensor.
+
+    Names are the keys of a dict, or the declared names, or "output_1", "output_2", ... as in Keras 2.
+    """
     if isinstance(y_pred, dict):
         return [str(key) for key in sorted(y_pred)]
     if isinstance(y_pred, list | tuple):
         flat = nest.flatten(y_pred)
-        return declared if len(declared) == len(flat) else [f"output_{i}" for i in range(len(flat))]
+        return declared if len(declared) == len(flat) else [f"output_{i + 1}" for i in range(len(flat))]
     return [""]
 
 

@@ -275,9 +275,16 @@ class Trainer(Steps):
                 listener.on_epoch_end(epoch, logs)
                 if self.stop_training:
                     break
+        self._finish_training()
         listener.on_train_end(logs)
         self.history = listener.history
         return self.history
+
+    def _finish_training(self) -> None:
+        """Puts the averages of the weights in their place, when the optimizer keeps averages (`use_ema=True`)."""
+        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        if getattr(optimizer, "use_ema", False) and optimizer.built:
+            optimizer.finalize_variable_values(self.trainable_weights)
 
     def _train_epoch(self, data: Any, listener: CallbackList, steps: int | None, check: Any) -> dict | None:
         """Runs the steps of an epoch; returns its logs, None when there were no batches."""
