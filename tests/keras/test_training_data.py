@@ -241,6 +241,19 @@ def test_structures_in_datasets():
     close(model.predict(data, verbose=0), model.predict(inputs, verbose=0))
 
 
+def test_arrays_of_other_libraries():
+    jax, sparse = pytest.importorskip("jax"), pytest.importorskip("scipy.sparse")
+    model = mlp(keras)
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    expected = pytest.approx(model.evaluate(X, Y, verbose=0))
+    assert model.evaluate(jax.numpy.asarray(X), jax.numpy.asarray(Y), verbose=0) == expected
+    assert model.evaluate(sparse.csr_matrix(X), Y, verbose=0) == expected
+    torch = pytest.importorskip("torch")
+    assert model.evaluate(torch.tensor(X), torch.tensor(Y), verbose=0) == expected
+    rows = torch.utils.data.TensorDataset(torch.tensor(X), torch.tensor(Y))
+    assert model.evaluate(torch.utils.data.DataLoader(rows, batch_size=32), verbose=0) == expected
+
+
 def test_lists_tensors_and_tables_as_arrays():
     model = mlp(keras)
     model.compile(keras.optimizers.SGD(0.0), "mse")
@@ -271,6 +284,10 @@ def test_what_sources_refuse():
         model.fit(dataset(X, Y), validation_split=0.2, verbose=0)
     with pytest.raises(ValueError, match="tuple of 4"):
         model.fit([(X, Y, WEIGHT, WEIGHT)].__iter__(), verbose=0)
+    with pytest.raises(TypeError, match="arrays.*received a function"):
+        model.fit(lambda: None, verbose=0)
+    with pytest.raises(ValueError, match=r"batch\(\) the dataset"):
+        model.fit(tf.data.Dataset.from_tensor_slices((X, Y)), verbose=0)
     with pytest.raises(ValueError, match="pass the data"):
         model.fit(verbose=0)
     with pytest.raises(ValueError, match="sample_weight"):

@@ -221,7 +221,7 @@ class Model(Trainer, Reporting, Layer):
 
     def _reject(self, have: Any, want: Any, expected: SymbolicTensor) -> None:
         if tuple(have) == tuple(want)[1:]:
-            hint = "It is one sample without the batch axis: pass x[None]"
+            hint = "It is one sample without the batch axis: pass x[None], or batch() the dataset"
         else:
             hint = f"Reshape the data, or build the model for it with keras.Input({tuple(have)[1:]})"
         raise ValueError(

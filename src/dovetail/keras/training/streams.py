@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dovetail.base import nest
+from dovetail.base.errors import at_user_location
 from dovetail.keras.training.arrays import as_numpy, class_weighted
 from dovetail.keras.training.shuffling import epoch_generator
 from dovetail.keras.training.steps import pack_x_y_sample_weight, unpack_x_y_sample_weight
@@ -28,6 +29,11 @@ class StreamData:
     def __init__(
         self, source: Any, steps: int | None, shuffle: bool = False, class_weight: dict | None = None
     ) -> None:
+        if not any(hasattr(source, name) for name in ("__iter__", "__getitem__", "_numpy_batches")):
+            raise TypeError(
+                f"x must be arrays, or something that gives batches (a dataset, a generator, a Sequence), received a "
+                f"{type(source).__name__}{at_user_location()}"
+            )
         self.source, self.steps, self.shuffle, self.class_weight = source, steps, shuffle, class_weight
         self._iterator: Iterator | None = None
         self.num_batches = steps if steps is not None else _length(source)
