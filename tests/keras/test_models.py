@@ -511,6 +511,28 @@ def test_layers_added_later_count():
     assert len(model.weights) == len(model.trainable_weights) == 8
 
 
+def test_inputs_go_in_one_list():
+    with pytest.raises(TypeError, match="one list"):
+        mlp(keras)(X, X)
+
+
+def test_a_fixed_training_flag_holds():
+    inner = keras.Sequential([keras.Input((4,)), keras.layers.Dropout(0.5)])
+    x = keras.Input((4,))
+    model = keras.Model(x, inner(x, training=False))
+    close(model(X, training=True), X)
+
+
+def test_what_counts_as_variables():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dropout(0.5, seed=1), keras.layers.Dense(1)])
+    model.compile("adam", "mse", metrics=["mae"])
+    model.fit(X, Y, verbose=0)
+    assert len(model.weights) == 2
+    assert len(model.variables) == 3
+    assert len(model.non_trainable_variables) == 1
+    assert len(model.metrics_variables) == 4
+
+
 # ---- weights
 
 

@@ -78,7 +78,7 @@ class Holder:
 
     @property
     def variables(self) -> list[Variable]:
-        """All state: weights, and the state of metrics and random generators."""
+        """All state but that of metrics: weights, and the state of random generators."""
         found: list[Variable] = list(self.weights)
         for layer in self._flatten_layers():
             for value in held_objects(layer, SKIP):

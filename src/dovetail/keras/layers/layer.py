@@ -380,6 +380,11 @@ class Layer(Holder):
             given = args[spec.training_position]
         else:
             given = kwargs.get("training")
+        if isinstance(given, TensorLike) and given.shape.rank:
+            raise TypeError(
+                f"{self.name}: training must be a bool, received a tensor of shape {tuple(given.shape)}. Pass "
+                f"several inputs as one list: layer([a, b]){at_user_location()}"
+            )
         if given is None:
             given = _inherited_training()
             if given is None:

@@ -98,9 +98,6 @@ class CompiledMetrics:
 
     reset_states = reset_state
 
-    def _tracked_variables(self) -> list:
-        return self.variables
-
 
 def _listed(given: Any, names: list[str], declared: list[str]) -> list[list]:
     """Returns a list of metrics for each output."""

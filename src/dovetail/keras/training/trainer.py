@@ -146,6 +146,11 @@ class Trainer(Steps):
                     found.append(value)
         return unique(found)
 
+    @property
+    def metrics_variables(self) -> list:
+        """The state of the metrics."""
+        return unique(variable for metric in self.metrics for variable in metric.variables)
+
     def _tracks_loss(self) -> bool:
         return self.compiled
 
