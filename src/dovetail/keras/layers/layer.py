@@ -21,11 +21,13 @@ from dovetail.graph.node import Node
 from dovetail.graph.record import symbolic_outputs
 from dovetail.keras import constraints, initializers, mixed_precision, regularizers
 from dovetail.keras.layers import weights
+from dovetail.keras.layers.called import Called
 from dovetail.keras.layers.context import call_context, calls
 from dovetail.keras.layers.holder import SKIP, Holder
 from dovetail.keras.layers.init_arguments import LEGACY_SHAPES, legacy_input_shape, refuse_quantization
 from dovetail.keras.layers.input_spec import check_inputs, fits
 from dovetail.keras.layers.masking import first_masks, set_masks
+from dovetail.keras.layers.shapes import as_described, plain_shapes, shape_of, symbolic_of
 from dovetail.keras.layers.signature import build_arguments, call_spec
 from dovetail.keras.layers.tracking import PLAIN
 from dovetail.keras.naming import to_snake_case, unique_name
@@ -40,7 +42,7 @@ from dovetail.tensor.variable import DryRunScope, Variable, enter_scope
 _NO_DTYPE = np.dtype("V1")  # equal to the dtype of no tensor
 
 
-class Layer(Holder):
+class Layer(Holder, Called):
     """Base of all layers.  Subclasses define `__init__`, `build` (weights) and `call` (computation).
 
     Args:
@@ -246,7 +248,7 @@ class Layer(Holder):
     def _ensure_built(self, arguments: dict[str, Any]) -> None:
         """Builds the layer for the shapes of the call's tensor arguments."""
         tensors = {name: value for name, value in arguments.items() if _has_tensor(value)}
-        shapes = {name: nest.map_structure(_shape_of, value) for name, value in tensors.items()}
+        shapes = {name: nest.map_structure(shape_of, value) for name, value in tensors.items()}
         first = next(iter(shapes.values()), None)
         with enter_scope(state.scope if isinstance(state.scope, DryRunScope) else None), weights.owner(self):
             if type(self).build is Layer.build and type(self).call is not Layer.call and self._sublayers():
@@ -409,8 +411,8 @@ class Layer(Holder):
         except TypeError:
             if type(self).compute_output_shape is Layer.compute_output_shape or not args:
                 raise
-            shapes = self.compute_output_shape(nest.map_structure(_shape_of, args[0]))
-            return _from_shapes(shapes, self.compute_dtype)
+            shapes = self.compute_output_shape(nest.map_structure(shape_of, args[0]))
+            return symbolic_of(shapes, self.compute_dtype)
 
     def _described_by_call(self, args: tuple, kwargs: dict) -> Any:
         """Runs `call` on symbolic tensors, and returns what it gives."""
@@ -418,13 +420,13 @@ class Layer(Holder):
         scope = state.scope if isinstance(state.scope, DryRunScope) else DryRunScope()
         try:
             with enter_scope(scope):
-                return nest.map_structure(_as_described, self.call(*args, **kwargs))
+                return nest.map_structure(as_described, self.call(*args, **kwargs))
         finally:
             state.tapes = tapes
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Returns the output shape for an input shape (or structure of shapes)."""
-        inputs = _from_shapes(input_shape, self.compute_dtype)
+        inputs = symbolic_of(input_shape, self.compute_dtype)
         if not self.built:
             self._ensure_built({call_spec(type(self).call).names[0]: inputs})
         with call_context(None):
@@ -442,37 +444,6 @@ class Layer(Holder):
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """Returns the mask of the outputs: the mask of the inputs, unless a subclass knows better."""
         return previous_mask
-
-    # ---- graph attributes
-
-    @property
-    def input(self) -> Any:
-        return self._only_node("input", lambda node: _single(node.inputs))
-
-    @property
-    def output(self) -> Any:
-        return self._only_node("output", _outputs_of)
-
-    @property
-    def input_shape(self) -> Any:
-        return nest.map_structure(lambda t: tuple(t.shape), self.input)
-
-    @property
-    def output_shape(self) -> Any:
-        return nest.map_structure(lambda t: tuple(t.shape), self.output)
-
-    def _only_node(self, what: str, pick: Callable) -> Any:
-        if not self._nodes:
-            raise AttributeError(
-                f"the layer {self.name!r} has never been called and so has no defined {what}"
-            )
-        return pick(self._nodes[0])
-
-    def get_input_at(self, node_index: int) -> Any:
-        return _single(self._nodes[node_index].inputs)
-
-    def get_output_at(self, node_index: int) -> Any:
-        return _outputs_of(self._nodes[node_index])
 
     # ---- configuration
 
@@ -503,8 +474,8 @@ class Layer(Holder):
         if not self.built or shapes is None:
             return None
         if isinstance(shapes, dict) and set(shapes) != {"input_shape"}:
-            return {"shapes_dict": {name: _plain_shapes(value) for name, value in shapes.items()}}
-        return {"input_shape": _plain_shapes(shapes["input_shape"] if isinstance(shapes, dict) else shapes)}
+            return {"shapes_dict": {name: plain_shapes(value) for name, value in shapes.items()}}
+        return {"input_shape": plain_shapes(shapes["input_shape"] if isinstance(shapes, dict) else shapes)}
 
     def build_from_config(self, config: dict) -> None:
         """Builds the layer for the shapes that `get_build_config` returned."""
@@ -567,37 +538,3 @@ def _is_numeric(value: Any) -> bool:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return True
     return isinstance(value, list) and bool(value) and all(_is_numeric(item) for item in value)
-
-
-def _shape_of(leaf: Any) -> Any:
-    return TensorShape(leaf.shape) if hasattr(leaf, "shape") else None
-
-
-def _plain_shapes(shapes: Any) -> Any:
-    """Returns a shape, or a structure of shapes, as tuples, which a config can hold."""
-    if isinstance(shapes, dict):
-        return {name: _plain_shapes(value) for name, value in shapes.items()}
-    if shapes is None or isinstance(shapes, int):
-        return shapes
-    return tuple(_plain_shapes(item) for item in shapes)
-
-
-def _as_described(leaf: Any) -> Any:
-    return leaf if isinstance(leaf, TensorLike) else convert_to_tensor(leaf)
-
-
-def _from_shapes(shapes: Any, dtype: Any) -> Any:
-    """Makes symbolic tensors of a shape, or of a structure of shapes."""
-    if isinstance(shapes, dict):
-        return {key: _from_shapes(value, dtype) for key, value in shapes.items()}
-    if isinstance(shapes, list | tuple) and shapes and isinstance(shapes[0], list | tuple):
-        return type(shapes)(_from_shapes(value, dtype) for value in shapes)
-    return SymbolicTensor(shapes, dtype)
-
-
-def _outputs_of(node: Node) -> Any:
-    return node.outputs[0] if node.structure is None else nest.unflatten(node.structure, node.outputs)
-
-
-def _single(tensors: list) -> Any:
-    return tensors[0] if len(tensors) == 1 else tensors

@@ -1,0 +1,36 @@
+"""Shapes of a layer's inputs and outputs, alone or in structures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.shape import TensorShape
+from dovetail.tensor.symbolic import SymbolicTensor
+from dovetail.tensor.tensor import TensorLike
+
+
+def shape_of(leaf: Any) -> Any:
+    return TensorShape(leaf.shape) if hasattr(leaf, "shape") else None
+
+
+def plain_shapes(shapes: Any) -> Any:
+    """Returns a shape, or a structure of shapes, as tuples, which a config can hold."""
+    if isinstance(shapes, dict):
+        return {name: plain_shapes(value) for name, value in shapes.items()}
+    if shapes is None or isinstance(shapes, int):
+        return shapes
+    return tuple(plain_shapes(item) for item in shapes)
+
+
+def as_described(leaf: Any) -> Any:
+    return leaf if isinstance(leaf, TensorLike) else convert_to_tensor(leaf)
+
+
+def symbolic_of(shapes: Any, dtype: Any) -> Any:
+    """Makes symbolic tensors of a shape, or of a structure of shapes."""
+    if isinstance(shapes, dict):
+        return {key: symbolic_of(value, dtype) for key, value in shapes.items()}
+    if isinstance(shapes, list | tuple) and shapes and isinstance(shapes[0], list | tuple):
+        return type(shapes)(symbolic_of(value, dtype) for value in shapes)
+    return SymbolicTensor(shapes, dtype)
