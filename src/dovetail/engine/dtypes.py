@@ -55,4 +55,4 @@ def is_integer(dtype: np.dtype) -> bool:
 
 def is_half(dtype: Any) -> bool:
     """True for the 16-bit (and smaller) floats, whose sums want a wider accumulator."""
-    return dtype in _FLOATING and dtype.itemsize < 4
+    return dtype.itemsize < 4 and dtype in _FLOATING

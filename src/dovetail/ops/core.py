@@ -379,10 +379,11 @@ def execute(bound: Bound, args: tuple) -> Any:
         raise explained(bound, args, error) from (None if settings.traceback_filtering else error)
     outputs = tuple(_wrap(o) for o in out) if type(out) is tuple or type(out) is list else None
     result = outputs if outputs is not None else _wrap(out)
-    if state.tapes and op.differentiable:
+    if state.tapes:
         record = outputs if outputs is not None else (result,)
         for tape in state.tapes:
-            tape.record(bound, args, record)
+            if op.differentiable or getattr(tape, "records_all", False):
+                tape.record(bound, args, record)
     return result
 
 

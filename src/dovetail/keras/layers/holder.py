@@ -16,7 +16,16 @@ from dovetail.tensor.variable import Variable
 
 # Attributes that refer to things the layer does not own.
 SKIP = frozenset(
-    {"_nodes", "_build_shapes", "_init_arguments", "_losses", "_own_weights", "_input_shape_hint", "_found"}
+    {
+        "_nodes",
+        "_build_shapes",
+        "_init_arguments",
+        "_losses",
+        "_own_weights",
+        "_input_shape_hint",
+        "_found",
+        "_plans",
+    }
 )
 
 

@@ -67,6 +67,7 @@ class Layer(Holder, Called):
     _holds_layers = False
     _is_leaf = False  # one of ours that calls no other layer: it needs no context for those inside
     _init_arguments: tuple
+    _planned: bool  # set while a plan of a model repeats what the layer did: every attribute matters to it
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         instance = super().__new__(cls)
@@ -119,7 +120,7 @@ class Layer(Holder, Called):
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
-        if type(value) not in PLAIN and name not in SKIP:
+        if (type(value) not in PLAIN or "_planned" in self.__dict__) and name not in SKIP:
             structure.changed()
 
     def __delattr__(self, name: str) -> None:
@@ -486,7 +487,11 @@ class Layer(Holder, Called):
             self._after_build()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} name={self.name}, built={getattr(self, 'built', False)}>"
+        name, built = (
+            getattr(self, "_name", None),
+            getattr(self, "built", False),
+        )  # before super().__init__() too
+        return f"<{type(self).__name__} name={name}, built={built}>"
 
     def stateless_call(
         self, trainable_variables: Any, non_trainable_variables: Any, *args: Any, **kwargs: Any

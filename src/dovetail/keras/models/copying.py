@@ -8,6 +8,7 @@ from typing import Any
 from dovetail.keras.layers.input_layer import InputLayer
 from dovetail.keras.layers.layer import Layer
 from dovetail.keras.models.config import clone_graph
+from dovetail.keras.models.plans import CallPlans
 from dovetail.tensor.symbolic import SymbolicTensor
 
 # What belongs to a graph or to compiled steps, and is made anew.
@@ -21,6 +22,7 @@ _MADE_ANEW = frozenset(
             "_graph_layers",
             "_inputs_structure",
             "_outputs_structure",
+            "_plans",
         ),
         *("_loss_outputs", "_train_programs", "_test_programs", "_predict_programs"),
     }
@@ -80,5 +82,7 @@ def _copy_attributes(layer: Any, memo: dict) -> Any:
         )
     object.__setattr__(new, "_nodes", [])
     object.__setattr__(new, "_found", None)
+    if hasattr(layer, "_plans"):
+        object.__setattr__(new, "_plans", CallPlans())
     object.__setattr__(new, "_loss_outputs", [])
     return new

@@ -10,6 +10,7 @@ from typing import Any
 
 from dovetail.base import nest
 from dovetail.base.errors import OperatorNotAllowedInGraphError, at_user_location, suggest
+from dovetail.base.settings import state
 from dovetail.graph.replay import Graph
 from dovetail.keras.layers import weights
 from dovetail.keras.layers.context import calls
@@ -19,6 +20,7 @@ from dovetail.keras.layers.signature import call_spec
 from dovetail.keras.models.config import functional_config, functional_from_config, is_functional_config
 from dovetail.keras.models.copying import copy_model
 from dovetail.keras.models.ordering import operations_in_order
+from dovetail.keras.models.plans import CallPlans
 from dovetail.keras.models.reporting import Reporting
 from dovetail.keras.registration import CustomObjectScope
 from dovetail.keras.training.trainer import Trainer
@@ -40,6 +42,8 @@ class Model(Trainer, Reporting, Layer):
         >>> x = keras.Input((8,))
         >>> model = keras.Model(x, tf.nn.softmax(keras.layers.Dense(3)(x) * 2.0))
     """
+
+    _graph: Any = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is Model and _is_functional(args, kwargs):
@@ -67,7 +71,8 @@ class Model(Trainer, Reporting, Layer):
             raise TypeError(
                 f"{type(self).__name__}: unexpected positional arguments {args!r}{at_user_location()}"
             )
-        self._graph: Any = None
+        self._graph = None
+        self._plans = CallPlans()
         self._loss_outputs: list[SymbolicTensor] = []
         self._inputs_structure: Any = None
         self._outputs_structure: Any = None
@@ -146,6 +151,13 @@ class Model(Trainer, Reporting, Layer):
         if isinstance(structure, dict):
             return [str(key) for key in sorted(structure)]
         return [] if self._graph is None else [_name_of(t) for t in self._graph.outputs]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._graph is not None and len(args) == 1 and state.scope is None and not state.tapes:
+            outputs = self._plans.run(self, args[0], kwargs)
+            if outputs is not None:
+                return outputs
+        return super().__call__(*args, **kwargs)
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """Computes the outputs of a functional model.  Subclasses override it."""

@@ -1,0 +1,171 @@
+"""Plans: a run of host ops, noted once and then repeated without the Python between them.
+
+A NumPy call on a small array takes about a microsecond; finding out which one to make (layers, arguments, dtypes, the
+engine) takes several.  A plan notes the calls of one run and makes the same calls on other inputs: same functions,
+same order, same bits.
+
+It stands for the function only if nothing but shapes, dtypes and variables decides which ops run.  Whoever records a
+plan knows that of the function; what can be seen from the ops alone is checked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dovetail.base import nest
+from dovetail.base.settings import state
+from dovetail.engine import loaded_xla
+from dovetail.ops.core import Bound
+from dovetail.tensor.tensor import Tensor
+from dovetail.tensor.variable import DryRunScope, Variable, enter_scope
+
+
+class HostPlan:
+    """The ops of one run; `record` makes them.
+
+    Attributes:
+        steps: `(function, slots of its arguments, slot of its output)`; a list of slots for several outputs.
+    """
+
+    __slots__ = ("_constants", "_results", "_single", "_spec", "_variables", "steps")
+
+    def __init__(self, notes: _Notes, results: list[int], spec: Any) -> None:
+        self.steps, self._constants = notes.steps, notes.values
+        self._variables = list(notes.variables.items())
+        self._results, self._spec = results, spec
+        self._single = results[0] if spec is None else -1
+
+    def run(self, arrays: list) -> Any:
+        """Returns the outputs for arrays like those of the recorded run; None when a variable is on another device."""
+        slots = self._constants.copy()
+        slots[: len(arrays)] = arrays
+        for slot, variable in self._variables:
+            value = variable._held._value
+            if type(value) is not np.ndarray:
+                value = on_host(value)
+                if value is None:
+                    return None
+            slots[slot] = value
+        for function, sources, target in self.steps:
+            output = function(*[slots[source] for source in sources])
+            if type(target) is int:
+                slots[target] = output
+            else:
+                for slot, part in zip(target, output, strict=True):
+                    slots[slot] = part
+        if self._single >= 0:
+            return _tensor(slots[self._single])
+        return nest.unflatten(self._spec, [_tensor(slots[slot]) for slot in self._results])
+
+
+def record(function: Callable, inputs: list[Tensor]) -> HostPlan | None:
+    """Runs a function on tensors of the host engine, and returns the plan of it.
+
+    Args:
+        function: takes the tensors, returns a structure of tensors.
+        inputs: tensors like those that the plan is for.
+
+    Returns:
+        The plan; None when the run wrote a variable, created one, left the host engine, or did what is no op.
+    """
+    notes = _Notes(inputs)
+    tapes, state.tapes = state.tapes, (notes,)
+    try:
+        with enter_scope(notes):
+            outputs = function(*inputs)
+    finally:
+        state.tapes = tapes
+    leaves, spec = ([outputs], None) if type(outputs) is Tensor else nest.flatten_spec(outputs)
+    results = [notes.made.get(id(leaf), -1) for leaf in leaves]
+    if notes.failed or notes.written or -1 in results:
+        return None
+    if any(getattr(leaf, "_keras_mask", None) is not None for leaf in leaves):
+        return None
+    plan = HostPlan(notes, results, spec)
+    again = nest.flatten(plan.run([tensor._value for tensor in inputs]))
+    return plan if all(map(_equal, leaves, again)) else None
+
+
+def _equal(tensor: Tensor, other: Tensor | None) -> bool:
+    a, b = tensor._value, None if other is None else other._value
+    return b is not None and a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+def on_host(value: Any) -> np.ndarray | None:
+    """Returns an array as NumPy sees it without a transfer, None when it is on another device."""
+    if type(value) is np.ndarray:
+        return value
+    return np.asarray(value) if loaded_xla().lives_on_host(value) else None
+
+
+class _Notes(DryRunScope):
+    """Notes what runs: it stands where tapes stand, and where variables are read.
+
+    Attributes:
+        values: a place for every array of the run; those of constants are filled.
+        variables: the variables that were read, by their places.
+        made: the places of the ops' outputs, by `id` of the tensor.
+        failed: whether something happened that a plan cannot repeat.
+    """
+
+    stays_in_traces = False
+    records_all = True
+
+    def __init__(self, inputs: list[Tensor]) -> None:
+        super().__init__()
+        self.steps: list[tuple] = []
+        self.values: list[Any] = []
+        self.variables: dict[int, Variable] = {}
+        self.made: dict[int, int] = {}
+        self.failed = False
+        self._alive: list[Tensor] = []  # so that no other tensor gets the id of one
+        self._places: dict[int, int] = {}
+        for tensor in inputs:
+            self._place(tensor)
+
+    def first_read(self, variable: Variable) -> Tensor:
+        tensor = Tensor(variable._held._value)
+        self.variables[self._place(tensor)] = variable
+        return tensor
+
+    def created(self, variable: Variable) -> None:
+        self.failed = True
+
+    def record(self, call: Any, inputs: tuple, outputs: tuple) -> None:
+        if type(call) is not Bound or any(type(out._value) is not np.ndarray for out in outputs):
+            self.failed = True
+            return
+        sources = [self._source(tensor) for tensor in inputs]
+        places = [self._place(out) for out in outputs]
+        self.made.update((id(out), place) for out, place in zip(outputs, places, strict=True))
+        alone = len(places) == 1 and not call.op.several
+        self.steps.append((call.host, sources, places[0] if alone else places))
+
+    def alias(self, tensor: Tensor, other: Tensor) -> None:
+        self._alive.append(other)
+        self._places[id(other)] = self._source(tensor)
+
+    def read_variable(self, variable: Variable, tensor: Tensor) -> None:
+        """Nothing is computed."""
+
+    def _source(self, tensor: Tensor | None) -> int:
+        """Returns the place of an argument; what was not seen before is a constant."""
+        place = self._places.get(id(tensor))
+        if place is None:
+            value = None if tensor is None else tensor._value
+            self.failed = self.failed or not (value is None or type(value) is np.ndarray)
+            place = self._place(tensor, value)
+        return place
+
+    def _place(self, tensor: Any, value: Any = None) -> int:
+        self._alive.append(tensor)
+        self._places[id(tensor)] = len(self.values)
+        self.values.append(value)
+        return len(self.values) - 1
+
+
+def _tensor(value: Any) -> Tensor:
+    return Tensor(value if type(value) is np.ndarray else np.asarray(value))

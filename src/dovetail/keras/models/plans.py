@@ -1,0 +1,130 @@
+"""Calling a small model again and again: the calls after the second repeat the host ops of the second.
+
+A functional model whose layers are Keras' own runs the same ops for inputs of the same shape.  On the host engine most
+of the time of such a call is spent on finding those ops; a plan (`function/host_plan.py`) remembers them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dovetail.base.settings import settings, state
+from dovetail.base.versions import structure
+from dovetail.function.host_plan import HostPlan, record
+from dovetail.graph.node import OpCall
+from dovetail.keras.layers.context import calls
+from dovetail.keras.layers.lambda_layer import Lambda
+from dovetail.keras.layers.layer import Layer
+from dovetail.ops.attrs import is_symbolic
+from dovetail.tensor.tensor import Tensor
+
+_BEFORE_RECORDING = 2  # calls with one signature before a plan is made
+_MOST_PLANS = 16
+_NO_CALL = ("_initializer", "_regularizer", "_constraint")  # functions that a built layer does not call
+
+
+class CallPlans:
+    """The plans of one model, by the shape and dtype of its input."""
+
+    def __init__(self) -> None:
+        # By signature: how often the model was called; then its plan, or None when there can be none.
+        self._found: dict[tuple, Any] = {}
+        self._facts: tuple = ()
+
+    def run(self, model: Any, x: Any, options: dict) -> Any:
+        """Returns the outputs of `model(x, **options)` if there is a plan for it, else None."""
+        training = options.get("training")
+        if training is None:
+            training = calls.training if calls.training is not None else calls.learning_phase
+        if training is not None and training is not False:
+            return None
+        if state.autocast is not None or state.device is not None:
+            return None
+        for name, option in options.items():
+            if option is not None and name != "training":
+                return None
+        kind = type(x)
+        values: list[np.ndarray] = []
+        key: list[Any] = [training, kind]
+        for one in x if kind is list or kind is tuple else (x,):
+            value = _array_of(one)
+            if value is None:
+                return None
+            values.append(value)
+            key += (value.shape, value.dtype)
+        return self._outputs(model, x, options, values, tuple(key))
+
+    def _outputs(self, model: Any, x: Any, options: dict, values: list, key: tuple) -> Any:
+        facts = (structure.version, settings.active_limit)
+        if facts != self._facts:
+            self._found.clear()
+            self._facts = facts
+        found = self._found.get(key, 0)
+        if type(found) is HostPlan:
+            try:
+                return found.run(values)
+            except (ValueError, TypeError, IndexError):  # a bad value, such as an index out of range
+                return None  # the ordinary call says what is wrong, and where
+        if found is not None and len(self._found) < _MOST_PLANS:
+            self._found[key] = found + 1 if found < _BEFORE_RECORDING else _plan_of(model, x, values, options)
+            self._facts = (structure.version, settings.active_limit)  # building may have moved them
+        return None
+
+
+def _array_of(x: Any) -> np.ndarray | None:
+    """Returns the array of an input that a plan can take: a small one that nobody will change, without a mask."""
+    if type(x) is np.ndarray:
+        return x.copy() if x.size <= settings.active_limit else None
+    if type(x) is not Tensor or getattr(x, "_keras_mask", None) is not None:
+        return None
+    value = x._value
+    return value if type(value) is np.ndarray and value.size <= settings.active_limit else None
+
+
+def _plan_of(model: Any, x: Any, values: list, options: dict) -> HostPlan | None:
+    if not _repeats(model):
+        return None
+    for layer in model._flatten_layers(include_self=False):
+        layer.__dict__["_planned"] = True
+    pack = type(x) if isinstance(x, list | tuple) else None
+    return record(
+        lambda *inputs: Layer.__call__(model, inputs[0] if pack is None else pack(inputs), **options),
+        [Tensor(value) for value in values],
+    )
+
+
+def _repeats(model: Any) -> bool:
+    """True when the shape of the input decides which ops a model runs: all of it is Keras' own code."""
+    return (
+        model._graph is not None
+        and _is_own(model.call)
+        and _is_own(type(model).__call__)
+        and model.activity_regularizer is None
+        and not model._loss_outputs
+        and all(_is_known(node.operation, node.kwargs) for node in model._graph.nodes)
+    )
+
+
+def _is_known(operation: Any, kwargs: dict) -> bool:
+    if type(operation) is OpCall:
+        return not any(is_symbolic(value) for value in kwargs.values())
+    if not isinstance(operation, Layer) or isinstance(operation, Lambda):
+        return False
+    if hasattr(operation, "_graph_layers"):
+        return _repeats(operation)
+    return (
+        operation._is_leaf
+        and operation.activity_regularizer is None
+        and all(
+            _is_own(value) and (not isinstance(value, Layer) or _is_known(value, {}))
+            for name, value in vars(operation).items()
+            if callable(value) and not name.endswith(_NO_CALL)
+        )
+    )
+
+
+def _is_own(function: Callable) -> bool:
+    return (getattr(function, "__module__", None) or "").startswith("dovetail.")

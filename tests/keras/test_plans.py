@@ -1,0 +1,243 @@
+"""Repeated calls of small models: a plan gives the bits of the ordinary call, and gives way when anything changes."""
+
+import copy
+
+import numpy as np
+import pytest
+
+import dovetail as tf
+from dovetail import keras
+from dovetail.function.host_plan import HostPlan
+from dovetail.keras import layers
+from tests.keras.layer_case import CASES
+from tests.ops.case import engine
+
+RNG = np.random.default_rng(5)
+X = RNG.normal(size=(3, 6)).astype("float32")
+MANY = 5  # more calls than a plan needs before it is made
+
+
+def plans_of(model):
+    return [found for found in model._plans._found.values() if isinstance(found, HostPlan)]
+
+
+def called(model, x, times=MANY, **options):
+    """Calls the model several times, and returns the results as arrays."""
+    return [tf.nest.map_structure(np.array, model(x, **options)) for _ in range(times)]
+
+
+def check_planned(model, x, **options):
+    """Checks that a plan is made, and that it gives what the first call gave, to the bit."""
+    first, *others = called(model, x, **options)
+    assert plans_of(model)
+    for other in others:
+        tf.nest.assert_same_structure(first, other)
+        for a, b in zip(tf.nest.flatten(first), tf.nest.flatten(other)):
+            assert a.dtype == b.dtype
+            np.testing.assert_array_equal(a, b)
+    return first
+
+
+def mlp(**options):
+    return keras.Sequential(
+        [keras.Input((6,)), layers.Dense(5, activation="relu"), layers.Dense(2, **options)], name="mlp"
+    )
+
+
+STOCK = [
+    case
+    for case in CASES
+    if case.inner is None and case.mask is None and case.kind not in ("Lambda", "Masking")
+]
+
+
+@pytest.mark.parametrize("case", STOCK, ids=lambda case: case.label)
+def test_every_layer_gives_the_same_bits_with_a_plan(case):
+    data = case.inputs()
+    several = isinstance(data, list)
+    inputs = [keras.Input(batch_shape=a.shape, dtype=str(a.dtype)) for a in (data if several else [data])]
+    model = keras.Model(inputs if several else inputs[0], case.make(layers)(inputs if several else inputs[0]))
+    first, *others = called(model, data)
+    for other in others:
+        for a, b in zip(tf.nest.flatten(first), tf.nest.flatten(other)):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_common_layers_have_plans():
+    image = keras.Input((8, 8, 3))
+    y = layers.Conv2D(4, 3, padding="same")(image)
+    y = layers.BatchNormalization()(y)
+    y = layers.MaxPooling2D()(layers.Activation("gelu")(y))
+    y = layers.Dropout(0.5)(layers.Flatten()(y))
+    y = layers.LayerNormalization()(layers.Dense(7)(y))
+    words = keras.Input((4,), dtype="int32")
+    z = layers.GlobalAveragePooling1D()(layers.Embedding(11, 7)(words))
+    joint = layers.Concatenate()([y, z]) * 2.0 + tf.reduce_mean(z, axis=1, keepdims=True)
+    model = keras.Model([image, words], {"joint": joint, "z": tf.nn.softmax(z)})
+    batch = [RNG.normal(size=(2, 8, 8, 3)).astype("float32"), RNG.integers(0, 11, (2, 4)).astype("int32")]
+    check_planned(model, batch)
+    check_planned(model, [tf.constant(a) for a in batch], training=False)
+
+
+def test_each_shape_and_dtype_has_its_plan():
+    model = mlp()
+    for x in (X, X[:1], X.astype("float64"), np.ones((3, 6), int)):
+        check_planned(model, x)
+    assert len(plans_of(model)) == 4
+
+
+def test_a_nested_model_and_one_inside_a_subclass():
+    inner = mlp()
+    outer = keras.Sequential([keras.Input((6,)), inner, layers.Softmax()])
+    check_planned(outer, X)
+
+    class Agent(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.body = mlp()
+
+        def call(self, x):
+            return self.body(x) + 1.0
+
+    agent = Agent()
+    first, *others = called(agent, X)
+    assert plans_of(agent.body)
+    for other in others:
+        np.testing.assert_array_equal(other, first)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
+def test_other_dtypes(policy):
+    check_planned(keras.Sequential([keras.Input((6,)), layers.Dense(4, activation="tanh", dtype=policy)]), X)
+
+
+def test_new_values_of_the_weights_are_seen():
+    model = mlp()
+    called(model, X)
+    for change in (
+        lambda: model.layers[0].kernel.assign(np.ones((6, 5), "float32")),
+        lambda: model.set_weights([w * 2 for w in model.get_weights()]),
+        lambda: model.fit(X, np.ones((3, 2), "float32"), verbose=0),
+    ):
+        if model.optimizer is None:
+            model.compile("sgd", "mse")
+        before = np.array(model(X))
+        change()
+        k1, b1, k2, b2 = model.get_weights()
+        assert not np.array_equal(model(X), before)
+        np.testing.assert_allclose(model(X), np.maximum(X @ k1 + b1, 0) @ k2 + b2, rtol=1e-5, atol=1e-6)
+
+
+def test_changed_attributes_are_seen():
+    model = keras.Sequential([keras.Input((6,)), layers.LayerNormalization(), layers.Dense(2)])
+    first = check_planned(model, X)
+    model.layers[0].epsilon = 10.0
+    changed = check_planned(model, X)
+    assert not np.allclose(first, changed)
+    model.layers[1].activation = tf.nn.relu
+    np.testing.assert_array_equal(check_planned(model, X), np.maximum(changed, 0))
+    model.layers[1].call = lambda inputs, training=None: inputs * 3.0
+    assert called(model, X)[-1].shape == (3, 6)
+    del model.layers[1].call
+    model.add(layers.Dense(4))
+    assert check_planned(model, X).shape == (3, 4)
+
+
+def test_what_a_plan_cannot_repeat_runs_in_full():
+    calls = []
+
+    class Own(layers.Dense):
+        def call(self, inputs, training=None):
+            calls.append(1)
+            return super().call(inputs, training)
+
+    def noted(x):
+        calls.append(1)
+        return x
+
+    for layer in (Own(2), layers.Lambda(noted), layers.Dense(2, activation=noted), layers.Activation(noted)):
+        model = keras.Sequential([keras.Input((6,)), layer])
+        calls.clear()
+        called(model, X)
+        assert len(calls) == MANY
+        assert not plans_of(model)
+
+
+def test_random_numbers_and_moving_averages_are_not_frozen():
+    x = keras.Input((6,))
+    noisy = keras.Model(x, layers.Dropout(0.5)(x, training=True))
+    assert len({a.tobytes() for a in called(noisy, X)}) > 1
+    drawn = keras.Model(x, x + tf.random.normal((6,)) * tf.random.normal(tf.shape(x)))
+    assert len({a.tobytes() for a in called(drawn, X)}) > 1
+    normed = keras.Sequential([keras.Input((6,)), layers.BatchNormalization()])
+    called(normed, X)
+    means = [np.array(normed.layers[0].moving_mean) for _ in range(3) if normed(X, training=True) is not None]
+    assert not np.array_equal(means[0], means[2])
+
+
+def test_values_that_size_tensors_are_not_frozen():
+    x = keras.Input((6,))
+    model = keras.Model(x, tf.reshape(x, tf.stack([tf.cast(tf.reduce_max(x), tf.int32), -1])))
+    called(model, np.full((3, 6), 2.0, "float32"))
+    assert model(np.full((3, 6), 3.0, "float32")).shape == (3, 6)
+    assert model(np.full((3, 6), 9.0, "float32")).shape == (9, 2)
+
+
+def test_the_caller_may_change_its_array():
+    model = keras.Sequential([keras.Input((6,)), layers.Reshape((2, 3))])
+    x = X.copy()
+    results = [model(x) for _ in range(MANY)]
+    x[:] = 0
+    for result in results:
+        np.testing.assert_array_equal(np.reshape(result, (3, 6)), X)
+
+
+def test_a_tape_a_function_and_symbolic_calls_do_not_take_the_plan():
+    model = mlp()
+    expected = check_planned(model, X)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(model(X))
+    assert all(g is not None for g in tape.gradient(loss, model.trainable_variables))
+    np.testing.assert_allclose(tf.function(model)(X), expected, rtol=1e-5, atol=1e-6)
+    assert model(keras.Input((6,))).shape == (None, 2)
+
+
+def test_losses_of_an_active_regularizer_are_not_lost():
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(2, activity_regularizer="l2")])
+    for _ in range(MANY):
+        model(X)
+        assert len(model.losses) == 1
+    assert not plans_of(model)
+
+
+def test_bad_input_is_explained_on_every_call():
+    words = keras.Sequential([keras.Input((4,), dtype="int32"), layers.Embedding(3, 2)])
+    check_planned(words, np.zeros((1, 4), "int32"))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="3") as planned:
+        words(np.full((1, 4), 7, "int32"))
+    fresh = keras.Sequential([keras.Input((4,), dtype="int32"), layers.Embedding(3, 2)])
+    with pytest.raises(tf.errors.InvalidArgumentError) as ordinary:
+        fresh(np.full((1, 4), 7, "int32"))
+    assert str(planned.value).split("plans.py:")[0] == str(ordinary.value).split("plans.py:")[0]
+    model = mlp()
+    check_planned(model, X)
+    with pytest.raises(ValueError, match="expected shape"):
+        model(np.zeros((3, 7), "float32"))
+
+
+def test_the_engine_may_change():
+    model = mlp()
+    expected = check_planned(model, X)
+    with engine("xla"):
+        assert type(model(X)._value) is not np.ndarray
+    np.testing.assert_array_equal(model(X), expected)
+
+
+def test_copies_have_plans_of_their_own():
+    model = mlp()
+    expected = check_planned(model, X)
+    twin = copy.deepcopy(model)
+    np.testing.assert_array_equal(check_planned(twin, X), expected)
+    twin.layers[0].kernel.assign(twin.layers[0].kernel * 0)
+    np.testing.assert_array_equal(model(X), expected)
+    assert not np.array_equal(twin(X), expected)
