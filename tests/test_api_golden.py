@@ -41,6 +41,31 @@ def test_aliases_refer_to_the_shortest_name():
     assert "tf.math.add = tf.add\n" in api_golden.dump(entries)
 
 
+def test_members_of_bases_without_a_public_name_are_told():
+    class Holder:
+        def weights(self):
+            return []
+
+    class Layer(Holder):
+        def call(self, inputs):
+            return inputs
+
+    class Dense(Layer):
+        def call(self, inputs):
+            return inputs
+
+    for kind in (Holder, Layer, Dense):
+        kind.__module__ = "dovetail.keras.layers"
+    entries = [public_api.Entry("Layer", "class", Layer), public_api.Entry("Dense", "class", Dense)]
+    assert api_golden.dump(entries).splitlines() == [
+        "class tf.Layer() < Holder",
+        "    tf.Layer.call method (self, inputs)",
+        "    tf.Layer.weights method (self)",
+        "class tf.Dense() < Layer",
+        "    tf.Dense.call method (self, inputs)",
+    ]
+
+
 def test_classes_show_their_bases_and_members():
     class Layer:
         pass

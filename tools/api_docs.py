@@ -3,6 +3,7 @@
 python -m tools.api_docs
 """
 
+import functools
 import importlib
 import inspect
 import shutil
@@ -55,10 +56,15 @@ def _render_entry(entry):
     name = entry.path.rpartition(".")[2]
     parts = [f"## {name}\n", f"```text\n{name}{public_api.signature(entry.value)}\n```\n", _doc(entry.value)]
     if entry.kind == "class":
-        rows = [(m, text) for m, kind, text in public_api.members(entry.value) if kind == "method"]
+        rows = [(m, text) for m, kind, text in public_api.members(entry.value, _public()) if kind == "method"]
         parts += [f"- `{member}{text}` {_first_line(getattr(entry.value, member))}" for member, text in rows]
         parts += [""] if rows else []
     return "\n".join(part for part in parts if part is not None)
+
+
+@functools.cache
+def _public():
+    return public_api.public_classes(public_api.walk())
 
 
 def _doc(value):

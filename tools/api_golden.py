@@ -16,6 +16,7 @@ GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden" / "api.txt"
 def dump(entries):
     """Return the API as text, a line a name; a second name of one object refers to its first."""
     first_names = _first_names(entries)
+    public = public_api.public_classes(entries)
     lines = []
     for entry in entries:
         name = f"tf.{entry.path}"
@@ -25,9 +26,8 @@ def dump(entries):
         elif entry.kind == "class":
             bases = ", ".join(base.__name__ for base in entry.value.__bases__ if base is not object)
             lines.append(f"class {name}{public_api.signature(entry.value)}{f' < {bases}' if bases else ''}")
-            lines += [
-                f"    {name}.{m} {kind} {text}".rstrip() for m, kind, text in public_api.members(entry.value)
-            ]
+            members = public_api.members(entry.value, public)
+            lines += [f"    {name}.{m} {kind} {text}".rstrip() for m, kind, text in members]
         elif entry.kind == "function":
             lines.append(f"def {name}{public_api.signature(entry.value)}")
         else:

@@ -69,10 +69,19 @@ def signature(value):
     return _ADDRESS.sub("", str(plain))
 
 
-def members(cls):
-    """Return (name, kind, signature) of the public methods and properties that a class defines itself."""
+def members(cls, public=frozenset()):
+    """Return (name, kind, signature) of the public methods and properties that a class brings.
+
+    Those are its own, and what it has from bases that users cannot name.
+
+    Args:
+        public: the classes that have a public name, whose members are told there.
+    """
+    found = {}
+    for base in reversed(_told_with(cls, public)):
+        found.update(vars(base))
     rows = []
-    for name, raw in sorted(vars(cls).items()):
+    for name, raw in sorted(found.items()):
         if name.startswith("_"):
             continue
         value = raw.__func__ if isinstance(raw, (staticmethod, classmethod)) else raw
@@ -81,6 +90,21 @@ def members(cls):
         else:
             rows.append((name, "method", signature(value)))
     return rows
+
+
+def _told_with(cls, public):
+    """Return a class and those of its bases in this package that are told nowhere else, in the order of the MRO."""
+    elsewhere = {above for base in cls.__mro__[1:] if base in public for above in base.__mro__}
+    return [
+        base
+        for base in cls.__mro__
+        if base is cls or (base.__module__.split(".")[0] == PACKAGE and base not in elsewhere)
+    ]
+
+
+def public_classes(entries):
+    """Return the classes among the entries."""
+    return frozenset(entry.value for entry in entries if entry.kind == "class")
 
 
 def _public_names(module):
