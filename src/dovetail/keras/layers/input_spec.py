@@ -70,9 +70,10 @@ def fits(spec: Any, shape: tuple) -> bool:
     rank = len(shape)
     if (spec.ndim is not None and rank != spec.ndim) or (spec.min_ndim is not None and rank < spec.min_ndim):
         return False
-    return all(
-        size is None or (-rank <= axis < rank and shape[axis] == size) for axis, size in spec.axes.items()
-    )
+    for axis, size in spec.axes.items():
+        if size is not None and not (-rank <= axis < rank and shape[axis] == size):
+            return False
+    return True
 
 
 def check_inputs(layer: Any, inputs: Any) -> None:
