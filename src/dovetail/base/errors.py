@@ -46,6 +46,10 @@ class InvalidArgumentError(OpError, ValueError):
     code = 3
 
 
+class ArgumentTypeError(InvalidArgumentError, TypeError):
+    """An argument of the wrong kind.  TensorFlow raises now ValueError, now TypeError for it; this is both."""
+
+
 class DeadlineExceededError(OpError, TimeoutError):
     code = 4
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base import nest
-from dovetail.base.errors import InvalidArgumentError, OpError, at_user_location
+from dovetail.base.errors import (
+    DataDependentShapeError,
+    OperatorNotAllowedInGraphError,
+    OpError,
+    at_user_location,
+)
+from dovetail.base.wording import BAD_CALL, kind_of, plain
 from dovetail.graph.node import Node, OpCall
 from dovetail.ops import infer
 from dovetail.ops.core import Op, as_tensors, use_symbolic_handler
@@ -44,8 +50,10 @@ def record_op(op: Op, args: tuple, attributes: dict, promote: bool) -> Any:
         described, several = infer.infer(op, kept, attributes)
     except OpError:
         raise
-    except (ValueError, TypeError, IndexError) as error:
-        raise InvalidArgumentError(_explain(op, kept, attributes, error)) from None
+    except (DataDependentShapeError, OperatorNotAllowedInGraphError):
+        raise
+    except BAD_CALL as error:
+        raise kind_of(error)(_explain(op, kept, attributes, error)) from None
     node = Node(OpCall(op, promote), kept, dict(attributes))
     structure = nest.flatten_spec(tuple(described))[1] if several else None
     outputs = symbolic_outputs(node, described, structure)
@@ -59,9 +67,8 @@ def _explain(op: Op, args: tuple, attributes: dict, error: Exception) -> str:
         for name, arg in zip(names, args, strict=False)
         if arg is not None
     )
-    first_line = str(error).strip().split("\n")[0].rstrip(".")
     extra = "".join(f", {key}={value!r:.60}" for key, value in attributes.items() if value is not None)
-    return f"{op.name}: {first_line}. Received {received}{extra}{at_user_location()}"
+    return f"{op.name}: {plain(error)}. Received {received}{extra}{at_user_location()}"
 
 
 use_symbolic_handler(record_op)

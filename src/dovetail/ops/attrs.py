@@ -5,6 +5,7 @@ The annotation of an op's keyword-only parameter names its kind; `CANONICAL` say
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,9 @@ from dovetail.tensor import dtype as dt
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
+
+_BEYOND = 1 << 63
+_SCALARS = (int, float, complex, str, bytes)
 
 
 def static(value: Any) -> Any:
@@ -36,14 +40,28 @@ def static(value: Any) -> Any:
 
 
 def integer(value: Any) -> int | None:
+    """None, or an integer of at most 64 bits."""
     if value is None or type(value) is int:
-        return value
+        return value if value is None or -_BEYOND <= value < _BEYOND else _refused("64-bit integer", value)
     value = static(value)
-    if isinstance(value, list):
-        value = value[0] if len(value) == 1 else value
-    if isinstance(value, float | np.floating):
-        raise TypeError(f"expected an integer, received {value!r}")
-    return int(value)
+    if isinstance(value, list | np.ndarray) and len(value) == 1:
+        value = value[0]
+    if type(value) is int and -_BEYOND <= value < _BEYOND:
+        return value
+    try:
+        return operator.index(value)
+    except TypeError:
+        return _refused("integer", value)
+
+
+def _refused(expected: str, value: Any) -> Any:
+    article = "an" if expected[0] in "aeiou" else "a"
+    raise TypeError(f"expected {article} {expected}, received {value!r:.60}")
+
+
+def _item(value: Any) -> int:
+    """An element of a list of integers."""
+    return integer(value) if value is not None else _refused("integer", None)  # type: ignore[return-value]
 
 
 def sizes(value: Any) -> tuple | None:
@@ -57,6 +75,8 @@ def sizes(value: Any) -> tuple | None:
         value = value.tolist()
     if isinstance(value, TensorShape | list | tuple | range):
         return tuple(-1 if item is None else integer(item) for item in value)
+    if isinstance(value, str | bytes | dict):
+        return _refused("list of integers", value)
     return (integer(value),)
 
 
@@ -66,21 +86,32 @@ def axis(value: Any) -> Any:
         return value
     value = static(value)
     if isinstance(value, list | tuple | np.ndarray):
-        return tuple(integer(item) for item in value)
+        return tuple(_item(item) for item in value)
     return integer(value)
 
 
 def nested(value: Any) -> Any:
-    """Nested lists of integers (paddings, crops) as nested tuples."""
+    """A word such as "SAME", or nested lists of integers (paddings, crops) as nested tuples."""
     value = static(value)
     if isinstance(value, list | tuple | np.ndarray):
-        return tuple(nested(item) for item in value)
+        return tuple(nested(item) if not isinstance(item, str) else _item(item) for item in value)
+    return value if value is None or isinstance(value, str) else integer(value)
+
+
+def spec(value: Any) -> Any:
+    """What an index is made of: nested lists of integers and the letters that tell what they are."""
+    value = static(value)
+    if isinstance(value, list | tuple):
+        return tuple(spec(item) for item in value)
     return value if value is None or isinstance(value, str) else integer(value)
 
 
 def number(value: Any) -> Any:
+    """A number; a string where tensors of strings are filled."""
     value = static(value)
-    return value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
+        return value.item()
+    return value if value is None or isinstance(value, _SCALARS) else _refused("number", value)
 
 
 def dtype(value: Any) -> np.dtype | None:
@@ -88,11 +119,26 @@ def dtype(value: Any) -> np.dtype | None:
 
 
 def flag(value: Any) -> bool:
-    return bool(static(value))
+    """True or False, also as 1 or 0; None is False."""
+    value = static(value)
+    if value is None or isinstance(value, bool | np.bool_) or (isinstance(value, int) and value in (0, 1)):
+        return bool(value)
+    return _refused("bool (True or False)", value)
 
 
 def real(value: Any) -> float | None:
-    return None if value is None else float(static(value))
+    if value is None or type(value) is float:
+        return value
+    value = static(value)
+    if isinstance(value, str | bytes | complex) or not hasattr(value, "__float__"):
+        return _refused("number", value)
+    return float(value)
+
+
+def word(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return _refused("string", value)
 
 
 CANONICAL: dict[str, Callable[[Any], Any]] = {
@@ -101,19 +147,21 @@ CANONICAL: dict[str, Callable[[Any], Any]] = {
     "Nested": nested,
     "Number": number,
     "Shape": sizes,
+    "Spec": spec,
     "bool": flag,
     "float": real,
     "float | None": real,
     "int": integer,
     "int | None": integer,
-    "str": str,
-    "str | None": lambda value: None if value is None else str(value),
+    "str": word,
+    "str | None": word,
 }
 
 # For readers of a body's signature and for CANONICAL; to the type checker they are whatever the body takes them for.
 Axis = Any
 Shape = Any
 Nested = Any
+Spec = Any
 Number = int | float | bool | complex
 DTypeLike = Any
 
@@ -124,5 +172,7 @@ def is_symbolic(value: Any) -> bool:
     if kind is SymbolicTensor:
         return True
     if kind is list or kind is tuple:
-        return any(is_symbolic(item) for item in value)
+        for item in value:
+            if is_symbolic(item):
+                return True
     return False

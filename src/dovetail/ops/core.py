@@ -23,6 +23,7 @@ from dovetail.base.errors import (
     at_user_location,
 )
 from dovetail.base.settings import settings, state
+from dovetail.base.wording import BAD_CALL, cause, kind_of, plain
 from dovetail.engine import EngineUnavailableError, concrete, dtypes, host, is_tracer, loaded_xla, xla
 from dovetail.ops.attrs import CANONICAL, is_symbolic
 from dovetail.ops.promotion import result_dtype
@@ -91,6 +92,9 @@ class Op:
     def __repr__(self) -> str:
         return f"<op {self.name}>"
 
+    def takes_none(self, position: int) -> bool:
+        return self.variadic or position >= len(self.tensors) - self.optional
+
     def gradient(self, *rules: Any) -> Op:
         """Adds the gradient rules: one a tensor parameter (None: not differentiable in it)."""
         self.gradients = rules
@@ -126,7 +130,7 @@ class Op:
                 ) from None
             except (TypeError, ValueError) as error:
                 raise InvalidArgumentError(
-                    f"{self.name}: bad value {value!r} for {name!r}: {error}{at_user_location()}"
+                    f"{self.name}: bad value {value!r:.80} for {name!r}: {plain(error)}{at_user_location()}"
                 ) from None
         for name in attributes:
             if name not in self.attributes:
@@ -279,7 +283,7 @@ def as_tensors(op: Op, args: tuple, promote: bool = False) -> tuple:
         if hint is None and position < group:
             hint = arg.dtype
     for position, arg in enumerate(result):
-        if arg is None or isinstance(arg, TensorLike):
+        if isinstance(arg, TensorLike) or (arg is None and op.takes_none(position)):
             continue
         wanted = hint if position < group else None
         result[position] = _converted(op, arg, wanted, promote)
@@ -304,7 +308,7 @@ def _converted(op: Op, arg: Any, hint: Any, promote: bool) -> Any:
         if natural.dtype == hint:
             return natural
         raise _type_error(
-            f"{op.name}: cannot use {arg!r:.60} beside a tensor of dtype {hint.name} ({error})"
+            f"{op.name}: cannot use {arg!r:.60} beside a tensor of dtype {hint.name} ({plain(error)})"
         ) from None
 
 
@@ -375,7 +379,7 @@ def execute(bound: Bound, args: tuple) -> Any:
             out = (bound._compiled or bound.compiled)(*values)
     except _OURS:
         raise
-    except (ValueError, TypeError, IndexError, NotImplementedError) as error:
+    except BAD_CALL as error:
         raise explained(bound, args, error) from (None if settings.traceback_filtering else error)
     outputs = tuple(_wrap(o) for o in out) if type(out) is tuple or type(out) is list else None
     result = outputs if outputs is not None else _wrap(out)
@@ -450,8 +454,10 @@ def explained(bound: Bound, args: tuple, error: Exception) -> Exception:
     attributes = ", ".join(
         f"{k}={v!r}" for k, v in bound.attributes.items() if v is not None and not callable(v)
     )
-    first_line = str(error).strip().split("\n")[0].rstrip(".")
-    return InvalidArgumentError(
+    first_line = cause(
+        bound.op.shape, [None if a is None else a.shape for a in args], bound.attributes, error
+    )
+    return kind_of(error)(
         f"{bound.op.name}: {first_line}. Received {received}{'; ' + attributes if attributes else ''}"
         f"{at_user_location()}"
     )

@@ -442,7 +442,7 @@ def constant_backend(value: Any, dtype: Any = None, shape: Any = None, name: str
     return constant(value, _floatx(dtype), shape)
 
 
-@export("convert_to_tensor")
+@export("convert_to_tensor", told=False)
 def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, name: str | None = None) -> Any:
     """Returns `value` as a tensor.
 

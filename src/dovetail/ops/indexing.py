@@ -17,7 +17,7 @@ from dovetail.base.settings import settings, state
 from dovetail.engine import is_tracer, loaded_xla
 from dovetail.ops import rules
 from dovetail.ops.array import unstack
-from dovetail.ops.attrs import Nested, Shape, is_symbolic
+from dovetail.ops.attrs import Shape, Spec, is_symbolic
 from dovetail.ops.core import Bound
 from dovetail.ops.families import op, unbroadcast
 from dovetail.ops.shapes import as_tensor
@@ -199,7 +199,7 @@ def _indexed(shape: tuple, *indices: tuple, spec: tuple) -> tuple:
 
 
 @op("", same_dtype=1, shape=_indexed)
-def getitem(xp: Any, x: Any, *indices: Any, spec: Nested) -> Any:
+def getitem(xp: Any, x: Any, *indices: Any, spec: Spec) -> Any:
     """Returns the part of `x` that a key names."""
     key = _numpy_key(spec, indices, x.shape)
     x = xp.asarray(x) if indices else x  # NumPy cannot be indexed by traced values
@@ -212,7 +212,7 @@ def _getitem_gradient(g: Any, y: Any, x: Any, *indices: Any, spec: tuple) -> lis
 
 
 @op("", same_dtype=1, shape=lambda g, *indices, spec, shape: shape)
-def getitem_adjoint(xp: Any, g: Any, *indices: Any, spec: Nested, shape: Shape) -> Any:
+def getitem_adjoint(xp: Any, g: Any, *indices: Any, spec: Spec, shape: Shape) -> Any:
     """Returns zeros of `shape` with `g` added at a key: the adjoint of `getitem`."""
     if indices:
         return xp.index_add(xp.zeros(shape, g.dtype), _numpy_key(spec, indices, shape), g)

@@ -11,12 +11,14 @@ parentheses rename parameters by position (and may change defaults); what they l
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 from dovetail.base.errors import at_user_location, suggest
+from dovetail.base.wording import BAD_CALL, tell
 from dovetail.ops.core import OPS, Op
 
 NAMESPACES: dict[str, dict[str, Any]] = {}
@@ -53,15 +55,49 @@ def contents(namespace: str) -> dict[str, Any]:
     return result
 
 
-def export(names: str) -> Callable[[Any], Any]:
-    """Decorator: publishes a Python function (one that is built from ops) under the stated names."""
+def export(names: str, told: bool = True) -> Callable[[Any], Any]:
+    """Decorator: publishes a Python function (one that is built from ops) under the stated names.
+
+    What is published tells errors as the public function's; the function itself, for calls inside, has no such cost.
+
+    Args:
+        names: the stated names.
+        told: False for functions whose errors say all, and whose calls take so little that a wrapper would be felt.
+    """
 
     def decorate(function: Callable) -> Callable:
+        public = (
+            function
+            if not told or isinstance(function, type)
+            else _told(function, names.split(maxsplit=1)[0])
+        )
         for name in names.split():
-            publish(name, function)
+            publish(name, public)
         return function
 
     return decorate
+
+
+def _told(function: Callable, name: str) -> Callable:
+    """Returns the function with errors that name it, what it was given, and the user's line."""
+    namespace, last = namespace_of(name)
+    parameters = inspect.signature(function).parameters
+
+    @functools.wraps(function)
+    def public(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except BAD_CALL as error:
+            tell(f"{namespace}.{last}", error, parameters, args, kwargs)
+
+    public.__module__ = module_of(namespace)
+    public.__name__ = public.__qualname__ = last
+    return public
+
+
+def module_of(namespace: str) -> str:
+    """Returns the module that shows a namespace: "tf.math" -> "dovetail.math"."""
+    return namespace.replace("tf", "dovetail", 1) if namespace.startswith("tf") else "dovetail." + namespace
 
 
 def register(op: Op, names: str, make: Callable | None = None) -> Op:
@@ -91,9 +127,7 @@ def _view(op: Op, name: str, renames: str, make: Callable | None) -> Callable:
     fast = make(op, promote) if make else None
     view: Any = _binder(op, f"{namespace}.{last}", parameters, promote, fast)
     view.__name__, view.__qualname__, view.__doc__ = last, last, op.__doc__
-    view.__module__ = (
-        namespace.replace("tf", "dovetail", 1) if namespace.startswith("tf") else "dovetail." + namespace
-    )
+    view.__module__ = module_of(namespace)
     kinds = inspect.Parameter
     shown = [kinds(p.visible, kinds.POSITIONAL_OR_KEYWORD, default=p.default) for p in parameters]
     if not any(p.visible == "name" for p in parameters):
@@ -153,43 +187,46 @@ def _binder(
     variadic = op.variadic
 
     def view(*args: Any, **kwargs: Any) -> Any:
-        if not kwargs and len(args) == num_tensors and not variadic:
-            return fast(*args) if fast is not None else call(args, changed, promote)
-        tensors: list[Any] = [_EMPTY] * num_tensors
-        attributes = dict(changed)
-        if len(args) > len(parameters):
-            if len(args) == len(parameters) + 1 and isinstance(args[-1], str | None):
-                args = args[:-1]
-            else:
-                raise TypeError(
-                    f"{label} takes {len(parameters)} arguments, {len(args)} were given{at_user_location()}"
-                )
-        for position, value in enumerate(args):
-            if position < num_tensors:
-                tensors[position] = value
-            else:
-                attributes[parameters[position].canonical] = value
-        for key, value in kwargs.items():
-            parameter = by_name.get(key)
-            if parameter is None:
-                if key == "name":
-                    continue
-                raise TypeError(
-                    f"{label}: unknown argument {key!r}.{suggest(key, by_name)}{at_user_location()}"
-                )
-            if parameter.is_tensor:
-                tensors[parameters.index(parameter)] = value
-            else:
-                attributes[parameter.canonical] = value
-        for position, value in enumerate(tensors):
-            if value is _EMPTY:
-                if parameters[position].default is _EMPTY:
-                    missing = parameters[position].visible
-                    raise TypeError(f"{label}: missing the argument {missing!r}{at_user_location()}")
-                tensors[position] = parameters[position].default
-        if variadic:
-            tensors = [*tensors[:-1], *_sequence(label, parameters[num_tensors - 1].visible, tensors[-1])]
-        return call(tuple(tensors), attributes, promote)
+        try:
+            if not kwargs and len(args) == num_tensors and not variadic:
+                return fast(*args) if fast is not None else call(args, changed, promote)
+            tensors: list[Any] = [_EMPTY] * num_tensors
+            attributes = dict(changed)
+            if len(args) > len(parameters):
+                if len(args) == len(parameters) + 1 and isinstance(args[-1], str | None):
+                    args = args[:-1]
+                else:
+                    raise TypeError(
+                        f"{label} takes {len(parameters)} arguments, {len(args)} were given{at_user_location()}"
+                    )
+            for position, value in enumerate(args):
+                if position < num_tensors:
+                    tensors[position] = value
+                else:
+                    attributes[parameters[position].canonical] = value
+            for key, value in kwargs.items():
+                parameter = by_name.get(key)
+                if parameter is None:
+                    if key == "name":
+                        continue
+                    raise TypeError(
+                        f"{label}: unknown argument {key!r}.{suggest(key, by_name)}{at_user_location()}"
+                    )
+                if parameter.is_tensor:
+                    tensors[parameters.index(parameter)] = value
+                else:
+                    attributes[parameter.canonical] = value
+            for position, value in enumerate(tensors):
+                if value is _EMPTY:
+                    if parameters[position].default is _EMPTY:
+                        missing = parameters[position].visible
+                        raise TypeError(f"{label}: missing the argument {missing!r}{at_user_location()}")
+                    tensors[position] = parameters[position].default
+            if variadic:
+                tensors = [*tensors[:-1], *_sequence(label, parameters[num_tensors - 1].visible, tensors[-1])]
+            return call(tuple(tensors), attributes, promote)
+        except BAD_CALL as error:
+            tell(label, error, by_name, args, kwargs)
 
     return view
 

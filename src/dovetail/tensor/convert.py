@@ -101,7 +101,8 @@ def as_array(value: Any, dtype: np.dtype | None) -> Any:
         return _from_numpy(np.asarray(value), dtype)
     if value is None:
         raise ValueError(
-            f"Attempt to convert a value (None) with an unsupported type to a Tensor{at_user_location()}"
+            "Attempt to convert a value (None) with an unsupported type to a Tensor. Has a function returned nothing?"
+            f"{at_user_location()}"
         )
     if isinstance(value, list | tuple | range):
         return _from_list(value, dtype)
@@ -173,7 +174,10 @@ def _strings(value: Any, dtype: np.dtype | None) -> Any:
     encoded = np.empty(flat.shape, object)
     for index, item in enumerate(flat):
         if not isinstance(item, str | bytes):
-            raise ValueError(f"Cannot make a tensor of an array that holds {type(item).__name__} objects")
+            raise ValueError(
+                f"Cannot make a tensor of {str(item)[:60]!r} of type {type(item).__name__}; expected numbers, strings "
+                f"or tensors{at_user_location()}"
+            )
         encoded[index] = item.encode() if isinstance(item, str) else bytes(item)
     return encoded.reshape(array.shape)
 
@@ -217,7 +221,7 @@ def _part(item: Any, dtype: np.dtype | None, hint: Any) -> Any:
     tensor = _existing(item, None)
     if (dtype.kind == "O") != (tensor.dtype == dt.string):
         raise TypeError(
-            f"Cannot convert a tensor of dtype {tensor.dtype.name} to {dt.from_numpy(dtype).name}"
+            f"Cannot convert a tensor of dtype {tensor.dtype.name} to {dt.from_numpy(dtype).name}{at_user_location()}"
         )
     return tensor if tensor.dtype.numpy_dtype == dtype else tensor._astype(dt.from_numpy(dtype))
 
@@ -226,6 +230,7 @@ def _python_numbers(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     if dtype.kind not in _ACCEPTED_BY[array.dtype.kind]:
         raise TypeError(
             f"Cannot convert {array.tolist()!r:.60} to a tensor of dtype {dt.from_numpy(dtype).name}"
+            f"{at_user_location()}"
         )
     return array.astype(dtype)
 
