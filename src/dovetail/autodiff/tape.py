@@ -212,9 +212,7 @@ class GradientTape:
                 seed is None and output_gradients is not None and len(given) > 1
             ):
                 continue
-            seed = (
-                create.ones_like(tensor) if seed is None else convert_to_tensor(seed, dtype_hint=tensor.dtype)
-            )
+            seed = _ones_like(tensor) if seed is None else convert_to_tensor(seed, dtype_hint=tensor.dtype)
             before = seeds.get(id(tensor))
             seeds[id(tensor)] = seed if before is None else before + seed
         return seeds
@@ -309,6 +307,11 @@ class GradientTape:
             return create.zeros((*target.shape, *source.shape[1:]), source.dtype) if zero else None
         moved = shapes.transpose(shapes.reshape(rows, shape=(each, batch, -1)), perm=(1, 0, 2))
         return shapes.reshape(moved, shape=(*target.shape, *source.shape[1:]))
+
+
+def _ones_like(tensor: Tensor) -> Tensor:
+    value = tensor._value
+    return Tensor(np.ones_like(value)) if type(value) is np.ndarray else create.ones_like(tensor)
 
 
 def _total(parts: list) -> Any:

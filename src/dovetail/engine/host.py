@@ -34,10 +34,10 @@ from dovetail.engine.host_array import (  # noqa: F401 - names of this engine
     unslice,
 )
 from dovetail.engine.host_nn import (  # noqa: F401 - names of this engine
-    check_labels,
     conv,
     conv_input_gradient,
     conv_kernel_gradient,
+    pick_labels,
     spread,
     window_reduce,
 )

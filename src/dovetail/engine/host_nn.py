@@ -129,8 +129,11 @@ def window_reduce(x: Any, kind: str, window: tuple, strides: tuple, padding: tup
     return view.sum(axis=axes).astype(x.dtype)
 
 
-def check_labels(labels: Any, classes: int) -> None:
-    """Raises ValueError for class labels outside [0, classes)."""
+def pick_labels(values: Any, labels: Any) -> Any:
+    """Returns `values[..., label]`; raises ValueError for class labels outside [0, classes)."""
+    classes = values.shape[-1]
     if labels.size and (labels.min() < 0 or labels.max() >= classes):
         bad = labels[(labels < 0) | (labels >= classes)].reshape(-1)[0]
         raise ValueError(f"a label value of {bad} is outside the valid range of [0, {classes})")
+    rows = values.reshape(labels.size, classes)
+    return rows[np.arange(labels.size), labels.reshape(-1)].reshape(labels.shape)

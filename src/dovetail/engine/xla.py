@@ -36,11 +36,11 @@ from dovetail.engine.xla_array import (  # noqa: F401 - names of this engine
     unslice,
 )
 from dovetail.engine.xla_nn import (  # noqa: F401 - names of this engine
-    check_labels,
     computed_once,
     conv,
     conv_input_gradient,
     conv_kernel_gradient,
+    pick_labels,
     spread,
     window_reduce,
 )

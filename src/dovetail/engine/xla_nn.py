@@ -73,8 +73,11 @@ def window_reduce(x: Any, kind: str, window: tuple, strides: tuple, padding: tup
     )
 
 
-def check_labels(labels: Any, classes: int) -> None:
-    """Does nothing: a compiled program cannot raise.  Losses of labels outside [0, classes) are NaN instead."""
+def pick_labels(values: Any, labels: Any) -> Any:
+    """Returns `values[..., label]`; NaN for labels outside [0, classes), since a compiled program cannot raise."""
+    inside = (labels >= 0) & (labels < values.shape[-1])
+    picked = jnp.take_along_axis(values, jnp.where(inside, labels, 0)[..., None], axis=-1)[..., 0]
+    return jnp.where(inside, picked, jnp.nan)
 
 
 def computed_once(function: Any, first: tuple, seed: Any, *more: Any) -> tuple:

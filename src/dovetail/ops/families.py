@@ -226,17 +226,22 @@ def _reshape_to(xp: Any, x: Any, *, shape: Shape) -> Any:
     return xp.reshape(x, shape)
 
 
-def _spread_to(xp: Any, x: Any, *, shape: Shape) -> Any:
-    """Broadcasts to a known shape."""
+def _spread_to(xp: Any, x: Any, *, shape: Shape, over: int = 1) -> Any:
+    """Broadcasts to a known shape, divided by `over`."""
+    if over != 1:
+        wide = x.astype(np.float32) if dtypes.is_half(x.dtype) else x  # which may not hold so large a number
+        x = (wide / wide.dtype.type(over)).astype(x.dtype)
     return xp.broadcast_to(x, shape)
 
 
 sum_to = Op("sum_to", _sum_to, shape=lambda g, shape: shape)
 reshape_to = Op("reshape_to", _reshape_to, shape=lambda x, shape: shape)
-spread_to = Op("spread_to", _spread_to, shape=lambda x, shape: shape)
+spread_to = Op("spread_to", _spread_to, shape=lambda x, shape, over=1: shape)
 sum_to.gradient(lambda g, y, x, shape: spread_to(_aligned(g, x), shape=tuple(x.shape)))
 reshape_to.gradient(lambda g, y, x, shape: reshape_to(g, shape=tuple(x.shape)))
-spread_to.gradient(lambda g, y, x, shape: unbroadcast(g, x))
+spread_to.gradient(
+    lambda g, y, x, shape, over=1: spread_to(unbroadcast(g, x), shape=tuple(x.shape), over=over)
+)
 
 
 def _aligned(g: Any, x: Any) -> Any:

@@ -185,16 +185,6 @@ softmax_cross_entropy_with_logits.gradient(
 )
 
 
-def _picked(xp: Any, values: Any, labels: Any) -> Any:
-    """Returns `values[..., label]`; NaN for labels out of range (the host engine raises for those)."""
-    classes = values.shape[-1]
-    xp.check_labels(labels, classes)
-    inside = (labels >= 0) & (labels < classes)
-    safe = xp.where(inside, labels, 0)
-    picked = xp.take_along_axis(values, safe[..., None], axis=-1)[..., 0]
-    return xp.where(inside, picked, values.dtype.type(float("nan")))
-
-
 def _one_hot(xp: Any, labels: Any, like: Any) -> Any:
     return (labels[..., None] == xp.arange(like.shape[-1], dtype=labels.dtype)).astype(like.dtype)
 
@@ -220,7 +210,7 @@ def sparse_softmax_cross_entropy_with_logits(xp: Any, labels: Any, logits: Any) 
     wide = _pair(labels, logits)[1]
     shifted = wide - xp.max(wide, axis=-1, keepdims=True)
     total = xp.log(xp.sum(xp.exp(shifted), axis=-1))
-    return (total - _picked(xp, shifted, labels)).astype(logits.dtype)
+    return (total - xp.pick_labels(shifted, labels)).astype(logits.dtype)
 
 
 @gradient_op
@@ -381,10 +371,14 @@ def sparse_categorical_crossentropy(
     shifted = logits - xp.max(logits, axis=-1, keepdims=True)
     total = xp.log(xp.sum(xp.exp(shifted), axis=-1))
     if ignore_class is None:
-        return (total - _picked(xp, shifted, labels)).astype(output.dtype)
+        return (total - xp.pick_labels(shifted, labels)).astype(output.dtype)
     ignored = labels == ignore_class
-    loss = total - _picked(xp, shifted, xp.where(ignored, 0, labels))
+    loss = total - xp.pick_labels(shifted, xp.where(ignored, 0, labels))
     return xp.where(ignored, 0, loss).astype(output.dtype)
+
+
+def _classes_last(xp: Any, x: Any, axis: int) -> Any:
+    return x if axis == x.ndim - 1 else xp.moveaxis(x, axis, -1)
 
 
 def _sparse_pair(xp: Any, target: Any, output: Any, from_logits: bool, axis: int) -> tuple:
@@ -393,7 +387,7 @@ def _sparse_pair(xp: Any, target: Any, output: Any, from_logits: bool, axis: int
     labels = target.astype(INT32) if target.dtype.kind not in "iu" else target
     if labels.ndim == output.ndim and labels.shape[axis] == 1:
         labels = xp.squeeze(labels, axis=axis)
-    x = xp.moveaxis(_pair(labels, output)[1], axis, -1)
+    x = _classes_last(xp, _pair(labels, output)[1], axis)
     if labels.shape != x.shape[:-1]:
         raise ValueError(
             f"target must have the shape of the output without the class axis {axis}, received target of shape "
@@ -410,7 +404,8 @@ def _sparse_gradient(
     if ignore_class is not None:
         g = xp.where(labels == ignore_class, 0, g)
     each = xp.expand_dims(g, -1) * (_softmax(xp, logits, -1) - _one_hot(xp, labels, logits))
-    each = xp.moveaxis(each, -1, axis)
+    if axis not in (-1, each.ndim - 1):
+        each = xp.moveaxis(each, -1, axis)
     if from_logits:
         return each
     wide = _pair(labels, output)[1]

@@ -9,14 +9,18 @@ import numpy as np
 from dovetail.ops import rules
 from dovetail.ops.arithmetic import conjugated, divide_no_nan, masked, refuse_bool
 from dovetail.ops.attrs import Axis, DTypeLike
-from dovetail.ops.families import op, reduction, spread_to
+from dovetail.ops.families import op, reduction, reshape_to, spread_to
 from dovetail.ops.math import exp, real_dtype, refuse_complex
 
 _BOOL, _INT32, _INT64 = np.dtype(bool), np.dtype(np.int32), np.dtype(np.int64)
 
 
-def _spread(g: Any, x: Any) -> Any:
-    return spread_to(g, shape=tuple(x.shape))
+def _spread(g: Any, x: Any, axis: Axis, keepdims: bool, over: int = 1) -> Any:
+    """Gives each element of `x` the gradient of the element that it was summed into, divided by `over`."""
+    shape = tuple(x.shape)
+    if not keepdims and len(g.shape):
+        g = reshape_to(g, shape=rules.reduced(shape, axis=axis, keepdims=True))
+    return spread_to(g, shape=shape, over=over)
 
 
 def _count(x: Any, axis: Axis) -> int:
@@ -28,7 +32,7 @@ def _count(x: Any, axis: Axis) -> int:
 # ---- sums --------------------------------------------------------------------------------------------------------
 
 
-@reduction("reduce_sum math.reduce_sum K.sum(x)", lambda g, y, x, axis: _spread(g, x))
+@reduction("reduce_sum math.reduce_sum K.sum(x)")
 def reduce_sum(xp: Any, input_tensor: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Sums over `axis` (all axes when None), in the dtype of the input.
 
@@ -42,7 +46,10 @@ def reduce_sum(xp: Any, input_tensor: Any, *, axis: Axis = None, keepdims: bool 
     return xp.sum(input_tensor, axis=axis, keepdims=keepdims)
 
 
-@reduction("reduce_mean math.reduce_mean", lambda g, y, x, axis: _spread(g / max(_count(x, axis), 1), x))
+reduce_sum.gradient(lambda g, y, x, axis, keepdims: _spread(g, x, axis, keepdims))
+
+
+@reduction("reduce_mean math.reduce_mean")
 def reduce_mean(xp: Any, input_tensor: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Averages over `axis`.  Integers give integers, rounded towards zero.
 
@@ -54,6 +61,11 @@ def reduce_mean(xp: Any, input_tensor: Any, *, axis: Axis = None, keepdims: bool
     if input_tensor.dtype.kind == "b":
         refuse_bool(input_tensor)
     return xp.mean(input_tensor, axis=axis, keepdims=keepdims)
+
+
+reduce_mean.gradient(
+    lambda g, y, x, axis, keepdims: _spread(g, x, axis, keepdims, over=max(_count(x, axis), 1))
+)
 
 
 @reduction("reduce_prod math.reduce_prod K.prod(x)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import Any, SupportsIndex
 
@@ -147,3 +148,9 @@ class TensorShape(tuple):
 
     def __reduce__(self) -> tuple:
         return TensorShape, (list(self) if self._known_rank else None,)
+
+
+@functools.lru_cache(maxsize=4096)
+def shape_of_array(sizes: tuple[int, ...]) -> TensorShape:
+    """Returns the `TensorShape` of an array's shape, the same object for the same sizes."""
+    return TensorShape(sizes)

@@ -14,7 +14,7 @@ import numpy as np
 from dovetail.base.errors import OperatorNotAllowedInGraphError, at_user_location
 from dovetail.engine import is_tracer
 from dovetail.tensor import dtype as dt
-from dovetail.tensor.shape import TensorShape
+from dovetail.tensor.shape import TensorShape, shape_of_array
 
 
 class TensorLike:
@@ -48,10 +48,10 @@ class Tensor(TensorLike):
 
     @property
     def shape(self) -> TensorShape:
-        return TensorShape(self._value.shape)
+        return shape_of_array(self._value.shape)
 
     def get_shape(self) -> TensorShape:
-        return TensorShape(self._value.shape)
+        return shape_of_array(self._value.shape)
 
     def set_shape(self, shape: Any) -> None:
         """Checks that the shape is compatible: a value's shape is known already."""
