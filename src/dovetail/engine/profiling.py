@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -17,7 +18,12 @@ def start(logdir: str, host_level: int, python_level: int, device_level: int) ->
     options = jax.profiler.ProfileOptions()
     options.host_tracer_level = host_level
     options.python_tracer_level = python_level
-    options.device_tracer_level = device_level
+    if hasattr(options, "device_tracer_level"):
+        options.device_tracer_level = device_level
+    elif not device_level:
+        warnings.warn(
+            f"JAX {jax.__version__} always traces devices: device_tracer_level=0 has no effect", stacklevel=4
+        )
     before = _runs(logdir)
     jax.profiler.start_trace(logdir, profiler_options=options)
     _running.append((logdir, before))
