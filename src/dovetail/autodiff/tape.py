@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import math
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from dovetail.autodiff.backward import Pullback, passes_gradient, reachable, wal
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import state
+from dovetail.base.told import Told
 from dovetail.engine import dtypes, uses_xla, xla
 from dovetail.ops import array, create, shapes
 from dovetail.tensor.convert import convert_to_tensor
@@ -34,7 +35,7 @@ class UnconnectedGradients(enum.Enum):
     ZERO = "zero"
 
 
-class GradientTape:
+class GradientTape(Told):
     """Records ops for differentiation.
 
     Args:
@@ -48,6 +49,8 @@ class GradientTape:
         >>> tape.gradient(y, x)
         <tf.Tensor: shape=(), dtype=float32, numpy=6.0>
     """
+
+    _told_methods: ClassVar[tuple[str, ...]] = ("__init__", "watch", "gradient", "jacobian", "batch_jacobian")
 
     def __init__(self, persistent: bool = False, watch_accessed_variables: bool = True) -> None:
         self._persistent = persistent

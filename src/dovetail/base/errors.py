@@ -131,13 +131,15 @@ def suggest(name: str, candidates: Iterable[str]) -> str:
     return f" Did you mean '{folded[near[0]]}'?" if near else ""
 
 
-_PACKAGE_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PACKAGE_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# Libraries that call methods of tensors: np.sum(tensor).
+ARRAY_LIBRARIES = tuple(f"-packages{os.sep}{name}" for name in ("numpy", "scipy", "ml_dtypes"))
 _FOREIGN = (os.sep + "site-packages" + os.sep + "jax", os.sep + "optree" + os.sep, "<frozen", "<string>")
 
 
 def is_framework_file(name: str) -> bool:
     """Returns whether a source file belongs to Dovetail, or to the libraries through which it calls user code."""
-    return name.startswith(_PACKAGE_DIR) or any(part in name for part in _FOREIGN)
+    return name.startswith(PACKAGE_DIR) or any(part in name for part in _FOREIGN)
 
 
 def user_location() -> str:
@@ -145,7 +147,7 @@ def user_location() -> str:
     frame: types.FrameType | None = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
-        if not is_framework_file(name):
+        if not is_framework_file(name) and not any(part in name for part in ARRAY_LIBRARIES):
             return f"{name}:{frame.f_lineno}"
         frame = frame.f_back
     return ""

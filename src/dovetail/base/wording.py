@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from dovetail.base.errors import (
+    ARRAY_LIBRARIES,
+    PACKAGE_DIR,
     ArgumentTypeError,
     DataDependentShapeError,
     InaccessibleTensorError,
@@ -41,7 +43,10 @@ BAD_CALL = (
 _COMPLETE = (DataDependentShapeError, InaccessibleTensorError, OperatorNotAllowedInGraphError)
 _PLACE = re.compile(r" \(at [^()]*:\d+\)")
 _STDLIB = os.path.dirname(os.__file__) + os.sep
-_ARRAY_LIBRARIES = tuple(f"-packages{os.sep}{name}" for name in ("numpy", "scipy", "ml_dtypes"))
+_CONVERSION = re.compile(
+    "Attempt to convert|Can(?:no|')t convert|Cannot make|The integer"
+)  # no call is named
+_JAX = f"-packages{os.sep}jax"
 _UNKNOWN_ARGUMENT = re.compile(r"unknown argument '(\w+)'$")
 _LONGEST = 80
 
@@ -64,6 +69,7 @@ _PLAIN = tuple(
             r".*(?:'bytes' and|and 'bytes'|of type 'bytes'|to float: b|concatenate str|matching types \(dtype\('S).*",
             "strings where numbers are expected",
         ),
+        (r"Dtype object is not a valid JAX array type.*", "strings where numbers are expected"),
         (r"loop of ufunc does not support argument .*", "strings where numbers are expected"),
         (r"can't multiply sequence by non-int of type .*", "strings where numbers are expected"),
         (r"only 0-dimensional arrays can be converted.*", "several elements where one number is expected"),
@@ -152,7 +158,7 @@ def cause(rule: Callable | None, shapes: list, attributes: dict, error: Exceptio
         error: what its body, NumPy or JAX has raised.
     """
     said = plain(error)
-    if rule is None or (said in str(error) and is_framework_file(_raised_in(error))):
+    if rule is None or (said in str(error) and _raised_in(error).startswith(PACKAGE_DIR)):
         return said
     try:
         rule(*shapes, **attributes)
@@ -206,11 +212,13 @@ def tell(label: str, error: Exception, names: Iterable[str], args: tuple, kwargs
         names: names of the positional parameters.
         args, kwargs: what the caller passed.
     """
-    if isinstance(error, _COMPLETE) or _PLACE.search(str(error)) or _is_users(error):
+    if isinstance(error, _COMPLETE) or _is_users(error):
         raise error
-    message = plain(error)
-    if not _names_the_call(message, label):
-        message = f"{label}: {message}"
+    if _PLACE.search(str(error)):
+        if not _CONVERSION.match(str(error)):
+            raise error
+        raise kind_of(error)(f"{label}: {error}") from None
+    message = _labelled(label, error)
     if _is_of_binding(error):
         unknown = _UNKNOWN_ARGUMENT.search(message)
         message += f".{suggest(unknown[1], names)}" if unknown else ""
@@ -218,6 +226,19 @@ def tell(label: str, error: Exception, names: Iterable[str], args: tuple, kwargs
         message += f". Received {given(names, args, kwargs)}"
     clearer = kind_of(error)(message + at_user_location())
     raise clearer from (None if settings.traceback_filtering else error)
+
+
+def locate(label: str, error: Exception) -> NoReturn:
+    """As `tell`, for errors that arise later than the call whose arguments are to blame."""
+    if isinstance(error, _COMPLETE) or _PLACE.search(str(error)) or _is_users(error):
+        raise error
+    clearer = kind_of(error)(_labelled(label, error) + at_user_location())
+    raise clearer from (None if settings.traceback_filtering else error)
+
+
+def _labelled(label: str, error: Exception) -> str:
+    message = plain(error)
+    return message if _names_the_call(message, label) else f"{label}: {message}"
 
 
 def _names_the_call(message: str, label: str) -> bool:
@@ -236,7 +257,7 @@ def _is_users(error: Exception) -> bool:
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename
         known = is_framework_file(name) or (name.startswith(_STDLIB) and "-packages" not in name)
-        if not known and not any(part in name for part in _ARRAY_LIBRARIES):
+        if not known and not any(part in name for part in ARRAY_LIBRARIES):
             return True
         trace = trace.tb_next
     return False
@@ -250,6 +271,6 @@ def kind_of(error: Exception) -> type[Exception]:
         return ResourceExhaustedError
     if isinstance(error, NotImplementedError):
         return UnimplementedError
-    if isinstance(error, TypeError | AttributeError):
-        return ArgumentTypeError
+    if isinstance(error, TypeError | AttributeError) and _JAX not in _raised_in(error):
+        return ArgumentTypeError  # JAX says TypeError where shapes do not fit
     return InvalidArgumentError

@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from dovetail.base.errors import InvalidArgumentError
+from dovetail.base.told import Told
 from dovetail.data import batching, bucketing, cache, combine, shuffle, sources, transforms
 from dovetail.data.functions import UserFunction
 from dovetail.data.iterators import Iterator, NumpyIterator, PlainIterator
@@ -26,7 +27,7 @@ AUTOTUNE = -1
 _log = logging.getLogger("dovetail")
 
 
-class Dataset:
+class Dataset(Told):
     """A sequence of elements, each a nested structure of tensors.
 
     Make one with `from_tensor_slices`, `from_tensors`, `from_generator`, `range` or `list_files`, shape it with the
@@ -42,6 +43,8 @@ class Dataset:
     Differs from TensorFlow: `deterministic=False` still keeps the order; `num_parallel_calls=AUTOTUNE` maps in the
     calling thread, and a number above 1 uses that many threads.
     """
+
+    _told_methods: ClassVar[tuple[str, ...]] = ("*",)
 
     def __init__(self, node: Node) -> None:
         if not isinstance(node, Node):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dovetail.base.errors import OutOfRangeError
+from dovetail.base.wording import BAD_CALL, locate
 from dovetail.data.node import Node
 from dovetail.data.structure import as_plain, as_surface, rebuilder
 
@@ -24,7 +25,10 @@ class Iterator:
         return self
 
     def __next__(self) -> Any:
-        leaves = next(self._elements)
+        try:
+            leaves = next(self._elements)
+        except BAD_CALL as error:
+            locate("Dataset", error)
         if self._rebuild is None:
             self._rebuild = rebuilder(self._node.tree)
         return self._rebuild(tuple(map(self._convert, leaves)))

@@ -14,15 +14,18 @@ import numpy as np
 from dovetail.base import nest
 from dovetail.base.errors import DataDependentShapeError, InvalidArgumentError, at_user_location
 from dovetail.base.settings import state
+from dovetail.base.told import told_function
+from dovetail.base.wording import described
 from dovetail.engine import effects, is_tracer, loops
 from dovetail.function.lifting import Lifted
 from dovetail.ops import indexing
-from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.convert import convert_to_tensor, is_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import DryRunScope, Variable
 
 
+@told_function("tf.cond")
 def cond(
     pred: Any, true_fn: Callable | None = None, false_fn: Callable | None = None, name: str | None = None
 ) -> Any:
@@ -44,6 +47,7 @@ def cond(
     return _switch(_scalar(pred, "tf.cond: pred"), [false_fn, true_fn], "tf.cond")
 
 
+@told_function("tf.switch_case")
 def switch_case(
     branch_index: Any, branch_fns: Any, default: Callable | None = None, name: str = "switch_case"
 ) -> Any:
@@ -61,6 +65,8 @@ def switch_case(
     else:
         pairs = list(enumerate(branch_fns))
     functions = [function for _, function in pairs]
+    if not functions or not all(map(callable, functions)):
+        raise TypeError(f"branch_fns must be functions, at least one, received {branch_fns!r:.80}")
     keys = [int(key) for key, _ in pairs]
     functions.append(default if default is not None else functions[-1])
     if _is_known(branch_index):
@@ -75,6 +81,7 @@ def switch_case(
     return _switch(position, functions, "tf.switch_case")
 
 
+@told_function("tf.case")
 def case(
     pred_fn_pairs: Any,
     default: Callable | None = None,
@@ -119,6 +126,7 @@ def _nested_case(pred: Any, function: Callable, otherwise: Callable) -> Callable
     return lambda: cond(pred, function, otherwise)
 
 
+@told_function("tf.while_loop")
 def while_loop(
     cond: Callable,
     body: Callable,
@@ -143,11 +151,15 @@ def while_loop(
 
     The gradient inside compiled code keeps 64 checkpoints (see `engine/loops.py`): memory stays bounded.
     """
+    if not callable(cond) or not callable(body):
+        raise TypeError(f"cond and body must be functions, received {cond!r:.60} and {body!r:.60}")
     if not isinstance(loop_vars, list | tuple) or not loop_vars:
         raise ValueError(f"tf.while_loop: loop_vars must be a non-empty list or tuple{at_user_location()}")
     loop_vars = nest.map_structure(_as_loop_variable, loop_vars)
     limit = None if maximum_iterations is None else convert_to_tensor(maximum_iterations, dtype_hint="int32")
     first = cond(*loop_vars)
+    if is_tensor(first) and not first.dtype.is_bool:
+        raise TypeError(f"cond must return a boolean scalar, it returned {described(first)}")
     if (
         _is_known(first)
         and (limit is None or _is_known(limit))

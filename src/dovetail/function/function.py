@@ -13,17 +13,18 @@ import warnings
 import weakref
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dovetail.base import nest
 from dovetail.base.errors import DataDependentShapeError, at_user_location
 from dovetail.base.settings import settings, state
+from dovetail.base.told import Told
 from dovetail.engine import uses_xla
 from dovetail.function.signature import Call, Parameters, check_signature, describe_change
 from dovetail.function.trace import Program, example_of, is_tracing
-from dovetail.tensor.spec import TensorSpec
+from dovetail.tensor.spec import TensorSpec, TypeSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor
 
@@ -37,7 +38,7 @@ class RetracingWarning(UserWarning):
     """A function is traced again and again."""
 
 
-class Function:
+class Function(Told):
     """A Python function that is traced and compiled (`tf.function` returns it).
 
     Attributes:
@@ -45,10 +46,21 @@ class Function:
         input_signature: the `tf.TensorSpec`s it was declared with, or None.
     """
 
+    _told_methods: ClassVar[tuple[str, ...]] = ("__init__", "get_concrete_function")
+
     def __init__(
         self, python_function: Callable, input_signature: Any = None, reduce_retracing: bool = False
     ) -> None:
         self.python_function = python_function
+        if not callable(python_function):
+            raise TypeError(f"tf.function: expected a function, received {python_function!r:.80}")
+        if input_signature is not None and not (
+            isinstance(input_signature, list | tuple)
+            and all(isinstance(leaf, TypeSpec) for leaf in nest.flatten(input_signature))
+        ):
+            raise TypeError(
+                f"input_signature must be a list or tuple of tf.TensorSpec, received {input_signature!r}"
+            )
         self.input_signature = None if input_signature is None else tuple(input_signature)
         self._reduce_retracing = reduce_retracing
         self._programs: OrderedDict[tuple, Program] = OrderedDict()

@@ -67,7 +67,10 @@ def _explain(op: Op, args: tuple, attributes: dict, error: Exception) -> str:
         for name, arg in zip(names, args, strict=False)
         if arg is not None
     )
-    extra = "".join(f", {key}={value!r:.60}" for key, value in attributes.items() if value is not None)
+    needed = {key for key, (default, _) in op.attributes.items() if default is not None}
+    extra = "".join(
+        f", {key}={value!r:.60}" for key, value in attributes.items() if value is not None or key in needed
+    )
     return f"{op.name}: {plain(error)}. Received {received}{extra}{at_user_location()}"
 
 

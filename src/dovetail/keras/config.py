@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
+from dovetail.base.told import told_function
 from dovetail.engine import dtypes
 from dovetail.keras.mixed_precision.policy import dtype_policy, set_dtype_policy
 from dovetail.tensor import dtype as dt
@@ -21,6 +22,7 @@ def floatx() -> str:
     return settings.floatx
 
 
+@told_function("keras.config.set_floatx")
 def set_floatx(value: str) -> None:
     """Sets the floating dtype that is used where none is given.
 
@@ -38,6 +40,7 @@ def epsilon() -> float:
     return settings.epsilon
 
 
+@told_function("keras.config.set_epsilon")
 def set_epsilon(value: float) -> None:
     """Sets what `epsilon` returns."""
     settings.epsilon = float(value)

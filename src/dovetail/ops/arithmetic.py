@@ -15,7 +15,7 @@ from dovetail.engine import dtypes
 from dovetail.ops.attrs import DTypeLike
 from dovetail.ops.core import Op
 from dovetail.ops.families import binary, op, unary, unbroadcast
-from dovetail.ops.rules import broadcast
+from dovetail.ops.rules import broadcast, refuse_strings
 from dovetail.ops.views import export
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
@@ -25,7 +25,8 @@ _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
 def refuse_bool(x: Any) -> None:
-    """Raises TypeError for booleans, which NumPy would add and multiply."""
+    """Raises TypeError for booleans and strings, which NumPy would add and multiply."""
+    refuse_strings(x)
     if x.dtype.kind == "b":
         raise TypeError(
             "booleans have no arithmetic; write tf.cast(x, tf.float32), or use tf.logical_and and its like"

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import DataDependentShapeError
+from dovetail.base.wording import described
 from dovetail.engine import is_tracer
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.shape import TensorShape
@@ -56,12 +57,18 @@ def integer(value: Any) -> int | None:
 
 def _refused(expected: str, value: Any) -> Any:
     article = "an" if expected[0] in "aeiou" else "a"
-    raise TypeError(f"expected {article} {expected}, received {value!r:.60}")
+    raise TypeError(f"expected {article} {expected}, received {described(value)}")
 
 
 def _item(value: Any) -> int:
     """An element of a list of integers."""
     return integer(value) if value is not None else _refused("integer", None)  # type: ignore[return-value]
+
+
+def whole(value: Any) -> int:
+    """An integer of at least 0."""
+    found = integer(value)
+    return found if found is not None and found >= 0 else _refused("integer >= 0", value)
 
 
 def sizes(value: Any) -> tuple | None:

@@ -9,6 +9,7 @@ import numpy as np
 from dovetail.base.errors import at_user_location
 from dovetail.engine import random as bits
 from dovetail.ops.array import stack
+from dovetail.ops.attrs import whole
 from dovetail.ops.core import Op
 from dovetail.ops.families import op
 from dovetail.ops.image_resize import on_host
@@ -291,13 +292,13 @@ def combined_non_max_suppression(
         (boxes, scores, classes, number of valid ones), padded with zeros.
     """
     boxes, scores = convert_to_tensor(boxes), convert_to_tensor(scores)
-    total = int(max_total_size)
+    each, total = whole(max_output_size_per_class), whole(max_total_size)
     if pad_per_class:
-        total = min(total, int(max_output_size_per_class) * scores.shape[-1])
+        total = min(total, each * scores.shape[-1])
     found = combined_suppress(
         boxes,
         scores,
-        max_each=min(int(max_output_size_per_class), boxes.shape[1]),
+        max_each=min(each, boxes.shape[1]),
         max_total=total,
         iou_threshold=iou_threshold,
         score_threshold=score_threshold,

@@ -23,7 +23,7 @@ from dovetail.base.errors import (
     at_user_location,
 )
 from dovetail.base.settings import settings, state
-from dovetail.base.wording import BAD_CALL, cause, kind_of, plain
+from dovetail.base.wording import BAD_CALL, cause, described, kind_of, plain
 from dovetail.engine import EngineUnavailableError, concrete, dtypes, host, is_tracer, loaded_xla, xla
 from dovetail.ops.attrs import CANONICAL, is_symbolic
 from dovetail.ops.promotion import result_dtype
@@ -93,7 +93,7 @@ class Op:
         return f"<op {self.name}>"
 
     def takes_none(self, position: int) -> bool:
-        return self.variadic or position >= len(self.tensors) - self.optional
+        return position >= len(self.tensors) - self.optional
 
     def gradient(self, *rules: Any) -> Op:
         """Adds the gradient rules: one a tensor parameter (None: not differentiable in it)."""
@@ -130,7 +130,7 @@ class Op:
                 ) from None
             except (TypeError, ValueError) as error:
                 raise InvalidArgumentError(
-                    f"{self.name}: bad value {value!r:.80} for {name!r}: {plain(error)}{at_user_location()}"
+                    f"{self.name}: bad value {described(value)} for {name!r}: {plain(error)}{at_user_location()}"
                 ) from None
         for name in attributes:
             if name not in self.attributes:
@@ -200,6 +200,7 @@ class Bound:
             found = self._vjp_ops[key] = Op(
                 self.op.name + "_gradient", _vjp_body(self, needed, num_inputs), same_dtype=0, engine="xla"
             )
+            found.optional = len(found.tensors)
         return found
 
 
@@ -286,7 +287,10 @@ def as_tensors(op: Op, args: tuple, promote: bool = False) -> tuple:
         if isinstance(arg, TensorLike) or (arg is None and op.takes_none(position)):
             continue
         wanted = hint if position < group else None
-        result[position] = _converted(op, arg, wanted, promote)
+        try:
+            result[position] = _converted(op, arg, wanted, promote)
+        except (TypeError, ValueError) as error:
+            raise _unconvertible(op, position, error) from None
         if wanted is None and position < group and not isinstance(arg, int):
             hint = result[position].dtype
     return _checked(op, tuple(result), promote)
@@ -310,6 +314,13 @@ def _converted(op: Op, arg: Any, hint: Any, promote: bool) -> Any:
         raise _type_error(
             f"{op.name}: cannot use {arg!r:.60} beside a tensor of dtype {hint.name} ({plain(error)})"
         ) from None
+
+
+def _unconvertible(op: Op, position: int, error: Exception) -> Exception:
+    if isinstance(error, _OURS):
+        return error
+    name = op.tensors[min(position, len(op.tensors) - 1)]
+    return kind_of(error)(f"{op.name}: {name}: {plain(error)}{at_user_location()}")
 
 
 class _InvalidTypeError(InvalidArgumentError, TypeError):
@@ -452,7 +463,9 @@ def explained(bound: Bound, args: tuple, error: Exception) -> Exception:
         if arg is not None
     )
     attributes = ", ".join(
-        f"{k}={v!r}" for k, v in bound.attributes.items() if v is not None and not callable(v)
+        f"{k}={v!r}"
+        for k, v in bound.attributes.items()
+        if not callable(v) and (v is not None or bound.op.attributes[k][0] is not None)
     )
     first_line = cause(
         bound.op.shape, [None if a is None else a.shape for a in args], bound.attributes, error

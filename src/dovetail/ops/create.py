@@ -356,6 +356,8 @@ def one_hot_(
     """Returns `on` where a position along the new axis equals the index, `off` elsewhere."""
     if indices.dtype.kind not in "iu":
         raise TypeError(f"indices must be integers, received {indices.dtype}")
+    if depth < 0:
+        raise ValueError(f"depth must not be negative, received {depth}")
     axis = rules.normalized_axis(axis, indices.ndim + 1)
     places = xp.arange(depth, dtype=indices.dtype).reshape((depth,) + (1,) * (indices.ndim - axis))
     hit = xp.expand_dims(indices, axis) == places

@@ -9,7 +9,7 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.engine import dtypes
-from dovetail.ops.attrs import DTypeLike, Nested, Shape
+from dovetail.ops.attrs import DTypeLike, Nested, Shape, whole
 from dovetail.ops.families import op
 from dovetail.ops.image_resize import on_host
 from dovetail.ops.precision import FLOAT32
@@ -196,8 +196,8 @@ def pad_to_bounding_box(
 ) -> Any:
     """Puts an image (or each image) at the offset of a field of zeros of the target size."""
     height, width = _known_sizes("image.pad_to_bounding_box", image)
-    top, left = int(offset_height), int(offset_width)
-    below, right = int(target_height) - top - height, int(target_width) - left - width
+    top, left = whole(offset_height), whole(offset_width)
+    below, right = whole(target_height) - top - height, whole(target_width) - left - width
     return pad_window(image, pads=(top, below, left, right))
 
 
@@ -226,7 +226,12 @@ def central_crop(image: Any, central_fraction: float) -> Any:
 @export("image.resize_with_crop_or_pad")
 def resize_with_crop_or_pad(image: Any, target_height: int, target_width: int) -> Any:
     """Crops or pads around the middle to the target size."""
-    return crop_or_pad(image, size=(target_height, target_width))
+    sizes = whole(target_height), whole(target_width)
+    if min(sizes) <= 0:
+        raise ValueError(
+            f"tf.image.resize_with_crop_or_pad: the target sizes must be positive, received {sizes}"
+        )
+    return crop_or_pad(image, size=sizes)
 
 
 @op("", shape=lambda shape, size: (*shape[:-3], *size, shape[-1]), size=on_host)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.base.errors import suggest
 from dovetail.base.settings import settings
 from dovetail.ops.attrs import Shape
 from dovetail.ops.families import op
@@ -187,8 +188,6 @@ def resize_(
             _nearest(old, new) for old, new in zip(images.shape[-3:-1], (height, width), strict=True)
         )
         return xp.take(xp.take(images, rows, axis=images.ndim - 3), columns, axis=images.ndim - 2)
-    if method != "area" and method not in _KERNELS:
-        raise ValueError(f"method must be one of {['nearest', 'area', *_KERNELS]}, received {method!r}")
     x = images.astype(FLOAT32)
     order = ((images.ndim - 3, height), (images.ndim - 2, width))
     for axis, new in order:
@@ -222,13 +221,22 @@ def resize(
     Returns:
         float32 images, of the images' own dtype for "nearest".
     """
-    method = method.lower()
+    method = _method(method)
     sizes = tuple(images.shape)[-3:-1] if hasattr(images, "shape") else None
     if sizes is not None and not preserve_aspect_ratio and _equal(sizes, size):
         return images
     return resize_(
         images, size=size, method=method, preserve_aspect_ratio=preserve_aspect_ratio, antialias=antialias
     )
+
+
+def _method(name: Any) -> str:
+    """Returns a method's name in lower case."""
+    known = ("nearest", "area", *_KERNELS)
+    if not isinstance(name, str) or name.lower() not in known:
+        near = suggest(str(name), known)
+        raise ValueError(f"method must be one of {', '.join(known)}, received {name!r:.60}.{near}")
+    return name.lower()
 
 
 def _equal(sizes: tuple, size: Any) -> bool:
@@ -241,7 +249,7 @@ def resize_with_pad(
 ) -> Any:
     """Resizes without changing the proportions, and pads with zeros to the target size."""
     return resize_padded(
-        image, size=(target_height, target_width), method=method.lower(), antialias=antialias, fill=0.0
+        image, size=(target_height, target_width), method=_method(method), antialias=antialias, fill=0.0
     )
 
 

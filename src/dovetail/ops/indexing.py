@@ -17,7 +17,7 @@ from dovetail.base.settings import settings, state
 from dovetail.engine import is_tracer, loaded_xla
 from dovetail.ops import rules
 from dovetail.ops.array import unstack
-from dovetail.ops.attrs import Shape, Spec, is_symbolic
+from dovetail.ops.attrs import Shape, Spec, integer, is_symbolic
 from dovetail.ops.core import Bound
 from dovetail.ops.families import op, unbroadcast
 from dovetail.ops.shapes import as_tensor
@@ -400,7 +400,7 @@ def boolean_mask(tensor: Any, mask: Any, axis: Any = None, name: str | None = No
     tensor, mask = as_tensor(tensor), as_tensor(mask)
     if not len(mask.shape):
         raise ValueError(f"tf.boolean_mask: the mask cannot be a scalar{at_user_location()}")
-    return masked_rows(tensor, mask, 0 if axis is None else int(axis) % max(len(tensor.shape), 1))
+    return masked_rows(tensor, mask, rules.normalized_axis(integer(axis) or 0, len(tensor.shape)))
 
 
 @op("", same_dtype=2, shape=lambda x, y, condition: rules.broadcast(condition, x, y))

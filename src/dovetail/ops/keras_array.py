@@ -12,6 +12,7 @@ from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
 from dovetail.ops.arithmetic import cast
 from dovetail.ops.array import concatenate, split_at, stack, unstack
+from dovetail.ops.attrs import integer, whole
 from dovetail.ops.create import linspace_numpy, one_hot
 from dovetail.ops.families import op
 from dovetail.ops.indexing import where_, where_true
@@ -107,7 +108,9 @@ def flipud(x: Any) -> Any:
 def rot90(array: Any, k: int = 1, axes: tuple = (0, 1)) -> Any:
     """Turns the plane of two axes by `k` quarter turns, from the first axis towards the second."""
     first, second = axes
-    turns = k % 4
+    if first == second:
+        raise ValueError(f"axes must be two different axes, received {axes}")
+    turns = (integer(k) or 0) % 4
     if turns == 0:
         return as_tensor(array)
     if turns == 2:
@@ -123,7 +126,8 @@ def rot90(array: Any, k: int = 1, axes: tuple = (0, 1)) -> Any:
 @export("ops.tri")
 def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
     """Returns a matrix with ones at and below diagonal `k`."""
-    return as_tensor(np.tri(N, M, k, dtype=dt.numpy_dtype(dtype or settings.floatx)))
+    rows, columns = whole(N), whole(N if M is None else M)
+    return as_tensor(np.tri(rows, columns, integer(k) or 0, dtype=dt.numpy_dtype(dtype or settings.floatx)))
 
 
 @export("ops.logspace")

@@ -330,6 +330,10 @@ def _contract(a: Any, b: Any, axes_a: tuple, axes_b: tuple, batch: int = 0) -> A
 def _axis_pairs(axes: Any, rank_a: int, rank_b: int) -> tuple[tuple, tuple]:
     axes = nested(axes)
     if isinstance(axes, int):
+        if not 0 <= axes <= min(rank_a, rank_b):
+            raise ValueError(
+                f"tf.tensordot: axes={axes} must lie in [0, {min(rank_a, rank_b)}] for ranks {rank_a} and {rank_b}"
+            )
         return tuple(range(rank_a - axes, rank_a)), tuple(range(axes))
     first, second = (tuple(part) if isinstance(part, tuple) else (part,) for part in axes)
     if len(first) != len(second):

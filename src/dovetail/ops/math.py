@@ -10,7 +10,7 @@ import numpy as np
 from dovetail.base.errors import at_user_location
 from dovetail.ops.arithmetic import conjugated, masked, reciprocal
 from dovetail.ops.families import binary, op, unary, unbroadcast
-from dovetail.ops.rules import broadcast
+from dovetail.ops.rules import broadcast, refuse_strings
 from dovetail.ops.views import export
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import TensorLike
@@ -25,7 +25,8 @@ def real_dtype(dtype: np.dtype, **_: Any) -> np.dtype:
 
 
 def refuse_complex(x: Any) -> None:
-    """Raises TypeError for complex numbers, which have no order."""
+    """Raises TypeError for complex numbers, which have no order, and for strings."""
+    refuse_strings(x)
     if x.dtype.kind == "c":
         raise TypeError("not defined for complex numbers")
 

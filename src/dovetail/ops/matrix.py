@@ -126,7 +126,12 @@ with_diagonal.gradient(
 )
 
 
-def _one_diagonal(k: Any, label: str) -> int:
+_ALIGNMENTS = tuple(f"{a}_{b}" for a in ("LEFT", "RIGHT") for b in ("LEFT", "RIGHT"))
+
+
+def _one_diagonal(k: Any, label: str, align: str = "RIGHT_LEFT") -> int:
+    if align not in _ALIGNMENTS:
+        raise ValueError(f"{label}: align must be one of {', '.join(_ALIGNMENTS)}, received {align!r:.80}")
     k = nested(k)
     if isinstance(k, tuple):
         if len(set(k)) > 1:
@@ -156,7 +161,7 @@ def diag(
 
     Differs from TensorFlow: one diagonal at a time.
     """
-    k = _one_diagonal(k, "tf.linalg.diag")
+    k = _one_diagonal(k, "tf.linalg.diag", align)
     return diag_matrix(diagonal, k=k, rows=num_rows, columns=num_cols, padding=padding_value)
 
 
@@ -165,7 +170,7 @@ def diag_part(
     input: Any, name: str | None = "diag_part", k: Any = 0, padding_value: Any = 0, align: str = "RIGHT_LEFT"
 ) -> Any:
     """Returns the diagonal `k` of the matrices; `padding_value` and `align` are for several diagonals."""
-    return diagonal_of(input, k=_one_diagonal(k, "tf.linalg.diag_part"))
+    return diagonal_of(input, k=_one_diagonal(k, "tf.linalg.diag_part", align))
 
 
 @export("linalg.set_diag")
@@ -173,7 +178,7 @@ def set_diag(
     input: Any, diagonal: Any, name: str | None = "set_diag", k: Any = 0, align: str = "RIGHT_LEFT"
 ) -> Any:
     """Returns the matrices with the diagonal `k` replaced; `align` is for several diagonals."""
-    return with_diagonal(input, diagonal, k=_one_diagonal(k, "tf.linalg.set_diag"))
+    return with_diagonal(input, diagonal, k=_one_diagonal(k, "tf.linalg.set_diag", align))
 
 
 @export("linalg.trace")

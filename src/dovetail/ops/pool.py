@@ -13,6 +13,7 @@ import numpy as np
 
 from dovetail.base.settings import settings
 from dovetail.engine import dtypes
+from dovetail.ops import rules
 from dovetail.ops.attrs import Nested, Shape
 from dovetail.ops.core import Op
 from dovetail.ops.families import op
@@ -68,6 +69,7 @@ def max_pool(
         data_format: "NHWC" and the like, or "NCHW" and the like.
         dilations: distance between the elements of a window.
     """
+    rules.refuse_strings(input)
     first = is_channels_first(data_format)
     x = to_last(xp, input, first)
     plan = WindowPlan(x, ksize, strides, padding, dilations, first)

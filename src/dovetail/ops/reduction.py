@@ -41,7 +41,7 @@ def reduce_sum(xp: Any, input_tensor: Any, *, axis: Axis = None, keepdims: bool 
         axis: an axis, a list of axes, or None; an empty list reduces nothing.
         keepdims: keep the reduced axes with size 1.
     """
-    if input_tensor.dtype.kind == "b":
+    if input_tensor.dtype.kind in "bO":
         refuse_bool(input_tensor)
     return xp.sum(input_tensor, axis=axis, keepdims=keepdims)
 
@@ -58,7 +58,7 @@ def reduce_mean(xp: Any, input_tensor: Any, *, axis: Axis = None, keepdims: bool
         axis: an axis, a list of axes, or None for all.
         keepdims: keep the reduced axes with size 1.
     """
-    if input_tensor.dtype.kind == "b":
+    if input_tensor.dtype.kind in "bO":
         refuse_bool(input_tensor)
     return xp.mean(input_tensor, axis=axis, keepdims=keepdims)
 
@@ -215,6 +215,7 @@ def argmax(xp: Any, input: Any, *, axis: int | None = None, output_type: DTypeLi
         axis: one axis.
         output_type: tf.int64, tf.int32 or a 16-bit integer type.
     """
+    rules.refuse_strings(input)
     return xp.argmax(input, axis=0 if axis is None else axis).astype(output_type)
 
 
@@ -227,6 +228,7 @@ def argmin(xp: Any, input: Any, *, axis: int | None = None, output_type: DTypeLi
         axis: one axis.
         output_type: tf.int64 or tf.int32.
     """
+    rules.refuse_strings(input)
     return xp.argmin(input, axis=0 if axis is None else axis).astype(output_type)
 
 
@@ -235,6 +237,7 @@ def argmin(xp: Any, input: Any, *, axis: int | None = None, output_type: DTypeLi
 
 def _running(xp: Any, x: Any, axis: int, exclusive: bool, reverse: bool, accumulate: Any, first: Any) -> Any:
     """Accumulates along an axis, from the end with `reverse`, leaving out the element itself with `exclusive`."""
+    rules.refuse_strings(x)
     axis = rules.normalized_axis(axis, x.ndim)
     if reverse:
         x = xp.flip(x, axis)

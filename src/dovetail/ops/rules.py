@@ -17,6 +17,15 @@ def broadcast(*shapes: tuple) -> tuple:
     return tuple(result)
 
 
+def refuse_strings(x: Any) -> None:
+    """Raises TypeError for tensors of strings, which NumPy would add and compare.
+
+    Arrays of objects are also the partly known shapes of symbolic tensors (see `ops/infer.py`); those pass.
+    """
+    if x.dtype.kind == "O" and x.size and isinstance(x.flat[0], bytes):
+        raise TypeError("expected numbers, received a tensor of strings")
+
+
 def normalized_axes(axis: Any, rank: int) -> tuple[int, ...]:
     """Returns the axes as non-negative ints; None means all of them."""
     if axis is None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location
+from dovetail.ops import rules
 from dovetail.ops.arithmetic import cast, divide, divide_no_nan, masked, maximum
 from dovetail.ops.attrs import DTypeLike, integer, static
 from dovetail.ops.core import Op
@@ -346,13 +347,16 @@ def histogram_fixed_width(
 
 
 def _top_k_shape(x: tuple, k: int, **_: Any) -> list:
+    if not x or (x[-1] is not None and not 0 <= k <= x[-1]):
+        raise ValueError(f"k is {k}, and the last axis has only {x[-1] if x else 0} entries")
     return [(*x[:-1], k)] * 2
 
 
 @op("", shape=_top_k_shape, dtype=lambda kind, index_type, **_: [kind, index_type])
 def largest_entries(xp: Any, x: Any, *, k: int = 1, index_type: DTypeLike = _INT32) -> Any:
     """Returns the `k` largest entries of each row in descending order, and their positions."""
-    if k > x.shape[-1]:
+    rules.refuse_strings(x)
+    if not 0 <= k <= x.shape[-1]:
         raise ValueError(f"k is {k}, and the last axis has only {x.shape[-1]} entries")
     values, indices = xp.top_k(x, k)
     return values, indices.astype(index_type)

@@ -250,16 +250,23 @@ def roll(input: Any, shift: Any, axis: Any, name: str | None = None) -> Any:
         shift: a number of places, or one an axis in `axis`; negative shifts move to the front.
         axis: an axis, or a list of axes.
     """
-    return roll_(input, shift, axis=axis)
+    return roll_(input, _integers(shift), axis=axis)
+
+
+def _integers(shift: Any) -> Any:
+    shift = as_tensor(shift)
+    if not shift.dtype.is_integer:
+        raise TypeError(f"shift must be an integer or a list of integers, received {shift.dtype.name}")
+    return shift
 
 
 @export("ops.roll")
 def roll_numpy(x: Any, shift: Any, axis: Any = None) -> Any:
     """Moves elements along `axis` by `shift` places; over the flattened tensor when `axis` is None."""
     if axis is not None:
-        return roll_(x, shift, axis=axis)
+        return roll_(x, _integers(shift), axis=axis)
     x = as_tensor(x)
-    flat = roll_(reshape(x, shape=(-1,)), shift, axis=0)
+    flat = roll_(reshape(x, shape=(-1,)), _integers(shift), axis=0)
     return reshape(flat, shape=shape(x))
 
 

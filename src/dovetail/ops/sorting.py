@@ -8,6 +8,7 @@ import numpy as np
 
 from dovetail.base.errors import DataDependentShapeError, at_user_location
 from dovetail.engine import is_tracer
+from dovetail.ops import rules
 from dovetail.ops.array import concat
 from dovetail.ops.attrs import DTypeLike, Shape
 from dovetail.ops.families import op
@@ -33,6 +34,7 @@ def _order(xp: Any, x: Any, axis: int, descending: bool) -> Any:
 @op("", shape=lambda shape, axis, descending: shape)
 def sort_(xp: Any, values: Any, *, axis: int = -1, descending: bool = False) -> Any:
     """Sorts along `axis`."""
+    rules.refuse_strings(values)
     out = xp.sort(values, axis=axis)
     return xp.flip(out, axis) if descending else out
 
@@ -40,6 +42,7 @@ def sort_(xp: Any, values: Any, *, axis: int = -1, descending: bool = False) -> 
 @op("", shape=lambda shape, axis, descending: shape, dtype=lambda *_, **__: _INT32, differentiable=False)
 def argsort_(xp: Any, values: Any, *, axis: int = -1, descending: bool = False) -> Any:
     """Returns the int32 indices that sort `values` along `axis`."""
+    rules.refuse_strings(values)
     return xp.cast(_order(xp, values, axis, descending), _INT32)
 
 
@@ -292,6 +295,8 @@ def sequence_mask_(xp: Any, lengths: Any, *, maxlen: int | None = None, dtype: D
         raise DataDependentShapeError(
             "sequence_mask", "sequence_mask: without maxlen the width depends on the values; pass maxlen"
         )
+    if maxlen < 0:
+        raise ValueError(f"maxlen must not be negative, received {maxlen}")
     return xp.cast(xp.arange(maxlen, dtype=lengths.dtype) < lengths[..., None], dtype)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import optree
 
 from dovetail.base.errors import InvalidArgumentError, OutOfRangeError, at_user_location
 from dovetail.base.settings import state
+from dovetail.base.told import Told
 from dovetail.engine import is_tracer
 from dovetail.ops import array, create, gather, indexing, shapes, slicing
 from dovetail.ops.views import export
@@ -19,7 +20,7 @@ from dovetail.tensor.tensor import Tensor, TensorLike
 
 
 @export("TensorArray")
-class TensorArray:
+class TensorArray(Told):
     """A list of tensors of one dtype, written and read one at a time.
 
     Use the value that `write`, `unstack`, `scatter` and `split` return.  Eager code may also rely on them changing the
@@ -42,6 +43,8 @@ class TensorArray:
 
     # Either a list of items (None: not written yet), or one buffer with all of them, which loops carry.
     __slots__ = ("_buffer", "_dtype", "_dynamic", "_infer", "_items", "_shape")
+
+    _told_methods: ClassVar[tuple[str, ...]] = ("*",)
 
     def __init__(
         self,

@@ -11,13 +11,13 @@ parentheses rename parameters by position (and may change defaults); what they l
 from __future__ import annotations
 
 import ast
-import functools
 import inspect
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 from dovetail.base.errors import at_user_location, suggest
+from dovetail.base.told import told_function
 from dovetail.base.wording import BAD_CALL, tell
 from dovetail.ops.core import OPS, Op
 
@@ -81,15 +81,7 @@ def export(names: str, told: bool = True) -> Callable[[Any], Any]:
 def _told(function: Callable, name: str) -> Callable:
     """Returns the function with errors that name it, what it was given, and the user's line."""
     namespace, last = namespace_of(name)
-    parameters = inspect.signature(function).parameters
-
-    @functools.wraps(function)
-    def public(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return function(*args, **kwargs)
-        except BAD_CALL as error:
-            tell(f"{namespace}.{last}", error, parameters, args, kwargs)
-
+    public = told_function(f"{namespace}.{last}")(function)
     public.__module__ = module_of(namespace)
     public.__name__ = public.__qualname__ = last
     return public
@@ -203,6 +195,8 @@ def _binder(
                 if position < num_tensors:
                     tensors[position] = value
                 else:
+                    if value is None:
+                        _refuse_none(parameters[position])
                     attributes[parameters[position].canonical] = value
             for key, value in kwargs.items():
                 parameter = by_name.get(key)
@@ -215,6 +209,8 @@ def _binder(
                 if parameter.is_tensor:
                     tensors[parameters.index(parameter)] = value
                 else:
+                    if value is None:
+                        _refuse_none(parameter)
                     attributes[parameter.canonical] = value
             for position, value in enumerate(tensors):
                 if value is _EMPTY:
@@ -229,6 +225,11 @@ def _binder(
             tell(label, error, by_name, args, kwargs)
 
     return view
+
+
+def _refuse_none(parameter: _Parameter) -> None:
+    if parameter.default is _EMPTY:
+        raise TypeError(f"{parameter.visible} is None, and it has no default")
 
 
 def _sequence(label: str, name: str, values: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from dovetail.base.errors import at_user_location, suggest
 from dovetail.engine import dtypes
 
 
@@ -177,7 +178,10 @@ def as_dtype(value: Any) -> DType:
         found = _BY_NAME.get(value)
         if found is not None:
             return found
-        raise TypeError(f"tf.as_dtype: no dtype is called {value!r}. Known: {', '.join(_BY_NAME)}")
+        raise TypeError(
+            f"tf.as_dtype: no dtype is called {value!r}. Known: {', '.join(_BY_NAME)}.{suggest(value, _BY_NAME)}"
+            f"{at_user_location()}"
+        )
     if isinstance(value, type) and value in _BY_TYPE:
         return _BY_TYPE[value]
     if isinstance(value, int):
@@ -185,9 +189,11 @@ def as_dtype(value: Any) -> DType:
             if dtype.as_datatype_enum == value:
                 return dtype
     try:
+        if value is None:  # NumPy takes it for float64
+            raise TypeError
         return from_numpy(np.dtype(value))
     except TypeError:
-        raise TypeError(f"tf.as_dtype: {value!r} names no dtype") from None
+        raise TypeError(f"tf.as_dtype: {value!r} names no dtype{at_user_location()}") from None
 
 
 def numpy_dtype(value: Any) -> np.dtype:

@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Iterable
 from typing import Any, SupportsIndex
+
+from dovetail.base.errors import at_user_location
+
+
+def _size(value: Any) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(
+            f"a shape holds integers and None, received {value!r:.60}{at_user_location()}"
+        ) from None
 
 
 class TensorShape(tuple):
@@ -23,7 +35,7 @@ class TensorShape(tuple):
         if isinstance(dims, int) or not isinstance(dims, Iterable):
             dims = (dims,)
         return super().__new__(
-            cls, (None if d is None or (type(d) is int and d < 0) else int(d) for d in dims)
+            cls, (None if d is None or (type(d) is int and d < 0) else _size(d) for d in dims)
         )
 
     _known_rank = True
@@ -42,13 +54,15 @@ class TensorShape(tuple):
 
     def __len__(self) -> int:
         if not self._known_rank:
-            raise ValueError("Cannot take the length of a shape of unknown rank.")
+            raise ValueError(f"Cannot take the length of a shape of unknown rank.{at_user_location()}")
         return super().__len__()
 
     def as_list(self) -> list:
         """Returns the sizes as a list; raises ValueError when the rank is unknown."""
         if not self._known_rank:
-            raise ValueError("as_list() is not defined on a TensorShape of unknown rank.")
+            raise ValueError(
+                f"as_list() is not defined on a TensorShape of unknown rank.{at_user_location()}"
+            )
         return list(self)
 
     def num_elements(self) -> int | None:
@@ -64,11 +78,11 @@ class TensorShape(tuple):
 
     def assert_is_fully_defined(self) -> None:
         if not self.is_fully_defined():
-            raise ValueError(f"Shape {self} is not fully defined")
+            raise ValueError(f"Shape {self} is not fully defined{at_user_location()}")
 
     def assert_has_rank(self, rank: int) -> None:
         if self.rank not in (None, rank):
-            raise ValueError(f"Shape {self} must have rank {rank}")
+            raise ValueError(f"Shape {self} must have rank {rank}{at_user_location()}")
 
     def with_rank(self, rank: int) -> TensorShape:
         """Returns this shape if it has the rank, `rank` unknown sizes if its rank is unknown; else ValueError."""
@@ -76,7 +90,7 @@ class TensorShape(tuple):
 
     def with_rank_at_least(self, rank: int) -> TensorShape:
         if self.rank is not None and self.rank < rank:
-            raise ValueError(f"Shape {self} must have rank at least {rank}")
+            raise ValueError(f"Shape {self} must have rank at least {rank}{at_user_location()}")
         return self
 
     def is_compatible_with(self, other: Any) -> bool:
@@ -90,7 +104,7 @@ class TensorShape(tuple):
 
     def assert_is_compatible_with(self, other: Any) -> None:
         if not self.is_compatible_with(other):
-            raise ValueError(f"Shapes {self} and {TensorShape(other)} are incompatible")
+            raise ValueError(f"Shapes {self} and {TensorShape(other)} are incompatible{at_user_location()}")
 
     def merge_with(self, other: Any) -> TensorShape:
         """Returns the shape with what either side knows; raises ValueError when they contradict."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dovetail.base.errors import OperatorNotAllowedInGraphError, at_user_location
+from dovetail.base.errors import ArgumentTypeError, OperatorNotAllowedInGraphError, at_user_location
 from dovetail.engine import is_tracer
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.shape import TensorShape, shape_of_array
@@ -106,30 +106,42 @@ class Tensor(TensorLike):
         value = self._value
         if is_tracer(value):
             raise OperatorNotAllowedInGraphError(_branch_message(self) + at_user_location())
-        return bool(value)
+        try:
+            return bool(value)
+        except ValueError:
+            raise _one_value_error("bool()", self) from None
 
     def __float__(self) -> float:
-        return float(self._concrete("float()"))
+        try:
+            return float(self._concrete("float()"))
+        except (TypeError, ValueError) as error:
+            raise error if _explains(error) else _one_value_error("float()", self) from None
 
     def __int__(self) -> int:
-        return int(self._concrete("int()"))
+        try:
+            return int(self._concrete("int()"))
+        except (TypeError, ValueError) as error:
+            raise error if _explains(error) else _one_value_error("int()", self) from None
 
     def __complex__(self) -> complex:
         return complex(self._concrete("complex()"))
 
     def __index__(self) -> int:
-        return self._concrete("using it as an index").__index__()
+        try:
+            return self._concrete("using it as an index").__index__()
+        except TypeError as error:
+            raise error if _explains(error) else _one_value_error("an index", self) from None
 
     def __round__(self, digits: int | None = None) -> Any:
         return round(float(self), digits) if digits is not None else round(float(self))
 
     def __len__(self) -> int:
         if not self._value.ndim:
-            raise TypeError("Scalar tensor has no `len()`")
+            raise TypeError(f"Scalar tensor has no `len()`{at_user_location()}")
         return self._value.shape[0]
 
     def __hash__(self) -> int:
-        raise TypeError("Tensor is unhashable. Instead, use tensor.ref() as the key.")
+        raise TypeError(f"Tensor is unhashable. Instead, use tensor.ref() as the key.{at_user_location()}")
 
     def ref(self) -> Reference:
         """Returns a hashable stand-in for this tensor; `.deref()` gives the tensor back."""
@@ -183,6 +195,18 @@ class Reference:
 
     def __hash__(self) -> int:
         return id(self._referent)
+
+
+def _explains(error: Exception) -> bool:
+    return isinstance(error, OperatorNotAllowedInGraphError)
+
+
+def _one_value_error(what: str, tensor: Tensor) -> ArgumentTypeError:
+    kind = "one integer" if what == "an index" else "one number"
+    return ArgumentTypeError(
+        f"{what} takes {kind}, and this tensor has shape {tensor.shape}, {tensor.dtype.name}. Use an element, such as "
+        f"x[0], or reduce it: tf.reduce_any(x), tf.reduce_sum(x){at_user_location()}"
+    )
 
 
 def _no_value_message(what: str, tensor: Any) -> str:

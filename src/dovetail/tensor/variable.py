@@ -13,6 +13,7 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import state
+from dovetail.base.told import Told, check_flags
 from dovetail.base.versions import structure
 from dovetail.engine import dtypes, is_tracer
 from dovetail.tensor import dtype as dt
@@ -97,7 +98,7 @@ class ReadTensor(Tensor):
         return plain
 
 
-class Variable(TensorLike):
+class Variable(TensorLike, Told):
     """A tensor that can be assigned to.
 
     Args:
@@ -129,6 +130,10 @@ class Variable(TensorLike):
     ) -> None:
         if initial_value is None:
             raise ValueError(f"tf.Variable: pass an initial_value{at_user_location()}")
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"tf.Variable: name must be a string, received {name!r:.60}{at_user_location()}")
+        if trainable is not None:
+            check_flags(("trainable",), {"trainable": trainable})
         scope = state.scope
         if scope is not None and not scope.may_create:
             raise ValueError(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from dovetail.base.told import Told
+
 _BATCH_HOOKS = {
     "train": ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),
     "test": ("on_test_batch_begin", "on_test_batch_end"),
@@ -11,7 +13,7 @@ _BATCH_HOOKS = {
 }
 
 
-class Callback:
+class Callback(Told):
     """Base of all callbacks.  Subclasses override the hooks they need.
 
     Hooks of single batches cost something (steps run one at a time then); the others cost nothing.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dovetail.keras import checks
 from dovetail.keras.callbacks.monitor import MonitorCallback
 
 
@@ -33,8 +34,10 @@ class EarlyStopping(MonitorCallback):
         start_from_epoch: int = 0,
     ) -> None:
         super().__init__(monitor, mode, min_delta=min_delta)
-        self.patience, self.verbose, self.baseline = patience, verbose, baseline
-        self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
+        self.patience, self.verbose = checks.count(patience, "patience"), checks.count(verbose, "verbose")
+        self.baseline = checks.number_or_none(baseline, "baseline")
+        self.start_from_epoch = checks.count(start_from_epoch, "start_from_epoch")
+        self.restore_best_weights = restore_best_weights
         self._reset()
 
     def _reset(self) -> None:

@@ -22,6 +22,10 @@ class LearningRateScheduler(Callback):
 
     def __init__(self, schedule: Callable, verbose: int = 0) -> None:
         super().__init__()
+        if not callable(schedule):
+            raise TypeError(
+                f"schedule must be a function of (epoch, learning rate), received {schedule!r:.80}"
+            )
         self.schedule, self.verbose = schedule, verbose
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -73,7 +77,7 @@ class ReduceLROnPlateau(MonitorCallback):
             )
             min_delta = kwargs.pop("epsilon")
         if kwargs:
-            raise TypeError(f"ReduceLROnPlateau: unknown arguments {sorted(kwargs)}")
+            raise TypeError(f"ReduceLROnPlateau: unknown argument {next(iter(kwargs))!r}")
         super().__init__(monitor, mode, min_delta=min_delta)
         if factor >= 1.0:
             raise ValueError(f"ReduceLROnPlateau: factor must be below 1, received {factor}")

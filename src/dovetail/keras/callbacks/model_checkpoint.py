@@ -7,6 +7,7 @@ import pathlib
 from typing import Any
 
 from dovetail.base.errors import at_user_location
+from dovetail.keras import checks
 from dovetail.keras.callbacks.monitor import MonitorCallback
 
 
@@ -50,7 +51,7 @@ class ModelCheckpoint(MonitorCallback):
             raise ValueError(
                 f"ModelCheckpoint: save_freq must be 'epoch' or a number of batches, received {save_freq!r}"
             )
-        self.verbose, self.save_best_only = verbose, save_best_only
+        self.verbose, self.save_best_only = checks.count(verbose, "verbose"), save_best_only
         self.save_weights_only, self.save_freq = save_weights_only, save_freq
         self._batches = self._epoch = 0
 

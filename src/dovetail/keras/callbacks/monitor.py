@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import suggest
+from dovetail.keras import checks
 from dovetail.keras.callbacks.callback import Callback
 
 _MAXIMIZED = (
@@ -41,9 +42,13 @@ class MonitorCallback(Callback):
         if mode not in ("auto", "min", "max"):
             warnings.warn(f"{type(self).__name__}: mode {mode!r} is unknown, 'auto' is used", stacklevel=3)
             mode = "auto"
+        if not isinstance(monitor, str) or not monitor:
+            raise TypeError(
+                f"monitor must be the name of a metric, such as 'val_loss', received {monitor!r:.80}"
+            )
         self.monitor, self.mode = monitor, mode
-        self.best: Any = initial
-        self.min_delta = abs(min_delta)
+        self.best: Any = checks.number_or_none(initial, "the initial value to beat")
+        self.min_delta = abs(checks.number(min_delta, "min_delta"))
 
     @property
     def maximizes(self) -> bool:

@@ -5,12 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base.settings import settings
+from dovetail.base.told import Told
 from dovetail.ops import arithmetic, math, reduction
 from dovetail.tensor.convert import convert_to_tensor
 
 
-class Constraint:
+class Constraint(Told):
     """A function of a weight that gives an allowed weight.  Subclasses define `__call__(w)`."""
+
+    _told_methods = ("__init__", "__call__")
+
+    def __init__(self) -> None:
+        """Takes no arguments."""
 
     def __call__(self, w: Any) -> Any:
         return w

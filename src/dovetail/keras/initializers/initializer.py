@@ -6,11 +6,12 @@ from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
+from dovetail.base.told import Told
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.shape import TensorShape
 
 
-class Initializer:
+class Initializer(Told):
     """Gives weights their first values.  Subclasses define `__call__(shape, dtype=None)`.
 
     Example:
@@ -18,6 +19,11 @@ class Initializer:
         ...     def __call__(self, shape, dtype=None):
         ...         return tf.fill(shape, 0.5)
     """
+
+    _told_methods = ("__init__", "__call__")
+
+    def __init__(self) -> None:
+        """Takes no arguments."""
 
     def __call__(self, shape: Any, dtype: Any = None, **kwargs: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} must define __call__(shape, dtype=None)")

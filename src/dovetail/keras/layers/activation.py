@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base.errors import at_user_location
-from dovetail.keras import activations, constraints, initializers, regularizers
+from dovetail.keras import activations, checks, constraints, initializers, regularizers
 from dovetail.keras.layers.arguments import written
 from dovetail.keras.layers.input_spec import InputSpec
 from dovetail.keras.layers.layer import Layer
@@ -114,10 +114,14 @@ class PReLU(Layer):
         self.alpha_regularizer = regularizers.get(alpha_regularizer)
         self.alpha_constraint = constraints.get(alpha_constraint)
         shared = [shared_axes] if isinstance(shared_axes, int) else shared_axes
-        self.shared_axes = None if shared is None else list(shared)
+        self.shared_axes = None if shared is None else list(checks.axes(tuple(shared), "shared_axes"))
 
     def build(self, input_shape: Any) -> None:
         shared = self.shared_axes or ()
+        if not all(0 < axis < len(input_shape) for axis in shared):
+            raise ValueError(
+                f"shared_axes {self.shared_axes} must lie in [1, {len(input_shape)}) for inputs of shape {input_shape}"
+            )
         shape = [1 if axis in shared else size for axis, size in enumerate(input_shape)][1:]
         self.alpha = self.add_weight(
             name="alpha",
@@ -144,7 +148,7 @@ class ELU(Layer):
 
     def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.alpha = alpha
+        self.alpha = checks.number(alpha, "alpha")
 
     def call(self, inputs: Any) -> Any:
         return nn.elu(inputs, alpha=self.alpha)

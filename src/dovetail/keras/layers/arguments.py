@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 from dovetail.base.errors import at_user_location, suggest
@@ -26,10 +27,10 @@ def sizes(value: Any, rank: int, name: str, minimum: int = 1) -> tuple[int, ...]
         minimum: the smallest allowed number.
     """
     try:
-        found = (value,) * rank if isinstance(value, int) else tuple(int(number) for number in value)
+        found = (value,) * rank if isinstance(value, int) else tuple(map(operator.index, value))
     except (TypeError, ValueError):
         found = ()
-    if len(found) != rank or min(found) < minimum:
+    if len(found) != rank or min(found) < minimum or any(isinstance(number, bool) for number in found):
         kind = "positive integer" if minimum > 0 else "integer"
         what = f"a {kind}" if rank == 1 else f"a {kind} or {rank} of them"
         raise ValueError(f"{name} must be {what}, received {value!r}{at_user_location()}")

@@ -6,7 +6,7 @@ from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
-from dovetail.keras import constraints, initializers, regularizers
+from dovetail.keras import checks, constraints, initializers, regularizers
 from dovetail.keras.layers.arguments import written
 from dovetail.keras.layers.input_spec import InputSpec
 from dovetail.keras.layers.layer import Layer
@@ -81,8 +81,8 @@ class BatchNormalization(Layer):
                 f"BatchNormalization: axis must be one integer, received {axis!r}{at_user_location()}"
             )
         self.axis: int = axes[0]
-        self.momentum = momentum
-        self.epsilon = epsilon
+        self.momentum = checks.number(momentum, "momentum")
+        self.epsilon = checks.number(epsilon, "epsilon")
         self.center = center
         self.scale = scale
         self.synchronized = synchronized

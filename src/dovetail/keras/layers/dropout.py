@@ -57,6 +57,10 @@ class Dropout(_Random):
         super().__init__(seed, **kwargs)
         self.rate = self.check_rate(rate)
         self.noise_shape = None if noise_shape is None else tuple(noise_shape)
+        if not all(size is None or (isinstance(size, int) and size > 0) for size in self.noise_shape or ()):
+            raise ValueError(
+                f"noise_shape must hold positive integers and None, received {noise_shape!r:.80}"
+            )
 
     def mask_shape(self, inputs: Any) -> tuple | None:
         """Returns the shape of the mask, with -1 for sizes of the input."""

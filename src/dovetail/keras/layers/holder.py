@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dovetail.base.settings import state
+from dovetail.base.told import Told
 from dovetail.engine import is_tracer
 from dovetail.keras.layers import weights
 from dovetail.keras.layers.context import calls
@@ -29,8 +30,10 @@ SKIP = frozenset(
 )
 
 
-class Holder:
+class Holder(Told):
     """The half of `Layer` that answers for its state.  Only `Layer` derives from it."""
+
+    _told_methods: ClassVar[tuple[str, ...]] = ("__init__", "set_weights")
 
     name: str
     built: bool

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
 from dovetail.graph.node import Node
@@ -53,6 +55,14 @@ class InputLayer(Layer):
                     f"keras.Input: pass a shape, such as keras.Input(shape=(32,)){at_user_location()}"
                 )
             full = tuple(input_tensor.shape) if shape is None else (batch_size, *_sizes(shape))
+        if any(size is not None and not (isinstance(size, int | np.integer) and size >= 0) for size in full):
+            raise ValueError(
+                f"keras.Input: sizes must be integers >= 0 or None, received {tuple(full)}{at_user_location()}"
+            )
+        if shape is not None and batch_shape is not None:
+            raise ValueError(
+                f"keras.Input: pass shape or batch_shape, received both: {shape} and {batch_shape}{at_user_location()}"
+            )
         self.batch_shape = tuple(None if size is None else int(size) for size in full)
         self._input_dtype = dt.as_dtype(
             dtype or (input_tensor.dtype if input_tensor is not None else settings.floatx)

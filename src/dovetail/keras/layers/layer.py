@@ -16,6 +16,7 @@ from dovetail.base import nest
 from dovetail.base.errors import at_user_location, suggest
 from dovetail.base.settings import state
 from dovetail.base.versions import structure
+from dovetail.base.wording import BAD_CALL, tell
 from dovetail.engine import is_tracer
 from dovetail.graph.node import Node
 from dovetail.graph.record import symbolic_outputs
@@ -283,7 +284,10 @@ class Layer(Holder, Called):
                 return self.call(args[0])
             training = _inherited_training()
             return self.call(args[0], training=spec.training_default if training is None else training)
-        return self._careful_call(args, kwargs)
+        try:
+            return self._careful_call(args, kwargs)
+        except BAD_CALL as error:
+            tell(self.name, error, call_spec(type(self).call).names, args, kwargs)
 
     def _needs_no_care(self, x: Tensor) -> bool:
         """True for the common call: built, one tensor of the right kind, no masks, no casts."""
@@ -309,6 +313,8 @@ class Layer(Holder, Called):
         spec = call_spec(type(self).call)
         args, kwargs, symbolic = self._converted(args, kwargs)
         check_inputs(self, args[0] if args else next(iter(kwargs.values())))
+        if self._is_leaf and args and not _has_tensor(args[0]):
+            raise TypeError(f"{self.name}: expected a tensor, received {args[0]!r:.80}{at_user_location()}")
         if not self.built:
             self._ensure_built(dict(zip(spec.names, args, strict=False)) | kwargs)
             check_inputs(self, args[0] if args else next(iter(kwargs.values())))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base.errors import at_user_location
-from dovetail.keras import constraints, initializers, regularizers
+from dovetail.keras import checks, constraints, initializers, regularizers
 from dovetail.keras.layers.arguments import written
 from dovetail.keras.layers.input_spec import InputSpec
 from dovetail.keras.layers.layer import Layer
@@ -45,7 +45,7 @@ class _Scaled(Layer):
                 f"{type(self).__name__}: axis must be an int or a list of ints, received {axis!r}{at_user_location()}"
             )
         self.axis: Any = list(axis) if isinstance(axis, list | tuple) else axis
-        self.epsilon = epsilon
+        self.epsilon = checks.number(epsilon, "epsilon")
         self.center = center
         self.scale = scale
         self.beta_initializer = initializers.get(beta_initializer)
@@ -141,7 +141,7 @@ class RMSNormalization(Layer):
     def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.axis = list(axis) if isinstance(axis, list | tuple) else axis
-        self.epsilon = epsilon
+        self.epsilon = checks.number(epsilon, "epsilon")
 
     def build(self, input_shape: Any) -> None:
         axes = self.axis if isinstance(self.axis, list) else [self.axis]

@@ -9,6 +9,8 @@ import numpy as np
 
 from dovetail.base import nest
 from dovetail.base.settings import settings
+from dovetail.base.told import Told
+from dovetail.keras import checks
 from dovetail.keras.losses.reduce import checked_reduction, converted, get_mask, reduce_weighted, same_rank
 from dovetail.keras.naming import to_snake_case, unique_name
 from dovetail.keras.registration import own_name
@@ -17,7 +19,7 @@ from dovetail.tensor.dtype import as_dtype
 from dovetail.tensor.tensor import TensorLike
 
 
-class Loss:
+class Loss(Told):
     """A function of targets and predictions that training makes small.  Subclasses define `call(y_true, y_pred)`.
 
     Args:
@@ -32,6 +34,7 @@ class Loss:
         ...         return tf.reduce_mean(tf.abs(y_true - y_pred) ** 3, axis=-1)
     """
 
+    _told_methods = ("__init__", "__call__")
     # Whether integer targets are cast to the loss's dtype before `call` sees them, as in Keras 3.
     casts_labels = True
 
@@ -40,7 +43,7 @@ class Loss:
     ) -> None:
         if name in _REDUCTION_NAMES and reduction == "sum_over_batch_size":
             name, reduction = None, name  # Keras 2's order of arguments: Loss(reduction, name)
-        self.name = name or unique_name(to_snake_case(type(self).__name__))
+        self.name = checks.text(name, "name") or unique_name(to_snake_case(type(self).__name__))
         self.reduction = checked_reduction(reduction)
         self._dtype = _dtype_name(dtype)
 

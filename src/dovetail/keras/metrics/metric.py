@@ -9,7 +9,8 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
-from dovetail.keras import initializers
+from dovetail.base.told import Told
+from dovetail.keras import checks, initializers
 from dovetail.keras.naming import to_snake_case, unique_name
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
@@ -17,7 +18,7 @@ from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.variable import Scope, Variable, enter_scope
 
 
-class Metric:
+class Metric(Told):
     """A number that is gathered over many batches.
 
     Subclasses create their state in `__init__` with `add_weight`, add to it in `update_state` and compute from it in
@@ -38,6 +39,7 @@ class Metric:
         ...         return self.total
     """
 
+    _told_methods = ("__init__", "update_state")
     _own_variables: list[Variable]
     _own_metrics: list[Metric]
 
@@ -50,7 +52,7 @@ class Metric:
     def __init__(self, name: str | None = None, dtype: Any = None) -> None:
         if _is_dtype(name) and not _is_dtype(dtype):
             name, dtype = dtype, name  # Keras 3's order of arguments: Metric(dtype, name)
-        self.name = name or unique_name(to_snake_case(type(self).__name__))
+        self.name = checks.text(name, "name") or unique_name(to_snake_case(type(self).__name__))
         dtype = getattr(dtype, "compute_dtype", dtype)
         self._dtype = dt.as_dtype(settings.floatx if dtype is None else dtype).name
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from dovetail.base.errors import at_user_location
+from dovetail.base.told import told_function
 from dovetail.keras.layers.input_layer import InputLayer
 from dovetail.keras.models.config import clone_graph, clone_layer
 from dovetail.keras.models.model import Model
@@ -13,6 +14,7 @@ from dovetail.keras.models.sequential import Sequential
 from dovetail.keras.serialization import deserialize_keras_object
 
 
+@told_function("keras.models.clone_model")
 def clone_model(
     model: Model,
     input_tensors: Any = None,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 import json
-from typing import Any
+from typing import Any, ClassVar
 
+from dovetail.base.told import Told
 from dovetail.keras.serialization import serialize_keras_object
 
 
-class Reporting:
+class Reporting(Told):
     """The reporting half of `keras.Model`: `summary`, `save_weights`, `load_weights`, `to_json`."""
+
+    _told_methods: ClassVar[tuple[str, ...]] = ("summary", "save_weights", "load_weights", "to_json")
 
     def summary(
         self,

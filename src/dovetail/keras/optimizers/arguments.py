@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from dovetail.base.errors import at_user_location, suggest
-from dovetail.keras import serialization
+from dovetail.keras import checks, serialization
 
 _COMMON = (
     *(
@@ -55,7 +55,7 @@ class Arguments:
                     f"{at_user_location()}"
                 )
         decay = kwargs.get("decay")
-        self._initial_decay = float(decay) if decay is not None else 0.0
+        self._initial_decay = float(checks.number(decay, "decay")) if decay is not None else 0.0
         if self._initial_decay < 0:
             raise ValueError(
                 f"{type(self).__name__}: decay must be >= 0, received {decay!r}{at_user_location()}"
@@ -66,6 +66,9 @@ class Arguments:
         """Checks the common arguments and sets the attributes of the same names."""
         for name, value in given.items():
             setattr(self, name, value)
+        self._check(
+            "loss_scale_factor", given["loss_scale_factor"], lambda value: value > 0, "a number > 0 or None"
+        )
         for name in ("clipnorm", "clipvalue", "global_clipnorm", "weight_decay"):
             self._check(name, given[name], lambda value: value >= 0, "a number >= 0 or None")
         clips = {name: given[name] for name in ("clipnorm", "clipvalue", "global_clipnorm") if given[name]}
@@ -90,7 +93,7 @@ class Arguments:
         )
 
     def _check(self, name: str, value: Any, valid: Any, expected: str) -> None:
-        if value is not None and not valid(value):
+        if value is not None and not (checks.is_number(value) and valid(value)):
             raise ValueError(
                 f"{type(self).__name__}: {name} must be {expected}, received {value!r}{at_user_location()}"
             )

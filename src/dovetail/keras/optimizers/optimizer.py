@@ -16,8 +16,10 @@ from dovetail.base.errors import at_user_location
 from dovetail.base.interrupts import hold_interrupts
 from dovetail.base.settings import settings
 from dovetail.base.settings import state as thread_state
+from dovetail.base.told import Told
 from dovetail.engine import host, is_tracer, loaded_xla, xla
 from dovetail.function.donation import value_to_give
+from dovetail.keras import checks as argument_checks
 from dovetail.keras.naming import auto_name
 from dovetail.keras.optimizers import checks, custom, step
 from dovetail.keras.optimizers.arguments import Arguments
@@ -33,7 +35,7 @@ _HOST_ELEMENTS = 4096  # up to so many elements in all variables, NumPy is as fa
 _MAX_PLANS = 32
 
 
-class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks):
+class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
     """Base of all optimizers.
 
     A new rule is a pure function on the arrays of one variable, `update`, and the names of the state it keeps:
@@ -69,6 +71,8 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks):
         ValueError: an argument out of its range, or an unknown one.
     """
 
+    _told_methods = ("__init__", "apply_gradients", "apply")
+
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -84,8 +88,8 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        if isinstance(learning_rate, str):  # tf.keras: the name comes first
-            learning_rate, name = 0.001, learning_rate
+        if isinstance(learning_rate, str) and not type(self).__module__.startswith("dovetail."):
+            learning_rate, name = 0.001, learning_rate  # a class in tf.keras' manner: the name comes first
         self._plans: dict[tuple, step.Plan] = {}
         self._num_changes = 0
         self._warned: set[str] = set()
@@ -101,7 +105,7 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks):
             loss_scale_factor=loss_scale_factor,
             gradient_accumulation_steps=gradient_accumulation_steps,
         )
-        self.name = name if name is not None else auto_name(type(self).__name__)
+        self.name = argument_checks.text(name, "name") if name is not None else auto_name(type(self).__name__)
         self._overridden = custom.overridden(type(self), Optimizer)
         self._start_store()
         self._use_learning_rate(learning_rate)
@@ -110,6 +114,8 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks):
         # A hyperparameter is a constant of the compiled step, so a new value needs a new one.
         if name[0] != "_" and "_plans" in self.__dict__ and name not in ("learning_rate", "lr", "built"):
             self._forget_plans()
+        if name in self.hyperparameters and not isinstance(value, bool) and not callable(value):
+            argument_checks.number_or_none(value, name)
         object.__setattr__(self, name, value)
 
     def _forget_plans(self) -> None:

@@ -76,6 +76,8 @@ class Rate:
     def _use_learning_rate(self, value: Any) -> None:
         """Takes a number, tensor, schedule or function for the learning rate."""
         before = self._learning_rate
+        if isinstance(value, type):
+            raise TypeError(f"learning_rate is the class {value.__name__}; pass an instance of it")
         if isinstance(value, Variable) and not isinstance(before, Variable):
             value = np.asarray(value._plain()._value)
         if isinstance(value, dict):

@@ -6,12 +6,15 @@ from math import isfinite
 from typing import Any
 
 from dovetail.base.errors import at_user_location
+from dovetail.base.told import Told
 from dovetail.ops import arithmetic, linalg, math, reduction
 from dovetail.tensor.convert import convert_to_tensor
 
 
-class Regularizer:
+class Regularizer(Told):
     """A penalty: a function of a weight that gives a scalar.  Subclasses define `__call__(x)` and `get_config()`."""
+
+    _told_methods = ("__init__", "__call__")
 
     def __call__(self, x: Any) -> Any:
         return 0.0

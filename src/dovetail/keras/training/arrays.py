@@ -10,6 +10,7 @@ import numpy as np
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
+from dovetail.keras import checks
 from dovetail.keras.training.shuffling import epoch_generator
 from dovetail.keras.training.steps import pack_x_y_sample_weight
 from dovetail.tensor.tensor import Tensor, TensorLike
@@ -84,9 +85,7 @@ class ArrayData:
         leaves, self.spec = nest.flatten_spec(pack_x_y_sample_weight(*parts))
         self.leaves = [as_numpy(leaf) for leaf in leaves]
         self.num_samples = _common_length(parts)
-        self.batch_size = 32 if batch_size is None else int(batch_size)
-        if self.batch_size <= 0:
-            raise ValueError(f"batch_size must be positive, received {batch_size}{at_user_location()}")
+        self.batch_size = 32 if batch_size is None else checks.count(batch_size, "batch_size", 1)
         self.shuffle = shuffle
         self.on_device: list | None = None
         self.order: np.ndarray | None = None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location, suggest
 from dovetail.base.settings import settings
+from dovetail.base.told import Told
 from dovetail.engine import uses_xla
 from dovetail.keras import metrics as metrics_module
 from dovetail.keras import optimizers
@@ -32,8 +33,13 @@ _IGNORED_COMPILE = frozenset(
 )
 
 
-class Trainer(Steps):
+class Trainer(Steps, Told):
     """The training half of `keras.Model`."""
+
+    _told_methods: ClassVar[tuple[str, ...]] = (
+        *("__init__", "compile", "fit", "evaluate", "predict", "train_on_batch", "test_on_batch"),
+        *("predict_on_batch", "get_layer", "add", "pop"),
+    )
 
     dtype_policy: Any
     output_names: Any

@@ -9,6 +9,7 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
+from dovetail.base.told import told_function
 from dovetail.ops import arithmetic, create, math, random, reduction, shapes
 from dovetail.tensor.convert import is_tensor
 
@@ -31,6 +32,7 @@ def set_random_seed(seed: int) -> None:
     random.set_seed(int(seed))
 
 
+@told_function("keras.utils.to_categorical")
 def to_categorical(x: Any, num_classes: int | None = None, dtype: Any = "float32") -> Any:
     """Returns one-hot vectors for class numbers.
 
@@ -51,7 +53,10 @@ def to_categorical(x: Any, num_classes: int | None = None, dtype: Any = "float32
         x = shapes.squeeze(x, axis=-1) if len(x.shape) > 1 and x.shape[-1] == 1 else x
         count = int(np.max(np.asarray(x))) + 1 if num_classes is None else num_classes
         return create.one_hot(x, count, dtype=dtype)
-    classes = np.asarray(x).astype(np.int64)
+    given = np.asarray(x)
+    classes = given.astype(np.int64)
+    if given.dtype.kind == "f" and not np.array_equal(classes, given):
+        raise ValueError(f"the classes must be whole numbers, received {given.reshape(-1)[:5].tolist()}")
     if classes.ndim > 1 and classes.shape[-1] == 1:
         classes = classes[..., 0]
     largest = int(classes.max(initial=-1))
@@ -64,6 +69,7 @@ def to_categorical(x: Any, num_classes: int | None = None, dtype: Any = "float32
     return result.reshape(*classes.shape, count)
 
 
+@told_function("keras.utils.normalize")
 def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
     """Scales vectors along `axis` to norm 1; zeros stay zeros.
 

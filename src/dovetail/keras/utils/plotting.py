@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from dovetail.base.told import told_function
 from dovetail.keras.layers.layer import Layer
 from dovetail.keras.models.ordering import calls_of
 from dovetail.keras.utils.plot_layout import Layout, Spot
@@ -35,6 +36,7 @@ class _Box:
         self.sources: list[_Box] = []
 
 
+@told_function("keras.utils.plot_model")
 def plot_model(
     model: Any,
     to_file: Any = "model.png",

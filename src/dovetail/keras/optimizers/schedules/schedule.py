@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location
+from dovetail.base.told import Told
 from dovetail.engine import host, is_tracer, xla
+from dovetail.keras import checks
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 
 
-class LearningRateSchedule:
+class LearningRateSchedule(Told):
     """A function from the step to the learning rate; an optimizer takes one for its `learning_rate`.
 
     Subclasses define `__call__(step)`, in tensor operations or plain Python, and `get_config()` to be serializable.
@@ -23,6 +25,8 @@ class LearningRateSchedule:
         ...     def __call__(self, step):
         ...         return 0.1 * 0.5 ** tf.cast(step // 100, tf.float32)
     """
+
+    _told_methods = ("__init__", "__call__")
 
     def __call__(self, step: Any) -> Any:
         raise NotImplementedError(
@@ -76,7 +80,7 @@ def number(value: Any) -> Any:
     """Returns a hyperparameter as a Python number (it may be given as a scalar tensor or array)."""
     if isinstance(value, TensorLike | np.ndarray | np.generic):
         return np.asarray(value).item()
-    return value
+    return checks.number_or_none(value, "a hyperparameter of a schedule")
 
 
 def positive(kind: str, name: str, value: Any) -> Any:
