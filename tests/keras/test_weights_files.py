@@ -424,12 +424,79 @@ def keras2():
 @pytest.mark.parametrize("case", ["sequential", "branches", "nested", "embedding"])
 def test_files_of_keras_2(case, keras2, tmp_path):
     build, shape = MODELS[case]
-    path = str(tmp_path / "old.h5")
+    path, back = str(tmp_path / "old.h5"), str(tmp_path / "back.h5")
     old, model = filled(build(keras2)), filled(build(keras), 1)
     old.save_weights(path)
     model.load_weights(path)
     inputs = np.random.default_rng(2).integers(0, 7, size=shape).astype("float32")
     close(model.predict(inputs, verbose=0), old.predict(inputs, verbose=0))
+    model.save_weights(back)
+    other = filled(build(keras2), 3)
+    other.load_weights(back)
+    close(other.predict(inputs, verbose=0), old.predict(inputs, verbose=0))
+
+
+def normalized(k, frozen=False):
+    """A model in a model, whose moving statistics stand after all that is trained in files of Keras 2."""
+    layers = k.layers
+    x = k.Input((4,))
+    hidden = layers.BatchNormalization(name="n1")(layers.Dense(4, name="d1")(x))
+    base = k.Model(x, layers.BatchNormalization(name="n2")(layers.Dense(4, name="d2")(hidden)), name="base")
+    base.trainable = not frozen
+    y = k.Input((4,))
+    return k.Model(y, layers.Dense(1, name="head")(base(y)))
+
+
+def test_weights_of_models_in_models_are_told_apart_by_their_names(keras2, tmp_path):
+    inputs = np.random.default_rng(2).normal(size=(3, 4)).astype("float32")
+    for frozen in (False, True):
+        path, back = str(tmp_path / f"{frozen}.h5"), str(tmp_path / f"{frozen}_back.h5")
+        old = normalized(keras2, frozen)
+        values = np.random.default_rng(5).uniform(0.5, 1.5, size=400)
+        old.set_weights([values[: w.size].reshape(w.shape) + i for i, w in enumerate(old.get_weights())])
+        old.save_weights(path)
+        model = normalized(keras)
+        model.load_weights(path)
+        close(model.predict(inputs, verbose=0), old.predict(inputs, verbose=0))
+        model.save_weights(back)
+        again = normalized(keras, not frozen)
+        again.load_weights(back)
+        close(again.get_weights(), model.get_weights())
+
+
+def test_files_for_by_name_are_written_too(tmp_path):
+    path = str(tmp_path / "weights.h5")
+    model = named(keras, "first", "second")
+    model.save_weights(path)
+    other = named(keras, "first", "third")
+    start = other.get_weights()
+    other.load_weights(path, by_name=True)
+    close(other.get_weights(), [*model.get_weights()[:2], *start[2:]])
+
+
+def test_weights_of_the_model_itself_and_long_lists_of_names(tmp_path):
+    class Scaled(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.many = [keras.layers.Dense(1, name=f"{'x' * 200}{i}") for i in range(400)]
+            self.scale = self.add_weight(name="scale", shape=(2,), initializer="ones")
+
+        def call(self, inputs):
+            return self.many[0](inputs) * self.scale
+
+    path = str(tmp_path / "weights.h5")
+    model, other = Scaled(), Scaled()
+    model(X[:, :1]), other(X[:, :1])
+    model.set_weights([np.full(w.shape, 0.5 + i, "float32") for i, w in enumerate(model.get_weights())])
+    model.save_weights(path)
+    with h5py.File(path) as file:
+        assert "layer_names1" in file.attrs
+    other.load_weights(path)
+    close(other.get_weights(), model.get_weights())
+    half = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, dtype="bfloat16")])
+    with pytest.raises(ValueError, match="bfloat16"):
+        half.save_weights(path)
+    other.load_weights(path)
 
 
 def named(k, *names):

@@ -235,7 +235,7 @@ def _unclipped(probabilities: Any) -> Any:
 
 
 @op(
-    "ops.binary_crossentropy K.binary_crossentropy",
+    "ops.binary_crossentropy",
     same_dtype=0,
     shape=lambda z, x, from_logits: broadcast(z, x),
     dtype=_of_logits,
@@ -284,7 +284,7 @@ binary_crossentropy.gradient(
 
 
 @op(
-    "ops.categorical_crossentropy K.categorical_crossentropy",
+    "ops.categorical_crossentropy",
     same_dtype=0,
     shape=lambda z, x, from_logits, axis: reduced(broadcast(z, x), axis=axis),
     dtype=_of_logits,
@@ -342,7 +342,7 @@ def _sparse_shape(z: tuple, x: tuple, from_logits: bool, axis: int, ignore_class
 
 
 @op(
-    "ops.sparse_categorical_crossentropy K.sparse_categorical_crossentropy",
+    "ops.sparse_categorical_crossentropy",
     same_dtype=0,
     shape=_sparse_shape,
     dtype=_of_logits,

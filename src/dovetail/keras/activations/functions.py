@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dovetail.keras.logits import keep_logits
 from dovetail.ops import losses, math, nn
 
 
@@ -46,7 +47,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.2, alpha: float | None = None) 
 
 def softmax(x: Any, axis: Any = -1) -> Any:
     """Returns `exp(x) / sum(exp(x))` along `axis`."""
-    return losses.softmax(x, axis=axis)
+    return keep_logits(losses.softmax(x, axis=axis), x, axis)
 
 
 def log_softmax(x: Any, axis: Any = -1) -> Any:
@@ -61,7 +62,7 @@ def sparsemax(x: Any, axis: int = -1) -> Any:
 
 def sigmoid(x: Any) -> Any:
     """Returns `1 / (1 + exp(-x))`."""
-    return nn.sigmoid(x)
+    return keep_logits(nn.sigmoid(x), x, "sigmoid")
 
 
 def log_sigmoid(x: Any) -> Any:

@@ -13,7 +13,9 @@ from dovetail.keras.backend.dtypes import dtype, is_float_dtype, is_int_dtype, r
 from dovetail.keras.backend.graphs import function, gradients, is_keras_tensor, placeholder
 from dovetail.keras.backend.network import (
     batch_normalization,
+    binary_crossentropy,
     binary_focal_crossentropy,
+    categorical_crossentropy,
     categorical_focal_crossentropy,
     local_conv1d,
     local_conv2d,
@@ -21,6 +23,7 @@ from dovetail.keras.backend.network import (
     resize_images,
     resize_volumes,
     separable_conv2d,
+    sparse_categorical_crossentropy,
 )
 from dovetail.keras.backend.phases import (
     in_test_phase,
@@ -77,7 +80,9 @@ __all__ = [  # noqa: PLE0604 - the names of the op table are strings
     "batch_get_value",
     "batch_normalization",
     "batch_set_value",
+    "binary_crossentropy",
     "binary_focal_crossentropy",
+    "categorical_crossentropy",
     "categorical_focal_crossentropy",
     "clear_session",
     "count_params",
@@ -122,6 +127,7 @@ __all__ = [  # noqa: PLE0604 - the names of the op table are strings
     "set_learning_phase",
     "set_session",
     "set_value",
+    "sparse_categorical_crossentropy",
     "standardize_dtype",
     "switch",
     "to_dense",

@@ -7,6 +7,7 @@ from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
+from dovetail.keras.logits import recovered
 from dovetail.ops import arithmetic, array, losses, math, nn, reduction, shapes
 from dovetail.ops.conv_names import keras_conv, keras_depthwise_conv
 from dovetail.ops.image_resize import resize
@@ -191,6 +192,44 @@ def _local_conv(
 # ---- losses ---------------------------------------------------------------------------------------------------------
 
 
+def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
+    """Returns `-target * log(output) - (1 - target) * log(1 - output)`, element by element.
+
+    Args:
+        target: probabilities in [0, 1], shaped like the output.
+        output: probabilities, or logits with `from_logits`.
+    """
+    output, from_logits = recovered(output, "sigmoid", from_logits)
+    return losses.binary_crossentropy(target, output, from_logits=from_logits)
+
+
+def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
+    """Returns `-sum(target * log(output))` along the class axis.
+
+    Args:
+        target: one-hot or soft labels, shaped like the output.
+        output: probabilities, or logits with `from_logits`.
+    """
+    output, from_logits = recovered(output, axis, from_logits)
+    return losses.categorical_crossentropy(target, output, from_logits=from_logits, axis=axis)
+
+
+def sparse_categorical_crossentropy(
+    target: Any, output: Any, from_logits: bool = False, axis: int = -1, ignore_class: int | None = None
+) -> Any:
+    """Returns `-log(output[target])` along the class axis.
+
+    Args:
+        target: class indices, of the shape of the output without the class axis.
+        output: probabilities, or logits with `from_logits`.
+        ignore_class: a class whose elements cost nothing.
+    """
+    output, from_logits = recovered(output, axis, from_logits)
+    return losses.sparse_categorical_crossentropy(
+        target, output, from_logits=from_logits, axis=axis, ignore_class=ignore_class
+    )
+
+
 def binary_focal_crossentropy(
     target: Any,
     output: Any,
@@ -206,9 +245,7 @@ def binary_focal_crossentropy(
     target, output = as_tensor(target), as_tensor(output)
     chance = nn.sigmoid(output) if from_logits else output
     right = target * chance + (1 - target) * (1 - chance)
-    values = arithmetic.pow_(1.0 - right, gamma) * losses.binary_crossentropy(
-        target, output, from_logits=from_logits
-    )
+    values = arithmetic.pow_(1.0 - right, gamma) * binary_crossentropy(target, output, from_logits)
     return (target * alpha + (1 - target) * (1 - alpha)) * values if apply_class_balancing else values
 
 

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from dovetail.base.errors import suggest
 from dovetail.keras.callbacks.callback import Callback
+
+# The learning rate in the logs: Keras 2's name of it, and Keras 3's, which is ours.
+_OTHER_NAMES = {"lr": "learning_rate"}
+
+
+class Values(dict):
+    """`{name: [value of each epoch]}`; "lr" is answered with "learning_rate", a wrong name with the nearest."""
+
+    def __missing__(self, name: Any) -> Any:
+        other = _OTHER_NAMES.get(name)
+        if other in self:
+            return self[other]
+        raise KeyError(f"{name}: the logs hold {sorted(self)}.{suggest(str(name), self)}")
 
 
 class History(Callback):
@@ -15,7 +31,7 @@ class History(Callback):
 
     def __init__(self) -> None:
         super().__init__()
-        self.history: dict[str, list] = {}
+        self.history: dict[str, list] = Values()
         self.epoch: list[int] = []
 
     def on_train_begin(self, logs: dict | None = None) -> None:

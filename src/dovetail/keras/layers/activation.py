@@ -191,7 +191,7 @@ class Softmax(Layer):
     def call(self, inputs: Any, mask: Any = None) -> Any:
         axis = tuple(self.axis) if isinstance(self.axis, list) else self.axis
         if mask is None:
-            return losses.softmax(inputs, axis=axis)
+            return activations.softmax(inputs, axis=axis)
         if len(mask.shape) > len(inputs.shape):
             raise ValueError(
                 f"{self.name}: the mask of shape {tuple(mask.shape)} does not broadcast to the inputs of shape "

@@ -9,6 +9,7 @@ from dovetail.keras.layers.arguments import sizes, written
 from dovetail.keras.layers.layer import Layer
 from dovetail.ops import reduction
 from dovetail.ops.gather import gather_
+from dovetail.tensor.convert import convert_to_tensor
 
 
 class Embedding(Layer):
@@ -71,7 +72,7 @@ class Embedding(Layer):
         return rows if rows.dtype.name == self.compute_dtype else rows._astype(self.compute_dtype)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        return inputs != 0 if self.mask_zero else None
+        return convert_to_tensor(inputs) != 0 if self.mask_zero else None
 
     def get_config(self) -> dict:
         parts = ("embeddings_initializer", "embeddings_regularizer", "embeddings_constraint")
@@ -97,7 +98,7 @@ class Masking(Layer):
         return inputs * kept._astype(inputs.dtype)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        return reduction.reduce_any(inputs != self.mask_value, axis=-1)
+        return reduction.reduce_any(convert_to_tensor(inputs) != self.mask_value, axis=-1)
 
     def get_config(self) -> dict:
         return super().get_config() | {"mask_value": self.mask_value}

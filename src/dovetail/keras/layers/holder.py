@@ -6,12 +6,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from dovetail.base.errors import at_user_location
 from dovetail.base.settings import state
 from dovetail.base.told import Told
 from dovetail.engine import is_tracer
 from dovetail.keras.layers import weights
 from dovetail.keras.layers.context import calls
 from dovetail.keras.layers.tracking import Found, held_objects, unique
+from dovetail.keras.metrics import Mean, Metric
+from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import Variable
 
@@ -204,6 +207,39 @@ class Holder(Told):
                 if penalty is not None and variable.trainable:
                     result.append(penalty(variable))
         return result
+
+    # ---- metrics
+
+    def add_metric(
+        self, value: Any, name: str | None = None, aggregation: str | None = "mean", **kwargs: Any
+    ) -> None:
+        """Reports the mean of a tensor over the batches of an epoch, beside the loss (Keras 2).
+
+        Args:
+            value: a tensor, or the result of calling a metric that the layer holds, which is reported anyway.
+            name: in the logs.
+            aggregation: "mean"; None for the results of metrics.
+
+        Raises:
+            ValueError: no name, and the layer holds no metric either; another aggregation.
+        """
+        if kwargs:
+            raise TypeError(f"add_metric: unknown arguments {sorted(kwargs)}{at_user_location()}")
+        if aggregation not in ("mean", None):
+            raise ValueError(
+                f"add_metric: aggregation must be 'mean' or None, received {aggregation!r}{at_user_location()}"
+            )
+        added = self.__dict__.get("_added_metrics", {})
+        held = [item for item in held_objects(self, SKIP) if isinstance(item, Metric)]
+        if name is None and not held:
+            raise ValueError(f"{self.name}: add_metric needs a name for the metric{at_user_location()}")
+        if name not in added:
+            if name is None or any(metric.gave(value) or metric.name == name for metric in held):
+                return
+            added = {**added, name: Mean(name=name)}
+            self._added_metrics = added
+        if not isinstance(value, SymbolicTensor):
+            added[name].update_state(value)
 
 
 def _is_declared_trainable(variable: Variable) -> bool:

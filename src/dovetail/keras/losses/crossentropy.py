@@ -7,6 +7,7 @@ from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
+from dovetail.keras.logits import recovered
 from dovetail.keras.losses.reduce import as_dtype_of, as_floating
 from dovetail.ops import arithmetic, logic, losses, math, nn, reduction, shapes
 from dovetail.tensor.convert import convert_to_tensor
@@ -43,6 +44,7 @@ def binary_crossentropy(
     """
     y_pred = as_floating(y_pred)
     y_true = _smoothed(as_dtype_of(y_true, y_pred), label_smoothing, 2.0)
+    y_pred, from_logits = recovered(y_pred, "sigmoid", from_logits)
     return reduction.reduce_mean(
         losses.binary_crossentropy(y_true, y_pred, from_logits=from_logits), axis=axis
     )
@@ -62,6 +64,7 @@ def categorical_crossentropy(
     y_pred = as_floating(y_pred)
     _checked_classes("categorical_crossentropy", y_pred, axis)
     y_true = _smoothed(as_dtype_of(y_true, y_pred), label_smoothing, convert_to_tensor(y_true).shape[-1])
+    y_pred, from_logits = recovered(y_pred, axis, from_logits)
     return losses.categorical_crossentropy(y_true, y_pred, from_logits=from_logits, axis=axis)
 
 
@@ -82,6 +85,7 @@ def sparse_categorical_crossentropy(
     y_pred, y_true = as_floating(y_pred), convert_to_tensor(y_true)
     if len(y_true.shape) == len(y_pred.shape) and y_true.shape[axis] == 1:
         y_true = shapes.squeeze(y_true, axis=axis)
+    y_pred, from_logits = recovered(y_pred, axis, from_logits)
     values = losses.sparse_categorical_crossentropy(
         y_true, y_pred, from_logits=from_logits, axis=axis, ignore_class=ignore_class
     )
@@ -112,9 +116,11 @@ def binary_focal_crossentropy(
     """
     y_pred = as_floating(y_pred)
     y_true = _smoothed(as_dtype_of(y_true, y_pred), label_smoothing, 2.0)
+    logits, known = recovered(y_pred, "sigmoid", from_logits)
     y_pred = nn.sigmoid(y_pred) if from_logits else y_pred
     right = y_true * y_pred + (1 - y_true) * (1 - y_pred)
-    values = arithmetic.pow_(1.0 - right, gamma) * losses.binary_crossentropy(y_true, y_pred)
+    entropy = losses.binary_crossentropy(y_true, logits, from_logits=known)
+    values = arithmetic.pow_(1.0 - right, gamma) * entropy
     if apply_class_balancing:
         values = (y_true * alpha + (1 - y_true) * (1 - alpha)) * values
     return reduction.reduce_mean(values, axis=axis)

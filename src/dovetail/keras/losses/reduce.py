@@ -110,7 +110,18 @@ def masked_weight(sample_weight: Any, mask: Any, dtype: Any, reduction_name: str
     if sample_weight is None:
         return weight
     weight, sample_weight = same_rank(weight, converted(sample_weight, dtype))
-    return _multiplied(sample_weight, weight)
+    return _multiplied(_per_sample(sample_weight, weight), weight)
+
+
+def _per_sample(weight: Any, values: Any) -> Any:
+    """Gives weights of shape (batch,) the rank of the values, so that each counts for all values of its sample.
+
+    Differs from Keras 3, which multiplies the last axis of the values, or fails; Keras 2 did as we do.
+    """
+    rank = len(values.shape)
+    if len(weight.shape) != 1 or rank < 2 or weight.shape[0] != values.shape[0]:
+        return weight
+    return shapes.reshape(weight, shape=(-1, *(1,) * (rank - 1)))
 
 
 def _multiplied(values: Any, weight: Any) -> Any:
@@ -145,7 +156,7 @@ def reduce_weighted(
     weight = masked_weight(sample_weight, mask, values.dtype, reduction_name)
     if weight is not None:
         values, weight = same_rank(values, weight)
-        values = _multiplied(values, weight)
+        values = _multiplied(values, _per_sample(weight, values))
     kind = _REDUCTIONS[reduction_name]
     if kind is None or not len(values.shape) or tuple(values.shape) == (0,):
         return values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,8 +15,11 @@ from dovetail.keras import checks, initializers
 from dovetail.keras.naming import to_snake_case, unique_name
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
-from dovetail.tensor.tensor import Tensor
+from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import Scope, Variable, enter_scope
+
+# What the last call of each metric returned.
+_ANSWERS: weakref.WeakKeyDictionary[Metric, weakref.ref] = weakref.WeakKeyDictionary()
 
 
 class Metric(Told):
@@ -161,7 +165,15 @@ class Metric(Told):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Adds a batch, and returns the value so far."""
         self.update_state(*args, **kwargs)
-        return self.result()
+        result = self.result()
+        if isinstance(result, TensorLike):
+            _ANSWERS[self] = weakref.ref(result)
+        return result
+
+    def gave(self, value: Any) -> bool:
+        """Returns whether a tensor is what the last call of the metric returned."""
+        answer = _ANSWERS.get(self)
+        return answer is not None and answer() is value
 
     def reset_state(self) -> None:
         """Forgets everything: all state becomes zero."""

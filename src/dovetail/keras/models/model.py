@@ -13,6 +13,7 @@ from dovetail.base.errors import OperatorNotAllowedInGraphError, at_user_locatio
 from dovetail.base.settings import state
 from dovetail.graph.replay import Graph
 from dovetail.keras.layers import weights
+from dovetail.keras.layers.added_metric import AddMetric
 from dovetail.keras.layers.context import calls
 from dovetail.keras.layers.layer import Layer
 from dovetail.keras.layers.op_layer import TFOpLambda
@@ -174,7 +175,9 @@ class Model(Trainer, Reporting, Layer):
         results = self._run_graph.run(values)
         if self._loss_outputs:
             count = len(self._graph.outputs)
-            super().add_loss([value for value in results[count:] if not isinstance(value, SymbolicTensor)])
+            pairs = zip(results[count:], self._loss_outputs, strict=True)
+            kept = [value for value, described in pairs if not _is_metric(described)]
+            super().add_loss([value for value in kept if not isinstance(value, SymbolicTensor)])
             results = results[:count]
         return results[0] if self._simple_output else nest.pack_sequence_as(self._outputs_structure, results)
 
@@ -196,6 +199,15 @@ class Model(Trainer, Reporting, Layer):
         self._graph_layers = [*layers, *new]
         self._run_graph, self._loss_outputs = graph, [*self._loss_outputs, *symbolic]
         self._reset_programs()
+
+    def add_metric(
+        self, value: Any, name: str | None = None, aggregation: str | None = "mean", **kwargs: Any
+    ) -> None:
+        """Reports the mean of a tensor beside the loss: a symbolic one is computed anew in each call of the model."""
+        if isinstance(value, SymbolicTensor) and self._graph is not None and not calls.depth:
+            self.add_loss(AddMetric(name, aggregation, **kwargs)(value))
+        else:
+            super().add_metric(value, name, aggregation, **kwargs)
 
     def _fitted(self, value: Any) -> Any:
         """Returns the only input's value: one tensor, possibly wrapped in a list or dict."""
@@ -391,6 +403,10 @@ def _symbolic(shape: Any, dtype: Any) -> Any:
     if isinstance(shape, list | tuple) and shape and isinstance(shape[0], list | tuple | dict):
         return [_symbolic(value, dtype) for value in shape]
     return SymbolicTensor(TensorShape(shape), dtype)
+
+
+def _is_metric(tensor: SymbolicTensor) -> bool:
+    return tensor.node is not None and isinstance(tensor.node.operation, AddMetric)
 
 
 def _name_of(tensor: SymbolicTensor) -> str:

@@ -48,10 +48,10 @@ class Reporting(Told):
         return json.dumps(serialize_keras_object(self), **kwargs)
 
     def save_weights(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
-        """Writes the weights to a ".weights.h5" file, in Keras' format.
+        """Writes the weights to a file, in Keras' format.
 
         Args:
-            filepath: path that ends in ".weights.h5" (or ".h5").
+            filepath: path that ends in ".weights.h5" (or in ".h5", for the format of Keras 2).
             overwrite: replace an existing file; False raises FileExistsError instead.
         """
         importlib.import_module("dovetail.keras.saving").save_weights(self, filepath, overwrite, **kwargs)

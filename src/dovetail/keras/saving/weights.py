@@ -21,10 +21,16 @@ from dovetail.tensor.variable import Variable
 
 
 def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
-    """Writes the weights of a model, and the state of its optimizer, to a file in Keras' format.
+    """Writes the weights of a model to a file.
+
+    Args:
+        model: the model.
+        filepath: ends in ".weights.h5" for the format of Keras 3, which has the state of the optimizer too, or in ".h5"
+            for that of Keras 2, which `load_weights(by_name=True)` reads.
+        overwrite: replace an existing file.
 
     Raises:
-        ValueError: the path does not end in ".weights.h5" or ".h5", or the model is not built.
+        ValueError: the path does not end so, or the model is not built.
         FileExistsError: the file exists and `overwrite` is False.
     """
     path = os.fspath(filepath)
@@ -43,14 +49,21 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
     partial = f"{path}.partial"
     try:
         with h5py.File(partial, "w") as file:
-            for place in places(model):
-                group = file.create_group(place.vars_path)
-                group.attrs["name"] = place.owner.name
-                _write(place, group)
+            if path.endswith(".weights.h5"):
+                _write_places(model, file)
+            else:
+                legacy.write(model, file)
     except BaseException:
         os.remove(partial)
         raise
     os.replace(partial, path)
+
+
+def _write_places(model: Any, file: Any) -> None:
+    for place in places(model):
+        group = file.create_group(place.vars_path)
+        group.attrs["name"] = place.owner.name
+        _write(place, group)
 
 
 def _write(place: Place, group: Any) -> None:
@@ -101,11 +114,14 @@ def load_weights(
         )
     skipped = {id(item) for item in objects_to_skip or []}
     with h5py.File(path, "r") as file:
-        if "layer_names" in file.attrs or "model_weights" in file:
+        if legacy.is_legacy(file):
             loading = Loading()
             loading.pairs = legacy.pairs(model, file, by_name, skip_mismatch)
         elif by_name:
-            raise ValueError(f"load_weights: by_name works for files of Keras 2, {path!r} is one of Keras 3")
+            raise ValueError(
+                f"load_weights: by_name works for files of Keras 2, {path!r} is one of Keras 3. Save it to a path that "
+                f"ends in '.h5' without '.weights'{at_user_location()}"
+            )
         else:
             loading = _loading(model, file, skip_mismatch, skipped)
     loading.apply()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from dovetail.base import nest
@@ -36,6 +37,11 @@ class CompiledMetrics:
     @property
     def metrics(self) -> list:
         return [metric for _, _, metric, _ in self._rows or []]
+
+    @property
+    def held(self) -> set[int]:
+        """The ids of the metrics that it answers for: those it was given, and those it has made."""
+        return {id(item) for item in nest.flatten([self._given, self._weighted, self.metrics])}
 
     @property
     def variables(self) -> list:
@@ -131,7 +137,22 @@ def _make(item: Any, y_true: Any, y_pred: Any) -> Any:
     found = metrics.get(item)
     if isinstance(found, metrics.Metric):
         return found
-    return metrics.MeanMetricWrapper(found, name=getattr(found, "__name__", "metric"))
+    return metrics.MeanMetricWrapper(_of_one_rank(found), name=getattr(found, "__name__", "metric"))
+
+
+def _of_one_rank(function: Any) -> Any:
+    """Returns a user's function that gets targets of shape (batch,) as (batch, 1) beside predictions of that shape.
+
+    It would broadcast the two to (batch, batch).
+    """
+
+    @functools.wraps(function)
+    def metric(y_true: Any, y_pred: Any) -> Any:
+        if len(y_true.shape) == 1 and len(y_pred.shape) == 2 and y_pred.shape[1] == 1:
+            y_true = y_true[:, None]
+        return function(y_true, y_pred)
+
+    return metric
 
 
 def _label(item: Any, metric: Any) -> str:

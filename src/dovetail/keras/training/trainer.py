@@ -146,6 +146,8 @@ class Trainer(Steps, Told):
         if self._compiled_metrics is not None:
             found.append(self._compiled_metrics)
         own = {id(metric) for metric in found}
+        if self._compiled_metrics is not None:
+            own |= self._compiled_metrics.held
         for layer in self._flatten_layers():
             for value in held_objects(layer):
                 if isinstance(value, metrics_module.Metric) and id(value) not in own:

@@ -1,0 +1,214 @@
+"""What programs of tf.keras rely on, found by running such programs beside it: numbers and names in the logs."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import dovetail as tf
+from dovetail import keras
+from dovetail.keras import backend as K
+from dovetail.keras import layers
+from tests.keras.pairs import close, pair, regression
+
+X, Y = regression(20)
+
+# ---- saturated outputs learn, because the cross-entropies find the logits
+
+FAR = np.array([[30.0], [-25.0]], "float32")
+
+
+def saturated(k, units, *tail, **options):
+    model = k.Sequential([k.Input((1,)), k.layers.Dense(units, **options), *tail])
+    kernel = np.array([[1.0, -1.0][:units]], "float32")
+    model.set_weights([kernel, np.zeros(units, "float32")])
+    return model
+
+
+SATURATED = {
+    "sigmoid": (lambda k: saturated(k, 1, activation="sigmoid"), "binary_crossentropy", [[0.0], [1.0]]),
+    "sigmoid_layer": (
+        lambda k: saturated(k, 1, k.layers.Activation("sigmoid")),
+        "binary_focal_crossentropy",
+        [[0.0], [1.0]],
+    ),
+    "softmax": (
+        lambda k: saturated(k, 2, activation="softmax"),
+        "categorical_crossentropy",
+        [[0.0, 1.0], [1.0, 0.0]],
+    ),
+    "softmax_layer": (
+        lambda k: saturated(k, 2, k.layers.Softmax()),
+        "sparse_categorical_crossentropy",
+        [1, 0],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SATURATED)
+def test_saturated_outputs_have_the_gradients_of_their_logits(case):
+    build, loss, y = SATURATED[case]
+    ours, theirs = pair(build)
+    y = np.array(y)
+    results = []
+    for model in (ours, theirs):
+        model.compile("sgd", loss)
+        results.append([model.train_on_batch(FAR, y), model.test_on_batch(FAR, y), model.get_weights()])
+    close(results[0], results[1], case)
+
+
+def test_only_the_logits_of_the_right_activation_serve():
+    logits = tf.constant([[30.0, -30.0]])
+    wrong = keras.losses.categorical_crossentropy([[0.0, 1.0]], keras.activations.sigmoid(logits))
+    right = keras.losses.categorical_crossentropy([[0.0, 1.0]], keras.activations.softmax(logits))
+    other_axis = keras.losses.categorical_crossentropy(
+        [[0.0, 1.0]], keras.activations.softmax(logits, axis=0)
+    )
+    assert float(wrong[0]) < 17 and float(other_axis[0]) < 17
+    assert float(right[0]) == 60.0
+    assert float(K.categorical_crossentropy([[0.0, 1.0]], keras.activations.softmax(logits))[0]) == 60.0
+    assert K.binary_crossentropy([[0.0, 0.0]], keras.activations.sigmoid(logits)).numpy()[0, 0] == 30.0
+    sparse = K.sparse_categorical_crossentropy([1], keras.activations.softmax(logits))
+    assert float(sparse[0]) == 60.0
+
+
+# ---- metrics
+
+
+def test_a_metric_object_of_one_output_is_reported_once():
+    x = keras.Input((4,))
+    model = keras.Model(x, [layers.Dense(1, name="left")(x), layers.Dense(1, name="right")(x)])
+    error = keras.metrics.MeanAbsoluteError(name="error")
+    model.compile("sgd", ["mse", "mse"], metrics={"left": [error]})
+    assert model.metrics_names == ["loss", "compile_metrics"] or "error" not in model.metrics_names
+    history = model.fit(X, [Y, Y], verbose=0).history
+    assert sorted(history) == ["left_error", "left_loss", "loss", "right_loss"]
+
+
+def test_functions_as_metrics_get_targets_of_the_rank_of_the_predictions():
+    def hits(y_true, y_pred):
+        assert y_true.shape == y_pred.shape
+        return tf.reduce_mean(tf.cast(tf.equal(y_true > 0, y_pred > 0), "float32"))
+
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=[hits])
+    flat = model.evaluate(X, Y[:, 0], verbose=0)
+    close(flat, model.evaluate(X, Y, verbose=0))
+
+
+class Spread(layers.Layer):
+    def call(self, inputs):
+        self.add_metric(K.std(inputs), name="spread", aggregation="mean")
+        return inputs
+
+
+class Endpoint(layers.Layer):
+    """A layer with a metric of its own, whose result it reports under another name, as in TensorFlow's guide."""
+
+    def __init__(self):
+        super().__init__()
+        self.accuracy = keras.metrics.BinaryAccuracy()
+
+    def call(self, targets, logits):
+        self.add_loss(tf.reduce_mean(tf.square(targets - logits)))
+        self.add_metric(self.accuracy(targets, logits), name="accuracy")
+        return logits
+
+
+def test_layers_report_metrics():
+    model = keras.Sequential([keras.Input((4,)), Spread(), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    history = model.fit(X, Y, batch_size=5, shuffle=False, verbose=0, validation_data=(X, Y)).history
+    spread = [np.mean([np.std(X[i : i + 5]) for i in range(0, 20, 5)])]
+    close([history["spread"], history["val_spread"]], [spread, spread])
+    assert model.evaluate(X, Y, verbose=0, return_dict=True).keys() == {"loss", "spread"}
+
+
+def test_models_report_metrics_of_symbolic_tensors():
+    x = keras.Input((4,))
+    inner = layers.Dense(3)(x)
+    model = keras.Model(x, layers.Dense(1)(inner))
+    model.add_loss(tf.reduce_mean(inner) * 0.0)
+    model.add_metric(tf.reduce_sum(inner), name="total")
+    model.compile("sgd", "mse")
+    results = model.evaluate(X, Y, verbose=0, return_dict=True)
+    close(results["total"], np.sum(X @ model.layers[1].get_weights()[0]), rtol=1e-4)
+    assert results.keys() == {"loss", "total"}
+    model(X)
+    assert len(model.losses) == 1
+
+
+def test_subclassed_models_report_metrics():
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(1)
+
+        def call(self, inputs):
+            outputs = self.dense(inputs)
+            self.add_metric(outputs, name="level")
+            return outputs
+
+    model = Net()
+    model.compile("sgd", "mse")
+    model.fit(X, Y, epochs=2, verbose=0)
+    close(model.evaluate(X, Y, verbose=0, return_dict=True)["level"], np.mean(model.predict(X, verbose=0)))
+
+
+def test_the_result_of_a_held_metric_is_not_reported_twice():
+    targets, logits = keras.Input((1,)), keras.Input((1,))
+    model = keras.Model([targets, logits], Endpoint()(targets, logits))
+    model.compile("sgd")
+    assert model.evaluate([Y, Y], verbose=0, return_dict=True).keys() == {"loss", "binary_accuracy"}
+    copy.deepcopy(model.metrics[-1])
+
+
+def test_what_add_metric_refuses():
+    layer = layers.Layer()
+    with pytest.raises(ValueError, match="needs a name"):
+        layer.add_metric(1.0)
+    with pytest.raises(ValueError, match="aggregation must be 'mean'"):
+        layer.add_metric(1.0, name="a", aggregation="sum")
+    with pytest.raises(TypeError, match="unknown arguments"):
+        layer.add_metric(1.0, name="a", trainable=True)
+    x = keras.Input((4,))
+    model = keras.Model(x, layers.Dense(1)(x))
+    with pytest.raises(ValueError, match="name"):
+        model.add_metric(model.output)
+
+
+# ---- sample weights, masks, history
+
+
+def test_one_weight_a_sample_counts_for_all_steps_of_the_sample():
+    values, weight = np.arange(6.0, dtype="float32").reshape(3, 2), np.array([1.0, 0.0, 2.0], "float32")
+    loss = keras.losses.MeanSquaredError(reduction="none")
+    zeros = np.zeros((3, 2, 1), "float32")
+    got = loss(zeros, values[..., None], sample_weight=weight)
+    close(got, values**2 * weight[:, None])
+    model = keras.Sequential([keras.Input((3,), dtype="int32"), layers.Embedding(5, 1, mask_zero=True)])
+    model.compile("sgd", "mse")
+    ids = np.array([[1, 2, 0], [3, 0, 0]])
+    y = np.ones((2, 3, 1), "float32")
+    first = model.evaluate(ids[:1], y[:1], verbose=0)
+    close(model.evaluate(ids, y, sample_weight=np.array([1.0, 0.0]), verbose=0), first * 2 / 3, rtol=1e-4)
+
+
+def test_masks_of_arrays_are_tensors():
+    ids = np.array([[1, 0], [2, 3]])
+    mask = layers.Embedding(5, 3, mask_zero=True).compute_mask(ids)
+    assert mask.numpy().tolist() == [[True, False], [True, True]]
+    steps = np.array([[[1.0], [0.0]]], "float32")
+    assert layers.Masking().compute_mask(steps).numpy().tolist() == [[True, False]]
+
+
+def test_history_answers_to_the_older_name_of_the_learning_rate():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.25), "mse", metrics=["accuracy"])
+    schedule = keras.callbacks.LearningRateScheduler(lambda epoch, lr: lr / 2)
+    history = model.fit(X, Y, epochs=2, callbacks=[schedule], verbose=0).history
+    assert history["lr"] == history["learning_rate"] == [0.125, 0.0625]
+    assert "lr" not in history and pickle.loads(pickle.dumps(history)) == history
+    with pytest.raises(KeyError, match="Did you mean 'accuracy'"):
+        history["acuracy"]
