@@ -900,3 +900,56 @@ def tensor_array_in_a_loop(tf):
         return ta.stack()
 
     return f(tf.constant(3))
+
+
+def strings_in_branches(tf):
+    f = tf.function(lambda x: tf.cond(x > 0, lambda: tf.constant("pos"), lambda: tf.constant("neg")))
+    return f(tf.constant(1)), f(tf.constant(-1))
+
+
+def strings_in_cases(tf):
+    def pick(x):
+        return tf.case([(x < 0, lambda: "neg"), (x > 0, lambda: "pos")], default=lambda: "zero")
+
+    f = tf.function(pick)
+    return f(tf.constant(1)), f(tf.constant(0))
+
+
+def strings_chosen(tf):
+    f = tf.function(lambda x: (tf.where(x > 0, "pos", "neg"), tf.gather(["a", "b"], tf.abs(x))))
+    return f(tf.constant([1, -1]))
+
+
+def strings_in_a_loop(tf):
+    @tf.function
+    def f(n):
+        return tf.while_loop(lambda i, s: i < n, lambda i, s: (i + 1, s + "a"), (0, tf.constant("")))[1]
+
+    return f(tf.constant(3))
+
+
+def python_values_of_a_function_with_strings(tf):
+    f = tf.function(lambda s, i: {"text": s + "!", "number": 3, "word": "w"})
+    return f(tf.constant("a"), tf.constant(1))
+
+
+def no_branches(tf):
+    return tf.function(lambda i: tf.switch_case(i, []))(tf.constant(0))
+
+
+def printed_signatures(tf):
+    @tf.function
+    def double(a, times=2):
+        return {"y": a * times}
+
+    double(tf.constant(1))
+    double(tf.constant([1.0]), times=3)
+    return double.pretty_printed_concrete_signatures().count("TensorSpec")
+
+
+def printed_concrete_function(tf):
+    return str(tf.function(lambda a: a * 2).get_concrete_function(tf.TensorSpec([2], tf.float32)))
+
+
+def formatted_string(tf):
+    return tf.function(lambda x: tf.strings.format("x = {}", x))(tf.constant([1, 2]))

@@ -40,6 +40,19 @@ VALUES = {
     "set": lambda tf: {1},
     "function": lambda tf: len,
     "bytearray": lambda tf: bytearray(b"abc"),
+    "[np.float32, 1.5]": lambda tf: [np.float32(3), 1.5],
+    "[np.float64, 1.5]": lambda tf: [np.float64(3), 1.5],
+    "[1.5, np.float64]": lambda tf: [1.5, np.float64(3)],
+    "[np.float16, np.float64]": lambda tf: [np.float16(3), np.float64(3)],
+    "[np.int64, 1]": lambda tf: [np.int64(3), 1],
+    "[np.int64, 2.5]": lambda tf: [np.int64(3), 2.5],
+    "[np.int64(2**40), 1]": lambda tf: [np.int64(2**40), 1],
+    "[int64 arrays]": lambda tf: [np.arange(2), np.arange(2)],
+    "[uint8 arrays]": lambda tf: [np.ones(2, "uint8"), np.ones(2, "uint8")],
+    "[float64 arrays]": lambda tf: [np.ones(2), np.ones(2)],
+    "[float32 array, float64 array]": lambda tf: [np.ones(2, "float32"), np.ones(2)],
+    "[complex64 array]": lambda tf: [np.ones(2, "complex64")],
+    "[empty float64 array]": lambda tf: [np.ones(0)],
     "tensor": lambda tf: tf.constant(1),
     "variable": lambda tf: tf.Variable(1.0),
     "[tensor, 2]": lambda tf: [tf.constant(1.0), 2],
@@ -165,3 +178,52 @@ def test_registered_types_convert():
     )
     assert tf.convert_to_tensor(Money(2.5)).dtype == tf.float64
     assert float(tf.constant(1.0, tf.float64) + Money(2.5)) == 3.5
+
+
+def test_arrays_of_tensors_are_read_only_and_numpy_is_a_copy():
+    def case(module):
+        t = module.constant([1.0, 2.0])
+        copy = t.numpy()
+        copy[0] = 9.0
+        return [np.asarray(t).flags.writeable, np.array(t).flags.writeable, t]
+
+    parity.check(case)
+
+
+SHAPES = {
+    "ranks": lambda s: [s.with_rank_at_most(3), s.with_rank_at_least(1), s.with_rank(3)],
+    "rank too high": lambda s: s.with_rank_at_most(2),
+    "same rank": lambda s: s.assert_same_rank([1, 2, 3]),
+    "another rank": lambda s: s.assert_same_rank([1, 2]),
+    "most specific": lambda s: s.most_specific_compatible_shape([5, 3, 5]),
+    "most specific of other ranks": lambda s: s.most_specific_compatible_shape([5]),
+    "a float": lambda s: type(s)([1.5]),
+    "a word": lambda s: type(s)("a"),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_shapes_like_tensorflow(name):
+    parity.check(lambda tf: str(SHAPES[name](tf.TensorShape([None, 3, 4]))))
+
+
+def test_references_say_what_they_stand_for():
+    parity.check(lambda tf: repr(tf.constant(1).ref()))
+
+
+def test_the_truth_of_tensors():
+    for value in (True, 0, 1.5, [], [3], [1, 2], "a", ""):
+        parity.check(lambda tf, value=value: bool(tf.constant(value)))
+
+
+def test_static_values():
+    def case(module):
+        inside = module.function(lambda x: [str(module.get_static_value(y)) for y in (x, module.shape(x))])
+        return [
+            module.get_static_value(module.constant([1, 2])).tolist(),
+            module.get_static_value(3),
+            module.get_static_value(module.Variable(1)) is None,
+            [one.numpy() for one in inside(module.constant([1.0]))][0],
+        ]
+
+    parity.check(case)

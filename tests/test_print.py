@@ -32,6 +32,10 @@ ROWS = [
     lambda tf: ((np.float32(0.1), np.array([1, 2])), {}),
     lambda tf: ((tf.TensorShape([1, None]), tf.float32), {}),
     lambda tf: ((tf.Variable([1.0, 2.0]), [tf.Variable(1)]), {}),
+    lambda tf: (([tf.constant("a")],), {}),
+    lambda tf: (("x", tf.constant('"it\'s"\n')), {}),
+    lambda tf: ((tf.constant('"it\'s"\n'),), {}),
+    lambda tf: ((tf.constant(["a\tb\r\\", "\x01é"]),), {}),
     lambda tf: ((b"bytes", "a\nb", "%d {}"), {}),
 ]
 NUMBERS = (0.0, -0.0, 0.1, 1 / 3, 1e-10, 1e-5, 1e-4, 123456.789, 1e5, 1e6, 1e7, 12345678.0, 123456789.0, 1e10)

@@ -21,6 +21,10 @@ def on_a_variable(expression):
     return case
 
 
+def rows(tf, values, indices):
+    return tf.IndexedSlices(tf.constant(values), tf.constant(indices))
+
+
 # Expressions on tf.Variable([1.0, 2.0]).
 EXPRESSIONS = {
     "assign a list": lambda tf, v: v.assign([3.0, 4.0]),
@@ -43,6 +47,28 @@ EXPRESSIONS = {
     "compare": lambda tf, v: (v > 1) | (v == [1.0, 3.0]),
     "index": lambda tf, v: v[0] + v[-1],
     "slice": lambda tf, v: v[1:],
+    "assign an element": lambda tf, v: v[1].assign(9.0),
+    "assign a slice": lambda tf, v: v[:1].assign([9.0]),
+    "assign backwards": lambda tf, v: v[::-1].assign([5.0, 6.0]),
+    "assign a scalar to all": lambda tf, v: v[...].assign(3.0),
+    "assign a slice that does not fit": lambda tf, v: v[:1].assign([1.0, 2.0]),
+    "assign an integer tensor to a slice": lambda tf, v: v[:1].assign(tf.constant([1])),
+    "assign out of range": lambda tf, v: v[5].assign(1.0),
+    "a slice is a tensor": lambda tf, v: tf.sqrt(v[1:]) + v[:1],
+    "scatter_update": lambda tf, v: v.scatter_update(rows(tf, [7.0], [1])),
+    "scatter_add": lambda tf, v: v.scatter_add(rows(tf, [7.0, 1.0], [1, 1])),
+    "scatter_sub": lambda tf, v: v.scatter_sub(rows(tf, [7.0, 1.0], [1, 0])),
+    "scatter_mul": lambda tf, v: v.scatter_mul(rows(tf, [7.0, 2.0], [1, 1])),
+    "scatter_div": lambda tf, v: v.scatter_div(rows(tf, [4.0], [1])),
+    "scatter_max": lambda tf, v: v.scatter_max(rows(tf, [0.0, 5.0], [0, 1])),
+    "scatter_min": lambda tf, v: v.scatter_min(rows(tf, [0.0, 5.0], [0, 1])),
+    "scatter out of range": lambda tf, v: v.scatter_update(rows(tf, [0.0], [2])),
+    "scatter what is no IndexedSlices": lambda tf, v: v.scatter_update([0.0]),
+    "scatter_nd_update": lambda tf, v: v.scatter_nd_update([[0]], [8.0]),
+    "scatter_nd_add": lambda tf, v: v.scatter_nd_add([[0], [0]], [8.0, 1.0]),
+    "scatter_nd_sub": lambda tf, v: v.scatter_nd_sub([[1]], [8.0]),
+    "sparse_read": lambda tf, v: v.sparse_read([1, 1]),
+    "gather_nd": lambda tf, v: v.gather_nd([[1]]),
     "abs": lambda tf, v: abs(-v),
     "bool": lambda tf, v: bool(v),
     "float": lambda tf, v: float(v[0]),
@@ -75,8 +101,19 @@ CONSTRUCTIONS = {
     "dtype": lambda tf: tf.Variable(1.0, dtype=tf.float64),
     "integers to floats": lambda tf: tf.Variable([1, 2], dtype=tf.float32),
     "floats to integers": lambda tf: tf.Variable(1.5, dtype=tf.int32),
+    "float tensor to integers": lambda tf: tf.Variable(tf.constant(1.5), dtype=tf.int32),
     "callable": lambda tf: tf.Variable(lambda: tf.ones(2)),
     "of a variable": lambda tf: ((a := tf.Variable(1.0)), tf.Variable(a).assign(5.0), a),
+    "parts of a matrix": lambda tf: (
+        (m := tf.Variable(tf.zeros([3, 4]))),
+        m[1].assign([1.0, 2.0, 3.0, 4.0]),
+        m[:, 0].assign(tf.ones(3)),
+        m[1:, 2:].assign([[5.0, 6.0], [7.0, 8.0]]),
+        m[..., -1].assign(9.0),
+        m[tf.constant(0), tf.constant(1)].assign(4.0),
+        m.scatter_update(tf.IndexedSlices(tf.ones([1, 4]), tf.constant([2]))),
+        m.scatter_nd_update([[0, 3], [2, 1]], [10.0, 20.0]),
+    ),
     "of float64": lambda tf: tf.Variable(np.ones(2)),
     "nothing": lambda tf: tf.Variable(None),
     "ragged": lambda tf: tf.Variable([[1], [2, 3]]),
@@ -146,3 +183,61 @@ def test_assignments_keep_the_declared_dtype():
     v.assign(np.float64(3))
     assert v.dtype == tf.float16
     assert float(v) == 3.0
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_parts_are_read_and_written_under_a_tape_and_in_compiled_code(compiled):
+    def case(module):
+        v = module.Variable([1.0, 2.0, 3.0])
+        double = module.function(lambda x: x * 2)
+
+        def step(x):
+            with module.GradientTape() as tape:
+                before = double(v[1:]) * v[0]
+                v[0].assign(x)
+                v.scatter_nd_add([[1]], [1.0])
+                y = module.reduce_sum(before) + v[0] * v[1]
+            return y, tape.gradient(y, [x, v])
+
+        run = module.function(step) if compiled else step
+        x = module.Variable(5.0)
+        return run(x), v
+
+    parity.check(case)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_what_is_assigned_is_no_way_for_gradients(compiled):
+    def case(module):
+        x, y = module.Variable(3.0), module.Variable(0.0)
+
+        def step():
+            with module.GradientTape() as tape:
+                y.assign_add(x)
+                z = y**2
+            return [str(g is None) if g is None else g for g in tape.gradient(z, [x, y])]
+
+        return module.function(step)() if compiled else step()
+
+    parity.check(case)
+
+
+def test_indexed_slices_become_dense():
+    def case(module):
+        slices = module.IndexedSlices(
+            module.constant([[1.0], [2.0]]), module.constant([2, 2]), module.constant([4, 1])
+        )
+        return [
+            module.convert_to_tensor(slices),
+            module.reduce_sum(slices),
+            module.convert_to_tensor(-slices),
+            str(slices),
+            tuple(slices.shape),
+            slices.dtype.name,
+            isinstance(slices, module.IndexedSlices),
+            isinstance(module.ones(2), module.IndexedSlices),
+        ]
+
+    parity.check(case)
+    with pytest.raises(ValueError, match="dense_shape"):
+        tf.convert_to_tensor(tf.IndexedSlices(tf.ones(1), tf.constant([0])))

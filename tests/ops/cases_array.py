@@ -35,6 +35,13 @@ def updated(x, updates, begin):
     return result
 
 
+def placed(x, value):
+    """Returns `x` with `value` in rows 1 and 2 of every other column, from the last one."""
+    result = x.copy()
+    result[1:3, ::-2] = value
+    return result
+
+
 def indices(*shape, below, dtype=np.int32):
     return lambda rng: rng.integers(0, below, size=shape).astype(dtype)
 
@@ -228,6 +235,13 @@ INDEXING = [
         oracle=lambda x, begin, shape: np.array([0, x[0], x[1], 0], x.dtype),
     ),
     Case(
+        "setitem",
+        lambda rng: (*array(4, 5)(rng), *array(2, 1)(rng)),
+        kwargs={"spec": (("s", 1, 3, None), ("s", None, None, -2))},
+        symbolic=False,
+        oracle=lambda x, value, spec: placed(x, value),
+    ),
+    Case(
         "slice_update",
         lambda rng: (*normal((4, 5), (2, 3))(rng), np.array([1, 2], np.int32)),
         grad=(0, 1),
@@ -354,6 +368,18 @@ GATHERING = [
         "tensor_scatter_nd_max",
         lambda rng: (*array(4)(rng), np.array([[1], [3]]), *array(2)(rng)),
         grad=(0, 2),
+    ),
+    Case(
+        "scatter_into",
+        lambda rng: (*array(4)(rng), *array(3)(rng), np.array([[1], [3], [1]])),
+        kwargs={"kind": "mul"},
+        oracle=lambda x, u, i, kind: np.array([x[0], x[1] * u[0] * u[2], x[2], x[3] * u[1]], x.dtype),
+    ),
+    Case(
+        "scatter_into",
+        lambda rng: (np.array([8, 9, -7]), np.array([2, 4]), np.array([[1], [2]])),
+        kwargs={"kind": "div"},
+        oracle=lambda x, u, i, kind: np.array([8, 4, -1]),
     ),
     Case(
         "tensor_scatter",

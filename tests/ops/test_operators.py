@@ -9,6 +9,7 @@ import pytest
 
 import dovetail as tf
 from tests.ops.case import engine, f32, i32
+from tests.support import parity
 
 FLOATS, INTS, BOOLS = f32(1.5, -2.0, 3.0), i32(7, -7, 2), np.array([True, False, True])
 OPERATORS = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "lt", "le", "gt", "ge", "eq", "ne"]
@@ -135,3 +136,22 @@ def test_cholesky_gradient_in_a_composition():
         return tape.gradient(y, x).numpy()
 
     np.testing.assert_allclose(gradient(tf), gradient(reference), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["lt", "le", "gt", "ge"])
+def test_complex_numbers_have_no_order(name):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="no order"):
+        getattr(operator, name)(tf.constant(1j), tf.constant(2j))
+
+
+def test_strings_add_and_compare_and_nothing_else():
+    parity.check(lambda tf: ["a" + tf.constant("b"), tf.constant(["a", "b"]) + "c", tf.add("a", "b")])
+    parity.check(lambda tf: [tf.constant(["a", "b"]) == "a", tf.constant("a") != "b"])
+    for operate in (operator.sub, operator.mul, operator.truediv):
+        parity.check(lambda tf, operate=operate: operate(tf.constant("a"), tf.constant("b")))
+
+
+def test_many_strings_stay_on_the_host():
+    words = tf.constant([str(number) for number in range(100_000)])
+    assert tf.gather(tf.reshape(words, [2, -1]), 1)[0].numpy() == b"50000"
+    assert (words + "!")[99_999].numpy() == b"99999!"

@@ -48,14 +48,12 @@ def pack_sequence_as(structure: Any, flat_sequence: Any, expand_composites: bool
 def assert_same_structure(
     nest1: Any, nest2: Any, check_types: bool = True, expand_composites: bool = False
 ) -> None:
-    """Raises ValueError when the two structures differ, TypeError when only their container types do."""
-    first, second = flatten_spec(nest1)[1], flatten_spec(nest2)[1]
-    if first == second:
+    """Raises ValueError when the two structures differ, TypeError when the types of their containers do."""
+    if flatten_spec(nest1)[1] == flatten_spec(nest2)[1]:
         return
-    if not check_types and _shape_only(nest1) == _shape_only(nest2):
-        return
-    kind = TypeError if _shape_only(nest1) == _shape_only(nest2) else ValueError
-    raise kind(f"The two structures differ. First: {_describe(nest1)}. Second: {_describe(nest2)}.")
+    difference = _difference(nest1, nest2, check_types)
+    if difference is not None:
+        raise difference(f"The two structures differ. First: {_describe(nest1)}. Second: {_describe(nest2)}.")
 
 
 def map_structure(func: Callable, *structures: Any, **kwargs: Any) -> Any:
@@ -75,16 +73,41 @@ def map_structure(func: Callable, *structures: Any, **kwargs: Any) -> Any:
     others = []
     for other in structures[1:]:
         assert_same_structure(structures[0], other, check_types=check_types)
-        others.append(flatten(other))
+        others.append(_leaves_like(spec, other))
     return unflatten(spec, [func(*group) for group in zip(leaves, *others, strict=True)])
 
 
-def _shape_only(structure: Any) -> Any:
-    if isinstance(structure, dict):
-        return tuple((key, _shape_only(structure[key])) for key in sorted(structure, key=str))
-    if isinstance(structure, list | tuple):
-        return tuple(_shape_only(item) for item in structure)
-    return None
+def _leaves_like(spec: Any, structure: Any) -> list:
+    """Returns the leaves in the order of another, equal structure; dicts of one kind and another may differ in it."""
+    try:
+        return spec.flatten_up_to(structure)
+    except (TypeError, ValueError):
+        return flatten(structure)  # lists against tuples, where that is allowed
+
+
+def _difference(first: Any, second: Any, check_types: bool) -> type[Exception] | None:
+    """Returns the class of the error for two structures that differ: TypeError for containers of different types."""
+    if not _is_container(first) or not _is_container(second):
+        same = flatten_spec(first)[1] == flatten_spec(second)[1]
+        return None if same else ValueError
+    if isinstance(first, dict) and isinstance(second, dict):  # a dict is as good as an OrderedDict
+        if first.keys() != second.keys():
+            return ValueError
+        pairs = [(first[key], second[key]) for key in first]
+    elif type(first) is not type(second) and (
+        check_types or isinstance(first, dict) or isinstance(second, dict)
+    ):
+        return TypeError
+    elif len(first) != len(second):
+        return ValueError
+    else:
+        pairs = list(zip(first, second, strict=True))
+    found = (_difference(one, other, check_types) for one, other in pairs)
+    return next((difference for difference in found if difference is not None), None)
+
+
+def _is_container(value: Any) -> bool:
+    return isinstance(value, dict | list | tuple) and is_nested(value)
 
 
 def _describe(structure: Any) -> str:

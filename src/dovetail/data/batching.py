@@ -105,7 +105,7 @@ class PaddedBatch(Batch):
                 )
         out = np.full((len(leaves), *shape), self._values[position], leaves[0].dtype)
         for index, leaf in enumerate(leaves):
-            out[(index, *map(slice, leaf.shape))] = leaf
+            out[(index, *map(slice, leaf.shape), ...)] = leaf
         return out
 
 

@@ -50,6 +50,10 @@ class NumpyIterator(Iterator):
 
     _convert = staticmethod(as_plain)
 
+    def next(self) -> Any:
+        """Returns the next element; raises StopIteration after the last."""
+        return next(self)
+
 
 class PlainIterator(Iterator):
     """Gives elements as the arrays of the pipeline, without a copy; they must not be written to."""

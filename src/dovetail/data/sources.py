@@ -22,6 +22,7 @@ from dovetail.data.structure import (
     is_dataset,
     rebuilder,
     spec_of,
+    tensor_of,
     without_leading,
 )
 from dovetail.tensor import SymbolicTensor, Tensor, TensorShape, TensorSpec, as_dtype, convert_to_tensor
@@ -100,7 +101,7 @@ def _owned(leaf: Any) -> Any:
     if is_dataset(leaf):
         return leaf
     if type(leaf) is not Tensor:
-        leaf = convert_to_tensor(leaf)
+        leaf = tensor_of(leaf)
     return as_leaf(leaf)
 
 

@@ -79,8 +79,16 @@ def as_leaf(value: Any) -> Any:
         return value._concrete("an element of a dataset")
     if kind is SymbolicTensor or is_dataset(value):
         return value
-    tensor = convert_to_tensor(value)
+    tensor = tensor_of(value)
     return tensor if type(tensor) is SymbolicTensor else tensor._concrete("an element of a dataset")
+
+
+def tensor_of(value: Any) -> Any:
+    """Converts a leaf to a tensor; a list of NumPy arrays keeps their dtype, which `tf.constant` would not."""
+    if type(value) is list and value and all(type(item) is np.ndarray and item.ndim for item in value):
+        kinds = {item.dtype for item in value}
+        return convert_to_tensor(value, kinds.pop() if len(kinds) == 1 else None)
+    return convert_to_tensor(value)
 
 
 def is_dataset(value: Any) -> bool:
@@ -188,5 +196,5 @@ def stack(leaves: list, where: str) -> np.ndarray:
             )
     out = np.empty((len(leaves), *shape), first.dtype)
     for index, leaf in enumerate(leaves):
-        out[index] = leaf
+        out[index, ...] = leaf  # not out[index]: a string would go in with the array around it
     return out

@@ -83,6 +83,18 @@ def index_max(x: Any, index: Any, values: Any) -> Any:
     return result
 
 
+def index_mul(x: Any, index: Any, values: Any) -> Any:
+    """Returns a copy of `x` multiplied by `values` at `index`."""
+    result = x.copy()
+    np.multiply.at(result, index, values)
+    return result
+
+
+def index_div(x: Any, index: Any, values: Any) -> Any:
+    """Returns a copy of `x` divided by `values` at `index`."""
+    return (x / index_mul(np.ones_like(x), index, values)).astype(x.dtype)
+
+
 def unslice(g: Any, shape: tuple, slices: tuple) -> Any:
     """Returns zeros of `shape` with `g` at `slices` (start, stop, step; steps are positive)."""
     out = np.zeros(shape, g.dtype)

@@ -46,6 +46,14 @@ def index_max(x: Any, index: Any, values: Any) -> Any:
     return jnp.asarray(x).at[index].max(values)
 
 
+def index_mul(x: Any, index: Any, values: Any) -> Any:
+    return jnp.asarray(x).at[index].multiply(values)
+
+
+def index_div(x: Any, index: Any, values: Any) -> Any:
+    return (x / index_mul(jnp.ones_like(x), index, values)).astype(x.dtype)
+
+
 def unslice(g: Any, shape: tuple, slices: tuple) -> Any:
     edges = []
     for size, length, (start, _, step) in zip(shape, g.shape, slices, strict=True):

@@ -20,6 +20,7 @@ from dovetail.engine import effects, is_tracer, loops
 from dovetail.function.lifting import Lifted
 from dovetail.ops import indexing
 from dovetail.tensor.convert import convert_to_tensor, is_tensor
+from dovetail.tensor.dtype import string
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import DryRunScope, Variable
@@ -64,6 +65,8 @@ def switch_case(
         pairs = sorted(branch_fns)
     else:
         pairs = list(enumerate(branch_fns))
+    if not pairs:
+        raise ValueError(f"tf.switch_case: pass at least one branch{at_user_location()}")
     functions = [function for _, function in pairs]
     if not functions or not all(map(callable, functions)):
         raise TypeError(f"branch_fns must be functions, at least one, received {branch_fns!r:.80}")
@@ -211,6 +214,8 @@ def _python_loop(cond: Callable, body: Callable, loop_vars: Any, limit: Any, goi
 
 def _compiled_loop(cond: Callable, body: Callable, loop_vars: Any, limit: Any, back_prop: bool) -> Any:
     leaves, spec = nest.flatten_spec(loop_vars)
+    if any(leaf.dtype == string for leaf in leaves):
+        raise _no_strings("tf.while_loop")
     num = len(leaves)
 
     def build(writes: list) -> list:
@@ -292,6 +297,8 @@ def _switch(index: Any, functions: list[Callable], label: str) -> Any:
 
 def _check_branches(structures: list, label: str) -> None:
     first, last = structures[0], structures[-1]
+    if any(kind is not None and kind[0] == string for kind in last[1]):
+        raise _no_strings(label)
     if first == last:
         return
     message = (
@@ -302,6 +309,10 @@ def _check_branches(structures: list, label: str) -> None:
     if first[0] == last[0] and dtypes[0] == dtypes[1]:
         raise DataDependentShapeError(label, message)
     raise TypeError(message)
+
+
+def _no_strings(label: str) -> Exception:
+    return DataDependentShapeError(label, f"{label}: XLA has no strings{at_user_location()}")
 
 
 def _listed(structure: tuple) -> str:

@@ -22,8 +22,9 @@ from dovetail.base.errors import DataDependentShapeError, at_user_location
 from dovetail.base.settings import settings, state
 from dovetail.base.told import Told
 from dovetail.engine import uses_xla
+from dovetail.function.describe import arguments_of, long_form, short_form
 from dovetail.function.signature import Call, Parameters, check_signature, describe_change
-from dovetail.function.trace import Program, example_of, is_tracing
+from dovetail.function.trace import Program, as_results, example_of, is_tracing
 from dovetail.tensor.spec import TensorSpec, TypeSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor
@@ -76,8 +77,10 @@ class Function(Told):
         self.__name__ = getattr(python_function, "__name__", type(python_function).__name__)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if settings.run_functions_eagerly or self._op_by_op or not uses_xla():
+        if settings.run_functions_eagerly:
             return self.python_function(*args, **kwargs)
+        if self._op_by_op or not uses_xla():
+            return as_results(self.python_function(*args, **kwargs))
         if self.input_signature is not None:
             args, kwargs = check_signature(self.input_signature, args, kwargs, self.python_function)
         else:
@@ -143,7 +146,7 @@ class Function(Told):
     def _run_op_by_op(self, args: tuple, kwargs: dict) -> Any:
         state.host_only += 1
         try:
-            return self.python_function(*args, **kwargs)
+            return as_results(self.python_function(*args, **kwargs))
         finally:
             state.host_only -= 1
 
@@ -184,8 +187,11 @@ class Function(Told):
         return inspect.signature(self.python_function)
 
     def pretty_printed_concrete_signatures(self) -> str:
-        """Returns one line a traced signature."""
-        return "\n".join(f"{self.__name__}{key[1:]}" for key in self._programs)
+        """Returns a paragraph a traced signature: the arguments and the output."""
+        return "\n\n".join(
+            long_form(self.python_function, *arguments_of(key), _outputs_of(program), program.reads)
+            for key, program in self._programs.items()
+        )
 
 
 def _weakly(instance: Any, when_gone: Callable) -> Callable:
@@ -266,10 +272,18 @@ class ConcreteFunction:
     @property
     def structured_outputs(self) -> Any:
         """The result's structure, tensors as `tf.TensorSpec`; None while the input shapes are not all known."""
-        if self._program is None:
-            return None
-        values = self._program.closed.out_avals[: self._program.num_results]
-        return self._program.rebuild([TensorSpec(v.shape, v.dtype) for v in values])
+        return None if self._program is None else _outputs_of(self._program)
+
+    def __repr__(self) -> str:
+        args, kwargs = self.structured_input_signature
+        shown = short_form(self._owner.python_function, args, kwargs, self.structured_outputs)
+        return f"<ConcreteFunction {self.name}{shown}>"
+
+    def __str__(self) -> str:
+        args, kwargs = self.structured_input_signature
+        return "ConcreteFunction " + long_form(
+            self._owner.python_function, args, kwargs, self.structured_outputs, self.variables
+        )
 
     @property
     def variables(self) -> tuple:
@@ -292,6 +306,12 @@ class ConcreteFunction:
                     f"{at_user_location()}"
                 )
         return self._owner(*args, **kwargs)
+
+
+def _outputs_of(program: Program) -> Any:
+    """Returns the structure of a program's results, with a `tf.TensorSpec` for each tensor."""
+    values = program.closed.out_avals[: program.num_results]
+    return program.rebuild([TensorSpec(value.shape, value.dtype) for value in values])
 
 
 def _spec_of(leaf: Any) -> Any:

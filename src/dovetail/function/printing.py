@@ -46,7 +46,7 @@ def print_(
         )
     tensors = [convert_to_tensor(leaf) for leaf in leaves if isinstance(leaf, TensorLike)]
 
-    alone = len(inputs) == 1
+    alone = len(inputs) == 1 and isinstance(inputs[0], TensorLike)
 
     def emit(*values: Any) -> None:
         given = iter(values)
@@ -112,8 +112,8 @@ def format_array(value: Any, summarize: int = 3, quoted: bool = True) -> str:
     """
     value = np.asarray(value)
     if value.ndim == 0:
-        text = _scalar(value[()])
-        return text if quoted or value.dtype.kind != "O" else text[1:-1]
+        item = value[()]
+        return item.decode("utf-8", "replace") if isinstance(item, bytes) and not quoted else _scalar(item)
     return _rows(value, summarize, 1)
 
 
@@ -132,9 +132,15 @@ def _rows(value: np.ndarray, edge: int, depth: int) -> str:
     return "[" + ("\n" * (value.ndim - 1) + " " * depth).join(texts) + "]"
 
 
+# As in a C string.
+_ESCAPED = {i: f"\\{i:03o}" for i in [*range(32), 127]} | {
+    ord(character): "\\" + letter for character, letter in zip("\n\r\t\"'\\", "nrt\"'\\", strict=True)
+}
+
+
 def _scalar(value: Any) -> str:
     if isinstance(value, bytes):
-        return '"' + value.decode("utf-8", "replace") + '"'
+        return '"' + value.decode("utf-8", "replace").translate(_ESCAPED) + '"'
     if isinstance(value, np.bool_ | bool):
         return "1" if value else "0"
     if isinstance(value, np.integer | int):

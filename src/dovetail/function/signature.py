@@ -10,12 +10,13 @@ import numpy as np
 
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
+from dovetail.base.settings import state
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Reference, Tensor, TensorLike
-from dovetail.tensor.variable import ReadTensor, Variable
+from dovetail.tensor.variable import Variable
 
 
 class Call:
@@ -47,7 +48,7 @@ class Call:
                 if isinstance(leaf, Variable):
                     parts.append(("variable", leaf.ref()))
                     continue
-                leaf = leaves[i] = leaf() if isinstance(leaf, ReadTensor) else _plain(convert_to_tensor(leaf))
+                leaf = leaves[i] = _plain(convert_to_tensor(leaf))
                 kind = type(leaf)
             if kind is Tensor:
                 tensors.append(leaf)
@@ -72,8 +73,13 @@ class Call:
 
 
 def _plain(tensor: Any) -> Any:
-    """Returns a Tensor of the base class for one of a subclass."""
-    return Tensor(tensor._value) if isinstance(tensor, Tensor) and type(tensor) is not Tensor else tensor
+    """Returns a Tensor of the base class for one of a subclass; for tapes they are the same."""
+    if not isinstance(tensor, Tensor) or type(tensor) is Tensor:
+        return tensor
+    plain = Tensor(tensor._value)
+    for tape in state.tapes:
+        tape.alias(tensor, plain)
+    return plain
 
 
 class Parameters:

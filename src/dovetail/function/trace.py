@@ -237,3 +237,13 @@ def is_tracing(leaves: list) -> bool:
     return state.scope is not None or any(
         isinstance(leaf, Tensor) and is_tracer(leaf._value) for leaf in leaves
     )
+
+
+def as_results(result: Any) -> Any:
+    """Returns what a function run op by op gives, with tensors where a compiled one would have them."""
+    if type(result) is Tensor:
+        return result
+    leaves, spec = nest.flatten_spec(result)
+    return nest.unflatten(
+        spec, [convert_to_tensor(leaf) if isinstance(leaf, _CONVERTED) else leaf for leaf in leaves]
+    )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.ops import rules
 from dovetail.ops.attrs import Axis, is_symbolic, static
+from dovetail.ops.core import Op
 from dovetail.ops.families import op
 from dovetail.ops.shapes import as_tensor, reshape
 from dovetail.ops.views import export
-from dovetail.tensor.convert import use_stack
+from dovetail.tensor.convert import convert_to_tensor, use_stack
 from dovetail.tensor.symbolic import SymbolicTensor
+from dovetail.tensor.tensor import TensorLike
 
 # ---- joining --------------------------------------------------------------------------------------------------------
 
@@ -29,7 +31,7 @@ def _stacked(*shapes: tuple, axis: int) -> tuple:
     return (*merged[:axis], len(shapes), *merged[axis:])
 
 
-@op("stack parallel_stack ops.stack(x) K.stack(x)", shape=_stacked)
+@op("ops.stack(x) K.stack(x)", shape=_stacked)
 def stack(xp: Any, *values: Any, axis: int = 0) -> Any:
     """Joins tensors of one shape along a new axis.
 
@@ -43,6 +45,37 @@ def stack(xp: Any, *values: Any, axis: int = 0) -> Any:
 use_stack(lambda tensors: stack(*tensors))
 
 
+@export("stack parallel_stack")
+def stack_values(values: Any, axis: Any = 0, name: str | None = None) -> Any:
+    """Joins tensors of one shape along a new axis.
+
+    Args:
+        values: list of tensors of the same shape and dtype.
+        axis: where the new axis goes.
+
+    Example:
+        >>> tf.stack([1, 2.5]).numpy().tolist()
+        [1.0, 2.5]
+    """
+    if type(values) is list or type(values) is tuple:
+        if not any(isinstance(value, TensorLike) for value in values) and type(axis) is int and axis == 0:
+            try:
+                return convert_to_tensor(values)
+            except (TypeError, ValueError):
+                return stack(*values)  # explains it
+        return stack(*values, axis=axis)
+    return stack(*values, axis=axis)
+
+
+def _known_as(name: str, operation: Op, function: Callable) -> None:
+    """Makes a Python function the public face of an op."""
+    function.__name__ = function.__qualname__ = name
+    operation.public = function
+
+
+_known_as("stack", stack, stack_values)
+
+
 def _unstacked(shape: tuple, num: int | None, axis: int) -> list:
     axis = rules.normalized_axis(axis, len(shape))
     count = shape[axis] if num is None else num
@@ -53,7 +86,7 @@ def _unstacked(shape: tuple, num: int | None, axis: int) -> list:
     return [shape[:axis] + shape[axis + 1 :]] * count
 
 
-@op("unstack ops.unstack(x)", shape=_unstacked)
+@op("", shape=_unstacked)
 def unstack(xp: Any, value: Any, *, num: int | None = None, axis: int = 0) -> Any:
     """Splits a tensor into the list of its slices along `axis`.
 
@@ -67,6 +100,25 @@ def unstack(xp: Any, value: Any, *, num: int | None = None, axis: int = 0) -> An
     return [moved[i, ...] for i in range(count)]
 
 
+@export("unstack")
+def unstack_list(value: Any, num: int | None = None, axis: Any = 0, name: str | None = None) -> list:
+    """Splits a tensor into the list of its slices along `axis`.
+
+    Args:
+        value: tensor of rank 1 or more.
+        num: size of the axis, for symbolic tensors in which it is unknown.
+        axis: the axis that goes.
+    """
+    return list(unstack(value, num=num, axis=axis))
+
+
+@export("ops.unstack")
+def unstack_keras(x: Any, num: int | None = None, axis: Any = 0) -> list:
+    """Splits a tensor into the list of its slices along `axis`."""
+    return list(unstack(x, num=num, axis=axis))
+
+
+_known_as("unstack", unstack, unstack_list)
 stack.gradient(lambda g, y, *values, axis: list(unstack(g, num=len(values), axis=axis)))
 unstack.gradient(lambda g, y, value, num, axis: stack(*g, axis=axis))
 

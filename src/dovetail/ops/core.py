@@ -411,6 +411,8 @@ def _belongs_on_host(bound: Bound, values: list) -> bool:
     for value in values:
         if value is not None:
             size += value.size
+            if value.dtype.kind == "O":
+                return True  # XLA has no strings
             if type(value) is not _ndarray and not loaded_xla().lives_on_host(value):
                 return False
     if bound.op.work is not None:
@@ -435,9 +437,14 @@ def _in_trace() -> bool:
 
 
 def _wrap(value: Any) -> Tensor:
-    if type(value) is _ndarray or not isinstance(value, np.generic):
+    if type(value) is _ndarray or not isinstance(value, np.generic | bytes):
         return Tensor(value)
-    return Tensor(np.asarray(value))
+    return wrapped_scalar(value)
+
+
+def wrapped_scalar(value: Any) -> Tensor:
+    """Returns the Tensor of a scalar that NumPy gave without its array; a string's is an array of objects."""
+    return Tensor(np.array(value, object) if type(value) is bytes else np.asarray(value))
 
 
 def _run_traced(bound: Bound, values: list) -> Any:
@@ -446,6 +453,10 @@ def _run_traced(bound: Bound, values: list) -> Any:
             bound.op.name,
             f"{bound.op.name}: the shape of its result depends on the values, so it cannot be compiled by XLA"
             f"{at_user_location()}",
+        )
+    if any(type(value) is _ndarray and value.dtype.kind == "O" for value in values):
+        raise DataDependentShapeError(
+            bound.op.name, f"{bound.op.name}: XLA has no strings{at_user_location()}"
         )
     return bound.inline(*values)
 

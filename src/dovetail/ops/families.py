@@ -17,7 +17,7 @@ import numpy as np
 from dovetail.base.settings import settings, state
 from dovetail.engine import dtypes, host
 from dovetail.ops.attrs import Shape
-from dovetail.ops.core import Op
+from dovetail.ops.core import Op, wrapped_scalar
 from dovetail.ops.rules import broadcast, reduced
 from dovetail.ops.views import register
 from dovetail.tensor.convert import convert_to_tensor
@@ -87,7 +87,7 @@ def fast_unary(op: Op, promote: bool) -> Callable:
                     out = body(host, a)
                 except (TypeError, ValueError):
                     return op.call((x,), {}, promote)
-                return Tensor(out) if type(out) is _ndarray else Tensor(np.asarray(out))
+                return Tensor(out) if type(out) is _ndarray else wrapped_scalar(out)
         return op.call((x,), {}, promote)
 
     return call
@@ -155,7 +155,7 @@ def fast_binary(op: Op, promote: bool) -> Callable:
                     b = _operand(y, a)
                     if b is not None:
                         out = body(host, a, b)
-                        return Tensor(out) if type(out) is _ndarray else Tensor(np.asarray(out))
+                        return Tensor(out) if type(out) is _ndarray else wrapped_scalar(out)
                 except (ValueError, TypeError, OverflowError):
                     return op.call((x, y), {}, promote)  # runs into the same error, and explains it
         return op.call((x, y), {}, promote)

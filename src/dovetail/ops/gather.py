@@ -6,6 +6,7 @@ the index to the range, as TensorFlow's compiled code does, and scattering drops
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -328,9 +329,13 @@ _KINDS = {"update": "index_set", "add": "index_add", "min": "index_min", "max": 
 @op("", same_dtype=2, shape=lambda tensor, updates, indices, kind: tensor)
 def tensor_scatter(xp: Any, tensor: Any, updates: Any, indices: Any, *, kind: str) -> Any:
     """Returns `tensor` with updates at coordinates: put, added, or the smaller or larger of old and new."""
+    return scattered(tensor, updates, indices, xp, getattr(xp, _KINDS[kind]))
+
+
+def scattered(tensor: Any, updates: Any, indices: Any, xp: Any, combine: Callable) -> Any:
+    """Returns `tensor` with `combine(tensor, key, updates)` at coordinates."""
     key = _nd_key(xp, indices, tensor.shape) or ...
-    updates = _fitted(xp, updates, indices.shape, tensor.shape)
-    return getattr(xp, _KINDS[kind])(tensor, key, updates)
+    return combine(tensor, key, _fitted(xp, updates, indices.shape, tensor.shape))
 
 
 def _scatter_gradient_tensor(g: Any, y: Any, tensor: Any, updates: Any, indices: Any, kind: str) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.base.errors import OperatorNotAllowedInGraphError, at_user_location
+from dovetail.base.errors import InvalidArgumentError, OperatorNotAllowedInGraphError, at_user_location
 from dovetail.base.settings import settings, state
 from dovetail.engine import is_tracer, loaded_xla
 from dovetail.ops import rules
@@ -31,7 +31,7 @@ _ALL = (None, None, None)
 # ---- keys -----------------------------------------------------------------------------------------------------------
 
 
-def _parsed(key: Any) -> tuple[tuple, list]:
+def parsed_key(key: Any) -> tuple[tuple, list]:
     """Returns the spec of a key, and the index tensors that it refers to."""
     spec: list[tuple] = []
     tensors: list = []
@@ -49,7 +49,7 @@ def _parsed(key: Any) -> tuple[tuple, list]:
             spec.append(entry)
             tensors += [] if tensor is None else [tensor]
     if sum(entry[0] == "e" for entry in spec) > 1:
-        raise ValueError(f"an index can have only one ellipsis (...){at_user_location()}")
+        raise InvalidArgumentError(f"an index can have only one ellipsis (...){at_user_location()}")
     return tuple(spec), tensors
 
 
@@ -124,7 +124,7 @@ def _plain(bound: Any) -> Any:
     return bound[1] if type(bound) is tuple else bound
 
 
-def _numpy_key(spec: tuple, indices: tuple, shape: tuple) -> tuple:
+def numpy_key(spec: tuple, indices: tuple, shape: tuple) -> tuple:
     """Returns the key as NumPy takes it.
 
     Raises:
@@ -201,7 +201,7 @@ def _indexed(shape: tuple, *indices: tuple, spec: tuple) -> tuple:
 @op("", same_dtype=1, shape=_indexed)
 def getitem(xp: Any, x: Any, *indices: Any, spec: Spec) -> Any:
     """Returns the part of `x` that a key names."""
-    key = _numpy_key(spec, indices, x.shape)
+    key = numpy_key(spec, indices, x.shape)
     x = xp.asarray(x) if indices else x  # NumPy cannot be indexed by traced values
     return x[key if len(key) != 1 else key[0]] if key else x
 
@@ -215,7 +215,7 @@ def _getitem_gradient(g: Any, y: Any, x: Any, *indices: Any, spec: tuple) -> lis
 def getitem_adjoint(xp: Any, g: Any, *indices: Any, spec: Spec, shape: Shape) -> Any:
     """Returns zeros of `shape` with `g` added at a key: the adjoint of `getitem`."""
     if indices:
-        return xp.index_add(xp.zeros(shape, g.dtype), _numpy_key(spec, indices, shape), g)
+        return xp.index_add(xp.zeros(shape, g.dtype), numpy_key(spec, indices, shape), g)
     slices: list[tuple] = []
     flips: list[int] = []
     sizes = iter(shape)
@@ -270,12 +270,12 @@ def get_item(x: Any, key: Any) -> Any:
                 try:
                     return Tensor(value[plain])
                 except (IndexError, ValueError):
-                    return getitem(x, spec=_parsed(key)[0])  # explains what is wrong with the key
+                    return getitem(x, spec=parsed_key(key)[0])  # explains what is wrong with the key
     mask = _mask_of(key)
     if mask is not None:
         return masked_rows(x, mask)
     x = x if type(x) is Tensor else as_tensor(x)
-    spec, tensors = _parsed(key)
+    spec, tensors = parsed_key(key)
     if not tensors and type(x) is Tensor and not is_symbolic(spec):
         return _view(x, getitem.bind({"spec": spec}))
     return getitem(x, *tensors, spec=spec)

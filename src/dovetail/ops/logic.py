@@ -16,27 +16,39 @@ _BOOL = np.dtype(bool)
 _to_bool = {"dtype": lambda *_, **__: _BOOL}
 
 
+def refuse_complex(x: Any) -> None:
+    """Raises TypeError for complex numbers, which NumPy would order."""
+    if x.dtype.kind == "c":
+        raise TypeError(
+            "complex numbers have no order; compare tf.abs(x), tf.math.real(x) or tf.math.imag(x)"
+        )
+
+
 @comparison("greater math.greater ops.greater(x1,x2) K.greater")
 def greater(xp: Any, x: Any, y: Any) -> Any:
     """Returns `x > y` as booleans, element by element with broadcasting."""
+    refuse_complex(x)
     return xp.greater(x, y)
 
 
 @comparison("greater_equal math.greater_equal ops.greater_equal(x1,x2) K.greater_equal")
 def greater_equal(xp: Any, x: Any, y: Any) -> Any:
     """Returns `x >= y` as booleans, element by element with broadcasting."""
+    refuse_complex(x)
     return xp.greater_equal(x, y)
 
 
 @comparison("less math.less ops.less(x1,x2) K.less")
 def less(xp: Any, x: Any, y: Any) -> Any:
     """Returns `x < y` as booleans, element by element with broadcasting."""
+    refuse_complex(x)
     return xp.less(x, y)
 
 
 @comparison("less_equal math.less_equal ops.less_equal(x1,x2) K.less_equal")
 def less_equal(xp: Any, x: Any, y: Any) -> Any:
     """Returns `x <= y` as booleans, element by element with broadcasting."""
+    refuse_complex(x)
     return xp.less_equal(x, y)
 
 

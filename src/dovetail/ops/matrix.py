@@ -21,6 +21,7 @@ from dovetail.ops.rules import broadcast
 from dovetail.ops.views import export
 
 LogMatrixDeterminant = namedtuple("LogMatrixDeterminant", ["sign", "log_abs_determinant"])
+Qr = namedtuple("Qr", ["q", "r"])
 _INT32 = np.dtype(np.int32)
 
 
@@ -361,12 +362,23 @@ def _qr_shape(x: tuple, full_matrices: bool) -> list:
     return [(*x[:-1], rows if full_matrices else small), (*x[:-2], rows if full_matrices else small, columns)]
 
 
-@op("linalg.qr", shape=_qr_shape)
-def qr(xp: Any, input: Any, *, full_matrices: bool = False) -> Any:
+@op("", shape=_qr_shape)
+def qr_(xp: Any, input: Any, *, full_matrices: bool = False) -> Any:
     """Returns `(q, r)` with `input = q @ r`, the columns of `q` orthonormal, `r` upper triangular."""
     return tuple(
         xp.linalg.qr(_matrices(input, square=False), mode="complete" if full_matrices else "reduced")
     )
+
+
+@export("linalg.qr")
+def qr(input: Any, full_matrices: bool = False, name: str | None = None) -> Qr:
+    """Returns `(q, r)` with `input = q @ r`, the columns of `q` orthonormal, `r` upper triangular.
+
+    Args:
+        input: (..., m, n).
+        full_matrices: `q` is (m, m) instead of (m, min(m, n)).
+    """
+    return Qr(*qr_(input, full_matrices=full_matrices))
 
 
 @export("ops.qr")
@@ -376,7 +388,7 @@ def ops_qr(x: Any, mode: str = "reduced") -> Any:
         raise ValueError(
             f"keras.ops.qr: mode must be 'reduced' or 'complete', received {mode!r}{at_user_location()}"
         )
-    return qr(x, full_matrices=mode == "complete")
+    return tuple(qr_(x, full_matrices=mode == "complete"))
 
 
 def _svd_shape(x: tuple, full_matrices: bool) -> list:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.base.errors import at_user_location
+from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.base.settings import settings, state
 from dovetail.ops import arithmetic, draws
 from dovetail.ops.attrs import is_symbolic
@@ -133,7 +133,7 @@ def stateless_key(seed: Any) -> Any:
     """Returns the key that a pair of integers (list, array or tensor) stands for."""
     key = seed if isinstance(seed, TensorLike) else convert_to_tensor(np.asarray(seed, np.int64))
     if tuple(key.shape) != (2,):
-        raise ValueError(
+        raise InvalidArgumentError(
             f"seed must hold two integers, received shape {tuple(key.shape)}{at_user_location()}"
         )
     return key._astype(np.dtype(np.int64))
@@ -232,7 +232,9 @@ def _check_range(low: Any, high: Any) -> None:
         and all(type(bound) is np.ndarray for bound in bounds)
         and not (bounds[0] < bounds[1]).all()
     ):
-        raise ValueError(f"Need minval < maxval, got {bounds[0]} >= {bounds[1]}{at_user_location()}")
+        raise InvalidArgumentError(
+            f"Need minval < maxval, got {bounds[0]} >= {bounds[1]}{at_user_location()}"
+        )
 
 
 def normal_numbers(op: Op, args: tuple, shape: Any, mean: Any, stddev: Any, dtype: Any, **more: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location
+from dovetail.engine import is_tracer
 from dovetail.ops import rules
 from dovetail.ops.attrs import Axis, DTypeLike, Shape
 from dovetail.ops.core import Op
@@ -385,6 +386,20 @@ def rank(input: Any, name: str | None = None) -> Any:
 def shape_n(input: Sequence, out_type: Any = None, name: str | None = None) -> list:
     """Returns the shapes of several tensors."""
     return [shape(one, out_type) for one in input]
+
+
+@export("get_static_value")
+def get_static_value(tensor: Any, partial: bool = False) -> Any:
+    """Returns the value of a tensor as a NumPy array where it is known already, else None.
+
+    Args:
+        tensor: a traced tensor has no value yet; a variable has one that may change, so None.  What is no tensor comes
+            back as it is.
+        partial: accepted; a value is known whole or not at all.
+    """
+    if not isinstance(tensor, TensorLike):
+        return tensor
+    return tensor.numpy() if isinstance(tensor, Tensor) and not is_tracer(tensor._value) else None
 
 
 @export("ops.shape")

@@ -33,7 +33,7 @@ def slice_(input_: Any, begin: Any, size: Any, name: str | None = None) -> Any:
     if offsets is None or any(_moving(one) for one in offsets):
         return dynamic_slice(x, begin, size=size)
     if sizes is None or len(offsets) != len(x.shape) or len(sizes) != len(x.shape):
-        raise ValueError(
+        raise InvalidArgumentError(
             f"tf.slice: expected {len(x.shape)} offsets and sizes, received {begin!r:.60} and {size!r:.60}"
             f"{at_user_location()}"
         )

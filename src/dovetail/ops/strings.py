@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.base.errors import at_user_location
-from dovetail.engine import dtypes
+from dovetail.base.errors import DataDependentShapeError, at_user_location
+from dovetail.engine import dtypes, is_tracer
 from dovetail.ops import rules
 from dovetail.ops.families import op
 from dovetail.ops.shapes import as_tensor
 from dovetail.ops.views import export
 from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.tensor import Tensor
 
 _STRING = dtypes.STRING
 
@@ -119,7 +120,12 @@ def format_(
         raise ValueError(
             f"tf.strings.format: {len(parts) - 1} placeholders for {len(inputs)} inputs{at_user_location()}"
         )
-    texts = [_text(np.asarray(convert_to_tensor(value)), summarize) for value in inputs]
+    tensors = [convert_to_tensor(value) for value in inputs]
+    if any(isinstance(tensor, Tensor) and is_tracer(tensor._value) for tensor in tensors):
+        raise DataDependentShapeError(
+            "strings.format", f"tf.strings.format: XLA has no strings{at_user_location()}"
+        )
+    texts = [_text(np.asarray(tensor), summarize) for tensor in tensors]
     return convert_to_tensor("".join(part + text for part, text in zip(parts, [*texts, ""], strict=True)))
 
 

@@ -16,6 +16,7 @@ from dovetail.ops import (
     image_color,
     image_random,
     image_resize,
+    indexed_slices,
     indexing,
     keras_array,
     keras_math,
@@ -40,6 +41,7 @@ from dovetail.ops import (
     sorting,
     strings,
     tensor_array,
+    variable_parts,
 )
 from dovetail.ops.core import OPS
 from dovetail.ops.views import NAMESPACES
@@ -65,6 +67,7 @@ FAMILIES = (
     image_color,
     image_random,
     image_resize,
+    indexed_slices,
     indexing,
     keras_array,
     keras_math,
@@ -84,6 +87,7 @@ FAMILIES = (
     sorting,
     strings,
     tensor_array,
+    variable_parts,
 )
 
 __all__ = ["FAMILIES", "NAMESPACES", "OPS"]

@@ -1,7 +1,7 @@
 """`tf.convert_to_tensor`: Python values, NumPy arrays and everything array-like become tensors.
 
 Rules: Python floats become float32 and Python ints int32 unless a dtype says otherwise; NumPy arrays keep their dtype;
-a list that contains tensors is stacked.
+a list that contains tensors is stacked.  In a list NumPy's integers count as Python's; among floats the first decides.
 """
 
 from __future__ import annotations
@@ -198,18 +198,23 @@ def _from_list(value: Any, dtype: np.dtype | None) -> Any:
     if dtype is not None and not array.size:
         return np.empty(array.shape, dtype)
     if dtype is not None:
-        return (
-            _from_numpy(array, dtype)
-            if isinstance(leaf, np.generic | np.ndarray)
-            else _python_numbers(array, dtype)
-        )
-    if isinstance(leaf, np.generic | np.ndarray):
-        return array
-    if array.dtype == _FLOAT64:
-        return array.astype(_FLOAT32)
-    if array.dtype == _INT64 and (not array.size or (array.min() >= -(1 << 31) and array.max() < 1 << 31)):
-        return array.astype(_INT32)
-    return array
+        return _python_numbers(array, dtype)
+    return array.astype(_natural_dtype(array, leaf), copy=False)
+
+
+def _natural_dtype(array: np.ndarray, leaf: Any) -> np.dtype:
+    """Returns the dtype of a list without a stated one: the first element decides among floats, int32 comes first."""
+    if array.dtype.kind == "b":
+        return array.dtype
+    if array.dtype.kind == "c":
+        return _SCALARS[complex]
+    if not array.size:
+        return _FLOAT32
+    if array.dtype.kind in "iu":
+        fits = array.min() >= -(1 << 31) and array.max() < 1 << 31
+        return _INT32 if fits else _INT64
+    own = leaf.dtype if isinstance(leaf, np.generic | np.ndarray) else _FLOAT32
+    return own if own.kind in "fV" else _FLOAT32
 
 
 def _part(item: Any, dtype: np.dtype | None, hint: Any) -> Any:

@@ -93,6 +93,23 @@ class TensorShape(tuple):
             raise ValueError(f"Shape {self} must have rank at least {rank}{at_user_location()}")
         return self
 
+    def with_rank_at_most(self, rank: int) -> TensorShape:
+        if self.rank is not None and self.rank > rank:
+            raise ValueError(f"Shape {self} must have rank at most {rank}")
+        return self
+
+    def assert_same_rank(self, other: Any) -> None:
+        other = TensorShape(other)
+        if self.rank is not None and other.rank is not None and self.rank != other.rank:
+            raise ValueError(f"Shapes {self} and {other} must have the same rank")
+
+    def most_specific_compatible_shape(self, other: Any) -> TensorShape:
+        """Returns the shape that keeps what both sides agree on, and is unknown elsewhere."""
+        other = TensorShape(other)
+        if self.rank is None or self.rank != other.rank:
+            return TensorShape(None)
+        return TensorShape([a if a == b else None for a, b in zip(self, other, strict=True)])
+
     def is_compatible_with(self, other: Any) -> bool:
         """True when some fully known shape matches both."""
         other = TensorShape(other)

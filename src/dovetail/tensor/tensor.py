@@ -95,7 +95,11 @@ class Tensor(TensorLike):
         array = self._concrete("np.asarray()")
         if dtype is not None and array.dtype != dtype:
             return array.astype(dtype)
-        return array.copy() if copy else array
+        if copy:
+            return array.copy()
+        view = array.view()
+        view.flags.writeable = False  # tensors do not change
+        return view
 
     def __dlpack__(self, **kwargs: Any) -> Any:
         return self._value.__dlpack__(**kwargs)
@@ -108,7 +112,7 @@ class Tensor(TensorLike):
         if is_tracer(value):
             raise OperatorNotAllowedInGraphError(_branch_message(self) + at_user_location())
         try:
-            return bool(value)
+            return bool(value) if value.size else False
         except ValueError:
             raise _one_value_error("bool()", self) from None
 
@@ -190,6 +194,9 @@ class Reference:
 
     def deref(self) -> Any:
         return self._referent
+
+    def __repr__(self) -> str:
+        return f"<Reference wrapping {self._referent!r}>"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Reference) and self._referent is other._referent

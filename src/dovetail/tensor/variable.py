@@ -55,7 +55,8 @@ class Scope:
 
     def assign(self, variable: Variable, value: Tensor) -> None:
         self.tensor(variable)
-        self.tensors[id(variable)] = value
+        # A tensor of its own: what is read from here on does not depend on what the value was made of.
+        self.tensors[id(variable)] = Tensor(value._value) if state.tapes else value
         self.written[id(variable)] = variable
 
     def created(self, variable: Variable) -> None:
@@ -143,8 +144,9 @@ class Variable(TensorLike, Told):
             )
         with enter_scope(None):
             value = initial_value() if callable(initial_value) else initial_value
-            if dtype is not None and isinstance(value, TensorLike) and value.dtype != dtype:
-                value = value._astype(dt.as_dtype(dtype))
+            if dtype is not None and isinstance(value, TensorLike) and value.dtype.is_floating:
+                wanted = dt.as_dtype(dtype)
+                value = value._astype(wanted) if wanted.is_floating else value
             held = convert_to_tensor(value, dtype)
         if not isinstance(held, Tensor) or is_tracer(held._value):
             raise ValueError(
