@@ -212,3 +212,40 @@ def test_history_answers_to_the_older_name_of_the_learning_rate():
     assert "lr" not in history and pickle.loads(pickle.dumps(history)) == history
     with pytest.raises(KeyError, match="Did you mean 'accuracy'"):
         history["acuracy"]
+
+
+# ---- models
+
+
+def test_a_stack_that_learned_its_shape_from_a_call_takes_other_lengths():
+    stack = keras.Sequential([layers.Dense(3, activation="relu"), layers.Dense(2)])
+    x = np.ones((2, 5, 4), "float32")
+    long = stack(x)
+    short = stack(x[:, :3])
+    close(short, long[:, :3])
+    assert tuple(stack.input_shape) == (None, None, 4) and len(stack.weights) == 4
+    with pytest.raises(ValueError, match="axis"):
+        stack(x[..., :3])
+    close(stack(x), long)
+
+    class Outer(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.stack = keras.Sequential([layers.Dense(3)])
+
+        @tf.function
+        def call(self, inputs):
+            return self.stack(inputs)
+
+    outer = Outer()
+    assert [outer(x[:, :n]).shape[1] for n in (2, 5, 3)] == [2, 5, 3]
+    declared = keras.Sequential([keras.Input((5, 4)), layers.Dense(3)])
+    with pytest.raises(ValueError, match="expected shape"):
+        declared(x[:, :3])
+
+
+def test_compile_takes_metrics_third_as_in_keras_2():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+    for third, fourth in ((["mae"], None), ("mae", None), (["mae"], [0.5]), ([0.5], ["mae"])):
+        model.compile("sgd", "mse", third, fourth)
+        assert model.evaluate(X, Y, verbose=0, return_dict=True).keys() == {"loss", "mae"}

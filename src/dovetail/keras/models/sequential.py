@@ -28,6 +28,7 @@ class Sequential(Model):
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None) -> None:
         super().__init__(trainable=trainable, name=name)
         self._stack: list[Layer] = []
+        self._guessed = False  # the input shape is that of the first call, which later ones may differ from
         for layer in [layers] if isinstance(layers, Layer) else layers or []:
             self._append(layer)
         self._rebuild()
@@ -125,7 +126,25 @@ class Sequential(Model):
                         dtype=dtype if integer else _input_dtype(self._stack[0]),
                     )
                 )
+                self._guessed = True
+        elif self._guessed and self._stack:
+            self._relax(tuple(getattr(inputs, "shape", ())))
         return super().__call__(inputs, training=training, mask=mask, **kwargs)
+
+    def _relax(self, shape: tuple) -> None:
+        """Forgets the sizes in which `shape` differs from the first call's, when the layers do without them."""
+        known = tuple(self._graph.inputs[0].shape)
+        relaxed = tuple(a if a == b else None for a, b in zip(known, shape, strict=False))
+        if len(shape) != len(known) or relaxed[1:] == known[1:]:
+            return
+        before = list(self._stack)
+        try:
+            for sizes in (shape[1:], relaxed[1:]):  # the layers check the sizes that they are given
+                self._start(Input(batch_shape=(None, *sizes), dtype=self._graph.inputs[0].dtype))
+        except ValueError:
+            self._stack = before
+            self._rebuild()
+            raise
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         if self._graph is not None:

@@ -85,6 +85,8 @@ class Trainer(Steps, Told):
             jit_compile: accepted; steps are always compiled by XLA unless `run_eagerly`.
             auto_scale_loss: wrap the optimizer in a `LossScaleOptimizer` under the mixed_float16 policy.
         """
+        if _are_metrics(loss_weights):  # Keras 2's order of arguments: optimizer, loss, metrics, loss_weights
+            loss_weights, metrics = metrics, loss_weights
         for name in kwargs:
             if name not in _IGNORED_COMPILE:
                 known = list(inspect.signature(Trainer.compile).parameters)
@@ -546,6 +548,14 @@ def _no_batches(epoch: int, first: int) -> None:
     if epoch == first:
         raise ValueError(f"fit: the data is empty: there were no batches{at_user_location()}")
     warnings.warn(f"fit: the data ran out, there was nothing for epoch {epoch + 1}", stacklevel=3)
+
+
+def _are_metrics(given: Any) -> bool:
+    """Returns whether these are metrics, not numbers."""
+    leaves = nest.flatten(given)
+    return bool(leaves) and all(
+        isinstance(leaf, str | metrics_module.Metric) or callable(leaf) for leaf in leaves
+    )
 
 
 def _shaped(logs: dict, return_dict: bool) -> Any:
