@@ -202,6 +202,17 @@ def test_a_tape_a_function_and_symbolic_calls_do_not_take_the_plan():
     assert model(keras.Input((6,))).shape == (None, 2)
 
 
+@pytest.mark.parametrize("activation, loss", [("softmax", "sparse_categorical"), ("sigmoid", "binary")])
+def test_logits_stay_with_what_was_made_of_them(activation, loss):
+    model = mlp(activation=activation)
+    loss_fn = getattr(keras.losses, loss + "_crossentropy")
+    y = np.array([0, 1, 1]) if activation == "softmax" else np.array([[0, 1], [1, 1], [0, 0]])
+    first, *others = (np.array(loss_fn(y, model(X * 100))) for _ in range(MANY))
+    assert plans_of(model)
+    for other in others:
+        np.testing.assert_array_equal(first, other)
+
+
 def test_losses_of_an_active_regularizer_are_not_lost():
     model = keras.Sequential([keras.Input((6,)), layers.Dense(2, activity_regularizer="l2")])
     for _ in range(MANY):

@@ -30,13 +30,12 @@ class HostPlan:
         steps: `(function, slots of its arguments, slot of its output)`; a list of slots for several outputs.
     """
 
-    __slots__ = ("_constants", "_results", "_single", "_spec", "_variables", "steps")
+    __slots__ = ("_constants", "_results", "_spec", "_variables", "steps")
 
-    def __init__(self, notes: _Notes, results: list[int], spec: Any) -> None:
+    def __init__(self, notes: _Notes, results: list[tuple], spec: Any) -> None:
         self.steps, self._constants = notes.steps, notes.values
         self._variables = list(notes.variables.items())
         self._results, self._spec = results, spec
-        self._single = results[0] if spec is None else -1
 
     def run(self, arrays: list) -> Any:
         """Returns the outputs for arrays like those of the recorded run; None when a variable is on another device."""
@@ -56,9 +55,8 @@ class HostPlan:
             else:
                 for slot, part in zip(target, output, strict=True):
                     slots[slot] = part
-        if self._single >= 0:
-            return _tensor(slots[self._single])
-        return nest.unflatten(self._spec, [_tensor(slots[slot]) for slot in self._results])
+        tensors = [_result(slots, *places) for places in self._results]
+        return tensors[0] if self._spec is None else nest.unflatten(self._spec, tensors)
 
 
 def record(function: Callable, inputs: list[Tensor]) -> HostPlan | None:
@@ -79,10 +77,8 @@ def record(function: Callable, inputs: list[Tensor]) -> HostPlan | None:
     finally:
         state.tapes = tapes
     leaves, spec = ([outputs], None) if type(outputs) is Tensor else nest.flatten_spec(outputs)
-    results = [notes.made.get(id(leaf), -1) for leaf in leaves]
-    if notes.failed or notes.written or -1 in results:
-        return None
-    if any(getattr(leaf, "_keras_mask", None) is not None for leaf in leaves):
+    results = [notes.result(leaf) for leaf in leaves]
+    if notes.failed or notes.written:
         return None
     plan = HostPlan(notes, results, spec)
     again = nest.flatten(plan.run([tensor._value for tensor in inputs]))
@@ -144,6 +140,14 @@ class _Notes(DryRunScope):
         alone = len(places) == 1 and not call.op.several
         self.steps.append((call.host, sources, places[0] if alone else places))
 
+    def result(self, leaf: Any) -> tuple:
+        """Returns the place of a result; and of the logits it was made of, with what `_keras_logits` says of them."""
+        kind, logits = getattr(leaf, "_keras_logits", (None, None))
+        if id(leaf) not in self.made or getattr(leaf, "_keras_mask", None) is not None:
+            self.failed = True
+            return ()
+        return (self.made[id(leaf)],) if logits is None else (self.made[id(leaf)], self._source(logits), kind)
+
     def alias(self, tensor: Tensor, other: Tensor) -> None:
         self._alive.append(other)
         self._places[id(other)] = self._source(tensor)
@@ -165,6 +169,13 @@ class _Notes(DryRunScope):
         self._places[id(tensor)] = len(self.values)
         self.values.append(value)
         return len(self.values) - 1
+
+
+def _result(slots: list, place: int, logits: int = -1, kind: Any = None) -> Tensor:
+    tensor = _tensor(slots[place])
+    if logits >= 0:
+        tensor._keras_logits = (kind, _tensor(slots[logits]))
+    return tensor
 
 
 def _tensor(value: Any) -> Tensor:
