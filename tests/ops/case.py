@@ -72,6 +72,8 @@ class Case:
         found = NAMESPACES.get(namespace, {}).get(last)
         if found is None and namespace == "tf":
             found = getattr(dv, last, None) or OPS.get(self.name)
+        if found is None and namespace == "keras.backend":
+            found = getattr(dv.keras.backend, last, None)
         if found is None:
             raise LookupError(f"{self.name}: there is no {namespace}.{last} and no op of that name")
         return found

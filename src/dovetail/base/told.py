@@ -20,8 +20,10 @@ def told_function(label: str) -> Callable[[Callable], Callable]:
         @functools.wraps(function)
         def public(*args: Any, **kwargs: Any) -> Any:
             try:
-                if kwargs and flags:
-                    check_flags(flags.intersection(kwargs), kwargs)
+                if flags:
+                    for name, value in kwargs.items():
+                        if name in flags and type(value) is not bool:
+                            check_flags((name,), kwargs)
                 return function(*args, **kwargs)
             except BAD_CALL as error:
                 tell(label, error, parameters, args, kwargs)

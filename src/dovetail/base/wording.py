@@ -46,6 +46,10 @@ _STDLIB = os.path.dirname(os.__file__) + os.sep
 _CONVERSION = re.compile(
     "Attempt to convert|Can(?:no|')t convert|Cannot make|The integer"
 )  # no call is named
+_LIBRARIES = (
+    *ARRAY_LIBRARIES,
+    *(f"-packages{os.sep}{name}" for name in ("rich", "h5py", "matplotlib", "PIL")),
+)
 _JAX = f"-packages{os.sep}jax"
 _UNKNOWN_ARGUMENT = re.compile(r"unknown argument '(\w+)'$")
 _LONGEST = 80
@@ -80,7 +84,7 @@ _PLAIN = tuple(
         (r"[\w.]+\(\) (takes .* given)", r"\1"),
         (r"ufunc '(\w+)' .*", r"the dtypes do not go with \1"),
         (r".*'NoneType'.*", "None where a tensor or a value is expected"),
-        (r"unhashable type: '(\w+)'", r"a \1 where a number or a name is expected"),
+        (r"unhashable type: '(\w+)'", r"a value of type \1 where a number or a name is expected"),
         (
             r"(?:tuple|list|string) index out of range|too many indices for array.*|axis -?\d+ is out of bounds.*"
             r"|index -?\d+ is out of bounds for axis.*|.*tuple: index out of range.*",
@@ -95,10 +99,11 @@ _PLAIN = tuple(
             r"|cannot unpack non-iterable (\w+) object",
             r"one value (of type \1\2\3) where a list is expected",
         ),
+        (r"'(\w+)' object is not callable", r"a value of type \1 where a function is expected"),
         (
             r"(?:.*must be a string, a bytes-like object or a (?:real )?number, not|"
             r"float\(\) argument must be a string or a (?:real )?number, not) '(\w+)'",
-            r"a \1 where a number is expected",
+            r"a value of type \1 where a number is expected",
         ),
         (
             r"(?:invalid literal for int\(\) with base 10|could not convert string to float): (.*)",
@@ -106,13 +111,13 @@ _PLAIN = tuple(
         ),
         (
             r"'(\w+)' object cannot be interpreted as an integer|.*indices must be integers or slices, not (\w+)",
-            r"a \1\2 where an integer is expected",
+            r"a value of type \1\2 where an integer is expected",
         ),
         (r"(?:unsupported operand type\(s\) for|bad operand type for).*: (.*)", r"the types do not fit: \1"),
         (r"'[<>]=?' not supported between instances of (.*)", r"the types do not compare: \1"),
         (
             r"'(\w+)' object has no attribute '\w+'",
-            r"a \1 where a tensor or another kind of value is expected",
+            r"a value of type \1 where a tensor or another kind of value is expected",
         ),
         (r"integer (?:modulo|division or modulo) by zero|division by zero", "a size or a count is zero"),
         (
@@ -219,9 +224,10 @@ def tell(label: str, error: Exception, names: Iterable[str], args: tuple, kwargs
             raise error
         raise kind_of(error)(f"{label}: {error}") from None
     message = _labelled(label, error)
-    if _is_of_binding(error):
+    if is_of_binding(error):
         unknown = _UNKNOWN_ARGUMENT.search(message)
-        message += f".{suggest(unknown[1], names)}" if unknown else ""
+        near = suggest(unknown[1], names) if unknown else ""
+        message += f".{near}" if near else ""
     elif "eceived" not in message:
         message += f". Received {given(names, args, kwargs)}"
     clearer = kind_of(error)(message + at_user_location())
@@ -245,7 +251,7 @@ def _names_the_call(message: str, label: str) -> bool:
     return message.startswith((label, label.rpartition(".")[2] + "(", label.rpartition(".")[2] + ":"))
 
 
-def _is_of_binding(error: Exception) -> bool:
+def is_of_binding(error: Exception) -> bool:
     """True when Python itself has refused the arguments: an unknown one, a missing one, too many."""
     trace = error.__traceback__  # tb_next: of the wrapper that has caught it
     return isinstance(error, TypeError) and trace is not None and trace.tb_next is None
@@ -257,7 +263,7 @@ def _is_users(error: Exception) -> bool:
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename
         known = is_framework_file(name) or (name.startswith(_STDLIB) and "-packages" not in name)
-        if not known and not any(part in name for part in ARRAY_LIBRARIES):
+        if not known and not any(part in name for part in _LIBRARIES):
             return True
         trace = trace.tb_next
     return False

@@ -21,6 +21,7 @@ from dovetail.base import nest
 from dovetail.base.errors import DataDependentShapeError, at_user_location
 from dovetail.base.settings import settings, state
 from dovetail.base.told import Told
+from dovetail.base.wording import is_of_binding, tell
 from dovetail.engine import uses_xla
 from dovetail.function.describe import arguments_of, long_form, short_form
 from dovetail.function.signature import Call, Parameters, check_signature, describe_change
@@ -134,7 +135,12 @@ class Function(Told):
     def _trace(self, call: Call) -> Program:
         def run(tensors: list) -> Any:
             args, kwargs = call.rebuild(tensors)
-            return self.python_function(*args, **kwargs)
+            try:
+                return self.python_function(*args, **kwargs)
+            except TypeError as error:
+                if is_of_binding(error):
+                    tell(self.__name__, error, Parameters(self.python_function).names, args, kwargs)
+                raise
 
         examples = [example_of(t) for t in call.tensors]
         program = Program(run, examples, may_create=self._creates_variables)

@@ -94,6 +94,10 @@ class Parameters:
         self._positional = [p for p in parameters if p.kind in positional]
         self._keyword_only = [p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
 
+    @property
+    def names(self) -> list[str]:
+        return [p.name for p in (*self._positional, *self._keyword_only)]
+
     def canonical(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         """Returns the arguments with keywords moved to their positions and defaults filled in.
 
@@ -167,7 +171,10 @@ def check_signature(
     """
     name = getattr(python_function, "__name__", "function")
     if kwargs:
-        bound = inspect.signature(python_function).bind(*args, **kwargs)
+        try:
+            bound = inspect.signature(python_function).bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{name}: {error}{at_user_location()}") from None
         args, kwargs = bound.args, bound.kwargs
     if len(args) != len(signature) or kwargs:
         raise TypeError(

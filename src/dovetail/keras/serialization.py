@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location, suggest
+from dovetail.base.wording import plain
 from dovetail.keras.registration import (
     CustomObjectScope,
     custom_object_names,
@@ -270,8 +271,8 @@ def _built(kind: Any, inner: dict, config: dict) -> Any:
         instance = kind.from_config(inner)
     except TypeError as error:
         raise TypeError(
-            f"{kind.__name__}.from_config: {error}. The config was {str(inner)[:300]}. Objects inside of it must be "
-            f"rebuilt in from_config() with keras.saving.deserialize_keras_object(){at_user_location()}"
+            f"{kind.__name__}.from_config: {plain(error)}. The config was {str(inner)[:300]}. Objects inside of it "
+            f"must be rebuilt in from_config() with keras.saving.deserialize_keras_object(){at_user_location()}"
         ) from error
     if config.get("build_config") and not getattr(instance, "built", True):
         instance.build_from_config(config["build_config"])

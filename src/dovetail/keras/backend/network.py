@@ -7,6 +7,7 @@ from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
+from dovetail.base.told import told_function
 from dovetail.keras.logits import recovered
 from dovetail.ops import arithmetic, array, losses, math, nn, reduction, shapes
 from dovetail.ops.conv_names import keras_conv, keras_depthwise_conv
@@ -32,6 +33,7 @@ def _channels_first(function: str, data_format: str | None) -> bool:
 # ---- normalization --------------------------------------------------------------------------------------------------
 
 
+@told_function("keras.backend.batch_normalization")
 def batch_normalization(
     x: Any, mean: Any, var: Any, beta: Any, gamma: Any, axis: int = -1, epsilon: float = 1e-3
 ) -> Any:
@@ -58,6 +60,7 @@ def _along(sizes: list, parameter: Any) -> Any:
     return shapes.reshape(parameter, shape=sizes) if is_vector else parameter
 
 
+@told_function("keras.backend.normalize_batch_in_training")
 def normalize_batch_in_training(
     x: Any, gamma: Any, beta: Any, reduction_axes: Any, epsilon: float = 1e-3
 ) -> tuple[Any, Any, Any]:
@@ -75,6 +78,7 @@ def normalize_batch_in_training(
 # ---- images ---------------------------------------------------------------------------------------------------------
 
 
+@told_function("keras.backend.resize_images")
 def resize_images(
     x: Any, height_factor: int, width_factor: int, data_format: str, interpolation: str = "nearest"
 ) -> Any:
@@ -99,6 +103,7 @@ def _resized(x: Any, height_factor: int, width_factor: int, interpolation: str) 
     return resize(x, (height * height_factor, width * width_factor), interpolation)
 
 
+@told_function("keras.backend.resize_volumes")
 def resize_volumes(x: Any, depth_factor: int, height_factor: int, width_factor: int, data_format: str) -> Any:
     """Repeats the elements of volumes along their three axes.
 
@@ -114,6 +119,7 @@ def resize_volumes(x: Any, depth_factor: int, height_factor: int, width_factor: 
 # ---- convolutions ---------------------------------------------------------------------------------------------------
 
 
+@told_function("keras.backend.separable_conv2d")
 def separable_conv2d(
     x: Any,
     depthwise_kernel: Any,
@@ -128,6 +134,7 @@ def separable_conv2d(
     return keras_conv(each, pointwise_kernel, 1, "valid", data_format, 1)
 
 
+@told_function("keras.backend.local_conv1d")
 def local_conv1d(
     inputs: Any, kernel: Any, kernel_size: Any, strides: Any, data_format: str | None = None
 ) -> Any:
@@ -142,6 +149,7 @@ def local_conv1d(
     )
 
 
+@told_function("keras.backend.local_conv2d")
 def local_conv2d(
     inputs: Any,
     kernel: Any,
@@ -192,6 +200,7 @@ def _local_conv(
 # ---- losses ---------------------------------------------------------------------------------------------------------
 
 
+@told_function("keras.backend.binary_crossentropy")
 def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
     """Returns `-target * log(output) - (1 - target) * log(1 - output)`, element by element.
 
@@ -203,6 +212,7 @@ def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> 
     return losses.binary_crossentropy(target, output, from_logits=from_logits)
 
 
+@told_function("keras.backend.categorical_crossentropy")
 def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
     """Returns `-sum(target * log(output))` along the class axis.
 
@@ -214,6 +224,7 @@ def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False
     return losses.categorical_crossentropy(target, output, from_logits=from_logits, axis=axis)
 
 
+@told_function("keras.backend.sparse_categorical_crossentropy")
 def sparse_categorical_crossentropy(
     target: Any, output: Any, from_logits: bool = False, axis: int = -1, ignore_class: int | None = None
 ) -> Any:
@@ -230,6 +241,7 @@ def sparse_categorical_crossentropy(
     )
 
 
+@told_function("keras.backend.binary_focal_crossentropy")
 def binary_focal_crossentropy(
     target: Any,
     output: Any,
@@ -249,6 +261,7 @@ def binary_focal_crossentropy(
     return (target * alpha + (1 - target) * (1 - alpha)) * values if apply_class_balancing else values
 
 
+@told_function("keras.backend.categorical_focal_crossentropy")
 def categorical_focal_crossentropy(
     target: Any, output: Any, alpha: Any = 0.25, gamma: float = 2.0, from_logits: bool = False, axis: int = -1
 ) -> Any:

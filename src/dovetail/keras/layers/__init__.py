@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dovetail.base.errors import at_user_location as _at_user_location
 from dovetail.keras.layers import experimental
 from dovetail.keras.layers.activation import (
     ELU,
@@ -131,5 +132,7 @@ def deserialize(config: Any, custom_objects: dict | None = None, use_legacy_form
         config, custom_objects, module_objects=_NAMES, printable_module_name="layer"
     )
     if not isinstance(found, Layer):
-        raise ValueError(f"keras.layers.deserialize: the config is that of {found!r:.60}, not of a layer")
+        raise ValueError(
+            f"keras.layers.deserialize: the config is that of {found!r:.60}, not of a layer{_at_user_location()}"
+        )
     return found

@@ -12,6 +12,8 @@ from dovetail.keras.training.arrays import as_numpy, class_weighted
 from dovetail.keras.training.shuffling import epoch_generator
 from dovetail.keras.training.steps import pack_x_y_sample_weight, unpack_x_y_sample_weight
 
+_ENDLESS = -1  # tf.data.INFINITE_CARDINALITY
+
 
 class StreamData:
     """Batches from a dataset, generator, `keras.utils.Sequence` or any iterable.
@@ -33,6 +35,11 @@ class StreamData:
             raise TypeError(
                 f"x must be arrays, or something that gives batches (a dataset, a generator, a Sequence), received a "
                 f"{type(source).__name__}{at_user_location()}"
+            )
+        if steps is None and hasattr(source, "cardinality") and int(source.cardinality()) == _ENDLESS:
+            raise ValueError(
+                "the dataset never ends (repeat() without a count); pass steps_per_epoch (steps in evaluate and "
+                f"predict), or repeat it a number of times{at_user_location()}"
             )
         self.source, self.steps, self.shuffle, self.class_weight = source, steps, shuffle, class_weight
         self._iterator: Iterator | None = None
