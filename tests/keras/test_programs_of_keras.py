@@ -58,6 +58,29 @@ def test_saturated_outputs_have_the_gradients_of_their_logits(case):
     close(results[0], results[1], case)
 
 
+@pytest.mark.parametrize("functional", [True, False])
+def test_saturated_tensor_ops_learn_too_when_compiled(functional):
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(2)
+
+        def call(self, inputs):
+            return tf.nn.softmax(self.dense(inputs), axis=1)
+
+    x = keras.Input((1,))
+    model = keras.Model(x, tf.nn.softmax(layers.Dense(2)(x))) if functional else Net()
+    model(FAR)
+    model.set_weights([np.array([[1.0, -1.0]]), np.zeros(2)])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    assert model.train_on_batch(FAR, np.array([1, 0])) == 55.0
+    close(model.get_weights()[0], [[0.725, -0.725]])
+    x = keras.Input((1,))
+    model = keras.Model(x, tf.sigmoid(x * layers.Dense(1, kernel_initializer="ones")(x) / x))
+    model.compile("sgd", K.binary_crossentropy)
+    assert model.train_on_batch(FAR, np.array([[0.0], [1.0]])) == 27.5
+
+
 def test_only_the_logits_of_the_right_activation_serve():
     logits = tf.constant([[30.0, -30.0]])
     wrong = keras.losses.categorical_crossentropy([[0.0, 1.0]], keras.activations.sigmoid(logits))

@@ -297,6 +297,21 @@ def test_layers_in_the_file_that_the_model_lacks_are_named(tmp_path):
     close(fewer.get_weights(), more.get_weights()[:4])
 
 
+def test_models_that_only_hold_models_are_stored(tmp_path):
+    class Pair(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.left, self.right = dense(2), dense(3)
+
+    model, other = Pair(), Pair()
+    model.save_weights(tmp_path / "pair.weights.h5")
+    other.load_weights(tmp_path / "pair.weights.h5")
+    close(other.get_weights(), model.get_weights())
+    other.right = keras.Sequential([keras.layers.Dense(3)])
+    with pytest.raises(ValueError, match="build"):
+        other.save_weights(tmp_path / "pair.weights.h5")
+
+
 def test_what_saving_and_loading_refuse(tmp_path):
     model = dense(3)
     path = saved(model, tmp_path)

@@ -2,7 +2,8 @@
 
 The logarithm of a saturated sigmoid or softmax has lost what its logits knew: the cross-entropy is cut off at
 `-log(epsilon)` and its gradient is zero, so a model that starts out badly scaled never learns.  So the activations
-leave the logits on their results, and the cross-entropies compute from those, as Keras does with TensorFlow.
+leave the logits on their results (inside a trace, `tf.nn.softmax` and `tf.sigmoid` do, too), and the cross-entropies
+compute from those, as Keras does with TensorFlow.
 """
 
 from __future__ import annotations
@@ -21,8 +22,6 @@ def keep_logits(probabilities: Any, logits: Any, kind: Any) -> Any:
         kind: "sigmoid", or the axis of the softmax.
     """
     if type(probabilities) is Tensor and type(logits) is Tensor:
-        if isinstance(kind, int) and len(logits.shape):
-            kind %= len(logits.shape)
         probabilities._keras_logits = (kind, logits)
     return probabilities
 
@@ -41,6 +40,13 @@ def recovered(output: Any, kind: Any, from_logits: bool) -> tuple[Any, bool]:
     noted = getattr(output, "_keras_logits", None)
     if from_logits or noted is None:
         return output, from_logits
-    if isinstance(kind, int):
-        kind %= len(output.shape)
-    return (noted[1], True) if noted[0] == kind else (output, False)
+    rank = len(output.shape)
+    return (noted[1], True) if _counted(noted[0], rank) == _counted(kind, rank) else (output, False)
+
+
+def _counted(kind: Any, rank: int) -> Any:
+    """Returns a softmax's axes as counted from the first."""
+    if kind == "sigmoid" or not rank:
+        return kind
+    axes = (-1,) if kind is None else kind if isinstance(kind, tuple | list) else (kind,)
+    return sorted(axis % rank for axis in axes)

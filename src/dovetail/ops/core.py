@@ -63,6 +63,8 @@ class Op:
         work: `f(*arrays, **attributes) -> elements to count instead of the inputs'`, for ops whose cost is not their
             inputs' size (matrix products).
         public: the public function, for graphs and error messages.
+        logits: `f(**attributes) -> kind`, for the ops that make probabilities of logits: inside a trace they are noted
+            on the result, for the cross-entropies (see keras/logits.py).
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Op:
         self.shape, self.dtype, self.engine = shape, dtype, engine
         self.several, self.size, self.work = several, size, work
         self.public: Any = None
+        self.logits: Any = None
         self.tensors, self.optional, self.variadic, self.attributes = _parameters(body)
         self._bound: dict[tuple, Bound] = {}
         self._default: Bound | None = None
@@ -394,6 +397,8 @@ def execute(bound: Bound, args: tuple) -> Any:
         raise explained(bound, args, error) from (None if settings.traceback_filtering else error)
     outputs = tuple(_wrap(o) for o in out) if type(out) is tuple or type(out) is list else None
     result = outputs if outputs is not None else _wrap(out)
+    if traced and op.logits is not None:
+        result._keras_logits = (op.logits(**bound.attributes), args[0])
     if state.tapes:
         record = outputs if outputs is not None else (result,)
         for tape in state.tapes:

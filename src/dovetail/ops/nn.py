@@ -124,6 +124,9 @@ def sigmoid(xp: Any, x: Any) -> Any:
     return xp.logistic(x)
 
 
+sigmoid.logits = lambda: "sigmoid"
+
+
 @gradient_op
 def tanh_gradient(xp: Any, g: Any, y: Any) -> Any:
     return g * (1 - y * y)

@@ -42,7 +42,7 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
         raise FileExistsError(
             f"save_weights: {path!r} exists; pass overwrite=True to replace it{at_user_location()}"
         )
-    if not model.built:
+    if not _is_built(model):
         raise ValueError(
             f"save_weights: {model.name!r} has no weights yet; build it or call it on data first"
         )
@@ -57,6 +57,12 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
         os.remove(partial)
         raise
     os.replace(partial, path)
+
+
+def _is_built(model: Any) -> bool:
+    """Returns whether all weights are there: a model of models, with no `call` of its own, is never called itself."""
+    layers = model._flatten_layers(include_self=False)
+    return model.built or (bool(layers) and all(layer.built for layer in layers))
 
 
 def _write_places(model: Any, file: Any) -> None:
@@ -107,7 +113,7 @@ def load_weights(
         raise FileNotFoundError(f"load_weights: there is no file {path!r}{at_user_location()}")
     if not h5py.is_hdf5(path):
         raise ValueError(f"load_weights: {path!r} is not an HDF5 file{at_user_location()}")
-    if not model.built:
+    if not _is_built(model):
         raise ValueError(
             f"load_weights: {model.name!r} has no weights to load into; build it or call it on data first"
             f"{at_user_location()}"
