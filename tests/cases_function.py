@@ -953,3 +953,111 @@ def printed_concrete_function(tf):
 
 def formatted_string(tf):
     return tf.function(lambda x: tf.strings.format("x = {}", x))(tf.constant([1, 2]))
+
+
+def long_map(tf):
+    w, x = tf.Variable(2.0), tf.reshape(tf.range(40.0), [20, 2])
+
+    @tf.function
+    def f(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.map_fn(lambda row: tf.reduce_sum(row**2) * w, x)
+        return y, tape.gradient(y, [x, w])
+
+    return f(x)
+
+
+def long_map_of_structures(tf):
+    x = tf.range(20.0)
+    f = tf.function(
+        lambda x: tf.map_fn(
+            lambda p: (p[0] * p[1], tf.cast(p[1], tf.int32)),
+            (x, x),
+            fn_output_signature=(tf.float32, tf.int32),
+        )
+    )
+    return f(x)
+
+
+def long_map_over_indices(tf):
+    x = tf.reshape(tf.range(40.0), [20, 2])
+    f = tf.function(lambda x: tf.map_fn(lambda i: x[i] * 2, tf.range(20), fn_output_signature=tf.float32))
+    return f(x)
+
+
+def long_map_that_sizes_by_the_index(tf):
+    f = tf.function(
+        lambda x: tf.map_fn(lambda i: tf.reduce_sum(x[:i]), tf.range(20), fn_output_signature=tf.float32)
+    )
+    return f(tf.range(20.0))
+
+
+def long_map_that_assigns(tf):
+    count = tf.Variable(0.0)
+
+    @tf.function
+    def f(x):
+        def step(row):
+            count.assign_add(1.0)
+            return row * count
+
+        return tf.map_fn(step, x), count.value()
+
+    return f(tf.range(20.0)), count
+
+
+def long_map_in_a_map(tf):
+    f = tf.function(lambda x: tf.map_fn(lambda row: tf.map_fn(lambda v: v * 2, row), x))
+    return f(tf.ones([10, 12]))
+
+
+def long_map_with_branches(tf):
+    f = tf.function(lambda x: tf.map_fn(lambda v: tf.cond(v > 5, lambda: v, lambda: -v), x))
+    return f(tf.range(20.0))
+
+
+def long_scan(tf):
+    w, x = tf.Variable(0.5), tf.reshape(tf.range(40.0), [20, 2])
+
+    @tf.function
+    def f(x):
+        with tf.GradientTape() as tape:
+            y = tf.scan(lambda s, row: s * w + row, x)
+        backwards = tf.scan(lambda s, row: s * w + row, x, reverse=True)
+        pair = tf.scan(lambda s, row: (s[0] + row[0], s[1] * 1.5), x, (0.0, 1.0), reverse=True)
+        return y, tape.gradient(y, w), backwards, pair
+
+    return f(x)
+
+
+def long_folds(tf):
+    @tf.function
+    def f(x):
+        total = tf.foldl(lambda s, v: s * 0.5 + v, x)
+        return total, tf.foldr(lambda s, v: s * 0.5 + v, x), tf.foldl(lambda s, v: s + v, x, 10.0)
+
+    return f(tf.range(20.0))
+
+
+def long_second_derivative(tf):
+    @tf.function
+    def f(x):
+        with tf.GradientTape() as second:
+            second.watch(x)
+            with tf.GradientTape() as first:
+                first.watch(x)
+                y = tf.map_fn(lambda v: v**3, x)
+            slope = first.gradient(y, x)
+        return second.gradient(slope, x)
+
+    return f(tf.range(20.0))
+
+
+def maps_over_nothing(tf):
+    e = tf.zeros([0, 3])
+    return [
+        tf.map_fn(tf.reduce_sum, e),
+        tf.scan(lambda s, row: s + row, e, tf.zeros(3)),
+        tf.foldl(lambda s, row: s + row, e, tf.ones(3)),
+    ]

@@ -316,3 +316,18 @@ def test_a_function_on_the_host_engine_needs_no_xla(monkeypatch):
     assert float(double(tf.constant(2.0))) == 4.0
     assert double.experimental_get_tracing_count() == 0
     monkeypatch.undo()
+
+
+def test_a_map_over_many_elements_is_a_loop():
+    calls = []
+
+    @tf.function
+    def f(x):
+        def step(row):
+            calls.append(1)
+            return tf.reduce_sum(row)
+
+        return tf.map_fn(step, x)
+
+    np.testing.assert_array_equal(f(tf.ones([1000, 2])), np.full(1000, 2.0, "float32"))
+    assert len(calls) < 5

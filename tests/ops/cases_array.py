@@ -256,6 +256,13 @@ INDEXING = [
     ),
     Case(
         "boolean_mask",
+        lambda rng: (*array(3)(rng), np.array([2, 0, 1])),
+        xla=False,
+        symbolic=False,
+        id="numbers",
+    ),
+    Case(
+        "boolean_mask",
         lambda rng: (*array(2, 3)(rng), np.array([True, False, True])),
         kwargs={"axis": 1},
         id="axis",

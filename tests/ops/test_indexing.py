@@ -255,3 +255,31 @@ def test_indexing_large_tensors_copies_nothing():
     array = np.zeros((1000, 1000), np.float32)
     x = tf.constant(array)
     assert x[3]._value.base is not None
+
+
+LARGE = {
+    "gather": lambda x: tf.gather(x, [0, 500] * 100),
+    "gather below": lambda x: tf.gather(x, [-1] * 200),
+    "gather columns": lambda x: tf.gather(x, [400] * 200, axis=1),
+    "gather_nd": lambda x: tf.gather_nd(x, [[0], [500]] * 100),
+    "embedding_lookup": lambda x: tf.nn.embedding_lookup(x, [[0, 500]] * 100),
+    "scatter": lambda x: tf.tensor_scatter_nd_update(x, [[500, 0]], [1.0]),
+    "scatter_add": lambda x: tf.tensor_scatter_nd_add(x, [[0, -1]], [1.0]),
+    "few rows": lambda x: tf.gather(x, [500]),
+    "a row": lambda x: x[500],
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_indices_of_large_eager_tensors_are_checked(name):
+    x = tf.ones([500, 400])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="500|-1|400"):
+        LARGE[name](x)
+
+
+def test_a_few_rows_of_a_large_table_compile_nothing():
+    table = tf.random.normal([5000, 40])
+    for size in range(1, 30):
+        rows = tf.gather(table, tf.range(size))
+        assert type(rows._value) is np.ndarray
+        assert type(tf.gather_nd(table, tf.range(size)[:, None])._value) is np.ndarray

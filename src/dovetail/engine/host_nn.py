@@ -47,7 +47,7 @@ def _columns(x: Any, window: tuple, strides: tuple, padding: tuple, dilations: t
     lead = view.shape[: 1 + rank]
     rows, taps, channels = math.prod(lead), math.prod(window), x.shape[-1]
     columns = view.reshape(rows, taps, groups, channels // groups)
-    return columns.transpose(2, 0, 1, 3).reshape(groups, rows, -1), lead
+    return columns.transpose(2, 0, 1, 3).reshape(groups, rows, taps * (channels // groups)), lead
 
 
 def _grouped_kernel(kernel: Any, groups: int) -> Any:

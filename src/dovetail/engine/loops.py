@@ -25,6 +25,14 @@ CHECKPOINTS = 64
 switch = lax.switch
 
 
+def scan(step: Callable, init: list, columns: list, backwards: bool) -> tuple[list, list]:
+    """Returns the last carry and the stacked outputs of `carry, output = step(carry, row)` over the first axis."""
+    carry, outputs = lax.scan(
+        step, [jnp.asarray(x) for x in init], [jnp.asarray(x) for x in columns], reverse=backwards
+    )
+    return list(carry), list(outputs)
+
+
 def hoisted(function: Callable, *examples: Any) -> tuple[Callable, list]:
     """Returns `(f, captured)`: `f(captured, *args)` is `function(*args)` without captured tracers.
 

@@ -1,5 +1,6 @@
 """`tf.function`: Python functions over tensors, traced once per signature and compiled by XLA."""
 
+from dovetail.function import scanning as _scanning
 from dovetail.function.control import case, cond, switch_case, while_loop
 from dovetail.function.function import ConcreteFunction, Function, RetracingWarning, function
 from dovetail.function.printing import print_

@@ -254,8 +254,8 @@ def _spaced_shape(start: tuple, stop: tuple, num: int, axis: int, endpoint: bool
 @op("", shape=_spaced_shape)
 def linspace_(xp: Any, start: Any, stop: Any, *, num: int, axis: int = 0, endpoint: bool = True) -> Any:
     """Returns `num` numbers at equal distances from `start` to `stop`, along a new axis."""
-    if num < 1:
-        raise ValueError(f"num must be positive, received {num}")
+    if num < 0:
+        raise ValueError(f"num must not be negative, received {num}")
     return xp.linspace(start, stop, num, endpoint=endpoint, axis=axis).astype(start.dtype)
 
 

@@ -6,6 +6,7 @@ the index to the range, as TensorFlow's compiled code does, and scattering drops
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,8 +15,9 @@ import numpy as np
 from dovetail.base.errors import at_user_location
 from dovetail.ops import rules
 from dovetail.ops.arithmetic import cast
-from dovetail.ops.attrs import Shape
+from dovetail.ops.attrs import Shape, static
 from dovetail.ops.families import op
+from dovetail.ops.index_checks import check_in_range, check_places
 from dovetail.ops.shapes import as_tensor, reshape
 from dovetail.ops.views import export
 
@@ -48,7 +50,14 @@ def _grids(sizes: tuple, rank: int) -> tuple:
     )
 
 
-@op("", same_dtype=1, shape=_gathered)
+def _taken(params: Any, indices: Any, axis: int, batch_dims: int) -> int:
+    """Counts the elements that are copied: a few rows of a large table are no work for a compiler."""
+    return indices.size * (
+        params.size // max(params.shape[axis] if -params.ndim <= axis < params.ndim else 1, 1)
+    )
+
+
+@op("", same_dtype=1, shape=_gathered, work=_taken)
 def gather_(xp: Any, params: Any, indices: Any, *, axis: int = 0, batch_dims: int = 0) -> Any:
     """Returns the slices of `params` along `axis` that `indices` names."""
     axis, batch = _checked_axes(params.shape, indices.shape, axis, batch_dims)
@@ -124,7 +133,10 @@ def gather(
         >>> tf.gather([10, 20, 30], [2, 0]).numpy().tolist()
         [30, 10]
     """
-    return gather_(params, indices, axis=batch_dims if axis is None else axis, batch_dims=batch_dims)
+    params, indices = as_tensor(params), as_tensor(indices)
+    axis = batch_dims if axis is None else static(axis)
+    check_in_range("tf.gather", params, indices, axis)
+    return gather_(params, indices, axis=axis, batch_dims=batch_dims)
 
 
 @export("K.gather")
@@ -194,6 +206,8 @@ def embedding_lookup(params: Any, ids: Any, max_norm: float | None = None, name:
                 f"tf.nn.embedding_lookup: expected one table, received {len(params)}; join them{at_user_location()}"
             )
         params = params[0]
+    params, ids = as_tensor(params), as_tensor(ids)
+    check_in_range("tf.nn.embedding_lookup", params, ids, 0)
     rows = gather_(params, ids)
     return rows if max_norm is None else scaled_down(rows, norm=max_norm)
 
@@ -226,7 +240,14 @@ def _nd_key(xp: Any, indices: Any, shape: tuple, batch_dims: int = 0) -> tuple:
     return (*_grids(shape[:batch_dims], indices.ndim - 1), *(indices[..., i] for i in range(depth)))
 
 
-@op("", same_dtype=1, shape=_nd_shape)
+def _taken_nd(params: Any, indices: Any, batch_dims: int) -> int:
+    rows = indices.shape[:-1]
+    return math.prod(rows) * math.prod(
+        params.shape[batch_dims + (indices.shape[-1] if indices.ndim else 0) :]
+    )
+
+
+@op("", same_dtype=1, shape=_nd_shape, work=_taken_nd)
 def gather_nd_(xp: Any, params: Any, indices: Any, *, batch_dims: int = 0) -> Any:
     """Returns the slices of `params` at coordinates."""
     shape = _nd_shape(params.shape, indices.shape, batch_dims)
@@ -270,6 +291,8 @@ def gather_nd(
         A tensor of shape `indices[:-1] + params[batch_dims + d:]`.
     """
     _refuse_policy("tf.gather_nd", bad_indices_policy)
+    params, indices = as_tensor(params), as_tensor(indices)
+    check_places("tf.gather_nd", indices, tuple(params.shape)[batch_dims:], params)
     return gather_nd_(params, indices, batch_dims=batch_dims)
 
 
@@ -356,6 +379,12 @@ def _scatter_gradient_updates(g: Any, y: Any, tensor: Any, updates: Any, indices
 tensor_scatter.gradient(_scatter_gradient_tensor, _scatter_gradient_updates, None)
 
 
+def _scattered_into(label: str, tensor: Any, updates: Any, indices: Any, kind: str) -> Any:
+    tensor, indices = as_tensor(tensor), as_tensor(indices)
+    check_places(label, indices, tuple(tensor.shape), tensor)
+    return tensor_scatter(tensor, updates, indices, kind=kind)
+
+
 @export("tensor_scatter_nd_update")
 def tensor_scatter_nd_update(tensor: Any, indices: Any, updates: Any, name: str | None = None) -> Any:
     """Returns `tensor` with `updates` put at coordinates.
@@ -365,7 +394,7 @@ def tensor_scatter_nd_update(tensor: Any, indices: Any, updates: Any, name: str 
         indices: integer tensor of shape (..., d).
         updates: tensor of shape `indices[:-1] + tensor.shape[d:]`.
     """
-    return tensor_scatter(tensor, updates, indices, kind="update")
+    return _scattered_into("tf.tensor_scatter_nd_update", tensor, updates, indices, "update")
 
 
 @export("tensor_scatter_nd_add")
@@ -374,7 +403,7 @@ def tensor_scatter_nd_add(
 ) -> Any:
     """Returns `tensor` with `updates` added at coordinates."""
     _refuse_policy("tf.tensor_scatter_nd_add", bad_indices_policy)
-    return tensor_scatter(tensor, updates, indices, kind="add")
+    return _scattered_into("tf.tensor_scatter_nd_add", tensor, updates, indices, "add")
 
 
 @export("tensor_scatter_nd_sub")
@@ -383,7 +412,7 @@ def tensor_scatter_nd_sub(
 ) -> Any:
     """Returns `tensor` with `updates` subtracted at coordinates."""
     _refuse_policy("tf.tensor_scatter_nd_sub", bad_indices_policy)
-    return tensor_scatter(tensor, -as_tensor(updates), indices, kind="add")
+    return _scattered_into("tf.tensor_scatter_nd_sub", tensor, -as_tensor(updates), indices, "add")
 
 
 @export("tensor_scatter_nd_min")
@@ -392,7 +421,7 @@ def tensor_scatter_nd_min(
 ) -> Any:
     """Returns `tensor` with the smaller of old and new at coordinates."""
     _refuse_policy("tf.tensor_scatter_nd_min", bad_indices_policy)
-    return tensor_scatter(tensor, updates, indices, kind="min")
+    return _scattered_into("tf.tensor_scatter_nd_min", tensor, updates, indices, "min")
 
 
 @export("tensor_scatter_nd_max")
@@ -401,7 +430,7 @@ def tensor_scatter_nd_max(
 ) -> Any:
     """Returns `tensor` with the larger of old and new at coordinates."""
     _refuse_policy("tf.tensor_scatter_nd_max", bad_indices_policy)
-    return tensor_scatter(tensor, updates, indices, kind="max")
+    return _scattered_into("tf.tensor_scatter_nd_max", tensor, updates, indices, "max")
 
 
 @export("ops.scatter_update")

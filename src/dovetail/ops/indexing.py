@@ -388,7 +388,7 @@ def boolean_mask(tensor: Any, mask: Any, axis: Any = None, name: str | None = No
 
     Args:
         tensor: tensor of rank n.
-        mask: booleans of rank k, 1 <= k <= n, shaped like k axes of the tensor.
+        mask: booleans (numbers: those that are not 0) of rank k, 1 <= k <= n, shaped like k axes of the tensor.
         axis: the first of these axes, 0 by default.
 
     The size of the result depends on the values of the mask, so a function that masks by traced values runs op by op.
@@ -400,6 +400,8 @@ def boolean_mask(tensor: Any, mask: Any, axis: Any = None, name: str | None = No
     tensor, mask = as_tensor(tensor), as_tensor(mask)
     if not len(mask.shape):
         raise ValueError(f"tf.boolean_mask: the mask cannot be a scalar{at_user_location()}")
+    if not mask.dtype.is_bool and mask.dtype.name != "string":
+        mask = mask != 0
     return masked_rows(tensor, mask, rules.normalized_axis(integer(axis) or 0, len(tensor.shape)))
 
 

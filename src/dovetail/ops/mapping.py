@@ -1,7 +1,7 @@
 """Functions that apply a Python function along the first axis: map_fn, vectorized_map, scan, foldl, foldr.
 
-The function runs once an element, eager and while compiled code is traced; a compiled program contains its ops once an
-element too, so long sequences want `tf.while_loop`.
+Eager, the function runs once an element.  Inside compiled code it is traced once, and XLA loops over the elements; few
+elements, and functions that cannot be looped (whose result changes its shape, say), are written out one by one.
 """
 
 from __future__ import annotations
@@ -11,11 +11,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from dovetail.base import nest
-from dovetail.base.errors import at_user_location
+from dovetail.base.errors import DataDependentShapeError, at_user_location
+from dovetail.engine import loaded_xla
 from dovetail.ops.arithmetic import identity, stop_gradient
-from dovetail.ops.array import stack, unstack
+from dovetail.ops.array import concat, stack, unstack
+from dovetail.ops.create import zeros
 from dovetail.ops.shapes import as_tensor
 from dovetail.ops.views import export
+from dovetail.tensor.dtype import string
+from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import TensorLike
 
 
@@ -36,12 +40,51 @@ def _rows(function: str, elems: Any) -> list:
     return [nest.unflatten(spec, list(row)) for row in zip(*columns, strict=True)]
 
 
+_loop: list[Callable] = []
+_WRITTEN_OUT = 8
+
+
+def use_loop(function: Callable) -> None:
+    """Tells how compiled code loops over elements: `f(step, initial, elems, backwards) -> (last state, outputs)`."""
+    _loop[:] = [function]
+
+
+def _looped(step: Callable, initial: Any, elems: Any, backwards: bool = False) -> Any:
+    """Runs `state, output = step(state, element)` as a compiled loop; None where it is not to be one.
+
+    Inside compiled code, many elements are looped over and few are written out, as are steps that cannot be looped.
+    """
+    engine = loaded_xla()
+    if engine is None or not engine.in_trace():
+        return None
+    tensors = [as_tensor(leaf) for leaf in nest.flatten((elems, initial))]
+    if any(type(tensor) is SymbolicTensor or tensor.dtype == string for tensor in tensors):
+        return None
+    elems = nest.map_structure(as_tensor, elems)
+    sizes = {tensor.shape[0] if len(tensor.shape) else None for tensor in nest.flatten(elems)}
+    size = sizes.pop()
+    if sizes or size is None or size <= _WRITTEN_OUT:
+        return None
+    try:
+        return _loop[0](step, initial, elems, backwards)
+    except DataDependentShapeError:
+        return None
+
+
 def _stacked(function: str, results: list) -> Any:
     if not results:
         raise ValueError(
             f"{function}: elems is empty, so the shape of the result is unknown{at_user_location()}"
         )
     return nest.map_structure(stack, *results)
+
+
+def _nothing(fn: Callable, elems: Any) -> Any:
+    """Returns what mapping over no elements gives; a call on zeros shows the shapes."""
+    shown = _as_tensors(
+        fn(nest.map_structure(lambda x: zeros(as_tensor(x).shape[1:], as_tensor(x).dtype), elems))
+    )
+    return nest.map_structure(lambda x: zeros((0, *x.shape), x.dtype), shown)
 
 
 def _as_tensors(structure: Any) -> Any:
@@ -75,8 +118,12 @@ def map_fn(
         >>> tf.map_fn(lambda x: x * x, tf.constant([1, 2, 3])).numpy().tolist()
         [1, 4, 9]
     """
-    results = [_as_tensors(fn(row)) for row in _rows("tf.map_fn", elems)]
-    out = _stacked("tf.map_fn", results)
+    looped = _looped(lambda state, row: (state, fn(row)), (), elems)
+    if looped is not None:
+        out = looped[1]
+    else:
+        results = [_as_tensors(fn(row)) for row in _rows("tf.map_fn", elems)]
+        out = _stacked("tf.map_fn", results) if results else _nothing(fn, elems)
     signature = fn_output_signature if fn_output_signature is not None else dtype
     if signature is not None:
         _check_signature(out, signature)
@@ -117,7 +164,7 @@ def map_keras(f: Callable, xs: Any) -> Any:
 def vectorized_map(fn: Callable, elems: Any, fallback_to_while_loop: bool = True, warn: bool = True) -> Any:
     """Applies `fn` to each element along the first axis, and stacks the results.
 
-    Differs from TensorFlow: the function runs once an element here, as in `map_fn`.
+    Differs from TensorFlow: the elements are taken one after another here, as in `map_fn`.
     """
     return map_fn(fn, elems)
 
@@ -146,6 +193,27 @@ def _accumulated(function: str, fn: Callable, elems: Any, initializer: Any, back
         yield total
 
 
+def _looped_accumulation(
+    fn: Callable, elems: Any, initializer: Any, backwards: bool, outputs: bool = True
+) -> Any:
+    """Returns the last and all partial results of `a = fn(a, element)` by a compiled loop, or None."""
+
+    def step(total: Any, row: Any) -> tuple:
+        total = fn(total, row)
+        return total, total if outputs else ()
+
+    if initializer is not None:
+        return _looped(step, _as_tensors(initializer), elems, backwards)
+    elems = nest.map_structure(as_tensor, elems)
+    first = nest.map_structure(lambda x: x[-1 if backwards else 0], elems)
+    rest = nest.map_structure(lambda x: x[:-1] if backwards else x[1:], elems)
+    found = _looped(step, first, rest, backwards)
+    if found is None or not outputs:
+        return found
+    ends = (lambda one, many: [many, one[None]]) if backwards else (lambda one, many: [one[None], many])
+    return found[0], nest.map_structure(lambda one, many: concat(ends(one, many), 0), first, found[1])
+
+
 @export("scan")
 def scan(
     fn: Callable,
@@ -168,12 +236,21 @@ def scan(
         back_prop: False cuts the gradient.
         parallel_iterations, swap_memory, infer_shape: TensorFlow's scheduling hints, without effect on results.
     """
-    results = list(_accumulated("tf.scan", fn, elems, initializer, reverse))
-    out = _stacked("tf.scan", results[::-1] if reverse else results)
+    looped = _looped_accumulation(fn, elems, initializer, reverse)
+    if looped is not None:
+        out = looped[1]
+    else:
+        results = list(_accumulated("tf.scan", fn, elems, initializer, reverse))
+        out = _stacked("tf.scan", results[::-1] if reverse else results)
+        if tuple(as_tensor(nest.flatten(elems)[0]).shape)[:1] == (0,):
+            out = nest.map_structure(lambda x: x[:0], out)
     return out if back_prop else _cut(out)
 
 
 def _last(function: str, fn: Callable, elems: Any, initializer: Any, backwards: bool, back_prop: bool) -> Any:
+    looped = _looped_accumulation(fn, elems, initializer, backwards, outputs=False)
+    if looped is not None:
+        return looped[0] if back_prop else _cut(looped[0])
     total = None
     for accumulated in _accumulated(function, fn, elems, initializer, backwards):
         total = accumulated

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -102,8 +103,9 @@ def searchsorted_(xp: Any, rows: Any, values: Any, *, side: str = "left", out_ty
     """Returns where each value goes into its sorted row."""
     if rows.shape[:-1] != values.shape[:-1]:
         raise ValueError(f"the leading sizes of {rows.shape} and {values.shape} must agree")
+    count = math.prod(rows.shape[:-1])
     found = xp.search_rows(
-        xp.reshape(rows, (-1, rows.shape[-1])), xp.reshape(values, (-1, values.shape[-1])), side
+        xp.reshape(rows, (count, rows.shape[-1])), xp.reshape(values, (count, values.shape[-1])), side
     )
     return xp.cast(xp.reshape(found, values.shape), out_type)
 
