@@ -155,6 +155,20 @@ def test_missing_names_are_not_there(aliased):
         importlib.import_module("tensorflow.keras.layrs")
 
 
+@pytest.mark.parametrize("name", ["train", "signal", "sparse", "ragged", "io", "lite", "summary", "queue"])
+def test_a_missing_namespace_is_not_taken_for_a_function(aliased, name):
+    tf = importlib.import_module("tensorflow")
+    with pytest.raises(AttributeError, match=rf"tf\.{name} is not available in Dovetail yet\. See docs"):
+        getattr(tf, name)
+
+
+def test_names_of_tensorflow_1_point_to_what_does_their_work(aliased):
+    tf = importlib.import_module("tensorflow")
+    for name, instead in (("gradients", r"tf\.GradientTape"), ("random_normal", r"tf\.random\.normal")):
+        with pytest.raises(AttributeError, match=rf"tf\.{name} is not available.*: {instead}\."):
+            getattr(tf, name)
+
+
 IMPORTS_OF_THE_MISSING = [
     ("from tensorflow import NoSuchName as x", "tf.NoSuchName"),
     ("from tensorflow.nn import NoSuchName as x", "tf.nn.NoSuchName"),

@@ -37,7 +37,47 @@ REPLACED_BY = {
     "tf.layers.flatten": "keras.layers.Flatten",
     "tf.estimator": "keras.Model",
     "tf.contrib": "tf and keras.layers",
+    "tf.gradients": "tf.GradientTape",
+    "tf.hessians": "tape.jacobian of a gradient, in two nested tf.GradientTapes",
+    "tf.autodiff.ForwardAccumulator": "tf.GradientTape",
+    "tf.to_float": "tf.cast(x, tf.float32)",
+    "tf.to_int32": "tf.cast(x, tf.int32)",
+    "tf.to_int64": "tf.cast(x, tf.int64)",
+    "tf.random_uniform": "tf.random.uniform",
+    "tf.random_normal": "tf.random.normal",
+    "tf.set_random_seed": "tf.random.set_seed",
+    "tf.assign": "variable.assign",
+    "tf.assign_add": "variable.assign_add",
 }
+
+# Namespaces of TensorFlow and Keras that are not here.  A function with a similar name would be no help.
+NAMESPACES_ELSEWHERE = frozenset(
+    {
+        "keras.applications",
+        "keras.datasets",
+        "keras.preprocessing",
+        "tf.audio",
+        "tf.autodiff",
+        "tf.distribute",
+        "tf.feature_column",
+        "tf.io",
+        "tf.lite",
+        "tf.lookup",
+        "tf.quantization",
+        "tf.queue",
+        "tf.ragged",
+        "tf.raw_ops",
+        "tf.saved_model",
+        "tf.sets",
+        "tf.signal",
+        "tf.sparse",
+        "tf.summary",
+        "tf.tpu",
+        "tf.train",
+        "tf.types",
+        "tf.xla",
+    }
+)
 
 
 def shown(module_name: str) -> str:
@@ -107,6 +147,8 @@ def nearest(full_name: str) -> str:
     The same name in another namespace comes first, then a similar one in the same namespace, then a very
     similar one of the same kind anywhere.
     """
+    if _unversioned(full_name) in NAMESPACES_ELSEWHERE:
+        return ""
     home, _, leaf = _unversioned(full_name).rpartition(".")
     known = public_names()
     for name in (leaf, _without_version(leaf)):
