@@ -331,3 +331,30 @@ def test_a_map_over_many_elements_is_a_loop():
 
     np.testing.assert_array_equal(f(tf.ones([1000, 2])), np.full(1000, 2.0, "float32"))
     assert len(calls) < 5
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_keras_scan_over_many_elements_is_a_loop(reverse):
+    calls = []
+
+    def step(carry, x):
+        calls.append(1)
+        return carry + x, carry * x
+
+    def counting(carry, x):
+        return carry * 1.5, None
+
+    @tf.function
+    def f(xs):
+        return (
+            tf.keras.ops.scan(step, tf.constant(0.0), xs, reverse=reverse),
+            tf.keras.ops.scan(counting, tf.constant(1.0), length=20, reverse=reverse),
+        )
+
+    (last, outputs), (power, nothing) = f(tf.range(50.0))
+    assert len(calls) < 5
+    eager_last, eager_outputs = tf.keras.ops.scan(step, tf.constant(0.0), tf.range(50.0), reverse=reverse)
+    np.testing.assert_allclose(last, eager_last)
+    np.testing.assert_allclose(outputs, eager_outputs)
+    np.testing.assert_allclose(power, 1.5**20, rtol=1e-5)
+    assert nothing is None

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import (
+    ArgumentTypeError,
     DataDependentShapeError,
     InaccessibleTensorError,
     InvalidArgumentError,
@@ -326,12 +327,8 @@ def _unconvertible(op: Op, position: int, error: Exception) -> Exception:
     return kind_of(error)(f"{op.name}: {name}: {plain(error)}{at_user_location()}")
 
 
-class _InvalidTypeError(InvalidArgumentError, TypeError):
-    """A dtype mismatch: TensorFlow raises InvalidArgumentError in some places and TypeError in others."""
-
-
 def _type_error(message: str) -> Exception:
-    return _InvalidTypeError(message + at_user_location())
+    return ArgumentTypeError(message + at_user_location())
 
 
 def _needs_promotion(arg: Any, hint: Any) -> bool:

@@ -13,9 +13,10 @@ from dovetail.base.settings import settings
 from dovetail.ops.arithmetic import cast
 from dovetail.ops.array import concatenate, split_at, stack, unstack
 from dovetail.ops.attrs import integer, whole
-from dovetail.ops.create import linspace_numpy, one_hot
+from dovetail.ops.create import linspace_numpy, one_hot, range_of
 from dovetail.ops.families import op
 from dovetail.ops.indexing import where_, where_true
+from dovetail.ops.mapping import looped
 from dovetail.ops.reduction import reduce_max
 from dovetail.ops.shapes import as_tensor, flip, reshape, swapaxes
 from dovetail.ops.views import export
@@ -214,8 +215,23 @@ def scan(
         xs: tensor or structure of tensors; None: `length` steps without elements.
         length: number of steps.
         reverse: begin at the end.
-        unroll: a hint; loops are always unrolled.
+        unroll: a hint; compiled code loops over many elements and writes few out.
     """
+    if xs is None and length is not None:
+        xs_or_numbers: Any = range_of(int(length))
+    else:
+        xs_or_numbers = xs
+    silent = False
+
+    def step(carry: Any, element: Any) -> tuple:
+        nonlocal silent
+        carry, out = f(carry, None if xs is None else element)
+        silent = all(leaf is None for leaf in nest.flatten(out))
+        return carry, () if silent else out
+
+    found = None if xs_or_numbers is None else looped(step, init, xs_or_numbers, reverse)
+    if found is not None:
+        return found[0], None if silent else found[1]
     leaves, spec = nest.flatten_spec(xs)
     columns = [unstack(leaf) for leaf in leaves if leaf is not None]
     steps = len(columns[0]) if columns else length

@@ -49,7 +49,7 @@ def use_loop(function: Callable) -> None:
     _loop[:] = [function]
 
 
-def _looped(step: Callable, initial: Any, elems: Any, backwards: bool = False) -> Any:
+def looped(step: Callable, initial: Any, elems: Any, backwards: bool = False) -> Any:
     """Runs `state, output = step(state, element)` as a compiled loop; None where it is not to be one.
 
     Inside compiled code, many elements are looped over and few are written out, as are steps that cannot be looped.
@@ -118,9 +118,9 @@ def map_fn(
         >>> tf.map_fn(lambda x: x * x, tf.constant([1, 2, 3])).numpy().tolist()
         [1, 4, 9]
     """
-    looped = _looped(lambda state, row: (state, fn(row)), (), elems)
-    if looped is not None:
-        out = looped[1]
+    found = looped(lambda state, row: (state, fn(row)), (), elems)
+    if found is not None:
+        out = found[1]
     else:
         results = [_as_tensors(fn(row)) for row in _rows("tf.map_fn", elems)]
         out = _stacked("tf.map_fn", results) if results else _nothing(fn, elems)
@@ -203,11 +203,11 @@ def _looped_accumulation(
         return total, total if outputs else ()
 
     if initializer is not None:
-        return _looped(step, _as_tensors(initializer), elems, backwards)
+        return looped(step, _as_tensors(initializer), elems, backwards)
     elems = nest.map_structure(as_tensor, elems)
     first = nest.map_structure(lambda x: x[-1 if backwards else 0], elems)
     rest = nest.map_structure(lambda x: x[:-1] if backwards else x[1:], elems)
-    found = _looped(step, first, rest, backwards)
+    found = looped(step, first, rest, backwards)
     if found is None or not outputs:
         return found
     ends = (lambda one, many: [many, one[None]]) if backwards else (lambda one, many: [one[None], many])
@@ -236,9 +236,9 @@ def scan(
         back_prop: False cuts the gradient.
         parallel_iterations, swap_memory, infer_shape: TensorFlow's scheduling hints, without effect on results.
     """
-    looped = _looped_accumulation(fn, elems, initializer, reverse)
-    if looped is not None:
-        out = looped[1]
+    found = _looped_accumulation(fn, elems, initializer, reverse)
+    if found is not None:
+        out = found[1]
     else:
         results = list(_accumulated("tf.scan", fn, elems, initializer, reverse))
         out = _stacked("tf.scan", results[::-1] if reverse else results)
@@ -248,9 +248,9 @@ def scan(
 
 
 def _last(function: str, fn: Callable, elems: Any, initializer: Any, backwards: bool, back_prop: bool) -> Any:
-    looped = _looped_accumulation(fn, elems, initializer, backwards, outputs=False)
-    if looped is not None:
-        return looped[0] if back_prop else _cut(looped[0])
+    found = _looped_accumulation(fn, elems, initializer, backwards, outputs=False)
+    if found is not None:
+        return found[0] if back_prop else _cut(found[0])
     total = None
     for accumulated in _accumulated(function, fn, elems, initializer, backwards):
         total = accumulated
