@@ -58,6 +58,38 @@ BAD = {
     "method of resize": (lambda x: tf.image.resize(x[..., None], (2, 3), "biliner"), ["'bilinear'"]),
     "alignment": (lambda x: tf.linalg.diag(x, align="MIDDLE"), ["align", "LEFT_RIGHT", "'MIDDLE'"]),
     "strings": (lambda x: tf.reduce_sum(tf.constant(["a"])) + x, ["numbers", "strings"]),
+    "a pair of labels": (
+        lambda x: tf.math.confusion_matrix([1, 2], [1, 2, 0], 3) + tf.cast(x[0, 0], "int32"),
+        ["labels and predictions", "(2,)", "(3,)"],
+    ),
+    "crops": (lambda x: tf.batch_to_space(x[:, None], [2], [[0, 0], [1, 0]]), ["tf.batch_to_space", "crops"]),
+    "an offset": (lambda x: tf.strided_slice(x, [None, 0], [1, 1]), ["tf.strided_slice", "integer", "None"]),
+    "bits of offsets": (
+        lambda x: tf.strided_slice(x, [0, 0], [1, 1], begin_mask="a"),
+        ["tf.strided_slice", "'a'"],
+    ),
+    "a diagonal": (lambda x: tf.linalg.diag_part(x, k=9), ["tf.linalg.diag_part", "k=9", "2 x 3"]),
+    "size of crops": (
+        lambda x: tf.image.crop_and_resize(x[None, ..., None], [[0.0, 0.0, 1.0, 1.0]], [0], [0, 3]),
+        ["crop_size", "(0, 3)"],
+    ),
+    "pointwise filter": (
+        lambda x: tf.nn.separable_conv2d(
+            x[None, ..., None], tf.ones((1, 1, 1, 1)), tf.ones((2, 1, 1, 1)), [1, 1, 1, 1], "SAME"
+        ),
+        ["pointwise filter", "(2, 1, 1, 1)"],
+    ),
+    "mask of an attention": (
+        lambda x: keras.ops.dot_product_attention(*[x[None, ..., None]] * 3, mask=tf.ones((2, 2))),
+        ["mask", "boolean", "float32"],
+    ),
+    "no vector": (lambda x: tf.meshgrid(x[0], None), ["tf.meshgrid", "None"]),
+    "bins": (lambda x: tf.histogram_fixed_width(x, [0.0, 1.0], 0), ["bins=0"]),
+    "layout": (
+        lambda x: keras.backend.spatial_2d_padding(x[None, ..., None], data_format="NCHW"),
+        ["data_format", "channels_first", "'NCHW'"],
+    ),
+    "size of a batch": (lambda x: tf.nn.compute_average_loss(x[0], global_batch_size=-1), ["-1"]),
     "unknown argument": (lambda x: tf.stack([x], 0, axes=1), ["unknown argument 'axes'", "'axis'"]),
     "missing argument": (lambda x: tf.split(x), ["tf.split", "missing the argument", "num_or_size_splits"]),
     "equation": (lambda x: tf.einsum(None, x), ["tf.einsum", "None"]),
@@ -187,6 +219,16 @@ REST = {
         ["tf.while_loop", "boolean", "int32"],
     ),
     "switch_case": (lambda: tf.switch_case(tf.constant(1), []), ["tf.switch_case"]),
+    "labels": (lambda: tf.math.confusion_matrix([0, 1], [1, 5], 3), ["5", "confusion_matrix"]),
+    "ids of segments": (lambda: tf.math.segment_sum([1.0], 0), ["tf.math.segment_sum", "vector", "()"]),
+    "a permutation": (lambda: tf.math.invert_permutation([0, 0, 1]), ["0 ... 2", "[0, 0, 1]"]),
+    "gamma": (lambda: tf.image.adjust_gamma(tf.ones((2, 2, 3)), -1.0), ["gamma", "-1.0"]),
+    "fill": (lambda: tf.strings.as_string(1.5, fill="abc"), ["tf.strings.as_string", "fill", "'abc'"]),
+    "endless data": (
+        lambda: keras.Sequential([keras.layers.Dense(1)]).predict(tf.data.Dataset.range(3).batch(2).repeat()),
+        ["never ends", "steps"],
+    ),
+    "a call of a function": (lambda: tf.function(lambda x, y: x)(1), ["missing the argument 'y'"]),
     "batch": (lambda: tf.data.Dataset.range(3).batch("a"), ["Dataset.batch", "integer", "'a'"]),
     "map": (lambda: tf.data.Dataset.range(3).map(5), ["Dataset.map", "function", "5"]),
     "elements": (

@@ -43,9 +43,8 @@ BAD_CALL = (
 _COMPLETE = (DataDependentShapeError, InaccessibleTensorError, OperatorNotAllowedInGraphError)
 _PLACE = re.compile(r" \(at [^()]*:\d+\)")
 _STDLIB = os.path.dirname(os.__file__) + os.sep
-_CONVERSION = re.compile(
-    "Attempt to convert|Can(?:no|')t convert|Cannot make|The integer"
-)  # no call is named
+# Messages that name no public call: those of conversions, and those of ops, which have names of their own.
+_UNNAMED = re.compile("Attempt to convert|Can(?:no|')t convert|Cannot make|The integer|[a-z_0-9]+: ")
 _LIBRARIES = (
     *ARRAY_LIBRARIES,
     *(f"-packages{os.sep}{name}" for name in ("rich", "h5py", "matplotlib", "PIL")),
@@ -79,9 +78,9 @@ _PLAIN = tuple(
         (r"only 0-dimensional arrays can be converted.*", "several elements where one number is expected"),
         (r"object too deep for desired array", "a tensor has more axes than needed"),
         (r"index can't contain negative values", "a padding is negative"),
-        (r"[\w.]+\(\) got an unexpected keyword argument ('\w+').*", r"unknown argument \1"),
-        (r"[\w.]+\(\) missing \d+ required .* arguments?: (.*)", r"missing the argument \1"),
-        (r"[\w.]+\(\) (takes .* given)", r"\1"),
+        (r"[\w.<>]+\(\) got an unexpected keyword argument ('\w+').*", r"unknown argument \1"),
+        (r"[\w.<>]+\(\) missing \d+ required .* arguments?: (.*)", r"missing the argument \1"),
+        (r"[\w.<>]+\(\) (takes .* given)", r"\1"),
         (r"ufunc '(\w+)' .*", r"the dtypes do not go with \1"),
         (r".*'NoneType'.*", "None where a tensor or a value is expected"),
         (r"unhashable type: '(\w+)'", r"a value of type \1 where a number or a name is expected"),
@@ -220,9 +219,9 @@ def tell(label: str, error: Exception, names: Iterable[str], args: tuple, kwargs
     if isinstance(error, _COMPLETE) or _is_users(error):
         raise error
     if _PLACE.search(str(error)):
-        if not _CONVERSION.match(str(error)):
+        if _names_the_call(str(error), label) or not _UNNAMED.match(str(error)) or "." not in label:
             raise error
-        raise kind_of(error)(f"{label}: {error}") from None
+        raise kind_of(error)(f"{label}: {error}") from (None if settings.traceback_filtering else error)
     message = _labelled(label, error)
     if is_of_binding(error):
         unknown = _UNKNOWN_ARGUMENT.search(message)

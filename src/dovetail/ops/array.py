@@ -7,7 +7,7 @@ from typing import Any
 
 from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.ops import rules
-from dovetail.ops.attrs import Axis, is_symbolic, static
+from dovetail.ops.attrs import Axis, integer, is_symbolic, static
 from dovetail.ops.core import Op
 from dovetail.ops.families import op
 from dovetail.ops.shapes import as_tensor, reshape
@@ -282,7 +282,7 @@ def split(
     Raises:
         InvalidArgumentError: the axis does not divide, or the sizes do not sum to it.
     """
-    sizes = num_or_size_splits
+    sizes, num = num_or_size_splits, integer(num)
     if isinstance(sizes, SymbolicTensor) and len(sizes.shape) and sizes.shape[0] is None and num is not None:
         sizes.set_shape([num])
     return list(split_(value, sizes=sizes, axis=axis))

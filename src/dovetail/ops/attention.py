@@ -9,6 +9,7 @@ import numpy as np
 
 from dovetail.ops.families import op
 from dovetail.ops.precision import floating
+from dovetail.ops.shapes import as_tensor
 from dovetail.ops.views import export
 
 
@@ -88,6 +89,10 @@ def dot_product_attention(
     if flash_attention:
         raise ValueError(
             "dot_product_attention: flash_attention=True is not supported; leave it to XLA (None)"
+        )
+    if mask is not None and not as_tensor(mask).dtype.is_bool:
+        raise TypeError(
+            f"mask must be boolean (False hides a position), received {as_tensor(mask).dtype.name}"
         )
     return attention(
         query, key, value, bias, mask, scale=scale, is_causal=is_causal, soft_cap=attn_logits_soft_cap

@@ -60,8 +60,8 @@ def _refused(expected: str, value: Any) -> Any:
     raise TypeError(f"expected {article} {expected}, received {described(value)}")
 
 
-def _item(value: Any) -> int:
-    """An element of a list of integers."""
+def needed(value: Any) -> int:
+    """An integer; None is none."""
     return integer(value) if value is not None else _refused("integer", None)  # type: ignore[return-value]
 
 
@@ -93,7 +93,7 @@ def axis(value: Any) -> Any:
         return value
     value = static(value)
     if isinstance(value, list | tuple | np.ndarray):
-        return tuple(_item(item) for item in value)
+        return tuple(needed(item) for item in value)
     return integer(value)
 
 
@@ -101,7 +101,7 @@ def nested(value: Any) -> Any:
     """A word such as "SAME", or nested lists of integers (paddings, crops) as nested tuples."""
     value = static(value)
     if isinstance(value, list | tuple | np.ndarray):
-        return tuple(nested(item) if not isinstance(item, str) else _item(item) for item in value)
+        return tuple(nested(item) if not isinstance(item, str) else needed(item) for item in value)
     return value if value is None or isinstance(value, str) else integer(value)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.ops import rules
-from dovetail.ops.attrs import DTypeLike, Nested, Shape
+from dovetail.ops.attrs import DTypeLike, Nested, Shape, nested
 from dovetail.ops.families import op
 from dovetail.ops.padding import pad
 from dovetail.ops.shapes import as_tensor, transpose
@@ -174,8 +174,12 @@ def space_to_batch(input: Any, block_shape: Any, paddings: Any, name: str | None
 @export("batch_to_space")
 def batch_to_space(input: Any, block_shape: Any, crops: Any, name: str | None = None) -> Any:
     """Moves parts of the batch axis into blocks of the space axes, and crops those: the inverse of `space_to_batch`."""
-    block = _block_of(block_shape)
-    return cropped(from_batch(input, block=block), crops=crops)
+    block, pairs = _block_of(block_shape), nested(crops)
+    if not isinstance(pairs, tuple) or len(pairs) != len(block):
+        raise ValueError(
+            f"crops must be a pair for each of {len(block)} axes in block_shape, received {crops!r:.80}"
+        )
+    return cropped(from_batch(input, block=block), crops=pairs)
 
 
 def _cropped_shape(shape: tuple, crops: tuple) -> tuple:

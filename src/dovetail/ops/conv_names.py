@@ -7,6 +7,7 @@ from typing import Any
 from dovetail.base.settings import settings
 from dovetail.ops.conv import conv_transpose, convolution
 from dovetail.ops.depthwise import depthwise_conv
+from dovetail.ops.shapes import as_tensor
 from dovetail.ops.views import export
 from dovetail.ops.windows import is_channels_first
 
@@ -23,6 +24,9 @@ def separable_conv2d(
     name: str | None = None,
 ) -> Any:
     """Convolves each channel by itself, then mixes the channels with a convolution of size 1."""
+    sizes = tuple(as_tensor(pointwise_filter).shape)
+    if len(sizes) != 4 or sizes[:2] != (1, 1):
+        raise ValueError(f"the pointwise filter must have shape (1, 1, channels, outputs), received {sizes}")
     each = depthwise_conv(
         input,
         depthwise_filter,

@@ -306,6 +306,8 @@ def keras_extract_patches(
 
 
 def _boxes_shape(image: tuple, boxes: tuple, indices: tuple, crop_size: tuple, **_: Any) -> tuple:
+    if len(crop_size) != 2 or min(crop_size) < -1 or 0 in crop_size:  # -1: not known
+        raise ValueError(f"crop_size must be two positive integers, received {crop_size}")
     return boxes[0], *crop_size, image[-1]
 
 
@@ -338,6 +340,7 @@ def crop_and_resize(
     """
     if method not in ("bilinear", "nearest"):
         raise ValueError(f"method must be 'bilinear' or 'nearest', received {method!r}")
+    _boxes_shape(image.shape, boxes.shape, box_indices.shape, crop_size)
     height, width = image.shape[1:3]
     images = image.astype(FLOAT32)
     ys = _positions(xp, boxes[:, 0], boxes[:, 2], crop_size[0], height)  # (boxes, rows)

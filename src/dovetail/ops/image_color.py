@@ -165,6 +165,8 @@ def adjust_gamma(xp: Any, image: Any, gamma: Any = None, gain: Any = None) -> An
     """Returns `gain * image ** gamma`, on values in [0, 1]."""
     one: Any = np.ones((), np.float32)
     gamma, gain = (one if factor is None else factor for factor in (gamma, gain))
+    if isinstance(gamma, np.ndarray) and not (gamma >= 0).all():
+        raise ValueError(f"gamma must not be negative, received {gamma.tolist()}")
     return _as_float(lambda xp, x, power, factor: factor * xp.power(x, power))(xp, image, gamma, gain)
 
 

@@ -435,6 +435,8 @@ def compute_average_loss(
     losses = convert_to_tensor(per_example_loss)
     if sample_weight is not None:
         losses = losses * convert_to_tensor(sample_weight)._astype(losses.dtype)
+    if isinstance(global_batch_size, int) and global_batch_size < 1:
+        raise ValueError(f"global_batch_size must be positive, received {global_batch_size}")
     if global_batch_size is None:
         global_batch_size = tensor_shape(losses)[0] if len(losses.shape) else 1
     size = convert_to_tensor(global_batch_size)._astype(losses.dtype)

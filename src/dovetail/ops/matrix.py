@@ -18,6 +18,7 @@ from dovetail.ops.linalg import matmul
 from dovetail.ops.math import log, real, real_dtype
 from dovetail.ops.reduction import reduce_sum
 from dovetail.ops.rules import broadcast
+from dovetail.ops.shapes import as_tensor
 from dovetail.ops.views import export
 
 LogMatrixDeterminant = namedtuple("LogMatrixDeterminant", ["sign", "log_abs_determinant"])
@@ -104,7 +105,18 @@ def diag_matrix(
     return xp.index_set(xp.full(shape, padding, diagonal.dtype), _places(length, k), diagonal)
 
 
-@op("", shape=lambda x, k: (*x[:-2], _length(x[-2], x[-1], k)))
+def _diagonal_shape(x: tuple, k: int) -> tuple:
+    return (*x[:-2], _length(x[-2], x[-1], k))
+
+
+def _check_diagonal(matrices: Any, k: int, label: str) -> None:
+    """Raises ValueError for a diagonal that the matrices do not have."""
+    shape = tuple(as_tensor(matrices).shape)
+    if len(shape) >= 2 and None not in shape[-2:] and not -max(shape[-2], 1) < k < max(shape[-1], 1):
+        raise ValueError(f"{label}: k={k} is no diagonal of matrices of shape {shape[-2]} x {shape[-1]}")
+
+
+@op("", shape=_diagonal_shape)
 def diagonal_of(xp: Any, x: Any, *, k: int = 0) -> Any:
     """Returns the diagonal `k` of the matrices."""
     return x[_places(_length(x.shape[-2], x.shape[-1], k), k)]
@@ -171,7 +183,9 @@ def diag_part(
     input: Any, name: str | None = "diag_part", k: Any = 0, padding_value: Any = 0, align: str = "RIGHT_LEFT"
 ) -> Any:
     """Returns the diagonal `k` of the matrices; `padding_value` and `align` are for several diagonals."""
-    return diagonal_of(input, k=_one_diagonal(k, "tf.linalg.diag_part", align))
+    k = _one_diagonal(k, "tf.linalg.diag_part", align)
+    _check_diagonal(input, k, "tf.linalg.diag_part")
+    return diagonal_of(input, k=k)
 
 
 @export("linalg.set_diag")

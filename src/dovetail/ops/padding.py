@@ -195,6 +195,10 @@ def temporal_padding(x: Any, padding: tuple = (1, 1)) -> Any:
 
 
 def _spatial(x: Any, padding: tuple, data_format: str | None) -> Any:
+    if data_format not in (None, "channels_last", "channels_first"):
+        raise ValueError(
+            f"data_format must be 'channels_last' or 'channels_first', received {data_format!r:.60}"
+        )
     inner = tuple(tuple(pair) for pair in padding)
     paddings = ((0, 0), (0, 0), *inner) if data_format == "channels_first" else ((0, 0), *inner, (0, 0))
     return pad(x, paddings=paddings)
@@ -240,4 +244,6 @@ def meshgrid(*args: Any, indexing: str = "xy", name: str | None = None) -> list:
         args: vectors.
         indexing: "xy" (the first two axes exchanged, as for images) or "ij".
     """
+    if any(vector is None for vector in args):
+        raise ValueError("each argument must be a vector, received None")
     return list(meshgrid_(*args, indexing=indexing))

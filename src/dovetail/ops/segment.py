@@ -143,6 +143,10 @@ def _num_segments(ids: Any, label: str) -> int:
             f"Use tf.math.unsorted_segment_sum and its like with num_segments{at_user_location()}"
         )
     values = np.asarray(static(ids if isinstance(ids, TensorLike) else convert_to_tensor(ids)))
+    if values.ndim != 1 or values.dtype.kind not in "iu":
+        raise ValueError(
+            f"{label}: the ids must be a vector of integers, received {values.dtype} of shape {values.shape}"
+        )
     return int(values.max()) + 1 if values.size else 0
 
 
@@ -280,7 +284,13 @@ def count_pairs(
     dtype: DTypeLike = _INT32,
 ) -> Any:
     """Counts the pairs (label, prediction): rows are labels, columns predictions."""
-    flat_labels, flat_predictions = (xp.reshape(t, (-1,)).astype(np.int64) for t in (labels, predictions))
+    if tuple(labels.shape) != tuple(predictions.shape):
+        raise ValueError(
+            f"labels and predictions must have one shape, received {tuple(labels.shape)} and {tuple(predictions.shape)}"
+        )
+    flat_labels, flat_predictions = (
+        xp.checked_indices(xp.reshape(t, (-1,)).astype(np.int64), num_classes) for t in (labels, predictions)
+    )
     amounts = (
         xp.ones(flat_labels.shape, dtype) if weights is None else xp.reshape(weights, (-1,)).astype(dtype)
     )
@@ -312,9 +322,16 @@ def confusion_matrix(
     return count_pairs(labels, predictions, weights, num_classes=num_classes, dtype=dtype)
 
 
-@op("", same_dtype=2, differentiable=False, shape=lambda v, r, nbins: v, dtype=lambda *_, **__: _INT32)
+def _bins_shape(values: tuple, value_range: tuple, nbins: int) -> tuple:
+    if nbins < 1 or value_range not in ((2,), (None,)):
+        raise ValueError(f"expected at least 1 bin and a range [low, high], received nbins={nbins}")
+    return values
+
+
+@op("", same_dtype=2, differentiable=False, shape=_bins_shape, dtype=lambda *_, **__: _INT32)
 def bins(xp: Any, values: Any, value_range: Any, *, nbins: int) -> Any:
     """Returns which of `nbins` equal parts of the range each value falls in; values outside fall in the outer ones."""
+    _bins_shape(values.shape, value_range.shape, nbins)
     low, high = value_range[0], value_range[1]
     position = xp.floor((values.astype(np.float64) - low) * nbins / (high - low))
     return xp.clip(position, 0, nbins - 1).astype(_INT32)

@@ -8,7 +8,7 @@ import numpy as np
 
 from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.engine import is_tracer
-from dovetail.ops.attrs import Shape
+from dovetail.ops.attrs import Shape, needed, whole
 from dovetail.ops.families import op
 from dovetail.ops.indexing import get_item
 from dovetail.ops.shapes import as_tensor
@@ -69,7 +69,7 @@ def _number(value: Any) -> Any:
     tensor = value if type(value) is Tensor else as_tensor(value) if isinstance(value, TensorLike) else None
     if type(tensor) is Tensor and not is_tracer(tensor._value):
         return int(tensor._value)
-    return value if tensor is None else tensor
+    return needed(value) if tensor is None else tensor
 
 
 def _moving(offset: Any) -> bool:
@@ -157,6 +157,8 @@ def strided_slice(
         raise ValueError(
             f"tf.strided_slice: var is not supported; use var.assign on the result{at_user_location()}"
         )
+    begin_mask, end_mask, ellipsis_mask = whole(begin_mask), whole(end_mask), whole(ellipsis_mask)
+    new_axis_mask, shrink_axis_mask = whole(new_axis_mask), whole(shrink_axis_mask)
     starts, stops = _listed(begin), _listed(end)
     if starts is None or stops is None:
         raise ValueError(f"tf.strided_slice: the number of offsets must be known{at_user_location()}")

@@ -148,6 +148,8 @@ def invert_permutation(xp: Any, x: Any) -> Any:
     """Returns the permutation that undoes the permutation `x`: y[x[i]] = i."""
     if x.ndim != 1 or x.dtype.kind != "i":
         raise ValueError(f"expected a vector of integers, received {x.dtype} of shape {x.shape}")
+    if isinstance(x, np.ndarray) and not np.array_equal(np.sort(x), np.arange(len(x))):
+        raise ValueError(f"expected each of 0 ... {len(x) - 1} once, received {x[:10].tolist()}")
     return xp.index_set(xp.zeros(x.shape, x.dtype), x, xp.arange(x.shape[0], dtype=x.dtype))
 
 

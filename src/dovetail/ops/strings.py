@@ -10,6 +10,7 @@ import numpy as np
 from dovetail.base.errors import DataDependentShapeError, at_user_location
 from dovetail.engine import dtypes, is_tracer
 from dovetail.ops import rules
+from dovetail.ops.attrs import needed
 from dovetail.ops.families import op
 from dovetail.ops.shapes import as_tensor
 from dovetail.ops.views import export
@@ -88,6 +89,9 @@ def as_string(
         width: the least number of characters.
         fill: what fills them up: "" or " " (spaces in front), "0", "-" (spaces after).
     """
+    precision, width = needed(precision), needed(width)
+    if fill not in ("", " ", "0", "-"):
+        raise ValueError(f"tf.strings.as_string: fill must be '', ' ', '0' or '-', received {fill!r:.60}")
     x = as_tensor(input)
     floating = x.dtype.is_floating or x.dtype.is_complex
     if scientific and shortest:
