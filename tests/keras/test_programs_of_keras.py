@@ -272,3 +272,56 @@ def test_compile_takes_metrics_third_as_in_keras_2():
     for third, fourth in ((["mae"], None), ("mae", None), (["mae"], [0.5]), ([0.5], ["mae"])):
         model.compile("sgd", "mse", third, fourth)
         assert model.evaluate(X, Y, verbose=0, return_dict=True).keys() == {"loss", "mae"}
+
+
+# ---- steps that cannot be compiled
+
+
+def kept(y_true, y_pred):
+    mask = y_true > 0.0
+    return tf.reduce_mean(tf.square(tf.boolean_mask(y_true, mask) - tf.boolean_mask(y_pred, mask)))
+
+
+def through_numpy(y_true, y_pred):
+    return tf.numpy_function(lambda a, b: np.float32(np.abs(a - b).mean()), [y_true, y_pred], tf.float32)
+
+
+@pytest.mark.parametrize("loss, metrics", [(kept, ["mae"]), ("mse", [through_numpy])])
+def test_steps_whose_shapes_depend_on_values_run_op_by_op(loss, metrics):
+    results = []
+    for run_eagerly in (True, False):
+        model = keras.Sequential([keras.Input((4,)), layers.Dense(1, kernel_initializer="ones")])
+        model.compile("sgd", loss, metrics=metrics, run_eagerly=run_eagerly)
+        run = [
+            lambda m=model: m.fit(X, Y, epochs=2, batch_size=8, shuffle=False, verbose=0).history,
+            lambda m=model: m.evaluate(X, Y, verbose=0),
+            lambda m=model: [m.train_on_batch(X, Y), m.test_on_batch(X, Y), m.get_weights()],
+        ]
+        if run_eagerly:
+            results.append([step() for step in run])
+            continue
+        with pytest.warns(UserWarning, match="op by op.*test_programs_of_keras.py"):
+            results.append([step() for step in run])
+    close(results[1], results[0])
+
+
+def test_predictions_whose_shapes_depend_on_values_run_op_by_op():
+    class Positive(keras.Model):
+        def call(self, inputs):
+            return tf.boolean_mask(inputs, inputs[:, 0] > 0.0)
+
+    expected = X[X[:, 0] > 0.0]
+    with pytest.warns(UserWarning, match="op by op"):
+        close(Positive().predict(X, verbose=0), expected)
+    with pytest.warns(UserWarning, match="op by op"):
+        close(Positive().predict_on_batch(X), expected)
+    with pytest.warns(UserWarning, match="op by op"):
+        close(Positive().predict(X[:4], batch_size=3, verbose=0), X[:4][X[:4, 0] > 0.0])
+
+
+def test_class_weights_do_not_count_in_validation():
+    y = np.arange(20) % 2
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(1, activation="sigmoid")])
+    model.compile(keras.optimizers.SGD(0.0), "binary_crossentropy")
+    history = model.fit(X, y, validation_split=0.25, class_weight={0: 1.0, 1: 5.0}, verbose=0).history
+    close(history["val_loss"], [model.evaluate(X[15:], y[15:], verbose=0)])

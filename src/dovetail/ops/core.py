@@ -394,7 +394,7 @@ def execute(bound: Bound, args: tuple) -> Any:
         raise explained(bound, args, error) from (None if settings.traceback_filtering else error)
     outputs = tuple(_wrap(o) for o in out) if type(out) is tuple or type(out) is list else None
     result = outputs if outputs is not None else _wrap(out)
-    if traced and op.logits is not None:
+    if traced and op.logits is not None and isinstance(result, Tensor):
         result._keras_logits = (op.logits(**bound.attributes), args[0])
     if state.tapes:
         record = outputs if outputs is not None else (result,)

@@ -50,7 +50,11 @@ class Epoch:
         self.model, self.programs, self.step, self.data = model, programs, step, data
         self.each, self.every_batch, self.before = each, every_batch, before
         self.keeps_finite = keeps_finite
-        self.eager = model.run_eagerly or settings.run_functions_eagerly or not uses_xla()
+        self._eager = model.run_eagerly or settings.run_functions_eagerly or not uses_xla()
+
+    @property
+    def eager(self) -> bool:
+        return self._eager or self.programs.op_by_op
 
     def run(self, steps: int | None = None) -> Any:
         """Runs the epoch, and returns the result of its last step.
@@ -65,10 +69,10 @@ class Epoch:
     def _one(self, index: int, leaves: list, spec: Any, facts: tuple) -> Any:
         if self.every_batch:
             self.before(index)
-        if self.eager:
+        program = None if self._eager else self.programs.get(leaves, spec, facts)
+        if program is None:
             filled = [None if leaf is None else Tensor(leaf) for leaf in leaves]
             return self._guarded(self._all_variables, lambda: self.step(nest.unflatten(spec, filled)))
-        program = self.programs.get(leaves, spec, facts)
         if isinstance(self.data, StreamData):
             self.programs.check(leaves, spec)
         return self._guarded(lambda: program.writes, lambda: run_once(program, leaves))
@@ -109,8 +113,8 @@ class Epoch:
         result = None
         index = start
         if not self.eager and not data.checked:
-            self.programs.get(data.batch(start), data.spec, facts)
-            self.programs.check(data.leaves, data.spec)
+            if self.programs.get(data.batch(start), data.spec, facts) is not None:
+                self.programs.check(data.leaves, data.spec)
             data.checked = True
         if num_full - start > 1 and not self.every_batch and not self.eager:
             index, result, stopped = self._looped(start, num_full, facts)
@@ -128,7 +132,7 @@ class Epoch:
         data: ArrayData = self.data
         program = self.programs.get(data.batch(0), data.spec, facts)
         size = sum(leaf.nbytes for leaf in data.leaves if leaf is not None)
-        if not fits_a_loop(program) or size > jax_stepping().MAX_BYTES_ON_DEVICE:
+        if program is None or not fits_a_loop(program) or size > jax_stepping().MAX_BYTES_ON_DEVICE:
             return start, None, False
         loop = self.programs.loop(program, data.batch_size)
         arrays = self._on_device(data)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from dovetail.base import nest
-from dovetail.base.errors import at_user_location
+from dovetail.base.errors import DataDependentShapeError, at_user_location
 from dovetail.engine import jax_private_module, xla
 from dovetail.function.trace import Program
 from dovetail.tensor.tensor import Tensor
@@ -29,19 +30,43 @@ class StepPrograms:
         self._step, self._check, self.facts = step, check, facts
         self._programs: dict[tuple, Program] = {}
         self._loops: dict[tuple, Callable] = {}
+        self.op_by_op = False
 
-    def get(self, leaves: list, spec: Any, facts: tuple) -> Program:
-        """Returns the program for batches like `leaves` (None leaves stay None), tracing it if it is new."""
+    def get(self, leaves: list, spec: Any, facts: tuple) -> Program | None:
+        """Returns the program for batches like `leaves` (None leaves stay None), tracing it if it is new.
+
+        None: the step cannot be compiled, because the shapes of its tensors depend on values, or because it calls
+        Python functions; a warning says so once.
+        """
+        if self.op_by_op:
+            return None
         shapes = tuple([None if a is None else (a.shape, a.dtype) for a in leaves])
         program = self._programs.get((spec, facts, shapes))
         if program is None:
             _refuse_objects(leaves)
             engine = xla("training")
             examples = [engine.ShapeDtypeStruct(a.shape, a.dtype) for a in leaves if a is not None]
-            program = Program(self._runner([a is None for a in leaves], spec), examples)
+            try:
+                program = Program(self._runner([a is None for a in leaves], spec), examples)
+            except DataDependentShapeError as error:
+                self.op_by_op = True
+                warnings.warn(
+                    f"the model's steps run op by op, they cannot be compiled: {error}",
+                    stacklevel=2,
+                )
+                return None
             # A first trace builds the model, and so changes the facts that it is known by.
             self._programs[spec, facts, shapes] = self._programs[spec, self.facts(), shapes] = program
         return program
+
+    def run(self, leaves: list, spec: Any, facts: tuple) -> Any:
+        """Runs one step on arrays, and returns its result with Tensors."""
+        program = self.get(leaves, spec, facts)
+        return self.run_op_by_op(leaves, spec) if program is None else run_once(program, leaves)
+
+    def run_op_by_op(self, leaves: list, spec: Any) -> Any:
+        """Runs one step on arrays without compiling it."""
+        return self._step(nest.unflatten(spec, [None if leaf is None else Tensor(leaf) for leaf in leaves]))
 
     def check(self, leaves: list, spec: Any) -> None:
         """Raises when steps must not run on data in memory; call it after `get`, whose trace says what to look for."""
@@ -64,7 +89,7 @@ class StepPrograms:
             written = [positions[id(variable)] for variable in program.writes]
             engine = jax_stepping()
             found = self._loops[key] = engine.steps_program(
-                program.run, program.num_results, written, batch_size
+                program.run, program.num_results, written, batch_size, program.options
             )
         return found
 
@@ -92,13 +117,13 @@ def run_once(program: Program, leaves: list) -> Any:
 def fits_a_loop(program: Program) -> bool:
     """True when many steps may run in one compiled loop.
 
-    Not so for programs that print or call back (the order of effects), and not for convolutions on the CPU: XLA runs
-    them many times slower inside a loop, and they are long enough for the dispatch not to matter.
+    Not so for programs that print or call back (the order of effects), and on the CPU not for convolutions that XLA
+    runs many times slower inside a loop: grouped ones, and other dtypes than float32.
     """
     private = jax_private_module()
     if private.has_effects(program.closed):
         return False
-    return xla("training").platform() != "cpu" or not private.uses_primitive(program.closed)
+    return xla("training").platform() != "cpu" or not private.convolves_badly_in_loops(program.closed)
 
 
 def to_numbers(logs: Any) -> dict[str, Any]:

@@ -25,11 +25,12 @@ def training_data(
     if x is None:
         raise ValueError(f"fit: pass the data as x{at_user_location()}")
     if is_arrays(x):
+        data = plain = ArrayData(x, y, sample_weight, batch_size, bool(shuffle))
         if class_weight is not None:
-            sample_weight = class_weighted(y, sample_weight, class_weight)
-        data = ArrayData(x, y, sample_weight, batch_size, bool(shuffle))
+            weights = class_weighted(y, sample_weight, class_weight)
+            data = ArrayData(x, y, weights, batch_size, bool(shuffle))
         if split and validation is None:
-            return _split(data, split)
+            return _split(data, plain, split)
         return data, _as_triple(validation)
     if y is not None:
         raise ValueError(
@@ -55,7 +56,8 @@ def evaluation_data(x: Any, y: Any, sample_weight: Any, batch_size: int | None, 
     return StreamData(x, steps)
 
 
-def _split(data: ArrayData, fraction: float) -> tuple[ArrayData, tuple]:
+def _split(data: ArrayData, plain: ArrayData, fraction: float) -> tuple[ArrayData, tuple]:
+    """Splits data for training, and the same without class weights, which do not count in validation."""
     if not 0 < fraction < 1:
         raise ValueError(
             f"validation_split must lie between 0 and 1, received {fraction}{at_user_location()}"
@@ -63,7 +65,7 @@ def _split(data: ArrayData, fraction: float) -> tuple[ArrayData, tuple]:
     cut = int(data.num_samples * (1 - fraction))
     if cut in (0, data.num_samples):
         raise ValueError(f"validation_split={fraction} of {data.num_samples} samples leaves one part empty")
-    held = data.part(cut, data.num_samples)
+    held = plain.part(cut, data.num_samples)
     held.shuffle = False
     return data.part(0, cut), (held, None, None)
 

@@ -13,8 +13,8 @@ from dovetail.base.errors import at_user_location, suggest
 from dovetail.base.settings import settings
 from dovetail.base.told import Told
 from dovetail.engine import uses_xla
+from dovetail.keras import checks, optimizers
 from dovetail.keras import metrics as metrics_module
-from dovetail.keras import optimizers
 from dovetail.keras.callbacks.callback_list import CallbackList
 from dovetail.keras.layers.tracking import held_objects, unique
 from dovetail.keras.mixed_precision import LossScaleOptimizer
@@ -104,7 +104,7 @@ class Trainer(Steps, Told):
         self._compiled_metrics = CompiledMetrics(metrics, weighted_metrics, names) if given else None
         self._loss_tracker = metrics_module.Mean(name="loss")
         self._run_eagerly = bool(run_eagerly)
-        self.steps_per_execution = int(steps_per_execution)
+        self.steps_per_execution = checks.count(steps_per_execution, "steps_per_execution", 1)
         self.jit_compile = jit_compile
         self._compile_config = {
             "optimizer": optimizer,
@@ -470,7 +470,7 @@ class Trainer(Steps, Told):
         if self._runs_eagerly():
             result = self.predict_step(Tensor(leaves[0]))
         else:
-            result = run_once(self._predict_programs.get(leaves, spec, ()), leaves)
+            result = self._predict_programs.run(leaves, spec, ())
         return nest.map_structure(np.array, result) if not isinstance(result, Tensor) else result.numpy()
 
     def _runs_eagerly(self) -> bool:
@@ -522,7 +522,7 @@ class Trainer(Steps, Told):
                 nest.unflatten(spec, [None if a is None else Tensor(a) for a in leaves])
             )
         else:
-            result = run_once(self._predict_programs.get(leaves, spec, ()), leaves)
+            result = self._predict_programs.run(leaves, spec, ())
         return nest.map_structure(np.array, result)
 
     def _on_batch(self, programs: StepPrograms, step: Any, x: Any, y: Any, weight: Any) -> dict:
@@ -534,6 +534,8 @@ class Trainer(Steps, Told):
             filled = [None if leaf is None else Tensor(leaf) for leaf in leaves]
             return to_numbers(step(nest.unflatten(spec, filled)))
         program = programs.get(leaves, spec, programs.facts())
+        if program is None:
+            return to_numbers(programs.run_op_by_op(leaves, spec))
         programs.check(leaves, spec)
         return to_numbers(run_once(program, leaves))
 
