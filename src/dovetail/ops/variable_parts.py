@@ -56,7 +56,7 @@ class VariablePart(Tensor):
 
 def _part(self: Variable, key: Any) -> Any:
     """Returns `variable[key]`."""
-    found = get_item(self, key)
+    found = get_item(self._tensor(), key)
     if type(found) is not Tensor:
         return found  # symbolic
     part = VariablePart(found._value, self, key)
