@@ -179,6 +179,10 @@ USE = {
     "weights": (lambda: model().set_weights(5), ["Sequential.set_weights", "5"]),
     "epochs": (lambda: model().fit(X, Y, epochs="a", verbose=0), ["Sequential.fit", "'a'"]),
     "batch size": (lambda: model().fit(X, Y, batch_size=2.5, verbose=0), ["2.5"]),
+    "steps per execution": (
+        lambda: model().compile("sgd", "mse", steps_per_execution=0),
+        ["steps_per_execution", "0"],
+    ),
     "callbacks": (lambda: model().fit(X, Y, callbacks=5, verbose=0), ["5"]),
     "class weights": (lambda: model().fit(X, Y, class_weight="balanced", verbose=0), ["'balanced'"]),
     "optimizer": (lambda: model().compile(5), ["5"]),
@@ -194,6 +198,17 @@ USE = {
 def test_use(name):
     call, parts = USE[name]
     refused(call, *parts)
+
+
+@pytest.mark.parametrize(
+    "kind", [*(path for path in BASES if path != "callbacks"), "layers", "activations"], ids=lambda kind: kind
+)
+@pytest.mark.parametrize("config", [{"class_name": "Bogus"}, {}, 5, [1]], ids=str)
+def test_what_is_no_config(kind, config):
+    module = keras
+    for part in kind.split("."):
+        module = getattr(module, part)
+    refused(lambda: module.deserialize(config), "config", repr(config))
 
 
 class Own(keras.layers.Layer):

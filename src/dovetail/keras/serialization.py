@@ -217,6 +217,8 @@ def deserialize_keras_object(
             return deserialize_keras_object(config, None, safe_mode, module_objects, printable_module_name)
     if isinstance(config, str):
         return _from_name(config, module_objects, printable_module_name)
+    if module_objects is not None and printable_module_name != "object" and config is not None:
+        _check_config(config, printable_module_name)
     if config is None or isinstance(config, bool | int | float):
         return config
     if isinstance(config, list | tuple):
@@ -228,6 +230,15 @@ def deserialize_keras_object(
     if "class_name" not in config or "config" not in config:
         return {key: deserialize_keras_object(value, None, safe_mode) for key, value in config.items()}
     return _from_config(config, safe_mode, module_objects, printable_module_name)
+
+
+def _check_config(config: Any, label: str) -> None:
+    """Raises ValueError for what cannot be the config of one object of a kind."""
+    if not (isinstance(config, dict) and "class_name" in config and "config" in config):
+        raise ValueError(
+            f"expected the config of one {label} (a dict with 'class_name' and 'config') or a name, received "
+            f"{config!r:.80}{at_user_location()}"
+        )
 
 
 def _from_name(name: str, module_objects: dict[str, Any] | None, label: str) -> Any:

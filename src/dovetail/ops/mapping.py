@@ -205,6 +205,8 @@ def _looped_accumulation(
     if initializer is not None:
         return looped(step, _as_tensors(initializer), elems, backwards)
     elems = nest.map_structure(as_tensor, elems)
+    if any(tuple(leaf.shape)[:1] in ((), (0,)) for leaf in nest.flatten(elems)):
+        return None  # no first element
     first = nest.map_structure(lambda x: x[-1 if backwards else 0], elems)
     rest = nest.map_structure(lambda x: x[:-1] if backwards else x[1:], elems)
     found = looped(step, first, rest, backwards)

@@ -61,7 +61,7 @@ def deserialize(
     Raises:
         ValueError: the config names no known optimizer.
     """
-    found = _BY_LOWER_NAME.get(str(config.get("class_name")).lower())
+    found = _BY_LOWER_NAME.get(str(config.get("class_name")).lower()) if isinstance(config, dict) else None
     if found is not None and get_registered_object(config["class_name"], custom_objects) is None:
         config = config | {
             "class_name": found.__name__,
