@@ -120,6 +120,19 @@ def test_functions_as_metrics_get_targets_of_the_rank_of_the_predictions():
     close(flat, model.evaluate(X, Y, verbose=0))
 
 
+def test_the_metrics_of_a_compiled_model_inside_are_its_own():
+    judge = keras.Sequential([keras.Input((2,)), layers.Dense(1, activation="sigmoid")])
+    error = keras.metrics.MeanAbsoluteError()
+    judge.compile("sgd", "binary_crossentropy", metrics=["accuracy", error])
+    judge.train_on_batch(X[:, :2], (Y > 0).astype("float32"))
+    x = keras.Input((4,))
+    both = keras.Model(x, judge(layers.Dense(2)(x)))
+    both.compile("sgd", "binary_crossentropy")
+    loss = both.train_on_batch(X, np.ones((20, 1)))
+    assert isinstance(loss, float) and loss > 0.1
+    assert both.metrics_names == ["loss"] and len(judge.metrics) == 2
+
+
 class Spread(layers.Layer):
     def call(self, inputs):
         self.add_metric(K.std(inputs), name="spread", aggregation="mean")

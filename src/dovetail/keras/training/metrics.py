@@ -39,9 +39,9 @@ class CompiledMetrics:
         return [metric for _, _, metric, _ in self._rows or []]
 
     @property
-    def held(self) -> set[int]:
-        """The ids of the metrics that it answers for: those it was given, and those it has made."""
-        return {id(item) for item in nest.flatten([self._given, self._weighted, self.metrics])}
+    def held(self) -> list:
+        """What it answers for: the metrics that it was given, and those that it has made."""
+        return nest.flatten([self._given, self._weighted, self.metrics])
 
     @property
     def variables(self) -> list:

@@ -147,14 +147,21 @@ class Trainer(Steps, Told):
             found += self._compiled_loss.metrics
         if self._compiled_metrics is not None:
             found.append(self._compiled_metrics)
-        own = {id(metric) for metric in found}
-        if self._compiled_metrics is not None:
-            own |= self._compiled_metrics.held
-        for layer in self._flatten_layers():
+        layers = self._flatten_layers()
+        # What compile() has made or was given, here and in compiled models inside this one.
+        compiled = {
+            id(m) for layer in layers if isinstance(layer, Trainer) for m in layer._metrics_of_compile()
+        }
+        for layer in layers:
             for value in held_objects(layer):
-                if isinstance(value, metrics_module.Metric) and id(value) not in own:
+                if isinstance(value, metrics_module.Metric) and id(value) not in compiled:
                     found.append(value)
         return unique(found)
+
+    def _metrics_of_compile(self) -> list:
+        trackers = [] if self._compiled_loss is None else self._compiled_loss.metrics
+        given = [] if self._compiled_metrics is None else self._compiled_metrics.held
+        return [self._loss_tracker, *trackers, *given]
 
     @property
     def metrics_variables(self) -> list:
