@@ -6,7 +6,7 @@ an input when it is first read.  JAX has the mechanism (a trace can append an ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -14,7 +14,7 @@ from jax._src import core, source_info_util, xla_bridge
 from jax._src.array import ArrayImpl  # noqa: F401 - the class of concrete arrays
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
-_COMPLEX_CONTROL = frozenset({"conv_general_dilated"})
+_CONVOLUTION = "conv_general_dilated"
 
 
 def backends_started() -> bool:
@@ -115,16 +115,29 @@ def has_effects(closed: Any) -> bool:
     return bool(closed.effects)
 
 
-def uses_primitive(closed: Any, names: frozenset[str] = _COMPLEX_CONTROL) -> bool:
-    """True when the program, or one nested in it, contains one of the primitives."""
-    return _uses(closed.jaxpr, names)
+def convolves(closed: Any) -> bool:
+    """True when the program, or one nested in it, contains a convolution."""
+    return next(_found(closed.jaxpr, _CONVOLUTION), None) is not None
 
 
-def _uses(jaxpr: Any, names: frozenset[str]) -> bool:
+def convolves_badly_in_loops(closed: Any) -> bool:
+    """True when the program contains a convolution that XLA's CPU compiler runs many times slower inside a loop."""
+    return not all(map(_is_channels_last, _found(closed.jaxpr, _CONVOLUTION)))
+
+
+def _found(jaxpr: Any, name: str) -> Iterator:
     for equation in jaxpr.eqns:
-        if equation.primitive.name in names:
-            return True
+        if equation.primitive.name == name:
+            yield equation
         for inner in core.jaxprs_in_params(equation.params):
-            if _uses(inner, names):
-                return True
-    return False
+            yield from _found(inner, name)
+
+
+def _is_channels_last(equation: Any) -> bool:
+    """True for a float32 convolution of channels-last arrays with a kernel (*spatial, in, out), without groups."""
+    numbers, like = equation.params["dimension_numbers"], equation.invars[0].aval
+    rank = like.ndim - 2
+    arrays = (0, rank + 1, *range(1, rank + 1))
+    kernel = (rank + 1, rank, *range(rank))
+    groups = equation.params["feature_group_count"] * equation.params["batch_group_count"]
+    return groups == 1 and like.dtype == "float32" and tuple(numbers) == (arrays, kernel, arrays)

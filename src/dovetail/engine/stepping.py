@@ -21,7 +21,9 @@ def put(arrays: list) -> list:
     return [jax.device_put(array, may_alias=True) for array in arrays]
 
 
-def steps_program(run: Callable, num_results: int, written: list[int], batch_size: int) -> Callable:
+def steps_program(
+    run: Callable, num_results: int, written: list[int], batch_size: int, options: dict | None = None
+) -> Callable:
     """Returns a compiled `f(state, data, order, start, stop) -> (state, results of the last step)`.
 
     Args:
@@ -29,6 +31,7 @@ def steps_program(run: Callable, num_results: int, written: list[int], batch_siz
         num_results: how many results a step has.
         written: positions in the state that a step writes.
         batch_size: rows of `data` a step takes; `order[i * batch_size : (i + 1) * batch_size]` are those of step i.
+        options: for XLA's compiler.
     """
 
     def step(i: Any, carry: tuple, data: list, order: Any) -> tuple:
@@ -48,4 +51,4 @@ def steps_program(run: Callable, num_results: int, written: list[int], batch_siz
         empty = [jnp.zeros(r.shape, r.dtype) for r in results]
         return lax.fori_loop(start, stop, lambda i, carry: step(i, carry, data, order), (state, empty))
 
-    return jax.jit(steps)
+    return jax.jit(steps, compiler_options=options)

@@ -13,42 +13,36 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-_LAYOUTS = {
-    1: ("NWC", "WIO", "NWC"),
-    2: ("NHWC", "HWIO", "NHWC"),
-    3: ("NDHWC", "DHWIO", "NDHWC"),
-}
+from dovetail.engine import xla_conv
 
 
 def conv(x: Any, kernel: Any, strides: tuple, padding: tuple, dilations: tuple, groups: int) -> Any:
     """Convolves over the spatial axes."""
-    return lax.conv_general_dilated(
-        x,
-        kernel,
-        strides,
-        padding,
-        rhs_dilation=dilations,
-        dimension_numbers=_LAYOUTS[len(strides)],
-        feature_group_count=groups,
-    )
+    if jax.default_backend() == "cpu" and groups == 1:
+        return xla_conv.convolve(x, kernel, strides, padding, dilations)
+    return xla_conv.convolved(x, kernel, strides, padding, dilations, groups)
 
 
 def conv_kernel_gradient(
     x: Any, g: Any, window: tuple, strides: tuple, padding: tuple, dilations: tuple, groups: int
 ) -> Any:
     """Returns the gradient of the kernel, given that of the output."""
+    numbers = (strides, padding, dilations)
+    if jax.default_backend() == "cpu" and groups == 1:
+        return xla_conv.kernel_gradient(x, g, window, *numbers)
     like = jax.ShapeDtypeStruct((*window, x.shape[-1] // groups, g.shape[-1]), x.dtype)
-    return jax.linear_transpose(lambda kernel: conv(x, kernel, strides, padding, dilations, groups), like)(g)[
-        0
-    ]
+    return jax.linear_transpose(lambda kernel: xla_conv.convolved(x, kernel, *numbers, groups), like)(g)[0]
 
 
 def conv_input_gradient(
     g: Any, kernel: Any, sizes: tuple, strides: tuple, padding: tuple, dilations: tuple, groups: int
 ) -> Any:
     """Returns the gradient of an input of spatial `sizes`: the transposed convolution of `g`."""
+    numbers = (strides, padding, dilations)
+    if jax.default_backend() == "cpu" and groups == 1:
+        return xla_conv.input_gradient(g, kernel, sizes, *numbers)
     like = jax.ShapeDtypeStruct((g.shape[0], *sizes, kernel.shape[-2] * groups), g.dtype)
-    return jax.linear_transpose(lambda x: conv(x, kernel, strides, padding, dilations, groups), like)(g)[0]
+    return jax.linear_transpose(lambda x: xla_conv.convolved(x, kernel, *numbers, groups), like)(g)[0]
 
 
 def spread(x: Any, low: tuple, high: tuple, interior: tuple) -> Any:

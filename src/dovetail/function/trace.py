@@ -138,7 +138,12 @@ class Program:
     def compiled(self) -> Callable:
         """The compiled program; it may reuse the memory of the variables that it writes."""
         given = tuple(i for i, donated in enumerate(self.donated, self.num_tensors) if donated)
-        return xla("tf.function").jit(self.run, donate_argnums=given)
+        return xla("tf.function").jit(self.run, donate_argnums=given, compiler_options=self.options)
+
+    @functools.cached_property
+    def options(self) -> dict | None:
+        """What XLA's compiler is told about the program."""
+        return xla("tf.function").compiler_options(jax_private_module().convolves(self.closed))
 
     @functools.cached_property
     def donated(self) -> list[bool]:

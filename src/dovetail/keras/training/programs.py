@@ -89,7 +89,7 @@ class StepPrograms:
             written = [positions[id(variable)] for variable in program.writes]
             engine = jax_stepping()
             found = self._loops[key] = engine.steps_program(
-                program.run, program.num_results, written, batch_size
+                program.run, program.num_results, written, batch_size, program.options
             )
         return found
 
@@ -117,13 +117,13 @@ def run_once(program: Program, leaves: list) -> Any:
 def fits_a_loop(program: Program) -> bool:
     """True when many steps may run in one compiled loop.
 
-    Not so for programs that print or call back (the order of effects), and not for convolutions on the CPU: XLA runs
-    them many times slower inside a loop, and they are long enough for the dispatch not to matter.
+    Not so for programs that print or call back (the order of effects), and on the CPU not for convolutions that XLA
+    runs many times slower inside a loop: grouped ones, and other dtypes than float32.
     """
     private = jax_private_module()
     if private.has_effects(program.closed):
         return False
-    return xla("training").platform() != "cpu" or not private.uses_primitive(program.closed)
+    return xla("training").platform() != "cpu" or not private.convolves_badly_in_loops(program.closed)
 
 
 def to_numbers(logs: Any) -> dict[str, Any]:

@@ -1,0 +1,141 @@
+"""Convolution as XLA's CPU compiler runs it fast; `docs/design/0003-convolution-on-the-cpu.md` has the figures.
+
+XLA hands a float32 convolution to Eigen when it is channels-last with a kernel (*spatial, in, out).  Outside of loops
+its compiler brings others into that form; inside of loops they run 20 to 200 times slower.  The gradients here are
+therefore written as such convolutions, with their transposes spelled out.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+LAYOUTS = {
+    1: ("NWC", "WIO", "NWC"),
+    2: ("NHWC", "HWIO", "NHWC"),
+    3: ("NDHWC", "DHWIO", "NDHWC"),
+}
+# Left to itself, XLA gives 2D convolutions to YNNPACK, which runs them on one thread; dots and sums stay there.
+_WITHOUT_YNN = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_DOT,LIBRARY_FUSION_TYPE_REDUCE"}
+_MAX_PRODUCTS = 25
+
+
+def compiler_options(convolves: bool) -> dict[str, str] | None:
+    """Returns the options with which XLA compiles a program, None for its own choices.
+
+    Args:
+        convolves: whether the program contains a convolution.
+    """
+    return _options() if convolves and jax.default_backend() == "cpu" else None
+
+
+@functools.cache
+def _options() -> dict[str, str] | None:
+    """Compiles an empty program, to find out whether this XLA knows the options: not every version does."""
+    try:
+        jax.jit(lambda: 0, compiler_options=_WITHOUT_YNN).lower().compile()
+    except jax.errors.JaxRuntimeError:
+        return None
+    return _WITHOUT_YNN
+
+
+def convolved(x: Any, kernel: Any, strides: tuple, padding: Any, dilations: tuple, groups: int = 1) -> Any:
+    """Convolves as XLA does it."""
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        strides,
+        padding,
+        rhs_dilation=dilations,
+        dimension_numbers=LAYOUTS[len(strides)],
+        feature_group_count=groups,
+    )
+
+
+def is_few_products(x: Any, kernel: Any) -> bool:
+    """True when an output is the sum of so few products that a loop over the outputs beats packing them."""
+    *window, channels, _ = kernel.shape
+    return x.dtype == np.float32 and channels <= 2 and math.prod(window) * channels <= _MAX_PRODUCTS
+
+
+def by_products(x: Any, kernel: Any, strides: tuple, padding: tuple, dilations: tuple) -> Any:
+    """Convolves as a sum of products of shifted inputs, which fuses with what follows."""
+    window = kernel.shape[:-2]
+    numbers = list(zip(window, strides, dilations, strict=True))
+    if any(map(any, padding)):
+        x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *((*pair, 0) for pair in padding), (0, 0, 0)))
+    out = [(size - (k - 1) * d - 1) // s + 1 for size, (k, s, d) in zip(x.shape[1:-1], numbers, strict=True)]
+    total: Any = None
+    for *tap, channel in itertools.product(*map(range, kernel.shape[:-1])):
+        first = [t * d for t, (_, _, d) in zip(tap, numbers, strict=True)]
+        last = [f + (n - 1) * s + 1 for f, n, (_, s, _) in zip(first, out, numbers, strict=True)]
+        part = lax.slice(
+            x, (0, *first, channel), (x.shape[0], *last, channel + 1), (1, *strides, 1)
+        )  # (batch, *out, 1)
+        term = part * kernel[(*tap, channel)]
+        total = term if total is None else total + term
+    return total
+
+
+def convolve(x: Any, kernel: Any, strides: tuple, padding: tuple, dilations: tuple) -> Any:
+    """Convolves without groups, in the way that is fastest for the shapes."""
+    if is_few_products(x, kernel):
+        return by_products(x, kernel, strides, padding, dilations)
+    if is_pointwise(kernel.shape[:-2], padding):
+        return _every(x, strides) @ kernel.reshape(kernel.shape[-2:])
+    return convolved(x, kernel, strides, padding, dilations)
+
+
+def is_pointwise(window: tuple, padding: tuple) -> bool:
+    """True when each output comes from one position, so that a matrix product does it."""
+    return set(window) == {1} and not any(map(any, padding))
+
+
+def _every(x: Any, strides: tuple) -> Any:
+    """Returns the positions that windows of size 1 see."""
+    return lax.slice(x, (0,) * x.ndim, x.shape, (1, *strides, 1))
+
+
+def kernel_gradient(x: Any, g: Any, window: tuple, strides: tuple, padding: tuple, dilations: tuple) -> Any:
+    """Returns the gradient of the kernel: `x` convolved with `g` as the kernel, batch and channels swapped."""
+    if is_pointwise(window, padding):
+        rows, outputs = (each.reshape(-1, each.shape[-1]) for each in (_every(x, strides), g))
+        product = lax.dot_general(rows, outputs, (((0,), (0,)), ((), ())))
+        return product.reshape(*window, *product.shape)
+    rank, pairs = len(window), []
+    sides = zip(x.shape[1:-1], g.shape[1:-1], window, strides, dilations, padding, strict=True)
+    for size, n, k, s, d, (before, _) in sides:
+        pairs.append((before, (k - 1) * d + (n - 1) * s + 1 - size - before))
+    inner = tuple(range(1, rank + 1))
+    turned = lax.transpose(x, (rank + 1, *inner, 0))  # (channels, *spatial, batch)
+    kernel = lax.transpose(g, (*inner, 0, rank + 1))  # (*out, batch, outputs)
+    result = convolved(turned, kernel, dilations, pairs, strides)  # (channels, *window, outputs)
+    return lax.transpose(result, (*inner, 0, rank + 1))
+
+
+def input_gradient(
+    g: Any, kernel: Any, sizes: tuple, strides: tuple, padding: tuple, dilations: tuple
+) -> Any:
+    """Returns the gradient of the input: `g`, spread out by the strides, convolved with the kernel turned around."""
+    rank, pairs = len(sizes), []
+    sides = zip(sizes, g.shape[1:-1], kernel.shape[:-2], strides, dilations, padding, strict=True)
+    for size, n, k, s, d, (before, _) in sides:
+        first = (k - 1) * d - before
+        pairs.append((first, size + (k - 1) * d - first - ((n - 1) * s + 1)))
+    axes = tuple(range(rank))
+    return lax.conv_general_dilated(
+        g,
+        lax.rev(lax.transpose(kernel, (*axes, rank + 1, rank)), axes),
+        (1,) * rank,
+        pairs,
+        lhs_dilation=strides,
+        rhs_dilation=dilations,
+        dimension_numbers=LAYOUTS[rank],
+    )
