@@ -262,3 +262,9 @@ def test_rows_can_be_spoiled():
     """The generic test covers something."""
     assert len(one_row_a_name()) > 400
     assert all(isinstance(case, Case) for case in one_row_a_name())
+
+
+def test_what_jax_says_is_put_into_words():
+    x = tf.ones((2, 3))
+    with engine("xla"), pytest.raises(EXPECTED, match=r"shapes do not broadcast together: .*\(2, 3\)"):
+        tf.nn.batch_normalization(x, tf.ones(4), tf.ones(4), None, None, 1e-3)

@@ -61,6 +61,18 @@ _PLAIN = tuple(
             r"operands could not be broadcast together with (?:re)?(?:mapped )?shapes? (?:\[.*?\]: )?(.*)",
             r"the shapes do not broadcast together: \1",
         ),
+        (
+            r"(?:\w+ got i|I)ncompatible shapes for broadcasting: (?:shapes=)?(.*)",
+            r"the shapes do not broadcast together: \1",
+        ),
+        (
+            r"Array boolean indices must be concrete.*|\w+ indices must be of integer type.*",
+            "the indices must be integers",
+        ),
+        (
+            r"(?:jnp|lax)\.pad: pad_width.*|start_indices arguments to \w+ must be scalars.*",
+            "an argument has another number of entries, or a tensor another rank, than needed",
+        ),
         (r"(?:shape mismatch: )?(?:value array|indexing arrays).*", "the shapes do not fit together"),
         (r"matmul: Input operand 1 has a mismatch.*", "the inner sizes differ"),
         (r"arrays used as indices must be of integer.*", "the indices must be integers"),
