@@ -114,6 +114,8 @@ CONSTRUCTIONS = {
         m.scatter_update(tf.IndexedSlices(tf.ones([1, 4]), tf.constant([2]))),
         m.scatter_nd_update([[0, 3], [2, 1]], [10.0, 20.0]),
     ),
+    "part of strings": lambda tf: (s := tf.Variable(["a", "b"]), s[0].assign("z")),
+    "part of booleans": lambda tf: (s := tf.Variable([True, True]), s[1].assign(False)),
     "of float64": lambda tf: tf.Variable(np.ones(2)),
     "nothing": lambda tf: tf.Variable(None),
     "ragged": lambda tf: tf.Variable([[1], [2, 3]]),

@@ -187,7 +187,7 @@ def softplus(x: Any) -> Any:
 def index_set(x: Any, index: Any, values: Any) -> Any:
     """Returns a copy of `x` with `x[index] = values`."""
     result = x.copy()
-    result[index] = values
+    result[index] = values if values.ndim else values[()]  # a string goes in without the array around it
     return result
 
 
