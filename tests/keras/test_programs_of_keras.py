@@ -287,6 +287,15 @@ def test_compile_takes_metrics_third_as_in_keras_2():
         assert model.evaluate(X, Y, verbose=0, return_dict=True).keys() == {"loss", "mae"}
 
 
+@pytest.mark.parametrize("function", ["relu", "softmax", "sigmoid", "tanh", "gelu", "elu", "leaky_relu"])
+def test_tensor_ops_as_activations_are_written_by_name(function):
+    op = getattr(tf.nn, function)
+    dense = layers.Dense(3, activation=op)
+    assert dense.get_config()["activation"] == function
+    again = layers.Dense.from_config(dense.get_config())
+    close(again.activation(tf.constant(X)), op(tf.constant(X)))
+
+
 # ---- steps that cannot be compiled
 
 

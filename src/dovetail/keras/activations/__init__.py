@@ -54,10 +54,16 @@ __all__ = sorted([*_NAMES, "deserialize", "get", "serialize"])  # noqa: PLE0605 
 
 
 def serialize(activation: Any, use_legacy_format: bool = False) -> Any:
-    """Returns the name of one of Dovetail's own activations, the config of another function or of a layer."""
+    """Returns the name of one of Dovetail's own activations, the config of another function or of a layer.
+
+    An op such as `tf.nn.relu` goes by the name of the activation that it is.
+    """
     known = own_name(activation)
     if known is not None and known[0] == "keras.activations":
         return known[1]
+    name = getattr(activation, "__name__", None)
+    if hasattr(activation, "op") and name in _NAMES:
+        return name
     return serialize_keras_object(activation, use_legacy_format)
 
 
