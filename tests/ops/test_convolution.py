@@ -21,7 +21,8 @@ NUMBERS = {
 KERNELS = {
     "few products": (3, 3, 1, 4),
     "two channels": (3, 2, 2, 3),
-    "many channels": (3, 2, 4, 3),
+    "few outputs": (3, 2, 4, 3),
+    "many channels": (3, 2, 6, 5),
     "pointwise": (1, 1, 5, 3),
     "one by one": (1, 1, 1, 2),
 }
@@ -75,7 +76,7 @@ def test_other_convolutions_stay_out_of_loops():
     numbers = ((1, 1), ((0, 0), (0, 0)), (1, 1))
     private, engine = jax_private_module(), xla("this test")
     grouped = jax.make_jaxpr(lambda x: engine.conv(x, kernel, *numbers, 2))(x)
-    wide = jax.make_jaxpr(lambda x: engine.conv(x, np.zeros((3, 3, 4, 2)), *numbers, 1))(x.astype(np.float64))
+    wide = jax.make_jaxpr(lambda x: engine.conv(x, np.zeros((3, 3, 4, 8)), *numbers, 1))(x.astype(np.float64))
     assert private.convolves_badly_in_loops(grouped) and private.convolves_badly_in_loops(wide)
     assert not private.convolves(jax.make_jaxpr(lambda x: x + 1)(x))
 

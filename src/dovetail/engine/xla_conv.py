@@ -25,6 +25,7 @@ LAYOUTS = {
 # Left to itself, XLA gives 2D convolutions to YNNPACK, which runs them on one thread; dots and sums stay there.
 _WITHOUT_YNN = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_DOT,LIBRARY_FUSION_TYPE_REDUCE"}
 _MAX_PRODUCTS = 25
+_FEW_OUTPUTS = 4
 
 
 def compiler_options(convolves: bool) -> dict[str, str] | None:
@@ -90,7 +91,31 @@ def convolve(x: Any, kernel: Any, strides: tuple, padding: tuple, dilations: tup
         return by_products(x, kernel, strides, padding, dilations)
     if is_pointwise(kernel.shape[:-2], padding):
         return _every(x, strides) @ kernel.reshape(kernel.shape[-2:])
+    if has_few_outputs(kernel, strides):
+        return by_taps(x, kernel, padding, dilations)
     return convolved(x, kernel, strides, padding, dilations)
+
+
+def has_few_outputs(kernel: Any, strides: tuple) -> bool:
+    """True when Eigen would spend its time on packing windows for a product with a few columns."""
+    return kernel.dtype == np.float32 and kernel.shape[-1] <= _FEW_OUTPUTS and set(strides) == {1}
+
+
+def by_taps(x: Any, kernel: Any, padding: Any, dilations: tuple) -> Any:
+    """Multiplies each position with the whole kernel, then sums the shifted results: for few outputs, stride 1."""
+    window, outputs = kernel.shape[:-2], kernel.shape[-1]
+    x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *((*pair, 0) for pair in padding), (0, 0, 0)))
+    flat = jnp.moveaxis(kernel, -2, 0).reshape(x.shape[-1], -1)  # (channels, window * outputs)
+    products = x @ flat
+    out = [n - (k - 1) * d for n, k, d in zip(x.shape[1:-1], window, dilations, strict=True)]
+    total: Any = None
+    for number, tap in enumerate(itertools.product(*map(range, window))):
+        first = [t * d for t, d in zip(tap, dilations, strict=True)]
+        last = [f + n for f, n in zip(first, out, strict=True)]
+        start, stop = number * outputs, (number + 1) * outputs
+        part = lax.slice(products, (0, *first, start), (x.shape[0], *last, stop))
+        total = part if total is None else total + part
+    return total
 
 
 def is_pointwise(window: tuple, padding: tuple) -> bool:
@@ -130,9 +155,12 @@ def input_gradient(
         first = (k - 1) * d - before
         pairs.append((first, size + (k - 1) * d - first - ((n - 1) * s + 1)))
     axes = tuple(range(rank))
+    turned = lax.rev(lax.transpose(kernel, (*axes, rank + 1, rank)), axes)
+    if has_few_outputs(turned, strides):
+        return by_taps(g, turned, pairs, dilations)
     return lax.conv_general_dilated(
         g,
-        lax.rev(lax.transpose(kernel, (*axes, rank + 1, rank)), axes),
+        turned,
         (1,) * rank,
         pairs,
         lhs_dilation=strides,
