@@ -27,6 +27,11 @@ def _same(shape: tuple, *_: Any, **__: Any) -> tuple:
     return shape
 
 
+def _as(x: Any, dtype: np.dtype) -> Any:
+    """Casts without a copy where there is nothing to cast."""
+    return x if x.dtype == dtype else x.astype(dtype)
+
+
 # ---- layer and RMS normalization ---------------------------------------------------------------------------------
 
 
@@ -41,7 +46,7 @@ class _Layer:
         self.xp, self.axes = xp, normalized_axes(axis, x.ndim)
         self.shape = tuple(size if i in self.axes else 1 for i, size in enumerate(x.shape))
         self.wide = FLOAT32 if dtypes.is_half(x.dtype) else x.dtype
-        x = x.astype(self.wide)
+        x = _as(x, self.wide)
         centered = x if rms else x - xp.mean(x, axis=self.axes, keepdims=True)
         variance = xp.mean(centered * centered, axis=self.axes, keepdims=True)
         self.rstd = xp.rsqrt(variance + self.wide.type(epsilon))
@@ -53,7 +58,7 @@ class _Layer:
             raise ValueError(
                 f"the scale or offset has shape {p.shape}, and the normalized axes have {self.shape}"
             )
-        p = p.astype(self.wide)
+        p = _as(p, self.wide)
         return (
             self.xp.reshape(p, self.shape)
             if math.prod(p.shape) != 1
@@ -90,7 +95,7 @@ def layer_norm(
         y = y * layer.parameter(parameters[0])
     if center:
         y = y + layer.parameter(parameters[-1])
-    return y.astype(x.dtype)
+    return _as(y, x.dtype)
 
 
 def _layer_norm_gradient(
