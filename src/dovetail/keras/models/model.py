@@ -134,14 +134,6 @@ class Model(Trainer, Reporting, Layer):
         return self._outputs_structure
 
     @property
-    def input_shape(self) -> Any:
-        return nest.map_structure(lambda t: tuple(t.shape), self.input)
-
-    @property
-    def output_shape(self) -> Any:
-        return nest.map_structure(lambda t: tuple(t.shape), self.output)
-
-    @property
     def input_names(self) -> list[str]:
         return [] if self._graph is None else [_name_of(t) for t in self._graph.inputs]
 
