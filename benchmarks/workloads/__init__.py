@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.kinds import BenchmarkError, Workload
 from benchmarks.workloads import (
+    convolution,
     eager,
     fit,
     fresh_process,
@@ -18,6 +19,7 @@ WORKLOADS: tuple[Workload, ...] = (
     *unseen_shapes.WORKLOADS,
     *function_lengths.WORKLOADS,
     *tape_step.WORKLOADS,
+    *convolution.WORKLOADS,
     *fit.WORKLOADS,
     *one_sample.WORKLOADS,
     *fresh_process.WORKLOADS,
