@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.base.bounded import Bounded
 from dovetail.base.errors import (
     ArgumentTypeError,
     DataDependentShapeError,
@@ -39,6 +40,7 @@ _MOVED_BYTES = 1 << 16
 _VALUES = frozenset({Tensor, Variable})
 _OURS = (OpError, DataDependentShapeError, OperatorNotAllowedInGraphError, EngineUnavailableError)
 _SHAPE_LIMIT = 64
+_MOST_BOUND = 512  # cached forms of one op
 OPS: dict[str, Op] = {}
 
 
@@ -90,7 +92,8 @@ class Op:
         self.public: Any = None
         self.logits: Any = None
         self.tensors, self.optional, self.variadic, self.attributes = _parameters(body)
-        self._bound: dict[tuple, Bound] = {}
+        self._given: Bounded = Bounded(_MOST_BOUND)  # by the attributes as they were given
+        self._bound: Bounded = Bounded(_MOST_BOUND // 2)  # by their canonical form
         self._default: Bound | None = None
 
     def __repr__(self) -> str:
@@ -112,10 +115,8 @@ class Op:
             return self._default
         try:
             key = (*attributes.items(), *map(type, attributes.values()))
-            found = self._bound.get(key)
-            if found is None:
-                found = self._bound[key] = self._bind(attributes)
-            return found
+            found = self._given.get(key)
+            return self._given.put(key, self._bind(attributes)) if found is None else found
         except TypeError:  # an unhashable value, such as a list
             frozen = {name: _frozen(value) for name, value in attributes.items()}
             return self._bind(attributes) if frozen == attributes else self.bind(frozen)
@@ -139,11 +140,9 @@ class Op:
         for name in attributes:
             if name not in self.attributes:
                 raise TypeError(f"{self.name}: unknown argument {name!r}{at_user_location()}")
-        key = ("canonical", *((name, _typed(value)) for name, value in values.items()))
-        found = self._bound.get(key)
-        if found is None:
-            found = self._bound[key] = Bound(self, values)
-        return found
+        key = tuple([(name, _typed(value)) for name, value in values.items()])
+        found = self._bound.renew(key)
+        return self._bound.put(key, Bound(self, values)) if found is None else found
 
     def __call__(self, *args: Any, **attributes: Any) -> Any:
         return self.call(args, attributes)
@@ -180,7 +179,7 @@ class Bound:
         self.size = 0 if op.size is None else op.size(**attributes)
         self._compiled: Any = None
         self._inline: Any = None
-        self._vjp_ops: dict = {}
+        self._vjp_ops: Bounded = Bounded(_MOST_BOUND)
 
     @property
     def inline(self) -> Callable:
@@ -201,9 +200,8 @@ class Bound:
         key = (needed, num_inputs)
         found = self._vjp_ops.get(key)
         if found is None:
-            found = self._vjp_ops[key] = Op(
-                self.op.name + "_gradient", _vjp_body(self, needed, num_inputs), same_dtype=0, engine="xla"
-            )
+            body = _vjp_body(self, needed, num_inputs)
+            found = self._vjp_ops.put(key, Op(self.op.name + "_gradient", body, same_dtype=0, engine="xla"))
             found.optional = len(found.tensors)
         return found
 

@@ -14,7 +14,7 @@ import numpy as np
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import state
 from dovetail.base.told import Told, check_flags
-from dovetail.base.versions import structure
+from dovetail.base.versions import Versioned
 from dovetail.engine import dtypes, is_tracer
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
@@ -99,7 +99,7 @@ class ReadTensor(Tensor):
         return plain
 
 
-class Variable(TensorLike, Told):
+class Variable(TensorLike, Told, Versioned):
     """A tensor that can be assigned to.
 
     Args:
@@ -232,7 +232,7 @@ class Variable(TensorLike, Told):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
-        structure.changed()
+        self._changed()
 
     @property
     def device(self) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import state
 from dovetail.base.told import Told
+from dovetail.base.versions import Versioned
 from dovetail.engine import is_tracer
 from dovetail.keras.layers import weights
 from dovetail.keras.layers.context import calls
@@ -33,7 +34,7 @@ SKIP = frozenset(
 )
 
 
-class Holder(Told):
+class Holder(Told, Versioned):
     """The half of `Layer` that answers for its state.  Only `Layer` derives from it."""
 
     _told_methods: ClassVar[tuple[str, ...]] = ("__init__", "set_weights")
@@ -126,26 +127,30 @@ class Holder(Told):
     def trainable_weights(self) -> list[Variable]:
         found = self._found
         if found is None or not found.holds():
+            walked: list = []
             containers: list = []
-            found = Found(self._find_trainable(containers), containers)
+            found = Found(self._find_trainable(walked, containers), walked, containers)
             object.__setattr__(self, "_found", found)
         return list(found.items)
 
-    def _find_trainable(self, containers: list) -> list[Variable]:
-        """Walks the layers; appends the lists and dicts that it passes to `containers`."""
-        if not self.trainable:
-            return []
+    def _find_trainable(self, walked: list, containers: list) -> list[Variable]:
+        """Walks the layers; notes the layers and variables that decide, and the lists and dicts that it passes."""
         variables: list[Variable] = []
         seen: set[int] = set()
         stack: list[Any] = [self]
         while stack:
             layer = stack.pop()
-            if id(layer) in seen or not layer.trainable:
+            if id(layer) in seen:
                 continue
             seen.add(id(layer))
+            walked.append(layer)
+            if not layer.trainable:
+                continue
             containers.append(layer._own_weights)
             containers.extend(value for value in vars(layer).values() if type(value) in (list, dict))
-            variables.extend(v for v in layer._held_variables() if v.trainable)
+            held = layer._held_variables()
+            walked.extend(held)
+            variables.extend(v for v in held if v.trainable)
             stack.extend(layer._sublayers()[::-1])
         return unique(variables)
 

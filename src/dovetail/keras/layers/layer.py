@@ -15,7 +15,6 @@ import numpy as np
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location, suggest
 from dovetail.base.settings import state
-from dovetail.base.versions import structure
 from dovetail.base.wording import BAD_CALL, tell
 from dovetail.engine import is_tracer
 from dovetail.graph.node import Node
@@ -122,11 +121,11 @@ class Layer(Holder, Called):
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
         if (type(value) not in PLAIN or "_planned" in self.__dict__) and name not in SKIP:
-            structure.changed()
+            self._changed()
 
     def __delattr__(self, name: str) -> None:
         object.__delattr__(self, name)
-        structure.changed()
+        self._changed()
 
     # ---- names, dtypes, flags
 
@@ -175,7 +174,7 @@ class Layer(Holder, Called):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
-        structure.changed()
+        self._changed()
         for variable in self._own_weights:
             if getattr(variable, "_declared_trainable", True):
                 variable.trainable = self._trainable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from dovetail.base.versions import structure
+from dovetail.base.versions import Versions
 from dovetail.tensor.variable import Variable
 
 PLAIN = frozenset({int, float, str, bool, type(None), bytes, complex, type, type(len), type(lambda: 0)})
@@ -19,16 +19,16 @@ class Found:
         items: what was found.
     """
 
-    __slots__ = ("_containers", "_lengths", "_version", "items")
+    __slots__ = ("_containers", "_lengths", "_versions", "items")
 
-    def __init__(self, items: list, containers: list) -> None:
+    def __init__(self, items: list, walked: list, containers: list) -> None:
         self.items, self._containers = items, containers
         self._lengths = [len(container) for container in containers]
-        self._version = structure.version
+        self._versions = Versions(walked)
 
     def holds(self) -> bool:
         """True when no attribute was set and no list or dict changed its length since."""
-        return self._version == structure.version and self._lengths == [len(c) for c in self._containers]
+        return self._versions.hold() and self._lengths == [len(c) for c in self._containers]
 
 
 def held_objects(owner: Any, skip: frozenset[str] = frozenset()) -> Iterator[Any]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.settings import settings, state
-from dovetail.base.versions import structure
+from dovetail.base.versions import Versions
 from dovetail.function.host_plan import HostPlan, record
 from dovetail.graph.node import OpCall
 from dovetail.keras.layers.context import calls
@@ -32,7 +32,8 @@ class CallPlans:
     def __init__(self) -> None:
         # By signature: how often the model was called; then its plan, or None when there can be none.
         self._found: dict[tuple, Any] = {}
-        self._facts: tuple = ()
+        self._limit = 0
+        self._versions = Versions([])
 
     def run(self, model: Any, x: Any, options: dict) -> Any:
         """Returns the outputs of `model(x, **options)` if there is a plan for it, else None."""
@@ -58,10 +59,9 @@ class CallPlans:
         return self._outputs(model, x, options, values, tuple(key))
 
     def _outputs(self, model: Any, x: Any, options: dict, values: list, key: tuple) -> Any:
-        facts = (structure.version, settings.active_limit)
-        if facts != self._facts:
+        if not self._versions.hold() or self._limit != settings.active_limit:
             self._found.clear()
-            self._facts = facts
+            self._note(model)
         found = self._found.get(key, 0)
         if type(found) is HostPlan:
             try:
@@ -70,8 +70,12 @@ class CallPlans:
                 return None  # the ordinary call says what is wrong, and where
         if found is not None and len(self._found) < _MOST_PLANS:
             self._found[key] = found + 1 if found < _BEFORE_RECORDING else _plan_of(model, x, values, options)
-            self._facts = (structure.version, settings.active_limit)  # building may have moved them
+            self._note(model)  # building may have moved them
         return None
+
+    def _note(self, model: Any) -> None:
+        """Notes what the plans stand on."""
+        self._limit, self._versions = settings.active_limit, Versions(model._flatten_layers())
 
 
 def _array_of(x: Any) -> np.ndarray | None:
