@@ -16,6 +16,7 @@ from dovetail.ops.families import op
 from dovetail.ops.precision import FLOAT32
 from dovetail.ops.views import export, publish
 from dovetail.ops.windows import is_channels_first
+from dovetail.tensor.shape import TensorShape
 
 _FEW_TAPS = 8
 
@@ -240,7 +241,8 @@ def _method(name: Any) -> str:
 
 
 def _equal(sizes: tuple, size: Any) -> bool:
-    return isinstance(size, list | tuple) and all(isinstance(n, int) for n in size) and sizes == tuple(size)
+    known = isinstance(size, list | tuple | TensorShape) and all(isinstance(n, int) for n in size)
+    return known and sizes == tuple(size)
 
 
 @export("image.resize_with_pad")

@@ -14,10 +14,12 @@ import numpy as np
 from dovetail.base.errors import at_user_location
 from dovetail.engine import is_tracer, loaded_xla
 from dovetail.tensor import dtype as dt
+from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 
 _FLOAT32, _INT32, _FLOAT64, _INT64 = (np.dtype(name) for name in ("float32", "int32", "float64", "int64"))
+_LISTS = (list, tuple, range, TensorShape)
 _SCALARS = {float: _FLOAT32, int: _INT32, bool: np.dtype(bool), complex: np.dtype(np.complex128)}
 # Kinds of dtypes that Python's bools, ints, floats and complex numbers convert to ("V": bfloat16 and its like).
 _ACCEPTED_BY = {"b": "biufcV", "i": "iufcV", "u": "iufcV", "f": "fcV", "c": "c"}
@@ -104,7 +106,7 @@ def as_array(value: Any, dtype: np.dtype | None) -> Any:
             "Attempt to convert a value (None) with an unsupported type to a Tensor. Has a function returned nothing?"
             f"{at_user_location()}"
         )
-    if isinstance(value, list | tuple | range):
+    if isinstance(value, _LISTS):
         return _from_list(value, dtype)
     if loaded_xla() and (is_tracer(value) or isinstance(value, loaded_xla().Array)):
         return value if dtype is None or value.dtype == dtype else value.astype(dtype)
@@ -241,13 +243,13 @@ def _python_numbers(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def _first_leaf(value: Any) -> Any:
-    while isinstance(value, list | tuple | range) and len(value):
+    while isinstance(value, _LISTS) and len(value):
         value = value[0]
     return value
 
 
 def _holds_tensor(value: Any) -> bool:
-    if isinstance(value, list | tuple):
+    if isinstance(value, _LISTS):
         return any(_holds_tensor(item) for item in value)
     return isinstance(value, TensorLike) or is_tracer(value)
 
@@ -258,7 +260,7 @@ def _hint_of(value: Any, dtype: np.dtype | None) -> Any:
         return dt.from_numpy(dtype)
     if isinstance(value, TensorLike):
         return value.dtype
-    if isinstance(value, list | tuple):
+    if isinstance(value, _LISTS):
         for item in value:
             found = _hint_of(item, None)
             if found is not None:

@@ -1,16 +1,22 @@
-"""`tf.TensorShape`: a tuple of sizes in which `None` is an unknown size."""
+"""`tf.TensorShape`: a sequence of sizes in which `None` is an unknown size."""
 
 from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, SupportsIndex
 
 from dovetail.base.errors import at_user_location
+from dovetail.tensor.dimension import Dimension
 
 
-def _size(value: Any) -> int:
+def _size(value: Any) -> int | None:
+    """Returns a size; None where it is unknown, which a negative number says too."""
+    if isinstance(value, Dimension):
+        value = value.value
+    if value is None or (type(value) is int and value < 0):
+        return None
     try:
         return operator.index(value)
     except TypeError:
@@ -19,51 +25,56 @@ def _size(value: Any) -> int:
         ) from None
 
 
-class TensorShape(tuple):
+class TensorShape(Sequence):
     """The shape of a tensor, possibly with unknown sizes, possibly of unknown rank (`TensorShape(None)`).
 
-    It is a tuple of ints and `None`s, so it goes wherever a shape tuple does.
+    It is a sequence of ints and `None`s, equal to the tuple and the list of them, and goes wherever those do.  It is no
+    tuple: `"%s" % x.shape` prints it.
+
+    Args:
+        dims: sizes; None for an unknown rank.
     """
+
+    __slots__ = ("_sizes",)
+    _sizes: tuple | None
 
     def __new__(cls, dims: Any) -> TensorShape:
         if type(dims) is cls:
             return dims
-        if dims is None:
-            shape = super().__new__(cls, ())
-            shape._known_rank = False
-            return shape
-        if isinstance(dims, int) or not isinstance(dims, Iterable):
-            dims = (dims,)
-        return super().__new__(
-            cls, (None if d is None or (type(d) is int and d < 0) else _size(d) for d in dims)
-        )
-
-    _known_rank = True
+        shape = object.__new__(cls)
+        shape._sizes = None if dims is None else _sizes_of(dims)
+        return shape
 
     @property
     def rank(self) -> int | None:
-        return len(self) if self._known_rank else None
+        return None if self._sizes is None else len(self._sizes)
 
     @property
     def ndims(self) -> int | None:
         return self.rank
 
     @property
-    def dims(self) -> list | None:
-        return list(self) if self._known_rank else None
+    def dims(self) -> list[Dimension] | None:
+        """The sizes as `tf.compat.v1.Dimension`s, whose `value` may be None; None for an unknown rank."""
+        return None if self._sizes is None else [Dimension(size) for size in self._sizes]
 
     def __len__(self) -> int:
-        if not self._known_rank:
+        if self._sizes is None:
             raise ValueError(f"Cannot take the length of a shape of unknown rank.{at_user_location()}")
-        return super().__len__()
+        return len(self._sizes)
+
+    def __iter__(self) -> Iterator:
+        if self._sizes is None:
+            raise ValueError(f"Cannot iterate over a shape of unknown rank.{at_user_location()}")
+        return iter(self._sizes)
 
     def as_list(self) -> list:
         """Returns the sizes as a list; raises ValueError when the rank is unknown."""
-        if not self._known_rank:
+        if self._sizes is None:
             raise ValueError(
                 f"as_list() is not defined on a TensorShape of unknown rank.{at_user_location()}"
             )
-        return list(self)
+        return list(self._sizes)
 
     def num_elements(self) -> int | None:
         if not self.is_fully_defined():
@@ -74,7 +85,7 @@ class TensorShape(tuple):
         return count
 
     def is_fully_defined(self) -> bool:
-        return self._known_rank and None not in tuple(self)
+        return self._sizes is not None and None not in self._sizes
 
     def assert_is_fully_defined(self) -> None:
         if not self.is_fully_defined():
@@ -113,7 +124,7 @@ class TensorShape(tuple):
     def is_compatible_with(self, other: Any) -> bool:
         """True when some fully known shape matches both."""
         other = TensorShape(other)
-        if not self._known_rank or not other._known_rank:
+        if self._sizes is None or other._sizes is None:
             return True
         return len(self) == len(other) and all(
             a is None or b is None or a == b for a, b in zip(self, other, strict=True)
@@ -126,16 +137,16 @@ class TensorShape(tuple):
     def merge_with(self, other: Any) -> TensorShape:
         """Returns the shape with what either side knows; raises ValueError when they contradict."""
         other = TensorShape(other)
-        if not self._known_rank:
+        if self._sizes is None:
             return other
-        if not other._known_rank:
+        if other._sizes is None:
             return self
         self.assert_is_compatible_with(other)
         return TensorShape([a if b is None else b for a, b in zip(self, other, strict=True)])
 
     def concatenate(self, other: Any) -> TensorShape:
         other = TensorShape(other)
-        if not (self._known_rank and other._known_rank):
+        if self._sizes is None or other._sizes is None:
             return TensorShape(None)
         return TensorShape((*self, *other))
 
@@ -146,39 +157,50 @@ class TensorShape(tuple):
         return TensorShape(other).concatenate(self)
 
     def __getitem__(self, key: SupportsIndex | slice) -> Any:
-        if not self._known_rank:
+        if self._sizes is None:
             return TensorShape(None) if isinstance(key, slice) else None
-        picked = super().__getitem__(key)
+        picked = self._sizes[key]
         return TensorShape(picked) if isinstance(key, slice) else picked
 
     def __eq__(self, other: object) -> bool:
-        if other is None:
-            return not self._known_rank
+        if type(other) is tuple:
+            return self._sizes == other
         try:
-            other_shape = TensorShape(other)
+            return self._sizes == TensorShape(other)._sizes
         except (TypeError, ValueError):
             return NotImplemented
-        return self._known_rank == other_shape._known_rank and tuple(self) == tuple(other_shape)
 
     def __ne__(self, other: object) -> bool:
         return not self == other
 
     def __hash__(self) -> int:
-        return tuple.__hash__(self)
+        return hash(self._sizes)
 
     def __bool__(self) -> bool:
-        return self._known_rank
+        return self._sizes is not None
 
     def __repr__(self) -> str:
-        return f"TensorShape({list(self) if self._known_rank else None})"
+        return f"TensorShape({None if self._sizes is None else list(self._sizes)})"
 
     def __str__(self) -> str:
-        if not self._known_rank:
+        if self._sizes is None:
             return "<unknown>"
         return "(" + ", ".join(str(size) for size in self) + ("," if len(self) == 1 else "") + ")"
 
     def __reduce__(self) -> tuple:
-        return TensorShape, (list(self) if self._known_rank else None,)
+        return TensorShape, (self._sizes,)
+
+    def __copy__(self) -> TensorShape:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> TensorShape:
+        return self
+
+
+def _sizes_of(dims: Any) -> tuple:
+    if isinstance(dims, int | Dimension) or not isinstance(dims, Iterable):
+        dims = (dims,)
+    return tuple([size if type(size) is int and size >= 0 else _size(size) for size in dims])
 
 
 @functools.lru_cache(maxsize=4096)

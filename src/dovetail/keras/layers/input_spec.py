@@ -7,6 +7,7 @@ from typing import Any
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.tensor import dtype as dt
+from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.tensor import Tensor
 
 
@@ -96,7 +97,7 @@ def check_inputs(layer: Any, inputs: Any) -> None:
 def _built_for(shapes: Any) -> str:
     if isinstance(shapes, dict):
         shapes = shapes.get("input_shape")
-    return f" Built for {tuple(shapes)}." if isinstance(shapes, list | tuple) else ""
+    return f" Built for {tuple(shapes)}." if isinstance(shapes, list | tuple | TensorShape) else ""
 
 
 def _check(layer: Any, index: int, spec: InputSpec, tensor: Any) -> None:

@@ -31,6 +31,6 @@ def symbolic_of(shapes: Any, dtype: Any) -> Any:
     """Makes symbolic tensors of a shape, or of a structure of shapes."""
     if isinstance(shapes, dict):
         return {key: symbolic_of(value, dtype) for key, value in shapes.items()}
-    if isinstance(shapes, list | tuple) and shapes and isinstance(shapes[0], list | tuple):
+    if isinstance(shapes, list | tuple) and shapes and isinstance(shapes[0], list | tuple | TensorShape):
         return type(shapes)(symbolic_of(value, dtype) for value in shapes)
     return SymbolicTensor(shapes, dtype)

@@ -15,6 +15,7 @@ from dovetail.keras import checks, initializers
 from dovetail.keras.naming import to_snake_case, unique_name
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import Scope, Variable, enter_scope
 
@@ -89,7 +90,7 @@ class Metric(Told):
             )
         make = initializers.get("zeros" if initializer is None else initializer)
         kind = dt.as_dtype(self._dtype if dtype is None else dtype)
-        shape = tuple(shape) if isinstance(shape, list | tuple) else shape
+        shape = tuple(shape) if isinstance(shape, list | tuple | TensorShape) else shape
         name = name or f"variable_{len(self._own_variables)}"
         variable: Any = Variable(lambda: make(shape, dtype=kind), trainable=False, name=name, dtype=kind)
         variable.path = f"{self.name}/{name}"
@@ -113,8 +114,8 @@ class Metric(Told):
         there is one.
         """
         if isinstance(shape, str):
-            first, shape = shape, name if isinstance(name, list | tuple) else ()
-            if isinstance(initializer, list | tuple):  # add_weight("total", (3,))
+            first, shape = shape, name if isinstance(name, list | tuple | TensorShape) else ()
+            if isinstance(initializer, list | tuple | TensorShape):  # add_weight("total", (3,))
                 shape, initializer = initializer, None
             name = first
         if more or trainable:

@@ -392,7 +392,7 @@ def _symbolic(shape: Any, dtype: Any) -> Any:
     """Makes symbolic tensors of a shape, or of a list or dict of shapes."""
     if isinstance(shape, dict):
         return {key: _symbolic(value, dtype) for key, value in shape.items()}
-    if isinstance(shape, list | tuple) and shape and isinstance(shape[0], list | tuple | dict):
+    if isinstance(shape, list | tuple) and shape and isinstance(shape[0], list | tuple | dict | TensorShape):
         return [_symbolic(value, dtype) for value in shape]
     return SymbolicTensor(TensorShape(shape), dtype)
 
