@@ -728,3 +728,34 @@ def test_deep_copies_have_a_graph_of_their_own():
     assert not np.asarray(part(X)).any()
     assert float(scale.numpy()[0]) == 2.0
     assert np.asarray(model(X)).any()
+
+
+@pytest.mark.parametrize("outputs", [list, tuple])
+def test_a_list_of_one_output_is_that_output(outputs):
+    x = keras.Input((3,))
+    model = keras.Model([x], outputs([keras.layers.Dense(2)(x)]))
+    data = np.ones((5, 3), "float32")
+    if outputs is list:
+        assert model(data).shape == model.predict(data, verbose=0).shape == (5, 2)
+        assert model.output_shape == (None, 2) and len(model.outputs) == 1
+    else:
+        assert isinstance(model.predict(data, verbose=0), tuple)
+
+
+def test_the_instance_of_a_method_may_have_any_name():
+    class Scaled(keras.layers.Layer):
+        def __init__(this, factor=2.0):
+            super().__init__()
+            this.factor = factor
+
+        def build(me, input_shape):
+            me.w = me.add_weight(name="w", shape=(input_shape[-1],), initializer="ones")
+
+        def call(me, x, training=None, mask=None):
+            return x * me.w * me.factor * (2.0 if training else 1.0)
+
+    layer = Scaled(3.0)
+    x = np.ones((2, 3), "float32")
+    np.testing.assert_allclose(layer(x), 3.0 * x)
+    np.testing.assert_allclose(layer(x, training=True), 6.0 * x)
+    assert layer.get_config()["factor"] == 3.0

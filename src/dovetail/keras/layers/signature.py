@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import functools
 import inspect
+import types
 from collections.abc import Callable
 from typing import Any
+
+
+def own_parameters(method: Callable) -> list[inspect.Parameter]:
+    """Returns the parameters of a method as its class holds it, without the instance, whatever that is called."""
+    parameters = list(inspect.signature(method).parameters.values())
+    bound = isinstance(method, types.MethodType)
+    instance = not bound and parameters and parameters[0].kind is not inspect.Parameter.VAR_POSITIONAL
+    return parameters[1:] if instance else parameters
 
 
 class CallSpec:
@@ -29,9 +38,7 @@ class CallSpec:
     )
 
     def __init__(self, function: Callable) -> None:
-        parameters = list(inspect.signature(function).parameters.values())
-        if parameters and parameters[0].name == "self":
-            parameters = parameters[1:]
+        parameters = own_parameters(function)
         kinds = inspect.Parameter
         self.any_keyword = any(p.kind is kinds.VAR_KEYWORD for p in parameters)
         named = [p for p in parameters if p.kind not in (kinds.VAR_KEYWORD, kinds.VAR_POSITIONAL)]
@@ -52,12 +59,7 @@ def call_spec(function: Callable) -> CallSpec:
 @functools.lru_cache(maxsize=4096)
 def build_parameters(function: Callable) -> tuple[str, ...]:
     """Returns the names of a `build` method's parameters without `self`."""
-    names = [
-        p.name
-        for p in inspect.signature(function).parameters.values()
-        if p.kind is not inspect.Parameter.VAR_KEYWORD
-    ]
-    return tuple(name for name in names if name != "self")
+    return tuple(p.name for p in own_parameters(function) if p.kind is not inspect.Parameter.VAR_KEYWORD)
 
 
 def build_arguments(function: Callable, shapes: dict[str, Any], first: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.keras import initializers, serialization
+from dovetail.keras.layers.signature import own_parameters
 from dovetail.tensor.dtype import DType
 from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import Variable
@@ -140,8 +141,9 @@ def written_arguments(layer: Any, args: tuple, kwargs: dict) -> dict:
     except TypeError:
         return {}
     result: dict[str, Any] = {}
-    for name, parameter in inspect.signature(type(layer).__init__).parameters.items():
-        if name not in bound.arguments or name == "self":
+    for parameter in own_parameters(type(layer).__init__):
+        name = parameter.name
+        if name not in bound.arguments:
             continue
         value = bound.arguments[name]
         if parameter.kind is parameter.VAR_KEYWORD:

@@ -39,7 +39,7 @@ class IoU(Metric):
         sparse_y_pred: bool = True,
         axis: int = -1,
     ) -> None:
-        super().__init__(name=name, dtype="int32" if dtype is None else dtype)
+        super().__init__(name=name, dtype=dtype)
         self.target_class_ids = list(target_class_ids)
         if max(self.target_class_ids) >= num_classes:
             raise ValueError(

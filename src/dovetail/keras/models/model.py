@@ -97,6 +97,8 @@ class Model(Trainer, Reporting, Layer):
                     )
         if len({id(tensor) for tensor in flat_inputs}) != len(flat_inputs):
             raise ValueError(f"Model: the same input is listed twice{at_user_location()}")
+        if isinstance(outputs, list) and len(outputs) == 1:
+            outputs = outputs[0]  # as in Keras: a list of one output counts as that output
         self._inputs_structure, self._outputs_structure = inputs, outputs
         self._graph = self._run_graph = Graph(flat_inputs, flat_outputs)
         self._loss_outputs = []
