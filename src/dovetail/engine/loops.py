@@ -86,62 +86,170 @@ def while_loop(condition: Callable, body: Callable, init: list, differentiate: b
 
 
 def _differentiable_while(condition: Callable, body: Callable, consts: list, init: list) -> list:
+    """A loop that can be differentiated any number of times.
+
+    The checkpoints only help to compute the first derivative, which is a function of `consts`, `init` and the
+    cotangents alone: neither what records them nor what uses them is differentiated through.  The second derivative is
+    the first derivative of the loop that carries tangents along (see `_derivative_of_pull`).
+    """
+
     @jax.custom_vjp
     def loop(consts: list, init: list) -> list:
         return lax.while_loop(lambda carry: condition(consts, carry), lambda carry: body(consts, carry), init)
 
+    @jax.custom_vjp
+    def recorded(consts: list, init: list) -> tuple:
+        return _recorded(condition, body, consts, init)
+
+    @jax.custom_vjp
+    def pulled(consts: list, init: list, cotangents: list, record: tuple) -> tuple:
+        return _pulled(body, consts, record, cotangents)
+
     def forward(consts: list, init: list) -> tuple:
-        saved = [jnp.zeros((CHECKPOINTS, *x.shape), x.dtype) for x in init]
+        carry, record = recorded(consts, init)
+        return carry, (consts, init, record)
 
-        def step(state: tuple) -> tuple:
-            i, stride, carry, saved = state
-            full = i // stride == CHECKPOINTS
-            saved = lax.cond(full, _thinned, lambda s: s, saved)
-            stride = jnp.where(full, stride * 2, stride)
-            saved = [
-                lax.cond(
-                    i % stride == 0, lambda b, x, at: b.at[at].set(x), lambda b, x, at: b, b, x, i // stride
-                )
-                for b, x in zip(saved, carry, strict=True)
-            ]
-            return i + 1, stride, body(consts, carry), saved
-
-        start = (jnp.int32(0), jnp.int32(1), init, saved)
-        count, stride, carry, saved = lax.while_loop(lambda s: condition(consts, s[2]), step, start)
-        return carry, (consts, count, stride, saved)
+    def recorded_forward(consts: list, init: list) -> tuple:
+        found = recorded(consts, init)
+        return found, (consts, init, found[1])
 
     def backward(residuals: tuple, cotangents: list) -> tuple:
-        consts, count, stride, saved = residuals
-        smooth_consts = [i for i, x in enumerate(consts) if x.dtype in dtypes.DIFFERENTIABLE]
-        smooth_carry = [i for i, x in enumerate(saved) if x.dtype in dtypes.DIFFERENTIABLE]
+        consts, init, record = residuals
+        smooth_consts, smooth_init = _smooth(consts), _smooth(init)
+        of_consts, of_init = pulled(consts, init, [cotangents[j] for j in smooth_init], record)
+        return _spread(consts, smooth_consts, of_consts), _spread(init, smooth_init, of_init)
 
-        def carry_at(i: Any) -> list:
-            slot = i // stride
-            first = (slot * stride, [b[slot] for b in saved])
-            return lax.while_loop(
-                lambda s: s[0] < i, lambda s: (s[0] + 1, body(consts, s[1], quiet=True)), first
-            )[1]
+    def pulled_forward(consts: list, init: list, cotangents: list, record: tuple) -> tuple:
+        return pulled(consts, init, cotangents, record), (consts, init, cotangents, record)
 
-        def step(state: tuple) -> tuple:
-            i, of_consts, of_carry = state
-            carry = carry_at(i)
-
-            def smooth(some_consts: list, some_carry: list) -> list:
-                moved = _with(consts, smooth_consts, some_consts), _with(carry, smooth_carry, some_carry)
-                result = body(*moved, quiet=True)
-                return [result[j] for j in smooth_carry]
-
-            _, pull = jax.vjp(smooth, [consts[j] for j in smooth_consts], [carry[j] for j in smooth_carry])
-            more, of_carry = pull(of_carry)
-            return i - 1, [a + b for a, b in zip(of_consts, more, strict=True)], of_carry
-
-        zeros = [jnp.zeros_like(consts[j]) for j in smooth_consts]
-        given = [cotangents[j] for j in smooth_carry]
-        _, of_consts, of_carry = lax.while_loop(lambda s: s[0] >= 0, step, (count - 1, zeros, given))
-        return _spread(consts, smooth_consts, of_consts), _spread(saved, smooth_carry, of_carry, drop=1)
+    def pulled_backward(residuals: tuple, tangents: tuple) -> tuple:
+        consts, init, cotangents, record = residuals
+        of_consts, of_init, of_cotangents = _derivative_of_pull(
+            condition, body, consts, init, cotangents, tangents
+        )
+        nothing = jax.tree.map(_no_cotangent, record)
+        return (
+            _spread(consts, _smooth(consts), of_consts),
+            _spread(init, _smooth(init), of_init),
+            of_cotangents,
+            nothing,
+        )
 
     loop.defvjp(forward, backward)
+    recorded.defvjp(recorded_forward, lambda residuals, cotangents: backward(residuals, cotangents[0]))
+    pulled.defvjp(pulled_forward, pulled_backward)
     return loop(consts, init)
+
+
+def _recorded(condition: Callable, body: Callable, consts: list, init: list) -> tuple[list, tuple]:
+    """Runs the loop; returns its result and `(number of steps, distance between checkpoints, checkpoints)`."""
+    saved = [jnp.zeros((CHECKPOINTS, *x.shape), x.dtype) for x in init]
+
+    def step(state: tuple) -> tuple:
+        i, stride, carry, saved = state
+        full = i // stride == CHECKPOINTS
+        saved = lax.cond(full, _thinned, lambda s: s, saved)
+        stride = jnp.where(full, stride * 2, stride)
+        saved = [
+            lax.cond(
+                i % stride == 0, lambda b, x, at: b.at[at].set(x), lambda b, x, at: b, b, x, i // stride
+            )
+            for b, x in zip(saved, carry, strict=True)
+        ]
+        return i + 1, stride, body(consts, carry), saved
+
+    start = (jnp.int32(0), jnp.int32(1), init, saved)
+    count, stride, carry, saved = lax.while_loop(lambda s: condition(consts, s[2]), step, start)
+    return carry, (count, stride, saved)
+
+
+def _pulled(body: Callable, consts: list, record: tuple, cotangents: list) -> tuple[list, list]:
+    """Returns the cotangents of the smooth ones of `consts` and of the first carry."""
+    count, stride, saved = record
+    smooth_consts, smooth_carry = _smooth(consts), _smooth(saved)
+
+    def carry_at(i: Any) -> list:
+        slot = i // stride
+        first = (slot * stride, [b[slot] for b in saved])
+        return lax.while_loop(
+            lambda s: s[0] < i, lambda s: (s[0] + 1, body(consts, s[1], quiet=True)), first
+        )[1]
+
+    def step(state: tuple) -> tuple:
+        i, of_consts, of_carry = state
+        smooth = _smooth_part(body, consts, carry_at(i), smooth_consts, smooth_carry)
+        _, pull = jax.vjp(*smooth)
+        more, of_carry = pull(of_carry)
+        return i - 1, [a + b for a, b in zip(of_consts, more, strict=True)], of_carry
+
+    zeros = [jnp.zeros_like(consts[j]) for j in smooth_consts]
+    _, of_consts, of_carry = lax.while_loop(lambda s: s[0] >= 0, step, (count - 1, zeros, cotangents))
+    return of_consts, of_carry
+
+
+def _derivative_of_pull(
+    condition: Callable, body: Callable, consts: list, init: list, cotangents: list, tangents: tuple
+) -> tuple[list, list, list]:
+    """Pulls back through a loop's pullback.
+
+    The pullback is the gradient of `sum(cotangents * loop(consts, init))`.  Its own pullback of `(u, v)` is therefore
+    the gradient of `sum(cotangents * the loop's derivative in the direction (u, v))`, and that derivative is a loop
+    that carries the tangents along.
+    """
+    smooth_consts, smooth_init = _smooth(consts), _smooth(init)
+    num_consts, num_init = len(consts), len(init)
+
+    def along(some_consts: list, some_init: list) -> list:
+        first = [*_with(init, smooth_init, some_init), *tangents[1]]
+        fixed = [*_with(consts, smooth_consts, some_consts), *tangents[0]]
+
+        def step(consts: list, carry: list, quiet: bool = False) -> list:
+            own = consts[:num_consts], carry[:num_init]
+            part = _smooth_part(body, *own, smooth_consts, smooth_init)
+            moved = body(*own, quiet=quiet)
+            return [*moved, *_derivative(*part, (consts[num_consts:], carry[num_init:]))]
+
+        result = _differentiable_while(
+            lambda consts, carry: condition(consts[:num_consts], carry[:num_init]), step, fixed, first
+        )
+        return result[num_init:]
+
+    change, pull = jax.vjp(along, [consts[j] for j in smooth_consts], [init[j] for j in smooth_init])
+    return (*pull(list(cotangents)), change)
+
+
+def _smooth_part(
+    body: Callable, consts: list, carry: list, smooth_consts: list, smooth_carry: list
+) -> tuple:
+    """Returns `(f, its arguments)`: the body as a function of what may be differentiated by, and of nothing else."""
+
+    def smooth(some_consts: list, some_carry: list) -> list:
+        moved = _with(consts, smooth_consts, some_consts), _with(carry, smooth_carry, some_carry)
+        result = body(*moved, quiet=True)
+        return [result[j] for j in smooth_carry]
+
+    return smooth, [consts[j] for j in smooth_consts], [carry[j] for j in smooth_carry]
+
+
+def _derivative(function: Callable, *given: Any) -> Any:
+    """Returns the derivative of `function(*arguments)` in a direction, `given = (*arguments, direction)`.
+
+    It transposes the pullback, which is linear, instead of asking JAX for a forward derivative: loops and users'
+    gradients inside have none.
+    """
+    *arguments, direction = given
+    outputs, pull = jax.vjp(function, *arguments)
+    _, push = jax.vjp(pull, jax.tree.map(jnp.zeros_like, outputs))
+    return push(tuple(direction))[0]
+
+
+def _smooth(arrays: list) -> list[int]:
+    """Returns the positions of the arrays of floating or complex dtype."""
+    return [i for i, x in enumerate(arrays) if x.dtype in dtypes.DIFFERENTIABLE]
+
+
+def _no_cotangent(x: Any) -> Any:
+    return jnp.zeros_like(x) if x.dtype in dtypes.DIFFERENTIABLE else np.zeros(x.shape, jax.dtypes.float0)
 
 
 def _thinned(saved: list) -> list:
@@ -156,9 +264,9 @@ def _with(values: list, positions: list[int], new: list) -> list:
     return result
 
 
-def _spread(like: list, positions: list[int], values: list, drop: int = 0) -> list:
+def _spread(like: list, positions: list[int], values: list) -> list:
     """Puts gradients at their positions; integers get JAX's empty cotangent."""
-    result: list[Any] = [np.zeros(x.shape[drop:], jax.dtypes.float0) for x in like]
+    result: list[Any] = [np.zeros(x.shape, jax.dtypes.float0) for x in like]
     for position, value in zip(positions, values, strict=True):
         result[position] = value
     return result
