@@ -144,3 +144,123 @@ def test_tape_memory_is_released():
         y = x * x
     tape.gradient(y, x)
     assert tape._entries == []
+
+
+def _derivatives(f, at, order):
+    """Return f's derivatives at a scalar, of every order up to `order`."""
+    found = []
+
+    def of(level):
+        if level == 0:
+            return f(at)
+        with tf.GradientTape() as tape:
+            tape.watch(at)
+            y = of(level - 1)
+        found.append(tape.gradient(y, at))
+        return found[-1]
+
+    of(order)
+    return [float(g) for g in found]
+
+
+@tf.custom_gradient
+def _exponential(x):
+    e = tf.exp(x)
+    return e, lambda up: up * e
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, tf.function], ids=["eager", "function"])
+@pytest.mark.parametrize(
+    "f",
+    [
+        _exponential,
+        tf.recompute_grad(lambda x: tf.exp(x)),
+        lambda x: tf.cond(x > 0, lambda: _exponential(x), lambda: x),
+        lambda x: tf.while_loop(lambda i, y: i < 1, lambda i, y: (i + 1, _exponential(y)), (0, x))[1],
+        lambda x: tf.function(_exponential)(x),
+    ],
+    ids=["custom", "recompute", "cond", "while", "inner function"],
+)
+def test_three_derivatives_of_whatever_replaces_a_tape(f, wrap):
+    np.testing.assert_allclose(_derivatives(wrap(f), tf.constant(0.5), 3), [np.exp(0.5)] * 3, rtol=1e-5)
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, tf.function], ids=["eager", "function"])
+@pytest.mark.parametrize("at", [tf.constant(2.0), tf.Variable(2.0)], ids=["constant", "variable"])
+@pytest.mark.parametrize(
+    "f",
+    [
+        tf.custom_gradient(lambda a, b: (a + 3 * b, lambda up: (up, 3 * up))),
+        tf.recompute_grad(lambda a, b: a + 3 * b),
+        lambda a, b: tf.cond(a > 0, lambda: a + 3 * b, lambda: a),
+        lambda a, b: tf.while_loop(lambda i, c, d: i < 1, lambda i, c, d: (i + 1, c + 3 * d, d), (0, a, b))[
+            1
+        ],
+        lambda a, b: tf.scan(lambda s, r: s + 3 * r, tf.stack([b, 0.0]), initializer=a)[0],
+    ],
+    ids=["custom", "recompute", "cond", "while", "scan"],
+)
+def test_one_tensor_in_two_places(f, at, wrap):
+    with tf.GradientTape() as tape:
+        tape.watch(at)
+        y = wrap(f)(at, at)
+    assert float(tape.gradient(y, at)) == 4.0
+
+
+def test_the_users_gradient_counts_in_a_function_differentiated_from_outside():
+    x = tf.constant(1.4)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = 3 * tf.function(tf.grad_pass_through(tf.round))(x)
+    assert float(tape.gradient(y, x)) == 3.0
+
+
+def test_what_the_forward_function_does_not_survive_stays_out_of_a_compiled_gradient():
+    """The gradient of log(1 + exp(x)) at 100 is 1; through the ops of the function it would be NaN."""
+
+    @tf.function
+    @tf.custom_gradient
+    def log1pexp(x):
+        e = tf.exp(x)
+        return tf.math.log(1 + e), lambda up: up * (1 - 1 / (1 + e))
+
+    x = tf.constant(100.0)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = log1pexp(x)
+    assert float(tape.gradient(y, x)) == 1.0
+
+
+def test_custom_gradient_of_variables_must_take_them():
+    v = tf.Variable(2.0)
+    f = tf.custom_gradient(lambda x: (x * v, lambda up: up * v))
+    with tf.GradientTape(), pytest.raises(TypeError, match="variables"):
+        f(tf.constant(1.0))
+
+
+@pytest.mark.parametrize("steps", [0, 1, 70])
+@pytest.mark.parametrize("order", [2, 3])
+def test_higher_derivatives_of_nested_compiled_loops(steps, order):
+    """(x**2)**n by a loop in a loop."""
+
+    def power(x, n):
+        return tf.while_loop(lambda i, y: i < n, lambda i, y: (i + 1, y * x), (0, tf.ones_like(x)))[1]
+
+    @tf.function
+    def derivative(x, n):
+        def of(level):
+            if level == 0:
+                square = power(x, tf.constant(2))
+                return power(square, n)
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = of(level - 1)
+            return tape.gradient(y, x)
+
+        return of(order)
+
+    degree = 2 * steps
+    factor = np.prod([degree - k for k in range(order)], dtype=float)
+    expected = factor * 1.1 ** (degree - order) if degree >= order else 0.0
+    found = derivative(tf.constant(1.1, tf.float64), tf.constant(steps))
+    np.testing.assert_allclose(found, expected, rtol=1e-9)

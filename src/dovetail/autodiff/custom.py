@@ -1,15 +1,24 @@
-"""`tf.custom_gradient`: functions that bring their own gradient."""
+"""`tf.custom_gradient`: functions that bring their own gradient.
+
+The ops of the function stay visible to the tapes, but its outputs are new tensors, which lead back to the arguments by
+the user's gradient alone.  So a value that the gradient captured from the function is still a function of the
+arguments, and the gradient can be differentiated.
+"""
 
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
-from dovetail.autodiff.backward import Pullback
+from dovetail.autodiff.backward import Pullback, passes_gradient
 from dovetail.autodiff.tape import GradientTape, paused_recording
 from dovetail.base import nest
+from dovetail.base.errors import at_user_location
 from dovetail.base.settings import state
+from dovetail.engine import is_tracer, loops
+from dovetail.ops import create
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor
@@ -17,10 +26,15 @@ from dovetail.tensor.variable import Variable
 
 
 class _VariableListener:
-    """Stands in for the tapes while a function runs, and notes the variables it reads."""
+    """Stands among the tapes while a function runs, and notes the trainable variables that it reads.
 
-    def __init__(self) -> None:
-        self.variables: dict[int, Variable] = {}
+    Args:
+        known: variables that are none of its business: the arguments.
+    """
+
+    def __init__(self, known: list) -> None:
+        self.known = {id(value) for value in known}
+        self.variables: list[Variable] = []
         self.tensors: list[Tensor] = []
 
     def record(self, call: Any, inputs: tuple, outputs: tuple) -> None:
@@ -30,12 +44,135 @@ class _VariableListener:
         """Neither are aliases."""
 
     def read_variable(self, variable: Variable, tensor: Tensor) -> None:
-        if variable.trainable and id(variable) not in self.variables:
-            self.variables[id(variable)] = variable
+        if variable.trainable and id(variable) not in self.known:
+            self.known.add(id(variable))
+            self.variables.append(variable)
             self.tensors.append(tensor)
 
 
-def custom_gradient(f: Callable | None = None) -> Callable:
+class _CustomGradient:
+    """A function with its own gradient; binds to instances as functions do."""
+
+    def __init__(self, function: Callable, hidden: bool = False) -> None:
+        self._function, self._hidden = function, hidden
+        functools.update_wrapper(self, function)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            return self
+        return _CustomGradient(self._function.__get__(instance, owner), self._hidden)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        leaves = [_as_argument(leaf) for leaf in nest.flatten(args)]
+        args = nest.pack_sequence_as(args, leaves)
+        tapes = state.tapes
+        listener = _VariableListener([*leaves, *kwargs.values()])
+        try:
+            state.tapes = (listener,) if self._hidden else (*tapes, listener)
+            result, gradient = self._function(*args, **kwargs)
+        finally:
+            state.tapes = tapes
+        inputs = [(i, _tensor_of(leaf)) for i, leaf in enumerate(leaves) if _is_value(leaf)]
+        call = _Call(gradient, [i for i, _ in inputs], len(leaves), listener.variables)
+        return call.attached(result, [tensor for _, tensor in inputs], listener.tensors)
+
+
+class _Call:
+    """One call of a function with its own gradient.
+
+    Args:
+        gradient: the user's gradient function.
+        places: positions of the arguments that are tensors.
+        num_arguments: how many arguments there are, structures taken apart.
+        variables: the trainable variables that the function has read.
+    """
+
+    def __init__(self, gradient: Callable, places: list[int], num_arguments: int, variables: list) -> None:
+        self.gradient, self.places = gradient, places
+        self.num_arguments, self.variables = num_arguments, variables
+        if variables:
+            _require_variables_argument(gradient, variables)
+
+    def attached(self, result: Any, inputs: list, read: list) -> Any:
+        """Returns the result as new tensors, connected to the inputs and the variables' values by the gradient."""
+        leaves, spec = nest.flatten_spec(result)
+        if any(isinstance(leaf, SymbolicTensor) for leaf in leaves):
+            return result
+        known = [*inputs, *read]
+        outputs = [convert_to_tensor(leaf)._value for leaf in leaves]
+        traced = any(map(is_tracer, outputs))
+        if not traced and not state.tapes:
+            return result
+        if traced:
+            outputs = loops().with_gradient([t._value for t in known], outputs, self._on_arrays)
+        tensors = [Tensor(value) for value in outputs]
+        pull = Pullback(functools.partial(self.pull, tensors))
+        for tape in state.tapes:
+            for variable, tensor in zip(self.variables, read, strict=True):
+                tape.read_variable(variable, tensor)
+            tape.record(pull, tuple(known), tuple(tensors))
+        return nest.unflatten(spec, tensors)
+
+    def _on_arrays(self, *cotangents: Any) -> list:
+        with paused_recording():
+            found = self._gradients([Tensor(value) for value in cotangents])
+        return [None if g is None else g._value for g in found]
+
+    def pull(self, outputs: list, incoming: list) -> list:
+        """Returns the gradients of the tensors among the arguments, and of the variables."""
+        return self._gradients(
+            [create.zeros_like(out) if g is None else g for g, out in zip(incoming, outputs, strict=True)]
+        )
+
+    def _gradients(self, incoming: list) -> list:
+        if self.variables:
+            own, of_variables = self.gradient(*incoming, variables=self.variables)
+        else:
+            own, of_variables = self.gradient(*incoming), []
+        every = [*self._chosen(nest.flatten(own)), *nest.flatten(of_variables)]
+        return [None if g is None else convert_to_tensor(g) for g in every]
+
+    def _chosen(self, gradients: list) -> list:
+        """Returns the gradients of the arguments that are tensors."""
+        if len(gradients) == self.num_arguments:
+            return [gradients[i] for i in self.places]
+        if len(gradients) == len(self.places):
+            return gradients
+        raise ValueError(
+            f"custom_gradient: the gradient function returned {len(gradients)} gradients for {self.num_arguments} "
+            f"inputs{at_user_location()}"
+        )
+
+
+def _require_variables_argument(gradient: Callable, variables: list) -> None:
+    try:
+        parameters = inspect.signature(gradient).parameters.values()
+    except (TypeError, ValueError):  # a function that does not say
+        return
+    if not any(p.name == "variables" or p.kind is p.VAR_KEYWORD for p in parameters):
+        raise TypeError(
+            f"custom_gradient: the function reads trainable variables ({variables[0].name}), so its gradient function "
+            "must take them: `def grad(*dy, variables=None): return gradients_of_inputs, gradients_of_variables`"
+            f"{at_user_location()}"
+        )
+
+
+def _as_argument(value: Any) -> Any:
+    """Converts what holds numbers; leaves tensors, variables and plain Python values alone."""
+    if isinstance(value, Tensor | Variable | SymbolicTensor) or not hasattr(value, "shape"):
+        return value
+    return convert_to_tensor(value)
+
+
+def _is_value(value: Any) -> bool:
+    return isinstance(value, Tensor | Variable)
+
+
+def _tensor_of(value: Any) -> Tensor:
+    return value._tensor() if isinstance(value, Variable) else value
+
+
+def custom_gradient(f: Callable | None = None) -> Any:
     """Decorator: `f(*x)` returns `(y, grad)`, where `grad(*dy)` returns the gradients of `x`.
 
     When `f` reads trainable variables, `grad(*dy, variables=[...])` returns `(gradients of x, gradients of the
@@ -47,57 +184,7 @@ def custom_gradient(f: Callable | None = None) -> Callable:
         ...     e = tf.exp(x)
         ...     return tf.math.log(1 + e), lambda dy: dy * (1 - 1 / (1 + e))
     """
-    if f is None:
-        return custom_gradient
-
-    @functools.wraps(f)
-    def decorated(*args: Any, **kwargs: Any) -> Any:
-        inputs = [a if isinstance(a, SymbolicTensor) else _as_input(a) for a in nest.flatten(args)]
-        args = nest.pack_sequence_as(args, inputs)
-        tapes = state.tapes
-        listener = _VariableListener()
-        with paused_recording():
-            state.tapes = (listener,) if tapes else ()
-            result, grad_fn = f(*args, **kwargs)
-        if not tapes:
-            return result
-        outputs, spec = nest.flatten_spec(result)
-        outputs = [Tensor(convert_to_tensor(out)._value) for out in outputs]
-        recorded = [t for t in inputs if isinstance(t, Tensor)]
-        variables = list(listener.variables.values())
-        for tape in tapes:
-            for variable, tensor in zip(variables, listener.tensors, strict=True):
-                tape.read_variable(variable, tensor)
-        pull = Pullback(_pull(grad_fn, outputs, len(recorded), variables))
-        for tape in tapes:
-            tape.record(pull, (*recorded, *listener.tensors), tuple(outputs))
-        return nest.unflatten(spec, outputs)
-
-    return decorated
-
-
-def _as_input(value: Any) -> Any:
-    """Wraps tensors in a fresh object per call, variables by their value; leaves plain Python values alone."""
-    if isinstance(value, Variable):
-        return value._tensor()
-    return value if not hasattr(value, "shape") or isinstance(value, Tensor) else convert_to_tensor(value)
-
-
-def _pull(grad_fn: Callable, outputs: list, num_inputs: int, variables: list) -> Callable:
-    def pull(incoming: list) -> list:
-        filled = [out * 0 if g is None else g for g, out in zip(incoming, outputs, strict=True)]
-        if variables:
-            gradients, of_variables = grad_fn(*filled, variables=variables)
-        else:
-            gradients, of_variables = grad_fn(*filled), []
-        gradients = list(gradients) if isinstance(gradients, list | tuple) else [gradients]
-        if len(gradients) != num_inputs:
-            raise ValueError(
-                f"custom_gradient: the gradient function returned {len(gradients)} gradients for {num_inputs} inputs"
-            )
-        return [None if g is None else convert_to_tensor(g) for g in (*gradients, *of_variables)]
-
-    return pull
+    return custom_gradient if f is None else _CustomGradient(f)
 
 
 def recompute_grad(f: Callable) -> Callable:
@@ -105,23 +192,38 @@ def recompute_grad(f: Callable) -> Callable:
 
     @functools.wraps(f)
     def decorated(*args: Any, **kwargs: Any) -> Any:
-        @custom_gradient
         def inner(*inputs: Any) -> Any:
-            result = f(*inputs, **kwargs)
-
             def grad(*dy: Any, variables: Any = None) -> Any:
-                with GradientTape() as tape:
-                    tape.watch(inputs)
-                    again = f(*inputs, **kwargs)
-                found = tape.gradient(again, [*inputs, *(variables or [])], output_gradients=list(dy))
-                own = found[: len(inputs)]
-                return (own, found[len(inputs) :]) if variables is not None else own
+                return _recomputed(f, inputs, kwargs, dy, variables)
 
-            return result, grad
+            return f(*inputs, **kwargs), grad
 
-        return inner(*args)
+        return _CustomGradient(inner, hidden=True)(*args)
 
     return decorated
+
+
+def _recomputed(f: Callable, inputs: tuple, kwargs: dict, dy: tuple, variables: list | None) -> Any:
+    """Runs `f` again, on a tensor of its own for each argument, and differentiates it."""
+    leaves = [_copied(leaf) for leaf in nest.flatten(inputs)]
+    with GradientTape() as tape:
+        tape.watch([leaf for leaf in leaves if isinstance(leaf, Tensor) and passes_gradient(leaf)])
+        again = f(*nest.pack_sequence_as(inputs, leaves), **kwargs)
+    sources = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+    found = tape.gradient(again, [*sources, *(variables or [])], output_gradients=list(dy))
+    own = found[: len(sources)]
+    return own if variables is None else (own, found[len(sources) :])
+
+
+def _copied(leaf: Any) -> Any:
+    """Returns another tensor of the same value, which the tapes know to be the same."""
+    if not _is_value(leaf):
+        return leaf
+    tensor = _tensor_of(leaf)
+    copy = Tensor(tensor._value)
+    for tape in state.tapes:
+        tape.alias(tensor, copy)
+    return copy
 
 
 def grad_pass_through(f: Callable) -> Callable:

@@ -151,9 +151,7 @@ def _recorded(condition: Callable, body: Callable, consts: list, init: list) -> 
         saved = lax.cond(full, _thinned, lambda s: s, saved)
         stride = jnp.where(full, stride * 2, stride)
         saved = [
-            lax.cond(
-                i % stride == 0, lambda b, x, at: b.at[at].set(x), lambda b, x, at: b, b, x, i // stride
-            )
+            lax.cond(i % stride == 0, lambda b, x, at: b.at[at].set(x), lambda b, x, at: b, b, x, i // stride)
             for b, x in zip(saved, carry, strict=True)
         ]
         return i + 1, stride, body(consts, carry), saved
@@ -218,9 +216,7 @@ def _derivative_of_pull(
     return (*pull(list(cotangents)), change)
 
 
-def _smooth_part(
-    body: Callable, consts: list, carry: list, smooth_consts: list, smooth_carry: list
-) -> tuple:
+def _smooth_part(body: Callable, consts: list, carry: list, smooth_consts: list, smooth_carry: list) -> tuple:
     """Returns `(f, its arguments)`: the body as a function of what may be differentiated by, and of nothing else."""
 
     def smooth(some_consts: list, some_carry: list) -> list:
@@ -270,3 +266,55 @@ def _spread(like: list, positions: list[int], values: list) -> list:
     for position, value in zip(positions, values, strict=True):
         result[position] = value
     return result
+
+
+def with_gradient(inputs: list, outputs: list, gradient: Callable) -> list:
+    """Returns `outputs` as functions of `inputs` whose gradient is the user's, and nothing else.
+
+    Args:
+        inputs: what the gradient is by.
+        outputs: computed from them in any way.
+        gradient: `f(*cotangents of the outputs) -> list of arrays or None, one an input`.  What it captures keeps its
+            own connection to the inputs, so that the gradient can be differentiated.  It runs here, once, traced; what
+            it raises is raised when a gradient is asked for.
+    """
+    given: list[bool] = []
+
+    def present(*cotangents: Any) -> list:
+        found = gradient(*cotangents)
+        given[:] = [g is not None for g in found]
+        return [g for g in found if g is not None]
+
+    try:
+        pure, captured = hoisted(present, *[jax.ShapeDtypeStruct(x.shape, x.dtype) for x in outputs])
+    except Exception as error:  # noqa: BLE001 - whatever the user's function raises
+        pure, captured = _raising(error), []
+
+    @jax.custom_vjp
+    def attach(inputs: list, outputs: list, captured: list) -> list:
+        return outputs
+
+    def backward(captured: list, cotangents: list) -> tuple:
+        filled = [
+            g if g.dtype in dtypes.DIFFERENTIABLE else jnp.zeros(x.shape, x.dtype)
+            for g, x in zip(cotangents, outputs, strict=True)
+        ]
+        found = iter(pure(captured, *filled))
+        every = [next(found) if there else None for there in given]
+        return [_as_cotangent(g, x) for g, x in zip(every, inputs, strict=True)], None, None
+
+    attach.defvjp(lambda inputs, outputs, captured: (outputs, captured), backward)
+    return attach(inputs, [lax.stop_gradient(x) for x in outputs], captured)
+
+
+def _raising(error: Exception) -> Callable:
+    def raises(*_: Any) -> list:
+        raise error
+
+    return raises
+
+
+def _as_cotangent(gradient: Any, x: Any) -> Any:
+    if gradient is None or x.dtype not in dtypes.DIFFERENTIABLE:
+        return _no_cotangent(x)
+    return jnp.broadcast_to(gradient, x.shape).astype(x.dtype)
