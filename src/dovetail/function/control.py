@@ -23,7 +23,7 @@ from dovetail.tensor.convert import convert_to_tensor, is_tensor
 from dovetail.tensor.dtype import string
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
-from dovetail.tensor.variable import DryRunScope, Variable
+from dovetail.tensor.variable import Variable
 
 
 @told_function("tf.cond")
@@ -41,7 +41,7 @@ def cond(
     if not callable(true_fn) or not callable(false_fn):
         label, given = ("true_fn", true_fn) if not callable(true_fn) else ("false_fn", false_fn)
         raise TypeError(f"tf.cond: {label} must be callable, received {given!r}{at_user_location()}")
-    if isinstance(pred, SymbolicTensor) or (isinstance(state.scope, DryRunScope) and not _is_known(pred)):
+    if isinstance(pred, SymbolicTensor) or (_describing() and not _is_known(pred)):
         return _choose(pred, true_fn(), false_fn())
     if _is_known(pred):
         return true_fn() if bool(pred) else false_fn()
@@ -170,7 +170,7 @@ def while_loop(
         and state.scope is None
     ):
         return _python_loop(cond, body, loop_vars, limit, first)
-    if isinstance(first, SymbolicTensor) or isinstance(state.scope, DryRunScope):
+    if isinstance(first, SymbolicTensor) or _describing():
         result = body(*loop_vars)
         return result if isinstance(result, list | tuple) or len(loop_vars) > 1 else [result]
     for _ in range(len(nest.flatten(loop_vars)) + 1):
@@ -322,6 +322,10 @@ def _listed(structure: tuple) -> str:
 
 def _choose(pred: Any, yes: Any, no: Any) -> Any:
     return nest.map_structure(lambda a, b: indexing.where(pred, a, b), yes, no)
+
+
+def _describing() -> bool:
+    return state.scope is not None and state.scope.describes
 
 
 def _is_known(value: Any) -> bool:

@@ -20,7 +20,7 @@ from dovetail.base.settings import state
 from dovetail.engine import loaded_xla
 from dovetail.ops.core import Bound
 from dovetail.tensor.tensor import Tensor
-from dovetail.tensor.variable import DryRunScope, Variable, enter_scope
+from dovetail.tensor.variable import StatelessScope, Variable, enter_scope
 
 
 class HostPlan:
@@ -97,7 +97,7 @@ def on_host(value: Any) -> np.ndarray | None:
     return np.asarray(value) if loaded_xla().lives_on_host(value) else None
 
 
-class _Notes(DryRunScope):
+class _Notes(StatelessScope):
     """Notes what runs: it stands where tapes stand, and where variables are read.
 
     Attributes:

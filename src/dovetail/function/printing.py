@@ -11,10 +11,11 @@ from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import state
 from dovetail.engine import is_tracer, xla
+from dovetail.graph.record import record_call
+from dovetail.graph.recording import recording
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import TensorLike
-from dovetail.tensor.variable import DryRunScope
 
 
 def print_(
@@ -36,7 +37,11 @@ def print_(
 
     While a model is built (layers run on symbolic tensors) nothing is printed.
     """
-    if isinstance(state.scope, DryRunScope):
+    if state.scope is not None and state.scope.describes:
+        return
+    if recording() is not None:
+        options = {"output_stream": output_stream, "summarize": summarize, "sep": sep, "end": end}
+        record_call(print_, "tf.print", inputs, options)
         return
     leaves, spec = nest.flatten_spec(list(inputs))
     if any(isinstance(leaf, SymbolicTensor) for leaf in leaves):

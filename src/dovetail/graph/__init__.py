@@ -2,6 +2,7 @@
 
 from dovetail.graph.node import Node, OpCall
 from dovetail.graph.record import symbolic_outputs
+from dovetail.graph.recording import FunctionGraph, recording, trace
 from dovetail.graph.replay import Graph
 
-__all__ = ["Graph", "Node", "OpCall", "symbolic_outputs"]
+__all__ = ["FunctionGraph", "Graph", "Node", "OpCall", "recording", "symbolic_outputs", "trace"]

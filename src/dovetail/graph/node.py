@@ -7,8 +7,10 @@ from typing import Any
 
 from dovetail.base import nest
 from dovetail.base.errors import user_location
+from dovetail.base.settings import state
 from dovetail.ops.core import Op
 from dovetail.tensor.symbolic import SymbolicTensor
+from dovetail.tensor.variable import Variable
 
 
 class Node:
@@ -19,21 +21,28 @@ class Node:
         args, kwargs: what it was called with; symbolic tensors anywhere inside.
         outputs: the symbolic tensors it gives, flat.
         structure: how the outputs are packed.
+        name: its name in the graph that records it, None outside of one.
         where: "file.py:12" of the user's line.
     """
 
-    __slots__ = ("__weakref__", "args", "kwargs", "operation", "outputs", "structure", "where")
+    __slots__ = ("__weakref__", "args", "kwargs", "operation", "name", "outputs", "structure", "where")
 
     def __init__(self, operation: Any, args: tuple, kwargs: dict) -> None:
         self.operation, self.args, self.kwargs = operation, args, kwargs
         self.outputs: list[SymbolicTensor] = []
         self.structure: Any = None
+        self.name: str | None = None
         self.where = user_location()
 
     @property
     def inputs(self) -> list[SymbolicTensor]:
         """The symbolic tensors among the arguments, in order."""
         return [leaf for leaf in nest.flatten((self.args, self.kwargs)) if isinstance(leaf, SymbolicTensor)]
+
+    @property
+    def type(self) -> str:
+        """What it does, by TensorFlow's name, such as "MatMul"."""
+        return getattr(self.operation, "type", None) or type(self.operation).__name__
 
     @property
     def parents(self) -> list[Node]:
@@ -61,6 +70,10 @@ class OpCall:
         prefix = module.replace("dovetail", "tf", 1) if published else "tf"
         self.name = f"{prefix}.{getattr(self.function, '__name__', op.name)}"
 
+    @property
+    def type(self) -> str:
+        return type_of_op(self.op.name)
+
     def __call__(self, *args: Any, **attributes: Any) -> Any:
         return self.op.call(args, attributes, self.promote)
 
@@ -69,10 +82,84 @@ class OpCall:
 
 
 class FunctionCall:
-    """A Python function over tensors as the operation of a node, such as `tf.cond` on a symbolic predicate."""
+    """A Python function over tensors as the operation of a node, such as `tf.print`.
 
-    def __init__(self, function: Callable, name: str) -> None:
-        self.function, self.name = function, name
+    Args:
+        function: called each time the graph runs.
+        name: shown in summaries.
+        effect: it is called for what it does; its result is dropped.
+    """
+
+    def __init__(self, function: Callable, name: str, effect: bool = False) -> None:
+        self.function, self.name, self.effect = function, name, effect
+
+    @property
+    def type(self) -> str:
+        return type_of_op(self.name.rsplit(".", 1)[-1])
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.function(*args, **kwargs)
+        result = self.function(*args, **kwargs)
+        return () if self.effect else result
+
+
+class _Read:
+    """Reads a variable, in the dtype that it has."""
+
+    name, type = "tf.Variable.read_value", "ReadVariableOp"
+
+    def __call__(self, variable: Variable) -> Any:
+        saved, state.autocast = state.autocast, None
+        try:
+            return variable._tensor()
+        finally:
+            state.autocast = saved
+
+
+class _Write:
+    """Assigns a variable."""
+
+    name, type = "tf.Variable.assign", "AssignVariableOp"
+
+    def __call__(self, variable: Variable, value: Any) -> tuple:
+        variable.assign(value)
+        return ()
+
+
+READ, WRITE = _Read(), _Write()
+
+# TensorFlow's types of ops whose table names do not spell them.
+_TYPES = {
+    "add": "AddV2",
+    "subtract": "Sub",
+    "multiply": "Mul",
+    "divide": "RealDiv",
+    "matmul": "MatMul",
+    "reduce_sum": "Sum",
+    "reduce_mean": "Mean",
+    "reduce_max": "Max",
+    "reduce_min": "Min",
+    "negative": "Neg",
+    "concat": "ConcatV2",
+    "stack": "Pack",
+    "unstack": "Unpack",
+    "where": "SelectV2",
+    "gather": "GatherV2",
+    "expand_dims": "ExpandDims",
+    "strided_slice": "StridedSlice",
+    "batch_matmul": "BatchMatMulV2",
+    "reduce_prod": "Prod",
+    "reduce_any": "Any",
+    "reduce_all": "All",
+    "floordiv": "FloorDiv",
+    "while_loop": "While",
+    "cond": "If",
+    "switch_case": "Case",
+    "print": "PrintV2",
+    "py_function": "EagerPyFunc",
+    "numpy_function": "PyFunc",
+}
+
+
+def type_of_op(name: str) -> str:
+    """Returns TensorFlow's type of an op: "MatMul" for "matmul", "LogSoftmax" for "log_softmax"."""
+    return _TYPES.get(name) or "".join(part[:1].upper() + part[1:] for part in name.split("_"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from dovetail.base import nest
@@ -11,8 +12,9 @@ from dovetail.base.errors import (
     OpError,
     at_user_location,
 )
+from dovetail.base.settings import state
 from dovetail.base.wording import BAD_CALL, kind_of, plain
-from dovetail.graph.node import Node, OpCall
+from dovetail.graph.node import FunctionCall, Node, OpCall
 from dovetail.ops import infer
 from dovetail.ops.core import Op, as_tensors, use_symbolic_handler
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -32,6 +34,8 @@ def symbolic_outputs(node: Node, described: list, structure: Any = None) -> Any:
         for i, d in enumerate(described)
     ]
     node.structure = structure
+    if state.scope is not None and state.scope.graph is not None:
+        state.scope.graph.add(node)
     return node.outputs[0] if structure is None else nest.unflatten(structure, node.outputs)
 
 
@@ -58,6 +62,12 @@ def record_op(op: Op, args: tuple, attributes: dict, promote: bool) -> Any:
     structure = nest.flatten_spec(tuple(described))[1] if several else None
     outputs = symbolic_outputs(node, described, structure)
     return tuple(outputs) if several else outputs
+
+
+def record_call(function: Callable, name: str, args: tuple, kwargs: dict) -> None:
+    """Adds a node without outputs, that calls a Python function each time the graph runs: a print, a check."""
+    node = Node(FunctionCall(function, name, effect=True), args, kwargs)
+    symbolic_outputs(node, [], nest.flatten_spec(())[1])
 
 
 def _explain(op: Op, args: tuple, attributes: dict, error: Exception) -> str:

@@ -11,26 +11,24 @@ from dovetail.graph.node import Node
 from dovetail.tensor.symbolic import SymbolicTensor
 
 
-class Graph:
-    """The nodes between some symbolic tensors and others, in an order in which they can run.
+class Steps:
+    """Nodes made ready to run, in their order.
 
     Args:
         inputs: symbolic tensors that get values.
-        outputs: symbolic tensors to compute.
-
-    Raises:
-        ValueError: an output depends on a symbolic input that is not among `inputs`.
+        nodes: what runs, each after those it depends on.
+        outputs: symbolic tensors whose values are wanted.
     """
 
-    def __init__(self, inputs: list[SymbolicTensor], outputs: list[SymbolicTensor]) -> None:
-        self.inputs, self.outputs = list(inputs), list(outputs)
-        self.nodes = _ordered(self.inputs, self.outputs)
-        self._slots = {id(tensor): i for i, tensor in enumerate(self.inputs)}
-        for node in self.nodes:
+    def __init__(
+        self, inputs: list[SymbolicTensor], nodes: list[Node], outputs: list[SymbolicTensor]
+    ) -> None:
+        self._slots = {id(tensor): i for i, tensor in enumerate(inputs)}
+        for node in nodes:
             for tensor in node.outputs:
                 self._slots.setdefault(id(tensor), len(self._slots))
-        self._steps = [self._step(node) for node in self.nodes]
-        self._results = [self._slots[id(tensor)] for tensor in self.outputs]
+        self._steps = [self._step(node) for node in nodes]
+        self._results = [self._slots[id(tensor)] for tensor in outputs]
 
     def run(self, values: list, call: Callable | None = None) -> list:
         """Returns the outputs for input `values`.
@@ -61,7 +59,7 @@ class Graph:
         if not _has_symbolic(kwargs) and all(
             isinstance(a, SymbolicTensor) or not _has_symbolic(a) for a in args
         ):
-            if len(args) == 1:
+            if len(args) == 1 and isinstance(args[0], SymbolicTensor):
                 only = where[id(args[0])]
                 return lambda slots: ((slots[only],), kwargs)
             template = list(args)
@@ -84,6 +82,23 @@ class Graph:
             return nest.unflatten(spec, filled)
 
         return fill
+
+
+class Graph:
+    """The nodes between some symbolic tensors and others, in an order in which they can run.
+
+    Args:
+        inputs: symbolic tensors that get values.
+        outputs: symbolic tensors to compute.
+
+    Raises:
+        ValueError: an output depends on a symbolic input that is not among `inputs`.
+    """
+
+    def __init__(self, inputs: list[SymbolicTensor], outputs: list[SymbolicTensor]) -> None:
+        self.inputs, self.outputs = list(inputs), list(outputs)
+        self.nodes = _ordered(self.inputs, self.outputs)
+        self.run = Steps(self.inputs, self.nodes, self.outputs).run
 
 
 def _has_symbolic(structure: Any) -> bool:

@@ -157,6 +157,8 @@ class Op:
         if kinds <= _VALUES:
             if Variable in kinds:
                 args = tuple([arg if type(arg) is Tensor else arg._tensor() for arg in args])
+                if state.scope is not None and SymbolicTensor in map(type, args):  # a graph records the reads
+                    return _symbolic[0](self, args, attributes, promote)
             if self.same_dtype and len(args) > 1:
                 args = _checked(self, args, promote)
         else:

@@ -163,10 +163,18 @@ class Drawing(Op):
         self.attributes = {**self.attributes, "seed": (None, None)}
 
     def call(self, args: tuple, attributes: dict, promote: bool = False) -> Any:
-        if any(map(is_symbolic, attributes.values())) or any(type(arg) is SymbolicTensor for arg in args):
+        if (
+            any(map(is_symbolic, attributes.values()))
+            or any(type(arg) is SymbolicTensor for arg in args)
+            or _recording()
+        ):
             return _symbolic[0](self, args, attributes, promote)
         rest = dict(attributes)
         return self.pure.call((next_key(rest.pop("seed", None)), *args), rest, promote)
+
+
+def _recording() -> bool:
+    return state.scope is not None and state.scope.graph is not None
 
 
 draw_uniform = Drawing(draws.uniform, "random_uniform")

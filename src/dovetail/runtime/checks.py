@@ -10,17 +10,18 @@ import numpy as np
 from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.base.settings import state
 from dovetail.engine import effects, is_tracer
+from dovetail.graph.record import record_call
+from dovetail.graph.recording import recording
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
-from dovetail.tensor.variable import DryRunScope
 
 
 def in_dry_run() -> bool:
     """True while a model is built: values are stand-ins then, so only shapes and dtypes are checked."""
     scope = state.scope
     while scope is not None:
-        if isinstance(scope, DryRunScope):
+        if scope.describes:
             return True
         scope = getattr(scope, "parent", None)
     return False
@@ -34,7 +35,12 @@ def verify(condition: Any, explain: Callable[..., str], *tensors: Any) -> None:
         explain: `explain(*arrays) -> message`, called with the values of `tensors` when it does not hold.
         tensors: what the message is made of.
     """
-    if isinstance(condition, SymbolicTensor) or in_dry_run():
+    if in_dry_run():
+        return
+    if recording() is not None:
+        record_call(verify, "tf.debugging.Assert", (condition, explain, *tensors), {})
+        return
+    if isinstance(condition, SymbolicTensor):
         return
     where = at_user_location()
     values = [tensor._value for tensor in tensors]

@@ -6,11 +6,11 @@ from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.spec import TensorSpec, TypeSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
-from dovetail.tensor.variable import DryRunScope, Scope, Variable, enter_scope, is_variable
+from dovetail.tensor.variable import DescribeScope, Scope, StatelessScope, Variable, enter_scope, is_variable
 
 __all__ = [
     "DType",
-    "DryRunScope",
+    "DescribeScope",
     "Scope",
     "SymbolicTensor",
     "Tensor",

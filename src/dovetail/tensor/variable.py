@@ -35,6 +35,8 @@ class Scope:
     """
 
     may_create = True
+    describes = False  # whether values are stand-ins, and only shapes and dtypes are wanted
+    graph: Any = None  # the graph that records what is done, if one does
 
     def __init__(self) -> None:
         self.tensors: dict[int, Tensor] = {}
@@ -59,15 +61,39 @@ class Scope:
         self.tensors[id(variable)] = Tensor(value._value) if state.tapes else value
         self.written[id(variable)] = variable
 
+    def assign_symbolic(self, variable: Variable, value: SymbolicTensor) -> None:
+        """Assigns a checked symbolic tensor, where that means something."""
+        raise ValueError(
+            f"{variable._name}.assign: a symbolic tensor (shape {value.shape}) has no value to assign while the model "
+            f"is built. Assign inside a Layer's call(){at_user_location()}"
+        )
+
     def created(self, variable: Variable) -> None:
         """Called for each variable that is created while the scope is active."""
 
 
-class DryRunScope(Scope):
-    """Writes stay inside: used while a model is built, when layers run on symbolic tensors."""
+class _Eager(Scope):
+    """What refuses symbolic assignments where no scope is active."""
+
+
+class StatelessScope(Scope):
+    """Writes stay inside: a call with given values for variables, or one that must not change any."""
+
+    def __init__(self, parent: Scope | None = None) -> None:
+        super().__init__()
+        self.parent = parent
 
     def first_read(self, variable: Variable) -> Tensor:
-        return variable._held
+        return variable._held if self.parent is None else self.parent.tensor(variable)
+
+
+class DescribeScope(StatelessScope):
+    """A layer runs on symbolic tensors to tell shapes and dtypes: nothing is executed, printed, checked or assigned."""
+
+    describes = True
+
+    def assign_symbolic(self, variable: Variable, value: SymbolicTensor) -> None:
+        """Drops it: the variable keeps its value."""
 
 
 class enter_scope:
@@ -274,13 +300,9 @@ class Variable(TensorLike, Told, Versioned):
         return convert_to_tensor(value, own)
 
     def _assign_symbolic(self, value: SymbolicTensor) -> Any:
-        """Checks an assignment that a layer makes while the model is built; the variable keeps its value."""
-        if not isinstance(state.scope, DryRunScope):
-            raise ValueError(
-                f"{self._name}.assign: a symbolic tensor (shape {value.shape}) has no value to assign while the model "
-                f"is built. Assign inside a Layer's call(){at_user_location()}"
-            )
+        """Assigns a symbolic tensor where a graph records; while a layer is described nothing changes."""
         self._check_shape(value)
+        (state.scope or _NO_SCOPE).assign_symbolic(self, value)
         return self
 
     def _check_shape(self, value: Any) -> None:
@@ -376,6 +398,9 @@ class Variable(TensorLike, Told, Versioned):
     def __reduce__(self) -> tuple:
         facts = {k: v for k, v in self.__dict__.items() if k != "_held"}
         return _restore, (type(self), facts, np.array(self._held._value))
+
+
+_NO_SCOPE = _Eager()
 
 
 def _restore(kind: type, facts: dict, array: np.ndarray) -> Variable:

@@ -19,6 +19,7 @@ from dovetail.base.wording import BAD_CALL, tell
 from dovetail.engine import is_tracer
 from dovetail.graph.node import Node
 from dovetail.graph.record import symbolic_outputs
+from dovetail.graph.recording import recording
 from dovetail.keras import constraints, initializers, mixed_precision, regularizers
 from dovetail.keras.layers import weights
 from dovetail.keras.layers.called import Called
@@ -37,7 +38,7 @@ from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
-from dovetail.tensor.variable import DryRunScope, Variable, enter_scope
+from dovetail.tensor.variable import DescribeScope, StatelessScope, Variable, enter_scope
 
 _NO_DTYPE = np.dtype("V1")  # equal to the dtype of no tensor
 
@@ -251,7 +252,7 @@ class Layer(Holder, Called):
         tensors = {name: value for name, value in arguments.items() if _has_tensor(value)}
         shapes = {name: nest.map_structure(shape_of, value) for name, value in tensors.items()}
         first = next(iter(shapes.values()), None)
-        with enter_scope(state.scope if isinstance(state.scope, DryRunScope) else None), weights.owner(self):
+        with enter_scope(_building_scope()), weights.owner(self):
             if type(self).build is Layer.build and type(self).call is not Layer.call and self._sublayers():
                 self.built = True
             else:
@@ -332,7 +333,10 @@ class Layer(Holder, Called):
         state.autocast = dt.numpy_dtype(self._policy.compute_dtype) if mixed and self.autocast else None
         try:
             with call_context(training):
-                outputs = self._symbolic_call(args, kwargs, given) if symbolic else self.call(*args, **kwargs)
+                if symbolic and recording() is None:
+                    outputs = self._symbolic_call(args, kwargs, given)
+                else:
+                    outputs = self.call(*args, **kwargs)
                 if self.activity_regularizer is not None:
                     self._regularize_activity(outputs)
         finally:
@@ -423,7 +427,7 @@ class Layer(Holder, Called):
     def _described_by_call(self, args: tuple, kwargs: dict) -> Any:
         """Runs `call` on symbolic tensors, and returns what it gives."""
         tapes, state.tapes = state.tapes, ()
-        scope = state.scope if isinstance(state.scope, DryRunScope) else DryRunScope()
+        scope = state.scope if state.scope is not None and state.scope.describes else DescribeScope()
         try:
             with enter_scope(scope):
                 return nest.map_structure(as_described, self.call(*args, **kwargs))
@@ -502,7 +506,7 @@ class Layer(Holder, Called):
         self, trainable_variables: Any, non_trainable_variables: Any, *args: Any, **kwargs: Any
     ) -> tuple[Any, list]:
         """Calls the layer with other values for its variables; returns `(outputs, new non-trainable values)`."""
-        scope = DryRunScope()
+        scope = StatelessScope(state.scope)
         pairs = [
             *zip(self.trainable_variables, trainable_variables, strict=True),
             *zip(self.non_trainable_variables, non_trainable_variables, strict=True),
@@ -530,6 +534,11 @@ def _marks_built(build: Callable) -> Callable:
     wrapped.__name__, wrapped.__doc__, wrapped.__wrapped__ = "build", build.__doc__, build  # type: ignore[attr-defined]
     wrapped._marks_built = True  # type: ignore[attr-defined]
     return wrapped
+
+
+def _building_scope() -> Any:
+    """Returns the scope for `build`: eager, but for what the variables are while a call is described or stateless."""
+    return state.scope if isinstance(state.scope, StatelessScope) else None
 
 
 def _inherited_training() -> Any:

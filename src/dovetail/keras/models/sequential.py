@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base.errors import at_user_location
+from dovetail.base.settings import state
+from dovetail.graph.recording import recording
 from dovetail.keras.layers.input_layer import Input, InputLayer
 from dovetail.keras.layers.layer import Layer
 from dovetail.keras.models.model import Model
@@ -12,6 +14,7 @@ from dovetail.keras.registration import CustomObjectScope
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
+from dovetail.tensor.variable import enter_scope
 
 
 class Sequential(Model):
@@ -86,8 +89,11 @@ class Sequential(Model):
         if self._stack and self._stack[0].is_input and len(self._stack) > 1:
             tensor = self._stack[0].output
             start = tensor
-            for layer in self._stack[1:]:
-                tensor = layer(tensor)
+            with enter_scope(
+                None if recording() else state.scope
+            ):  # the model's own graph, no part of one around
+                for layer in self._stack[1:]:
+                    tensor = layer(tensor)
             self._set_graph(start, tensor)
         self._reset_programs()
 

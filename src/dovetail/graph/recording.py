@@ -1,0 +1,248 @@
+"""Recording a Python function: everything it does to symbolic tensors and variables, in program order.
+
+    graph = trace(function, (TensorSpec([None, 3]), 2.0))     # runs the Python code once
+    graph.inputs       # a symbolic tensor for each tensor or spec among the arguments, flat
+    graph.nodes        # in program order, effects among them: assignments and prints
+    graph.outputs      # the tensors of the result, flat; graph.structured_outputs has its structure
+    graph.captures     # tensors from outside: symbolic ones of what is around, and traced ones
+    graph.variables    # read or assigned inside; graph.writes: those assigned
+    graph.run(values)  # replays all nodes, and returns the result in its structure
+
+`run` calls the real ops: it works on eager tensors, inside a trace, under tapes, and on symbolic tensors, which records
+it again.  Variables are read and assigned when it runs, in the order of the program.  `run(values, captures)` replaces
+the captured tensors.  Concrete tensors stay what they are, constants of the graph.
+
+While a graph records, `state.scope` is its `RecordScope`, whose `graph` is the graph (`recording()` returns it).
+Layers called inside are written out as their ops.  An op on concrete tensors alone runs at once, unless it draws random
+numbers.  What is no op enters by `record_call` (see `graph/record.py`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from dovetail.base import nest
+from dovetail.base.settings import state
+from dovetail.engine import is_tracer
+from dovetail.graph.node import READ, WRITE, Node
+from dovetail.graph.record import symbolic_outputs
+from dovetail.graph.replay import Steps
+from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.spec import TensorSpec
+from dovetail.tensor.symbolic import SymbolicTensor
+from dovetail.tensor.tensor import Tensor, TensorLike
+from dovetail.tensor.variable import Scope, Variable, enter_scope
+
+# Python values that a function may return and its caller gets as tensors.
+_CONVERTED = (bool, int, float, complex, str, bytes, np.ndarray, np.generic)
+
+
+class RecordScope(Scope):
+    """The scope of a function that is being recorded: reads and writes of variables become nodes."""
+
+    def __init__(self, graph: FunctionGraph, parent: Scope | None) -> None:
+        super().__init__()
+        self.graph = graph
+        self.parent = parent
+        self.may_create = parent is None or parent.may_create
+
+    def first_read(self, variable: Variable) -> Any:
+        self.graph.note_variable(variable)
+        value = TensorSpec(variable.shape, variable._numpy_dtype)
+        return symbolic_outputs(Node(READ, (variable,), {}), [value])
+
+    def assign(self, variable: Variable, value: Any) -> None:
+        self.graph.note_variable(variable, written=True)
+        symbolic_outputs(Node(WRITE, (variable, value), {}), [], _NOTHING)
+        self.tensors[id(variable)] = value if isinstance(value, SymbolicTensor) else self.first_read(variable)
+        self.read[id(variable)] = self.written[id(variable)] = variable
+
+    def assign_symbolic(self, variable: Variable, value: SymbolicTensor) -> None:
+        self.assign(variable, value)
+
+    def changed(self, variables: list[Variable]) -> None:
+        """Forgets what variables hold: a node has assigned them."""
+        for variable in variables:
+            self.graph.note_variable(variable, written=True)
+            self.tensors.pop(id(variable), None)
+            self.written[id(variable)] = variable
+
+    def created(self, variable: Variable) -> None:
+        if self.parent is not None:
+            self.parent.created(variable)
+
+
+_NOTHING = nest.flatten_spec(())[1]
+
+
+def recording() -> FunctionGraph | None:
+    """Returns the graph that records in this thread, None when none does."""
+    return None if state.scope is None else state.scope.graph
+
+
+class FunctionGraph:
+    """A recorded function.
+
+    Attributes:
+        name: the function's name.
+        outer: the graph that was recording around it, or None.
+        inputs: its placeholders, flat.
+        nodes: the calls, in program order.
+        outputs: the tensors of the result, flat: symbolic ones, constants, variables.
+        captures: the tensors of the outside that it uses; `captured` are their placeholders.
+        variables, writes: the variables it reads or assigns, and those it assigns.
+    """
+
+    def __init__(self, name: str = "function") -> None:
+        self.name, self.outer = name, recording()
+        self.inputs: list[SymbolicTensor] = []
+        self.nodes: list[Node] = []
+        self.outputs: list = []
+        self.captures: list = []
+        self.captured: list[SymbolicTensor] = []
+        self._variables: dict[int, Variable] = {}
+        self._writes: dict[int, Variable] = {}
+        self._own: dict[int, SymbolicTensor] = {}
+        self._inner: dict[int, SymbolicTensor] = {}
+        self._names: Counter = Counter()
+        self._leaves: list = []
+        self._spec: Any = None
+        self._steps: Steps | None = None
+
+    # ---- recording
+
+    @contextmanager
+    def as_default(self) -> Any:
+        """Records what is done in a `with` block; tapes of the outside do not see it."""
+        tapes, state.tapes = state.tapes, ()
+        try:
+            with enter_scope(RecordScope(self, state.scope)):
+                yield self
+        finally:
+            state.tapes = tapes
+
+    def placeholder(
+        self, shape: Any, dtype: Any, name: str | None = None, partial: Any = None
+    ) -> SymbolicTensor:
+        """Returns a new symbolic tensor of this graph that gets its value from outside."""
+        named = self.unique_name(name or "Placeholder")
+        tensor = SymbolicTensor(shape, dtype, name=named + ":0", partial=partial)
+        self._own[id(tensor)] = tensor
+        return tensor
+
+    def input_like(self, leaf: Any) -> Any:
+        """Returns a new input for a tensor or spec; other values as they are."""
+        if not isinstance(leaf, TensorLike | TensorSpec):
+            return leaf
+        tensor = self.placeholder(leaf.shape, leaf.dtype, leaf.name if isinstance(leaf, TensorSpec) else None)
+        self.inputs.append(tensor)
+        return tensor
+
+    def add(self, node: Node) -> None:
+        """Adds a node that has its outputs; tensors of the outside among its arguments become captures."""
+        node.args, node.kwargs = nest.map_structure(self.inside, (node.args, node.kwargs))
+        node.name = self.unique_name(node.type)
+        for i, tensor in enumerate(node.outputs):
+            tensor._name = f"{node.name}:{i}"
+            self._own[id(tensor)] = tensor
+        self.nodes.append(node)
+        self._steps = None
+
+    def inside(self, leaf: Any) -> Any:
+        """Returns what stands for a tensor inside this graph."""
+        if type(leaf) is SymbolicTensor:
+            return leaf if id(leaf) in self._own else self._capture(leaf)
+        if isinstance(leaf, Tensor) and is_tracer(leaf._value):
+            return self._capture(leaf)
+        return leaf
+
+    def _capture(self, tensor: Any) -> SymbolicTensor:
+        found = self._inner.get(id(tensor))
+        if found is None:
+            partial = tensor.partial if type(tensor) is SymbolicTensor else None
+            found = self._inner[id(tensor)] = self.placeholder(tensor.shape, tensor.dtype, "capture", partial)
+            self.captures.append(tensor)
+            self.captured.append(found)
+        return found
+
+    def note_variable(self, variable: Variable, written: bool = False) -> None:
+        self._variables.setdefault(id(variable), variable)
+        if written:
+            self._writes.setdefault(id(variable), variable)
+
+    def unique_name(self, base: str) -> str:
+        self._names[base] += 1
+        count = self._names[base] - 1
+        return f"{base}_{count}" if count else base
+
+    def finish(self, result: Any) -> None:
+        """States the result; Python numbers in it become tensors.  Called while the graph records."""
+        leaves, self._spec = nest.flatten_spec(result)
+        self._leaves = [self._as_output(leaf) for leaf in leaves]
+        self.outputs = [leaf for leaf in self._leaves if isinstance(leaf, TensorLike)]
+        self._steps = None
+
+    def _as_output(self, leaf: Any) -> Any:
+        if isinstance(leaf, (*_CONVERTED, Variable)):
+            leaf = convert_to_tensor(leaf)
+        return self.inside(leaf)
+
+    # ---- what it is
+
+    @property
+    def structured_outputs(self) -> Any:
+        """The result in its structure, with the graph's own tensors."""
+        return nest.unflatten(self._spec, self._leaves)
+
+    @property
+    def variables(self) -> list[Variable]:
+        return list(self._variables.values())
+
+    @property
+    def writes(self) -> list[Variable]:
+        return list(self._writes.values())
+
+    def __deepcopy__(self, memo: Any) -> FunctionGraph:
+        return self
+
+    def __repr__(self) -> str:
+        return f"<FunctionGraph {self.name} of {len(self.nodes)} nodes>"
+
+    # ---- running
+
+    def run(self, values: list, captures: list | None = None) -> Any:
+        """Replays the graph.
+
+        Args:
+            values: one an input, flat.
+            captures: one a captured tensor; the captured tensors themselves when None.
+        """
+        if self._steps is None:
+            symbolic = [leaf for leaf in self._leaves if type(leaf) is SymbolicTensor]
+            self._steps = Steps([*self.inputs, *self.captured], self.nodes, symbolic)
+        results = iter(self._steps.run([*values, *(self.captures if captures is None else captures)]))
+        leaves = [next(results) if type(leaf) is SymbolicTensor else leaf for leaf in self._leaves]
+        return nest.unflatten(self._spec, leaves)
+
+
+def trace(
+    function: Callable, args: Any = (), kwargs: dict | None = None, name: str | None = None
+) -> FunctionGraph:
+    """Runs a Python function once on symbolic tensors, and returns what it did.
+
+    Args:
+        function: called as `function(*args, **kwargs)`.
+        args, kwargs: each tensor or `tf.TensorSpec` in them becomes an input of the graph, in the order of
+            `nest.flatten((args, kwargs))`; other values are passed as they are.
+        name: of the graph; the function's by default.
+    """
+    graph = FunctionGraph(name or getattr(function, "__name__", "function"))
+    args, kwargs = nest.map_structure(graph.input_like, (tuple(args), kwargs or {}))
+    with graph.as_default():
+        graph.finish(function(*args, **kwargs))
+    return graph
