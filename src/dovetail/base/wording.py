@@ -6,6 +6,7 @@ only when a call has failed.
 
 from __future__ import annotations
 
+import dis
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -40,6 +41,7 @@ BAD_CALL = (
     TypeError,
     ValueError,
 )
+_RAISES = ("RAISE_VARARGS", "RERAISE")
 _COMPLETE = (DataDependentShapeError, InaccessibleTensorError, OperatorNotAllowedInGraphError)
 _PLACE = re.compile(r" \(at [^()]*:\d+\)")
 _STDLIB = os.path.dirname(os.__file__) + os.sep
@@ -228,7 +230,7 @@ def tell(label: str, error: Exception, names: Iterable[str], args: tuple, kwargs
         names: names of the positional parameters.
         args, kwargs: what the caller passed.
     """
-    if isinstance(error, _COMPLETE) or _is_users(error):
+    if isinstance(error, _COMPLETE) or _is_users(error) or is_ours(error, (args, kwargs)):
         raise error
     if _PLACE.search(str(error)):
         if _names_the_call(str(error), label) or not _UNNAMED.match(str(error)) or "." not in label:
@@ -245,9 +247,36 @@ def tell(label: str, error: Exception, names: Iterable[str], args: tuple, kwargs
     raise clearer from (None if settings.traceback_filtering else error)
 
 
+def is_ours(error: BaseException, given: Any = ()) -> bool:
+    """True for a bug of Dovetail's: a key or an attribute that its own code took for granted is not there.
+
+    What a check of ours says it raises by a `raise`, and what NumPy and JAX say of arguments comes out of their code.
+    An argument that lacks an attribute, or is a key that is not there, is not our bug either.
+
+    Args:
+        error: what was caught.
+        given: the arguments of the call, in any structure.
+    """
+    trace = error.__traceback__
+    if not isinstance(error, AttributeError | KeyError) or isinstance(error, OpError) or trace is None:
+        return False
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    code = trace.tb_frame.f_code
+    if dis.opname[code.co_code[trace.tb_lasti]] in _RAISES or not code.co_filename.startswith(PACKAGE_DIR):
+        return False
+    culprit = error.obj if isinstance(error, AttributeError) else error.args[0] if error.args else None
+    return not _is_among(culprit, given)
+
+
+def _is_among(value: Any, given: Any) -> bool:
+    parts = given.values() if isinstance(given, dict) else given if isinstance(given, list | tuple) else ()
+    return value is given or any(_is_among(value, part) for part in parts)
+
+
 def locate(label: str, error: Exception) -> NoReturn:
     """As `tell`, for errors that arise later than the call whose arguments are to blame."""
-    if isinstance(error, _COMPLETE) or _PLACE.search(str(error)) or _is_users(error):
+    if isinstance(error, _COMPLETE) or _PLACE.search(str(error)) or _is_users(error) or is_ours(error):
         raise error
     clearer = kind_of(error)(_labelled(label, error) + at_user_location())
     raise clearer from (None if settings.traceback_filtering else error)

@@ -13,7 +13,7 @@ from dovetail.base.errors import (
     at_user_location,
 )
 from dovetail.base.settings import state
-from dovetail.base.wording import BAD_CALL, kind_of, plain
+from dovetail.base.wording import BAD_CALL, is_ours, kind_of, plain
 from dovetail.graph.node import FunctionCall, Node, OpCall
 from dovetail.ops import infer
 from dovetail.ops.core import Op, as_tensors, use_symbolic_handler
@@ -57,6 +57,8 @@ def record_op(op: Op, args: tuple, attributes: dict, promote: bool) -> Any:
     except (DataDependentShapeError, OperatorNotAllowedInGraphError):
         raise
     except BAD_CALL as error:
+        if is_ours(error, (kept, attributes)):
+            raise
         raise kind_of(error)(_explain(op, kept, attributes, error)) from None
     node = Node(OpCall(op, promote), kept, dict(attributes))
     structure = nest.flatten_spec(tuple(described))[1] if several else None

@@ -116,6 +116,8 @@ def scalar_mul(scalar: Any, x: Any, name: str | None = None) -> Any:
 def add_n(xp: Any, *inputs: Any) -> Any:
     """Returns the sum of a list of tensors of one shape and dtype."""
     total = inputs[0]
+    if total.dtype.kind == "O":
+        raise TypeError("expected tensors of numbers, received strings")
     for other in inputs[1:]:
         if other.shape != total.shape:
             raise ValueError(

@@ -188,6 +188,8 @@ def concatenate(xs: Sequence, axis: int = 0) -> Any:
 @export("K.concatenate")
 def concatenate_last(tensors: Sequence, axis: int = -1) -> Any:
     """Joins tensors along an axis that they have, the last one by default."""
+    if isinstance(tensors, dict):
+        raise TypeError(f"tensors must be a list of tensors, received {tensors!r:.60}")
     if axis < 0:
         rank = len(as_tensor(tensors[0]).shape)
         axis = axis % rank if rank else 0

@@ -25,7 +25,7 @@ from dovetail.base.errors import (
     at_user_location,
 )
 from dovetail.base.settings import settings, state
-from dovetail.base.wording import BAD_CALL, cause, described, kind_of, plain
+from dovetail.base.wording import BAD_CALL, cause, described, is_ours, kind_of, plain
 from dovetail.engine import EngineUnavailableError, concrete, dtypes, host, is_tracer, loaded_xla, xla
 from dovetail.ops.attrs import CANONICAL, is_symbolic
 from dovetail.ops.promotion import result_dtype
@@ -391,6 +391,8 @@ def execute(bound: Bound, args: tuple) -> Any:
     except _OURS:
         raise
     except BAD_CALL as error:
+        if is_ours(error, (args, values, bound.attributes)):
+            raise
         raise explained(bound, args, error) from (None if settings.traceback_filtering else error)
     outputs = tuple(_wrap(o) for o in out) if type(out) is tuple or type(out) is list else None
     result = outputs if outputs is not None else _wrap(out)

@@ -27,8 +27,14 @@ _FLOATS = ("float8_e4m3fn", "float8_e5m2", "float16", "bfloat16", "float32", "fl
 
 
 def result_dtype(dtypes: Iterable[DType]) -> DType:
-    """Returns the dtype that values of all these dtypes promote to."""
+    """Returns the dtype that values of all these dtypes promote to.
+
+    Raises:
+        TypeError: strings among others.
+    """
     names = [dtype.name for dtype in dtypes]
+    if "string" in names and len(set(names)) > 1:
+        raise TypeError(f"strings and numbers have no common dtype, received {', '.join(names)}")
     result = names[0]
     for name in names[1:]:
         result = _pair(result, name)
