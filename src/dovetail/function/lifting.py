@@ -14,6 +14,7 @@ from dovetail.autodiff.backward import Pullback
 from dovetail.base import nest
 from dovetail.base.settings import state
 from dovetail.engine import dtypes, loops, xla
+from dovetail.function.substitution import substituted
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.variable import Scope, Variable, enter_scope
@@ -117,16 +118,12 @@ class Lifted:
         """Builds the construct as a function of what the tapes follow, and records it as one call."""
 
         def construct(*values: Any) -> list:
-            before = [tensor._value for tensor in tracked]
             tapes, state.tapes = state.tapes, ()
-            for tensor, value in zip(tracked, values, strict=True):
-                tensor._value = value
             try:
-                return self._build(writes)
+                with substituted(tracked, values):
+                    return self._build(writes)
             finally:
                 state.tapes = tapes
-                for tensor, value in zip(tracked, before, strict=True):
-                    tensor._value = value
 
         return call_differentiably(construct, tracked)
 

@@ -1,0 +1,123 @@
+"""Several threads call models, functions and tapes at once; each gets what it would get alone."""
+
+import threading
+
+import numpy as np
+import pytest
+
+import dovetail as tf
+from dovetail import keras
+from dovetail.function.substitution import substituted
+
+THREADS, CALLS = 4, 12
+
+
+def at_once(work, threads=THREADS):
+    """Runs `work(number of the thread)` in several threads that begin together; raises what one of them raised."""
+    start, errors = threading.Barrier(threads), []
+
+    def run(number):
+        try:
+            start.wait(timeout=60)
+            work(number)
+        except BaseException as error:  # noqa: BLE001 - told to the caller's thread
+            errors.append(error)
+
+    running = [threading.Thread(target=run, args=(number,)) for number in range(threads)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join(timeout=120)
+    if errors:
+        raise errors[0]
+    assert not any(thread.is_alive() for thread in running)
+
+
+def test_a_model_that_none_has_called_before():
+    model = keras.Sequential(
+        [keras.layers.Input((3,)), keras.layers.Dense(8, activation="tanh"), keras.layers.Dense(2)]
+    )
+    (w1, b1, w2, b2) = model.get_weights()
+
+    def work(number):
+        for call in range(CALLS):
+            x = np.full((1 + call % 3, 3), number + 0.1 * call, "float32")
+            expected = np.tanh(x @ w1 + b1) @ w2 + b2
+            np.testing.assert_allclose(model(x), expected, rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-5, atol=1e-6)
+
+    at_once(work)
+
+
+def test_a_function_that_is_traced_by_all():
+    w = tf.Variable(3.0)
+
+    @tf.function
+    def f(x, n):
+        return tf.while_loop(lambda i, a: i < n, lambda i, a: (i + 1, a * w), (tf.constant(0), x))[1]
+
+    def work(number):
+        for call in range(CALLS):
+            x = tf.fill([1 + (number + call) % 3], float(number))
+            np.testing.assert_allclose(f(x, tf.constant(call % 4)), np.asarray(x) * 3.0 ** (call % 4))
+
+    at_once(work)
+
+
+def test_tapes_in_functions_that_share_a_watched_tensor():
+    shared = tf.constant([1.0, 2.0])
+
+    def gradient(n):
+        with tf.GradientTape() as tape:
+            tape.watch(shared)
+            y = tf.while_loop(lambda i, a: i < n, lambda i, a: (i + 1, a * shared), (0, tf.ones([2])))[1]
+        return tape.gradient(y, shared)
+
+    def work(number):
+        f = tf.function(gradient)  # its own trace
+        for n in range(1, 5):
+            np.testing.assert_allclose(f(tf.constant(n)), n * np.array([1.0, 2.0]) ** (n - 1))
+            np.testing.assert_array_equal(shared + 0.0, [1.0, 2.0])  # while others trace
+
+    at_once(work)
+
+
+def test_training_of_a_model_each():
+    x, y = np.ones((8, 3), "float32"), np.ones((8, 1), "float32")
+    results = {}
+
+    def work(number):
+        model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1, kernel_initializer="ones")])
+        model.compile(keras.optimizers.SGD(0.01), "mse")
+        model.fit(x, y, batch_size=4, epochs=2, verbose=0, shuffle=False)
+        results[number] = model.get_weights()[0]
+
+    at_once(work)
+    for result in results.values():
+        np.testing.assert_allclose(result, results[0])
+
+
+@pytest.mark.parametrize("read", ["value", "op", "nested"])
+def test_a_substituted_value_is_seen_by_its_own_thread_only(read):
+    x = tf.constant([1.0, 2.0])
+    look = {
+        "value": lambda: x.numpy(),
+        "op": lambda: (x + 0.0).numpy(),
+        "nested": lambda: tf.stack([x])[0].numpy(),
+    }
+    seen = {}
+
+    def elsewhere():
+        seen["there"] = look[read]()
+        with substituted([x], [np.array([5.0, 5.0], "float32")]):
+            seen["own"] = look[read]()
+
+    with substituted([x], [np.array([7.0, 7.0], "float32")]):
+        np.testing.assert_array_equal(look[read](), [7.0, 7.0])
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        thread.join()
+        np.testing.assert_array_equal(look[read](), [7.0, 7.0])
+    np.testing.assert_array_equal(seen["there"], [1.0, 2.0])
+    np.testing.assert_array_equal(seen["own"], [5.0, 5.0])
+    assert type(x) is tf.Tensor and x.numpy().tolist() == [1.0, 2.0]
