@@ -16,6 +16,7 @@ from dovetail.autodiff.backward import Pullback, passes_gradient
 from dovetail.autodiff.tape import GradientTape, paused_recording
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
+from dovetail.base.observer import Observer
 from dovetail.base.settings import state
 from dovetail.engine import is_tracer, loops
 from dovetail.ops import create
@@ -25,7 +26,7 @@ from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.variable import Variable
 
 
-class _VariableListener:
+class _VariableListener(Observer):
     """Stands among the tapes while a function runs, and notes the trainable variables that it reads.
 
     Args:
@@ -36,12 +37,6 @@ class _VariableListener:
         self.known = {id(value) for value in known}
         self.variables: list[Variable] = []
         self.tensors: list[Tensor] = []
-
-    def record(self, call: Any, inputs: tuple, outputs: tuple) -> None:
-        """Ops are none of its business."""
-
-    def alias(self, tensor: Tensor, other: Tensor) -> None:
-        """Neither are aliases."""
 
     def read_variable(self, variable: Variable, tensor: Tensor) -> None:
         if variable.trainable and id(variable) not in self.known:

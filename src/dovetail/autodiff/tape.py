@@ -16,6 +16,7 @@ import numpy as np
 from dovetail.autodiff.backward import Pullback, passes_gradient, reachable, walk_back
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
+from dovetail.base.observer import Observer
 from dovetail.base.settings import state
 from dovetail.base.told import Told
 from dovetail.engine import dtypes, uses_xla, xla
@@ -35,7 +36,7 @@ class UnconnectedGradients(enum.Enum):
     ZERO = "zero"
 
 
-class GradientTape(Told):
+class GradientTape(Told, Observer):
     """Records ops for differentiation.
 
     Args:
@@ -121,6 +122,9 @@ class GradientTape(Told):
     def alias(self, tensor: Tensor, other: Tensor) -> None:
         """Notes that `other` is another object for the same value."""
         self.record(Pullback(lambda gradients: gradients), (tensor,), (other,))
+
+    def tracks(self, tensor: Any) -> bool:
+        return id(tensor) in self._tracked
 
     # ---- what users call
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base import nest
+from dovetail.base.observer import Observer
 from dovetail.base.settings import state
 from dovetail.engine import loaded_xla
 from dovetail.ops.core import Bound
@@ -97,7 +98,7 @@ def on_host(value: Any) -> np.ndarray | None:
     return np.asarray(value) if loaded_xla().lives_on_host(value) else None
 
 
-class _Notes(StatelessScope):
+class _Notes(StatelessScope, Observer):
     """Notes what runs: it stands where tapes stand, and where variables are read.
 
     Attributes:
@@ -107,7 +108,6 @@ class _Notes(StatelessScope):
         failed: whether something happened that a plan cannot repeat.
     """
 
-    stays_in_traces = False
     records_all = True
 
     def __init__(self, inputs: list[Tensor]) -> None:
@@ -151,9 +151,6 @@ class _Notes(StatelessScope):
     def alias(self, tensor: Tensor, other: Tensor) -> None:
         self._alive.append(other)
         self._places[id(other)] = self._source(tensor)
-
-    def read_variable(self, variable: Variable, tensor: Tensor) -> None:
-        """Nothing is computed."""
 
     def _source(self, tensor: Tensor | None) -> int:
         """Returns the place of an argument; what was not seen before is a constant."""

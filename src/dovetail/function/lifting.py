@@ -12,6 +12,7 @@ from typing import Any
 
 from dovetail.autodiff.backward import Pullback
 from dovetail.base import nest
+from dovetail.base.observer import Observer
 from dovetail.base.settings import state
 from dovetail.engine import dtypes, loops, xla
 from dovetail.function.substitution import substituted
@@ -38,7 +39,7 @@ class BranchScope(Scope):
             self.parent.created(variable)
 
 
-class CaptureTape:
+class CaptureTape(Observer):
     """Stands in for the tapes while a branch is traced: notes which of their tensors the branch uses."""
 
     def __init__(self, outer: tuple) -> None:
@@ -47,13 +48,13 @@ class CaptureTape:
         self._inside: dict[int, Tensor] = {}
 
     def tracks(self, tensor: Any) -> bool:
-        return id(tensor) in self._inside or any(_tracks(tape, tensor) for tape in self.outer)
+        return id(tensor) in self._inside or any(tape.tracks(tensor) for tape in self.outer)
 
     def note(self, tensor: Any) -> bool:
         """Captures the tensor if an outer tape follows it."""
         if id(tensor) in self._inside:
             return True
-        if any(_tracks(tape, tensor) for tape in self.outer):
+        if any(tape.tracks(tensor) for tape in self.outer):
             self.captured[id(tensor)] = tensor
             return True
         return False
@@ -70,12 +71,6 @@ class CaptureTape:
         for tape in self.outer:
             tape.read_variable(variable, tensor)
         self.note(tensor)
-
-
-def _tracks(tape: Any, tensor: Any) -> bool:
-    return (
-        tape.tracks(tensor) if isinstance(tape, CaptureTape) else id(tensor) in getattr(tape, "_tracked", ())
-    )
 
 
 class Lifted:

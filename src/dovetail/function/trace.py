@@ -104,7 +104,7 @@ class Program:
         """Runs the Python function on traced values; called once, by the tracer."""
         scope = TraceScope(self._may_create)
         tapes = state.tapes
-        state.tapes = tuple(tape for tape in tapes if getattr(tape, "stays_in_traces", False))
+        state.tapes = tuple(tape for tape in tapes if tape.stays_in_traces)
         try:
             with enter_scope(scope):
                 result = self._python_function([Tensor(value) for value in values])

@@ -401,7 +401,7 @@ def execute(bound: Bound, args: tuple) -> Any:
     if state.tapes:
         record = outputs if outputs is not None else (result,)
         for tape in state.tapes:
-            if op.differentiable or getattr(tape, "records_all", False):
+            if op.differentiable or tape.records_all:
                 tape.record(bound, args, record)
     return result
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import InvalidArgumentError, at_user_location
+from dovetail.base.observer import Observer
 from dovetail.base.settings import state
 from dovetail.engine import dtypes, effects, is_tracer, xla
 from dovetail.ops.table import NAMESPACES
@@ -44,7 +45,7 @@ def _faults(values: np.ndarray) -> str:
     return " and ".join([*(["Inf"] if has_inf else []), *(["NaN"] if has_nan else [])])
 
 
-class NumericsWatch:
+class NumericsWatch(Observer):
     """Looks at the result of every op.  It stands where tapes stand, and in compiled functions too."""
 
     stays_in_traces = True
@@ -73,12 +74,6 @@ class NumericsWatch:
         error = failure(*_counts(np, np.asarray(value)))
         if error is not None:
             raise error
-
-    def alias(self, tensor: Any, other: Any) -> None:
-        """Nothing new is computed."""
-
-    def read_variable(self, variable: Any, tensor: Any) -> None:
-        """Nothing is computed."""
 
 
 def _counts(xp: Any, value: Any) -> tuple:
