@@ -45,6 +45,18 @@ class _VariableListener(Observer):
             self.tensors.append(tensor)
 
 
+_recorder: list[Callable] = []
+
+
+def use_recorder(needed: Callable, recorder: Callable) -> None:
+    """Tells how symbolic tensors are taken: `needed(*values) -> bool`, `recorder(function, args, kwargs)`."""
+    _recorder[:] = [needed, recorder]
+
+
+def _plain(args: tuple) -> bool:
+    return all(type(arg) is Tensor for arg in args)
+
+
 class _CustomGradient:
     """A function with its own gradient; binds to instances as functions do."""
 
@@ -58,6 +70,8 @@ class _CustomGradient:
         return _CustomGradient(self._function.__get__(instance, owner), self._hidden)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if (state.scope is not None or not _plain(args)) and _recorder[0](args):
+            return _recorder[1](self._function, args, kwargs)
         leaves = [_as_argument(leaf) for leaf in nest.flatten(args)]
         args = nest.pack_sequence_as(args, leaves)
         tapes = state.tapes

@@ -18,12 +18,14 @@ from dovetail.base.told import told_function
 from dovetail.base.wording import described
 from dovetail.engine import effects, is_tracer, loops
 from dovetail.function.lifting import Lifted
+from dovetail.function.recorded import record_cond, record_loop, record_switch
+from dovetail.graph.construct import is_recorded
 from dovetail.ops import indexing
 from dovetail.tensor.convert import convert_to_tensor, is_tensor
 from dovetail.tensor.dtype import string
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
-from dovetail.tensor.variable import Variable
+from dovetail.tensor.variable import StatelessScope, Variable
 
 
 @told_function("tf.cond")
@@ -36,13 +38,13 @@ def cond(
         pred: scalar boolean tensor (or Python bool).
         true_fn, false_fn: functions without arguments that return the same structure of tensors of the same dtypes.
 
-    In a functional model, on a symbolic `pred`, both branches are computed and one is chosen.
+    In a functional model, on a symbolic `pred`, both branches are recorded and one runs.
     """
     if not callable(true_fn) or not callable(false_fn):
         label, given = ("true_fn", true_fn) if not callable(true_fn) else ("false_fn", false_fn)
         raise TypeError(f"tf.cond: {label} must be callable, received {given!r}{at_user_location()}")
-    if isinstance(pred, SymbolicTensor) or (_describing() and not _is_known(pred)):
-        return _choose(pred, true_fn(), false_fn())
+    if _is_symbolic(pred) or (_describing() and not _is_known(pred)):
+        return record_cond(cond, pred, true_fn, false_fn)
     if _is_known(pred):
         return true_fn() if bool(pred) else false_fn()
     return _switch(_scalar(pred, "tf.cond: pred"), [false_fn, true_fn], "tf.cond")
@@ -72,6 +74,9 @@ def switch_case(
         raise TypeError(f"branch_fns must be functions, at least one, received {branch_fns!r:.80}")
     keys = [int(key) for key, _ in pairs]
     functions.append(default if default is not None else functions[-1])
+    if _is_symbolic(branch_index):
+        arguments = {"branch_index": branch_index, "branch_fns": list(zip(keys, functions[:-1], strict=True))}
+        return record_switch(switch_case, arguments | {"default": functions[-1]})
     if _is_known(branch_index):
         known = int(branch_index)
         return functions[keys.index(known) if known in keys else -1]()
@@ -160,19 +165,20 @@ def while_loop(
         raise ValueError(f"tf.while_loop: loop_vars must be a non-empty list or tuple{at_user_location()}")
     loop_vars = nest.map_structure(_as_loop_variable, loop_vars)
     limit = None if maximum_iterations is None else convert_to_tensor(maximum_iterations, dtype_hint="int32")
+    if is_recorded(loop_vars, limit):
+        return record_loop(while_loop, cond, body, loop_vars, shape_invariants, limit, back_prop)
     first = cond(*loop_vars)
+    if isinstance(first, SymbolicTensor):
+        return record_loop(while_loop, cond, body, loop_vars, shape_invariants, limit, back_prop)
     if is_tensor(first) and not first.dtype.is_bool:
         raise TypeError(f"cond must return a boolean scalar, it returned {described(first)}")
     if (
         _is_known(first)
         and (limit is None or _is_known(limit))
         and not _any_traced(loop_vars)
-        and state.scope is None
+        and _runs_python()
     ):
         return _python_loop(cond, body, loop_vars, limit, first)
-    if isinstance(first, SymbolicTensor) or _describing():
-        result = body(*loop_vars)
-        return result if isinstance(result, list | tuple) or len(loop_vars) > 1 else [result]
     for _ in range(len(nest.flatten(loop_vars)) + 1):
         try:
             return _compiled_loop(cond, body, loop_vars, limit, back_prop)
@@ -320,8 +326,18 @@ def _listed(structure: tuple) -> str:
     return ", ".join(shown) or "nothing"
 
 
-def _choose(pred: Any, yes: Any, no: Any) -> Any:
-    return nest.map_structure(lambda a, b: indexing.where(pred, a, b), yes, no)
+def _runs_python() -> bool:
+    """True where loops over known values are Python loops: in eager code, with stateless calls and descriptions."""
+    scope = state.scope
+    while isinstance(scope, StatelessScope):
+        scope = scope.parent
+    return scope is None
+
+
+def _is_symbolic(value: Any) -> bool:
+    if isinstance(value, Variable):
+        value = value._plain()
+    return isinstance(value, SymbolicTensor)
 
 
 def _describing() -> bool:
@@ -334,6 +350,8 @@ def _is_known(value: Any) -> bool:
         return False
     if isinstance(value, TensorLike):
         tensor = value if isinstance(value, Tensor) else value._plain()
+        if isinstance(tensor, SymbolicTensor):
+            return False
         return not is_tracer(tensor._value)
     return not is_tracer(value)
 

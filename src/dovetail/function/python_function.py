@@ -10,9 +10,10 @@ import numpy as np
 from dovetail.base import nest
 from dovetail.base.errors import DataDependentShapeError, InvalidArgumentError, at_user_location
 from dovetail.engine import is_tracer
+from dovetail.graph.construct import is_recorded, record_construct
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.dtype import as_dtype
-from dovetail.tensor.symbolic import SymbolicTensor
+from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.tensor import Tensor
 
 
@@ -26,6 +27,9 @@ def py_function(func: Callable, inp: Any, Tout: Any, name: str | None = None) ->
 
     A `tf.function` with it runs op by op, because the shapes of its results are not known before it runs.
     """
+    if is_recorded(inp):
+        arguments = {"func": func, "inp": list(inp), "Tout": Tout}
+        return record_construct(py_function, "tf.py_function", arguments, _declared(Tout))
     tensors = [_with_value(value, "tf.py_function") for value in inp]
     return _as_declared(func(*tensors), Tout, "tf.py_function")
 
@@ -41,17 +45,20 @@ def numpy_function(
         Tout: a dtype, or a list of them.
         stateful: the function is called each time whatever this says.
     """
+    if is_recorded(inp):
+        arguments = {"func": func, "inp": list(inp), "Tout": Tout}
+        return record_construct(numpy_function, "tf.numpy_function", arguments, _declared(Tout))
     arrays = [_with_value(value, "tf.numpy_function").numpy() for value in inp]
     return _as_declared(func(*arrays), Tout, "tf.numpy_function")
 
 
+def _declared(declared: Any) -> Any:
+    """Returns what is known of the results before the function has run: their dtypes."""
+    return nest.map_structure(lambda dtype: TensorSpec(None, as_dtype(dtype)), declared)
+
+
 def _with_value(value: Any, label: str) -> Tensor:
     tensor = convert_to_tensor(value)
-    if isinstance(tensor, SymbolicTensor):
-        raise TypeError(
-            f"{label}: a symbolic tensor has no value to call Python code with. Call it inside a layer"
-            f"{at_user_location()}"
-        )
     if is_tracer(tensor._value):
         raise DataDependentShapeError(
             label, f"{label}: its result is known only when the Python function has run{at_user_location()}"

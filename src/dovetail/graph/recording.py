@@ -101,6 +101,7 @@ class FunctionGraph:
     def __init__(self, name: str = "function") -> None:
         self.name, self.outer = name, recording()
         self.inputs: list[SymbolicTensor] = []
+        self._taken: list[bool] = []  # which of the arguments, flat, are inputs
         self.nodes: list[Node] = []
         self.outputs: list = []
         self.captures: list = []
@@ -137,7 +138,8 @@ class FunctionGraph:
 
     def input_like(self, leaf: Any) -> Any:
         """Returns a new input for a tensor or spec; other values as they are."""
-        if not isinstance(leaf, TensorLike | TensorSpec):
+        self._taken.append(isinstance(leaf, TensorLike | TensorSpec))
+        if not self._taken[-1]:
             return leaf
         tensor = self.placeholder(leaf.shape, leaf.dtype, leaf.name if isinstance(leaf, TensorSpec) else None)
         self.inputs.append(tensor)
@@ -214,6 +216,17 @@ class FunctionGraph:
         return f"<FunctionGraph {self.name} of {len(self.nodes)} nodes>"
 
     # ---- running
+
+    def bound(self, captures: list) -> Callable:
+        """Returns a function of the arguments that were recorded, with these captures."""
+
+        def replay(*args: Any, **kwargs: Any) -> Any:
+            leaves = nest.flatten((args, kwargs))
+            values = [leaf for leaf, taken in zip(leaves, self._taken, strict=True) if taken]
+            return self.run(values, captures)
+
+        replay.__name__ = self.name
+        return replay
 
     def run(self, values: list, captures: list | None = None) -> Any:
         """Replays the graph.

@@ -71,6 +71,14 @@ def looped(step: Callable, initial: Any, elems: Any, backwards: bool = False) ->
         return None
 
 
+_recorder: list[Callable] = []
+
+
+def use_recorder(needed: Callable, recorder: Callable) -> None:
+    """Tells how symbolic tensors are mapped: `needed(*tensors) -> bool`, `recorder(function, name, arguments)`."""
+    _recorder[:] = [needed, recorder]
+
+
 def _stacked(function: str, results: list) -> Any:
     if not results:
         raise ValueError(
@@ -118,6 +126,9 @@ def map_fn(
         >>> tf.map_fn(lambda x: x * x, tf.constant([1, 2, 3])).numpy().tolist()
         [1, 4, 9]
     """
+    if _recorder[0](elems):
+        arguments = {"fn": fn, "elems": elems, "dtype": dtype, "back_prop": back_prop}
+        return _recorder[1](map_fn, "tf.map_fn", arguments | {"fn_output_signature": fn_output_signature})
     found = looped(lambda state, row: (state, fn(row)), (), elems)
     if found is not None:
         out = found[1]
@@ -238,6 +249,9 @@ def scan(
         back_prop: False cuts the gradient.
         parallel_iterations, swap_memory, infer_shape: TensorFlow's scheduling hints, without effect on results.
     """
+    if _recorder[0](elems, initializer):
+        arguments = {"fn": fn, "elems": elems, "initializer": initializer, "back_prop": back_prop}
+        return _recorder[1](scan, "tf.scan", arguments | {"reverse": reverse})
     found = _looped_accumulation(fn, elems, initializer, reverse)
     if found is not None:
         out = found[1]
@@ -270,6 +284,9 @@ def foldl(
     name: str | None = None,
 ) -> Any:
     """Returns the last result of `a = fn(a, element)` along the first axis, from the first element to the last."""
+    if _recorder[0](elems, initializer):
+        arguments = {"fn": fn, "elems": elems, "initializer": initializer, "back_prop": back_prop}
+        return _recorder[1](foldl, "tf.foldl", arguments)
     return _last("tf.foldl", fn, elems, initializer, False, back_prop)
 
 
@@ -284,6 +301,9 @@ def foldr(
     name: str | None = None,
 ) -> Any:
     """Returns the last result of `a = fn(a, element)` along the first axis, from the last element to the first."""
+    if _recorder[0](elems, initializer):
+        arguments = {"fn": fn, "elems": elems, "initializer": initializer, "back_prop": back_prop}
+        return _recorder[1](foldr, "tf.foldr", arguments)
     return _last("tf.foldr", fn, elems, initializer, True, back_prop)
 
 
