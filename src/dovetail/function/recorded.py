@@ -1,4 +1,4 @@
-"""`tf.cond`, `tf.switch_case`, `tf.while_loop` and calls of a `tf.function` on symbolic tensors, as nodes with graphs."""
+"""`tf.cond`, `tf.switch_case` and `tf.while_loop` on symbolic tensors, as nodes with graphs."""
 
 from __future__ import annotations
 
@@ -89,8 +89,12 @@ def record_loop(
             f"cond must return a boolean scalar, it returned {described(going.structured_outputs)}"
         )
     arguments = {
-        **{"cond": going, "body": bodies[0], "loop_vars": loop_vars, "shape_invariants": invariants},
-        **{"maximum_iterations": limit, "back_prop": back_prop},
+        "cond": going,
+        "body": bodies[0],
+        "loop_vars": loop_vars,
+        "shape_invariants": invariants,
+        "maximum_iterations": limit,
+        "back_prop": back_prop,
     }
     return record_construct(while_loop, "tf.while_loop", arguments, variables)
 

@@ -1,8 +1,8 @@
 """Constructs: nodes whose operation holds graphs, such as a loop on symbolic tensors.
 
 A construct is a public function (`tf.while_loop`), its arguments with recorded graphs in place of the user's functions,
-and the tensors that those graphs capture, which are inputs of the node.  Running the node calls the public function with
-functions that replay the graphs: values, gradients and compilation are those of the real construct.
+and the tensors that those graphs capture, which are inputs of the node.  Running the node calls the public function
+with functions that replay the graphs: values, gradients and compilation are those of the real construct.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dovetail.graph.record import symbolic_outputs
 from dovetail.graph.recording import FunctionGraph, recording
 from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
+from dovetail.tensor.variable import Variable
 
 # The public functions of constructs, by name: how configs find them.
 CONSTRUCTS: dict[str, Callable] = {}
@@ -79,6 +80,17 @@ def record_construct(function: Callable, name: str, arguments: dict, described: 
 def graphs_in(arguments: Any) -> list[FunctionGraph]:
     """Returns the graphs among a node's arguments."""
     return [leaf for leaf in nest.flatten(arguments) if isinstance(leaf, FunctionGraph)]
+
+
+def variables_in(arguments: Any) -> list[Variable]:
+    """Returns the variables among a node's arguments and in the graphs there, each once."""
+    found: dict[int, Variable] = {}
+    for leaf in nest.flatten(arguments):
+        if isinstance(leaf, Variable):
+            found[id(leaf)] = leaf
+        elif isinstance(leaf, FunctionGraph):
+            found |= {id(variable): variable for variable in leaf.variables}
+    return list(found.values())
 
 
 def is_recorded(*values: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Functions with their own gradient on symbolic tensors: a node with the graph of the function and that of its gradient.
+"""Functions with their own gradient on symbolic tensors: nodes with the function's graph and its gradient's.
 
 The gradient's graph computes the function once more, for what it needs of the inside.
 """

@@ -86,7 +86,7 @@ def _unstacked(shape: tuple, num: int | None, axis: int) -> list:
     return [shape[:axis] + shape[axis + 1 :]] * count
 
 
-@op("", shape=_unstacked)
+@op("", shape=_unstacked, several=True)
 def unstack(xp: Any, value: Any, *, num: int | None = None, axis: int = 0) -> Any:
     """Splits a tensor into the list of its slices along `axis`.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from dovetail.graph.construct import variables_in
 from dovetail.graph.node import Node
 from dovetail.keras.layers.layer import Layer
-from dovetail.tensor.variable import Variable
 
 
 class TFOpLambda(Layer):
@@ -21,7 +21,7 @@ class TFOpLambda(Layer):
         self.function = operation.function
         self._operation = operation
         self._nodes = [node]
-        self._op_variables = [arg for arg in node.args if isinstance(arg, Variable)]
+        self._op_variables = variables_in((node.args, node.kwargs))
         self.built = True
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
