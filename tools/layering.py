@@ -58,6 +58,10 @@ LATE_IMPORTS = {
         "dovetail.compat.finder",
         "dovetail.compat.distributions",
     ): "importlib.metadata costs 15 ms; few programs need it",
+    (
+        "dovetail.function.autograph.convert",
+        "dovetail.function.autograph.passes",
+    ): "malt costs 40 ms; only programs with control flow on tensors need it",
     ("dovetail.engine.xla", "dovetail.engine.stepping"): "only training needs it",
     (
         "dovetail.keras.models.reporting",

@@ -66,8 +66,10 @@ class GradientTape(Told, Observer):
         self._reads: dict[int, list] = {}
         self._variables: dict[int, Variable] = {}
         self._used = False
+        self._home = state.scope
 
     def __enter__(self) -> GradientTape:
+        self._home = state.scope
         if self._used and not self._persistent:
             self._clear()
         self._push()
@@ -193,7 +195,7 @@ class GradientTape(Told, Observer):
         context = _Paused((self,) if self._recording and not self._persistent else ())
         with context:
             found = self._differentiate(seeds, flat_sources)
-        if not self._persistent:
+        if not self._persistent and state.scope is self._home:  # a branch may be traced more than once
             self._used = True
             self._entries = []
         if unconnected is UnconnectedGradients.ZERO:

@@ -1,22 +1,21 @@
-"""`tf.autograph`: what programs call of it.  Python control flow on tensors is not converted yet."""
+"""`tf.autograph`: Python's control flow on tensors, as the operations of a program.
+
+`tf.function`, layers, training steps and datasets convert by themselves; these functions are for looking at it.
+"""
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 from dovetail.autograph import experimental
 from dovetail.function import print_
+from dovetail.function.autograph import code_of, graph_of
 
 __all__ = ["experimental", "set_verbosity", "to_code", "to_graph", "trace"]
 
-_NOT_CONVERTED = (
-    "is not available: Python control flow on tensors is not converted yet. Write tf.cond, tf.while_loop, "
-    "tf.switch_case or tf.where"
-)
-
 
 def set_verbosity(level: int, alsologtostdout: bool = False) -> None:
-    """Has no effect: there are no conversions to report."""
+    """Has no effect: conversions are not logged; what cannot be converted gives a warning."""
 
 
 def trace(*args: Any) -> None:
@@ -24,11 +23,20 @@ def trace(*args: Any) -> None:
     print_(*args)
 
 
-def to_code(entity: Any, recursive: bool = True, experimental_optional_features: Any = None) -> NoReturn:
-    """Raises NotImplementedError."""
-    raise NotImplementedError(f"tf.autograph.to_code {_NOT_CONVERTED}")
+def to_graph(entity: Any, recursive: bool = True, experimental_optional_features: Any = None) -> Any:
+    """Returns a function or method converted; a method takes `self`.
+
+    Args:
+        entity: a Python function or method.
+        recursive: whether what it calls is converted too.
+        experimental_optional_features: accepted; asserts and builtins are always converted.
+
+    Raises:
+        ValueError: it cannot be converted.
+    """
+    return graph_of(entity, recursive)
 
 
-def to_graph(entity: Any, recursive: bool = True, experimental_optional_features: Any = None) -> NoReturn:
-    """Raises NotImplementedError."""
-    raise NotImplementedError(f"tf.autograph.to_graph {_NOT_CONVERTED}")
+def to_code(entity: Any, recursive: bool = True, experimental_optional_features: Any = None) -> str:
+    """Returns the text of the converted function; see `to_graph`."""
+    return code_of(entity)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import Any
+
+from dovetail.function.autograph import set_loop_options, unconverted
 
 __all__ = ["Feature", "do_not_convert", "set_loop_options"]
 
 
 class Feature(enum.Enum):
-    """Optional features of AutoGraph, for `tf.function(experimental_autograph_options=...)`; nothing looks at them."""
+    """Optional features of AutoGraph, for `tf.function(experimental_autograph_options=...)`.
+
+    Asserts and builtins are always converted; `==` compares tensors element by element in any case.
+    """
 
     ALL = "ALL"
     ASSERT_STATEMENTS = "ASSERT_STATEMENTS"
@@ -22,14 +26,8 @@ class Feature(enum.Enum):
 
 
 def do_not_convert(func: Callable | None = None) -> Callable:
-    """Returns `func` itself: functions run as they are written.  Also works as `@do_not_convert()`."""
-    return do_not_convert if func is None else func
+    """Returns a function that runs `func` as it is written, and what `func` calls as well.
 
-
-def set_loop_options(
-    parallel_iterations: Any = None,
-    swap_memory: Any = None,
-    maximum_iterations: Any = None,
-    shape_invariants: Any = None,
-) -> None:
-    """Has no effect: the loop around it is Python's, as it is in TensorFlow's eager loops."""
+    Also works as `@do_not_convert()`.
+    """
+    return do_not_convert if func is None else unconverted(func)

@@ -23,6 +23,7 @@ from dovetail.data.structure import (
     spec_of,
     tuple_tree,
 )
+from dovetail.function.autograph import converted
 from dovetail.tensor import SymbolicTensor, Tensor, TensorSpec
 
 
@@ -56,6 +57,7 @@ class UserFunction:
         if not callable(function):
             raise TypeError(f"Dataset.{method}: expected a function, received {function!r:.80}")
         self.function, self.method, self.source, self._wrap = function, method, source, wrap
+        self._converted: Any = None
         self._rebuild: Any = None
 
     def __call__(self, leaves: tuple, *before: Any) -> Any:
@@ -65,9 +67,12 @@ class UserFunction:
         element = self._rebuild(tuple(as_surface(leaf) for leaf in leaves))
         with plain_execution():
             try:
+                function = self._converted
+                if function is None:
+                    function = self._converted = converted(self.function)
                 if before:
-                    return self.function(*before, element)
-                return self.function(*element) if type(element) is tuple else self.function(element)
+                    return function(*before, element)
+                return function(*element) if type(element) is tuple else function(element)
             except Exception as error:
                 self._explain(error, leaves)
                 raise

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from dovetail.base.errors import OutOfRangeError
+from dovetail.base.errors import DataDependentShapeError, OutOfRangeError, at_user_location
+from dovetail.base.settings import state
 from dovetail.base.wording import BAD_CALL, locate
 from dovetail.data.node import Node
 from dovetail.data.structure import as_plain, as_surface, rebuilder
+from dovetail.function.autograph import in_trace
 
 
 class Iterator:
@@ -25,6 +27,10 @@ class Iterator:
         return self
 
     def __next__(self) -> Any:
+        if state.scope is not None and in_trace():
+            raise DataDependentShapeError(
+                "dataset", f"a loop over a dataset takes its elements one by one{at_user_location()}"
+            )
         try:
             leaves = next(self._elements)
         except BAD_CALL as error:

@@ -23,6 +23,7 @@ from dovetail.base.settings import settings, state
 from dovetail.base.told import Told
 from dovetail.base.wording import is_of_binding, tell
 from dovetail.engine import uses_xla
+from dovetail.function.autograph import call_method_of, run_converted
 from dovetail.function.describe import arguments_of, long_form, short_form
 from dovetail.function.signature import Call, Parameters, check_signature, describe_change
 from dovetail.function.trace import Program, as_results, example_of, is_tracing
@@ -51,7 +52,11 @@ class Function(Told):
     _told_methods: ClassVar[tuple[str, ...]] = ("__init__", "get_concrete_function")
 
     def __init__(
-        self, python_function: Callable, input_signature: Any = None, reduce_retracing: bool = False
+        self,
+        python_function: Callable,
+        input_signature: Any = None,
+        reduce_retracing: bool = False,
+        autograph: bool = True,
     ) -> None:
         self.python_function = python_function
         if not callable(python_function):
@@ -64,7 +69,7 @@ class Function(Told):
                 f"input_signature must be a list or tuple of tf.TensorSpec, received {input_signature!r}"
             )
         self.input_signature = None if input_signature is None else tuple(input_signature)
-        self._reduce_retracing = reduce_retracing
+        self._reduce_retracing, self._autograph = reduce_retracing, bool(autograph)
         self._programs: OrderedDict[tuple, Program] = OrderedDict()
         self._families: Counter = Counter()
         self._seen: Counter = Counter()
@@ -81,20 +86,23 @@ class Function(Told):
         if settings.run_functions_eagerly:
             return self.python_function(*args, **kwargs)
         if self._op_by_op or not uses_xla():
-            return as_results(self.python_function(*args, **kwargs))
+            return as_results(self._run(args, kwargs))
         if self.input_signature is not None:
             args, kwargs = check_signature(self.input_signature, args, kwargs, self.python_function)
         else:
             args, kwargs = self._parameters.canonical(args, kwargs)
         call = Call(args, kwargs)
         if is_tracing(call.leaves) or _symbolic_among(call.leaves):
-            return self.python_function(*args, **kwargs)
+            return self._run(args, kwargs)
         program = self._programs.get(call.key)
         if program is None:
             program = self._new_program(call)
             if program is None:
                 return self._run_op_by_op(args, kwargs)
         return program.call(call.tensors)
+
+    def _run(self, args: tuple, kwargs: dict) -> Any:
+        return run_converted(self.python_function, self._autograph, args, kwargs)
 
     def _new_program(self, call: Call) -> Program | None:
         """Traces, unless the function should run op by op."""
@@ -136,7 +144,7 @@ class Function(Told):
         def run(tensors: list) -> Any:
             args, kwargs = call.rebuild(tensors)
             try:
-                return self.python_function(*args, **kwargs)
+                return self._run(args, kwargs)
             except TypeError as error:
                 if is_of_binding(error):
                     tell(self.__name__, error, Parameters(self.python_function).names, args, kwargs)
@@ -152,7 +160,7 @@ class Function(Told):
     def _run_op_by_op(self, args: tuple, kwargs: dict) -> Any:
         state.host_only += 1
         try:
-            return as_results(self.python_function(*args, **kwargs))
+            return as_results(self._run(args, kwargs))
         finally:
             state.host_only -= 1
 
@@ -170,13 +178,13 @@ class Function(Told):
         if found is None or found[0]() is not instance:
             alive = _weakly(instance, functools.partial(_forget, self._methods, key))
             bound = _method_of(alive, self.python_function)
-            found = (alive, Function(bound, self.input_signature, self._reduce_retracing))
+            found = (alive, Function(bound, self.input_signature, self._reduce_retracing, self._autograph))
             self._methods[key] = found
         return _Bound(instance, found[1])
 
     def __reduce__(self) -> tuple:
         """Copies and pickles carry no traces."""
-        return Function, (self.python_function, self.input_signature, self._reduce_retracing)
+        return Function, (self.python_function, self.input_signature, self._reduce_retracing, self._autograph)
 
     def get_concrete_function(self, *args: Any, **kwargs: Any) -> ConcreteFunction:
         """Returns the function for one signature: pass tensors or `tf.TensorSpec`s."""
@@ -233,6 +241,7 @@ def _method_of(alive: Any, python_function: Callable) -> Callable:
     def method(*args: Any, **kwargs: Any) -> Any:
         return python_function(alive(), *args, **kwargs)
 
+    call_method_of(method, python_function, alive)
     parameters = list(inspect.signature(python_function).parameters.values())[1:]
     method.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return method
@@ -352,7 +361,7 @@ def function(
         reduce_retracing, experimental_relax_shapes: as in TensorFlow; new shapes are handled without retracing for ever
             whatever they say.
         jit_compile, experimental_compile: everything is compiled by XLA in any case.
-        autograph: Python `if` and `while` on tensors are not converted yet, they raise an error that shows `tf.cond`.
+        autograph: Python control flow on tensors becomes part of the program: see `tf.autograph`.
         experimental_implements, experimental_attributes, experimental_autograph_options,
         experimental_follow_type_hints: accepted for TensorFlow's sake, they only matter to its own graph tools.
 
@@ -364,6 +373,6 @@ def function(
     def decorate(python_function: Callable) -> Function:
         if isinstance(python_function, Function):
             return python_function
-        return Function(python_function, input_signature, reduce)
+        return Function(python_function, input_signature, reduce, autograph)
 
     return decorate if func is None else decorate(func)

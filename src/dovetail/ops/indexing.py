@@ -202,6 +202,8 @@ def _indexed(shape: tuple, *indices: tuple, spec: tuple) -> tuple:
 def getitem(xp: Any, x: Any, *indices: Any, spec: Spec) -> Any:
     """Returns the part of `x` that a key names."""
     key = numpy_key(spec, indices, x.shape)
+    if 0 in x.shape and any(map(is_tracer, indices)):  # in a loop or branch that never runs
+        return xp.zeros(_indexed(tuple(x.shape), *(tuple(i.shape) for i in indices), spec=spec), x.dtype)
     x = xp.asarray(x) if indices else x  # NumPy cannot be indexed by traced values
     return x[key if len(key) != 1 else key[0]] if key else x
 

@@ -17,6 +17,7 @@ from dovetail.base.errors import at_user_location, suggest
 from dovetail.base.settings import state
 from dovetail.base.wording import BAD_CALL, tell
 from dovetail.engine import is_tracer
+from dovetail.function.autograph import converted
 from dovetail.graph.node import Node
 from dovetail.graph.record import symbolic_outputs
 from dovetail.graph.recording import recording
@@ -281,13 +282,18 @@ class Layer(Holder, Called):
         ):
             spec = call_spec(type(self).call)
             if not spec.accepts_training:
-                return self.call(args[0])
+                return self._user_call()(args[0])
             training = _inherited_training()
-            return self.call(args[0], training=spec.training_default if training is None else training)
+            training = spec.training_default if training is None else training
+            return self._user_call()(args[0], training=training)
         try:
             return self._careful_call(args, kwargs)
         except BAD_CALL as error:
             tell(self.name, error, call_spec(type(self).call).names, args, kwargs)
+
+    def _user_call(self, symbolic: bool = False) -> Callable:
+        """Returns `call`, with its control flow converted where tensors may have no values."""
+        return converted(self.call) if symbolic or state.scope is not None else self.call
 
     def _needs_no_care(self, x: Tensor) -> bool:
         """True for the common call: built, one tensor of the right kind, no masks, no casts."""
@@ -336,7 +342,7 @@ class Layer(Holder, Called):
                 if symbolic and recording() is None:
                     outputs = self._symbolic_call(args, kwargs, given)
                 else:
-                    outputs = self.call(*args, **kwargs)
+                    outputs = self._user_call(symbolic)(*args, **kwargs)
                 if self.activity_regularizer is not None:
                     self._regularize_activity(outputs)
         finally:
@@ -430,7 +436,7 @@ class Layer(Holder, Called):
         scope = state.scope if state.scope is not None and state.scope.describes else DescribeScope()
         try:
             with enter_scope(scope):
-                return nest.map_structure(as_described, self.call(*args, **kwargs))
+                return nest.map_structure(as_described, self._user_call()(*args, **kwargs))
         finally:
             state.tapes = tapes
 

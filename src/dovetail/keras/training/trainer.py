@@ -13,6 +13,7 @@ from dovetail.base.errors import at_user_location, suggest
 from dovetail.base.settings import settings
 from dovetail.base.told import Told
 from dovetail.engine import uses_xla
+from dovetail.function.autograph import converted
 from dovetail.keras import checks, optimizers
 from dovetail.keras import metrics as metrics_module
 from dovetail.keras.callbacks.callback_list import CallbackList
@@ -186,7 +187,7 @@ class Trainer(Steps, Told):
         """Forgets the compiled steps. The steps are looked up when they run: programs assign to `model.train_step`."""
 
         def late(name: str) -> Any:
-            return lambda data: getattr(self, name)(data)  # noqa: PLW0108 - looked up at each call
+            return lambda data: converted(getattr(self, name))(data)  # noqa: PLW0108 - looked up at each call
 
         facts = self._trace_facts
         self._train_programs = StepPrograms(late("train_step"), self._label_check("train_step"), facts)

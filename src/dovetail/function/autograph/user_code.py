@@ -1,0 +1,62 @@
+"""Which code is the user's."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sysconfig
+import types
+from typing import Any
+
+from dovetail.base.errors import PACKAGE_DIR
+
+_STDLIB = tuple({sysconfig.get_path("stdlib") + os.sep, sysconfig.get_path("platstdlib") + os.sep, "<frozen"})
+_PACKAGES = f"-packages{os.sep}"
+# Installed libraries that work on tensors of other kinds, or that call user code themselves.
+_LIBRARIES = (
+    "numpy",
+    "scipy",
+    "jax",
+    "jaxlib",
+    "keras",
+    "tensorflow",
+    "tf_keras",
+    "malt",
+    "optree",
+    "pytest",
+    "_pytest",
+)
+_OURS = ("dovetail", "tensorflow", "keras", "tf_keras")
+
+
+def is_user_function(function: types.FunctionType) -> bool:
+    """True for a Python function that is not the framework's, Python's or an installed library's.
+
+    An installed library counts as the user's code when the module imports the framework.
+    """
+    filename = function.__code__.co_filename
+    place = _place(filename)
+    return place == "user" or (place == "installed" and _uses_framework(function.__globals__))
+
+
+@functools.lru_cache(maxsize=4096)
+def _place(filename: str) -> str:
+    if filename.startswith(PACKAGE_DIR + os.sep):
+        return "framework"
+    if _PACKAGES in filename:
+        package = filename.rpartition(_PACKAGES)[2].partition(os.sep)[0].removesuffix(".py")
+        return "library" if package in _LIBRARIES else "installed"
+    return "library" if filename.startswith(_STDLIB) else "user"
+
+
+def _uses_framework(names: dict) -> bool:
+    return any(
+        isinstance(value, types.ModuleType) and value.__name__.partition(".")[0] in _OURS
+        for value in list(names.values())
+    )
+
+
+def is_foreign(value: Any) -> bool:
+    """True for an object with a `__call__` that is not the user's: a layer, a `tf.function`, a library's object."""
+    call = getattr(type(value), "__call__", None)  # noqa: B004  the function itself
+    return not isinstance(call, types.FunctionType) or not is_user_function(call)
