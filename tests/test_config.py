@@ -198,15 +198,18 @@ def test_name_scopes():
     parity.check(lambda tf: tf.name_scope(3))
 
 
-def test_autograph_stand_ins():
+def test_autograph_names():
     @tf.autograph.experimental.do_not_convert
     def double(x):
-        return x * 2
+        return 2 * x
 
     assert double(2) == 4
+    assert tf.autograph.experimental.do_not_convert()(double)(3) == 6
     tf.autograph.set_verbosity(0)
-    with pytest.raises(NotImplementedError, match="tf.cond"):
-        tf.autograph.to_code(double)
+    tf.autograph.experimental.set_loop_options(maximum_iterations=3)
+    assert "def tf__double" in tf.autograph.to_code(double)
+    with pytest.raises(ValueError, match="expected a Python function"):
+        tf.autograph.to_graph(3)
 
 
 def test_initializer_names():

@@ -17,6 +17,7 @@ from dovetail.function.autograph import branches, loops, values
 from dovetail.function.autograph.builtin_names import REPLACED, iterated
 from dovetail.function.autograph.convert import Converted, Converter
 from dovetail.function.autograph.gate import (
+    MARK,
     ConversionWarning,
     call_method_of,
     converted,
@@ -133,6 +134,8 @@ def code_of(entity: Any) -> str:
 def _function_of(entity: Any) -> types.FunctionType:
     function = getattr(entity, "python_function", entity)
     function = getattr(function, "__func__", function)
+    if MARK in getattr(function, "__dict__", ()):
+        function = getattr(function, "__wrapped__", function)
     if not isinstance(function, types.FunctionType):
         raise ValueError(f"tf.autograph: expected a Python function, received {entity!r:.80}")
     return function
