@@ -43,6 +43,7 @@ from dovetail.tensor import (
     Variable,
     as_dtype,
     is_tensor,
+    type_spec_from_value,
 )
 from dovetail.tensor import (
     register_conversion as _register_conversion,

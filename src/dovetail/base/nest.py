@@ -1,31 +1,71 @@
-"""Nested structures (`tf.nest`): lists, tuples, named tuples and dicts of leaves, walked in one order.
+"""Nested structures (`tf.nest`): lists, tuples, named tuples, dicts and registered containers, walked in one order.
 
 Dicts are walked in sorted key order and `None` is a leaf, as in TensorFlow.  The walking itself is `optree`'s.
+
+A composite tensor is one leaf, or (`expand_composites=True`) a container of its components.  What our own machinery
+takes apart (`flatten_spec`, `flat`, `pack`, `mapped`) is expanded always: between arguments and results of traces, loops and
+nodes there are nothing but tensors.  A dataclass with `__tf_flatten__` and `__tf_unflatten__` is a container
+everywhere.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import optree
 
-_NAMESPACE = "dovetail"
+_CLOSED, _EXPANDED = "dovetail", "dovetail.composites"
+# Types of leaves that need no look: no dataclasses that describe themselves.
+_plain_leaves: set[type] = {type(None), int, float, bool, str, bytes}
+_MOST_PLAIN_LEAVES = 4096
+
+
+def register(kind: type, take_apart: Callable, put_together: Callable) -> None:
+    """Makes `kind` a container: `take_apart(value) -> (children, facts)`, `put_together(facts, children) -> value`."""
+    for namespace in (_CLOSED, _EXPANDED):
+        optree.register_pytree_node(kind, take_apart, put_together, namespace=namespace)
+
+
+def register_composite(kind: type, take_apart: Callable, put_together: Callable) -> None:
+    """Makes `kind` a container where composites are expanded, and a leaf elsewhere."""
+    optree.register_pytree_node(kind, take_apart, put_together, namespace=_EXPANDED)
 
 
 def is_nested(structure: Any) -> bool:
     """True for a list, tuple, dict or other registered container."""
-    return not optree.tree_is_leaf(structure, none_is_leaf=True, namespace=_NAMESPACE)
+    return not optree.tree_is_leaf(structure, none_is_leaf=True, namespace=_CLOSED) or _describes_itself(
+        type(structure)
+    )
 
 
 def flatten(structure: Any, expand_composites: bool = False) -> list:
-    """Returns the leaves as a list.  `expand_composites` has no effect on dense tensors."""
-    return optree.tree_leaves(structure, none_is_leaf=True, namespace=_NAMESPACE)
+    """Returns the leaves as a list; with `expand_composites` the components of composite tensors count as leaves."""
+    return _flattened(structure, expand_composites)[0]
+
+
+def flat(structure: Any) -> list:
+    """Returns the leaves, composite tensors taken apart."""
+    return _flattened(structure, True)[0]
 
 
 def flatten_spec(structure: Any) -> tuple[list, Any]:
-    """Returns `(leaves, treespec)`; the treespec is hashable, comparable and rebuilds with `unflatten`."""
-    return optree.tree_flatten(structure, none_is_leaf=True, namespace=_NAMESPACE)
+    """Returns `(leaves, treespec)`, composite tensors taken apart.
+
+    The treespec is hashable, comparable (it holds the specs of the composites) and rebuilds with `unflatten`.
+    """
+    return _flattened(structure, True)
+
+
+def pack(structure: Any, leaves: Any) -> Any:
+    """Returns `structure` with its leaves (composite tensors taken apart) replaced."""
+    return pack_sequence_as(structure, leaves, expand_composites=True)
+
+
+def mapped(function: Callable, *structures: Any) -> Any:
+    """Applies `function` to the corresponding leaves of structures, composite tensors taken apart."""
+    return map_structure(function, *structures, expand_composites=True)
 
 
 def unflatten(spec: Any, leaves: Any) -> Any:
@@ -33,25 +73,33 @@ def unflatten(spec: Any, leaves: Any) -> Any:
     return optree.tree_unflatten(spec, leaves)
 
 
+def _flattened(structure: Any, expand: bool) -> tuple[list, Any]:
+    namespace = _EXPANDED if expand else _CLOSED
+    leaves, spec = optree.tree_flatten(structure, none_is_leaf=True, namespace=namespace)
+    if _plain_leaves.issuperset(map(type, leaves)) or not _learn({type(leaf) for leaf in leaves}):
+        return leaves, spec
+    return _flattened(structure, expand)
+
+
 def pack_sequence_as(structure: Any, flat_sequence: Any, expand_composites: bool = False) -> Any:
     """Returns `structure` with its leaves replaced by `flat_sequence`, in order."""
-    leaves, spec = flatten_spec(structure)
-    flat = list(flat_sequence)
-    if len(flat) != len(leaves):
+    leaves, spec = _flattened(structure, expand_composites)
+    given = list(flat_sequence)
+    if len(given) != len(leaves):
         raise ValueError(
-            f"tf.nest.pack_sequence_as: the structure has {len(leaves)} leaves, flat_sequence has {len(flat)}. "
+            f"tf.nest.pack_sequence_as: the structure has {len(leaves)} leaves, flat_sequence has {len(given)}. "
             f"Structure: {structure}"
         )
-    return unflatten(spec, flat)
+    return unflatten(spec, given)
 
 
 def assert_same_structure(
     nest1: Any, nest2: Any, check_types: bool = True, expand_composites: bool = False
 ) -> None:
     """Raises ValueError when the two structures differ, TypeError when the types of their containers do."""
-    if flatten_spec(nest1)[1] == flatten_spec(nest2)[1]:
+    if _flattened(nest1, expand_composites)[1] == _flattened(nest2, expand_composites)[1]:
         return
-    difference = _difference(nest1, nest2, check_types)
+    difference = _difference(nest1, nest2, check_types, expand_composites)
     if difference is not None:
         raise difference(f"The two structures differ. First: {_describe(nest1)}. Second: {_describe(nest2)}.")
 
@@ -59,37 +107,42 @@ def assert_same_structure(
 def map_structure(func: Callable, *structures: Any, **kwargs: Any) -> Any:
     """Applies `func` to the corresponding leaves of `structures`, and returns the results in the same structure.
 
+    Args:
+        func: takes one leaf of each structure.
+        structures: structures of one form.
+        kwargs: `check_types=False` allows containers of different types; `expand_composites=True` applies `func` to
+            the components of composite tensors.
+
     Example:
         >>> map_structure(lambda a, b: a + b, {"x": 1, "y": [2]}, {"x": 3, "y": [4]})
         {'x': 4, 'y': [6]}
     """
-    kwargs.pop("expand_composites", None)
+    expand = kwargs.pop("expand_composites", False)
     check_types = kwargs.pop("check_types", True)
     if kwargs:
         raise ValueError(f"tf.nest.map_structure: unknown keyword arguments {sorted(kwargs)}")
     if not structures:
         raise ValueError("tf.nest.map_structure: pass at least one structure")
-    leaves, spec = flatten_spec(structures[0])
+    leaves, spec = _flattened(structures[0], expand)
     others = []
     for other in structures[1:]:
-        assert_same_structure(structures[0], other, check_types=check_types)
-        others.append(_leaves_like(spec, other))
+        assert_same_structure(structures[0], other, check_types=check_types, expand_composites=expand)
+        others.append(_leaves_like(spec, other, expand))
     return unflatten(spec, [func(*group) for group in zip(leaves, *others, strict=True)])
 
 
-def _leaves_like(spec: Any, structure: Any) -> list:
+def _leaves_like(spec: Any, structure: Any, expand: bool) -> list:
     """Returns the leaves in the order of another, equal structure; dicts of one kind and another may differ in it."""
     try:
         return spec.flatten_up_to(structure)
     except (TypeError, ValueError):
-        return flatten(structure)  # lists against tuples, where that is allowed
+        return flatten(structure, expand)  # lists against tuples, where that is allowed
 
 
-def _difference(first: Any, second: Any, check_types: bool) -> type[Exception] | None:
+def _difference(first: Any, second: Any, check_types: bool, expand: bool) -> type[Exception] | None:
     """Returns the class of the error for two structures that differ: TypeError for containers of different types."""
     if not _is_container(first) or not _is_container(second):
-        same = flatten_spec(first)[1] == flatten_spec(second)[1]
-        return None if same else ValueError
+        return _leaf_difference(first, second, expand)
     if isinstance(first, dict) and isinstance(second, dict):  # a dict is as good as an OrderedDict
         if first.keys() != second.keys():
             return ValueError
@@ -102,8 +155,17 @@ def _difference(first: Any, second: Any, check_types: bool) -> type[Exception] |
         return ValueError
     else:
         pairs = list(zip(first, second, strict=True))
-    found = (_difference(one, other, check_types) for one, other in pairs)
+    found = (_difference(one, other, check_types, expand) for one, other in pairs)
     return next((difference for difference in found if difference is not None), None)
+
+
+def _leaf_difference(first: Any, second: Any, expand: bool) -> type[Exception] | None:
+    """Compares what is no plain container: leaves, composites (by their specs), containers that registered."""
+    specs = [getattr(value, "_type_spec", None) for value in (first, second)] if expand else []
+    if None not in specs and len(specs) == 2:
+        return None if specs[0].most_specific_common_supertype([specs[1]]) is not None else TypeError
+    same = _flattened(first, expand)[1] == _flattened(second, expand)[1]
+    return None if same else ValueError
 
 
 def _is_container(value: Any) -> bool:
@@ -112,3 +174,49 @@ def _is_container(value: Any) -> bool:
 
 def _describe(structure: Any) -> str:
     return str(map_structure(lambda leaf: "*", structure)).replace("'*'", "*")
+
+
+# ---- dataclasses that describe themselves -----------------------------------------------------------------------
+
+
+def _learn(kinds: set[type]) -> bool:
+    """Registers the dataclasses among the types of leaves; returns whether there were new ones."""
+    found = False
+    for kind in kinds - _plain_leaves:
+        if _describes_itself(kind):
+            register(kind, _apart, functools.partial(_together, kind))
+            found = True
+        elif len(_plain_leaves) < _MOST_PLAIN_LEAVES:
+            _plain_leaves.add(kind)
+    return found
+
+
+def _describes_itself(kind: type) -> bool:
+    return hasattr(kind, "__tf_flatten__") and hasattr(kind, "__tf_unflatten__")
+
+
+class _Metadata:
+    """What a dataclass says of itself besides its components; hashable whatever it holds."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Metadata) and bool(self.value == other.value)
+
+    def __hash__(self) -> int:
+        try:
+            return hash(self.value)
+        except TypeError:
+            return 0  # equality decides
+
+
+def _apart(value: Any) -> tuple:
+    metadata, components = value.__tf_flatten__()
+    return tuple(components), _Metadata(metadata)
+
+
+def _together(kind: Any, metadata: _Metadata, components: tuple) -> Any:
+    return kind.__tf_unflatten__(metadata.value, components)

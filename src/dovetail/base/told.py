@@ -10,8 +10,16 @@ from typing import Any, ClassVar
 from dovetail.base.wording import BAD_CALL, tell
 
 
-def told_function(label: str) -> Callable[[Callable], Callable]:
-    """Decorator of a public function: its errors name it as `label`, what it was given, and the user's line."""
+def told_function(
+    label: str, rows: list | tuple = (), find_target: Callable | None = None
+) -> Callable[[Callable], Callable]:
+    """Decorator of a public function: its errors name it as `label`, what it was given, and the user's line.
+
+    Args:
+        label: the function's public name.
+        rows: while it is not empty, `find_target(args, kwargs)` is asked first what to call instead.
+        find_target: returns that, or None.
+    """
 
     def decorate(function: Callable) -> Callable:
         parameters = inspect.signature(function).parameters
@@ -20,6 +28,10 @@ def told_function(label: str) -> Callable[[Callable], Callable]:
         @functools.wraps(function)
         def public(*args: Any, **kwargs: Any) -> Any:
             try:
+                if rows:
+                    target = find_target(args, kwargs)  # type: ignore[misc]
+                    if target is not None:
+                        return target()
                 if flags:
                     for name, value in kwargs.items():
                         if name in flags and type(value) is not bool:

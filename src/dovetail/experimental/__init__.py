@@ -1,6 +1,22 @@
-"""`tf.experimental`: 8-bit floats and the exchange of arrays with other frameworks."""
+"""`tf.experimental`: types of one's own, dispatch on them, 8-bit floats, the exchange of arrays with other frameworks."""
 
 from dovetail.experimental import dlpack
+from dovetail.ops.dispatch_api import (
+    dispatch_for_api,
+    dispatch_for_binary_elementwise_apis,
+    dispatch_for_binary_elementwise_assert_apis,
+    dispatch_for_unary_elementwise_apis,
+    unregister_dispatch_for,
+)
 from dovetail.tensor.dtype import float8_e4m3fn, float8_e5m2
 
-__all__ = ["dlpack", "float8_e4m3fn", "float8_e5m2"]
+__all__ = [
+    "dispatch_for_api",
+    "dispatch_for_binary_elementwise_apis",
+    "dispatch_for_binary_elementwise_assert_apis",
+    "dispatch_for_unary_elementwise_apis",
+    "dlpack",
+    "float8_e4m3fn",
+    "float8_e5m2",
+    "unregister_dispatch_for",
+]

@@ -164,7 +164,7 @@ def _concat(values: Any, axis: Any, promote: bool = False) -> Any:
     return concat_.call(tuple(values), {"axis": axis}, promote)
 
 
-@export("concat", told=False)
+@export("concat", told=False, op=concat_)
 def concat(values: Sequence, axis: int, name: str | None = None) -> Any:
     """Joins tensors along an axis that they have; the other sizes must agree.
 

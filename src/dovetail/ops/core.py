@@ -27,6 +27,7 @@ from dovetail.base.errors import (
 from dovetail.base.settings import settings, state
 from dovetail.base.wording import BAD_CALL, cause, described, is_ours, kind_of, plain
 from dovetail.engine import EngineUnavailableError, concrete, dtypes, host, is_tracer, loaded_xla, xla
+from dovetail.ops import dispatch
 from dovetail.ops.attrs import CANONICAL, is_symbolic
 from dovetail.ops.promotion import result_dtype
 from dovetail.tensor import dtype as dt
@@ -162,6 +163,10 @@ class Op:
             if self.same_dtype and len(args) > 1:
                 args = _checked(self, args, promote)
         else:
+            if not kinds <= dispatch.plain:
+                result = dispatch.call_op(self, args, attributes, promote, kinds)
+                if result is not NotImplemented:
+                    return result
             if SymbolicTensor not in kinds:
                 args = as_tensors(self, args, promote)
                 kinds = set(map(type, args))

@@ -59,7 +59,7 @@ def unary(
             shape=options.pop("shape", lambda shape, **_: shape),
             **options,
         )
-        return register(made, names, _fast_unary_floating if floating else fast_unary)
+        return register(made, names, _fast_unary_floating if floating else fast_unary, "unary")
 
     return decorate
 
@@ -126,7 +126,7 @@ def binary(names: str, gradients: tuple | None = None, **options: Any) -> Callab
             )
         options.setdefault("shape", lambda x, y, **_: broadcast(x, y))
         made = Op(body.__name__.rstrip("_"), body, gradients=rules, **options)
-        return register(made, names, fast_binary)
+        return register(made, names, fast_binary, "binary")
 
     return decorate
 

@@ -78,7 +78,7 @@ def _matmul_gradient_b(g: Any, y: Any, a: Any, b: Any, transpose_a: bool, transp
 matmul.gradient(_matmul_gradient_a, _matmul_gradient_b)
 
 
-@export("matmul linalg.matmul", told=False)
+@export("matmul linalg.matmul", told=False, op=matmul)
 def tf_matmul(
     a: Any,
     b: Any,

@@ -11,6 +11,7 @@ parentheses rename parameters by position (and may change defaults); what they l
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from typing import Any
 from dovetail.base.errors import at_user_location, suggest
 from dovetail.base.told import told_function
 from dovetail.base.wording import BAD_CALL, tell
+from dovetail.ops import dispatch
 from dovetail.ops.core import OPS, Op
 
 NAMESPACES: dict[str, dict[str, Any]] = {}
@@ -55,7 +57,7 @@ def contents(namespace: str) -> dict[str, Any]:
     return result
 
 
-def export(names: str, told: bool = True) -> Callable[[Any], Any]:
+def export(names: str, told: bool = True, op: Op | None = None) -> Callable[[Any], Any]:
     """Decorator: publishes a Python function (one that is built from ops) under the stated names.
 
     What is published tells errors as the public function's; the function itself, for calls inside, has no such cost.
@@ -63,6 +65,7 @@ def export(names: str, told: bool = True) -> Callable[[Any], Any]:
     Args:
         names: the stated names.
         told: False for functions whose errors say all, and whose calls take so little that a wrapper would be felt.
+        op: the op that such a function calls; its rows of the dispatch table are the function's.
     """
 
     def decorate(function: Callable) -> Callable:
@@ -71,6 +74,8 @@ def export(names: str, told: bool = True) -> Callable[[Any], Any]:
             if not told or isinstance(function, type)
             else _told(function, names.split(maxsplit=1)[0])
         )
+        if op is not None:
+            dispatch.also(public, op)
         for name in names.split():
             publish(name, public)
         return function
@@ -81,7 +86,10 @@ def export(names: str, told: bool = True) -> Callable[[Any], Any]:
 def _told(function: Callable, name: str) -> Callable:
     """Returns the function with errors that name it, what it was given, and the user's line."""
     namespace, last = namespace_of(name)
-    public = told_function(f"{namespace}.{last}")(function)
+    label = f"{namespace}.{last}"
+    entry = dispatch.enter_function(function, label)
+    public = told_function(label, entry.rows, functools.partial(dispatch.find_target, entry))(function)
+    dispatch.also(public, function)
     public.__module__ = module_of(namespace)
     public.__name__ = public.__qualname__ = last
     return public
@@ -92,24 +100,33 @@ def module_of(namespace: str) -> str:
     return namespace.replace("tf", "dovetail", 1) if namespace.startswith("tf") else "dovetail." + namespace
 
 
-def register(op: Op, names: str, make: Callable | None = None) -> Op:
+def register(op: Op, names: str, make: Callable | None = None, family: str | None = None) -> Op:
     """Enters an op into the table and publishes a view for each of its names.
 
     Args:
         op: the op.
         names: the stated names.
         make: builds a faster view from `(op, promote)` for names without renamed parameters.
+        family: "unary" or "binary" for ops that work element by element; see `ops/dispatch.py`.
     """
     if op.name in OPS:
         raise ValueError(f"the op {op.name!r} is defined twice")
     OPS[op.name] = op
+    dispatch.enter_op(op, _tf_name(op, names), family)
     for stated in names.split():
         name, _, renames = stated.partition("(")
         view = _view(op, name, renames.rstrip(")"), make)
         publish(name, view)
+        dispatch.also(view, op)
         if op.public is None:
             op.public = view
     return op
+
+
+def _tf_name(op: Op, names: str) -> str:
+    """Returns the op's first name in TensorFlow, its own where it has none."""
+    stated = (".".join(namespace_of(name.partition("(")[0])) for name in names.split())
+    return next((name for name in stated if name.startswith("tf.")), f"tf.{op.name}")
 
 
 def _view(op: Op, name: str, renames: str, make: Callable | None) -> Callable:
@@ -125,7 +142,7 @@ def _view(op: Op, name: str, renames: str, make: Callable | None) -> Callable:
     if not any(p.visible == "name" for p in parameters):
         shown.append(kinds("name", kinds.KEYWORD_ONLY, default=None))
     view.__signature__ = inspect.Signature(_ordered(shown))
-    view.op = op
+    view.op, view.visible = op, {p.canonical: p.visible for p in parameters}
     return view
 
 

@@ -37,6 +37,11 @@ def use_stack(function: Callable[[list], Any]) -> None:
     _stack[:] = [function]
 
 
+def stacked(tensors: list) -> Any:
+    """Returns tensors of one shape as one, with a new first axis."""
+    return _stack[0](tensors)
+
+
 def is_tensor(value: Any) -> bool:
     """True for a tensor, a variable or a symbolic tensor (`tf.is_tensor`)."""
     return isinstance(value, TensorLike)
