@@ -72,8 +72,8 @@ class _CustomGradient:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if (state.scope is not None or not _plain(args)) and _recorder[0](args):
             return _recorder[1](self._function, args, kwargs)
-        leaves = [_as_argument(leaf) for leaf in nest.flatten(args)]
-        args = nest.pack_sequence_as(args, leaves)
+        leaves = [_as_argument(leaf) for leaf in nest.flat(args)]
+        args = nest.pack(args, leaves)
         tapes = state.tapes
         listener = _VariableListener([*leaves, *kwargs.values()])
         try:
@@ -138,7 +138,7 @@ class _Call:
             own, of_variables = self.gradient(*incoming, variables=self.variables)
         else:
             own, of_variables = self.gradient(*incoming), []
-        every = [*self._chosen(nest.flatten(own)), *nest.flatten(of_variables)]
+        every = [*self._chosen(nest.flat(own)), *nest.flat(of_variables)]
         return [None if g is None else convert_to_tensor(g) for g in every]
 
     def _chosen(self, gradients: list) -> list:
@@ -214,10 +214,10 @@ def recompute_grad(f: Callable) -> Callable:
 
 def _recomputed(f: Callable, inputs: tuple, kwargs: dict, dy: tuple, variables: list | None) -> Any:
     """Runs `f` again, on a tensor of its own for each argument, and differentiates it."""
-    leaves = [_copied(leaf) for leaf in nest.flatten(inputs)]
+    leaves = [_copied(leaf) for leaf in nest.flat(inputs)]
     with GradientTape() as tape:
         tape.watch([leaf for leaf in leaves if isinstance(leaf, Tensor) and passes_gradient(leaf)])
-        again = f(*nest.pack_sequence_as(inputs, leaves), **kwargs)
+        again = f(*nest.pack(inputs, leaves), **kwargs)
     sources = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
     found = tape.gradient(again, [*sources, *(variables or [])], output_gradients=list(dy))
     own = found[: len(sources)]

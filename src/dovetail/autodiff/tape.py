@@ -132,7 +132,7 @@ class GradientTape(Told, Observer):
 
     def watch(self, tensor: Any) -> None:
         """Makes the tape follow `tensor` (or every tensor of a structure)."""
-        for leaf in nest.flatten(tensor):
+        for leaf in nest.flat(tensor):
             if isinstance(leaf, SymbolicTensor):
                 raise ValueError("GradientTape.watch: a symbolic tensor has no value to differentiate at")
             if not isinstance(leaf, TensorLike):
@@ -184,14 +184,14 @@ class GradientTape(Told, Observer):
                 f"tf.GradientTape(persistent=True) for several{at_user_location()}"
             )
         unconnected = UnconnectedGradients(unconnected_gradients)
-        flat_sources = nest.flatten(sources)
+        flat_sources = nest.flat(sources)
         for source in flat_sources:
             if not isinstance(source, TensorLike):
                 raise TypeError(
                     f"GradientTape.gradient: sources must be tensors or variables, received {source!r:.60}"
                     f"{at_user_location()}"
                 )
-        seeds = self._seeds(nest.flatten(target), output_gradients)
+        seeds = self._seeds(nest.flat(target), output_gradients)
         context = _Paused((self,) if self._recording and not self._persistent else ())
         with context:
             found = self._differentiate(seeds, flat_sources)
@@ -203,10 +203,10 @@ class GradientTape(Told, Observer):
                 create.zeros_like(source) if g is None else g
                 for g, source in zip(found, flat_sources, strict=True)
             ]
-        return nest.pack_sequence_as(sources, found)
+        return nest.pack(sources, found)
 
     def _seeds(self, targets: list, output_gradients: Any) -> dict[int, Any]:
-        given = [None] * len(targets) if output_gradients is None else nest.flatten(output_gradients)
+        given = [None] * len(targets) if output_gradients is None else nest.flat(output_gradients)
         seeds: dict[int, Any] = {}
         for target, seed in zip(targets, given, strict=True):
             if not isinstance(target, TensorLike):
@@ -254,7 +254,7 @@ class GradientTape(Told, Observer):
             raise RuntimeError("GradientTape.jacobian: the tape has been used; make it persistent")
         unconnected = UnconnectedGradients(unconnected_gradients)
         tensor = target if isinstance(target, Tensor) else target._plain()
-        flat = nest.flatten(sources)
+        flat = nest.flat(sources)
         count = math.prod(tensor.shape)
         with _Paused((self,) if self._recording and not self._persistent else ()):
             rows = self._rows(tensor, flat, np.eye(count, dtype=tensor._value.dtype), experimental_use_pfor)
@@ -269,7 +269,7 @@ class GradientTape(Told, Observer):
                 )
             else:
                 result.append(shapes.reshape(stacked, shape=shape))
-        return nest.pack_sequence_as(sources, result)
+        return nest.pack(sources, result)
 
     def _rows(self, target: Tensor, sources: list, seeds: np.ndarray, vectorize: bool) -> list:
         """Returns, for each source, the gradients for every row of `seeds` stacked, or None."""

@@ -3,9 +3,8 @@
 Dicts are walked in sorted key order and `None` is a leaf, as in TensorFlow.  The walking itself is `optree`'s.
 
 A composite tensor is one leaf, or (`expand_composites=True`) a container of its components.  What our own machinery
-takes apart (`flatten_spec`, `flat`, `pack`, `mapped`) is expanded always: between arguments and results of traces, loops and
-nodes there are nothing but tensors.  A dataclass with `__tf_flatten__` and `__tf_unflatten__` is a container
-everywhere.
+takes apart (`flatten_spec`, `flat`, `pack`, `mapped`) is expanded always: traces, loops and nodes know tensors only.
+A dataclass with `__tf_flatten__` and `__tf_unflatten__` is a container everywhere.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`tf.experimental`: types of one's own, dispatch on them, 8-bit floats, the exchange of arrays with other frameworks."""
+"""`tf.experimental`: types of one's own and dispatch on them, 8-bit floats, exchange of arrays with others."""
 
 from dovetail.experimental import dlpack
 from dovetail.ops.dispatch_api import (

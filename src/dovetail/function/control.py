@@ -163,7 +163,7 @@ def while_loop(
         raise TypeError(f"cond and body must be functions, received {cond!r:.60} and {body!r:.60}")
     if not isinstance(loop_vars, list | tuple) or not loop_vars:
         raise ValueError(f"tf.while_loop: loop_vars must be a non-empty list or tuple{at_user_location()}")
-    loop_vars = nest.map_structure(_as_loop_variable, loop_vars)
+    loop_vars = nest.mapped(_as_loop_variable, loop_vars)
     limit = None if maximum_iterations is None else convert_to_tensor(maximum_iterations, dtype_hint="int32")
     if is_recorded(loop_vars, limit):
         return record_loop(while_loop, cond, body, loop_vars, shape_invariants, limit, back_prop)
@@ -179,7 +179,7 @@ def while_loop(
         and _runs_python()
     ):
         return _python_loop(cond, body, loop_vars, limit, first)
-    for _ in range(len(nest.flatten(loop_vars)) + 1):
+    for _ in range(len(nest.flat(loop_vars)) + 1):
         try:
             return _compiled_loop(cond, body, loop_vars, limit, back_prop)
         except _ElementShapeFoundError as found:
@@ -212,7 +212,7 @@ def _python_loop(cond: Callable, body: Callable, loop_vars: Any, limit: Any, goi
     while bool(going) and (limit is None or count < int(limit)):
         result = body(*loop_vars)
         packed = result if isinstance(result, list | tuple) and len(loop_vars) == len(result) else [result]
-        loop_vars = nest.pack_sequence_as(loop_vars, [_as_loop_variable(x) for x in nest.flatten(packed)])
+        loop_vars = nest.pack(loop_vars, [_as_loop_variable(x) for x in nest.flat(packed)])
         count += 1
         going = cond(*loop_vars)
     return loop_vars
@@ -235,7 +235,7 @@ def _compiled_loop(cond: Callable, body: Callable, loop_vars: Any, limit: Any, b
 
         def step(carry: list) -> list:
             result, after = lifted.branch(lambda: _body(body, unpack(carry), spec), writes, carry[num:-1])
-            new = [tensor._value for tensor in nest.flatten(result)]
+            new = [tensor._value for tensor in nest.flat(result)]
             _check_same(leaves, new)
             return [*new, *after, carry[-1] + np.int32(1)]
 
@@ -249,12 +249,12 @@ def _compiled_loop(cond: Callable, body: Callable, loop_vars: Any, limit: Any, b
 def _body(body: Callable, loop_vars: Any, spec: Any) -> Any:
     result = body(*loop_vars)
     packed = result if isinstance(result, list | tuple) and len(result) == len(loop_vars) else [result]
-    flat = nest.flatten(packed)
+    flat = nest.flat(packed)
     if len(flat) != spec.num_leaves:
         raise ValueError(
             f"tf.while_loop: body returned {len(flat)} tensors for {spec.num_leaves} loop variables{at_user_location()}"
         )
-    hints = nest.flatten(loop_vars)
+    hints = nest.flat(loop_vars)
     return [convert_to_tensor(x, dtype_hint=h.dtype) for x, h in zip(flat, hints, strict=True)]
 
 
@@ -357,7 +357,7 @@ def _is_known(value: Any) -> bool:
 
 
 def _any_traced(structure: Any) -> bool:
-    return any(not _is_known(leaf) for leaf in nest.flatten(structure))
+    return any(not _is_known(leaf) for leaf in nest.flat(structure))
 
 
 def _scalar(value: Any, label: str) -> Tensor:

@@ -63,7 +63,7 @@ class Function(Told):
             raise TypeError(f"tf.function: expected a function, received {python_function!r:.80}")
         if input_signature is not None and not (
             isinstance(input_signature, list | tuple)
-            and all(isinstance(leaf, TypeSpec) for leaf in nest.flatten(input_signature))
+            and all(isinstance(leaf, TypeSpec) for leaf in nest.flat(input_signature))
         ):
             raise TypeError(
                 f"input_signature must be a list or tuple of tf.TensorSpec, received {input_signature!r}"
@@ -256,11 +256,9 @@ class ConcreteFunction:
 
     def __init__(self, owner: Function, args: tuple, kwargs: dict) -> None:
         self._owner = owner
-        self.structured_input_signature = nest.map_structure(_spec_of, (args, kwargs))
-        self._fixed = nest.flatten((args, kwargs))
-        specs = [
-            leaf for leaf in nest.flatten(self.structured_input_signature) if isinstance(leaf, TensorSpec)
-        ]
+        self.structured_input_signature = nest.mapped(_spec_of, (args, kwargs))
+        self._fixed = nest.flat((args, kwargs))
+        specs = [leaf for leaf in nest.flat(self.structured_input_signature) if isinstance(leaf, TensorSpec)]
         self.inputs = specs
         self._program: Program | None = None
         if uses_xla() and all(spec.shape.is_fully_defined() for spec in specs):
@@ -309,11 +307,11 @@ class ConcreteFunction:
         return tuple(variable for variable in self.variables if variable.trainable)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        given = nest.flatten((args, kwargs))
+        given = nest.flat((args, kwargs))
         if len(given) == len(self.inputs) and len(given) != len(self._fixed):
             args, kwargs = self._fill(given)
         for spec, leaf in zip(
-            self.inputs, [x for x in nest.flatten((args, kwargs)) if hasattr(x, "shape")], strict=True
+            self.inputs, [x for x in nest.flat((args, kwargs)) if hasattr(x, "shape")], strict=True
         ):
             if not spec.shape.is_compatible_with(leaf.shape):
                 raise ValueError(

@@ -82,7 +82,7 @@ def record(function: Callable, inputs: list[Tensor]) -> HostPlan | None:
     if notes.failed or notes.written:
         return None
     plan = HostPlan(notes, results, spec)
-    again = nest.flatten(plan.run([tensor._value for tensor in inputs]))
+    again = nest.flat(plan.run([tensor._value for tensor in inputs]))
     return plan if all(map(_equal, leaves, again)) else None
 
 

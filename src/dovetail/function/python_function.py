@@ -54,7 +54,7 @@ def numpy_function(
 
 def _declared(declared: Any) -> Any:
     """Returns what is known of the results before the function has run: their dtypes."""
-    return nest.map_structure(lambda dtype: TensorSpec(None, as_dtype(dtype)), declared)
+    return nest.mapped(lambda dtype: TensorSpec(None, as_dtype(dtype)), declared)
 
 
 def _with_value(value: Any, label: str) -> Tensor:
@@ -69,14 +69,14 @@ def _with_value(value: Any, label: str) -> Tensor:
 def _as_declared(result: Any, declared: Any, label: str) -> Any:
     if not nest.is_nested(declared):
         return _checked(result, declared, label)
-    wanted = nest.flatten(declared)
-    found = [] if result is None and not wanted else nest.flatten(result)
+    wanted = nest.flat(declared)
+    found = [] if result is None and not wanted else nest.flat(result)
     if len(found) != len(wanted):
         raise InvalidArgumentError(
             f"{label}: Tout declares {len(wanted)} results, the function returned {len(found)}{at_user_location()}"
         )
     pairs = zip(found, wanted, strict=True)
-    return nest.pack_sequence_as(declared, [_checked(value, dtype, label) for value, dtype in pairs])
+    return nest.pack(declared, [_checked(value, dtype, label) for value, dtype in pairs])
 
 
 def _checked(value: Any, dtype: Any, label: str) -> Tensor:

@@ -37,7 +37,7 @@ def record_switch(switch_case: Callable, arguments: dict) -> Any:
 
 def _common(graphs: list[FunctionGraph], label: str) -> Any:
     """Returns what the branches have in common: the structure with the most special specs that fit all."""
-    structures = [nest.flatten_spec(nest.map_structure(_spec_or_none, g.structured_outputs)) for g in graphs]
+    structures = [nest.flatten_spec(nest.mapped(_spec_or_none, g.structured_outputs)) for g in graphs]
     leaves, spec = structures[0]
     for other, other_spec in structures[1:]:
         kinds = [[leaf and leaf.dtype for leaf in found] for found in (leaves, other)]
@@ -101,8 +101,8 @@ def record_loop(
 
 def _in_order(result: Any, loop_vars: tuple) -> list:
     """Returns the loop variables that the body gave, flat, in the dtypes that they had where they are plain numbers."""
-    leaves = nest.flatten(result)
-    hints = nest.flatten(loop_vars)
+    leaves = nest.flat(result)
+    hints = nest.flat(loop_vars)
     if len(leaves) != len(hints):
         raise ValueError(
             f"tf.while_loop: body returned {len(leaves)} tensors for {len(hints)} loop variables{at_user_location()}"
@@ -114,7 +114,7 @@ def _shapes(invariants: Any, count: int) -> list | None:
     """Returns the shapes of shape invariants, flat: given as shapes or as specs."""
     if invariants is None:
         return None
-    shapes = [getattr(leaf, "shape", leaf) for leaf in nest.flatten(invariants)]
+    shapes = [getattr(leaf, "shape", leaf) for leaf in nest.flat(invariants)]
     if len(shapes) != count:
         raise ValueError(
             f"tf.while_loop: {len(shapes)} shape_invariants for {count} loop variables{at_user_location()}"

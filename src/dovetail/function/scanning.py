@@ -44,7 +44,7 @@ def scan_loop(step: Callable, initial: Any, elems: Any, backwards: bool) -> tupl
             before = nest.unflatten(state_spec, [Tensor(value) for value in carry[:num]])
             element = nest.unflatten(row_spec, [Tensor(value) for value in row])
             (state, output), after = lifted.branch(lambda: step(before, element), writes, carry[num:])
-            new = nest.flatten(state)
+            new = nest.flat(state)
             _check_same(states, new)
             outputs, spec = nest.flatten_spec(output)
             return [*(t._value for t in new), *after], [tensor._value for tensor in outputs]

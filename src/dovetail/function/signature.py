@@ -189,10 +189,8 @@ def check_signature(
 
 def _fit(spec: Any, value: Any, name: str, position: int) -> Any:
     if nest.is_nested(spec):
-        leaves = [
-            _fit(s, v, name, position) for s, v in zip(nest.flatten(spec), nest.flatten(value), strict=True)
-        ]
-        return nest.pack_sequence_as(spec, leaves)
+        leaves = [_fit(s, v, name, position) for s, v in zip(nest.flat(spec), nest.flat(value), strict=True)]
+        return nest.pack(spec, leaves)
     if not isinstance(spec, TensorSpec):
         return value
     tensor = value if type(value) is Tensor else convert_to_tensor(value, dtype_hint=spec.dtype)

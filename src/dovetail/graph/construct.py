@@ -45,7 +45,7 @@ class Construct:
         given = iter(captures)
         filled = [leaf.bound(next(given)) if isinstance(leaf, FunctionGraph) else leaf for leaf in leaves]
         result = self.function(**nest.unflatten(spec, filled))
-        return [leaf for leaf in nest.flatten(result) if leaf is not None]
+        return [leaf for leaf in nest.flat(result) if leaf is not None]
 
     def __reduce__(self) -> tuple:
         return Construct, (self.function, self.name)
@@ -67,7 +67,7 @@ def record_construct(function: Callable, name: str, arguments: dict, described: 
     node = Node(Construct(function, name), (arguments, [list(graph.captures) for graph in graphs]), {})
     leaves, spec = nest.flatten_spec(described)
     specs = [leaf for leaf in leaves if leaf is not None]
-    outputs = iter(nest.flatten(symbolic_outputs(node, specs, nest.flatten_spec(specs)[1])))
+    outputs = iter(nest.flat(symbolic_outputs(node, specs, nest.flatten_spec(specs)[1])))
     around = recording()
     if around is not None:
         for graph in graphs:
@@ -79,13 +79,13 @@ def record_construct(function: Callable, name: str, arguments: dict, described: 
 
 def graphs_in(arguments: Any) -> list[FunctionGraph]:
     """Returns the graphs among a node's arguments."""
-    return [leaf for leaf in nest.flatten(arguments) if isinstance(leaf, FunctionGraph)]
+    return [leaf for leaf in nest.flat(arguments) if isinstance(leaf, FunctionGraph)]
 
 
 def variables_in(arguments: Any) -> list[Variable]:
     """Returns the variables among a node's arguments and in the graphs there, each once."""
     found: dict[int, Variable] = {}
-    for leaf in nest.flatten(arguments):
+    for leaf in nest.flat(arguments):
         if isinstance(leaf, Variable):
             found[id(leaf)] = leaf
         elif isinstance(leaf, FunctionGraph):
@@ -97,7 +97,7 @@ def is_recorded(*values: Any) -> bool:
     """True when a construct must be recorded: a symbolic tensor is among its arguments, or a graph records."""
     if state.scope is not None and state.scope.graph is not None:
         return True
-    return any(type(leaf) is SymbolicTensor for leaf in nest.flatten(values))
+    return any(type(leaf) is SymbolicTensor for leaf in nest.flat(values))
 
 
 def spec_of(tensor: Any) -> TensorSpec:

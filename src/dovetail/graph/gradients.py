@@ -53,7 +53,7 @@ def record_with_gradient(function: Callable, args: tuple, kwargs: dict) -> Any:
     forward = trace(lambda *values: call(values)[0], [spec_of(t) for t in inputs], name="forward")
     variables = [variable for variable in forward.variables if variable.trainable]
     backward = _gradient_graph(call, forward, inputs, variables)
-    described = nest.map_structure(
+    described = nest.mapped(
         lambda leaf: spec_of(leaf) if isinstance(leaf, TensorLike) else leaf, forward.structured_outputs
     )
     arguments = {"forward": forward, "backward": backward, "inputs": inputs, "variables": variables}

@@ -16,18 +16,18 @@ from dovetail.tensor.spec import TensorSpec
 
 def record_mapped(function: Callable, name: str, arguments: dict) -> Any:
     """Records a call of a function that applies `arguments["fn"]` along the first axis of `arguments["elems"]`."""
-    arguments = arguments | {"elems": nest.map_structure(convert_to_tensor, arguments["elems"])}
+    arguments = arguments | {"elems": nest.mapped(convert_to_tensor, arguments["elems"])}
     rows, size = _rows(name, arguments["elems"])
     if "initializer" not in arguments:
         graph = trace(arguments["fn"], (rows,), name="fn")
-        described = nest.map_structure(
+        described = nest.mapped(
             lambda leaf: _stacked(spec_of(convert_to_tensor(leaf)), size), graph.structured_outputs
         )
         return record_construct(function, name, arguments | {"fn": graph}, described)
     start = arguments["initializer"]
     if start is not None:
-        start = arguments["initializer"] = nest.map_structure(convert_to_tensor, start)
-    leaves, spec = nest.flatten_spec(rows if start is None else nest.map_structure(spec_of, start))
+        start = arguments["initializer"] = nest.mapped(convert_to_tensor, start)
+    leaves, spec = nest.flatten_spec(rows if start is None else nest.mapped(spec_of, start))
     graph, states = _accumulator(name, arguments["fn"], rows, leaves, spec)
     described = [_stacked(leaf, size) for leaf in states] if name == "tf.scan" else states
     return record_construct(function, name, arguments | {"fn": graph}, nest.unflatten(spec, described))
@@ -52,7 +52,7 @@ def _accumulator(name: str, fn: Callable, rows: Any, leaves: list, spec: Any) ->
 
 def _rows(name: str, elems: Any) -> tuple[Any, int | None]:
     """Returns the specs of one element, and the size of the first axis, None when it is not known."""
-    leaves = nest.flatten(elems)
+    leaves = nest.flat(elems)
     sizes = {None if leaf.shape.rank is None else leaf.shape[0] if leaf.shape.rank else -1 for leaf in leaves}
     known = sizes - {None}
     if -1 in known or len(known) > 1:
@@ -60,9 +60,7 @@ def _rows(name: str, elems: Any) -> tuple[Any, int | None]:
         raise ValueError(
             f"{name}: the tensors in elems need first axes of one size, received shapes {shapes}{at_user_location()}"
         )
-    rows = nest.map_structure(
-        lambda x: TensorSpec(None if x.shape.rank is None else x.shape[1:], x.dtype), elems
-    )
+    rows = nest.mapped(lambda x: TensorSpec(None if x.shape.rank is None else x.shape[1:], x.dtype), elems)
     return rows, known.pop() if known else None
 
 

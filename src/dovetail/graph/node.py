@@ -37,7 +37,7 @@ class Node:
     @property
     def inputs(self) -> list[SymbolicTensor]:
         """The symbolic tensors among the arguments, in order."""
-        return [leaf for leaf in nest.flatten((self.args, self.kwargs)) if isinstance(leaf, SymbolicTensor)]
+        return [leaf for leaf in nest.flat((self.args, self.kwargs)) if isinstance(leaf, SymbolicTensor)]
 
     @property
     def type(self) -> str:

@@ -147,7 +147,7 @@ class FunctionGraph:
 
     def add(self, node: Node) -> None:
         """Adds a node that has its outputs; tensors of the outside among its arguments become captures."""
-        node.args, node.kwargs = nest.map_structure(self.inside, (node.args, node.kwargs))
+        node.args, node.kwargs = nest.mapped(self.inside, (node.args, node.kwargs))
         node.name = self.unique_name(node.type)
         for i, tensor in enumerate(node.outputs):
             tensor._name = f"{node.name}:{i}"
@@ -221,7 +221,7 @@ class FunctionGraph:
         """Returns a function of the arguments that were recorded, with these captures."""
 
         def replay(*args: Any, **kwargs: Any) -> Any:
-            leaves = nest.flatten((args, kwargs))
+            leaves = nest.flat((args, kwargs))
             values = [leaf for leaf, taken in zip(leaves, self._taken, strict=True) if taken]
             return self.run(values, captures)
 
@@ -251,11 +251,11 @@ def trace(
     Args:
         function: called as `function(*args, **kwargs)`.
         args, kwargs: each tensor or `tf.TensorSpec` in them becomes an input of the graph, in the order of
-            `nest.flatten((args, kwargs))`; other values are passed as they are.
+            `nest.flat((args, kwargs))`; other values are passed as they are.
         name: of the graph; the function's by default.
     """
     graph = FunctionGraph(name or getattr(function, "__name__", "function"))
-    args, kwargs = nest.map_structure(graph.input_like, (tuple(args), kwargs or {}))
+    args, kwargs = nest.mapped(graph.input_like, (tuple(args), kwargs or {}))
     with graph.as_default():
         graph.finish(function(*args, **kwargs))
     return graph

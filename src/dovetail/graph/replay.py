@@ -45,7 +45,7 @@ class Steps:
             if len(targets) == 1 and not isinstance(result, list | tuple | dict):
                 slots[targets[0]] = result
             else:
-                for target, value in zip(targets, nest.flatten(result), strict=True):
+                for target, value in zip(targets, nest.flat(result), strict=True):
                     slots[target] = value
         return [slots[i] for i in self._results]
 
@@ -102,7 +102,7 @@ class Graph:
 
 
 def _has_symbolic(structure: Any) -> bool:
-    return any(isinstance(leaf, SymbolicTensor) for leaf in nest.flatten(structure))
+    return any(isinstance(leaf, SymbolicTensor) for leaf in nest.flat(structure))
 
 
 def _ordered(inputs: list, outputs: list) -> list[Node]:

@@ -46,7 +46,7 @@ def dispatch_for_api(api: Callable, *signatures: dict) -> Callable[[Callable], C
                     f"dispatch_for_api({entry.name}): annotate at least one parameter of {function.__name__} with a "
                     f"type of your own, or pass a signature{at_user_location()}"
                 )
-            renamed = {canonical: shown for canonical, shown in getattr(api, "visible", {}).items()}
+            renamed = getattr(api, "visible", {})
             row = Row(_matcher(checks, renamed), _by_name(function, renamed), None, function, users=True)
             dispatch.add(entry, row, [kind for check in checks.values() for kind in check.kinds])
         return function
@@ -102,8 +102,6 @@ def _family(family: str, types_: tuple) -> Callable[[Callable], Callable]:
                 f"{function.__name__}: expected the parameters (api, {'x' if wanted == 2 else 'x, y'}), received "
                 f"{[p.name for p in found]}{at_user_location()}"
             )
-        if any(row.family == family and row.matches is matches for row in dispatch.TABLE[0].rows):
-            raise ValueError(f"{function.__name__} is registered already")
         dispatch.add_to_family(
             Row(matches, function, family, function, users=True), [k for check in checks for k in check.kinds]
         )

@@ -226,7 +226,7 @@ def scan(
     def step(carry: Any, element: Any) -> tuple:
         nonlocal silent
         carry, out = f(carry, None if xs is None else element)
-        silent = all(leaf is None for leaf in nest.flatten(out))
+        silent = all(leaf is None for leaf in nest.flat(out))
         return carry, () if silent else out
 
     found = None if xs_or_numbers is None else looped(step, init, xs_or_numbers, reverse)
@@ -243,6 +243,6 @@ def scan(
         carry, out = f(carry, element)
         outputs.append(out)
     outputs = outputs[::-1] if reverse else outputs
-    if not outputs or all(leaf is None for leaf in nest.flatten(outputs[0])):
+    if not outputs or all(leaf is None for leaf in nest.flat(outputs[0])):
         return carry, None
-    return carry, nest.map_structure(stack, *outputs)
+    return carry, nest.mapped(stack, *outputs)

@@ -57,11 +57,11 @@ def looped(step: Callable, initial: Any, elems: Any, backwards: bool = False) ->
     engine = loaded_xla()
     if engine is None or not engine.in_trace():
         return None
-    tensors = [as_tensor(leaf) for leaf in nest.flatten((elems, initial))]
+    tensors = [as_tensor(leaf) for leaf in nest.flat((elems, initial))]
     if any(type(tensor) is SymbolicTensor or tensor.dtype == string for tensor in tensors):
         return None
-    elems = nest.map_structure(as_tensor, elems)
-    sizes = {tensor.shape[0] if len(tensor.shape) else None for tensor in nest.flatten(elems)}
+    elems = nest.mapped(as_tensor, elems)
+    sizes = {tensor.shape[0] if len(tensor.shape) else None for tensor in nest.flat(elems)}
     size = sizes.pop()
     if sizes or size is None or size <= _WRITTEN_OUT:
         return None
@@ -84,21 +84,17 @@ def _stacked(function: str, results: list) -> Any:
         raise ValueError(
             f"{function}: elems is empty, so the shape of the result is unknown{at_user_location()}"
         )
-    return nest.map_structure(stack, *results)
+    return nest.mapped(stack, *results)
 
 
 def _nothing(fn: Callable, elems: Any) -> Any:
     """Returns what mapping over no elements gives; a call on zeros shows the shapes."""
-    shown = _as_tensors(
-        fn(nest.map_structure(lambda x: zeros(as_tensor(x).shape[1:], as_tensor(x).dtype), elems))
-    )
-    return nest.map_structure(lambda x: zeros((0, *x.shape), x.dtype), shown)
+    shown = _as_tensors(fn(nest.mapped(lambda x: zeros(as_tensor(x).shape[1:], as_tensor(x).dtype), elems)))
+    return nest.mapped(lambda x: zeros((0, *x.shape), x.dtype), shown)
 
 
 def _as_tensors(structure: Any) -> Any:
-    return nest.map_structure(
-        lambda leaf: leaf if isinstance(leaf, TensorLike) else as_tensor(leaf), structure
-    )
+    return nest.mapped(lambda leaf: leaf if isinstance(leaf, TensorLike) else as_tensor(leaf), structure)
 
 
 @export("map_fn")
@@ -142,7 +138,7 @@ def map_fn(
 
 
 def _check_signature(out: Any, signature: Any) -> None:
-    got, wanted = nest.flatten(out), nest.flatten(signature)
+    got, wanted = nest.flat(out), nest.flat(signature)
     if len(got) != len(wanted):
         raise ValueError(
             f"tf.map_fn: fn returned {len(got)} tensors, the signature has {len(wanted)}{at_user_location()}"
@@ -156,7 +152,7 @@ def _check_signature(out: Any, signature: Any) -> None:
 
 
 def _cut(structure: Any) -> Any:
-    return nest.map_structure(stop_gradient, structure)
+    return nest.mapped(stop_gradient, structure)
 
 
 @export("K.map_fn")
@@ -215,16 +211,16 @@ def _looped_accumulation(
 
     if initializer is not None:
         return looped(step, _as_tensors(initializer), elems, backwards)
-    elems = nest.map_structure(as_tensor, elems)
-    if any(tuple(leaf.shape)[:1] in ((), (0,)) for leaf in nest.flatten(elems)):
+    elems = nest.mapped(as_tensor, elems)
+    if any(tuple(leaf.shape)[:1] in ((), (0,)) for leaf in nest.flat(elems)):
         return None  # no first element
-    first = nest.map_structure(lambda x: x[-1 if backwards else 0], elems)
-    rest = nest.map_structure(lambda x: x[:-1] if backwards else x[1:], elems)
+    first = nest.mapped(lambda x: x[-1 if backwards else 0], elems)
+    rest = nest.mapped(lambda x: x[:-1] if backwards else x[1:], elems)
     found = looped(step, first, rest, backwards)
     if found is None or not outputs:
         return found
     ends = (lambda one, many: [many, one[None]]) if backwards else (lambda one, many: [one[None], many])
-    return found[0], nest.map_structure(lambda one, many: concat(ends(one, many), 0), first, found[1])
+    return found[0], nest.mapped(lambda one, many: concat(ends(one, many), 0), first, found[1])
 
 
 @export("scan")
@@ -258,8 +254,8 @@ def scan(
     else:
         results = list(_accumulated("tf.scan", fn, elems, initializer, reverse))
         out = _stacked("tf.scan", results[::-1] if reverse else results)
-        if tuple(as_tensor(nest.flatten(elems)[0]).shape)[:1] == (0,):
-            out = nest.map_structure(lambda x: x[:0], out)
+        if tuple(as_tensor(nest.flat(elems)[0]).shape)[:1] == (0,):
+            out = nest.mapped(lambda x: x[:0], out)
     return out if back_prop else _cut(out)
 
 

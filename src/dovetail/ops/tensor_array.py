@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import optree
-
+from dovetail.base import nest
 from dovetail.base.errors import InvalidArgumentError, OutOfRangeError, at_user_location
 from dovetail.base.settings import state
 from dovetail.base.told import Told
@@ -318,4 +317,4 @@ def _unflatten(facts: tuple, children: tuple) -> Any:
     return result
 
 
-optree.register_pytree_node(TensorArray, _flatten, _unflatten, namespace="dovetail")
+nest.register(TensorArray, _flatten, _unflatten)
