@@ -47,8 +47,13 @@ from dovetail.engine.host_nn import (  # noqa: F401 - names of this engine
 name = "host"
 newaxis = np.newaxis
 
-# XLA gives inf and nan silently; so does this engine.  The filter touches warnings raised from Dovetail's lines only.
-warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"dovetail(\.|$)")
+# XLA gives inf and nan silently; so does this engine.  The filter touches what NumPy says of Dovetail's lines only.
+warnings.filterwarnings(
+    "ignore",
+    message="(divide by zero|invalid value|overflow|underflow) encountered",
+    category=RuntimeWarning,
+    module=r"dovetail\.(ops|engine)\.",
+)
 
 
 def __getattr__(attribute: str) -> Any:
