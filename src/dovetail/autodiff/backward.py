@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from dovetail.engine import dtypes
-from dovetail.ops import arithmetic, create
+from dovetail.ops import create
 from dovetail.ops.core import Bound
+from dovetail.ops.indexed_slices import KEEP_ROWS, IndexedSlices, added, dense, rows_of
 
 
 class Pullback:
@@ -21,6 +22,13 @@ class Pullback:
 
     def __init__(self, function: Callable[[list], Iterable]) -> None:
         self.function = function
+
+
+SAME = Pullback(lambda gradients: gradients)  # what leads from a tensor to another one of the same value
+
+
+def _keeps_rows(call: Any) -> bool:
+    return call is SAME or (type(call) is Bound and call.op in KEEP_ROWS)
 
 
 def passes_gradient(tensor: Any) -> bool:
@@ -58,6 +66,9 @@ def walk_back(entries: list, seeds: dict[int, Any], live: set[int]) -> dict[int,
         needed = [i for i, tensor in enumerate(inputs) if id(tensor) in live]
         if not needed:
             continue
+        for i, g in enumerate(incoming):
+            if type(g) is IndexedSlices and not _keeps_rows(call):
+                incoming[i] = dense(g)
         for position, gradient in zip(
             needed, _input_gradients(call, inputs, outputs, incoming, needed), strict=True
         ):
@@ -65,11 +76,15 @@ def walk_back(entries: list, seeds: dict[int, Any], live: set[int]) -> dict[int,
                 continue
             key = id(inputs[position])
             before = gradients.get(key)
-            gradients[key] = gradient if before is None else arithmetic.add(before, gradient)
+            gradients[key] = gradient if before is None else added(gradient, before)
     return gradients
 
 
 def _input_gradients(call: Any, inputs: tuple, outputs: tuple, incoming: list, needed: list[int]) -> list:
+    if type(incoming[0]) is IndexedSlices and call is not SAME:  # an op that works on each number by itself
+        rows = incoming[0]
+        found = call.op.gradients[0](rows.values, outputs[0], *inputs, **call.attributes)
+        return [None if found is None else rows._with_values(found)]
     if type(call) is Pullback:
         every = list(call.function(incoming))
         return [every[i] for i in needed]
@@ -93,6 +108,25 @@ def _filled(incoming: list, outputs: tuple) -> list:
 
 
 def _by_vjp(call: Bound, inputs: tuple, outputs: tuple, incoming: list, needed: list[int]) -> list:
+    by_rows = getattr(call.op, "row_gradients", None)
+    if by_rows is not None:
+        found = by_rows(tuple(needed))
+        if found is not None:
+            gradient, looked_up = found
+            return _with_rows(
+                gradient.call((*inputs, *_filled(incoming, outputs)), {}), needed, looked_up, inputs
+            )
     quiet = getattr(call.op, "quiet", None)  # without the prints, which the forward pass has made
     gradient = (call if quiet is None else quiet.bind({})).vjp_op(tuple(needed), len(inputs))
     return list(gradient.call((*inputs, *_filled(incoming, outputs)), {}))
+
+
+def _with_rows(found: tuple, needed: list[int], looked_up: list[int], inputs: tuple) -> list:
+    """Sorts what a program's gradient by rows gives: dense gradients first, then rows and places of each look-up."""
+    dense_ones = [i for i in needed if i not in looked_up]
+    gradients: dict[int, Any] = dict(zip(dense_ones, found, strict=False))
+    rest = iter(found[len(dense_ones) :])
+    for position in looked_up:
+        rows = rows_of(next(rest), next(rest), tuple(inputs[position].shape))
+        gradients[position] = added(gradients[position], rows) if position in gradients else rows
+    return [gradients[i] for i in needed]

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from dovetail.autodiff.backward import Pullback, passes_gradient, reachable, walk_back
+from dovetail.autodiff.backward import SAME, passes_gradient, reachable, walk_back
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.base.observer import Observer
@@ -21,6 +21,7 @@ from dovetail.base.settings import state
 from dovetail.base.told import Told
 from dovetail.engine import dtypes, uses_xla, xla
 from dovetail.ops import array, create, shapes
+from dovetail.ops.indexed_slices import IndexedSlices, added, dense
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
@@ -67,6 +68,11 @@ class GradientTape(Told, Observer):
         self._variables: dict[int, Variable] = {}
         self._used = False
         self._home = state.scope
+
+    def _release(self) -> None:
+        """Lets go of what a used tape has no use for: the memory of variables can be used again."""
+        self._entries, self._tracked = [], set()
+        self._watched, self._reads = {}, {key: [] for key in self._reads}
 
     def __enter__(self) -> GradientTape:
         self._home = state.scope
@@ -123,7 +129,7 @@ class GradientTape(Told, Observer):
 
     def alias(self, tensor: Tensor, other: Tensor) -> None:
         """Notes that `other` is another object for the same value."""
-        self.record(Pullback(lambda gradients: gradients), (tensor,), (other,))
+        self.record(SAME, (tensor,), (other,))
 
     def tracks(self, tensor: Any) -> bool:
         return id(tensor) in self._tracked
@@ -197,7 +203,7 @@ class GradientTape(Told, Observer):
             found = self._differentiate(seeds, flat_sources)
         if not self._persistent and state.scope is self._home:  # a branch may be traced more than once
             self._used = True
-            self._entries = []
+            self._release()
         if unconnected is UnconnectedGradients.ZERO:
             found = [
                 create.zeros_like(source) if g is None else g
@@ -209,6 +215,8 @@ class GradientTape(Told, Observer):
         given = [None] * len(targets) if output_gradients is None else nest.flat(output_gradients)
         seeds: dict[int, Any] = {}
         for target, seed in zip(targets, given, strict=True):
+            if type(target) is IndexedSlices:
+                target = target.values  # their sum is that of the whole
             if not isinstance(target, TensorLike):
                 raise TypeError(
                     f"GradientTape.gradient: the target must be a tensor or tensors, received {target!r:.60}"
@@ -278,6 +286,7 @@ class GradientTape(Told, Observer):
 
             def one(seed: Any) -> list:
                 found = self._differentiate({id(target): Tensor(seed.reshape(tuple(target.shape)))}, sources)
+                found = [dense(g) for g in found]
                 connected[:] = [g is not None for g in found]
                 return [g._value for g in found if g is not None]
 
@@ -288,7 +297,8 @@ class GradientTape(Told, Observer):
             for seed in seeds
         ]
         return [
-            None if not rows or rows[0] is None else array.stack(*rows) for rows in zip(*each, strict=True)
+            None if not rows or rows[0] is None else array.stack(*map(dense, rows))
+            for rows in zip(*each, strict=True)
         ]
 
     def batch_jacobian(
@@ -327,7 +337,7 @@ def _total(parts: list) -> Any:
     result = None
     for part in parts:
         if part is not None:
-            result = part if result is None else result + part
+            result = part if result is None else added(result, part)
     return result
 
 

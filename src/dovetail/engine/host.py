@@ -31,8 +31,11 @@ from dovetail.engine.host_array import (  # noqa: F401 - names of this engine
     index_min,
     index_mul,
     repeat_each,
+    rows_at,
     search_rows,
     take,
+    set_rows,
+    summed_rows,
     unslice,
 )
 from dovetail.engine.host_nn import (  # noqa: F401 - names of this engine

@@ -33,6 +33,33 @@ def add_rows(rows: Any, ids: Any, num: int) -> Any:
     return out.reshape((num, *rest))
 
 
+def summed_rows(rows: Any, ids: Any, num: int) -> tuple:
+    """Adds up the rows that have one id.
+
+    Args:
+        rows: (n, ...)
+        ids: (n,), in [0, num); an id out of range is an error here, on XLA it is clamped.
+
+    Returns:
+        `(sums, ids)`, each id once, in order.  On XLA there are n of each; those left over have the id `num`.
+    """
+    _check_range(ids, num)
+    unique, group = np.unique(ids, return_inverse=True)
+    return add_rows(rows, group.reshape(ids.shape), len(unique)), unique
+
+
+def rows_at(x: Any, ids: Any) -> Any:
+    """Returns the rows of `x` that ids from `summed_rows` name."""
+    return x[ids]
+
+
+def set_rows(x: Any, ids: Any, rows: Any) -> Any:
+    """Returns `x` with other rows in the places that ids from `summed_rows` name."""
+    out = np.array(x)
+    out[ids] = rows
+    return out
+
+
 def _check_range(indices: Any, size: int) -> None:
     if indices.size and (indices.min() < 0 or indices.max() >= size):
         place = np.argwhere((indices < 0) | (indices >= size))[0]

@@ -141,3 +141,55 @@ def _is_channels_last(equation: Any) -> bool:
     kernel = (rank + 1, rank, *range(rank))
     groups = equation.params["feature_group_count"] * equation.params["batch_group_count"]
     return groups == 1 and like.dtype == "float32" and tuple(numbers) == (arrays, kernel, arrays)
+
+
+def look_ups(closed: Any) -> list[int]:
+    """Returns the argument of each look-up of rows, for arguments that are used for nothing else."""
+    jaxpr = closed.jaxpr
+    positions = {variable: i for i, variable in enumerate(jaxpr.invars)}
+    found: list[int] = []
+    refused = {positions[v] for v in jaxpr.outvars if isinstance(v, core.Var) and v in positions}
+    for equation in jaxpr.eqns:
+        table = equation.invars[0] if _looks_up(equation) else None
+        if isinstance(table, core.Var) and table in positions:
+            found.append(positions[table])
+        for other in equation.invars[1:] if table is not None else equation.invars:
+            if isinstance(other, core.Var) and other in positions:
+                refused.add(positions[other])
+    return [position for position in found if position not in refused]
+
+
+def _looks_up(equation: Any) -> bool:
+    return equation.params.get("name") == "look_up_rows" and len(equation.invars) == 2
+
+
+def _evaluated(equation: Any, values: list) -> list:
+    bound = equation.primitive.get_bind_params(equation.params)
+    functions, parameters = bound if isinstance(bound, tuple) else ((), bound)  # a pair before JAX 0.8
+    with equation.ctx.manager:
+        out = equation.primitive.bind(*functions, *values, **parameters)
+    return list(out) if equation.primitive.multiple_results else [out]
+
+
+def with_offsets(closed: Any, tables: set[int]) -> Callable:
+    """Returns `f(arguments, offset=None) -> (outputs, [(rows, indices) of each look-up in the tables])`.
+
+    `offset(rows)` is added to the rows of each look-up: what the outputs' gradient by it is, the rows' gradient is.
+    """
+    names = {closed.jaxpr.invars[i] for i in tables}
+
+    def run(arguments: list, offset: Callable) -> tuple[list, list]:
+        known = dict(zip(closed.jaxpr.constvars, closed.consts, strict=True))
+        known.update(zip(closed.jaxpr.invars, arguments, strict=True))
+        places = []
+        for equation in closed.jaxpr.eqns:
+            values = [v.val if isinstance(v, core.Literal) else known[v] for v in equation.invars]
+            results = _evaluated(equation, values)
+            if _looks_up(equation) and equation.invars[0] in names:
+                results = [results[0] + offset(results[0])]
+                places.append(values[1])
+            known.update(zip(equation.outvars, results, strict=True))
+        outputs = [v.val if isinstance(v, core.Literal) else known[v] for v in closed.jaxpr.outvars]
+        return outputs, places
+
+    return run

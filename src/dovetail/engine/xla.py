@@ -33,8 +33,11 @@ from dovetail.engine.xla_array import (  # noqa: F401 - names of this engine
     index_min,
     index_mul,
     repeat_each,
+    rows_at,
     search_rows,
     take,
+    set_rows,
+    summed_rows,
     unslice,
 )
 from dovetail.engine.xla_conv import compiler_options  # noqa: F401 - a name of this engine

@@ -27,7 +27,30 @@ def add_rows(rows: Any, ids: Any, num: int) -> Any:
 
 
 def take(x: Any, indices: Any, axis: int) -> Any:
-    return jnp.take(x, indices, axis=axis, mode="clip")
+    return look_up_rows(x, indices) if axis == 0 else jnp.take(x, indices, axis=axis, mode="clip")
+
+
+@jax.jit
+def look_up_rows(table: Any, indices: Any) -> Any:
+    """Takes rows of a table; by this function's name, programs know a look-up (see `jax_private.look_ups`)."""
+    return jnp.take(table, indices, axis=0, mode="clip")
+
+
+def summed_rows(rows: Any, ids: Any, num: int) -> tuple:
+    order = jnp.argsort(ids)
+    ids = jnp.clip(ids[order], 0, num - 1)  # where `take` has read
+    new = jnp.concatenate([jnp.ones(1, bool), ids[1:] != ids[:-1]])[: ids.shape[0]]
+    group = jnp.cumsum(new) - 1
+    sums = jnp.zeros_like(rows).at[group].add(rows[order], indices_are_sorted=True)
+    return sums, jnp.full_like(ids, num).at[group].set(ids, indices_are_sorted=True)
+
+
+def rows_at(x: Any, ids: Any) -> Any:
+    return x.at[ids].get(mode="fill", fill_value=0, indices_are_sorted=True)
+
+
+def set_rows(x: Any, ids: Any, rows: Any) -> Any:
+    return x.at[ids].set(rows, mode="drop", indices_are_sorted=True)
 
 
 def checked_indices(indices: Any, size: int) -> Any:

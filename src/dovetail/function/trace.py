@@ -17,7 +17,7 @@ from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.base.interrupts import hold_interrupts
 from dovetail.base.settings import state
-from dovetail.engine import effects, is_tracer, jax_private_module, xla
+from dovetail.engine import dtypes, effects, is_tracer, jax_private_module, xla
 from dovetail.function.donation import value_to_give
 from dovetail.ops.core import Op
 from dovetail.tensor.convert import convert_to_tensor
@@ -51,9 +51,33 @@ class _ProgramOp(Op):
 
     Attributes:
         quiet: the op without its prints and checks, for gradients; None when it has none.
+        program: the program.
     """
 
     quiet: Op | None = None
+    program: Program | None = None
+    _by_rows: dict[tuple, Op]
+
+    def row_gradients(self, needed: tuple[int, ...]) -> tuple[Op, list[int]] | None:
+        """Returns the op that gives gradients by the rows that were looked up, and whose rows: None: there are none.
+
+        Its results are the gradients of the other `needed` inputs, then the rows' gradient and their places for each
+        look-up.
+        """
+        program = self.program
+        if program is None:
+            return None
+        looked_up = [i for i in program.look_ups if i in needed]
+        if not looked_up:
+            return None
+        found = self._by_rows.get(needed)
+        if found is None:
+            body = _rows_body(program.quiet_closed, set(looked_up), needed)
+            found = self._by_rows[needed] = Op(
+                "tf.function_gradient", body, same_dtype=0, engine="xla", several=True
+            )
+            found.optional = len(found.tensors)
+        return found, looked_up
 
 
 class Program:
@@ -163,11 +187,22 @@ class Program:
     def op(self) -> Op:
         """The program as an op, for tapes that are active around the call."""
         op = _ProgramOp("tf.function", _body_of(self.run), same_dtype=0, engine="xla", several=True)
+        op.program, op._by_rows = self, {}
         if self.has_effects:
             private = jax_private_module()
             quiet = private.as_function(private.without_callbacks(self.closed))
             op.quiet = Op("tf.function", _body_of(quiet), same_dtype=0, engine="xla", several=True)
         return op
+
+    @functools.cached_property
+    def look_ups(self) -> list[int]:
+        """For each look-up of rows, the input that it reads; inputs that are used in other ways too are left out."""
+        return jax_private_module().look_ups(self.closed)
+
+    @property
+    def quiet_closed(self) -> Any:
+        """The program without its prints and checks."""
+        return jax_private_module().without_callbacks(self.closed) if self.has_effects else self.closed
 
     def rebuild(self, tensors: list) -> Any:
         """Packs result tensors into the structure that the Python function returned."""
@@ -219,6 +254,40 @@ def _body_of(run: Callable) -> Callable:
         return tuple(run(*arrays))
 
     return body
+
+
+def _rows_body(closed: Any, tables: set[int], needed: tuple[int, ...]) -> Callable:
+    """Returns the body of `_ProgramOp.row_gradients`' op: `(*inputs, *cotangents) -> gradients`."""
+    num = len(closed.in_avals)
+    run = jax_private_module().with_offsets(closed, tables)
+    others = [i for i in needed if i not in tables]
+
+    def gradient(xp: Any, *arrays: Any) -> tuple:
+        inputs, cotangents = list(arrays[:num]), arrays[num:]
+        shapes: list = []
+        xp.eval_shape(lambda: run(inputs, lambda rows: shapes.append(rows) or 0))
+
+        def forward(wanted: list, offsets: list) -> tuple:
+            values = list(inputs)
+            for position, value in zip(others, wanted, strict=True):
+                values[position] = value
+            given = iter(offsets)
+            return run(values, lambda rows: next(given))
+
+        outputs, pull, places = xp.vjp(
+            forward,
+            [inputs[i] for i in others],
+            [xp.zeros(rows.shape, rows.dtype) for rows in shapes],
+            has_aux=True,
+        )
+        seeds = [
+            cotangent if out.dtype in dtypes.DIFFERENTIABLE else xp.zero_cotangent(out)
+            for out, cotangent in zip(outputs, cotangents, strict=True)
+        ]
+        dense, rows = pull(seeds)
+        return (*dense, *(part for pair in zip(rows, places, strict=True) for part in pair))
+
+    return gradient
 
 
 class _Marker:

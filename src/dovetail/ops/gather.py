@@ -74,10 +74,6 @@ def gather_(xp: Any, params: Any, indices: Any, *, axis: int = 0, batch_dims: in
     )
 
 
-def _gather_gradient(g: Any, y: Any, params: Any, indices: Any, axis: int, batch_dims: int) -> Any:
-    return gather_adjoint(g, indices, shape=tuple(params.shape), axis=axis, batch_dims=batch_dims)
-
-
 @op("", same_dtype=1, shape=lambda g, indices, shape, axis, batch_dims: shape)
 def gather_adjoint(xp: Any, g: Any, indices: Any, *, shape: Shape, axis: int = 0, batch_dims: int = 0) -> Any:
     """Adds slices up where they were gathered from: the adjoint of `gather`."""
@@ -101,7 +97,6 @@ def _gather_adjoint_gradient(
     return gather_(g, indices, axis=axis, batch_dims=batch_dims)
 
 
-gather_.gradient(_gather_gradient, None)
 gather_adjoint.gradient(_gather_adjoint_gradient, None)
 
 
@@ -150,14 +145,6 @@ def take_wrapped(xp: Any, x: Any, indices: Any, *, axis: int) -> Any:
     """Returns slices along `axis`; negative indices count from the end."""
     size = x.shape[axis]
     return xp.take(x, xp.where(indices < 0, indices + np.array(size, indices.dtype), indices), axis)
-
-
-def _take_gradient(g: Any, y: Any, x: Any, indices: Any, axis: int) -> Any:
-    indices = as_tensor(indices) % x.shape[axis]
-    return gather_adjoint(g, indices, shape=tuple(x.shape), axis=axis)
-
-
-take_wrapped.gradient(_take_gradient, None)
 
 
 @export("ops.take")
@@ -264,12 +251,6 @@ def gather_nd_adjoint(xp: Any, g: Any, indices: Any, *, shape: Shape, batch_dims
     return xp.index_add(xp.zeros(shape, g.dtype), key, g)
 
 
-gather_nd_.gradient(
-    lambda g, y, params, indices, batch_dims: gather_nd_adjoint(
-        g, indices, shape=tuple(params.shape), batch_dims=batch_dims
-    ),
-    None,
-)
 gather_nd_adjoint.gradient(
     lambda g, y, x, indices, shape, batch_dims: gather_nd_(g, indices, batch_dims=batch_dims), None
 )

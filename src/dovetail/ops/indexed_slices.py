@@ -1,15 +1,43 @@
-"""`tf.IndexedSlices`: rows of a larger tensor, and where they stand in it."""
+"""`tf.IndexedSlices`: rows of a larger tensor, and where they stand in it.
+
+The gradients of `tf.gather` and its like along the first axis are of this kind: they name the rows that were read, and
+cost what those cost, however large the table is.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from dovetail.base.errors import at_user_location
-from dovetail.ops.gather import scatter_nd
-from dovetail.ops.shapes import as_tensor, expand_dims
+from dovetail.ops.arithmetic import cast, identity
+from dovetail.ops.array import concat
+from dovetail.ops.gather import (
+    gather_,
+    gather_adjoint,
+    gather_nd_,
+    gather_nd_adjoint,
+    scatter_nd,
+    take_wrapped,
+)
+from dovetail.ops.shapes import as_tensor, expand_dims, reshape
 from dovetail.ops.views import export
 from dovetail.tensor.convert import convert_to_tensor, register_conversion
 from dovetail.tensor.shape import TensorShape
+from dovetail.tensor.tensor import Tensor
+
+
+class Rows(NamedTuple):
+    """The arrays of an `IndexedSlices`, as optimizers take them.
+
+    Attributes:
+        values: (n, ...)
+        indices: (n,), integers.
+    """
+
+    values: Any
+    indices: Any
 
 
 @export("IndexedSlices")
@@ -22,8 +50,6 @@ class IndexedSlices:
         values: tensor of shape (n, ...).
         indices: n integers.
         dense_shape: shape of the whole tensor; needed to convert to it.
-
-    Differs from TensorFlow: gradients of `tf.gather` and of embeddings are dense tensors, never this.
 
     Example:
         >>> rows = tf.IndexedSlices(tf.constant([5.0]), tf.constant([1]), dense_shape=tf.constant([3]))
@@ -43,8 +69,17 @@ class IndexedSlices:
     def shape(self) -> TensorShape:
         """The whole tensor's shape, its first size unknown without `dense_shape`."""
         if self.dense_shape is not None:
-            return TensorShape(self.dense_shape.numpy().tolist())
+            return TensorShape(np.asarray(self.dense_shape._value).tolist())
         return TensorShape([None, *self.values.shape[1:]])
+
+    @property
+    def _value(self) -> Rows:
+        """The arrays, where a tensor has its array."""
+        return Rows(self.values._value, self.indices._value)
+
+    def _with_values(self, values: Any) -> IndexedSlices:
+        """Returns other rows at the same places."""
+        return IndexedSlices(values, self.indices, self.dense_shape)
 
     @property
     def device(self) -> str:
@@ -69,3 +104,59 @@ def _dense(slices: IndexedSlices, dtype: Any) -> Any:
 
 
 register_conversion(IndexedSlices, _dense)
+
+
+# ---- gradients that are rows -----------------------------------------------------------------------------------------
+
+
+def rows_of(g: Any, indices: Any, shape: tuple) -> IndexedSlices:
+    """Returns the gradient of a look-up: `g` of shape (*indices.shape, *shape[1:]) as rows of a tensor of `shape`."""
+    kind = np.int32 if shape[0] < 2**31 else np.int64
+    return IndexedSlices(
+        reshape(g, shape=(-1, *shape[1:])) if shape[0] else reshape(g, shape=(0, *shape[1:])),
+        reshape(indices, shape=(-1,)),
+        Tensor(np.array(shape, kind)),
+    )
+
+
+def added(first: Any, second: Any) -> Any:
+    """Returns the sum of two gradients: of rows, both lists of them in a row; else a dense tensor."""
+    if type(first) is IndexedSlices and type(second) is IndexedSlices:
+        kind = first.indices.dtype
+        return IndexedSlices(
+            concat([first.values, second.values], axis=0),
+            concat([first.indices, cast(second.indices, dtype=kind)], axis=0),
+            first.dense_shape,
+        )
+    return dense(first) + dense(second)
+
+
+def dense(gradient: Any) -> Any:
+    """Returns a gradient as a tensor."""
+    return convert_to_tensor(gradient) if type(gradient) is IndexedSlices else gradient
+
+
+def _gather_gradient(g: Any, y: Any, params: Any, indices: Any, axis: int, batch_dims: int) -> Any:
+    shape = tuple(params.shape)
+    if not batch_dims and axis in (0, -len(shape)):
+        return rows_of(g, indices, shape)
+    return gather_adjoint(g, indices, shape=shape, axis=axis, batch_dims=batch_dims)
+
+
+def _take_gradient(g: Any, y: Any, x: Any, indices: Any, axis: int) -> Any:
+    return _gather_gradient(g, y, x, as_tensor(indices) % x.shape[axis], axis, 0)
+
+
+def _gather_nd_gradient(g: Any, y: Any, params: Any, indices: Any, batch_dims: int) -> Any:
+    shape = tuple(params.shape)
+    if not batch_dims and len(indices.shape) == 2 and indices.shape[-1] == 1:
+        return rows_of(g, indices, shape)
+    return gather_nd_adjoint(g, indices, shape=shape, batch_dims=batch_dims)
+
+
+gather_.gradient(_gather_gradient, None)
+take_wrapped.gradient(_take_gradient, None)
+gather_nd_.gradient(_gather_nd_gradient, None)
+
+# Ops whose gradient keeps rows rows: it is taken of the rows alone.
+KEEP_ROWS = frozenset({cast, identity})

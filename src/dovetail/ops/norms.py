@@ -15,6 +15,7 @@ from dovetail.ops.arithmetic import maximum, minimum, multiply, pow_
 from dovetail.ops.attrs import Axis
 from dovetail.ops.attrs import axis as static_axis
 from dovetail.ops.families import op, reshape_to, spread_to
+from dovetail.ops.indexed_slices import IndexedSlices
 from dovetail.ops.math import abs_, rsqrt
 from dovetail.ops.reduction import reduce_euclidean_norm, reduce_max, reduce_sum
 from dovetail.ops.views import export
@@ -199,8 +200,22 @@ def zero_fraction(xp: Any, x: Any) -> Any:
 # ---- clipping ----------------------------------------------------------------------------------------------------
 
 
-@op("clip_by_norm", shape=lambda t, limit, axes: t)
-def clip_by_norm(xp: Any, t: Any, clip_norm: Any, *, axes: Axis = None) -> Any:
+@export("clip_by_norm")
+def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = None) -> Any:
+    """Scales `t` down so that its Euclidean norm over `axes` is at most `clip_norm`.
+
+    Args:
+        t: tensor of floats, or `tf.IndexedSlices`, which stay slices.
+        clip_norm: a positive number.
+        axes: axes of the norm; None: all.
+    """
+    if isinstance(t, IndexedSlices):
+        return t._with_values(clipped_by_norm(t.values, clip_norm, axes=axes))
+    return clipped_by_norm(t, clip_norm, axes=axes)
+
+
+@op("", shape=lambda t, limit, axes: t)
+def clipped_by_norm(xp: Any, t: Any, clip_norm: Any, *, axes: Axis = None) -> Any:
     """Scales `t` down so that its Euclidean norm over `axes` is at most `clip_norm`.
 
     Args:
@@ -228,12 +243,15 @@ def _present(t_list: Any, label: str) -> list:
         raise TypeError(
             f"{label}: t_list should be a sequence of tensors, received {type(t_list)}{at_user_location()}"
         )
-    return [None if t is None else t if isinstance(t, TensorLike) else convert_to_tensor(t) for t in t_list]
+    return [
+        None if t is None else t if isinstance(t, TensorLike | IndexedSlices) else convert_to_tensor(t)
+        for t in t_list
+    ]
 
 
 def _values(t: Any) -> Any:
-    """Returns the rows of sparse gradients, whose norm is that of the whole; dense tensors unchanged."""
-    return getattr(t, "values", t)
+    """Returns the rows of sparse gradients, whose norm counts for that of the whole; dense tensors unchanged."""
+    return t.values if isinstance(t, IndexedSlices) else t
 
 
 @op("", shape=lambda *_: ())
@@ -274,4 +292,8 @@ def clip_by_global_norm(t_list: Any, clip_norm: Any, use_norm: Any = None, name:
     limit = convert_to_tensor(clip_norm, dtype_hint=total.dtype)
     scale = limit * minimum(1.0 / total, 1.0 / limit)
     scale = scale + (total - total)  # 0 for a finite norm, NaN otherwise
-    return [None if t is None else multiply(t, scale) for t in tensors], total
+    return [None if t is None else _scaled(t, scale) for t in tensors], total
+
+
+def _scaled(t: Any, factor: Any) -> Any:
+    return t._with_values(multiply(t.values, factor)) if isinstance(t, IndexedSlices) else multiply(t, factor)

@@ -24,6 +24,7 @@ class Adagrad(Optimizer):
     """
 
     hyperparameters = ("initial_accumulator_value", "epsilon")
+    elementwise = True
     slot_attributes = {"accumulator": "_accumulators"}
 
     def __init__(
@@ -44,6 +45,9 @@ class Adagrad(Optimizer):
 
     def new_slot(self, name: str, shape: tuple, dtype: np.dtype) -> np.ndarray:
         return np.full(shape, self.initial_accumulator_value, dtype)
+
+    def rests(self) -> bool:
+        return True
 
     def update(self, xp: Any, gradient: Any, value: Any, slots: tuple, hyper: Any) -> tuple[Any, tuple]:
         accumulator = slots[0] + xp.square(gradient)
@@ -67,6 +71,7 @@ class Adadelta(Optimizer):
     """
 
     hyperparameters = ("rho", "epsilon")
+    elementwise = True
     slot_attributes = {
         "accumulated_grad": "_accumulated_grads",
         "accumulated_delta_var": "_accumulated_delta_vars",
@@ -118,6 +123,7 @@ class Ftrl(Optimizer):
         *("learning_rate_power", "initial_accumulator_value", "l1_regularization_strength"),
         *("l2_regularization_strength", "l2_shrinkage_regularization_strength", "beta"),
     )
+    elementwise = True
     slot_attributes = {"accumulator": "_accumulators", "linear": "_linears"}
 
     def __init__(

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from dovetail.base.errors import at_user_location
+from dovetail.ops.indexed_slices import IndexedSlices, Rows
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import Variable
@@ -97,7 +98,9 @@ def _flaw(variable: Any) -> str:
     return "" if variable.trainable else " (trainable=False: tapes do not watch it)"
 
 
-def _tensor(gradient: Any, variable: Any) -> Tensor:
+def _tensor(gradient: Any, variable: Any) -> Any:
+    if isinstance(gradient, IndexedSlices):
+        return gradient
     tensor = gradient if isinstance(gradient, TensorLike) else convert_to_tensor(gradient)
     if not isinstance(tensor, Tensor):
         tensor = convert_to_tensor(tensor)
@@ -120,8 +123,20 @@ def lengths(gradients: list, variables: list) -> None:
 def shapes(gradients: list, values: list, plan: Any) -> None:
     """Raises ValueError when a gradient's shape differs from its variable's."""
     for gradient, index in zip(gradients, plan.order):
-        if gradient.shape != values[index].shape:
+        if type(gradient) is Rows:
+            _check_rows(gradient, plan.variables[index])
+        elif gradient.shape != values[index].shape:
             raise ValueError(
                 f"apply_gradients: {label(plan.variables[index])} has shape {tuple(values[index].shape)}, its gradient "
                 f"{tuple(gradient.shape)}. Is the order of gradients that of the variables?{at_user_location()}"
             )
+
+
+def _check_rows(gradient: Rows, variable: Any) -> None:
+    wanted = tuple(variable._held._value.shape)[1:]
+    if tuple(gradient.values.shape) != (*gradient.indices.shape, *wanted) or gradient.indices.ndim != 1:
+        raise ValueError(
+            f"apply_gradients: the rows of {label(variable)} have shape {wanted}; its gradient is a tf.IndexedSlices "
+            f"with values {tuple(gradient.values.shape)} and indices {tuple(gradient.indices.shape)}"
+            f"{at_user_location()}"
+        )

@@ -17,7 +17,7 @@ import numpy as np
 from dovetail.autodiff.tape import paused_recording
 from dovetail.base.settings import state
 from dovetail.engine import host, is_tracer, xla
-from dovetail.keras.optimizers import step
+from dovetail.keras.optimizers import rows, step
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.variable import Scope, Variable, enter_scope
@@ -71,7 +71,9 @@ def update_all(
     known = [*plan.variables, *owners.shared, *itertools.chain(*owners.slots)]
     scope = BoundScope(state.scope, known, [*values, *shared, *itertools.chain(*slots)])
     with enter_scope(scope), paused_recording():
-        tensors = optimizer._clip_gradients([Tensor(g) for g in gradients])
+        xp = xla() if any(map(is_tracer, values)) else host
+        wholes = [rows.dense(xp, g, values[i]) for g, i in zip(gradients, plan.order)]
+        tensors = optimizer._clip_gradients([Tensor(g) for g in wholes])
         optimizer._apply_weight_decay(plan.variables)
         optimizer._update_shared_variables(finished)
         apply = _entry(optimizer, plan, Tensor(rate))

@@ -9,6 +9,7 @@ from dovetail.base.errors import at_user_location
 from dovetail.engine import host, is_tracer, xla
 from dovetail.keras.optimizers import custom, step
 from dovetail.ops import create
+from dovetail.ops.indexed_slices import dense
 from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.variable import Variable
 
@@ -84,7 +85,7 @@ class Gradients:
 
     def _clip_gradients(self, grads: list) -> list:
         """Clips gradients as `clipnorm`, `clipvalue` and `global_clipnorm` say."""
-        arrays = [g._value for g in grads]
+        arrays = [dense(g)._value for g in grads]
         xp = xla() if any(map(is_tracer, arrays)) else host
         return [Tensor(array) for array in step.clip(self, xp, arrays)]
 

@@ -8,10 +8,11 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.keras import serialization
-from dovetail.keras.optimizers import step
+from dovetail.keras.optimizers import rows, step
 from dovetail.keras.optimizers.optimizer import Optimizer
 from dovetail.keras.optimizers.store import Store
 from dovetail.ops import arithmetic
+from dovetail.ops.indexed_slices import IndexedSlices
 from dovetail.tensor.tensor import Tensor
 
 _DEFAULT_SCALE = 2.0**15
@@ -119,7 +120,7 @@ class LossScaleOptimizer(Optimizer):
         self._scale_mode(caller_unscales=True)
         # The reciprocal fits into float16 where the scale, from 2**16 on, does not.
         factor = 1.0 / self.loss_scale  # type: ignore[operator]
-        return [None if g is None else g * arithmetic.cast(factor, dtype=g.dtype) for g in grads]
+        return [None if g is None else _times(g, arithmetic.cast(factor, dtype=g.dtype)) for g in grads]
 
     def _loss_factor(self) -> Any:
         self._scale_mode(caller_unscales=False)
@@ -163,11 +164,11 @@ class LossScaleOptimizer(Optimizer):
     def _pure_step(self, plan: Any, xp: Any, gradients: list, values: list, state: list, rate: Any) -> tuple:
         scale, counter = state[:2]
         if not self._caller_unscales:
-            gradients = [_divided(g, scale) for g in gradients]
+            gradients = [rows.on_values(lambda x: _divided(x, scale), g) for g in gradients]
         new_values, new_inner = self._inner._pure_step(plan.inner, xp, gradients, values, state[2:], rate)
         if not self.dynamic:
             return new_values, [scale, counter, *new_inner]
-        finite = xp.all(xp.stack([xp.all(xp.isfinite(g)) for g in gradients]))
+        finite = xp.all(xp.stack([xp.all(xp.isfinite(rows.values_of(g))) for g in gradients]))
         new_values = step.select(xp, finite, new_values, values)
         new_inner = step.select(xp, finite, new_inner, state[2:])
         grown = finite & (counter >= self.dynamic_growth_steps - 1)
@@ -225,6 +226,12 @@ class LossScaleOptimizer(Optimizer):
         if isinstance(inner, dict):
             inner = serialization.deserialize_keras_object(inner, custom_objects=custom_objects)
         return cls(inner, **config)
+
+
+def _times(gradient: Any, factor: Any) -> Any:
+    if isinstance(gradient, IndexedSlices):
+        return gradient._with_values(gradient.values * factor)
+    return gradient * factor
 
 
 def _divided(gradient: Any, scale: Any) -> Any:

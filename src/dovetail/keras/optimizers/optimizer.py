@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -26,7 +26,9 @@ from dovetail.keras.optimizers.arguments import Arguments
 from dovetail.keras.optimizers.gradients import Gradients
 from dovetail.keras.optimizers.legacy_hooks import LegacyHooks
 from dovetail.keras.optimizers.rate import Rate
+from dovetail.keras.optimizers.rows import on_values, values_of
 from dovetail.keras.optimizers.store import Store
+from dovetail.ops.indexed_slices import Rows
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import Tensor
 
@@ -72,6 +74,9 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
     """
 
     _told_methods = ("__init__", "apply_gradients", "apply")
+    elementwise: ClassVar[bool] = (
+        False  # beside an `update` that treats each number of an array by itself: True
+    )
 
     def __init__(
         self,
@@ -159,6 +164,10 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
         """Returns the shared state in the step number `step` (1 is the first)."""
         return shared
 
+    def rests(self) -> bool:
+        """True when a gradient of 0 changes neither the value nor the slots; asked of elementwise rules alone."""
+        return False
+
     # ---- a step
 
     def apply_gradients(
@@ -243,13 +252,16 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
 
     def _run(self, plan: step.Plan, gradients: list) -> None:
         """Runs a step on raw gradients, and stores what it gives."""
-        values = [v._plain()._value for v in plan.variables]
+        values: Any = [v._plain()._value for v in plan.variables]
         checks.shapes(gradients, values, plan)
         rate = self._rate_array()
         # Only inside a scope can a variable hold a traced value.
-        traced = any(map(is_tracer, gradients if thread_state.scope is None else [*gradients, *values]))
+        arrays = list(map(values_of, gradients))
+        traced = any(map(is_tracer, arrays if thread_state.scope is None else [*arrays, *values]))
         on_host = self._runs_op_by_op() or self._fits_host(plan, values)
         if thread_state.scope is None and not traced and not on_host:
+            by_rows = any(type(gradient) is Rows for gradient in gradients)
+            values = None if by_rows else values  # held by nobody else, they may be given away
             self._run_compiled(plan, gradients, values, rate)
             return
         state = [v._plain()._value for v in plan.state]
@@ -257,18 +269,26 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
             values, state = self._pure_step(plan, xla(), gradients, values, state, rate)
         elif on_host:
             if not self._runs_op_by_op():
-                gradients, values, state = (
-                    [np.asarray(a) for a in group] for group in (gradients, values, state)
-                )
+                gradients = [on_values(np.asarray, g) for g in gradients]
+                gradients = [
+                    Rows(g.values, np.asarray(g.indices)) if type(g) is Rows else g for g in gradients
+                ]
+                values, state = ([np.asarray(a) for a in group] for group in (values, state))
             values, state = self._on_host(plan, gradients, values, state, rate)
         else:
             values, state = self._pure_step(plan, xla(), gradients, values, state, rate)
         self._stored(plan, values, state)
 
-    def _run_compiled(self, plan: step.Plan, gradients: list, values: list, rate: Any) -> None:
-        """Runs the compiled step, which reuses the memory of the optimizer's own state."""
-        compiled = self._compiled(plan)
+    def _run_compiled(self, plan: step.Plan, gradients: list, values: list | None, rate: Any) -> None:
+        """Runs the compiled step, which reuses the memory of the optimizer's own state.
+
+        Values are None when gradients are rows: the step then reuses the memory of the variables as well, where
+        nobody else holds it, and costs what the rows cost.
+        """
+        compiled = self._compiled(plan)[values is None]
         with hold_interrupts():
+            if values is None:
+                values = [value_to_give(v) for v in plan.variables]
             values, state = compiled(gradients, values, [value_to_give(v) for v in plan.state], rate)
             self._stored(plan, values, state)
 
@@ -301,8 +321,10 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
         facts = self._rate_facts()
         if plan.compiled is None or plan.facts != facts:
             namespace = xla(f"an update of {plan.size} numbers by {self.name}")
-            plan.compiled = namespace.jit(
-                functools.partial(self._pure_step, plan, namespace), donate_argnums=2
+            whole = functools.partial(self._pure_step, plan, namespace)
+            plan.compiled = (
+                namespace.jit(whole, donate_argnums=2),
+                namespace.jit(whole, donate_argnums=(1, 2)),
             )
             plan.facts = facts
         return plan.compiled

@@ -25,6 +25,7 @@ class SGD(Optimizer):
     """
 
     hyperparameters = ("momentum", "nesterov")
+    elementwise = True
     slot_attributes = {"momentum": "momentums"}
 
     def __init__(
@@ -43,6 +44,9 @@ class SGD(Optimizer):
 
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("momentum",),) if self.momentum else ()
+
+    def rests(self) -> bool:
+        return not self.momentum
 
     def update(self, xp: Any, gradient: Any, value: Any, slots: tuple, hyper: Any) -> tuple[Any, tuple]:
         change = gradient * hyper.rate

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dovetail.engine import dtypes
+from dovetail.keras.optimizers import rows
+from dovetail.ops.indexed_slices import Rows
 
 
 class Hyper(NamedTuple):
@@ -50,7 +52,7 @@ class Plan:
         averaged, accumulating: whether each variable has a moving average, an accumulated gradient.
         decayed: for each variable, whether weight decay applies.
         size: number of elements of all variables.
-        compiled: the compiled step, None until it is needed.
+        compiled: the compiled steps, None until they are needed: for dense gradients, and for rows.
         facts: what the compiled step took for constant (the schedule's attributes).
         inner: the plan of a wrapped optimizer.
     """
@@ -113,7 +115,7 @@ def run(optimizer: Any, plan: Plan, xp: Any, gradients: list, values: list, stat
         optimizer: an Optimizer; its static hyperparameters are read here and are constants of a compiled step.
         plan: see `Plan`.
         xp: array namespace.
-        gradients: one array a gradient, in the order of `plan.order`.
+        gradients: one array a gradient, or `Rows`, in the order of `plan.order`.
         values: one array a variable.
         state: one array for each of `plan.state`.
         rate: learning rate as an array scalar.
@@ -131,7 +133,7 @@ def run(optimizer: Any, plan: Plan, xp: Any, gradients: list, values: list, stat
         accumulated = parts.accumulated
     else:
         due = (parts.iterations + 1) % steps == 0
-        totals = _added(gradients, plan.order, parts.accumulated)
+        totals = _added(xp, gradients, plan.order, parts.accumulated)
         new_values, shared, slots = optimizer._update_all(
             xp,
             plan,
@@ -173,7 +175,10 @@ def update_all(optimizer: Any, plan: Plan, xp: Any, gradients: list, values: lis
         if hyper is None:
             hyper = hypers[dtype] = Hyper(_cast(rate, dtype), _cast(finished + 1, dtype), shared)
         decayed = decay(optimizer, value, hyper.rate) if plan.decayed[index] else value
-        new, new_slots = optimizer.update(xp, gradient, decayed, slots[index], hyper)
+        if type(gradient) is Rows:
+            new, new_slots = rows.update(optimizer, xp, gradient, decayed, slots[index], hyper)
+        else:
+            new, new_slots = optimizer.update(xp, gradient, decayed, slots[index], hyper)
         values[index] = _cast(new, dtype)
         slots[index] = tuple(_cast(s, old.dtype) for s, old in zip(new_slots, slots[index]))
     return values, shared, slots
@@ -187,11 +192,12 @@ def decay(optimizer: Any, value: Any, rate: Any) -> Any:
 def clip(optimizer: Any, xp: Any, gradients: list) -> list:
     """Clips by the norm of each gradient, by the norm of all of them, or by value; whichever is set."""
     if optimizer.clipnorm:
-        return [_by_norm(xp, g, optimizer.clipnorm) for g in gradients]
+        return [rows.on_values(lambda x: _by_norm(xp, x, optimizer.clipnorm), g) for g in gradients]
     if optimizer.global_clipnorm:
         return _by_global_norm(xp, gradients, optimizer.global_clipnorm)
     if optimizer.clipvalue:
-        return [xp.minimum(xp.maximum(g, -optimizer.clipvalue), optimizer.clipvalue) for g in gradients]
+        limit = optimizer.clipvalue
+        return [rows.on_values(lambda x: xp.minimum(xp.maximum(x, -limit), limit), g) for g in gradients]
     return gradients
 
 
@@ -205,15 +211,18 @@ def _cast(x: Any, dtype: Any) -> Any:
 
 
 def _prepared(xp: Any, gradient: Any, value: Any, scale: float | None) -> Any:
+    if type(gradient) is Rows:
+        prepared = rows.on_values(lambda x: _prepared(xp, x, value, scale), gradient)
+        return rows.summed(xp, prepared, value)
     if gradient.dtype != value.dtype:
         gradient = xp.cast(gradient, value.dtype)
     return gradient if scale is None else gradient / scale
 
 
-def _added(gradients: list, order: list[int], accumulated: list) -> list:
+def _added(xp: Any, gradients: list, order: list[int], accumulated: list) -> list:
     totals = list(accumulated)
     for gradient, index in zip(gradients, order):
-        totals[index] = totals[index] + gradient
+        totals[index] = rows.added_to(xp, totals[index], gradient)
     return totals
 
 
@@ -229,9 +238,9 @@ def _by_norm(xp: Any, gradient: Any, limit: float) -> Any:
 
 def _by_global_norm(xp: Any, gradients: list, limit: float) -> list:
     """Scales all gradients alike; a norm that is not finite makes all of them NaN, as in Keras."""
-    norm = xp.sqrt(sum(xp.sum(xp.square(_wide(g))) for g in gradients))
+    norm = xp.sqrt(sum(xp.sum(xp.square(_wide(rows.values_of(g)))) for g in gradients))
     scale = limit * xp.minimum(1.0 / norm, 1.0 / limit) + (norm - norm)
-    return [_cast(_wide(g) * scale, g.dtype) for g in gradients]
+    return [rows.on_values(lambda x: _cast(_wide(x) * scale, x.dtype), g) for g in gradients]
 
 
 def _averaged(optimizer: Any, xp: Any, finished: Any, averages: list, values: list) -> tuple[list, list]:

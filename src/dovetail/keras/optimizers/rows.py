@@ -1,0 +1,66 @@
+"""Gradients by rows (`tf.IndexedSlices`) in a step: what they cost is what their rows cost, where the rule allows it.
+
+A rule that treats each number by itself can be applied to the touched rows alone, once the rows of one id are added
+up.  The other rows have a gradient of 0: some rules leave them as they are (SGD, Adagrad), others let their state decay
+(momentum, Adam), which takes a pass over the whole table, but no dense gradient.  So the values are those of the dense
+gradient in any case, as in Keras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from dovetail.ops.indexed_slices import Rows
+
+
+def on_values(function: Callable, gradient: Any) -> Any:
+    """Applies a function of numbers to an array, or to the values of rows."""
+    return Rows(function(gradient.values), gradient.indices) if type(gradient) is Rows else function(gradient)
+
+
+def values_of(gradient: Any) -> Any:
+    """Returns the numbers of a gradient that may differ from 0."""
+    return gradient.values if type(gradient) is Rows else gradient
+
+
+def summed(xp: Any, gradient: Any, value: Any) -> Any:
+    """Returns rows with each id once; an array unchanged."""
+    if type(gradient) is not Rows:
+        return gradient
+    return Rows(*xp.summed_rows(gradient.values, gradient.indices, value.shape[0]))
+
+
+def added_to(xp: Any, total: Any, gradient: Any) -> Any:
+    """Returns `total + gradient`."""
+    if type(gradient) is not Rows:
+        return total + gradient
+    return xp.set_rows(total, gradient.indices, xp.rows_at(total, gradient.indices) + gradient.values)
+
+
+def dense(xp: Any, gradient: Any, value: Any) -> Any:
+    """Returns a gradient as an array like `value`."""
+    return added_to(xp, xp.zeros_like(value), gradient) if type(gradient) is Rows else gradient
+
+
+def update(optimizer: Any, xp: Any, gradient: Rows, value: Any, slots: tuple, hyper: Any) -> tuple:
+    """Applies the optimizer's rule to one variable, given the gradient of some rows, each id once.
+
+    Returns:
+        `(new value, new slots)`, as `Optimizer.update`.
+    """
+    if not goes_by_rows(optimizer):
+        return optimizer.update(xp, dense(xp, gradient, value), value, slots, hyper)
+    ids = gradient.indices
+    touched, *touched_slots = [xp.rows_at(x, ids) for x in (value, *slots)]
+    new = optimizer.update(xp, gradient.values, touched, tuple(touched_slots), hyper)
+    if not optimizer.rests():
+        value, slots = optimizer.update(xp, xp.zeros((), value.dtype), value, slots, hyper)
+    kept = [xp.set_rows(x, ids, rows.astype(x.dtype)) for x, rows in zip((value, *slots), (new[0], *new[1]))]
+    return kept[0], tuple(kept[1:])
+
+
+def goes_by_rows(optimizer: Any) -> bool:
+    """True when the class that wrote the rule says that it treats each number by itself."""
+    owner = next(kind for kind in type(optimizer).__mro__ if "update" in vars(kind))
+    return bool(vars(owner).get("elementwise", False))
