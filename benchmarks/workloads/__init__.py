@@ -6,6 +6,7 @@ from benchmarks.kinds import BenchmarkError, Workload
 from benchmarks.workloads import (
     convolution,
     eager,
+    embedding_step,
     fit,
     fresh_process,
     function_lengths,
@@ -19,6 +20,7 @@ WORKLOADS: tuple[Workload, ...] = (
     *unseen_shapes.WORKLOADS,
     *function_lengths.WORKLOADS,
     *tape_step.WORKLOADS,
+    *embedding_step.WORKLOADS,
     *convolution.WORKLOADS,
     *fit.WORKLOADS,
     *one_sample.WORKLOADS,

@@ -182,7 +182,7 @@ class _Differentiated:
             tape.watch(tensors)
             loss = self.loss(tensors)
         return [
-            np.zeros_like(array) if g is None else as_numpy(g)
+            np.zeros_like(array) if g is None else as_numpy(dv.convert_to_tensor(g))
             for g, array in zip(tape.gradient(loss, tensors), self.wanted, strict=True)
         ]
 

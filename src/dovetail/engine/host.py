@@ -33,9 +33,9 @@ from dovetail.engine.host_array import (  # noqa: F401 - names of this engine
     repeat_each,
     rows_at,
     search_rows,
-    take,
     set_rows,
     summed_rows,
+    take,
     unslice,
 )
 from dovetail.engine.host_nn import (  # noqa: F401 - names of this engine

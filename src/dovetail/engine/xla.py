@@ -35,9 +35,9 @@ from dovetail.engine.xla_array import (  # noqa: F401 - names of this engine
     repeat_each,
     rows_at,
     search_rows,
-    take,
     set_rows,
     summed_rows,
+    take,
     unslice,
 )
 from dovetail.engine.xla_conv import compiler_options  # noqa: F401 - a name of this engine

@@ -24,7 +24,6 @@ class Adagrad(Optimizer):
     """
 
     hyperparameters = ("initial_accumulator_value", "epsilon")
-    elementwise = True
     slot_attributes = {"accumulator": "_accumulators"}
 
     def __init__(
@@ -71,7 +70,6 @@ class Adadelta(Optimizer):
     """
 
     hyperparameters = ("rho", "epsilon")
-    elementwise = True
     slot_attributes = {
         "accumulated_grad": "_accumulated_grads",
         "accumulated_delta_var": "_accumulated_delta_vars",
@@ -123,7 +121,6 @@ class Ftrl(Optimizer):
         *("learning_rate_power", "initial_accumulator_value", "l1_regularization_strength"),
         *("l2_regularization_strength", "l2_shrinkage_regularization_strength", "beta"),
     )
-    elementwise = True
     slot_attributes = {"accumulator": "_accumulators", "linear": "_linears"}
 
     def __init__(

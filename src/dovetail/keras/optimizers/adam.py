@@ -28,7 +28,6 @@ class Adam(Optimizer):
     """
 
     hyperparameters = ("beta_1", "beta_2", "epsilon", "amsgrad")
-    elementwise = True
     slot_attributes = {"momentum": "_momentums", "velocity": "_velocities", "velocity_hat": "_velocity_hats"}
 
     def __init__(
@@ -105,7 +104,6 @@ class Adamax(Optimizer):
     """
 
     hyperparameters = ("beta_1", "beta_2", "epsilon")
-    elementwise = True
     slot_attributes = {"momentum": "_m", "norm": "_u"}
 
     def __init__(
@@ -150,7 +148,6 @@ class Nadam(Optimizer):
     """
 
     hyperparameters = ("beta_1", "beta_2", "epsilon")
-    elementwise = True
     slot_attributes = {"momentum": "_momentums", "velocity": "_velocities"}
 
     def __init__(

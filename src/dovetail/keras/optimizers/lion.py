@@ -25,7 +25,6 @@ class Lion(Optimizer):
     """
 
     hyperparameters = ("beta_1", "beta_2")
-    elementwise = True
     slot_attributes = {"momentum": "_momentums"}
 
     def __init__(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -74,9 +74,6 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
     """
 
     _told_methods = ("__init__", "apply_gradients", "apply")
-    elementwise: ClassVar[bool] = (
-        False  # beside an `update` that treats each number of an array by itself: True
-    )
 
     def __init__(
         self,
@@ -165,7 +162,10 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
         return shared
 
     def rests(self) -> bool:
-        """True when a gradient of 0 changes neither the value nor the slots; asked of elementwise rules alone."""
+        """True when `update`, defined beside this, may be applied to the rows of a `tf.IndexedSlices` alone.
+
+        That is so if it treats each number by itself, and a gradient of 0 changes neither the value nor the slots.
+        """
         return False
 
     # ---- a step
@@ -285,7 +285,8 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
         Values are None when gradients are rows: the step then reuses the memory of the variables as well, where
         nobody else holds it, and costs what the rows cost.
         """
-        compiled = self._compiled(plan)[values is None]
+        compiled = self._compiled(plan)
+        compiled = plan.compiled_by_rows if values is None else compiled
         with hold_interrupts():
             if values is None:
                 values = [value_to_give(v) for v in plan.variables]
@@ -322,10 +323,8 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
         if plan.compiled is None or plan.facts != facts:
             namespace = xla(f"an update of {plan.size} numbers by {self.name}")
             whole = functools.partial(self._pure_step, plan, namespace)
-            plan.compiled = (
-                namespace.jit(whole, donate_argnums=2),
-                namespace.jit(whole, donate_argnums=(1, 2)),
-            )
+            plan.compiled = namespace.jit(whole, donate_argnums=2)
+            plan.compiled_by_rows = namespace.jit(whole, donate_argnums=(1, 2))
             plan.facts = facts
         return plan.compiled
 

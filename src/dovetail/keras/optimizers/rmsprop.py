@@ -29,7 +29,6 @@ class RMSprop(Optimizer):
     """
 
     hyperparameters = ("rho", "momentum", "epsilon", "centered")
-    elementwise = True
     slot_attributes = {
         "velocity": "_velocities",
         "momentum": "_momentums",

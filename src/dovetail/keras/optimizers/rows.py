@@ -1,8 +1,8 @@
 """Gradients by rows (`tf.IndexedSlices`) in a step: what they cost is what their rows cost, where the rule allows it.
 
-A rule that treats each number by itself can be applied to the touched rows alone, once the rows of one id are added
-up.  The other rows have a gradient of 0: some rules leave them as they are (SGD, Adagrad), others let their state decay
-(momentum, Adam), which takes a pass over the whole table, but no dense gradient.  So the values are those of the dense
+A rule that treats each number by itself, and leaves alone what has a gradient of 0 (SGD, Adagrad), is applied to the
+touched rows only, once the rows of one id are added up.  Other rules move every row in every step, because their state
+decays (momentum, Adam): they get the dense gradient, inside the compiled step.  So the values are those of the dense
 gradient in any case, as in Keras.
 """
 
@@ -53,14 +53,15 @@ def update(optimizer: Any, xp: Any, gradient: Rows, value: Any, slots: tuple, hy
         return optimizer.update(xp, dense(xp, gradient, value), value, slots, hyper)
     ids = gradient.indices
     touched, *touched_slots = [xp.rows_at(x, ids) for x in (value, *slots)]
-    new = optimizer.update(xp, gradient.values, touched, tuple(touched_slots), hyper)
-    if not optimizer.rests():
-        value, slots = optimizer.update(xp, xp.zeros((), value.dtype), value, slots, hyper)
-    kept = [xp.set_rows(x, ids, rows.astype(x.dtype)) for x, rows in zip((value, *slots), (new[0], *new[1]))]
-    return kept[0], tuple(kept[1:])
+    new, new_slots = optimizer.update(xp, gradient.values, touched, tuple(touched_slots), hyper)
+    value, *slots = [
+        xp.set_rows(x, ids, rows.astype(x.dtype))
+        for x, rows in zip((value, *slots), (new, *new_slots), strict=True)
+    ]
+    return value, tuple(slots)
 
 
 def goes_by_rows(optimizer: Any) -> bool:
-    """True when the class that wrote the rule says that it treats each number by itself."""
+    """True when the class that wrote the rule says that it leaves rows without a gradient alone."""
     owner = next(kind for kind in type(optimizer).__mro__ if "update" in vars(kind))
-    return bool(vars(owner).get("elementwise", False))
+    return "rests" in vars(owner) and optimizer.rests()

@@ -25,7 +25,6 @@ class SGD(Optimizer):
     """
 
     hyperparameters = ("momentum", "nesterov")
-    elementwise = True
     slot_attributes = {"momentum": "momentums"}
 
     def __init__(

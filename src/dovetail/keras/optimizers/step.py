@@ -52,7 +52,8 @@ class Plan:
         averaged, accumulating: whether each variable has a moving average, an accumulated gradient.
         decayed: for each variable, whether weight decay applies.
         size: number of elements of all variables.
-        compiled: the compiled steps, None until they are needed: for dense gradients, and for rows.
+        compiled, compiled_by_rows: the compiled step, None until it is needed; the second, for gradients that are rows,
+            reuses the memory of the variables as well.
         facts: what the compiled step took for constant (the schedule's attributes).
         inner: the plan of a wrapped optimizer.
     """
@@ -62,6 +63,7 @@ class Plan:
             "accumulating",
             "averaged",
             "compiled",
+            "compiled_by_rows",
             "constrained",
             "decayed",
             "facts",
@@ -79,6 +81,7 @@ class Plan:
         self.size = sum(int(np.prod(tuple(variable._held._value.shape))) for variable in variables)
         self.constrained = [variable for variable in variables if variable.constraint is not None]
         self.compiled: Any = None
+        self.compiled_by_rows: Any = None
         self.facts: Any = None
         self.inner: Any = None
 
