@@ -75,6 +75,8 @@ class State(threading.local):
         host_only: > 0 while op-by-op execution pins everything to the host engine.
         name_scopes: stack of `tf.name_scope` names.
         device: what `tf.device` names, or None.
+        trainable_of: `f(layer or variable) -> bool` instead of their own flags, during the steps of a model that was
+            compiled with others; None: their own.
     """
 
     def __init__(self) -> None:
@@ -84,6 +86,7 @@ class State(threading.local):
         self.host_only = 0
         self.name_scopes: list[str] = []
         self.device: Any = None
+        self.trainable_of: Any = None
 
 
 state = State()

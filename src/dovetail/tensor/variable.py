@@ -253,7 +253,8 @@ class Variable(TensorLike, Told, Versioned):
 
     @property
     def trainable(self) -> bool:
-        return self._trainable
+        flag_of = state.trainable_of
+        return self._trainable if flag_of is None else flag_of(self)
 
     @trainable.setter
     def trainable(self, value: bool) -> None:

@@ -30,6 +30,7 @@ SKIP = frozenset(
         "_input_shape_hint",
         "_found",
         "_plans",
+        "_flags_of_compile",
     }
 )
 
@@ -125,6 +126,8 @@ class Holder(Told, Versioned):
 
     @property
     def trainable_weights(self) -> list[Variable]:
+        if state.trainable_of is not None:
+            return self._find_trainable([], [])
         found = self._found
         if found is None or not found.holds():
             walked: list = []

@@ -171,7 +171,8 @@ class Layer(Holder, Called):
 
     @property
     def trainable(self) -> bool:
-        return self._trainable
+        flag_of = state.trainable_of
+        return self._trainable if flag_of is None else flag_of(self)
 
     @trainable.setter
     def trainable(self, value: bool) -> None:

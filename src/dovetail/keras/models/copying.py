@@ -24,7 +24,7 @@ _MADE_ANEW = frozenset(
             "_outputs_structure",
             "_plans",
         ),
-        *("_loss_outputs", "_train_programs", "_test_programs", "_predict_programs"),
+        *("_loss_outputs", "_train_programs", "_test_programs", "_predict_programs", "_flags_of_compile"),
     }
 )
 
@@ -44,7 +44,7 @@ def copy_model(model: Any, memo: dict) -> Any:
         new._graph = new._run_graph = new._graph_layers = new._inputs_structure = new._outputs_structure = (
             None
         )
-        new._reset_programs()
+        _copy_compiled(model, new, memo)
         if hasattr(model, "_stack"):
             new._rebuild()
         return new
@@ -55,8 +55,14 @@ def copy_model(model: Any, memo: dict) -> Any:
     )
     new = _copy_attributes(model, memo)
     new._set_graph(inputs, outputs)
-    new._reset_programs()
+    _copy_compiled(model, new, memo)
     return new
+
+
+def _copy_compiled(model: Any, new: Any, memo: dict) -> None:
+    """Gives a copy what `compile` has noted of the layers, which are in `memo` now, and steps of its own."""
+    new._flags_of_compile = copy.deepcopy(model._flags_of_compile, memo)
+    new._reset_programs()
 
 
 def _copy_layer(layer: Layer, memo: dict) -> Layer:
@@ -77,9 +83,9 @@ def _copy_attributes(layer: Any, memo: dict) -> Any:
             continue
         if name == "_stack":
             value = [_copy_layer(item, memo) for item in value]
-        object.__setattr__(
-            new, name, value if isinstance(value, SymbolicTensor) else copy.deepcopy(value, memo)
-        )
+        elif not isinstance(value, SymbolicTensor):
+            value = copy.deepcopy(value, memo)
+        object.__setattr__(new, name, value)
     object.__setattr__(new, "_nodes", [])
     object.__setattr__(new, "_found", None)
     if hasattr(layer, "_plans"):

@@ -82,7 +82,7 @@ class Epoch:
         if optimizer is None:
             return self.model.variables
         if self.model.built:  # else the optimizer's state would begin with what a first step computes
-            optimizer.build(self.model.trainable_weights)
+            optimizer.build(self.model._trained_weights())
         return [*self.model.variables, *optimizer.variables]
 
     def _guarded(self, written: Callable[[], list], run: Callable[[], Any]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,6 +28,7 @@ from dovetail.keras.training.programs import StepPrograms, run_once, to_numbers
 from dovetail.keras.training.sources import evaluation_data, training_data
 from dovetail.keras.training.steps import Steps, pack_x_y_sample_weight
 from dovetail.keras.training.streams import StreamData
+from dovetail.keras.training.trained import TrainableFlags
 from dovetail.tensor.tensor import Tensor
 
 _IGNORED_COMPILE = frozenset(
@@ -57,6 +59,7 @@ class Trainer(Steps, Told):
         self._compiled_metrics = None
         self._loss_tracker: Any = None
         self._compile_config: dict = {}
+        self._flags_of_compile = TrainableFlags(None)
         self._reset_programs()
 
     # ---- compile
@@ -117,6 +120,7 @@ class Trainer(Steps, Told):
             "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile,
         }
+        self._flags_of_compile = TrainableFlags(self)
         self.compiled = True
         self.stop_training = False
         self._reset_programs()
@@ -186,13 +190,20 @@ class Trainer(Steps, Told):
     def _reset_programs(self) -> None:
         """Forgets the compiled steps. The steps are looked up when they run: programs assign to `model.train_step`."""
 
-        def late(name: str) -> Any:
-            return lambda data: converted(getattr(self, name))(data)  # noqa: PLW0108 - looked up at each call
-
         facts = self._trace_facts
-        self._train_programs = StepPrograms(late("train_step"), self._label_check("train_step"), facts)
-        self._test_programs = StepPrograms(late("test_step"), self._label_check("test_step"), facts)
-        self._predict_programs = StepPrograms(late("predict_step"))
+        train, test = self._step("train_step", converted), self._step("test_step", converted)
+        self._train_programs = StepPrograms(train, self._label_check("train_step"), facts)
+        self._test_programs = StepPrograms(test, self._label_check("test_step"), facts)
+        self._predict_programs = StepPrograms(self._step("predict_step", converted))
+
+    def _step(self, name: str, prepared: Callable[[Any], Any] = lambda step: step) -> Callable[[Any], Any]:
+        """Returns a step by its name, in which layers and variables are as trainable as when the model was compiled."""
+
+        def step(data: Any) -> Any:
+            with self._flags_of_compile.seen():
+                return prepared(getattr(self, name))(data)
+
+        return step
 
     def make_train_function(self, force: bool = False) -> None:
         """Forgets the compiled steps when `force` is set; they are made on demand."""
@@ -201,7 +212,12 @@ class Trainer(Steps, Told):
 
     def _trace_facts(self) -> tuple:
         """Returns what a traced step depends on besides its batch."""
-        return tuple(id(variable) for variable in self.trainable_weights)
+        return tuple(map(id, self._trained_weights()))
+
+    def _trained_weights(self) -> list:
+        """Returns the weights that steps of training change: those that were trainable when the model was compiled."""
+        with self._flags_of_compile.seen():
+            return self.trainable_weights
 
     # ---- fit
 
@@ -307,7 +323,7 @@ class Trainer(Steps, Told):
         """Puts the averages of the weights in their place, when the optimizer keeps averages (`use_ema=True`)."""
         optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
         if getattr(optimizer, "use_ema", False) and optimizer.built:
-            optimizer.finalize_variable_values(self.trainable_weights)
+            optimizer.finalize_variable_values(self._trained_weights())
 
     def _train_epoch(self, data: Any, listener: CallbackList, steps: int | None, check: Any) -> dict | None:
         """Runs the steps of an epoch; returns its logs, None when there were no batches."""
@@ -321,7 +337,7 @@ class Trainer(Steps, Told):
         run = Epoch(
             self,
             self._train_programs,
-            self.train_step,
+            self._step("train_step"),
             data,
             each,
             listener.needs_batches,
@@ -399,7 +415,7 @@ class Trainer(Steps, Told):
         run = Epoch(
             self,
             self._test_programs,
-            self.test_step,
+            self._step("test_step"),
             data,
             each,
             listener.needs_test_batches,
@@ -504,7 +520,7 @@ class Trainer(Steps, Told):
             self.reset_metrics()
         if class_weight is not None:
             sample_weight = class_weighted(y, sample_weight, class_weight)
-        logs = self._on_batch(self._train_programs, self.train_step, x, y, sample_weight)
+        logs = self._on_batch(self._train_programs, self._step("train_step"), x, y, sample_weight)
         return _shaped(logs, return_dict)
 
     def test_on_batch(
@@ -519,7 +535,9 @@ class Trainer(Steps, Told):
         self._need_compiled("test_on_batch")
         if reset_metrics:
             self.reset_metrics()
-        return _shaped(self._on_batch(self._test_programs, self.test_step, x, y, sample_weight), return_dict)
+        return _shaped(
+            self._on_batch(self._test_programs, self._step("test_step"), x, y, sample_weight), return_dict
+        )
 
     def predict_on_batch(self, x: Any) -> Any:
         """Returns the outputs for one batch as NumPy arrays."""
