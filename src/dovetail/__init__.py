@@ -96,6 +96,7 @@ _SUBMODULES = frozenset(
         "nn",
         "profiler",
         "random",
+        "ragged",
         "strings",
         "sysconfig",
         "test",

@@ -32,6 +32,7 @@ from dovetail.ops import (
     operators,
     padding,
     pool,
+    ragged,
     random,
     reduction,
     segment,
@@ -40,6 +41,7 @@ from dovetail.ops import (
     solve,
     sorting,
     strings,
+    strings_each,
     tensor_array,
     variable_parts,
 )
@@ -86,6 +88,7 @@ FAMILIES = (
     solve,
     sorting,
     strings,
+    strings_each,
     tensor_array,
     variable_parts,
 )

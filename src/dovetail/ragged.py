@@ -1,0 +1,7 @@
+"""`tf.ragged`: a view on the op table."""
+
+from dovetail.ops.table import NAMESPACES as _NAMESPACES
+
+__all__ = sorted(_NAMESPACES.get("tf.ragged", {}))  # noqa: PLE0605
+
+globals().update(_NAMESPACES.get("tf.ragged", {}))
