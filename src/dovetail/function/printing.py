@@ -13,9 +13,10 @@ from dovetail.base.settings import state
 from dovetail.engine import is_tracer, xla
 from dovetail.graph.record import record_call
 from dovetail.graph.recording import recording
+from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
-from dovetail.tensor.tensor import TensorLike
+from dovetail.tensor.tensor import Tensor, TensorLike
 
 
 def print_(
@@ -43,7 +44,8 @@ def print_(
         options = {"output_stream": output_stream, "summarize": summarize, "sep": sep, "end": end}
         record_call(print_, "tf.print", inputs, options)
         return
-    leaves, spec = nest.flatten_spec(list(inputs))
+    shown_whole = nest.flatten(list(inputs))
+    leaves, spec = nest.flatten_spec(shown_whole)
     if any(isinstance(leaf, SymbolicTensor) for leaf in leaves):
         raise TypeError(
             "tf.print: a symbolic tensor has no value to print while the model is built. Print inside a layer's "
@@ -55,13 +57,9 @@ def print_(
 
     def emit(*values: Any) -> None:
         given = iter(values)
-        shown = [
-            _Text(format_array(next(given), summarize, quoted=not alone))
-            if isinstance(x, TensorLike)
-            else _plain(x)
-            for x in leaves
-        ]
-        parts = _by_key(nest.unflatten(spec, shown))
+        known = [Tensor(next(given)) if isinstance(x, TensorLike) else x for x in leaves]
+        shown = [_shown(x, summarize, quoted=not alone) for x in nest.unflatten(spec, known)]
+        parts = _by_key(nest.pack_sequence_as(list(inputs), shown))
         _write(sep.join(str(part) for part in parts) + end, output_stream)
 
     if any(is_tracer(tensor._value) for tensor in tensors) or _in_trace():
@@ -72,6 +70,15 @@ def print_(
 
 def _in_trace() -> bool:
     return state.scope is not None
+
+
+def _shown(value: Any, summarize: int, quoted: bool) -> Any:
+    """Returns what is printed for a leaf: a tensor, a composite tensor, or a Python value."""
+    if isinstance(value, Tensor):
+        return _Text(format_array(value._value, summarize, quoted))
+    if isinstance(value, CompositeTensor):
+        return _Text(value._text(summarize))
+    return _plain(value)
 
 
 class _Text(str):

@@ -11,6 +11,7 @@ from dovetail.ops.create import constant as dense_constant
 from dovetail.ops.ragged.partition import as_splits
 from dovetail.ops.ragged.rows import is_ragged
 from dovetail.ops.ragged.tensor import RaggedTensor
+from dovetail.ops.strings import as_string
 from dovetail.ops.views import export
 from dovetail.tensor.tensor import Tensor, TensorLike
 
@@ -116,11 +117,27 @@ def numpy(self: Any) -> Any:
     return out
 
 
-def _text(self: Any) -> str:
+def _repr(self: Any) -> str:
     flat = self.flat_values
     if not isinstance(flat, Tensor) or not _has_value(self):
         return f"tf.RaggedTensor(values={self.values!r}, row_splits={self.row_splits!r})"
     return f"<tf.RaggedTensor {_shown(self)}>"
+
+
+def _text(self: Any, summarize: int) -> str:
+    """Returns nested lists as `tf.print` shows them: numbers with six digits after the point, strings in quotes."""
+    return _summary(self.with_flat_values(as_string(self.flat_values)).to_list(), summarize, self.dtype.name == "string")
+
+
+def _summary(value: Any, edge: int, quoted: bool) -> str:
+    if isinstance(value, bytes):
+        text = value.decode("utf-8", "replace")
+        return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'" if quoted else text
+    cut = edge >= 0 and len(value) > 2 * edge
+    texts = [_summary(item, edge, quoted) for item in (value[:edge] + value[len(value) - edge :] if cut else value)]
+    if cut:
+        texts.insert(edge, "...")
+    return "[" + ", ".join(texts) + "]"
 
 
 def _has_value(rt: Any) -> bool:
@@ -148,5 +165,6 @@ def _joined(rows: Any) -> str:
 
 RaggedTensor.to_list = to_list  # type: ignore[attr-defined]
 RaggedTensor.numpy = numpy  # type: ignore[attr-defined]
-RaggedTensor.__repr__ = _text  # type: ignore[method-assign]
-RaggedTensor.__str__ = _text  # type: ignore[method-assign]
+RaggedTensor.__repr__ = _repr  # type: ignore[method-assign]
+RaggedTensor._text = _text  # type: ignore[method-assign]
+RaggedTensor.__str__ = _repr  # type: ignore[method-assign]

@@ -206,7 +206,7 @@ for _dense, _segment in _SEGMENTS.items():
 def _mean(input_tensor: Any, axis: Any = None, keepdims: Any = False, **_: Any) -> Any:
     total = reduction.reduce_sum(input_tensor, axis=axis, keepdims=keepdims)
     count = reduction.reduce_sum(ones_like(input_tensor), axis=axis, keepdims=keepdims)
-    return total // count if input_tensor.dtype.is_integer and axis is None else arithmetic.divide(total, count)
+    return arithmetic.divide(total, count)
 
 
 @dispatches(reduction.reduce_variance, RaggedTensor)

@@ -431,7 +431,7 @@ class RaggedTensorSpec(BatchableTypeSpec):
 
     def __repr__(self) -> str:
         return (
-            f"RaggedTensorSpec({self._shape}, {self._dtype!r}, {self._ragged_rank}, {self._row_splits_dtype!r})"
+            f"RaggedTensorSpec({self._shape!r}, {self._dtype!r}, {self._ragged_rank}, {self._row_splits_dtype!r})"
         )
 
 
