@@ -69,7 +69,9 @@ def strings_length(xp: Any, input: Any, *, unit: str = "BYTE") -> Any:
 )
 def substr_(xp: Any, input: Any, pos: Any, len: Any, *, unit: str = "BYTE") -> Any:
     """Returns parts of strings."""
-    return _each(lambda value, start, size: _part(value, start, size, unit), *np.broadcast_arrays(input, pos, len))
+    return _each(
+        lambda value, start, size: _part(value, start, size, unit), *np.broadcast_arrays(input, pos, len)
+    )
 
 
 def _part(value: bytes, start: int, size: int, unit: str) -> bytes:
@@ -131,7 +133,9 @@ def _number(value: bytes, make: Any) -> Any:
     try:
         return make(value)
     except ValueError:
-        raise InvalidArgumentError(f"StringToNumberOp could not correctly convert string: {value!r:.60}") from None
+        raise InvalidArgumentError(
+            f"StringToNumberOp could not correctly convert string: {value!r:.60}"
+        ) from None
 
 
 @export("strings.to_number")
@@ -150,7 +154,9 @@ def to_number(input: Any, out_type: Any = _FLOAT32, name: str | None = None) -> 
     differentiable=False,
     shape=lambda shape, axis, keepdims, separator: reduced(shape, axis=axis, keepdims=keepdims),
 )
-def reduce_join_(xp: Any, inputs: Any, *, axis: Axis = None, keepdims: bool = False, separator: Any = "") -> Any:
+def reduce_join_(
+    xp: Any, inputs: Any, *, axis: Axis = None, keepdims: bool = False, separator: Any = ""
+) -> Any:
     """Joins strings along axes."""
     axes = tuple(range(inputs.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     glue, out = _bytes(separator), inputs

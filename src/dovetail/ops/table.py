@@ -81,6 +81,7 @@ FAMILIES = (
     norms,
     operators,
     padding,
+    ragged,
     reduction,
     segment,
     shapes,

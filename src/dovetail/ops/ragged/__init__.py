@@ -1,5 +1,29 @@
 """Ragged tensors: `tf.RaggedTensor`, its spec, and what ops do with it."""
 
-from dovetail.ops.ragged import arrays, broadcast, constant, dense, indexing, mapping, math, partition, rows, strings, tensor
+from dovetail.ops.ragged import (
+    arrays,
+    broadcast,
+    constant,
+    dense,
+    indexing,
+    mapping,
+    math,
+    partition,
+    rows,
+    strings,
+    tensor,
+)
 
-__all__ = ["arrays", "broadcast", "constant", "dense", "indexing", "mapping", "math", "partition", "rows", "strings", "tensor"]
+__all__ = [
+    "arrays",
+    "broadcast",
+    "constant",
+    "dense",
+    "indexing",
+    "mapping",
+    "math",
+    "partition",
+    "rows",
+    "strings",
+    "tensor",
+]

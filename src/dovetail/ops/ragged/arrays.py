@@ -89,7 +89,9 @@ def _expand_dims(input: Any, axis: Any = None, **_: Any) -> Any:
 @dispatches(shapes.squeeze, RaggedTensor)
 def _squeeze(input: Any, axis: Any = None, **_: Any) -> Any:
     if axis is None:
-        raise ValueError(f"tf.squeeze: a ragged tensor is squeezed along the axes that you name{at_user_location()}")
+        raise ValueError(
+            f"tf.squeeze: a ragged tensor is squeezed along the axes that you name{at_user_location()}"
+        )
     axes = [axis] if isinstance(axis, int) else list(axis)
     for each in sorted((_axis(a, len(input.shape), "squeeze") for a in axes), reverse=True):
         input = _squeezed(input, each)
@@ -104,7 +106,9 @@ def _squeezed(value: Any, axis: int) -> Any:
     lengths = known(partition.lengths_of(value.row_splits))
     fits = value.shape[0] in (1, None) if axis == 0 else lengths is None or (lengths == 1).all()
     if not fits:
-        raise InvalidArgumentError(f"tf.squeeze: axis {axis} of {value.shape} is not of size 1{at_user_location()}")
+        raise InvalidArgumentError(
+            f"tf.squeeze: axis {axis} of {value.shape} is not of size 1{at_user_location()}"
+        )
     return value.values
 
 
@@ -112,7 +116,9 @@ def _squeezed(value: Any, axis: int) -> Any:
 def _tile(input: Any, multiples: Any = None, **_: Any) -> Any:
     counts = static(multiples)
     if len(counts) != len(input.shape):
-        raise ValueError(f"tf.tile: expected {len(input.shape)} multiples, received {counts}{at_user_location()}")
+        raise ValueError(
+            f"tf.tile: expected {len(input.shape)} multiples, received {counts}{at_user_location()}"
+        )
     for axis, count in enumerate(counts):
         if count != 1:
             input = joined([input] * count, axis) if count else _emptied(input, axis)
@@ -185,7 +191,9 @@ def _gathered(params: Any, indices: Any, axis: int, batch: int) -> Any:
     if batch == 0:
         if not is_ragged(indices) and len(indices.shape) == 1 and axis > 1:
             return params.with_values(_gathered(params.values, indices, axis - 1, 0))
-        raise ValueError(f"tf.gather: axis {axis} of a ragged tensor needs batch_dims={axis}{at_user_location()}")
+        raise ValueError(
+            f"tf.gather: axis {axis} of a ragged tensor needs batch_dims={axis}{at_user_location()}"
+        )
     if batch > 1 or axis > batch:
         inner = _gathered(params.values, indices.values, axis - 1, batch - 1)
         return indices.with_values(inner)
@@ -227,11 +235,15 @@ def _gather_nd(params: Any, indices: Any, batch_dims: int = 0, **_: Any) -> Any:
     if not is_ragged(params):
         return dense_gather.gather_nd(params, index)
     if len(index.shape) != 2:
-        raise ValueError(f"tf.gather_nd: expected indices of rank 2, received {index.shape}{at_user_location()}")
+        raise ValueError(
+            f"tf.gather_nd: expected indices of rank 2, received {index.shape}{at_user_location()}"
+        )
     places = index[:, 0]
     for column in range(1, index.shape[1]):
         if not is_ragged(params):
-            rest = [as_tensor(p)[:, None] for p in (places, *(index[:, c] for c in range(column, index.shape[1])))]
+            rest = [
+                as_tensor(p)[:, None] for p in (places, *(index[:, c] for c in range(column, index.shape[1])))
+            ]
             return dense_gather.gather_nd(params, array.concat(rest, 1))
         places = cast(dense_gather.gather(params.row_starts(), places), dtype=index.dtype) + index[:, column]
         params = params.values
@@ -248,7 +260,9 @@ def boolean_mask(data: Any, mask: Any, name: str | None = None) -> Any:
     """
     data, mask = _tensor(data), _tensor(mask)
     if not mask.dtype.is_bool:
-        raise TypeError(f"tf.ragged.boolean_mask: the mask must be boolean, not {mask.dtype.name}{at_user_location()}")
+        raise TypeError(
+            f"tf.ragged.boolean_mask: the mask must be boolean, not {mask.dtype.name}{at_user_location()}"
+        )
     if not is_ragged(mask) and len(mask.shape) == 0:
         raise ValueError(f"tf.ragged.boolean_mask: the mask cannot be a scalar{at_user_location()}")
     return _masked(data, mask)
@@ -259,7 +273,7 @@ def _masked(data: Any, mask: Any) -> Any:
         if not is_ragged(data):
             return indexing.boolean_mask(data, mask)
         return take_rows(data, indexing.where(mask)[:, 0])
-    depth = mask.ragged_rank if is_ragged(mask) else len(mask.shape) - 1
+    depth = len(mask.shape) - 1
     data, mask = to_ragged_rank(data, depth), to_ragged_rank(mask, depth)
     inner = _masked(data.values, mask.values)
     if is_ragged(mask.values):
@@ -272,7 +286,8 @@ def _masked(data: Any, mask: Any) -> Any:
 def _where(condition: Any, x: Any = None, y: Any = None, **_: Any) -> Any:
     if x is not None:
         return ragged_math.where(condition, x, y)
-    return indexing.boolean_mask(coordinates(condition), condition.flat_values)
+    whole = to_ragged_rank(condition, len(condition.shape) - 1)
+    return indexing.boolean_mask(coordinates(whole), whole.flat_values)
 
 
 def coordinates(rt: Any) -> Any:
@@ -348,7 +363,9 @@ def map_flat_values(op: Callable, *args: Any, **kwargs: Any) -> Any:
     named = {k: a.flat_values if is_ragged(a) else a for k, a in kwargs.items()}
     for other in ragged[1:]:
         if not same_rows(ragged[0], other):
-            raise ValueError(f"tf.ragged.map_flat_values: the arguments have different rows{at_user_location()}")
+            raise ValueError(
+                f"tf.ragged.map_flat_values: the arguments have different rows{at_user_location()}"
+            )
     return ragged[0].with_flat_values(op(*flat, **named))
 
 
@@ -367,4 +384,3 @@ def segment_ids_to_row_splits(
     """Returns the row splits of ascending segment ids."""
     splits = splits_of_rowids(as_splits(segment_ids), num_segments)
     return cast(splits, dtype=out_type) if out_type is not None else splits
-

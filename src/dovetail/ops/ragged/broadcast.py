@@ -45,7 +45,9 @@ def _converted(arg: Any, args: list) -> Any:
 
 def _one_splits_dtype(args: list) -> list:
     kinds = {a.row_splits.dtype for a in args if is_ragged(a)}
-    return args if len(kinds) < 2 else [a.with_row_splits_dtype(dt.int64) if is_ragged(a) else a for a in args]
+    return (
+        args if len(kinds) < 2 else [a.with_row_splits_dtype(dt.int64) if is_ragged(a) else a for a in args]
+    )
 
 
 def _against(arg: Any, lead: Any) -> Any:
@@ -62,7 +64,9 @@ def _against(arg: Any, lead: Any) -> Any:
     outer = sizes[: lead.ragged_rank + 1]
     if any(size != 1 for size in outer[1:]):
         return None
-    rows = reshape(arg, shape=tuple(-1 if s is None else s for s in (outer[0], *sizes[lead.ragged_rank + 1 :])))
+    rows = reshape(
+        arg, shape=tuple(-1 if s is None else s for s in (outer[0], *sizes[lead.ragged_rank + 1 :]))
+    )
     if outer[0] == 1:
         return rows
     if outer[0] is not None and lead.shape[0] is not None and outer[0] != lead.shape[0]:
@@ -152,7 +156,9 @@ def broadcast_plan(xp: Any, *splits: Any, uniform: Any, depth: int, what: str) -
     ]
     result = []
     for level in range(depth):
-        nodes, level_splits = _next_level([t[level] for t in trees], nodes, [u[level + 1] for u in uniform], what)
+        nodes, level_splits = _next_level(
+            [t[level] for t in trees], nodes, [u[level + 1] for u in uniform], what
+        )
         result.append(level_splits)
     return [*result, *nodes]
 
@@ -168,7 +174,9 @@ def _next_level(splits: list, nodes: list, ones: list, what: str) -> tuple[list,
     leading = next((x for x, one in zip(lengths, ones, strict=True) if not one), lengths[0])
     for other, one in zip(lengths, ones, strict=True):
         if not one and not np.array_equal(other, leading):
-            raise InvalidArgumentError(_mismatch(what, f"rows of {leading.tolist()!r:.40} and {other.tolist()!r:.40}"))
+            raise InvalidArgumentError(
+                _mismatch(what, f"rows of {leading.tolist()!r:.40} and {other.tolist()!r:.40}")
+            )
     out = np.concatenate([[0], np.cumsum(leading)])
     rows = np.repeat(np.arange(leading.size), leading)
     steps = np.arange(out[-1]) - out[rows]
@@ -178,6 +186,6 @@ def _next_level(splits: list, nodes: list, ones: list, what: str) -> tuple[list,
 
 def _mismatch(what: str, detail: str) -> str:
     return (
-        f"tf.{what}: the ragged tensors' rows do not broadcast: {detail} (lengths must agree, or be 1 for all rows of a "
-        f"uniform axis){at_user_location()}"
+        f"tf.{what}: the ragged tensors' rows do not broadcast: {detail} (lengths must agree, or be 1 for all "
+        f"rows of a uniform axis){at_user_location()}"
     )

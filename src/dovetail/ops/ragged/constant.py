@@ -109,7 +109,9 @@ def numpy(self: Any) -> Any:
     items = values.numpy()
     rows = [items[start:limit] for start, limit in zip(splits, splits[1:], strict=False)]
     lengths = {len(row) for row in rows}
-    if len(lengths) <= 1 and not (items.dtype == object and items.size and isinstance(items.flat[0], np.ndarray)):
+    if len(lengths) <= 1 and not (
+        items.dtype == object and items.size and isinstance(items.flat[0], np.ndarray)
+    ):
         return items.reshape((len(rows), lengths.pop() if lengths else 0, *items.shape[1:]))
     out = np.empty(len(rows), object)
     for i, row in enumerate(rows):
@@ -126,7 +128,9 @@ def _repr(self: Any) -> str:
 
 def _text(self: Any, summarize: int) -> str:
     """Returns nested lists as `tf.print` shows them: numbers with six digits after the point, strings in quotes."""
-    return _summary(self.with_flat_values(as_string(self.flat_values)).to_list(), summarize, self.dtype.name == "string")
+    return _summary(
+        self.with_flat_values(as_string(self.flat_values)).to_list(), summarize, self.dtype.name == "string"
+    )
 
 
 def _summary(value: Any, edge: int, quoted: bool) -> str:
@@ -134,7 +138,9 @@ def _summary(value: Any, edge: int, quoted: bool) -> str:
         text = value.decode("utf-8", "replace")
         return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'" if quoted else text
     cut = edge >= 0 and len(value) > 2 * edge
-    texts = [_summary(item, edge, quoted) for item in (value[:edge] + value[len(value) - edge :] if cut else value)]
+    texts = [
+        _summary(item, edge, quoted) for item in (value[:edge] + value[len(value) - edge :] if cut else value)
+    ]
     if cut:
         texts.insert(edge, "...")
     return "[" + ", ".join(texts) + "]"

@@ -182,7 +182,11 @@ def _unpadded_lengths(x: Any, padding: Any) -> Any:
     if inner:
         differs = cast(1 - cast(reduce_all(~differs, axis=inner), dtype="int32"), dtype="bool")
     places = range_of(1, x.shape[1] + 1, dtype="int64")
-    return reduce_max(where_(places, places * 0, differs), axis=1) if x.shape[1] else zeros((x.shape[0],), "int64")
+    return (
+        reduce_max(where_(places, places * 0, differs), axis=1)
+        if x.shape[1]
+        else zeros((x.shape[0],), "int64")
+    )
 
 
 RaggedTensor.to_tensor = to_tensor  # type: ignore[attr-defined]

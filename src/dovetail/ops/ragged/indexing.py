@@ -8,11 +8,10 @@ import numpy as np
 
 from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.ops.array import stack_values
-from dovetail.ops.ragged.partition import known
-from dovetail.ops.ragged.rows import is_ragged, merge_two, slice_columns, slice_rows, take_rows
-from dovetail.ops.ragged.rows import one, ranges
-from dovetail.ops.ragged.tensor import RaggedTensor, num_rows
 from dovetail.ops.create import range_of
+from dovetail.ops.ragged.partition import known
+from dovetail.ops.ragged.rows import is_ragged, merge_two, one, ranges, slice_columns, slice_rows, take_rows
+from dovetail.ops.ragged.tensor import RaggedTensor, num_rows
 from dovetail.ops.shapes import as_tensor, expand_dims, reshape
 
 
@@ -25,7 +24,9 @@ def get_item(self: Any, key: Any) -> Any:
     """
     keys = list(key) if isinstance(key, tuple | list) else [key]
     if any(is_ragged(k) for k in keys):
-        raise TypeError(f"ragged tensors are no index; use tf.gather or tf.ragged.boolean_mask{at_user_location()}")
+        raise TypeError(
+            f"ragged tensors are no index; use tf.gather or tf.ragged.boolean_mask{at_user_location()}"
+        )
     return _item(self, _written_out(self, keys))
 
 
@@ -82,7 +83,9 @@ def _inside(rt: Any, keys: list) -> Any:
 def _offset(index: Any, length: int, like: Any) -> Any:
     value = int(index)
     if not -length <= value < length:
-        raise InvalidArgumentError(f"index {value} is out of range for rows of {length} values{at_user_location()}")
+        raise InvalidArgumentError(
+            f"index {value} is out of range for rows of {length} values{at_user_location()}"
+        )
     return one(value % length, like)
 
 
@@ -105,9 +108,8 @@ def row(rt: Any, index: Any) -> Any:
         tensor = one(int(place) % (rows - 1), rt.row_splits)
     start, limit = rt.row_splits[tensor], rt.row_splits[tensor + 1]
     limits = (known(start), known(limit))
-    if limits[0] is not None and limits[1] is not None:
-        if not is_ragged(rt.values):
-            return rt.values[int(limits[0]) : int(limits[1])]
+    if limits[0] is not None and limits[1] is not None and not is_ragged(rt.values):
+        return rt.values[int(limits[0]) : int(limits[1])]
     index = ranges(reshape(start, shape=(1,)), reshape(limit, shape=(1,)), one(1, start))[1]
     return take_rows(rt.values, index)
 

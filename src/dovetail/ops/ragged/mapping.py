@@ -9,6 +9,7 @@ from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.ops import mapping, sorting
 from dovetail.ops.array import unstack
+from dovetail.ops.create import zeros
 from dovetail.ops.dispatch import dispatches
 from dovetail.ops.ragged.partition import as_splits
 from dovetail.ops.ragged.rows import is_ragged
@@ -19,7 +20,6 @@ from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.convert import stacked
 from dovetail.tensor.dtype import as_dtype
 from dovetail.tensor.spec import TensorSpec, TypeSpec
-from dovetail.ops.create import zeros
 
 
 @dispatches(mapping.map_fn, RaggedTensor, RaggedTensorSpec)
@@ -46,7 +46,9 @@ def map_rows(
     specs = nest.map_structure(_as_spec, signature)
     if not results:
         return nest.map_structure(_empty, specs)
-    return nest.map_structure(lambda spec, *values: _stacked(spec, list(values)), specs, *results, check_types=False)
+    return nest.map_structure(
+        lambda spec, *values: _stacked(spec, list(values)), specs, *results, check_types=False
+    )
 
 
 def _rows_of(leaf: Any) -> list:
@@ -91,11 +93,11 @@ def _empty(spec: Any) -> Any:
 def _sort(values: Any, axis: int = -1, direction: str = "ASCENDING", **_: Any) -> Any:
     rank = len(values.shape)
     if axis not in (-1, rank - 1):
-        raise ValueError(f"tf.sort: a ragged tensor is sorted along its last axis, not {axis}{at_user_location()}")
+        raise ValueError(
+            f"tf.sort: a ragged tensor is sorted along its last axis, not {axis}{at_user_location()}"
+        )
     if rank - 1 > values.ragged_rank:
         return values.with_flat_values(sort(values.flat_values, -1, direction))
     if is_ragged(values.values):
         return values.with_values(_sort(values.values, -1, direction))
     return map_rows(lambda row: sort(row, -1, direction), values)
-
-

@@ -9,6 +9,7 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.ops import arithmetic, logic, losses, operators, reduction, segment
+from dovetail.ops import indexing as dense_indexing
 from dovetail.ops import math as math_ops
 from dovetail.ops.arithmetic import cast
 from dovetail.ops.attrs import static
@@ -20,7 +21,6 @@ from dovetail.ops.ragged.partition import longest, ranges
 from dovetail.ops.ragged.rows import is_ragged, one
 from dovetail.ops.ragged.tensor import RaggedTensor, num_rows
 from dovetail.ops.shapes import expand_dims
-from dovetail.ops import indexing as dense_indexing
 
 # ---- element by element -----------------------------------------------------------------------------------------
 
@@ -80,6 +80,13 @@ def _bits(pair: tuple) -> Callable:
     return function
 
 
+def _unary(function: Callable) -> Callable:
+    def method(self: Any) -> Any:
+        return function(self)
+
+    return method
+
+
 def _compared(function: Callable, otherwise: bool) -> Callable:
     def method(self: Any, other: Any) -> Any:
         return otherwise if other is None else function(self, other)
@@ -98,9 +105,9 @@ for _name, _pair in operators._BITS.items():
 for _name, _method in {
     "__eq__": _compared(logic.equal, False),
     "__ne__": _compared(logic.not_equal, True),
-    "__neg__": lambda self: arithmetic.negative(self),
+    "__neg__": _unary(arithmetic.negative),
     "__pos__": lambda self: self,
-    "__abs__": lambda self: math_ops.abs_(self),
+    "__abs__": _unary(math_ops.abs_),
     "__invert__": lambda self: (logic.logical_not if self.dtype.is_bool else logic.invert)(self),
 }.items():
     setattr(RaggedTensor, _name, _method)
@@ -229,5 +236,3 @@ def _softmax(logits: Any, axis: Any = -1, **_: Any) -> Any:
     shifted = logits - reduction.reduce_max(logits, axis=axes, keepdims=True)
     exponentials = math_ops.exp(shifted)
     return exponentials / reduction.reduce_sum(exponentials, axis=axes, keepdims=True)
-
-

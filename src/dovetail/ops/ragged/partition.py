@@ -35,7 +35,9 @@ def known(tensor: Any) -> np.ndarray | None:
 
 def as_splits(value: Any, dtype: Any = None) -> Any:
     """Returns row splits, lengths or ids as an integer tensor of `dtype` (int64 unless it is int32 already)."""
-    tensor = as_tensor(value) if isinstance(value, TensorLike) else convert_to_tensor(value, dtype_hint="int64")
+    tensor = (
+        as_tensor(value) if isinstance(value, TensorLike) else convert_to_tensor(value, dtype_hint="int64")
+    )
     wanted = dt.as_dtype(dtype) if dtype is not None else tensor.dtype
     if wanted not in (dt.int32, dt.int64):
         if dtype is not None or not (tensor.dtype.is_integer or tensor.shape.num_elements() == 0):

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from dovetail.ops import gather as dense_gather
+from dovetail.ops.arithmetic import maximum, minimum
 from dovetail.ops.array import concat
 from dovetail.ops.create import range_of
 from dovetail.ops.indexing import where_
-from dovetail.ops.arithmetic import maximum, minimum
 from dovetail.ops.ragged import partition
 from dovetail.ops.ragged.partition import ranges
 from dovetail.ops.ragged.tensor import RaggedTensor, join_rows, num_rows

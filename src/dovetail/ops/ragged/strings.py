@@ -118,7 +118,9 @@ def bytes_split(input: Any, name: str | None = None) -> Any:
 
 def _by_characters(input: Any, encoding: str, errors: str, replacement_char: int, codes: bool) -> Any:
     if errors not in ("replace", "strict", "ignore"):
-        raise ValueError(f"errors must be 'replace', 'strict' or 'ignore', received {errors!r}{at_user_location()}")
+        raise ValueError(
+            f"errors must be 'replace', 'strict' or 'ignore', received {errors!r}{at_user_location()}"
+        )
     return _by_vector(
         lambda x: characters_of_vector(
             x, encoding=encoding, errors=errors, codes=codes, replacement_char=replacement_char
@@ -129,7 +131,11 @@ def _by_characters(input: Any, encoding: str, errors: str, replacement_char: int
 
 @export("strings.unicode_split")
 def unicode_split(
-    input: Any, input_encoding: str, errors: str = "replace", replacement_char: int = 65533, name: str | None = None
+    input: Any,
+    input_encoding: str,
+    errors: str = "replace",
+    replacement_char: int = 65533,
+    name: str | None = None,
 ) -> Any:
     """Splits strings into rows of characters."""
     return _by_characters(input, input_encoding, errors, replacement_char, False)
@@ -158,7 +164,9 @@ def unicode_decode(
     shape=lambda splits, codes, **_: (None if splits[0] is None else splits[0] - 1,),
     dtype=lambda *_, **__: _STRING,
 )
-def encode_rows(xp: Any, splits: Any, codes: Any, *, encoding: str, errors: str, replacement_char: int) -> Any:
+def encode_rows(
+    xp: Any, splits: Any, codes: Any, *, encoding: str, errors: str, replacement_char: int
+) -> Any:
     """Makes strings of rows of code points."""
     out = np.empty(splits.size - 1, object)
     for i in range(out.size):
@@ -177,7 +185,11 @@ def _character(code: int, errors: str, replacement_char: int) -> str:
 
 @export("strings.unicode_encode")
 def unicode_encode(
-    input: Any, output_encoding: str, errors: str = "replace", replacement_char: int = 65533, name: str | None = None
+    input: Any,
+    output_encoding: str,
+    errors: str = "replace",
+    replacement_char: int = 65533,
+    name: str | None = None,
 ) -> Any:
     """Makes strings of code points along the last axis."""
     options = {"encoding": output_encoding, "errors": errors, "replacement_char": replacement_char}
@@ -196,7 +208,16 @@ def unicode_encode(
 
 @op("", engine="host", differentiable=False, same_dtype=0, shape=lambda splits, *_, **__: [splits, (None,)])
 def ngrams_of_rows(
-    xp: Any, splits: Any, values: Any, *, widths: Any, separator: Any, left: Any, right: Any, pad: int, short: bool
+    xp: Any,
+    splits: Any,
+    values: Any,
+    *,
+    widths: Any,
+    separator: Any,
+    left: Any,
+    right: Any,
+    pad: int,
+    short: bool,
 ) -> Any:
     """Joins neighbouring strings of each row."""
     glue = separator.encode() if isinstance(separator, str) else separator
@@ -310,6 +331,7 @@ def _joined(rt: Any, axis: int, keepdims: bool, separator: Any) -> Any:
 
 @dispatches([strings_each.substr, strings_each.substr_], RaggedTensor)
 def _substr(input: Any, pos: Any, len: Any, unit: str = "BYTE", **_: Any) -> Any:
-    flat, rows = aligned([input, as_tensor(pos) if not is_ragged(pos) else pos, as_tensor(len)], "strings.substr")
+    flat, rows = aligned(
+        [input, as_tensor(pos) if not is_ragged(pos) else pos, as_tensor(len)], "strings.substr"
+    )
     return rows.with_flat_values(strings_each.substr(*flat, unit=unit))
-

@@ -11,12 +11,12 @@ from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.ops.arithmetic import cast
 from dovetail.ops.array import concat, stack_values
 from dovetail.ops.attrs import static
-from dovetail.ops.create import range_of
+from dovetail.ops.create import ones, range_of
 from dovetail.ops.ragged import partition
 from dovetail.ops.ragged.partition import as_splits, known
 from dovetail.ops.segment import unsorted_segment_sum
-from dovetail.ops.create import ones
-from dovetail.ops.shapes import as_tensor, reshape, shape as shape_of
+from dovetail.ops.shapes import as_tensor, reshape
+from dovetail.ops.shapes import shape as shape_of
 from dovetail.ops.views import export
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.composite import CompositeTensor
@@ -29,8 +29,8 @@ from dovetail.tensor.tensor import TensorLike
 class RaggedTensor(CompositeTensor):
     """A tensor whose rows differ in length: `values`, and how they are divided into rows.
 
-    Use the `from_...` class methods or `tf.ragged.constant` to make one.  `values` is a tensor, or a ragged tensor again
-    (then there are several ragged dimensions).
+    Use the `from_...` class methods or `tf.ragged.constant` to make one.  `values` is a tensor, or a ragged tensor
+    again (then there are several ragged dimensions).
 
     Example:
         >>> rt = tf.RaggedTensor.from_row_splits([3, 1, 4, 1, 5], [0, 2, 2, 5])
@@ -47,26 +47,34 @@ class RaggedTensor(CompositeTensor):
     # ---- construction
 
     @classmethod
-    def from_row_splits(cls, values: Any, row_splits: Any, name: str | None = None, validate: bool = True) -> Any:
+    def from_row_splits(
+        cls, values: Any, row_splits: Any, name: str | None = None, validate: bool = True
+    ) -> Any:
         """Row i holds `values[row_splits[i]:row_splits[i + 1]]`."""
         values, splits = _rows(values), as_splits(row_splits)
         return _made(cls, values, splits, validate, "from_row_splits")
 
     @classmethod
-    def from_row_lengths(cls, values: Any, row_lengths: Any, name: str | None = None, validate: bool = True) -> Any:
+    def from_row_lengths(
+        cls, values: Any, row_lengths: Any, name: str | None = None, validate: bool = True
+    ) -> Any:
         """Row i holds the next `row_lengths[i]` values."""
         splits = partition.from_lengths(as_splits(row_lengths))
         return _made(cls, _rows(values), splits, validate, "from_row_lengths")
 
     @classmethod
-    def from_row_starts(cls, values: Any, row_starts: Any, name: str | None = None, validate: bool = True) -> Any:
+    def from_row_starts(
+        cls, values: Any, row_starts: Any, name: str | None = None, validate: bool = True
+    ) -> Any:
         """Row i begins at `row_starts[i]` and ends where the next begins."""
         values, starts = _rows(values), as_splits(row_starts)
         splits = concat([starts, reshape(cast(num_rows(values), dtype=starts.dtype), shape=(1,))], axis=0)
         return _made(cls, values, splits, validate, "from_row_starts")
 
     @classmethod
-    def from_row_limits(cls, values: Any, row_limits: Any, name: str | None = None, validate: bool = True) -> Any:
+    def from_row_limits(
+        cls, values: Any, row_limits: Any, name: str | None = None, validate: bool = True
+    ) -> Any:
         """Row i ends before `row_limits[i]`, and begins where the one before ended."""
         limits = as_splits(row_limits)
         splits = concat([limits[:1] * 0 if limits.shape[0] else [0], limits], axis=0)
@@ -89,7 +97,12 @@ class RaggedTensor(CompositeTensor):
 
     @classmethod
     def from_uniform_row_length(
-        cls, values: Any, uniform_row_length: Any, nrows: Any = None, validate: bool = True, name: str | None = None
+        cls,
+        values: Any,
+        uniform_row_length: Any,
+        nrows: Any = None,
+        validate: bool = True,
+        name: str | None = None,
     ) -> Any:
         """Every row holds `uniform_row_length` values."""
         values, length = _rows(values), int(static(uniform_row_length))
@@ -118,7 +131,11 @@ class RaggedTensor(CompositeTensor):
 
     @classmethod
     def from_nested_value_rowids(
-        cls, flat_values: Any, nested_value_rowids: Any, nested_nrows: Any = None, name: str | None = None,
+        cls,
+        flat_values: Any,
+        nested_value_rowids: Any,
+        nested_nrows: Any = None,
+        name: str | None = None,
         validate: bool = True,
     ) -> Any:
         """Nests the partitions, the outermost first."""
@@ -217,9 +234,19 @@ class RaggedTensor(CompositeTensor):
         sizes = [self.nrows(), partition.longest(self._splits)]
         inner = self._values
         dtype = out_type or self._splits.dtype
-        rest = inner.bounding_shape(out_type=dtype) if isinstance(inner, RaggedTensor) else shape_of(inner, dtype)
+        rest = (
+            inner.bounding_shape(out_type=dtype)
+            if isinstance(inner, RaggedTensor)
+            else shape_of(inner, dtype)
+        )
         whole = concat([cast(stack_values(sizes), dtype=dtype), rest[1:]], axis=0)
-        return whole if axis is None else whole[axis] if isinstance(axis, int) else stack_values([whole[i] for i in axis])
+        return (
+            whole
+            if axis is None
+            else whole[axis]
+            if isinstance(axis, int)
+            else stack_values([whole[i] for i in axis])
+        )
 
     def with_values(self, new_values: Any) -> Any:
         """Returns the same rows of other values."""
@@ -228,7 +255,9 @@ class RaggedTensor(CompositeTensor):
     def with_flat_values(self, new_values: Any) -> Any:
         """Returns the same rows of other flat values."""
         inner = self._values
-        return self.with_values(inner.with_flat_values(new_values) if isinstance(inner, RaggedTensor) else new_values)
+        return self.with_values(
+            inner.with_flat_values(new_values) if isinstance(inner, RaggedTensor) else new_values
+        )
 
     def with_row_splits_dtype(self, dtype: Any) -> Any:
         """Returns the same rows with row splits of int32 or int64."""
@@ -261,7 +290,9 @@ def _rows(values: Any) -> Any:
         return values
     tensor = as_tensor(values)
     if tensor.shape.rank == 0:
-        raise ValueError(f"the values of a ragged tensor must have rows, received a scalar{at_user_location()}")
+        raise ValueError(
+            f"the values of a ragged tensor must have rows, received a scalar{at_user_location()}"
+        )
     return tensor
 
 
@@ -379,7 +410,7 @@ class RaggedTensorSpec(BatchableTypeSpec):
         shape = self._shape
         if not self._ragged_rank:
             return [TensorSpec(shape, self._dtype)]
-        inner = [None] + list(shape[self._ragged_rank + 1 :]) if shape.rank is not None else None
+        inner = [None, *shape[self._ragged_rank + 1 :]] if shape.rank is not None else None
         sizes = self._num_splits()
         return [
             TensorSpec(inner, self._dtype),
@@ -430,9 +461,7 @@ class RaggedTensorSpec(BatchableTypeSpec):
         return [value[i] for i in range(len(value))]
 
     def __repr__(self) -> str:
-        return (
-            f"RaggedTensorSpec({self._shape!r}, {self._dtype!r}, {self._ragged_rank}, {self._row_splits_dtype!r})"
-        )
+        return f"RaggedTensorSpec({self._shape!r}, {self._dtype!r}, {self._ragged_rank}, {self._row_splits_dtype!r})"
 
 
 def stack_rows(values: list, spec: RaggedTensorSpec) -> Any:
