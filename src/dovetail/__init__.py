@@ -111,7 +111,6 @@ _INTERNAL = frozenset(
         "annotations",
         "importlib",
         "suggest",
-        "autodiff",
         "base",
         "engine",
         "graph",

@@ -70,7 +70,7 @@ def walk_back(entries: list, seeds: dict[int, Any], live: set[int]) -> dict[int,
             if type(g) is IndexedSlices and not _keeps_rows(call):
                 incoming[i] = dense(g)
         for position, gradient in zip(
-            needed, _input_gradients(call, inputs, outputs, incoming, needed), strict=True
+            needed, pulled_back(call, inputs, outputs, incoming, needed), strict=True
         ):
             if gradient is None:
                 continue
@@ -80,7 +80,7 @@ def walk_back(entries: list, seeds: dict[int, Any], live: set[int]) -> dict[int,
     return gradients
 
 
-def _input_gradients(call: Any, inputs: tuple, outputs: tuple, incoming: list, needed: list[int]) -> list:
+def pulled_back(call: Any, inputs: tuple, outputs: tuple, incoming: list, needed: list[int]) -> list:
     if type(incoming[0]) is IndexedSlices and call is not SAME:  # an op that works on each number by itself
         rows = incoming[0]
         found = call.op.gradients[0](rows.values, outputs[0], *inputs, **call.attributes)

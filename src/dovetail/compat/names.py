@@ -12,9 +12,7 @@ from typing import Any
 import dovetail
 
 # Parts of the package that serve the others. TensorFlow has no namespaces of these names.
-HIDDEN = frozenset(
-    {"autodiff", "base", "cli", "engine", "graph", "module", "ops", "runtime", "scopes", "tensor"}
-)
+HIDDEN = frozenset({"base", "cli", "engine", "graph", "module", "ops", "runtime", "scopes", "tensor"})
 ABSENT = object()
 
 # Names of TensorFlow 1 and of old Keras, and what does their work now.
@@ -39,7 +37,6 @@ REPLACED_BY = {
     "tf.contrib": "tf and keras.layers",
     "tf.gradients": "tf.GradientTape",
     "tf.hessians": "tape.jacobian of a gradient, in two nested tf.GradientTapes",
-    "tf.autodiff.ForwardAccumulator": "tf.GradientTape",
     "tf.to_float": "tf.cast(x, tf.float32)",
     "tf.to_int32": "tf.cast(x, tf.int32)",
     "tf.to_int64": "tf.cast(x, tf.int64)",
@@ -57,7 +54,6 @@ NAMESPACES_ELSEWHERE = frozenset(
         "keras.datasets",
         "keras.preprocessing",
         "tf.audio",
-        "tf.autodiff",
         "tf.distribute",
         "tf.feature_column",
         "tf.io",
