@@ -30,8 +30,8 @@ class Case:
         kwargs: keyword arguments; the same holds for them.
         tf: dotted name of the reference under tf, "ops." and "K." as above; None: `name`.
         grad: positions of arguments to differentiate.
-        symbolic: also run on symbolic tensors.  The first size is unknown in the first array and in all arrays that
-            share it, as a batch would.
+        symbolic: True: also run on symbolic tensors.  The first size is unknown in the first array and in all arrays
+            that share it, as a batch would.  Otherwise the reason why not, in words.
         rtol, atol: tolerance for float32; for gradients in float64, 1e-6 holds.
         host: the op has a host body.
         xla: the op has an XLA body, and can be traced.
@@ -47,7 +47,7 @@ class Case:
     kwargs: dict = field(default_factory=dict)
     tf: str | None = None
     grad: tuple[int, ...] = ()
-    symbolic: bool = True
+    symbolic: bool | str = True
     rtol: float = 1e-5
     atol: float = 1e-6
     host: bool = True

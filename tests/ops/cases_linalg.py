@@ -52,7 +52,7 @@ PRODUCTS = [
     Case("einsum", lambda rng: ("bij,bjk->bik", *normal((2, 3, 4), (2, 4, 5))(rng)), grad=(1, 2)),
     Case("einsum", lambda rng: ("ij,jk", *normal((3, 4), (4, 2))(rng)), grad=(1, 2), id="implicit"),
     Case("einsum", lambda rng: ("ij->", *normal((3, 4))(rng)), grad=(1,), id="sum"),
-    Case("einsum", lambda rng: ("ii->i", *normal((3, 3))(rng)), grad=(1,), id="diagonal", symbolic=False),
+    Case("einsum", lambda rng: ("ii->i", *normal((3, 3))(rng)), grad=(1,), id="diagonal"),
     Case(
         "einsum", lambda rng: ("ij,ij,j->i", *normal((3, 4), (3, 4), (4,))(rng)), grad=(1, 2, 3), id="three"
     ),
@@ -155,7 +155,7 @@ SYSTEMS = [
         atol=1e-5,
         id="full",
     ),
-    Case("linalg.svd", TALL, compare=_rebuilt_svd, rtol=1e-4, atol=1e-5, symbolic=False),
+    Case("linalg.svd", TALL, compare=_rebuilt_svd, rtol=1e-4, atol=1e-5),
     Case("linalg.svd", WIDE, {"compute_uv": False}, rtol=1e-4, grad=(0,), id="values"),
     Case("linalg.eigh", lambda rng: (_definite(rng),), compare=_absolute, rtol=1e-3, atol=1e-5),
     Case("linalg.eigvalsh", lambda rng: (_definite(rng),), rtol=1e-4),
@@ -164,7 +164,6 @@ SYSTEMS = [
         lambda rng: (_definite(rng)[0],),
         compare=_in_order,
         rtol=1e-3,
-        symbolic=False,
         xla=False,
     ),
     Case(
@@ -172,7 +171,6 @@ SYSTEMS = [
         lambda rng: (_definite(rng)[0],),
         compare=_in_order,
         rtol=1e-3,
-        symbolic=False,
         xla=False,
     ),
     Case("ops.det", lambda rng: (_invertible(rng),), rtol=1e-4),

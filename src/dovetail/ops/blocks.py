@@ -226,7 +226,7 @@ def _diag_part_shape(shape: tuple) -> tuple:
         )
     ):
         raise ValueError(f"expected a shape made of two equal halves, received {shape}")
-    return shape[:half]
+    return tuple(b if a is None else a for a, b in zip(shape[:half], shape[half:], strict=True))
 
 
 @op("linalg.tensor_diag_part", shape=_diag_part_shape)

@@ -464,7 +464,12 @@ def _complex_of(kind: np.dtype) -> np.dtype:
     return np.dtype(np.complex64) if kind in (np.float32, np.complex64) else np.dtype(np.complex128)
 
 
-@op("", shape=lambda x: [x[:-1], x], dtype=lambda kind: [_complex_of(kind)] * 2)
+def _eigenpairs_shape(x: tuple) -> list:
+    size = x[-1] if x[-2] is None else x[-2]  # of a square
+    return [(*x[:-2], size), (*x[:-2], size, size)]
+
+
+@op("", shape=_eigenpairs_shape, dtype=lambda kind: [_complex_of(kind)] * 2)
 def eigenpairs(xp: Any, x: Any) -> Any:
     """Returns eigenvalues and eigenvectors (as columns), complex."""
     values, vectors = xp.linalg.eig(_matrices(x))

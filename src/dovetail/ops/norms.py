@@ -14,6 +14,7 @@ from dovetail.ops import rules
 from dovetail.ops.arithmetic import maximum, minimum, multiply, pow_
 from dovetail.ops.attrs import Axis
 from dovetail.ops.attrs import axis as static_axis
+from dovetail.ops.create import ones_like
 from dovetail.ops.families import op, reshape_to, spread_to
 from dovetail.ops.indexed_slices import IndexedSlices
 from dovetail.ops.math import abs_, rsqrt
@@ -233,8 +234,8 @@ def clipped_by_norm(xp: Any, t: Any, clip_norm: Any, *, axes: Axis = None) -> An
 def clip_by_average_norm(t: Any, clip_norm: Any, name: str | None = None) -> Any:
     """Scales `t` down so that its Euclidean norm divided by its number of elements is at most `clip_norm`."""
     t = t if isinstance(t, TensorLike) else convert_to_tensor(t)
-    count = rules.product(tuple(t.shape))
-    inverse = rsqrt(reduce_sum(t * t)) * float(count)
+    count = reduce_sum(ones_like(t)) if None in t.shape else float(rules.product(tuple(t.shape)))
+    inverse = rsqrt(reduce_sum(t * t)) * count
     return t * clip_norm * minimum(inverse, 1.0 / convert_to_tensor(clip_norm, dtype_hint=t.dtype))
 
 

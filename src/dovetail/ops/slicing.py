@@ -13,6 +13,7 @@ from dovetail.ops.families import op
 from dovetail.ops.indexing import get_item
 from dovetail.ops.shapes import as_tensor
 from dovetail.ops.views import export
+from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 
 
@@ -46,7 +47,10 @@ def slice_(input_: Any, begin: Any, size: Any, name: str | None = None) -> Any:
             if offset < 0 or not offset <= end <= total:
                 raise _outside(axis, offset, length, total)
         key.append(slice(offset, stop))
-    return get_item(x, tuple(key))
+    block = get_item(x, tuple(key))
+    if type(block) is SymbolicTensor:  # its sizes are known where those of `x` are not
+        block.set_shape([one if isinstance(one, int) and one >= 0 else None for one in sizes])
+    return block
 
 
 def _outside(axis: int, offset: int, length: int, total: int) -> Exception:
