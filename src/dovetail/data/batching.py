@@ -12,15 +12,18 @@ import numpy as np
 from dovetail.base.errors import InvalidArgumentError
 from dovetail.data.node import UNKNOWN, Node, known
 from dovetail.data.plan import ArrayPlan
-from dovetail.data.sources import Source
+from dovetail.data.sources import Listed
 from dovetail.data.structure import (
     LEAF,
     DatasetSpec,
     as_leaf,
+    is_composite_spec,
     stack,
     with_leading,
     without_leading,
 )
+from dovetail.ops.ragged.rows import to_ragged_rank
+from dovetail.ops.ragged.tensor import RaggedTensorSpec
 from dovetail.tensor import TensorShape, TensorSpec, convert_to_tensor
 
 
@@ -59,8 +62,44 @@ class Batch(Node):
                 return
             yield tuple(self._join(position, list(leaves)) for position, leaves in enumerate(zip(*group)))
 
-    def _join(self, position: int, leaves: list) -> np.ndarray:
+    def _join(self, position: int, leaves: list) -> Any:
+        spec = self.source.specs[position]
+        if is_composite_spec(spec):
+            return spec._stack(leaves)
         return stack(leaves, "Dataset.batch" + (f" (component {position})" if position else ""))
+
+
+class RaggedBatch(Batch):
+    """Groups of elements that may differ in size: components of unknown sizes become ragged tensors."""
+
+    method = "ragged_batch"
+
+    def __init__(self, source: Node, size: int, drop_remainder: bool, row_splits_dtype: Any) -> None:
+        super().__init__(source, size, drop_remainder)
+        self._own = tuple(_ragged_spec(spec, row_splits_dtype) for spec in source.specs)
+
+    @property
+    def specs(self) -> tuple:
+        return tuple(with_leading(spec, self._size if self._drop else None) for spec in self._own)
+
+    def _make_plan(self) -> None:
+        return None
+
+    def _join(self, position: int, leaves: list) -> Any:
+        spec = self._own[position]
+        if not isinstance(spec, RaggedTensorSpec):
+            return super()._join(position, leaves)
+        return spec._stack([to_ragged_rank(leaf, spec.ragged_rank) for leaf in leaves])
+
+
+def _ragged_spec(spec: Any, row_splits_dtype: Any) -> Any:
+    """Returns the spec of an element whose sizes may differ: partitions up to the last axis of unknown size."""
+    if not isinstance(spec, TensorSpec) or spec.shape.is_fully_defined():
+        return spec
+    if spec.shape.rank is None:
+        raise ValueError(f"Dataset.ragged_batch: the rank of a component is unknown ({spec})")
+    last = max(axis for axis, size in enumerate(spec.shape) if size is None)
+    return RaggedTensorSpec(spec.shape, spec.dtype, last, row_splits_dtype)
 
 
 class PaddedBatch(Batch):
@@ -255,17 +294,6 @@ class Window(Node):
     def _datasets(self, group: list[tuple]) -> tuple:
         specs = self.source.specs
         return tuple(
-            self._wrap(Held([(leaf,) for leaf in leaves], LEAF, (spec,)))
+            self._wrap(Listed([(leaf,) for leaf in leaves], LEAF, (spec,)))
             for leaves, spec in zip(zip(*group), specs, strict=True)
         )
-
-
-class Held(Source):
-    """Elements that are there already, in a list."""
-
-    def __init__(self, elements: list[tuple], tree: Any, specs: tuple) -> None:
-        super().__init__(tree, specs, len(elements))
-        self._elements = elements
-
-    def _generate(self) -> Iterator[tuple]:
-        return iter(self._elements)

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import InvalidArgumentError
-from dovetail.data.batching import Held
 from dovetail.data.functions import UserFunction, plain_execution
 from dovetail.data.node import INFINITE, UNKNOWN, Node
 from dovetail.data.seeds import Generators
-from dovetail.data.sources import Described
+from dovetail.data.sources import Described, Listed
 from dovetail.data.structure import DatasetSpec, as_leaf, describe, flatten, is_dataset, merged
 from dovetail.tensor import SymbolicTensor, convert_to_tensor
 
@@ -210,7 +209,7 @@ class GroupByWindow(FlatMap):
         return INFINITE if self.source.cardinality() == INFINITE else UNKNOWN
 
     def _reduced(self, key: int, group: list[tuple]) -> Iterator[tuple]:
-        window = self._wrap(Held(group, self.source.tree, self.source.specs))
+        window = self._wrap(Listed(group, self.source.tree, self.source.specs))
         with plain_execution():
             reduced = self._function.function(convert_to_tensor(key, "int64"), window)
         if not is_dataset(reduced):

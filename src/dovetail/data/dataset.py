@@ -335,6 +335,22 @@ class Dataset(Told):
         node = batching.PaddedBatch(self._node, size, padded_shapes, padding_values, bool(drop_remainder))
         return Dataset(node)
 
+    def ragged_batch(
+        self,
+        batch_size: Any,
+        drop_remainder: bool = False,
+        row_splits_dtype: Any = "int64",
+        name: str | None = None,
+    ) -> Dataset:
+        """Returns groups of elements whose sizes may differ; components of unknown sizes become ragged tensors.
+
+        Args:
+            drop_remainder: leave out the last group if it is smaller.
+            row_splits_dtype: int32 or int64.
+        """
+        size = _integer(batch_size, "ragged_batch", "batch_size")
+        return Dataset(batching.RaggedBatch(self._node, size, bool(drop_remainder), row_splits_dtype))
+
     def unbatch(self, name: str | None = None) -> Dataset:
         """Returns the rows of every element, one by one."""
         return Dataset(transforms.Unbatch(self._node))

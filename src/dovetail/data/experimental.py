@@ -43,6 +43,13 @@ def RandomDataset(
     return Dataset.random(seed, rerandomize_each_iteration, name)
 
 
+def dense_to_ragged_batch(
+    batch_size: Any, drop_remainder: bool = False, row_splits_dtype: Any = "int64"
+) -> Transformation:
+    """Returns `dataset.ragged_batch(...)` as a function to apply."""
+    return lambda dataset: dataset.ragged_batch(batch_size, drop_remainder, row_splits_dtype)
+
+
 def unbatch() -> Transformation:
     """Returns `dataset.unbatch()` as a function to apply."""
     return lambda dataset: dataset.unbatch()
@@ -180,6 +187,7 @@ __all__ = [
     "scan",
     "shuffle_and_repeat",
     "take_while",
+    "dense_to_ragged_batch",
     "unbatch",
     "unique",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.base import nest
 from dovetail.base.errors import InvalidArgumentError
 from dovetail.base.settings import state
 from dovetail.data.node import UNKNOWN, Node
@@ -18,13 +19,17 @@ from dovetail.data.structure import (
     as_surface,
     describe,
     flatten,
+    is_composite_spec,
     is_dataset,
     rebuilder,
     spec_of,
     tuple_tree,
+    with_leading,
+    without_leading,
 )
 from dovetail.function.autograph import converted
-from dovetail.tensor import SymbolicTensor, Tensor, TensorSpec
+from dovetail.tensor import SymbolicTensor, Tensor, TensorShape, TensorSpec
+from dovetail.tensor.composite import CompositeTensor
 
 
 @contextlib.contextmanager
@@ -127,6 +132,10 @@ class UserFunction:
         if isinstance(spec, DatasetSpec):
             leaves, tree = flatten(spec.element_spec)
             return self._wrap(Described(tree, leaves, UNKNOWN))
+        if is_composite_spec(spec):
+            return spec._from_components(
+                nest.map_structure(lambda part: SymbolicTensor(part.shape, part.dtype), spec._component_specs)
+            )
         return SymbolicTensor(spec.shape, spec.dtype)
 
     def _described_by_example(self) -> tuple[tuple, Any]:
@@ -140,7 +149,9 @@ class UserFunction:
         result, tree = self.outcome(first)
         unknown = set()
         for leaf, spec in zip(first, self.source.specs, strict=True):
-            if type(leaf) is np.ndarray:
+            if isinstance(leaf, CompositeTensor) and isinstance(getattr(leaf, "shape", None), TensorShape):
+                unknown |= {leaf.shape[0]} if spec.shape[0] is None else set()
+            elif type(leaf) is np.ndarray:
                 sizes = spec.shape if spec.shape.rank is not None else (None,) * leaf.ndim
                 unknown |= {actual for actual, size in zip(leaf.shape, sizes, strict=True) if size is None}
         return tuple(_loose_spec(leaf, unknown) for leaf in result), tree
@@ -167,4 +178,7 @@ def _loose_spec(leaf: Any, unknown: set) -> Any:
     spec = spec_of(leaf)
     if isinstance(spec, DatasetSpec):
         return spec
+    if is_composite_spec(spec):
+        size = getattr(leaf, "shape", [None])[0]
+        return with_leading(without_leading(spec, "map"), None) if size in unknown else spec
     return TensorSpec([None if size in unknown else size for size in spec.shape], spec.dtype)

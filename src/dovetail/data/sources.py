@@ -19,13 +19,17 @@ from dovetail.data.structure import (
     as_surface,
     describe,
     flatten,
+    is_composite_spec,
     is_dataset,
     rebuilder,
+    rows_of,
     spec_of,
     tensor_of,
     without_leading,
 )
 from dovetail.tensor import SymbolicTensor, Tensor, TensorShape, TensorSpec, as_dtype, convert_to_tensor
+from dovetail.tensor.composite import CompositeTensor
+from dovetail.tensor.spec import TypeSpec
 
 
 class Source(Node):
@@ -86,19 +90,34 @@ def slices(tensors: Any) -> Node:
     specs = tuple(without_leading(spec_of(column), "Dataset.from_tensor_slices") for column in columns)
     if any(isinstance(column, SymbolicTensor) for column in columns):
         return Described(tree, specs, UNKNOWN)
-    sizes = [column.shape[0] for column in columns]
+    composite = any(isinstance(column, CompositeTensor) for column in columns)
+    parts = [rows_of(c, spec_of(c)) for c in columns] if composite else columns
+    sizes = [len(part) if composite else part.shape[0] for part in parts]
     if len(set(sizes)) > 1:
-        shapes = rebuilder(tree)(tuple(column.shape for column in columns))
+        shapes = rebuilder(tree)(tuple(getattr(column, "shape", None) for column in columns))
         raise ValueError(
             f"Dataset.from_tensor_slices: the arrays must have the same first dimension, received {sizes} "
             f"(shapes {shapes}){at_user_location()}"
         )
+    if composite:
+        return Listed(list(zip(*parts, strict=True)), tree, specs)
     return Rows(ArrayPlan.of_columns(columns, tree, sizes[0]), specs)
+
+
+class Listed(Source):
+    """Elements that are there already, in a list."""
+
+    def __init__(self, elements: list[tuple], tree: Any, specs: tuple) -> None:
+        super().__init__(tree, specs, len(elements))
+        self._elements = elements
+
+    def _generate(self) -> Iterator[tuple]:
+        return iter(self._elements)
 
 
 def _owned(leaf: Any) -> Any:
     """Returns a leaf that later writes to the caller's array do not reach."""
-    if is_dataset(leaf):
+    if is_dataset(leaf) or isinstance(leaf, CompositeTensor):
         return leaf
     if type(leaf) is not Tensor:
         leaf = tensor_of(leaf)
@@ -212,6 +231,12 @@ class FromGenerator(Source):
 
     def _converted(self, index: int, position: int, leaf: Any, spec: Any) -> Any:
         where = f" (component {position})" if len(self._specs) > 1 else ""
+        if is_composite_spec(spec):
+            if spec.is_compatible_with(leaf):
+                return as_leaf(leaf)
+            raise InvalidArgumentError(
+                f"Dataset.from_generator: element {index}{where} of {self._name} does not fit {spec}, got {leaf!r:.80}"
+            )
         try:
             array = _cast(leaf, spec.dtype)
         except (TypeError, ValueError) as error:
@@ -243,7 +268,9 @@ def _cast(value: Any, dtype: Any) -> np.ndarray:
     return converted
 
 
-def _plain_spec(spec: Any) -> TensorSpec:
+def _plain_spec(spec: Any) -> Any:
+    if isinstance(spec, TypeSpec) and is_composite_spec(spec):
+        return spec
     if not isinstance(spec, TensorSpec):
         raise TypeError(
             f"Dataset.from_generator: output_signature must hold tf.TensorSpec, received {spec!r}"

@@ -16,6 +16,8 @@ import optree
 
 from dovetail.base.errors import InvalidArgumentError
 from dovetail.tensor import Tensor, TensorShape, TensorSpec, TypeSpec, as_dtype, convert_to_tensor
+from dovetail.tensor.composite import CompositeTensor
+from dovetail.tensor.spec import BatchableTypeSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 
 LEAF = optree.tree_structure(0)
@@ -71,13 +73,13 @@ _STAR = _Star()
 
 
 def as_leaf(value: Any) -> Any:
-    """Returns a leaf as a NumPy array (datasets and symbolic tensors stay what they are)."""
+    """Returns a leaf as a NumPy array (datasets, composite and symbolic tensors stay what they are)."""
     kind = type(value)
     if kind is np.ndarray and value.dtype.kind not in "SUO":
         return value
     if kind is Tensor:
         return value._concrete("an element of a dataset")
-    if kind is SymbolicTensor or is_dataset(value):
+    if kind is SymbolicTensor or isinstance(value, CompositeTensor) or is_dataset(value):
         return value
     tensor = tensor_of(value)
     return tensor if type(tensor) is SymbolicTensor else tensor._concrete("an element of a dataset")
@@ -150,18 +152,35 @@ def spec_of(leaf: Any) -> Any:
     """Returns the spec of one leaf (array, tensor or dataset)."""
     if is_dataset(leaf):
         return DatasetSpec(leaf.element_spec)
+    if isinstance(leaf, CompositeTensor):
+        return leaf._type_spec
     return TensorSpec(leaf.shape, as_dtype(leaf.dtype))
+
+
+def is_composite_spec(spec: Any) -> bool:
+    """True for the spec of a composite tensor, which says itself how its values are batched."""
+    return not isinstance(spec, TensorSpec | DatasetSpec)
 
 
 def with_leading(spec: Any, size: int | None) -> Any:
     """Returns the spec of `size` such leaves, stacked."""
     if isinstance(spec, DatasetSpec):
         raise TypeError("a dataset of datasets cannot be batched; use flat_map first, or window and zip")
+    if is_composite_spec(spec):
+        return _batchable(spec, "a batch")._batch(size)
     return TensorSpec(TensorShape([size]).concatenate(spec.shape), spec.dtype)
+
+
+def _batchable(spec: Any, what: str) -> Any:
+    if not isinstance(spec, BatchableTypeSpec):
+        raise TypeError(f"{what} needs components that can be batched, received {spec}")
+    return spec
 
 
 def without_leading(spec: Any, what: str) -> Any:
     """Returns the spec of one row of a leaf."""
+    if is_composite_spec(spec):
+        return _batchable(spec, what)._unbatch()
     if isinstance(spec, DatasetSpec) or spec.shape.rank == 0:
         raise ValueError(f"{what} needs components with a first axis, received {spec}")
     return TensorSpec(spec.shape[1:], spec.dtype)
@@ -171,9 +190,21 @@ def merged(first: Any, second: Any) -> Any:
     """Returns the most specific spec that both specs fit."""
     if type(first) is not type(second) or (isinstance(first, TensorSpec) and first.dtype != second.dtype):
         raise TypeError(f"the elements have different types: {first} and {second}")
+    if is_composite_spec(first):
+        found = first.most_specific_common_supertype([second])
+        if found is None:
+            raise TypeError(f"the elements have different types: {first} and {second}")
+        return found
     if isinstance(first, TensorSpec):
         first, second = (TensorSpec(spec.shape, spec.dtype) for spec in (first, second))
     return first.most_specific_compatible_type(second)
+
+
+def rows_of(leaf: Any, spec: Any) -> list:
+    """Returns the rows of a leaf, as leaves."""
+    if is_composite_spec(spec):
+        return [as_leaf(row) for row in spec._unstack(leaf)]
+    return [leaf[i, ...] for i in range(leaf.shape[0])]
 
 
 def stack(leaves: list, where: str) -> np.ndarray:

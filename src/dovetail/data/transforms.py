@@ -20,8 +20,10 @@ from dovetail.data.structure import (
     as_surface,
     compose,
     describe,
+    is_composite_spec,
     merged,
     rebuilder,
+    rows_of,
     spec_of,
     without_leading,
 )
@@ -372,11 +374,17 @@ class Unbatch(Node):
         count = self.source.cardinality()
         if not known(count):
             return count
-        sizes = {spec.shape[0] for spec in self.source.specs if spec.shape.rank}
+        specs = [spec for spec in self.source.specs if not is_composite_spec(spec)]
+        sizes = {spec.shape[0] for spec in specs if spec.shape.rank}
         sizes.discard(None)
         return count * sizes.pop() if sizes else UNKNOWN
 
     def _generate(self) -> Iterator[tuple]:
+        specs = self.source.specs
+        if any(map(is_composite_spec, specs)):
+            for leaves in self.source.elements():
+                yield from zip(*map(rows_of, leaves, specs), strict=True)
+            return
         for leaves in self.source.elements():
             shapes = [leaf.shape for leaf in leaves]
             if any(not shape for shape in shapes) or len({shape[0] for shape in shapes}) > 1:

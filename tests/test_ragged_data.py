@@ -1,0 +1,64 @@
+"""Ragged tensors in datasets, in `tf.function`, loops and branches, and printed."""
+
+import pytest
+
+import dovetail as tf
+from dovetail.data import Dataset
+
+tf_reference = pytest.importorskip("tensorflow")
+
+ROWS = [[1, 2, 3], [], [4], [5, 6]]
+
+
+def _lists(dataset):
+    return [x.to_list() if isinstance(x, tf.RaggedTensor) else x.numpy().tolist() for x in dataset]
+
+
+def test_rows_are_sliced_batched_and_unbatched():
+    rows = Dataset.from_tensor_slices(tf.ragged.constant(ROWS))
+    assert _lists(rows) == ROWS and rows.element_spec == tf.RaggedTensorSpec([None], tf.int32, 0)
+    batches = rows.batch(3)
+    assert _lists(batches) == [ROWS[:3], ROWS[3:]] and _lists(batches.unbatch()) == ROWS
+    assert batches.element_spec == tf.RaggedTensorSpec([None, None], tf.int32)
+    assert _lists(batches.map(lambda b: tf.reduce_sum(b, axis=1))) == [[6, 0, 4], [11]]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shape"),
+    [(lambda n: [n, 3], [None, 3]), (lambda n: [2, n], [2, None]), (lambda n: [n, n, 2], [None, None, 2])],
+)
+def test_ragged_batch_is_tensorflows(sizes, shape):
+    def batches(lib):
+        elements = lib.data.Dataset.from_generator(
+            lambda: (lib.ones(sizes(n)) for n in range(3)), output_signature=lib.TensorSpec(shape)
+        )
+        made = elements.ragged_batch(2)
+        return repr(made.element_spec), [(b.ragged_rank, b.to_list()) for b in made]
+
+    assert batches(tf) == batches(tf_reference)
+
+
+def test_generators_yield_ragged_tensors():
+    spec = tf.RaggedTensorSpec([2, None], tf.int32)
+    made = Dataset.from_generator(lambda: iter([tf.ragged.constant([[1], [2, 3]])]), output_signature=spec)
+    assert _lists(made) == [[[1], [2, 3]]]
+    wrong = Dataset.from_generator(lambda: iter([tf.ragged.constant([[1.5], []])]), output_signature=spec)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="does not fit"):
+        list(wrong)
+
+
+def test_branches_carry_rows():
+    rows = tf.ragged.constant(ROWS)
+    function = tf.function(lambda r, flag: tf.cond(flag, lambda: r + 1, lambda: r * 2))
+    assert function(rows, tf.constant(True)).to_list() == (rows + 1).to_list()
+    assert function(rows, tf.constant(False)).to_list() == (rows * 2).to_list()
+
+
+def test_print(tmp_path):
+    values = {"a": [[1.5], [], [0.1, 2.0]]}
+    for lib, name in ((tf, "mine"), (tf_reference, "theirs")):
+        stream = f"file://{tmp_path / name}"
+        lib.print({key: lib.ragged.constant(rows) for key, rows in values.items()}, output_stream=stream)
+        lib.print("rows", lib.ragged.constant([["a", "b'c"], []]), output_stream=stream)
+        lib.print(lib.ragged.constant([list(range(9)), [1]]), output_stream=stream)
+    assert (tmp_path / "mine").read_text() == (tmp_path / "theirs").read_text()
