@@ -189,3 +189,33 @@ def test_rows_of_a_wrong_shape_name_the_variable():
     table = tf.Variable(TABLE, name="table")
     with pytest.raises(ValueError, match="table.*rows|rows of table"):
         keras.optimizers.SGD().apply_gradients([(tf.IndexedSlices([[1.0]], [0], [4, 1]), table)])
+
+
+def in_and_out_of_a_function(tf):
+    table = tf.Variable(TABLE)
+
+    @tf.function
+    def gradient():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.gather(table, IDS) ** 2)
+        return {"table": tape.gradient(loss, table)}
+
+    @tf.function
+    def halved(rows):
+        return tf.IndexedSlices(rows.values / 2, rows.indices, rows.dense_shape)
+
+    rows = halved(gradient()["table"])
+    return [rows.values, rows.indices, rows.dense_shape]
+
+
+def spec(tf):
+    rows = tf.IndexedSlices(tf.ones((2, 3)), tf.constant([0, 1]), tf.constant([4, 3]))
+    found = tf.type_spec_from_value(rows)
+    again = tf.nest.flatten(rows, expand_composites=True)
+    same = found == tf.IndexedSlicesSpec([4, 3], tf.float32, tf.int32, tf.int32, [2])
+    return [same, found.value_type.__name__, again, len(tf.nest.flatten(rows)), repr(found)]
+
+
+@pytest.mark.parametrize("case", [in_and_out_of_a_function, spec])
+def test_composite(case):
+    parity.check(case)

@@ -20,6 +20,7 @@ from dovetail.base.observer import Observer
 from dovetail.base.settings import state
 from dovetail.engine import is_tracer, loops
 from dovetail.ops import create
+from dovetail.ops.indexed_slices import dense
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor
@@ -138,7 +139,7 @@ class _Call:
             own, of_variables = self.gradient(*incoming, variables=self.variables)
         else:
             own, of_variables = self.gradient(*incoming), []
-        every = [*self._chosen(nest.flat(own)), *nest.flat(of_variables)]
+        every = [*self._chosen(_flat(own)), *_flat(of_variables)]
         return [None if g is None else convert_to_tensor(g) for g in every]
 
     def _chosen(self, gradients: list) -> list:
@@ -151,6 +152,10 @@ class _Call:
             f"custom_gradient: the gradient function returned {len(gradients)} gradients for {self.num_arguments} "
             f"inputs{at_user_location()}"
         )
+
+
+def _flat(gradients: Any) -> list:
+    return nest.flat(nest.map_structure(dense, gradients))
 
 
 def _require_variables_argument(gradient: Callable, variables: list) -> None:

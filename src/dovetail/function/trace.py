@@ -256,6 +256,11 @@ def _body_of(run: Callable) -> Callable:
     return body
 
 
+def _noted(shapes: list, rows: Any) -> int:
+    shapes.append(rows)
+    return 0
+
+
 def _rows_body(closed: Any, tables: set[int], needed: tuple[int, ...]) -> Callable:
     """Returns the body of `_ProgramOp.row_gradients`' op: `(*inputs, *cotangents) -> gradients`."""
     num = len(closed.in_avals)
@@ -265,7 +270,7 @@ def _rows_body(closed: Any, tables: set[int], needed: tuple[int, ...]) -> Callab
     def gradient(xp: Any, *arrays: Any) -> tuple:
         inputs, cotangents = list(arrays[:num]), arrays[num:]
         shapes: list = []
-        xp.eval_shape(lambda: run(inputs, lambda rows: shapes.append(rows) or 0))
+        xp.eval_shape(lambda: run(inputs, functools.partial(_noted, shapes)))
 
         def forward(wanted: list, offsets: list) -> tuple:
             values = list(inputs)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dovetail.base.errors import at_user_location
+from dovetail.engine import is_tracer
 from dovetail.ops.arithmetic import cast, identity
 from dovetail.ops.array import concat
 from dovetail.ops.gather import (
@@ -23,8 +24,11 @@ from dovetail.ops.gather import (
 )
 from dovetail.ops.shapes import as_tensor, expand_dims, reshape
 from dovetail.ops.views import export
+from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.convert import convert_to_tensor, register_conversion
+from dovetail.tensor.dtype import as_dtype
 from dovetail.tensor.shape import TensorShape
+from dovetail.tensor.spec import TensorSpec, TypeSpec
 from dovetail.tensor.tensor import Tensor
 
 
@@ -41,7 +45,7 @@ class Rows(NamedTuple):
 
 
 @export("IndexedSlices")
-class IndexedSlices:
+class IndexedSlices(CompositeTensor):
     """The rows `values` of a tensor of shape `dense_shape`, at the places `indices` of its first axis.
 
     `Variable.scatter_update` and its like take it, and it converts to the dense tensor (rows at one place add up).
@@ -68,7 +72,7 @@ class IndexedSlices:
     @property
     def shape(self) -> TensorShape:
         """The whole tensor's shape, its first size unknown without `dense_shape`."""
-        if self.dense_shape is not None:
+        if self.dense_shape is not None and _is_known(self.dense_shape):
             return TensorShape(np.asarray(self.dense_shape._value).tolist())
         return TensorShape([None, *self.values.shape[1:]])
 
@@ -85,12 +89,74 @@ class IndexedSlices:
     def device(self) -> str:
         return self.values.device
 
+    @property
+    def _type_spec(self) -> IndexedSlicesSpec:
+        whole = None if self.dense_shape is None else self.dense_shape.dtype
+        return IndexedSlicesSpec(self.shape, self.values.dtype, self.indices.dtype, whole, self.indices.shape)
+
     def __neg__(self) -> IndexedSlices:
         return IndexedSlices(-self.values, self.indices, self.dense_shape)
 
     def __repr__(self) -> str:
         shape = "" if self.dense_shape is None else f", dense_shape={self.dense_shape!s}"
         return f"IndexedSlices(indices={self.indices!s}, values={self.values!s}{shape})"
+
+
+def _is_known(tensor: Any) -> bool:
+    return isinstance(tensor, Tensor) and not is_tracer(tensor._value)
+
+
+@export("IndexedSlicesSpec")
+class IndexedSlicesSpec(TypeSpec):
+    """What an `IndexedSlices` is: the whole tensor's shape and dtype, and how its rows are named.
+
+    Args:
+        shape: the whole tensor's shape.
+        dtype: of the values.
+        indices_dtype: of the indices.
+        dense_shape_dtype: of `dense_shape`; None: there is none.
+        indices_shape: how many rows there are.
+    """
+
+    def __init__(
+        self,
+        shape: Any = None,
+        dtype: Any = "float32",
+        indices_dtype: Any = "int64",
+        dense_shape_dtype: Any = None,
+        indices_shape: Any = None,
+    ) -> None:
+        self._shape, self._dtype = TensorShape(shape), as_dtype(dtype)
+        self._indices_dtype = as_dtype(indices_dtype)
+        self._dense_shape_dtype = None if dense_shape_dtype is None else as_dtype(dense_shape_dtype)
+        self._indices_shape = TensorShape(indices_shape)
+
+    @property
+    def value_type(self) -> type:
+        return IndexedSlices
+
+    def _serialize(self) -> tuple:
+        return (
+            *(self._shape, self._dtype, self._indices_dtype, self._dense_shape_dtype),
+            self._indices_shape,
+        )
+
+    @property
+    def _component_specs(self) -> tuple:
+        rest = [None] if self._shape.rank is None else [*self._shape[1:]]
+        count = [None] if self._indices_shape.rank is None else [*self._indices_shape]
+        values = TensorSpec(None if self._shape.rank is None else [*count, *rest], self._dtype)
+        parts = (values, TensorSpec(count, self._indices_dtype))
+        if self._dense_shape_dtype is None:
+            return parts
+        return (*parts, TensorSpec([self._shape.rank], self._dense_shape_dtype))
+
+    def _to_components(self, value: Any) -> tuple:
+        parts = (value.values, value.indices)
+        return parts if value.dense_shape is None else (*parts, value.dense_shape)
+
+    def _from_components(self, components: Any) -> IndexedSlices:
+        return IndexedSlices(*components)
 
 
 def _dense(slices: IndexedSlices, dtype: Any) -> Any:

@@ -54,11 +54,11 @@ def update(optimizer: Any, xp: Any, gradient: Rows, value: Any, slots: tuple, hy
     ids = gradient.indices
     touched, *touched_slots = [xp.rows_at(x, ids) for x in (value, *slots)]
     new, new_slots = optimizer.update(xp, gradient.values, touched, tuple(touched_slots), hyper)
-    value, *slots = [
+    value, *moved = [
         xp.set_rows(x, ids, rows.astype(x.dtype))
         for x, rows in zip((value, *slots), (new, *new_slots), strict=True)
     ]
-    return value, tuple(slots)
+    return value, tuple(moved)
 
 
 def goes_by_rows(optimizer: Any) -> bool:
