@@ -63,7 +63,7 @@ class _FunctionScope:
 
     def ret(self, value: Any, did_return: Any) -> Any:
         """Returns what the function returns."""
-        return None if isinstance(value, values.UndefinedReturnValue) else value
+        return branches.returned(value, did_return)
 
 
 def _with_function_scope(thunk: Callable, scope_name: str, options: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from dovetail.function.autograph.values import (
     is_defined,
     is_later,
     same,
+    zeros_of,
 )
 from dovetail.function.control import cond as tf_cond
 from dovetail.ops.table import NAMESPACES
@@ -70,27 +72,54 @@ def choose(test: Any, yes: Callable, no: Callable, names: tuple) -> list:
         TypeError: the values differ in structure or dtype.
     """
     seen: dict[bool, list[_Outcome]] = {}
+    fillings: dict[int, Any] = {}
 
     def branch(function: Callable, which: bool) -> Callable:
         def run() -> list:
-            outcomes = [_Outcome(value) for value in function()]
-            seen[which] = outcomes
+            values = function()
+            seen[which] = [
+                _Outcome(fillings.get(i, v) if not is_defined(v) else v) for i, v in enumerate(values)
+            ]
             if len(seen) == 2:
+                _fill_returned(names, seen[True], seen[False], fillings)
                 for name, a, b in zip(names, seen[True], seen[False], strict=True):
                     _check(name, a, b)
-            return [tensor for outcome in outcomes for tensor in outcome.tensors]
+            return [tensor for outcome in seen[which] for tensor in outcome.tensors]
 
         return run
 
-    results = iter(tf_cond(test, branch(yes, True), branch(no, False)))
-    merged = []
-    for name, a, b in zip(names, seen[True], seen[False], strict=True):
-        tensors = [next(results) for _ in a.tensors]
-        kept = name.rstrip("_0123456789") + "_" in ("do_return_", "break_", "continue_") and same(
-            a.value, b.value
-        )
-        merged.append(a.value if kept and isinstance(a.value, bool) else a.rebuilt(tensors))
-    return merged
+    try:
+        results = tf_cond(test, branch(yes, True), branch(no, False))
+    except _Filled:
+        seen.clear()
+        results = tf_cond(test, branch(yes, True), branch(no, False))
+    given = iter(results)
+    pairs = zip(names, seen[True], seen[False], strict=True)
+    return [_merged(name, a, b, [next(given) for _ in a.tensors], test) for name, a, b in pairs]
+
+
+def _merged(name: str, yes: _Outcome, no: _Outcome, tensors: list, test: Any) -> Any:
+    """Returns the value of a variable after a branch; what conversion has added stays Python's where it can."""
+    if name.startswith(_OWN) and isinstance(yes.value, bool):
+        returned_before = _negated.result is test and _negated.operand is no.value
+        if yes.value is no.value or (yes.value and returned_before):
+            return yes.value
+    return yes.rebuilt(tensors)
+
+
+class _Filled(Exception):
+    """A branch that does not return has got a value to stand for what it would return."""
+
+
+def _fill_returned(names: tuple, yes: list[_Outcome], no: list[_Outcome], fillings: dict[int, Any]) -> None:
+    """Gives a returned value to the branch that goes on instead: nobody looks at it."""
+    before = len(fillings)
+    for i, name in enumerate(names):
+        values = yes[i].value, no[i].value
+        if name.startswith("retval_") and is_defined(values[0]) != is_defined(values[1]):
+            fillings[i] = nest.map_structure(zeros_of, values[0] if is_defined(values[0]) else values[1])
+    if len(fillings) > before:
+        raise _Filled
 
 
 class _Outcome:
@@ -140,11 +169,6 @@ def _check(name: str, yes: _Outcome, no: _Outcome) -> None:
 
 
 def _undefined(name: str, lacking: str) -> str:
-    if name.startswith(_RETURNED):
-        return (
-            f"a value must be returned from the {lacking} branch too: when a `return` stands under an `if` on a "
-            "tensor, all branches must return a value"
-        )
     return (
         f"{name!r} must also be given a value in the {lacking} branch, or before the `if`: which branch of an `if` "
         "on a tensor runs is known only at run time"
@@ -190,7 +214,37 @@ def _lazily(test: Any, yes: Callable, no: Callable) -> Any:
 
 def not_(value: Any) -> Any:
     """Returns `not value`."""
-    return NAMESPACES["tf"]["logical_not"](value) if is_later(value) else not value
+    if not is_later(value):
+        return not value
+    _negated.operand, _negated.result = value, NAMESPACES["tf"]["logical_not"](value)
+    return _negated.result
+
+
+class _Negated(threading.local):
+    """The last `not` of a tensor: `if not returned: ...; return` leaves no way that does not return."""
+
+    operand: Any = None
+    result: Any = None
+
+
+_negated = _Negated()
+
+
+def returned(value: Any, did_return: Any) -> Any:
+    """Returns what a converted function returns.
+
+    Raises:
+        ValueError: whether it returns a value or nothing is known only at run time.
+    """
+    _negated.operand = _negated.result = None
+    if not is_defined(value):
+        return None
+    if is_later(did_return):
+        raise ValueError(
+            "a value must be returned from all branches: when a `return` stands under an `if` or in a loop on tensors, "
+            f"the function cannot return None otherwise{at_user_location()}"
+        )
+    return value
 
 
 def assert_stmt(test: Callable, message: Callable) -> None:

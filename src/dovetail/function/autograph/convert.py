@@ -179,9 +179,7 @@ def _compiled(node: ast.AST, function: types.FunctionType) -> types.CodeType:
     compiled = compile(module, original.co_filename, "exec", flags=flags, dont_inherit=True)
     wanted = "<lambda>" if is_lambda else node.name
     code = _inside(_inside(compiled, "outer"), wanted)
-    return code.replace(
-        co_name=original.co_name, co_qualname=original.co_qualname, co_firstlineno=original.co_firstlineno
-    )
+    return code.replace(co_name=original.co_name, co_qualname=original.co_qualname)
 
 
 def _inside(code: types.CodeType, name: str) -> types.CodeType:

@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import numpy as np
-
 from dovetail.base import nest
 from dovetail.base.errors import DataDependentShapeError, InvalidArgumentError, at_user_location
 from dovetail.base.settings import state
 from dovetail.engine import effects, loops
 from dovetail.function.autograph.branches import and_, choose
-from dovetail.function.autograph.values import in_trace, is_convertible, is_defined, is_later, same
+from dovetail.function.autograph.values import in_trace, is_convertible, is_defined, is_later, same, zeros_of
 from dovetail.function.control import while_loop
 from dovetail.function.lifting import BranchScope
 from dovetail.function.scanning import scan_loop
 from dovetail.ops.table import NAMESPACES
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
-from dovetail.tensor.tensor import Tensor, TensorLike
+from dovetail.tensor.tensor import TensorLike
 from dovetail.tensor.variable import enter_scope
 
 _OPTIONS = ("maximum_iterations", "parallel_iterations", "swap_memory")
@@ -220,7 +218,7 @@ class _State:
             self.set(tuple(values))
             filled = [i for i in missing if is_defined(kinds[i])]
             for i in filled:
-                values[i] = nest.map_structure(_empty, kinds[i])
+                values[i] = nest.map_structure(zeros_of, kinds[i])
             said = [
                 self.names[i] for i in filled if self.names[i] != "retval_" and self.names[i][:7] != "retval_"
             ]
@@ -247,14 +245,6 @@ class _State:
         finally:
             state.tapes = tapes
         return tuple(found)
-
-
-def _empty(leaf: Any) -> Any:
-    if isinstance(leaf, SymbolicTensor):
-        return NAMESPACES["tf"]["zeros_like"](leaf)
-    if isinstance(leaf, TensorLike):
-        return Tensor(np.zeros(tuple(leaf.shape), leaf.dtype.numpy_dtype))
-    return leaf
 
 
 def _check_runs(going: Any, names: list) -> None:

@@ -20,7 +20,7 @@ from malt.converters import (
 from malt.core import converter, unsupported_features_checker
 from malt.lang import directives
 from malt.pyct import anno, cfg, naming, parser, qual_names, templates, transformer
-from malt.pyct.static_analysis import activity, reaching_definitions
+from malt.pyct.static_analysis import activity, liveness, reaching_definitions, reaching_fndefs
 
 _ORIGIN = anno.Basic.ORIGIN
 
@@ -51,7 +51,7 @@ def rewritten(node: ast.AST, names: Mapping[str, Any], is_loop_option: Callable[
         is_loop_option: tells whether a value is `set_loop_options`.
     """
     for child in ast.walk(node):
-        if hasattr(child, "lineno"):
+        if "lineno" in child._attributes:  # the parser shares nodes that have no place of their own
             place = (child.lineno, child.col_offset, child.end_lineno, child.end_col_offset)
             anno.setanno(child, _ORIGIN, place)
     information = transformer.EntityInfo(
@@ -68,13 +68,32 @@ def rewritten(node: ast.AST, names: Mapping[str, Any], is_loop_option: Callable[
     node = _LoopOptions(names, is_loop_option).visit(node)
     node = break_statements.transform(node, context)
     node = _Asserts().visit(node)
-    for step in (continue_statements, return_statements, call_trees, control_flow, conditional_expressions):
+    for step in (continue_statements, return_statements, call_trees):
         node = step.transform(node, context)
-    node = logical_expressions.transform(node, context)
-    node = variables.transform(node, context)
+    node = _control_flow(node, context)
+    for step in (conditional_expressions, logical_expressions, variables):
+        node = step.transform(node, context)
     _find_places(node)
     _set_places(node, (1, 0, 1, 0))
     return node
+
+
+class _ControlFlow(control_flow.ControlFlowTransformer):
+    def _get_block_vars(self, node: ast.AST, modified: Any) -> tuple:
+        variables_, undefined, num_outputs = super()._get_block_vars(node, modified)
+        scope = self.state[control_flow._Function].scope
+        if any(name in scope.nonlocals or name in scope.globals for name in variables_):
+            num_outputs = len(variables_)  # whoever else sees them may read them later
+        return variables_, undefined, num_outputs
+
+
+def _control_flow(node: ast.AST, context: Any) -> ast.AST:
+    graphs = cfg.build(node)
+    node = qual_names.resolve(node)
+    node = activity.resolve(node, context, None)
+    for analysis in (reaching_definitions, reaching_fndefs, liveness):
+        node = analysis.resolve(node, context, graphs)
+    return _ControlFlow(context).visit(node)
 
 
 class _LoopOptions(ast.NodeTransformer):
@@ -121,7 +140,7 @@ class _Asserts(ast.NodeTransformer):
 
 def _find_places(node: ast.AST) -> Any:
     """Gives each node the place in the user's file that it, or the first node below it with a place, comes from."""
-    place = anno.getanno(node, _ORIGIN, None)
+    place = anno.getanno(node, _ORIGIN, None) if "lineno" in node._attributes else None
     for child in ast.iter_child_nodes(node):
         found = _find_places(child)
         place = place or found
@@ -131,6 +150,7 @@ def _find_places(node: ast.AST) -> Any:
 
 def _set_places(node: ast.AST, around: tuple) -> None:
     place = node._place or around  # type: ignore[attr-defined]
-    node.lineno, node.col_offset, node.end_lineno, node.end_col_offset = place  # type: ignore[attr-defined]
+    if "lineno" in node._attributes:
+        node.lineno, node.col_offset, node.end_lineno, node.end_col_offset = place  # type: ignore[attr-defined]
     for child in ast.iter_child_nodes(node):
         _set_places(child, place)

@@ -9,6 +9,7 @@ import numpy as np
 
 from dovetail.base.settings import state
 from dovetail.engine import is_tracer
+from dovetail.ops.table import NAMESPACES
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import StatelessScope
@@ -85,3 +86,12 @@ def same(a: Any, b: Any) -> bool:
         return bool(a == b)
     except Exception:  # noqa: BLE001  a class of the user's
         return False
+
+
+def zeros_of(leaf: Any) -> Any:
+    """Returns zeros of a tensor's kind, or the value itself if it is no tensor."""
+    if isinstance(leaf, SymbolicTensor) and not leaf.shape.is_fully_defined():
+        return NAMESPACES["tf"]["zeros_like"](leaf)
+    if isinstance(leaf, TensorLike):
+        return Tensor(np.zeros(tuple(leaf.shape), leaf.dtype.numpy_dtype))
+    return leaf
