@@ -133,6 +133,8 @@ def partial_of(arg: Any) -> np.ndarray | None:
         return arg.partial
     if isinstance(arg, TensorLike):
         tensor = arg if isinstance(arg, Tensor) else convert_to_tensor(arg)
+        if isinstance(tensor, SymbolicTensor):  # a variable, while a graph records
+            return tensor.partial
         value = tensor._value
         if type(value) is np.ndarray and value.dtype.kind == "i" and value.size <= _MAX_PARTIAL:
             return value.astype(object)
