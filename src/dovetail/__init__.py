@@ -97,6 +97,8 @@ _SUBMODULES = frozenset(
         "profiler",
         "random",
         "ragged",
+        "sets",
+        "sparse",
         "strings",
         "sysconfig",
         "test",

@@ -1,0 +1,57 @@
+"""Products of sparse and dense matrices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail.base.errors import InvalidArgumentError, at_user_location
+from dovetail.ops.gather import gather_
+from dovetail.ops.math import conj
+from dovetail.ops.segment import unsorted_segment_sum
+from dovetail.ops.shapes import expand_dims, transpose
+from dovetail.ops.sparse.tensor import SparseTensor, SparseTensorValue, rank_of, sparse_input
+from dovetail.ops.views import export
+from dovetail.tensor.convert import convert_to_tensor
+
+
+@export("sparse.sparse_dense_matmul")
+def sparse_dense_matmul(
+    sp_a: Any, b: Any, adjoint_a: bool = False, adjoint_b: bool = False, name: str | None = None
+) -> Any:
+    """Multiplies a sparse and a dense matrix, in either order.
+
+    Args:
+        sp_a: sparse matrix (m, k), or a dense one when `b` is sparse.
+        b: dense matrix (k, n), or a sparse one.
+        adjoint_a, adjoint_b: use the conjugate transpose of the one or the other.
+
+    Returns:
+        The dense matrix (m, n).  The cost is that of n numbers an entry.
+    """
+    if isinstance(b, SparseTensor | SparseTensorValue):
+        turned = _product(b, sp_a, not adjoint_b, not adjoint_a)
+        return transpose(turned, perm=(1, 0), conjugate=True)
+    return _product(sp_a, b, adjoint_a, adjoint_b)
+
+
+def _product(sparse: Any, dense: Any, adjoint_a: bool, adjoint_b: bool) -> Any:
+    st = sparse_input(sparse, "tf.sparse.sparse_dense_matmul")
+    dense = convert_to_tensor(dense, dtype_hint=st.dtype)
+    if rank_of(st) != 2 or dense.shape.rank not in (None, 2):
+        raise InvalidArgumentError(_misfit(st, dense))
+    if adjoint_b:
+        dense = transpose(dense, perm=(1, 0), conjugate=True)
+    row, column = (1, 0) if adjoint_a else (0, 1)
+    inner, have = st.shape[column], dense.shape[0]
+    if None not in (inner, have) and inner != have:
+        raise InvalidArgumentError(_misfit(st, dense))
+    values = conj(st.values) if adjoint_a and st.dtype.is_complex else st.values
+    rows = gather_(dense, st.indices[:, column]) * expand_dims(values, axis=1)  # (entries, n)
+    return unsorted_segment_sum(rows, st.indices[:, row], num_segments=st.dense_shape[row])
+
+
+def _misfit(st: SparseTensor, dense: Any) -> str:
+    return (
+        f"tf.sparse.sparse_dense_matmul: matrices of shapes {st.shape} (sparse) and {dense.shape} do not fit"
+        f"{at_user_location()}"
+    )
