@@ -128,7 +128,9 @@ def at_entries(dense: Any, st: SparseTensor) -> Any:
     if not rank:
         return dense
     own = st.shape[-rank:] if st.shape.rank is not None and st.shape.rank >= rank else None
-    if own is None or any(None not in (n, m) and n not in (1, m) for n, m in zip(dense.shape, own, strict=True)):
+    if own is None or any(
+        None not in (n, m) and n not in (1, m) for n, m in zip(dense.shape, own, strict=True)
+    ):
         raise InvalidArgumentError(
             f"a dense tensor of shape {dense.shape} does not broadcast to the sparse tensor's shape {st.shape}"
             f"{at_user_location()}"

@@ -15,7 +15,8 @@ from dovetail.ops.gather import gather_
 from dovetail.ops.indexing import boolean_mask_, where_
 from dovetail.ops.logic import logical_and
 from dovetail.ops.reduction import reduce_all, reduce_max, reduce_prod
-from dovetail.ops.shapes import as_tensor, expand_dims, reshape as reshape_dense
+from dovetail.ops.shapes import as_tensor, expand_dims
+from dovetail.ops.shapes import reshape as reshape_dense
 from dovetail.ops.sparse.patterns import (
     columns,
     constant,
@@ -169,7 +170,7 @@ def _check_others(inputs: Sequence[SparseTensor], axis: int, label: str) -> None
 
 @export("sparse.split")
 def split(sp_input: Any = None, num_split: Any = None, axis: Any = None, name: str | None = None) -> list:
-    """Cuts a sparse tensor into `num_split` parts along `axis`; the first parts are one longer where it does not go even."""
+    """Cuts a sparse tensor into `num_split` parts along `axis`; where it does not go even, the first are one longer."""
     label = "tf.sparse.split"
     st = sparse_input(sp_input, label)
     if num_split is None or axis is None:
@@ -200,7 +201,11 @@ def reset_shape(sp_input: Any, new_shape: Any = None) -> SparseTensor:
         raise ValueError(
             f"tf.sparse.reset_shape: expected {st.shape.rank} sizes, received shape {sizes.shape}{at_user_location()}"
         )
-    if is_known(sizes) and is_known(st.dense_shape) and (np.asarray(sizes) < np.asarray(st.dense_shape)).any():
+    if (
+        is_known(sizes)
+        and is_known(st.dense_shape)
+        and (np.asarray(sizes) < np.asarray(st.dense_shape)).any()
+    ):
         raise InvalidArgumentError(
             f"tf.sparse.reset_shape: new_shape {np.asarray(sizes).tolist()} is smaller than {st.shape}"
             f"{at_user_location()}"

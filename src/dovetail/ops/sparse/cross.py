@@ -23,12 +23,20 @@ _DEFAULT_KEY = 0xDECAFCAFFE
 
 
 def _crossed(
-    xp: Any, *parts: Any, forms: str, separator: str = "", hashed: bool = False, buckets: int = 0, key: int = 0
+    xp: Any,
+    *parts: Any,
+    forms: str,
+    separator: str = "",
+    hashed: bool = False,
+    buckets: int = 0,
+    key: int = 0,
 ) -> Any:
     """Returns the indices, values and dense shape of the cross; `forms` has a letter an input: s(parse) or d(ense)."""
     columns, left = [], list(parts)
     for form in forms:
-        columns.append(_sparse_rows(*[left.pop(0) for _ in range(3)]) if form == "s" else left.pop(0).tolist())
+        columns.append(
+            _sparse_rows(*[left.pop(0) for _ in range(3)]) if form == "s" else left.pop(0).tolist()
+        )
     rows = [list(itertools.product(*features)) for features in zip(*columns, strict=True)]
     if hashed:
         values = np.array([_hash(c, buckets, key) for row in rows for c in row], _INT64)
@@ -55,7 +63,9 @@ def _text(feature: Any) -> bytes:
 def _hash(features: Iterable, buckets: int, key: int) -> int:
     result = key
     for feature in features:
-        result = combine(result, fingerprint64(feature) if isinstance(feature, bytes) else feature & (2**64 - 1))
+        result = combine(
+            result, fingerprint64(feature) if isinstance(feature, bytes) else feature & (2**64 - 1)
+        )
     return result % (buckets or 2**63 - 1)
 
 
@@ -86,7 +96,9 @@ def cross(inputs: Sequence[Any], name: str | None = None, separator: str | None 
         [b'a_X_b', b'a_X_c']
     """
     forms, parts = _features("tf.sparse.cross", inputs)
-    return SparseTensor._made(*_cross(*parts, forms=forms, separator="_X_" if separator is None else separator))
+    return SparseTensor._made(
+        *_cross(*parts, forms=forms, separator="_X_" if separator is None else separator)
+    )
 
 
 @export("sparse.cross_hashed")
@@ -120,7 +132,7 @@ def _features(label: str, inputs: Sequence[Any]) -> tuple[str, list]:
 
 
 def _feature(label: str, values: Any) -> Any:
-    if values.dtype == dt.string or values.dtype == dt.int64:
+    if values.dtype in (dt.string, dt.int64):
         return values
     if not values.dtype.is_integer:
         raise TypeError(

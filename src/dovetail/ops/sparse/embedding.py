@@ -12,7 +12,8 @@ from dovetail.ops.logic import logical_and, logical_not
 from dovetail.ops.math import sqrt
 from dovetail.ops.reduction import reduce_prod
 from dovetail.ops.segment import _num_segments, unsorted_segment_sum
-from dovetail.ops.shapes import expand_dims, reshape as reshape_dense, shape
+from dovetail.ops.shapes import expand_dims, shape
+from dovetail.ops.shapes import reshape as reshape_dense
 from dovetail.ops.sparse.arrange import fill_empty_rows, reshape, retain
 from dovetail.ops.sparse.patterns import join
 from dovetail.ops.sparse.tensor import SparseTensor, is_known, rank_of
@@ -58,14 +59,18 @@ def embedding_lookup_sparse(
     total = unsorted_segment_sum(looked_up, rows, num_segments=count)
     if combiner == "sum":
         return total
-    norm = unsorted_segment_sum(weights if combiner == "mean" else weights * weights, rows, num_segments=count)
+    norm = unsorted_segment_sum(
+        weights if combiner == "mean" else weights * weights, rows, num_segments=count
+    )
     return divide_no_nan(total, expand_dims(norm if combiner == "mean" else sqrt(norm), axis=1))
 
 
 def _combiner(label: str, combiner: str | None) -> str:
     combiner = "mean" if combiner is None else combiner
     if combiner not in _COMBINERS:
-        raise ValueError(f"{label}: combiner must be one of {_COMBINERS}, received {combiner!r}{at_user_location()}")
+        raise ValueError(
+            f"{label}: combiner must be one of {_COMBINERS}, received {combiner!r}{at_user_location()}"
+        )
     return combiner
 
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import InvalidArgumentError, at_user_location
+from dovetail.ops.arithmetic import cast
 from dovetail.ops.create import fill_, ones
 from dovetail.ops.gather import gather_nd_, tensor_scatter
 from dovetail.ops.indexed_slices import IndexedSlices
 from dovetail.ops.indexing import boolean_mask_
 from dovetail.ops.shapes import as_tensor, expand_dims, shape
-from dovetail.ops.arithmetic import cast
 from dovetail.ops.sparse.patterns import constant, join, stored, unlisted
 from dovetail.ops.sparse.tensor import SparseTensor, is_known, sparse_input
 from dovetail.ops.views import export
@@ -85,7 +85,9 @@ def _bad_index(label: str, row: int, indices: Any, what: str, fix: str) -> Excep
 
 
 @export("sparse.eye")
-def eye(num_rows: Any, num_columns: Any = None, dtype: Any = "float32", name: str | None = None) -> SparseTensor:
+def eye(
+    num_rows: Any, num_columns: Any = None, dtype: Any = "float32", name: str | None = None
+) -> SparseTensor:
     """Returns a sparse matrix with ones on the diagonal."""
     rows = int(num_rows)
     width = rows if num_columns is None else int(num_columns)

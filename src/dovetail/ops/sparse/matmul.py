@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base.errors import InvalidArgumentError, at_user_location
+from dovetail.ops.arithmetic import conj
 from dovetail.ops.gather import gather_
-from dovetail.ops.math import conj
 from dovetail.ops.segment import unsorted_segment_sum
 from dovetail.ops.shapes import expand_dims, transpose
 from dovetail.ops.sparse.tensor import SparseTensor, SparseTensorValue, rank_of, sparse_input

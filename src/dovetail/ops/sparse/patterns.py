@@ -1,4 +1,4 @@
-"""Ops on the patterns of sparse tensors: orders, unions, groups.  Those whose size depends on values run on the host."""
+"""Ops on the patterns of sparse tensors: orders, unions, groups.  Sizes that depend on values: host only."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ distinct = _host(
     shape=lambda indices: [(None, indices[1]), indices[:1]],
     dtype=lambda _: [_INT64] * 2,
 )
-distinct.__doc__ = "Returns the distinct rows of indices (n, rank) in order, and for each row its place among them."
+distinct.__doc__ = (
+    "Returns the distinct rows of indices (n, rank) in order, and for each row its place among them."
+)
 
 union = _host(
     "sparse_union",
@@ -81,7 +83,9 @@ union = _host(
     shape=lambda a, b: [(None, a[1]), a[:1], b[:1]],
     dtype=lambda *_: [_INT64] * 3,
 )
-union.__doc__ = "Returns the distinct rows of two patterns in order, and for each row of either its place among them."
+union.__doc__ = (
+    "Returns the distinct rows of two patterns in order, and for each row of either its place among them."
+)
 
 with_empty_rows = _host(
     "sparse_with_empty_rows",
@@ -90,7 +94,7 @@ with_empty_rows = _host(
     dtype=lambda *_: [_INT64, _INT64, _BOOL],
 )
 with_empty_rows.__doc__ = (
-    "Returns the rows without entries, the order that puts them (behind the entries) in place, and a mask of them."
+    "Returns the rows without entries, the order that puts them in place, and a mask of them."
 )
 
 unlisted = Op(

@@ -76,7 +76,11 @@ def _reduced_sparse(
 
 @export("sparse.reduce_sum")
 def reduce_sum(
-    sp_input: Any, axis: Any = None, keepdims: Any = None, output_is_sparse: bool = False, name: str | None = None
+    sp_input: Any,
+    axis: Any = None,
+    keepdims: Any = None,
+    output_is_sparse: bool = False,
+    name: str | None = None,
 ) -> Any:
     """Sums over axes.
 
@@ -84,7 +88,7 @@ def reduce_sum(
         sp_input: sparse tensor.
         axis: the axes that go; all when None.
         keepdims: keep them with size 1.
-        output_is_sparse: return a sparse tensor.  Its pattern depends on the values: such a `tf.function` runs op by op.
+        output_is_sparse: return a sparse tensor.  Its pattern depends on values: a `tf.function` runs op by op.
     """
     st = sparse_input(sp_input, "tf.sparse.reduce_sum")
     return _reduced(_sum_of, st, axis, bool(keepdims), output_is_sparse)
@@ -92,7 +96,11 @@ def reduce_sum(
 
 @export("sparse.reduce_max")
 def reduce_max(
-    sp_input: Any, axis: Any = None, keepdims: Any = None, output_is_sparse: bool = False, name: str | None = None
+    sp_input: Any,
+    axis: Any = None,
+    keepdims: Any = None,
+    output_is_sparse: bool = False,
+    name: str | None = None,
 ) -> Any:
     """Returns the largest entries over axes; where there are no entries, 0.  See `tf.sparse.reduce_sum`."""
     st = sparse_input(sp_input, "tf.sparse.reduce_max")
@@ -127,7 +135,7 @@ def _gathered_segment(name: str, plain: Callable, unsorted: Callable) -> Callabl
 
     segments.__name__ = segments.__qualname__ = name
     segments.__doc__ = (
-        f"Gathers rows of `data` and combines them as `tf.math.unsorted_{name}`; `num_segments` adds empty rows."
+        f"Gathers rows of `data` and combines them as `tf.math.unsorted_{name}`; `num_segments` adds rows."
     )
     return export(f"sparse.{name}")(segments)
 
@@ -136,7 +144,9 @@ segment_sum = _gathered_segment("segment_sum", segment.segment_sum, segment.unso
 segment_mean = _gathered_segment("segment_mean", segment.segment_mean, segment.unsorted_segment_mean)
 segment_sqrt_n = _gathered_segment(
     "segment_sqrt_n",
-    lambda rows, ids: segment.unsorted_segment_sqrt_n(rows, ids, segment._num_segments(ids, "tf.sparse.segment_sqrt_n")),
+    lambda rows, ids: segment.unsorted_segment_sqrt_n(
+        rows, ids, segment._num_segments(ids, "tf.sparse.segment_sqrt_n")
+    ),
     segment.unsorted_segment_sqrt_n,
 )
 
@@ -168,9 +178,13 @@ def bincount(
         A sparse tensor of int64, or of the weights' dtype.
     """
     if axis not in (None, 0, -1):
-        raise ValueError(f"tf.sparse.bincount: expected axis 0, -1 or None, received {axis}{at_user_location()}")
+        raise ValueError(
+            f"tf.sparse.bincount: expected axis 0, -1 or None, received {axis}{at_user_location()}"
+        )
     if weights is not None and binary_output:
-        raise ValueError(f"tf.sparse.bincount: weights and binary_output exclude each other{at_user_location()}")
+        raise ValueError(
+            f"tf.sparse.bincount: weights and binary_output exclude each other{at_user_location()}"
+        )
     numbers, places, lead = _occurrences(values, axis == -1)
     amounts = ones_like(numbers) if weights is None else _flat_weights(weights)
     low, high = integer(minlength), integer(maxlength)

@@ -27,7 +27,9 @@ def _operated(xp: Any, *parts: Any, forms: str, how: str) -> Any:
     left, sets = list(parts), []
     values_dtype = left[1 if forms[0] == "s" else 0].dtype
     for form in forms:
-        sets.append(_sparse_sets(*[left.pop(0) for _ in range(3)]) if form == "s" else _dense_sets(left.pop(0)))
+        sets.append(
+            _sparse_sets(*[left.pop(0) for _ in range(3)]) if form == "s" else _dense_sets(left.pop(0))
+        )
     (first, lead), (second, other_lead) = sets
     if lead != other_lead:
         raise ValueError(f"the shapes before the last axis must agree, received {lead} and {other_lead}")
@@ -135,7 +137,9 @@ def union(a: Any, b: Any, validate_indices: bool = True) -> SparseTensor:
 def size(a: Any, validate_indices: bool = True) -> Any:
     """Returns the number of distinct elements in each row of a sparse tensor: int32."""
     if not isinstance(a, SparseTensor):
-        raise TypeError(f"tf.sets.size: expected a SparseTensor, received {type(a).__name__}{at_user_location()}")
+        raise TypeError(
+            f"tf.sets.size: expected a SparseTensor, received {type(a).__name__}{at_user_location()}"
+        )
     if validate_indices:
         check_order(a, "tf.sets.size")
     return _size(a.indices, a.values, a.dense_shape)
