@@ -171,16 +171,19 @@ ALONE = {
         tf.SparseTensor([[0, 1], [2, 0]], tf.constant([4, 1], tf.int64), [3, 2]), axis=-1
     ),
     "cross": lambda tf: tf.sparse.cross(
-        [tf.sparse.from_dense([["a", ""], ["b", "c"]]), [["x", "y"], ["z", "w"]]]
+        [tf.sparse.from_dense([["a", ""], ["b", "c"]]), tf.constant([["x", "y"], ["z", "w"]])]
     ),
     "cross_three": lambda tf: tf.sparse.cross(
-        [[["a", "b"]], tf.constant([[1, 2]], tf.int64), [["c"]]], separator=","
+        [tf.constant([["a", "b"]]), tf.constant([[1, 2]], tf.int64), tf.constant([["c"]])], separator=","
     ),
     "cross_hashed": lambda tf: tf.sparse.cross_hashed(
-        [[["a", "a longer feature than sixteen"]], tf.constant([[1, -2]], tf.int64)], num_buckets=100
+        [tf.constant([["a", "a longer feature than sixteen"]]), tf.constant([[1, -2]], tf.int64)],
+        num_buckets=100,
     ),
-    "cross_hashed_key": lambda tf: tf.sparse.cross_hashed([[["a", "b" * 40]], [["c" * 70]]], hash_key=5),
-    "cross_floats": lambda tf: tf.sparse.cross([[[1.0]]]),
+    "cross_hashed_key": lambda tf: tf.sparse.cross_hashed(
+        [tf.constant([["a", "b" * 40]]), tf.constant([["c" * 70]])], hash_key=5
+    ),
+    "cross_floats": lambda tf: tf.sparse.cross([tf.constant([[1.0]])]),
     "intersection": lambda tf: tf.sets.intersection([[1, 2, 3], [4, 5, 5]], [[2, 3, 9], [5, 7, 8]]),
     "difference": lambda tf: tf.sets.difference([[1, 2, 3], [4, 5, 5]], [[2, 3, 9], [5, 7, 8]]),
     "difference_back": lambda tf: tf.sets.difference([[1, 2, 3]], [[2, 3, 9]], aminusb=False),
@@ -190,7 +193,9 @@ ALONE = {
     ),
     "sets_misfit": lambda tf: tf.sets.union([[1]], [[1], [2]]),
     "set_size": lambda tf: tf.sets.size(tf.SparseTensor([[0, 0], [0, 1], [2, 0]], [5, 5, 5], [3, 2])),
-    "mask": lambda tf: tf.sparse.mask(tf.IndexedSlices([[1], [2], [3]], [4, 7, 9], [10, 1]), [7, 4]),
+    "mask": lambda tf: tf.sparse.mask(
+        tf.IndexedSlices(tf.constant([[1], [2], [3]]), tf.constant([4, 7, 9]), tf.constant([10, 1])), [7, 4]
+    ),
     "int32_indices": lambda tf: tf.SparseTensor(tf.constant([[1]], tf.int32), [1], [3]),
     "numpy_indices": lambda tf: tf.SparseTensor(np.array([[1]], np.int32), [1], np.array([3])),
     "rank_of_indices": lambda tf: tf.SparseTensor([0, 1], [1, 2], [3]),
@@ -215,6 +220,10 @@ ALONE = {
 }
 
 TABLE = np.arange(8, dtype=np.float32).reshape(4, 2)
+
+
+def rows(tf):
+    return tf.IndexedSlices(tf.constant([[1], [2], [3]]), tf.constant([4, 7, 9]), tf.constant([10, 1]))
 
 
 def ids(tf):

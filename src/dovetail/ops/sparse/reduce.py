@@ -175,7 +175,7 @@ def bincount(
         binary_output: 1 where a number occurs, instead of how often.
 
     Returns:
-        A sparse tensor of int64, or of the weights' dtype.
+        A sparse tensor of the dtype of the weights, without them of the values.
     """
     if axis not in (None, 0, -1):
         raise ValueError(
@@ -185,8 +185,9 @@ def bincount(
         raise ValueError(
             f"tf.sparse.bincount: weights and binary_output exclude each other{at_user_location()}"
         )
+    values = values if isinstance(values, SparseTensor) else as_tensor(values)
     numbers, places, lead = _occurrences(values, axis == -1)
-    amounts = ones_like(numbers) if weights is None else _flat_weights(weights)
+    amounts = ones_like(numbers, dtype=values.dtype) if weights is None else _flat_weights(weights)
     low, high = integer(minlength), integer(maxlength)
     if high is not None:
         fits = numbers < high
@@ -203,7 +204,7 @@ def _occurrences(values: Any, by_row: bool) -> tuple[Any, Any, list]:
         numbers, own, sizes = cast(values.values, dtype="int64"), values.indices[:, :1], values.dense_shape
         rank = rank_of(values)
     else:
-        dense = cast(as_tensor(values), dtype="int64")
+        dense = cast(values, dtype="int64")
         rank, sizes = len(dense.shape), as_int64(dense.shape.as_list())
         numbers = reshape(dense, shape=(-1,))
         own = as_int64(np.indices(tuple(dense.shape))[0].reshape(-1, 1)) if rank else None

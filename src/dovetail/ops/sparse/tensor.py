@@ -102,7 +102,7 @@ class SparseTensorSpec(BatchableTypeSpec):
         ]
 
     def __repr__(self) -> str:
-        return f"SparseTensorSpec({self._shape}, {self._dtype!r})"
+        return f"SparseTensorSpec({self._shape!r}, {self._dtype!r})"
 
 
 @export("SparseTensor sparse.SparseTensor")
@@ -195,7 +195,8 @@ class SparseTensor(CompositeTensor):
         return SparseTensorSpec(TensorShape(shape), self.dtype)
 
     def __repr__(self) -> str:
-        return f"SparseTensor(indices={self.indices}, values={self.values}, dense_shape={self.dense_shape})"
+        parts = f"indices={self.indices!s}, values={self.values!s}, dense_shape={self.dense_shape!s}"
+        return f"SparseTensor({parts})"
 
 
 def as_int64(value: Any) -> Any:
