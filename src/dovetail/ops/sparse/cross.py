@@ -85,7 +85,7 @@ def cross(inputs: Sequence[Any], name: str | None = None, separator: str | None 
     """Returns every combination of the inputs' features in each row, joined as strings.
 
     Args:
-        inputs: sparse or dense matrices of strings or integers with as many rows each.
+        inputs: sparse or dense matrices of strings or numbers, which count as int64, with as many rows each.
         separator: goes between features; "_X_" when None.
 
     Returns:
@@ -124,18 +124,14 @@ def _features(label: str, inputs: Sequence[Any]) -> tuple[str, list]:
     for given in inputs:
         if isinstance(given, SparseTensor):
             forms += "s"
-            parts += [given.indices, _feature(label, given.values), given.dense_shape]
+            parts += [given.indices, _feature(given.values), given.dense_shape]
         else:
             forms += "d"
-            parts.append(_feature(label, as_tensor(given)))
+            parts.append(_feature(as_tensor(given)))
     return forms, parts
 
 
-def _feature(label: str, values: Any) -> Any:
+def _feature(values: Any) -> Any:
     if values.dtype in (dt.string, dt.int64):
         return values
-    if not values.dtype.is_integer:
-        raise TypeError(
-            f"{label}: features must be strings or integers, received {values.dtype.name}{at_user_location()}"
-        )
     return cast(values, dtype="int64")
