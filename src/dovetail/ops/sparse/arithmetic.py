@@ -18,7 +18,7 @@ from dovetail.ops.segment import unsorted_segment_sum
 from dovetail.ops.shapes import as_tensor
 from dovetail.ops.sparse.arrange import retain
 from dovetail.ops.sparse.patterns import count_of, union
-from dovetail.ops.sparse.tensor import SparseTensor, SparseTensorValue, is_known, sparse_input
+from dovetail.ops.sparse.tensor import SparseTensor, SparseTensorValue, is_known, rank_of, sparse_input
 from dovetail.ops.views import export
 from dovetail.tensor.convert import convert_to_tensor
 
@@ -127,7 +127,8 @@ def at_entries(dense: Any, st: SparseTensor) -> Any:
     rank = len(dense.shape)
     if not rank:
         return dense
-    own = st.shape[-rank:] if st.shape.rank is not None and st.shape.rank >= rank else None
+    first = rank_of(st) - rank
+    own = st.shape[first:] if first >= 0 else None
     if own is None or any(
         None not in (n, m) and n not in (1, m) for n, m in zip(dense.shape, own, strict=True)
     ):
@@ -136,7 +137,7 @@ def at_entries(dense: Any, st: SparseTensor) -> Any:
             f"{at_user_location()}"
         )
     varies = np.array([size != 1 for size in dense.shape], np.int64)
-    return gather_nd_(dense, st.indices[:, st.shape.rank - rank :] * as_tensor(varies))
+    return gather_nd_(dense, st.indices[:, first:] * as_tensor(varies))
 
 
 @elementwise(SparseTensor, families=("binary",))

@@ -91,7 +91,7 @@ def eye(
     """Returns a sparse matrix with ones on the diagonal."""
     rows = int(num_rows)
     width = rows if num_columns is None else int(num_columns)
-    diagonal = np.arange(min(rows, width), dtype=np.int64)
+    diagonal: Any = np.arange(min(rows, width), dtype=np.int64)
     return SparseTensor(np.stack([diagonal, diagonal], 1), ones([len(diagonal)], dtype), [rows, width])
 
 

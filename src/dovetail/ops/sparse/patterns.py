@@ -45,7 +45,7 @@ def _union(xp: Any, a: Any, b: Any) -> Any:
 def _with_empty_rows(xp: Any, indices: Any, dense_shape: Any) -> Any:
     rows, count = indices[:, 0], int(dense_shape[0])
     empty = np.bincount(rows, minlength=count)[:count] == 0
-    missing = np.flatnonzero(empty).astype(_INT64)
+    missing: Any = np.flatnonzero(empty).astype(_INT64)
     order = np.argsort(np.concatenate([rows, missing]), kind="stable").astype(_INT64)
     return missing, order, empty
 

@@ -72,7 +72,8 @@ class SparseTensorSpec(BatchableTypeSpec):
         return [value.indices, value.values, value.dense_shape]
 
     def _from_components(self, components: Any) -> SparseTensor:
-        return SparseTensor._made(*components, self._shape)
+        indices, values, dense_shape = components
+        return SparseTensor._made(indices, values, dense_shape, self._shape)
 
     def _batch(self, batch_size: int | None) -> SparseTensorSpec:
         return SparseTensorSpec(TensorShape([batch_size]).concatenate(self._shape), self._dtype)
@@ -86,7 +87,7 @@ class SparseTensorSpec(BatchableTypeSpec):
         """Returns sparse tensors as one, with a new first axis; each size is the largest among them."""
         parts = [[np.asarray(part) for part in self._to_components(value)] for value in values]
         rows = [np.insert(part[0], 0, i, axis=1) for i, part in enumerate(parts)]
-        sizes = np.max([part[2] for part in parts], axis=0) if parts else np.zeros(0, np.int64)
+        sizes: Any = np.max([part[2] for part in parts], axis=0) if parts else np.zeros(0, np.int64)
         entries = np.concatenate([part[1] for part in parts])
         shape = np.array([len(parts), *sizes], np.int64)
         return SparseTensor._made(Tensor(np.concatenate(rows)), Tensor(entries), Tensor(shape))
