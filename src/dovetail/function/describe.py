@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dovetail.base import nest
+from dovetail.function.signature import is_shape
 from dovetail.tensor.spec import TensorSpec
 
 
@@ -16,7 +17,7 @@ def arguments_of(key: tuple) -> tuple[tuple, dict]:
 
 
 def _argument(part: tuple) -> Any:
-    if isinstance(part[0], tuple):
+    if is_shape(part[0]):
         return TensorSpec(part[0], part[1])
     return part[1].deref() if part[0] == "variable" else part[1]
 
@@ -58,3 +59,8 @@ def _named(python_function: Callable, args: tuple, kwargs: dict) -> list[tuple[s
         for i, value in enumerate(args)
     ]
     return named + [(name, "KEYWORD_ONLY", value) for name, value in kwargs.items()]
+
+
+def argument_places(python_function: Callable, args: tuple) -> list[str]:
+    """Returns a name for each positional argument: its parameter's, or "args_0" where it has none of its own."""
+    return [name for name, _, _ in _named(python_function, args, {})]

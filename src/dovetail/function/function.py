@@ -2,7 +2,8 @@
 
 The first call with a signature traces the Python function; later ones run the program.  XLA compiles for exact shapes,
 so a function that keeps meeting new shapes runs op by op on the host engine instead, until a shape proves to be a
-frequent one.
+frequent one.  A signature with unknown sizes is recorded as a graph (see `function/wide.py`), which every actual shape
+runs without the Python code.
 """
 
 from __future__ import annotations
@@ -11,30 +12,40 @@ import functools
 import inspect
 import warnings
 import weakref
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import numpy as np
-
 from dovetail.base import nest
-from dovetail.base.errors import DataDependentShapeError, at_user_location
+from dovetail.base.bounded import Bounded
+from dovetail.base.errors import DataDependentShapeError, OperatorNotAllowedInGraphError, at_user_location
 from dovetail.base.settings import settings, state
 from dovetail.base.told import Told
 from dovetail.base.wording import is_of_binding, tell
 from dovetail.engine import uses_xla
-from dovetail.function.autograph import call_method_of, run_converted
-from dovetail.function.describe import arguments_of, long_form, short_form
-from dovetail.function.signature import Call, Parameters, check_signature, describe_change
+from dovetail.function.concrete import ConcreteFunction, outputs_of
+from dovetail.function.describe import arguments_of, long_form
+from dovetail.function.fitting import fitted
+from dovetail.function.frequency import Frequency
+from dovetail.function.signature import Call, Parameters, SpecCall, common_shape, describe_change, fits
 from dovetail.function.trace import Program, as_results, example_of, is_tracing
+from dovetail.function.wide import Wide, record
+from dovetail.graph.recording import FunctionGraph
 from dovetail.tensor.spec import TensorSpec, TypeSpec
 from dovetail.tensor.symbolic import SymbolicTensor
-from dovetail.tensor.tensor import Tensor
 
 MAX_PROGRAMS = 128
-SHAPES_BEFORE_OP_BY_OP = 4
-CALLS_THAT_MAKE_A_SHAPE_FREQUENT = 3
 TRACES_BEFORE_WARNING = 5
+# What Python code that needs to know a size (or a value) raises on symbolic tensors.
+_NEEDS_VALUES = (
+    OperatorNotAllowedInGraphError,
+    DataDependentShapeError,
+    NotImplementedError,
+    AttributeError,
+    IndexError,
+    TypeError,
+    ValueError,
+)
 
 
 class RetracingWarning(UserWarning):
@@ -52,29 +63,28 @@ class Function(Told):
     _told_methods: ClassVar[tuple[str, ...]] = ("__init__", "get_concrete_function")
 
     def __init__(
-        self,
-        python_function: Callable,
-        input_signature: Any = None,
-        reduce_retracing: bool = False,
-        autograph: bool = True,
+        self, python_function: Callable, input_signature: Any = None, reduce_retracing: bool = False
     ) -> None:
         self.python_function = python_function
         if not callable(python_function):
             raise TypeError(f"tf.function: expected a function, received {python_function!r:.80}")
         if input_signature is not None and not (
             isinstance(input_signature, list | tuple)
-            and all(isinstance(leaf, TypeSpec) for leaf in nest.flat(input_signature))
+            and all(isinstance(leaf, TypeSpec) for leaf in nest.flatten(input_signature))
         ):
             raise TypeError(
                 f"input_signature must be a list or tuple of tf.TensorSpec, received {input_signature!r}"
             )
         self.input_signature = None if input_signature is None else tuple(input_signature)
-        self._reduce_retracing, self._autograph = reduce_retracing, bool(autograph)
+        self._reduce_retracing = reduce_retracing
         self._programs: OrderedDict[tuple, Program] = OrderedDict()
-        self._families: Counter = Counter()
-        self._seen: Counter = Counter()
+        self._wide: list[Wide] = []
+        self._shapes_met: dict[tuple, list] = {}
+        self._concrete: Bounded = Bounded(MAX_PROGRAMS)
+        self._frequency = Frequency()
         self._num_traces = 0
         self._creates_variables = True
+        self._needs_sizes = False
         self._op_by_op = False
         self._warned: set[str] = set()
         self._methods: dict[int, tuple] = {}
@@ -86,41 +96,55 @@ class Function(Told):
         if settings.run_functions_eagerly:
             return self.python_function(*args, **kwargs)
         if self._op_by_op or not uses_xla():
-            return as_results(self._run(args, kwargs))
-        if self.input_signature is not None:
-            args, kwargs = check_signature(self.input_signature, args, kwargs, self.python_function)
-        else:
-            args, kwargs = self._parameters.canonical(args, kwargs)
+            return as_results(self.python_function(*args, **kwargs))
+        args, kwargs = self._in_form(args, kwargs)
         call = Call(args, kwargs)
         if is_tracing(call.leaves) or _symbolic_among(call.leaves):
-            return self._run(args, kwargs)
+            return self.python_function(*args, **kwargs)
         program = self._programs.get(call.key)
-        if program is None:
-            program = self._new_program(call)
+        return self._first_call(call) if program is None else program.call(call.tensors)
+
+    def _in_form(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        """Brings equal calls into one form."""
+        if self.input_signature is None:
+            return self._parameters.canonical(args, kwargs)
+        return fitted(self.input_signature, args, kwargs, self._parameters, self.__name__)
+
+    def _first_call(self, call: Call) -> Any:
+        """Runs a call that has no program yet."""
+        wide = self._recording_for(call)
+        if wide is not None:
+            program = wide.program_for(call.tensors)
             if program is None:
-                return self._run_op_by_op(args, kwargs)
-        return program.call(call.tensors)
+                if wide.why is not None:
+                    self._say("data", f"{self.__name__} runs op by op, it cannot be compiled: {wide.why}")
+                return wide.call(call.tensors)
+            self._keep(call.key, program)
+            return program.call(call.tensors)
+        if not self._worth_a_program(call):
+            return self._run_op_by_op(call)
+        program = self._new_program(call)
+        return self._run_op_by_op(call) if program is None else program.call(call.tensors)
 
-    def _run(self, args: tuple, kwargs: dict) -> Any:
-        return run_converted(self.python_function, self._autograph, args, kwargs)
+    # ---- traces for exact shapes
 
-    def _new_program(self, call: Call) -> Program | None:
-        """Traces, unless the function should run op by op."""
+    def _worth_a_program(self, call: Call) -> bool:
+        """Decides whether a call is compiled or runs op by op; says what makes a function trace again and again."""
         if any(tensor._value.dtype.kind == "O" for tensor in call.tensors):
-            return None  # XLA has no strings
+            return False  # XLA has no strings
         family = call.family()
-        if self._families[family] >= SHAPES_BEFORE_OP_BY_OP:
-            self._seen[call.key] += 1
-            if len(self._seen) > 16 * MAX_PROGRAMS:
-                self._seen.clear()
-            if self._seen[call.key] < CALLS_THAT_MAKE_A_SHAPE_FREQUENT:
-                self._say(
-                    "shapes",
-                    f"{self.__name__} keeps meeting new shapes; XLA would compile for each, so new shapes run op by op "
-                    "until they come often. Pad to a few sizes to have everything compiled.",
-                )
-                return None
-        elif self._programs and self._num_traces >= TRACES_BEFORE_WARNING:
+        if not self._frequency.compiles(family, call.key):
+            self._say(
+                "shapes",
+                f"{self.__name__} keeps meeting new shapes; XLA would compile for each, so new shapes run op by op "
+                "until they come often. Pad to a few sizes to have everything compiled.",
+            )
+            return False
+        if (
+            not self._frequency.has_met(family)
+            and self._programs
+            and self._num_traces >= TRACES_BEFORE_WARNING
+        ):
             last = next(reversed(self._programs))
             self._say(
                 "retracing",
@@ -128,23 +152,30 @@ class Function(Told):
                 f"{describe_change(self.python_function, last, call.key)}. Pass numbers that vary as tensors "
                 "(tf.constant), and keep shapes and Python arguments the same between calls.",
             )
+        return True
+
+    def _new_program(self, call: Call) -> Program | None:
+        """Traces the Python function for exact shapes; None when the function must run op by op."""
         try:
             program = self._trace(call)
         except DataDependentShapeError as error:
             self._op_by_op = True
             self._say("data", f"{self.__name__} runs op by op, it cannot be compiled: {error}")
             return None
-        self._families[family] += 1
-        self._programs[call.key] = program
+        self._frequency.compiled(call.family())
+        self._keep(call.key, program)
+        return program
+
+    def _keep(self, key: tuple, program: Program) -> None:
+        self._programs[key] = program
         if len(self._programs) > MAX_PROGRAMS:
             self._programs.popitem(last=False)
-        return program
 
     def _trace(self, call: Call) -> Program:
         def run(tensors: list) -> Any:
             args, kwargs = call.rebuild(tensors)
             try:
-                return self._run(args, kwargs)
+                return self.python_function(*args, **kwargs)
             except TypeError as error:
                 if is_of_binding(error):
                     tell(self.__name__, error, Parameters(self.python_function).names, args, kwargs)
@@ -157,17 +188,76 @@ class Function(Told):
         program.require_kept_variables(self.__name__)
         return program
 
-    def _run_op_by_op(self, args: tuple, kwargs: dict) -> Any:
+    def _run_op_by_op(self, call: Call) -> Any:
+        args, kwargs = call.rebuild(call.tensors)
         state.host_only += 1
         try:
-            return as_results(self._run(args, kwargs))
+            return as_results(self.python_function(*args, **kwargs))
         finally:
             state.host_only -= 1
+
+    # ---- recordings of unknown sizes
+
+    def _recording_for(self, call: Call) -> Wide | None:
+        """Returns the recording that serves a call, a new one if the signature asks for it."""
+        found = self._widest_fit(call.key)
+        if found is not None or self._needs_sizes:
+            return found
+        wanted = self._wanted(call)
+        return None if wanted is None or wanted.is_exact else self._record(wanted, call)
+
+    def _widest_fit(self, key: tuple) -> Wide | None:
+        fitting = [wide for wide in self._wide if fits(wide.key, key)]
+        return min(fitting, key=lambda wide: wide.generality) if fitting else None
+
+    def _wanted(self, call: Call) -> SpecCall | None:
+        """Returns what to record for a call: as declared, or what the shapes so far have in common."""
+        if self.input_signature is not None:
+            if not all(isinstance(leaf, TensorSpec) for leaf in nest.flatten(self.input_signature)):
+                return None
+            return SpecCall(self.input_signature, {})
+        if not self._reduce_retracing:
+            return None
+        shapes, kind = call.shapes, call.kind()
+        met = self._shapes_met.get(kind)
+        if met is not None:
+            shapes = [common_shape(a, b) for a, b in zip(met, shapes, strict=True)]
+        self._shapes_met[kind] = shapes
+        return None if met is None else call.widened(shapes)
+
+    def _record(self, wanted: SpecCall, call: Call | None = None) -> Wide | None:
+        """Records the Python function; None, with a warning, when its code needs to know sizes or values.
+
+        Args:
+            wanted: the signature.
+            call: an actual call, which is traced to see that the Python code itself is right.
+        """
+        try:
+            graph = record(wanted, self.python_function, self.__name__, self._creates_variables)
+        except _NEEDS_VALUES as error:
+            if "would be created on a later call" in str(error):
+                raise
+            if call is None or self._worth_a_program(call) and self._new_program(call) is None:
+                return None
+            self._needs_sizes = True
+            self._say(
+                "sizes",
+                f"{self.__name__} is traced for each shape by itself, its Python code cannot run with unknown sizes: "
+                f"{type(error).__name__}: {error}",
+            )
+            return None
+        self._num_traces += 1
+        self._creates_variables = False
+        wide = Wide(wanted, graph)
+        self._wide.append(wide)
+        return wide
 
     def _say(self, what: str, message: str) -> None:
         if what not in self._warned:
             self._warned.add(what)
-            warnings.warn(f"tf.function: {message}{at_user_location()}", RetracingWarning, stacklevel=4)
+            warnings.warn(f"tf.function: {message}{at_user_location()}", RetracingWarning, stacklevel=5)
+
+    # ---- what users ask for
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """Binds to an instance: each instance has its own traces."""
@@ -178,19 +268,45 @@ class Function(Told):
         if found is None or found[0]() is not instance:
             alive = _weakly(instance, functools.partial(_forget, self._methods, key))
             bound = _method_of(alive, self.python_function)
-            found = (alive, Function(bound, self.input_signature, self._reduce_retracing, self._autograph))
+            found = (alive, Function(bound, self.input_signature, self._reduce_retracing))
             self._methods[key] = found
         return _Bound(instance, found[1])
 
     def __reduce__(self) -> tuple:
         """Copies and pickles carry no traces."""
-        return Function, (self.python_function, self.input_signature, self._reduce_retracing, self._autograph)
+        return Function, (self.python_function, self.input_signature, self._reduce_retracing)
 
     def get_concrete_function(self, *args: Any, **kwargs: Any) -> ConcreteFunction:
-        """Returns the function for one signature: pass tensors or `tf.TensorSpec`s."""
+        """Returns the function for one signature: pass tensors or `tf.TensorSpec`s.
+
+        The same signature gives the same object.  Unknown sizes are recorded once and serve every size.
+        """
         if not args and not kwargs and self.input_signature is not None:
             args = self.input_signature
-        return ConcreteFunction(self, args, kwargs)
+        call = SpecCall(*self._in_form(args, kwargs))
+        trace = self._trace_for(call)
+        key = trace.key if isinstance(trace, Wide) else call.key
+        found = self._concrete.get(key)
+        if found is None or found.trace is not trace:
+            described = trace.call_spec if isinstance(trace, Wide) else call
+            found = self._concrete.put(key, ConcreteFunction(self, described, trace))
+        return found
+
+    def _trace_for(self, call: SpecCall) -> Program | Wide | None:
+        """Returns the trace for a signature: one for exactly it, a wider one that fits, a new one."""
+        if not uses_xla():
+            return None
+        if call.is_exact:
+            found = self._programs.get(call.key) or self._widest_fit(call.key)
+            strings = any(spec.dtype.numpy_dtype.kind == "O" for spec in call.tensors)
+            if found is None and not self._op_by_op and not strings:
+                found = self._new_program(call)
+            return self._record(call) if found is None else found
+        return self._widest_fit(call.key) or self._record(call)
+
+    def graph_of(self, call: SpecCall) -> FunctionGraph:
+        """Records the function for a signature, as a graph to look at."""
+        return record(call, self.python_function, self.__name__, may_create=False)
 
     def experimental_get_tracing_count(self) -> int:
         """Returns how often the Python function has been traced."""
@@ -203,7 +319,7 @@ class Function(Told):
     def pretty_printed_concrete_signatures(self) -> str:
         """Returns a paragraph a traced signature: the arguments and the output."""
         return "\n\n".join(
-            long_form(self.python_function, *arguments_of(key), _outputs_of(program), program.reads)
+            long_form(self.python_function, *arguments_of(key), outputs_of(program), program.reads)
             for key, program in self._programs.items()
         )
 
@@ -241,96 +357,9 @@ def _method_of(alive: Any, python_function: Callable) -> Callable:
     def method(*args: Any, **kwargs: Any) -> Any:
         return python_function(alive(), *args, **kwargs)
 
-    call_method_of(method, python_function, alive)
     parameters = list(inspect.signature(python_function).parameters.values())[1:]
     method.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return method
-
-
-class ConcreteFunction:
-    """A `Function` with its signature fixed.
-
-    Attributes:
-        structured_input_signature: `(args, kwargs)` with a `tf.TensorSpec` for each tensor.
-    """
-
-    def __init__(self, owner: Function, args: tuple, kwargs: dict) -> None:
-        self._owner = owner
-        self.structured_input_signature = nest.mapped(_spec_of, (args, kwargs))
-        self._fixed = nest.flat((args, kwargs))
-        specs = [leaf for leaf in nest.flat(self.structured_input_signature) if isinstance(leaf, TensorSpec)]
-        self.inputs = specs
-        self._program: Program | None = None
-        if uses_xla() and all(spec.shape.is_fully_defined() for spec in specs):
-            self._program = self._traced(specs)
-
-    def _traced(self, specs: list) -> Program | None:
-        zeros = [Tensor(np.zeros(tuple(spec.shape), spec.dtype.numpy_dtype)) for spec in specs]
-        args, kwargs = self._fill(zeros)
-        call = Call(args, kwargs)
-        found = self._owner._programs.get(call.key)
-        return found if found is not None else self._owner._new_program(call)
-
-    def _fill(self, tensors: list) -> tuple:
-        given = iter(tensors)
-        leaves, spec = nest.flatten_spec(self.structured_input_signature)
-        return nest.unflatten(
-            spec, [next(given) if isinstance(leaf, TensorSpec) else leaf for leaf in leaves]
-        )
-
-    @property
-    def name(self) -> str:
-        return self._owner.__name__
-
-    @property
-    def structured_outputs(self) -> Any:
-        """The result's structure, tensors as `tf.TensorSpec`; None while the input shapes are not all known."""
-        return None if self._program is None else _outputs_of(self._program)
-
-    def __repr__(self) -> str:
-        args, kwargs = self.structured_input_signature
-        shown = short_form(self._owner.python_function, args, kwargs, self.structured_outputs)
-        return f"<ConcreteFunction {self.name}{shown}>"
-
-    def __str__(self) -> str:
-        args, kwargs = self.structured_input_signature
-        return "ConcreteFunction " + long_form(
-            self._owner.python_function, args, kwargs, self.structured_outputs, self.variables
-        )
-
-    @property
-    def variables(self) -> tuple:
-        return tuple(self._program.reads) if self._program is not None else ()
-
-    @property
-    def trainable_variables(self) -> tuple:
-        return tuple(variable for variable in self.variables if variable.trainable)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        given = nest.flat((args, kwargs))
-        if len(given) == len(self.inputs) and len(given) != len(self._fixed):
-            args, kwargs = self._fill(given)
-        for spec, leaf in zip(
-            self.inputs, [x for x in nest.flat((args, kwargs)) if hasattr(x, "shape")], strict=True
-        ):
-            if not spec.shape.is_compatible_with(leaf.shape):
-                raise ValueError(
-                    f"{self.name}: expected {spec.shape} {spec.dtype.name}, received shape {tuple(leaf.shape)}"
-                    f"{at_user_location()}"
-                )
-        return self._owner(*args, **kwargs)
-
-
-def _outputs_of(program: Program) -> Any:
-    """Returns the structure of a program's results, with a `tf.TensorSpec` for each tensor."""
-    values = program.closed.out_avals[: program.num_results]
-    return program.rebuild([TensorSpec(value.shape, value.dtype) for value in values])
-
-
-def _spec_of(leaf: Any) -> Any:
-    if isinstance(leaf, TensorSpec):
-        return leaf
-    return TensorSpec(leaf.shape, leaf.dtype) if hasattr(leaf, "shape") and hasattr(leaf, "dtype") else leaf
 
 
 def _symbolic_among(leaves: list) -> bool:
@@ -356,21 +385,21 @@ def function(
         func: the function.  Python code in it runs once per signature (shapes and dtypes of tensors, equality of other
             arguments); tensor ops run each time.
         input_signature: list of `tf.TensorSpec`; calls that do not fit raise TypeError.
-        reduce_retracing, experimental_relax_shapes: as in TensorFlow; new shapes are handled without retracing for ever
-            whatever they say.
+        reduce_retracing, experimental_relax_shapes: from the second shape on, the function is recorded once with
+            unknown sizes, and serves every shape.
         jit_compile, experimental_compile: everything is compiled by XLA in any case.
-        autograph: Python control flow on tensors becomes part of the program: see `tf.autograph`.
+        autograph: Python `if` and `while` on tensors are not converted yet, they raise an error that shows `tf.cond`.
         experimental_implements, experimental_attributes, experimental_autograph_options,
         experimental_follow_type_hints: accepted for TensorFlow's sake, they only matter to its own graph tools.
 
-    Differs from TensorFlow: calls inside another traced function are inlined; unknown sizes in `input_signature` are
-    checked but each actual shape is traced by itself, because XLA needs it.
+    Differs from TensorFlow: calls inside another traced function are inlined; Python code that cannot run with the
+    unknown sizes of a signature is traced for each actual shape, with a warning.
     """
     reduce = bool(reduce_retracing or experimental_relax_shapes)
 
     def decorate(python_function: Callable) -> Function:
         if isinstance(python_function, Function):
             return python_function
-        return Function(python_function, input_signature, reduce, autograph)
+        return Function(python_function, input_signature, reduce)
 
     return decorate if func is None else decorate(func)

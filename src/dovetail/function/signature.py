@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 
 from dovetail.base import nest
-from dovetail.base.errors import at_user_location
 from dovetail.base.settings import state
 from dovetail.tensor.convert import convert_to_tensor
-from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Reference, Tensor, TensorLike
@@ -26,14 +24,16 @@ class Call:
         leaves: the flat arguments; NumPy arrays have become tensors.
         spec: how they are packed into `(args, kwargs)`.
         tensors: the tensors among the leaves.
-        key: hashable; equal keys share a trace.
+        places: their positions.
+        key: hashable; equal keys share a trace.  For each tensor it holds `(shape, dtype)`.
     """
 
-    __slots__ = ("key", "leaves", "spec", "tensors")
+    __slots__ = ("key", "leaves", "places", "spec", "tensors")
 
     def __init__(self, args: tuple, kwargs: dict) -> None:
         leaves, self.spec = nest.flatten_spec((args, kwargs))
         tensors: list[Tensor] = []
+        places: list[int] = []
         parts: list[tuple] = []
         for i, leaf in enumerate(leaves):
             kind = type(leaf)
@@ -52,24 +52,99 @@ class Call:
                 kind = type(leaf)
             if kind is Tensor:
                 tensors.append(leaf)
+                places.append(i)
                 value = leaf._value
                 parts.append((value.shape, value.dtype))
             else:
                 parts.append((kind, static_key(leaf)))
-        self.leaves, self.tensors = leaves, tensors
+        self.leaves, self.tensors, self.places = leaves, tensors, places
         self.key = (self.spec, *parts)
 
     def rebuild(self, tensors: list) -> tuple[tuple, dict]:
         """Returns `(args, kwargs)` with other tensors in the places of the tensors."""
-        given = iter(tensors)
-        return nest.unflatten(
-            self.spec, [next(given) if type(leaf) is Tensor else leaf for leaf in self.leaves]
-        )
+        leaves = list(self.leaves)
+        for place, tensor in zip(self.places, tensors, strict=True):
+            leaves[place] = tensor
+        return nest.unflatten(self.spec, leaves)
 
     def family(self) -> tuple:
         """Returns the key without sizes: calls of one family differ only in the sizes of their tensors."""
         parts = self.key[1:]
         return (self.spec, *((len(p[0]), p[1]) if isinstance(p[0], tuple) else p for p in parts))
+
+    @property
+    def shapes(self) -> list:
+        """The tensors' shapes as they are in the key: None for an unknown rank, None among the sizes."""
+        return [self.key[1 + place][0] for place in self.places]
+
+    def kind(self) -> tuple:
+        """Returns the key without shapes: one trace with unknown sizes can serve all calls of a kind."""
+        parts: list = list(self.key)
+        for place in self.places:
+            parts[1 + place] = ("tensor", parts[1 + place][1])
+        return tuple(parts)
+
+    def widened(self, shapes: list) -> SpecCall:
+        """Returns the call with specs of other shapes in the places of the tensors."""
+        dtypes = [self.key[1 + place][1] for place in self.places]
+        specs = [TensorSpec(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
+        return SpecCall(*self.rebuild(specs))
+
+
+class SpecCall(Call):
+    """A call described by `tf.TensorSpec`s in the places of tensors; `tensors` holds the specs."""
+
+    __slots__ = ()
+
+    def __init__(self, args: tuple, kwargs: dict) -> None:
+        super().__init__(args, kwargs)
+        parts, places, tensors = list(self.key), [], []
+        given = dict(zip(self.places, self.tensors, strict=True))
+        for i, leaf in enumerate(self.leaves):
+            if isinstance(leaf, TensorSpec):
+                sizes = None if leaf.shape.rank is None else tuple(leaf.shape)
+                parts[1 + i] = (sizes, leaf.dtype.numpy_dtype)
+            elif i in given:
+                leaf = TensorSpec(given[i].shape, given[i].dtype)
+            else:
+                continue
+            places.append(i)
+            tensors.append(leaf)
+        self.key, self.places, self.tensors = tuple(parts), places, tensors
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every size is known."""
+        return all(shape is not None and None not in shape for shape in self.shapes)
+
+
+def fits(wide: tuple, call: tuple) -> bool:
+    """True when a trace for the key `wide` serves a call with the key `call`."""
+    return len(wide) == len(call) and wide[0] == call[0] and all(map(_part_fits, wide[1:], call[1:]))
+
+
+def _part_fits(wide: tuple, part: tuple) -> bool:
+    if wide == part:
+        return True
+    if not is_shape(wide[0]) or not is_shape(part[0]) or wide[1] != part[1]:
+        return False
+    if wide[0] is None or part[0] is None:
+        return wide[0] is None
+    return len(wide[0]) == len(part[0]) and all(
+        a is None or a == b for a, b in zip(wide[0], part[0], strict=True)
+    )
+
+
+def is_shape(first: Any) -> bool:
+    """Tells the parts of a key that stand for tensors: they begin with a shape, or with None for an unknown rank."""
+    return first is None or isinstance(first, tuple)
+
+
+def common_shape(a: tuple | None, b: tuple | None) -> tuple | None:
+    """Returns the shape that both fit: None where their sizes differ, None when their ranks do."""
+    if a is None or b is None or len(a) != len(b):
+        return None
+    return tuple([one if one == other else None for one, other in zip(a, b, strict=True)])
 
 
 def _plain(tensor: Any) -> Any:
@@ -140,7 +215,7 @@ def describe_change(python_function: Callable, old: tuple, new: tuple) -> str:
 
 
 def _shown(part: tuple) -> str:
-    if isinstance(part[0], tuple):
+    if is_shape(part[0]):
         return f"a tensor of shape {part[0]} {part[1]}"
     if part[0] == "variable":
         return "one variable"
@@ -159,44 +234,3 @@ def argument_names(python_function: Callable, spec: Any) -> list[str]:
         first = names[rest[0]] if root == 0 and rest and rest[0] < len(names) else (rest[0] if rest else "?")
         result.append(str(first) + "".join(f"[{part!r}]" for part in rest[1:]))
     return result
-
-
-def check_signature(
-    signature: tuple, args: tuple, kwargs: dict, python_function: Callable
-) -> tuple[tuple, dict]:
-    """Converts the arguments to what `input_signature` asks for.
-
-    Raises:
-        TypeError: too many or too few arguments, or one that does not fit its `tf.TensorSpec`.
-    """
-    name = getattr(python_function, "__name__", "function")
-    if kwargs:
-        try:
-            bound = inspect.signature(python_function).bind(*args, **kwargs)
-        except TypeError as error:
-            raise TypeError(f"{name}: {error}{at_user_location()}") from None
-        args, kwargs = bound.args, bound.kwargs
-    if len(args) != len(signature) or kwargs:
-        raise TypeError(
-            f"{name}: input_signature describes {len(signature)} arguments, {len(args) + len(kwargs)} were given"
-            f"{at_user_location()}"
-        )
-    converted = [
-        _fit(spec, value, name, i) for i, (spec, value) in enumerate(zip(signature, args, strict=True))
-    ]
-    return tuple(converted), {}
-
-
-def _fit(spec: Any, value: Any, name: str, position: int) -> Any:
-    if nest.is_nested(spec):
-        leaves = [_fit(s, v, name, position) for s, v in zip(nest.flat(spec), nest.flat(value), strict=True)]
-        return nest.pack(spec, leaves)
-    if not isinstance(spec, TensorSpec):
-        return value
-    tensor = value if type(value) is Tensor else convert_to_tensor(value, dtype_hint=spec.dtype)
-    if tensor.dtype != spec.dtype or not TensorShape(spec.shape).is_compatible_with(tensor.shape):
-        raise TypeError(
-            f"{name}: argument {position} must be {spec.shape} {spec.dtype.name} (input_signature), received "
-            f"{tensor.shape} {tensor.dtype.name}{at_user_location()}"
-        )
-    return tensor

@@ -21,6 +21,7 @@ from dovetail.engine import dtypes, effects, is_tracer, jax_private_module, xla
 from dovetail.function.donation import value_to_give
 from dovetail.ops.core import Op
 from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import Scope, Variable, enter_scope
@@ -305,8 +306,10 @@ _TENSOR = _Marker()
 _CONVERTED = (bool, int, float, complex, str, bytes, np.ndarray, np.generic)
 
 
-def example_of(tensor: Tensor) -> Any:
-    """Returns what the tracer needs to know of a tensor."""
+def example_of(tensor: Tensor | TensorSpec) -> Any:
+    """Returns what the tracer needs to know of a tensor, or of a spec whose sizes are known."""
+    if isinstance(tensor, TensorSpec):
+        return xla("tracing").ShapeDtypeStruct(tuple(tensor.shape), tensor.dtype.numpy_dtype)
     value = tensor._value
     return xla("tracing").ShapeDtypeStruct(value.shape, value.dtype)
 

@@ -379,7 +379,10 @@ shape_vector.public, element_count.public = shape, size
 @export("rank")
 def rank(input: Any, name: str | None = None) -> Any:
     """Returns the number of axes as an int32 scalar."""
-    return Tensor(np.array(len(as_tensor(input).shape), np.int32))
+    x = as_tensor(input)
+    if x.shape.rank is None:
+        return size(shape(x))
+    return Tensor(np.array(len(x.shape), np.int32))
 
 
 @export("shape_n")
