@@ -7,8 +7,10 @@ can itself be recorded by an outer tape), the others use JAX's VJP of their body
 from __future__ import annotations
 
 import enum
+import functools
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -37,6 +39,27 @@ class UnconnectedGradients(enum.Enum):
     ZERO = "zero"
 
 
+_recorders: list[Callable] = []
+
+
+def use_tape_recorder(recorder_for: Callable) -> None:
+    """Tells what stands in for tapes in functions that are recorded: `recorder_for(tape, the one so far)`, or None."""
+    _recorders[:] = [recorder_for]
+
+
+def _recordable(method: Callable) -> Callable:
+    """Lets the tape's recorder answer while a function is recorded."""
+    name = method.__name__
+
+    @functools.wraps(method)
+    def either(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if self._recorder is None:
+            return method(self, *args, **kwargs)
+        return getattr(self._recorder, name)(*args, **kwargs)
+
+    return either
+
+
 class GradientTape(Told, Observer):
     """Records ops for differentiation.
 
@@ -58,7 +81,9 @@ class GradientTape(Told, Observer):
         self._persistent = persistent
         self._watch_accessed = watch_accessed_variables
         self._recording = False
+        self._recorder: Any = None
         self._clear()
+        self._meet_recording()
 
     def _clear(self) -> None:
         self._entries: list = []
@@ -74,15 +99,26 @@ class GradientTape(Told, Observer):
         self._entries, self._tracked = [], set()
         self._watched, self._reads = {}, {key: [] for key in self._reads}
 
+    def _meet_recording(self) -> None:
+        """Finds out whether a function is being recorded."""
+        if state.scope is not None or self._recorder is not None:
+            self._recorder = _recorders[0](self, self._recorder) if _recorders else None
+
     def __enter__(self) -> GradientTape:
         self._home = state.scope
+        self._meet_recording()
+        if self._recorder is not None:
+            self._recorder.enter()
+            return self
         if self._used and not self._persistent:
             self._clear()
         self._push()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if self._recording:
+        if self._recorder is not None:
+            self._recorder.exit()
+        elif self._recording:
             self._pop()
 
     def _push(self) -> None:
@@ -136,6 +172,7 @@ class GradientTape(Told, Observer):
 
     # ---- what users call
 
+    @_recordable
     def watch(self, tensor: Any) -> None:
         """Makes the tape follow `tensor` (or every tensor of a structure)."""
         for leaf in nest.flat(tensor):
@@ -157,18 +194,22 @@ class GradientTape(Told, Observer):
                 self._watched[id(leaf)] = leaf
                 self._tracked.add(id(leaf))
 
+    @_recordable
     def watched_variables(self) -> tuple:
         """Returns the variables the tape follows, in order of first use."""
         return tuple(self._variables.values())
 
+    @_recordable
     def stop_recording(self) -> _Paused:
         """Returns a context in which this tape does not record."""
         return _Paused((self,))
 
+    @_recordable
     def reset(self) -> None:
         """Forgets everything recorded and watched."""
         self._clear()
 
+    @_recordable
     def gradient(
         self, target: Any, sources: Any, output_gradients: Any = None, unconnected_gradients: Any = "none"
     ) -> Any:
@@ -246,6 +287,7 @@ class GradientTape(Told, Observer):
             return self._reads.get(id(source), [])
         return [source]
 
+    @_recordable
     def jacobian(
         self,
         target: Any,
@@ -301,6 +343,7 @@ class GradientTape(Told, Observer):
             for rows in zip(*each, strict=True)
         ]
 
+    @_recordable
     def batch_jacobian(
         self,
         target: Any,

@@ -66,22 +66,22 @@ class ConcreteFunction:
         """The tensors of the result, flat; for exact shapes their specs."""
         if isinstance(self.trace, Wide):
             return list(self.trace.graph.outputs)
-        return [leaf for leaf in nest.flatten(self.structured_outputs) if isinstance(leaf, TensorSpec)]
+        return [leaf for leaf in nest.flat(self.structured_outputs) if isinstance(leaf, TensorSpec)]
 
     @property
     def structured_outputs(self) -> Any:
         """The result's structure, tensors as `tf.TensorSpec`; None when the function is not traced as a whole."""
         if isinstance(self.trace, Wide):
-            return nest.map_structure(_spec_of, self.trace.graph.structured_outputs)
+            return nest.mapped(_spec_of, self.trace.graph.structured_outputs)
         return None if self.trace is None else outputs_of(self.trace)
 
     @property
     def output_shapes(self) -> Any:
-        return nest.map_structure(lambda leaf: getattr(leaf, "shape", None), self.structured_outputs)
+        return nest.mapped(lambda leaf: getattr(leaf, "shape", None), self.structured_outputs)
 
     @property
     def output_dtypes(self) -> Any:
-        return nest.map_structure(lambda leaf: getattr(leaf, "dtype", None), self.structured_outputs)
+        return nest.mapped(lambda leaf: getattr(leaf, "dtype", None), self.structured_outputs)
 
     @property
     def variables(self) -> tuple:
@@ -161,7 +161,7 @@ class ConcreteFunction:
 
     def _flat(self, args: tuple, kwargs: dict) -> list | None:
         """Returns the flat arguments when only tensors are given: by position, or by the names of their specs."""
-        given = nest.flatten(list(args))
+        given = nest.flat(list(args))
         names = [spec.name for spec in self._call.tensors]
         by_name = dict(kwargs)
         given += [by_name.pop(name) for name in names[len(given) :] if name in by_name]
@@ -185,7 +185,7 @@ class ConcreteFunction:
 
 
 def _checked(spec: TensorSpec, value: Any, where: str) -> Any:
-    """Returns the argument as a tensor; raises TypeError for another dtype, ValueError for a shape that does not fit."""
+    """Returns the argument as a tensor; raises TypeError for another dtype, ValueError for a wrong shape."""
     tensor = value if type(value) is Tensor else as_tensor(spec, value, where)
     if tensor.dtype != spec.dtype or not spec.shape.is_compatible_with(tensor.shape):
         kind = ValueError if tensor.dtype == spec.dtype else TypeError
@@ -198,7 +198,7 @@ def _checked(spec: TensorSpec, value: Any, where: str) -> Any:
 
 def _baked(value: Any) -> Any:
     """Returns the argument that the signature holds, `_MISSING` when it describes tensors."""
-    return _MISSING if any(isinstance(leaf, TensorSpec) for leaf in nest.flatten(value)) else value
+    return _MISSING if any(isinstance(leaf, TensorSpec) for leaf in nest.flat(value)) else value
 
 
 def outputs_of(program: Program) -> Any:

@@ -23,6 +23,7 @@ from dovetail.base.settings import settings, state
 from dovetail.base.told import Told
 from dovetail.base.wording import is_of_binding, tell
 from dovetail.engine import uses_xla
+from dovetail.function.autograph import call_method_of, run_converted
 from dovetail.function.concrete import ConcreteFunction, outputs_of
 from dovetail.function.describe import arguments_of, long_form
 from dovetail.function.fitting import fitted
@@ -63,20 +64,24 @@ class Function(Told):
     _told_methods: ClassVar[tuple[str, ...]] = ("__init__", "get_concrete_function")
 
     def __init__(
-        self, python_function: Callable, input_signature: Any = None, reduce_retracing: bool = False
+        self,
+        python_function: Callable,
+        input_signature: Any = None,
+        reduce_retracing: bool = False,
+        autograph: bool = True,
     ) -> None:
         self.python_function = python_function
         if not callable(python_function):
             raise TypeError(f"tf.function: expected a function, received {python_function!r:.80}")
         if input_signature is not None and not (
             isinstance(input_signature, list | tuple)
-            and all(isinstance(leaf, TypeSpec) for leaf in nest.flatten(input_signature))
+            and all(isinstance(leaf, TypeSpec) for leaf in nest.flat(input_signature))
         ):
             raise TypeError(
                 f"input_signature must be a list or tuple of tf.TensorSpec, received {input_signature!r}"
             )
         self.input_signature = None if input_signature is None else tuple(input_signature)
-        self._reduce_retracing = reduce_retracing
+        self._reduce_retracing, self._autograph = reduce_retracing, bool(autograph)
         self._programs: OrderedDict[tuple, Program] = OrderedDict()
         self._wide: list[Wide] = []
         self._shapes_met: dict[tuple, list] = {}
@@ -96,13 +101,16 @@ class Function(Told):
         if settings.run_functions_eagerly:
             return self.python_function(*args, **kwargs)
         if self._op_by_op or not uses_xla():
-            return as_results(self.python_function(*args, **kwargs))
+            return as_results(self._run(args, kwargs))
         args, kwargs = self._in_form(args, kwargs)
         call = Call(args, kwargs)
         if is_tracing(call.leaves) or _symbolic_among(call.leaves):
-            return self.python_function(*args, **kwargs)
+            return self._run(args, kwargs)
         program = self._programs.get(call.key)
         return self._first_call(call) if program is None else program.call(call.tensors)
+
+    def _run(self, args: tuple, kwargs: dict) -> Any:
+        return run_converted(self.python_function, self._autograph, args, kwargs)
 
     def _in_form(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         """Brings equal calls into one form."""
@@ -175,7 +183,7 @@ class Function(Told):
         def run(tensors: list) -> Any:
             args, kwargs = call.rebuild(tensors)
             try:
-                return self.python_function(*args, **kwargs)
+                return self._run(args, kwargs)
             except TypeError as error:
                 if is_of_binding(error):
                     tell(self.__name__, error, Parameters(self.python_function).names, args, kwargs)
@@ -192,7 +200,7 @@ class Function(Told):
         args, kwargs = call.rebuild(call.tensors)
         state.host_only += 1
         try:
-            return as_results(self.python_function(*args, **kwargs))
+            return as_results(self._run(args, kwargs))
         finally:
             state.host_only -= 1
 
@@ -213,7 +221,7 @@ class Function(Told):
     def _wanted(self, call: Call) -> SpecCall | None:
         """Returns what to record for a call: as declared, or what the shapes so far have in common."""
         if self.input_signature is not None:
-            if not all(isinstance(leaf, TensorSpec) for leaf in nest.flatten(self.input_signature)):
+            if not all(isinstance(leaf, TensorSpec) for leaf in nest.flat(self.input_signature)):
                 return None
             return SpecCall(self.input_signature, {})
         if not self._reduce_retracing:
@@ -233,7 +241,7 @@ class Function(Told):
             call: an actual call, which is traced to see that the Python code itself is right.
         """
         try:
-            graph = record(wanted, self.python_function, self.__name__, self._creates_variables)
+            graph = record(wanted, self._run, self.python_function, self._creates_variables)
         except _NEEDS_VALUES as error:
             if "would be created on a later call" in str(error):
                 raise
@@ -268,13 +276,13 @@ class Function(Told):
         if found is None or found[0]() is not instance:
             alive = _weakly(instance, functools.partial(_forget, self._methods, key))
             bound = _method_of(alive, self.python_function)
-            found = (alive, Function(bound, self.input_signature, self._reduce_retracing))
+            found = (alive, Function(bound, self.input_signature, self._reduce_retracing, self._autograph))
             self._methods[key] = found
         return _Bound(instance, found[1])
 
     def __reduce__(self) -> tuple:
         """Copies and pickles carry no traces."""
-        return Function, (self.python_function, self.input_signature, self._reduce_retracing)
+        return Function, (self.python_function, self.input_signature, self._reduce_retracing, self._autograph)
 
     def get_concrete_function(self, *args: Any, **kwargs: Any) -> ConcreteFunction:
         """Returns the function for one signature: pass tensors or `tf.TensorSpec`s.
@@ -306,7 +314,7 @@ class Function(Told):
 
     def graph_of(self, call: SpecCall) -> FunctionGraph:
         """Records the function for a signature, as a graph to look at."""
-        return record(call, self.python_function, self.__name__, may_create=False)
+        return record(call, self._run, self.python_function, may_create=False)
 
     def experimental_get_tracing_count(self) -> int:
         """Returns how often the Python function has been traced."""
@@ -357,6 +365,7 @@ def _method_of(alive: Any, python_function: Callable) -> Callable:
     def method(*args: Any, **kwargs: Any) -> Any:
         return python_function(alive(), *args, **kwargs)
 
+    call_method_of(method, python_function, alive)
     parameters = list(inspect.signature(python_function).parameters.values())[1:]
     method.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return method
@@ -388,7 +397,7 @@ def function(
         reduce_retracing, experimental_relax_shapes: from the second shape on, the function is recorded once with
             unknown sizes, and serves every shape.
         jit_compile, experimental_compile: everything is compiled by XLA in any case.
-        autograph: Python `if` and `while` on tensors are not converted yet, they raise an error that shows `tf.cond`.
+        autograph: Python control flow on tensors becomes part of the program: see `tf.autograph`.
         experimental_implements, experimental_attributes, experimental_autograph_options,
         experimental_follow_type_hints: accepted for TensorFlow's sake, they only matter to its own graph tools.
 
@@ -400,6 +409,6 @@ def function(
     def decorate(python_function: Callable) -> Function:
         if isinstance(python_function, Function):
             return python_function
-        return Function(python_function, input_signature, reduce)
+        return Function(python_function, input_signature, reduce, autograph)
 
     return decorate if func is None else decorate(func)

@@ -36,16 +36,24 @@ class _Creations(Scope):
         self.new.append(variable)
 
 
-def record(call: SpecCall, python_function: Callable, name: str, may_create: bool) -> FunctionGraph:
+def record(call: SpecCall, run: Callable, python_function: Callable, may_create: bool) -> FunctionGraph:
     """Runs a Python function once on symbolic tensors, and returns the graph of what it did.
 
     When it creates variables, it runs a second time, as every later call will find them.
+
+    Args:
+        call: the signature.
+        run: `run(args, kwargs)` calls the function.
+        python_function: the function as written, for the names of its parameters.
+        may_create: whether it may create variables.
 
     Raises:
         ValueError: a variable is created that nothing keeps, or is created where no variable may be.
     """
     scope = _Creations(may_create)
-    graph = _record(call, python_function, name, scope)
+    name = getattr(python_function, "__name__", type(python_function).__name__)
+    names = argument_names(python_function, call.spec)
+    graph = _record(call, run, name, names, scope)
     if not scope.new:
         return graph
     kept = [(weakref.ref(variable), variable.name) for variable in scope.new]
@@ -58,19 +66,18 @@ def record(call: SpecCall, python_function: Callable, name: str, may_create: boo
             "Create it outside of the function, or keep it: `if self.v is None: self.v = tf.Variable(...)`"
             f"{at_user_location()}"
         )
-    return _record(call, python_function, name, _Creations(may_create=False))
+    return _record(call, run, name, names, _Creations(may_create=False))
 
 
-def _record(call: SpecCall, python_function: Callable, name: str, scope: Scope) -> FunctionGraph:
+def _record(call: SpecCall, run: Callable, name: str, names: list[str], scope: Scope) -> FunctionGraph:
     graph = FunctionGraph(name)
-    names = argument_names(python_function, call.spec)
     inputs = []
     for place, spec in zip(call.places, call.tensors, strict=True):
         label = spec.name or "".join(c if c.isalnum() else "_" for c in names[place]).strip("_")
         inputs.append(graph.input_like(TensorSpec(spec.shape, spec.dtype, label)))
     args, kwargs = call.rebuild(inputs)
     with enter_scope(scope), graph.as_default():
-        graph.finish(python_function(*args, **kwargs))
+        graph.finish(run(args, kwargs))
     return graph
 
 

@@ -29,7 +29,7 @@ import numpy as np
 from dovetail.base import nest
 from dovetail.base.settings import state
 from dovetail.engine import is_tracer
-from dovetail.graph.node import READ, WRITE, Node
+from dovetail.graph.node import READ, WRITE, FunctionCall, Node
 from dovetail.graph.record import symbolic_outputs
 from dovetail.graph.replay import Steps
 from dovetail.tensor.convert import convert_to_tensor
@@ -59,11 +59,16 @@ class RecordScope(Scope):
     def assign(self, variable: Variable, value: Any) -> None:
         self.graph.note_variable(variable, written=True)
         symbolic_outputs(Node(WRITE, (variable, value), {}), [], _NOTHING)
-        self.tensors[id(variable)] = value if isinstance(value, SymbolicTensor) else self.first_read(variable)
+        # What is read from here on is the variable's value, not what that was made of: tapes tell them apart.
+        self.tensors.pop(id(variable), None)
         self.read[id(variable)] = self.written[id(variable)] = variable
 
     def assign_symbolic(self, variable: Variable, value: SymbolicTensor) -> None:
         self.assign(variable, value)
+
+    def forget(self) -> None:
+        """Lets every variable be read anew."""
+        self.tensors.clear()
 
     def changed(self, variables: list[Variable]) -> None:
         """Forgets what variables hold: a node has assigned them."""
@@ -154,6 +159,20 @@ class FunctionGraph:
             self._own[id(tensor)] = tensor
         self.nodes.append(node)
         self._steps = None
+
+    def call(
+        self, function: Callable, name: str, args: tuple, described: list[TensorSpec] | None = None
+    ) -> list:
+        """Adds a node that calls a Python function each time the graph runs.
+
+        Args:
+            function: called as `function(*args)`, with values for the symbolic tensors anywhere in `args`.
+            name: its public name.
+            described: specs of the tensors that it returns, in a list or tuple; None when it returns nothing.
+        """
+        node = Node(FunctionCall(function, name, effect=described is None), args, {})
+        structure = nest.flatten_spec(list(described or ()))[1]
+        return symbolic_outputs(node, described or [], structure)
 
     def inside(self, leaf: Any) -> Any:
         """Returns what stands for a tensor inside this graph."""

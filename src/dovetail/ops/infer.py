@@ -38,6 +38,9 @@ _UNKNOWN = _Unknown()
 # Ops whose output has known elements though their input has not, such as `tf.shape`: name -> f(args, attributes).
 PARTIAL_RULES: dict[str, Callable[[tuple, dict], Any]] = {}
 
+# The shapes of ops' outputs that are known for inputs of unknown rank.
+UNRANKED_RULES: dict[str, tuple] = {}
+
 
 class Inferred:
     """The description of one output: shape (tuple, or None for an unknown rank), NumPy dtype, known elements."""
@@ -74,9 +77,8 @@ def infer(op: Op, args: tuple, attributes: dict) -> tuple[list[Inferred], bool]:
             return [Inferred(s, d, _fitting(p, s)) for s, d, p in parts], True
         return [Inferred(shape, dtype, _fitting(partial, shape))], False
     if any(shape is _UNRANKED for shape in shapes):
-        return [
-            Inferred(None, op.dtype(*kinds, **bound.attributes) if op.dtype else _first_dtype(args))
-        ], False
+        dtype = op.dtype(*kinds, **bound.attributes) if op.dtype else _first_dtype(args)
+        return [Inferred(UNRANKED_RULES.get(op.name), dtype)], False
     outputs, several = _probe(op, shapes, kinds, bound.attributes)
     if partial is not None and not several:
         outputs[0].partial = _fitting(partial, outputs[0].shape)

@@ -13,7 +13,7 @@ from dovetail.ops import rules
 from dovetail.ops.attrs import Axis, DTypeLike, Shape
 from dovetail.ops.core import Op
 from dovetail.ops.families import op, reshape_to, sum_to, unbroadcast
-from dovetail.ops.infer import PARTIAL_RULES, shape_partial
+from dovetail.ops.infer import PARTIAL_RULES, UNRANKED_RULES, shape_partial
 from dovetail.ops.views import export
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
@@ -340,10 +340,20 @@ def element_count(xp: Any, input: Any, *, out_type: DTypeLike) -> Any:
 
 
 def _size_partial(args: tuple, attributes: dict) -> Any:
-    return np.asarray(shape_partial(tuple(args[0].shape)).prod(), object)
+    return (
+        None if args[0].shape.rank is None else np.asarray(shape_partial(tuple(args[0].shape)).prod(), object)
+    )
 
 
-PARTIAL_RULES[shape_vector.name] = lambda args, attributes: shape_partial(tuple(args[0].shape))
+UNRANKED_RULES[shape_vector.name] = (None,)
+UNRANKED_RULES[element_count.name] = ()
+
+
+def _shape_partial(args: tuple, attributes: dict) -> Any:
+    return None if args[0].shape.rank is None else shape_partial(tuple(args[0].shape))
+
+
+PARTIAL_RULES[shape_vector.name] = _shape_partial
 PARTIAL_RULES[element_count.name] = _size_partial
 
 

@@ -31,6 +31,7 @@ from dovetail.keras.optimizers.store import Store
 from dovetail.ops.indexed_slices import Rows
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import Tensor
+from dovetail.tensor.variable import enter_scope
 
 _ndarray = np.ndarray
 _HOST_ELEMENTS = 4096  # up to so many elements in all variables, NumPy is as fast as a compiled call
@@ -206,6 +207,9 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
             return
         variables = self._given_variables(trainable_variables)
         checks.lengths(gradients, variables)
+        if thread_state.scope is not None and thread_state.scope.graph is not None:
+            self._record(gradients, variables)
+            return
         try:
             arrays = [g._value for g in gradients]
         except AttributeError:  # a None, an array, a variable
@@ -216,6 +220,16 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
             arrays = [g._value for g in gradients]
         plan = self._plans.get(tuple([id(v) for v in variables]))
         self._run(plan if plan is not None else self._planned(variables), arrays)
+
+    def _record(self, gradients: list, variables: list) -> None:
+        """Adds the step to the graph of the function that is being recorded."""
+        with enter_scope(None):
+            self._build_for(variables)
+        if all(gradient is None for gradient in gradients):
+            checks.present(gradients, variables, self._warned)
+        scope = thread_state.scope
+        scope.graph.call(lambda given: self.apply(given, variables), f"{self.name}.apply", (gradients,))
+        scope.changed([*variables, *self.variables])
 
     def _given_variables(self, variables: Iterable | None) -> list:
         if variables is not None:
