@@ -68,14 +68,36 @@ def fit(spec: Any, value: Any, where: str) -> Any:
 
 def _fit_nested(spec: Any, value: Any, where: str) -> Any:
     try:
-        nest.assert_same_structure(spec, value, check_types=False)
+        values = _values_for(spec, value)
     except (TypeError, ValueError):
         raise TypeError(
             f"{where} must have the structure {spec!r:.200} (input_signature), received {value!r:.200}"
             f"{at_user_location()}"
         ) from None
-    pairs = zip(nest.flatten(spec), nest.flatten(value), strict=True)
+    pairs = zip(nest.flatten(spec), values, strict=True)
     return nest.pack_sequence_as(spec, [fit(one, leaf, where) for one, leaf in pairs])
+
+
+def _values_for(spec: Any, value: Any) -> list:
+    """Returns what stands in a value where the specs stand in their structure; a list may stand for one tensor.
+
+    Raises:
+        ValueError: the structures differ.
+    """
+    if not nest.is_nested(spec):
+        return [value]
+    if isinstance(spec, dict):
+        if not isinstance(value, dict) or spec.keys() != value.keys():
+            raise ValueError("other keys")
+        pairs = [(spec[key], value[key]) for key in nest.flatten_spec(spec)[1].entries()]
+    elif isinstance(spec, list | tuple):
+        if not isinstance(value, list | tuple) or len(spec) != len(value):
+            raise ValueError("another number of items")
+        pairs = list(zip(spec, value, strict=True))
+    else:
+        nest.assert_same_structure(spec, value)
+        return nest.flatten(value)
+    return [leaf for one, item in pairs for leaf in _values_for(one, item)]
 
 
 def as_tensor(spec: TensorSpec, value: Any, where: str) -> Any:

@@ -129,9 +129,9 @@ class Function(Told):
                 return wide.call(call.tensors)
             self._keep(call.key, program)
             return program.call(call.tensors)
-        if not self._worth_a_program(call):
-            return self._run_op_by_op(call)
-        program = self._new_program(call)
+        program = self._programs.get(call.key)  # made when the recording failed
+        if program is None and self._worth_a_program(call):
+            program = self._new_program(call)
         return self._run_op_by_op(call) if program is None else program.call(call.tensors)
 
     # ---- traces for exact shapes

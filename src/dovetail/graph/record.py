@@ -47,7 +47,9 @@ def record_op(op: Op, args: tuple, attributes: dict, promote: bool) -> Any:
     """
     converted = as_tensors(op, args, promote)
     kept = tuple(
-        arg if isinstance(arg, Variable) and arg.dtype == new.dtype else new
+        arg
+        if isinstance(arg, Variable) and type(new) is not SymbolicTensor and arg.dtype == new.dtype
+        else new
         for arg, new in zip(args, converted, strict=True)
     )
     try:

@@ -30,6 +30,7 @@ from dovetail.base import nest
 from dovetail.base.settings import state
 from dovetail.engine import is_tracer
 from dovetail.graph.node import READ, WRITE, FunctionCall, Node
+from dovetail.graph.operations import BaseGraph
 from dovetail.graph.record import symbolic_outputs
 from dovetail.graph.replay import Steps
 from dovetail.tensor.convert import convert_to_tensor
@@ -90,7 +91,7 @@ def recording() -> FunctionGraph | None:
     return None if state.scope is None else state.scope.graph
 
 
-class FunctionGraph:
+class FunctionGraph(BaseGraph):
     """A recorded function.
 
     Attributes:

@@ -1,0 +1,57 @@
+"""What users see of a graph: its operations, by name and type (`tf.Graph`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail.base.errors import at_user_location, suggest
+from dovetail.tensor.symbolic import SymbolicTensor
+
+
+class Placeholder:
+    """The operation of a tensor that gets its value from outside."""
+
+    type = "Placeholder"
+
+    def __init__(self, tensor: SymbolicTensor) -> None:
+        self.name, self.outputs = tensor.name.removesuffix(":0"), [tensor]
+        self.inputs: list = []
+
+    def __repr__(self) -> str:
+        return f"<Placeholder {self.name}>"
+
+
+class BaseGraph:
+    """Operations in the order of the program, each with a name, a type, inputs and outputs (`tf.Graph`).
+
+    Graphs are recorded by `tf.function`; none can be written by hand yet.
+    """
+
+    inputs: list[SymbolicTensor]
+    captured: list[SymbolicTensor]
+    nodes: list
+
+    def __init__(self) -> None:
+        raise NotImplementedError(
+            "tf.Graph: graphs are recorded by tf.function: tf.function(f).get_concrete_function(...).graph. Writing one "
+            f"by hand (TensorFlow 1) is not available yet{at_user_location()}"
+        )
+
+    def get_operations(self) -> list:
+        """Returns the operations: placeholders first, then what the function did, in order."""
+        return [*map(Placeholder, [*self.inputs, *self.captured]), *self.nodes]
+
+    def get_operation_by_name(self, name: str) -> Any:
+        """Returns an operation; raises KeyError when there is none of that name."""
+        found = {operation.name: operation for operation in self.get_operations()}
+        if name not in found:
+            raise KeyError(f"the graph has no operation {name!r}.{suggest(name, found)}{at_user_location()}")
+        return found[name]
+
+    def get_tensor_by_name(self, name: str) -> Any:
+        """Returns a tensor by its operation and position, such as "MatMul:0"; raises KeyError when there is none."""
+        operation, _, position = name.partition(":")
+        outputs = self.get_operation_by_name(operation).outputs
+        if not position.isdigit() or int(position) >= len(outputs):
+            raise KeyError(f"the graph has no tensor {name!r}{at_user_location()}")
+        return outputs[int(position)]
