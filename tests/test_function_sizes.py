@@ -462,7 +462,7 @@ def test_threads_share_a_recorded_function():
                 dx, dv = wide(x)
                 np.testing.assert_allclose(dx, 4 * x.numpy(), rtol=1e-5)
                 np.testing.assert_allclose(dv, (x.numpy() ** 2).sum(), rtol=1e-5)
-        except Exception as error:
+        except (AssertionError, ValueError, TypeError, AttributeError) as error:
             faults.append(error)
 
     threads = [threading.Thread(target=work, args=(first,)) for first in (2, 3, 2, 5)]
@@ -540,7 +540,7 @@ def test_a_concrete_function_has_a_graph():
         assert concrete.graph.get_tensor_by_name("x:0").shape.as_list() == spec.shape.as_list()
         assert concrete.structured_outputs.shape.as_list() == [spec.shape[0], 2]
         assert [v is w for v in concrete.variables] == [True]
-    assert layer.experimental_get_tracing_count() == 1
+    assert layer.experimental_get_tracing_count() == 2
     with pytest.raises(NotImplementedError, match="tf.function"):
         tf.Graph()
 

@@ -33,8 +33,8 @@ class BaseGraph:
 
     def __init__(self) -> None:
         raise NotImplementedError(
-            "tf.Graph: graphs are recorded by tf.function: tf.function(f).get_concrete_function(...).graph. Writing one "
-            f"by hand (TensorFlow 1) is not available yet{at_user_location()}"
+            "tf.Graph: graphs are recorded by tf.function: tf.function(f).get_concrete_function(...).graph. Writing "
+            f"one by hand (TensorFlow 1) is not available yet{at_user_location()}"
         )
 
     def get_operations(self) -> list:
