@@ -20,8 +20,9 @@ from dovetail.data.node import INFINITE, UNKNOWN, Node
 from dovetail.data.options import Options
 from dovetail.data.plan import ArrayPlan
 from dovetail.data.prefetch import Prefetch
-from dovetail.data.structure import as_leaf, as_surface, flatten, rebuilder
+from dovetail.data.structure import DatasetSpec, as_leaf, as_surface, flatten, rebuilder
 from dovetail.tensor import convert_to_tensor
+from dovetail.tensor.spec import register_type_spec
 
 AUTOTUNE = -1
 _log = logging.getLogger("dovetail")
@@ -571,3 +572,6 @@ def _text(filename: Any) -> Any:
     if isinstance(filename, str | os.PathLike):
         return filename
     return as_leaf(filename).item().decode()
+
+
+register_type_spec(Dataset, lambda dataset: DatasetSpec(dataset.element_spec))

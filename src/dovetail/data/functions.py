@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.base import nest
 from dovetail.base.errors import InvalidArgumentError
 from dovetail.base.settings import state
 from dovetail.data.node import UNKNOWN, Node
@@ -30,6 +29,7 @@ from dovetail.data.structure import (
 from dovetail.function.autograph import converted
 from dovetail.tensor import SymbolicTensor, Tensor, TensorShape, TensorSpec
 from dovetail.tensor.composite import CompositeTensor
+from dovetail.tensor.spec import value_of
 
 
 @contextlib.contextmanager
@@ -133,9 +133,7 @@ class UserFunction:
             leaves, tree = flatten(spec.element_spec)
             return self._wrap(Described(tree, leaves, UNKNOWN))
         if is_composite_spec(spec):
-            return spec._from_components(
-                nest.map_structure(lambda part: SymbolicTensor(part.shape, part.dtype), spec._component_specs)
-            )
+            return value_of(spec, lambda part: SymbolicTensor(part.shape, part.dtype))
         return SymbolicTensor(spec.shape, spec.dtype)
 
     def _described_by_example(self) -> tuple[tuple, Any]:

@@ -262,8 +262,8 @@ def walk(value: Any, change: Callable[[Any], Any]) -> Any:
 
 
 def is_component(value: Any) -> bool:
-    """True for what makes up a value: tensors and composite tensors."""
-    return isinstance(value, TensorLike | CompositeTensor)
+    """True for what makes up a value: tensors and composite tensors (and specs, in values that only describe)."""
+    return isinstance(value, TensorLike | CompositeTensor | TensorSpec)
 
 
 def as_spec(value: Any) -> Any:

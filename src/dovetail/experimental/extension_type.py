@@ -351,7 +351,7 @@ class BatchableExtensionType(ExtensionType):
     """
 
     _tf_extension_type_do_not_transform_this_class = True
-    __batch_encoder__: ClassVar[ExtensionTypeBatchEncoder] = ExtensionTypeBatchEncoder()
+    __batch_encoder__ = ExtensionTypeBatchEncoder()
 
 
 def _make_spec(kind: Any) -> type:

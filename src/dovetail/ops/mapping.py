@@ -18,13 +18,17 @@ from dovetail.ops.array import concat, stack, unstack
 from dovetail.ops.create import zeros
 from dovetail.ops.shapes import as_tensor
 from dovetail.ops.views import export
+from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.dtype import string
+from dovetail.tensor.spec import TensorSpec, TypeSpec, stack_values, type_spec_from_value, unstack_value
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import TensorLike
 
 
 def _rows(function: str, elems: Any) -> list:
     """Returns the structures of elements, one a position along the first axis."""
+    if _holds_composites(elems):
+        return _composite_rows(function, elems)
     leaves, spec = nest.flatten_spec(elems)
     tensors = [as_tensor(leaf) for leaf in leaves]
     sizes = {tensor.shape[0] if len(tensor.shape) else None for tensor in tensors}
@@ -38,6 +42,22 @@ def _rows(function: str, elems: Any) -> list:
         return []
     columns = [unstack(tensor) for tensor in tensors]
     return [nest.unflatten(spec, list(row)) for row in zip(*columns, strict=True)]
+
+
+def _holds_composites(structure: Any) -> bool:
+    return any(isinstance(leaf, CompositeTensor) for leaf in nest.flatten(structure))
+
+
+def _composite_rows(function: str, elems: Any) -> list:
+    """Returns the structures of elements where there are composite tensors among `elems`, as their specs say."""
+    values = [leaf if isinstance(leaf, CompositeTensor) else as_tensor(leaf) for leaf in nest.flatten(elems)]
+    columns = [unstack_value(type_spec_from_value(value), value) for value in values]
+    if len({len(column) for column in columns}) != 1:
+        raise ValueError(
+            f"{function}: the values in elems need as many rows, received {[len(column) for column in columns]}"
+            f"{at_user_location()}"
+        )
+    return [nest.pack_sequence_as(elems, list(row)) for row in zip(*columns, strict=True)]
 
 
 _loop: list[Callable] = []
@@ -56,6 +76,8 @@ def looped(step: Callable, initial: Any, elems: Any, backwards: bool = False) ->
     """
     engine = loaded_xla()
     if engine is None or not engine.in_trace():
+        return None
+    if _holds_composites(elems):
         return None
     tensors = [as_tensor(leaf) for leaf in nest.flat((elems, initial))]
     if any(type(tensor) is SymbolicTensor or tensor.dtype == string for tensor in tensors):
@@ -84,7 +106,34 @@ def _stacked(function: str, results: list) -> Any:
         raise ValueError(
             f"{function}: elems is empty, so the shape of the result is unknown{at_user_location()}"
         )
+    if _holds_composites(results[0]):
+        columns = zip(*map(nest.flatten, results), strict=True)
+        return nest.pack_sequence_as(results[0], [_stacked_values(list(column)) for column in columns])
     return nest.mapped(stack, *results)
+
+
+def _stacked_values(values: list) -> Any:
+    """Returns values of any kind as one batch, of the tightest spec that they all have."""
+    specs = [type_spec_from_value(value) for value in values]
+    common = specs[0].most_specific_common_supertype(specs[1:])
+    return stack_values(specs[0] if common is None else common, values)
+
+
+def _as_signature(signature: Any, results: list) -> Any:
+    """Returns the results stacked as `fn_output_signature` says, or None when it holds no spec of a composite."""
+    specs = nest.flatten(signature)
+    if not any(isinstance(spec, TypeSpec) and not isinstance(spec, TensorSpec) for spec in specs):
+        return None
+    columns = list(zip(*[nest.flatten(result) for result in results], strict=True))
+    if len(columns) != len(specs):
+        raise ValueError(
+            f"tf.map_fn: fn returned {len(columns)} values, the signature has {len(specs)}{at_user_location()}"
+        )
+    stacked = [
+        stack_values(spec, list(column)) if isinstance(spec, TypeSpec) else _stacked_values(list(column))
+        for spec, column in zip(specs, columns, strict=True)
+    ]
+    return nest.pack_sequence_as(signature, stacked)
 
 
 def _nothing(fn: Callable, elems: Any) -> Any:
@@ -125,13 +174,16 @@ def map_fn(
     if _recorder[0](elems):
         arguments = {"fn": fn, "elems": elems, "dtype": dtype, "back_prop": back_prop}
         return _recorder[1](map_fn, "tf.map_fn", arguments | {"fn_output_signature": fn_output_signature})
+    signature = fn_output_signature if fn_output_signature is not None else dtype
     found = looped(lambda state, row: (state, fn(row)), (), elems)
     if found is not None:
         out = found[1]
     else:
         results = [_as_tensors(fn(row)) for row in _rows("tf.map_fn", elems)]
+        described = _as_signature(signature, results) if results else None
+        if described is not None:
+            return described if back_prop else _cut(described)
         out = _stacked("tf.map_fn", results) if results else _nothing(fn, elems)
-    signature = fn_output_signature if fn_output_signature is not None else dtype
     if signature is not None:
         _check_signature(out, signature)
     return out if back_prop else _cut(out)

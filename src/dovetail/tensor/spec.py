@@ -285,6 +285,29 @@ def type_spec_from_value(value: Any) -> TypeSpec:
     return TensorSpec(tensor.shape, tensor.dtype)
 
 
+def with_shapes(spec: TypeSpec, change: Callable[[TensorShape], TensorShape]) -> TypeSpec:
+    """Returns the spec with `change` applied to every shape in it, those of its components as well."""
+
+    def changed(part: Any) -> Any:
+        if isinstance(part, TensorShape):
+            return change(part)
+        if isinstance(part, TypeSpec):
+            return with_shapes(part, change)
+        if isinstance(part, dict):
+            return {key: changed(item) for key, item in part.items()}
+        return tuple(map(changed, part)) if isinstance(part, list | tuple) else part
+
+    return spec._deserialize(changed(spec._serialize()))
+
+
+def value_of(spec: TypeSpec, make: Callable[[TensorSpec], Any]) -> Any:
+    """Returns a value of the spec in which every tensor is what `make` returns for its own spec."""
+    if isinstance(spec, TensorSpec):
+        return make(spec)
+    parts = [value_of(part, make) for part in _specs(spec)]
+    return spec._from_components(_packed(spec._component_specs, parts))
+
+
 # ---- batches ----------------------------------------------------------------------------------------------------
 
 
