@@ -9,6 +9,8 @@ import numpy as np
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 STRING = np.dtype(object)
+# The kinds of NumPy dtypes that XLA does not have; for the hottest checks, others ask `is_host_only`.
+HOST_ONLY_KINDS = "O"
 
 _EXTRA = {
     "bfloat16": BFLOAT16,
@@ -39,6 +41,11 @@ def by_name(name: str) -> np.dtype:
     """Returns the dtype called `name` ("float32", "bfloat16", "string", ...)."""
     found = _EXTRA.get(name)
     return found if found is not None else np.dtype(name)
+
+
+def is_host_only(dtype: np.dtype) -> bool:
+    """True for dtypes that XLA does not have, whose ops run on the host engine: strings, and whatever joins them."""
+    return dtype.kind in HOST_ONLY_KINDS
 
 
 def is_floating(dtype: Any) -> bool:

@@ -116,7 +116,7 @@ def scalar_mul(scalar: Any, x: Any, name: str | None = None) -> Any:
 def add_n(xp: Any, *inputs: Any) -> Any:
     """Returns the sum of a list of tensors of one shape and dtype."""
     total = inputs[0]
-    if total.dtype.kind == "O":
+    if dtypes.is_host_only(total.dtype):
         raise TypeError("expected tensors of numbers, received strings")
     for other in inputs[1:]:
         if other.shape != total.shape:
@@ -374,7 +374,7 @@ def cast(xp: Any, x: Any, *, dtype: DTypeLike) -> Any:
         x: tensor.
         dtype: a `tf.DType` or its name.
     """
-    if (x.dtype.kind == "O") != (dtype.kind == "O"):
+    if (dtypes.is_host_only(x.dtype)) != (dtypes.is_host_only(dtype)):
         raise UnimplementedError(
             "tf.cast: strings and numbers do not cast; use tf.strings.to_number or as_string"
         )

@@ -41,6 +41,7 @@ _MOVED_BYTES = 1 << 16
 _VALUES = frozenset({Tensor, Variable})
 _OURS = (OpError, DataDependentShapeError, OperatorNotAllowedInGraphError, EngineUnavailableError)
 _SHAPE_LIMIT = 64
+_HOST_ONLY = dtypes.HOST_ONLY_KINDS
 _MOST_BOUND = 512  # cached forms of one op
 OPS: dict[str, Op] = {}
 
@@ -420,7 +421,7 @@ def _belongs_on_host(bound: Bound, values: list) -> bool:
     for value in values:
         if value is not None:
             size += value.size
-            if value.dtype.kind == "O":
+            if value.dtype.kind in _HOST_ONLY:
                 return True  # XLA has no strings
             if type(value) is not _ndarray and not loaded_xla().lives_on_host(value):
                 return False
@@ -463,7 +464,7 @@ def _run_traced(bound: Bound, values: list) -> Any:
             f"{bound.op.name}: the shape of its result depends on the values, so it cannot be compiled by XLA"
             f"{at_user_location()}",
         )
-    if any(type(value) is _ndarray and value.dtype.kind == "O" for value in values):
+    if any(type(value) is _ndarray and dtypes.is_host_only(value.dtype) for value in values):
         raise DataDependentShapeError(
             bound.op.name, f"{bound.op.name}: XLA has no strings{at_user_location()}"
         )
