@@ -22,6 +22,7 @@ from dovetail.data.structure import (
     with_leading,
     without_leading,
 )
+from dovetail.engine import dtypes
 from dovetail.ops.ragged.rows import to_ragged_rank
 from dovetail.ops.ragged.tensor import RaggedTensorSpec
 from dovetail.tensor import TensorShape, TensorSpec, convert_to_tensor
@@ -193,7 +194,7 @@ def _values_like(source: Node, values: Any) -> list:
 def _pad_value(value: Any, spec: Any) -> Any:
     dtype = spec.dtype.numpy_dtype
     if value is None:
-        return b"" if dtype.kind == "O" else np.zeros((), dtype)
+        return b"" if dtypes.is_host_only(dtype) else np.zeros((), dtype)
     array = as_leaf(convert_to_tensor(value, dtype_hint=spec.dtype))
     if array.ndim or array.dtype != dtype:
         raise TypeError(

@@ -9,7 +9,7 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
-from dovetail.engine import loaded_xla
+from dovetail.engine import dtypes, loaded_xla
 from dovetail.ops import rules
 from dovetail.ops.arithmetic import cast
 from dovetail.ops.attrs import DTypeLike, Number, Shape, is_symbolic
@@ -61,7 +61,7 @@ def _floatx(dtype: Any) -> Any:
 @op("", shape=lambda shape, dtype: _known(shape), dtype=_dtype_rule, differentiable=False)
 def zeros_(xp: Any, *, shape: Shape, dtype: DTypeLike) -> Any:
     """Returns zeros (False, empty strings) of a shape and dtype."""
-    return np.full(shape, b"", object) if dtype.kind == "O" else xp.zeros(shape, dtype)
+    return np.full(shape, b"", object) if dtypes.is_host_only(dtype) else xp.zeros(shape, dtype)
 
 
 @op("", shape=lambda shape, dtype: _known(shape), dtype=_dtype_rule, differentiable=False)
@@ -113,7 +113,7 @@ _LIKE = {"shape": lambda shape, dtype: shape, "dtype": _dtype_rule, "differentia
 def zeros_like(xp: Any, input: Any, *, dtype: DTypeLike = None) -> Any:
     """Returns zeros of the shape of `input`, and of its dtype unless `dtype` is given."""
     dtype = dtype or input.dtype
-    return np.full(input.shape, b"", object) if dtype.kind == "O" else xp.zeros(input.shape, dtype)
+    return np.full(input.shape, b"", object) if dtypes.is_host_only(dtype) else xp.zeros(input.shape, dtype)
 
 
 @op("ones_like(input,dtype) ops.ones_like(x) K.ones_like(x)", **_LIKE)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from dovetail.engine import dtypes
+
 
 def broadcast(*shapes: tuple) -> tuple:
     """Returns the shape that the shapes broadcast to; an unknown size yields to a known one larger than 1."""
@@ -22,7 +24,7 @@ def refuse_strings(x: Any) -> None:
 
     Arrays of objects are also the partly known shapes of symbolic tensors (see `ops/infer.py`); those pass.
     """
-    if x.dtype.kind == "O" and x.size and isinstance(x.flat[0], bytes):
+    if dtypes.is_host_only(x.dtype) and x.size and isinstance(x.flat[0], bytes):
         raise TypeError("expected numbers, received a tensor of strings")
 
 

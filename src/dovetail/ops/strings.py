@@ -60,7 +60,7 @@ def join(inputs: Sequence, separator: str = "", name: str | None = None) -> Any:
 @op("", engine="host", differentiable=False, shape=lambda shape, **_: shape, dtype=lambda *_, **__: _STRING)
 def as_string_(xp: Any, x: Any, *, pattern: str) -> Any:
     """Formats numbers as strings."""
-    if x.dtype.kind == "O":
+    if dtypes.is_host_only(x.dtype):
         return x
     if x.dtype.kind == "b":
         return _each(lambda value: b"true" if value else b"false", x)
