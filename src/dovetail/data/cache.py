@@ -96,12 +96,12 @@ def _kind(leaf: Any) -> str:
         raise UnimplementedError(
             "Dataset.cache: a dataset of datasets cannot be kept in a file; use flat_map first"
         )
-    return "string" if leaf.dtype.kind == "O" else leaf.dtype.name
+    return "string" if dtypes.is_host_only(leaf.dtype) else leaf.dtype.name
 
 
 def _save(file: IO[bytes], leaf: np.ndarray) -> None:
     """Writes one array without pickling: strings as their lengths and their bytes, other dtypes as raw bytes."""
-    if leaf.dtype.kind == "O":
+    if dtypes.is_host_only(leaf.dtype):
         items = leaf.reshape(-1).tolist()
         np.lib.format.write_array(file, np.array([len(item) for item in items], np.int64).reshape(leaf.shape))
         leaf = np.frombuffer(b"".join(items), np.uint8)
@@ -112,7 +112,7 @@ def _save(file: IO[bytes], leaf: np.ndarray) -> None:
 
 def _load(file: IO[bytes], kind: np.dtype) -> np.ndarray:
     array = np.lib.format.read_array(file, allow_pickle=False)
-    if kind.kind != "O":
+    if not dtypes.is_host_only(kind):
         return array.view(kind) if kind.kind == "V" else array
     text = np.lib.format.read_array(file, allow_pickle=False).tobytes()
     ends = np.cumsum(array.reshape(-1), dtype=np.int64)

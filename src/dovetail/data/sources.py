@@ -27,6 +27,7 @@ from dovetail.data.structure import (
     tensor_of,
     without_leading,
 )
+from dovetail.engine import dtypes
 from dovetail.tensor import SymbolicTensor, Tensor, TensorShape, TensorSpec, as_dtype, convert_to_tensor
 from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.spec import TypeSpec
@@ -260,7 +261,7 @@ def _cast(value: Any, dtype: Any) -> np.ndarray:
         raise TypeError(f"{type(value).__name__} is no array")
     if array.dtype == wanted:
         return array.copy() if array is value else array
-    if wanted.kind == "O" or array.dtype.kind == "O":
+    if dtypes.is_host_only(wanted) or dtypes.is_host_only(array.dtype):
         raise TypeError(f"its dtype is {as_dtype(array.dtype).name}")
     converted = array.astype(wanted)
     if wanted.kind in "iub" and not np.array_equal(converted, array):

@@ -144,7 +144,7 @@ class Program:
             ):
                 with enter_scope(scope):
                     tensor = convert_to_tensor(leaf)
-                if tensor._value.dtype.kind == "O":  # a string that is known already: XLA has none
+                if dtypes.is_host_only(tensor._value.dtype):  # a string that is known already: XLA has none
                     self._result_leaves.append(tensor)
                     continue
                 outputs.append(tensor._value)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location
-from dovetail.engine import is_tracer, loaded_xla
+from dovetail.engine import dtypes, is_tracer, loaded_xla
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -163,7 +163,7 @@ def _from_numpy(value: np.ndarray, dtype: np.dtype | None) -> np.ndarray:
             f"Cannot convert an array of {value.dtype} to {dt.from_numpy(dtype).name} without loss; "
             f"use tf.cast{at_user_location()}"
         )
-    if dtype.kind == "O":
+    if dtypes.is_host_only(dtype):
         raise ValueError(
             f"Cannot convert an array of {value.dtype} to strings; use tf.strings.as_string{at_user_location()}"
         )
@@ -171,7 +171,7 @@ def _from_numpy(value: np.ndarray, dtype: np.dtype | None) -> np.ndarray:
 
 
 def _strings(value: Any, dtype: np.dtype | None) -> Any:
-    if dtype is not None and dtype.kind != "O":
+    if dtype is not None and not dtypes.is_host_only(dtype):
         name = dt.from_numpy(dtype).name
         raise TypeError(f"Cannot convert {str(value)[:60]!r} to a tensor of dtype {name}{at_user_location()}")
     array = np.asarray(value, dtype=object)
@@ -231,7 +231,7 @@ def _part(item: Any, dtype: np.dtype | None, hint: Any) -> Any:
     if not isinstance(item, TensorLike):
         return _wrapped(as_array(item, dtype))
     tensor = _existing(item, None)
-    if (dtype.kind == "O") != (tensor.dtype == dt.string):
+    if (dtypes.is_host_only(dtype)) != (tensor.dtype == dt.string):
         raise TypeError(
             f"Cannot convert a tensor of dtype {tensor.dtype.name} to {dt.from_numpy(dtype).name}{at_user_location()}"
         )
