@@ -160,9 +160,9 @@ def _difference(first: Any, second: Any, check_types: bool, expand: bool) -> typ
 
 def _leaf_difference(first: Any, second: Any, expand: bool) -> type[Exception] | None:
     """Compares what is no plain container: leaves, composites (by their specs), containers that registered."""
-    specs = [getattr(value, "_type_spec", None) for value in (first, second)] if expand else []
-    if None not in specs and len(specs) == 2:
-        return None if specs[0].most_specific_common_supertype([specs[1]]) is not None else TypeError
+    one, other = (getattr(value, "_type_spec", None) if expand else None for value in (first, second))
+    if one is not None and other is not None:
+        return None if one.most_specific_common_supertype([other]) is not None else TypeError
     same = _flattened(first, expand)[1] == _flattened(second, expand)[1]
     return None if same else ValueError
 

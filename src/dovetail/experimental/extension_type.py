@@ -76,9 +76,8 @@ def _constructor(fields: Sequence[Field], label: str) -> Callable:
     parameters, seen_default = [inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)], False
     for field in fields:
         given = field.default is not NO_DEFAULT
-        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        if seen_default and not given:
-            kind = inspect.Parameter.KEYWORD_ONLY
+        late = seen_default and not given
+        kind: Any = inspect.Parameter.KEYWORD_ONLY if late else inspect.Parameter.POSITIONAL_OR_KEYWORD
         seen_default = seen_default or given
         default = field.default if given else inspect.Parameter.empty
         parameters.append(inspect.Parameter(field.name, kind, default=default))

@@ -267,10 +267,12 @@ def call_op(op: Any, args: tuple, attributes: dict, promote: bool, kinds: set[ty
     if row.family is None:
         return row.function(**named, **attributes)
 
-    def api(*values: Any) -> Any:
-        return op.call(values, attributes, promote)
+    num = 1 if row.family == "unary" else 2  # clip_by_value has limits besides
 
-    return row.function(_labelled(api, entry), *args)
+    def api(*values: Any) -> Any:
+        return op.call((*values, *args[num:]), attributes, promote)
+
+    return row.function(_labelled(api, entry), *args[:num])
 
 
 def find_target(entry: Entry, args: tuple, kwargs: dict) -> Callable[[], Any] | None:
@@ -317,7 +319,8 @@ def _choose(entry: Entry, named: dict) -> Row | None:
             f"{entry.name}: several functions that users registered take these arguments: {names}"
         )
     own = [row for row in found if row.family is None]
-    return (users or own or [row for row in found if row.users] or found or [None])[0]
+    ordered = users or own or [row for row in found if row.users] or found
+    return ordered[0] if ordered else None
 
 
 def _labelled(api: Callable, entry: Entry) -> Callable:

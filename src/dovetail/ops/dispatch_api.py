@@ -117,6 +117,8 @@ class _Check:
         kinds: the classes of users (or composites) that it names.
     """
 
+    kinds: list[type]
+
     def __init__(self, annotation: Any) -> None:
         origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
         if origin in (typing.Union, types.UnionType):

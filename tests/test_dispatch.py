@@ -1,0 +1,105 @@
+"""The dispatch table: users' rows by annotation, by signature and for families of element-wise functions."""
+
+import typing
+
+import pytest
+
+import dovetail as tf
+
+
+class Money(tf.experimental.ExtensionType):
+    amount: tf.Tensor
+    currency: str
+
+
+@pytest.fixture
+def rows():
+    owners = []
+
+    def register(decorator, function):
+        owners.append(decorator(function))
+        return function
+
+    yield register
+    for owner in owners:
+        tf.experimental.unregister_dispatch_for(owner)
+
+
+def test_a_row_by_annotation_takes_lists_and_names(rows):
+    def concat(values: typing.List[Money], axis, name="concat"):  # noqa: UP006
+        return Money(tf.concat([v.amount for v in values], axis), values[0].currency)
+
+    rows(tf.experimental.dispatch_for_api(tf.concat), concat)
+    a = Money([1.0], "EUR")
+    assert tf.concat([a, a], 0).amount.numpy().tolist() == [1.0, 1.0]
+    assert tf.concat(values=[a, a], axis=0).currency == "EUR"
+    assert tf.concat([[1], [2]], 0).numpy().tolist() == [1, 2]
+
+
+def test_a_row_by_signature_serves_all_names_of_an_op(rows):
+    def total(input_tensor, axis=None, keepdims=False, name=None):
+        return Money(tf.reduce_sum(input_tensor.amount, axis, keepdims), input_tensor.currency)
+
+    rows(tf.experimental.dispatch_for_api(tf.reduce_sum, {"input_tensor": Money}), total)
+    money = Money([[1.0, 2.0]], "EUR")
+    assert tf.reduce_sum(money, axis=1, keepdims=True).amount.numpy().tolist() == [[3.0]]
+    assert tf.keras.backend.sum(money).amount.numpy() == 3.0
+
+
+def test_families_reach_ops_functions_and_operators(rows):
+    rows(
+        tf.experimental.dispatch_for_unary_elementwise_apis(Money),
+        lambda api, x: Money(api(x.amount), x.currency),
+    )
+    rows(
+        tf.experimental.dispatch_for_binary_elementwise_apis(Money, Money | tf.Tensor | float),
+        lambda api, x, y: Money(api(x.amount, getattr(y, "amount", y)), x.currency),
+    )
+    m = Money([1.0, -2.0], "EUR")
+    assert tf.abs(m).amount.numpy().tolist() == [1.0, 2.0]
+    assert (
+        tf.cast(m, tf.int32).amount.dtype == tf.int32 and tf.nn.leaky_relu(m, 0.5).amount.numpy()[1] == -1.0
+    )
+    assert tf.clip_by_value(m, -1.0, 0.5).amount.numpy().tolist() == [0.5, -1.0]
+    assert tf.add(m, m).amount.numpy().tolist() == [2.0, -4.0]
+    assert tf.multiply(x=m, y=2.0).amount.numpy().tolist() == [2.0, -4.0]
+    assert tf.function(lambda x: tf.square(x))(m).amount.numpy().tolist() == [1.0, 4.0]
+
+
+def test_a_function_s_own_row_goes_before_a_family_s(rows):
+    def absolute(x: Money, name=None):
+        return "own"
+
+    rows(tf.experimental.dispatch_for_unary_elementwise_apis(Money), lambda api, x: "family")
+    rows(tf.experimental.dispatch_for_api(tf.abs), absolute)
+    assert tf.abs(Money(1.0, "EUR")) == "own" and tf.negative(Money(1.0, "EUR")) == "family"
+
+
+def test_errors():
+    with pytest.raises(ValueError, match="was not registered"):
+        tf.experimental.unregister_dispatch_for(len)
+    with pytest.raises(ValueError, match="no function of tf"):
+        tf.experimental.dispatch_for_api(len)
+    with pytest.raises(ValueError, match="annotate at least one parameter"):
+        tf.experimental.dispatch_for_api(tf.abs)(lambda x, name=None: x)
+    with pytest.raises(ValueError, match="its parameters must be those of"):
+        tf.experimental.dispatch_for_api(tf.abs, {"x": Money})(lambda x, other: x)
+    with pytest.raises(ValueError, match="no parameter 'y'"):
+        tf.experimental.dispatch_for_api(tf.abs, {"y": Money})(lambda x, name=None: x)
+    with pytest.raises(ValueError, match=r"expected the parameters \(api, x\)"):
+        tf.experimental.dispatch_for_unary_elementwise_apis(Money)(lambda x: x)
+    with pytest.raises((TypeError, ValueError), match="Money"):
+        tf.linalg.det(Money([[1.0]], "EUR"))
+
+
+def test_two_rows_of_users_that_fit_are_an_error(rows):
+    def one(x: Money, name=None):
+        return 1
+
+    def two(x: Money | str, name=None):
+        return 2
+
+    rows(tf.experimental.dispatch_for_api(tf.abs), one)
+    rows(tf.experimental.dispatch_for_api(tf.abs), two)
+    with pytest.raises(ValueError, match="one, two|two, one"):
+        tf.abs(Money(1.0, "EUR"))

@@ -1,0 +1,231 @@
+"""`tf.experimental.ExtensionType`: fields, specs, equality, errors; nests, functions, tapes, datasets."""
+
+import typing
+
+import numpy as np
+import pytest
+
+import dovetail as tf
+
+
+class Masked(tf.experimental.ExtensionType):
+    values: tf.Tensor
+    mask: tf.Tensor
+    unit: str = "m"
+
+    def __validate__(self):
+        self.values.shape.assert_is_compatible_with(self.mask.shape)
+
+
+class Several(tf.experimental.ExtensionType):
+    ends: typing.Tuple[Masked, Masked]  # noqa: UP006
+    weights: typing.Tuple[tf.Tensor, ...] = ()  # noqa: UP006
+    options: typing.Mapping[str, tf.Tensor] = {}
+    label: typing.Union[str, int, None] = None  # noqa: UP007
+
+
+class Pair(tf.experimental.BatchableExtensionType):
+    a: tf.Tensor
+    b: tf.Tensor
+
+
+class OwnConstructor(tf.experimental.ExtensionType):
+    low: tf.Tensor
+    high: tf.Tensor
+
+    def __init__(self, middle, width=2.0):
+        self.low = middle - width / 2
+        self.high = middle + width / 2
+
+
+def masked(values=(1.0, 2.0), mask=(True, False), **kwargs):
+    return Masked(list(values), list(mask), **kwargs)
+
+
+def test_fields_are_converted_and_nested():
+    m = masked()
+    s = Several(ends=[m, m], weights=[1.0, [2.0]], options={"b": 1, "a": 2.0}, label=7)
+    assert m.values.dtype == tf.float32 and m.mask.dtype == tf.bool and m.unit == "m"
+    assert isinstance(s.ends, tuple) and len(s.weights) == 2 and s.options["b"].dtype == tf.int32
+    leaves = tf.nest.flatten(s, expand_composites=True)
+    assert [leaf.dtype.name for leaf in leaves] == [
+        *["float32", "bool"] * 2,
+        *["float32"] * 3,
+        "int32",
+    ]
+    again = tf.nest.pack_sequence_as(s, leaves, expand_composites=True)
+    assert bool(again == s) and again.label == 7
+    assert tf.nest.flatten(s) == [s] or tf.nest.flatten(s)[0] is s
+
+
+def test_own_constructors_set_fields_and_nothing_changes_later():
+    value = OwnConstructor(tf.constant(3.0))
+    assert (float(value.low), float(value.high)) == (2.0, 4.0)
+    for change in (
+        lambda: setattr(value, "low", 1.0),
+        lambda: delattr(value, "low"),
+        lambda: setattr(value, "x", 1),
+    ):
+        with pytest.raises(AttributeError, match="do not change"):
+            change()
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (
+            lambda: Masked([1.0], [True], unit=3),
+            TypeError,
+            "Masked.unit: expected str, received 3 of type int",
+        ),
+        (lambda: Masked([1.0]), TypeError, "missing the fields mask"),
+        (lambda: Masked([1.0], [True], units="m"), TypeError, "no field 'units'.*unit"),
+        (lambda: Masked([1.0], [True], "m", 1), TypeError, "takes 3 positional arguments, 4"),
+        (lambda: Masked(object(), [True]), TypeError, "Masked.values: expected tf.Tensor"),
+        (lambda: Masked([1.0, 2.0], [True]), ValueError, "incompatible"),
+        (lambda: Several(ends=(masked(),)), TypeError, r"Several.ends: expected 2 elements, received 1"),
+        (lambda: Several(ends=(masked(), 1.0)), TypeError, r"Several.ends\[1\]: expected Masked"),
+        (lambda: Several(ends=(masked(), masked()), label=1.5), TypeError, "Several.label: expected one of"),
+        (lambda: Several(ends=(masked(), masked()), options={1: 2}), TypeError, "key: expected str"),
+    ],
+)
+def test_errors_name_the_field_and_what_was_given(make, error, words):
+    with pytest.raises(error, match=words):
+        make()
+
+
+def test_unknown_annotations_are_refused():
+    with pytest.raises(TypeError, match=r"Bad\.x: unsupported type annotation"):
+        type("Bad", (tf.experimental.ExtensionType,), {"__annotations__": {"x": list}})
+
+
+def test_values_compare_by_spec_and_tensors():
+    assert bool(masked() == masked()) and bool(masked() != masked((9.0, 2.0)))
+    assert masked() != masked(unit="cm") and masked() != masked((1.0,), (True,))
+    assert "unit='m'" in repr(masked()) and repr(masked()).startswith("Masked(values=")
+
+
+def test_specs_describe_join_and_relax():
+    spec = tf.type_spec_from_value(masked())
+    assert spec == Masked.Spec(tf.TensorSpec([2]), tf.TensorSpec([2], tf.bool)) and hash(spec) == hash(spec)
+    other = tf.type_spec_from_value(masked((1.0,), (True,)))
+    joined = spec.most_specific_compatible_type(other)
+    assert joined.values.shape.as_list() == [None] and joined.is_compatible_with(masked())
+    assert spec.is_subtype_of(joined) and not joined.is_subtype_of(spec)
+    assert spec.most_specific_common_supertype([tf.type_spec_from_value(masked(unit="cm"))]) is None
+    assert spec.value_type is Masked and Masked.Spec.from_value(masked()) == spec
+
+
+def test_functions_take_and_return_them_and_trace_once_a_spec():
+    traces = []
+
+    @tf.function
+    def double(m):
+        traces.append(m.unit)
+        return Masked(m.values * 2.0, m.mask, m.unit + "2")
+
+    for values in ((1.0, 2.0), (3.0, 4.0)):
+        out = double(masked(values))
+        assert out.unit == "m2" and out.values.numpy().tolist() == [2 * v for v in values]
+    double(masked(unit="cm"))
+    assert traces == ["m", "cm"]
+
+
+def test_loops_and_branches_carry_them():
+    @tf.function
+    def run(n, m):
+        def body(i, carried):
+            return i + 1, Masked(carried.values + 1.0, carried.mask)
+
+        m = tf.while_loop(lambda i, _: i < n, body, (tf.constant(0), m))[1]
+        return tf.cond(n > 2, lambda: m, lambda: Masked(-m.values, m.mask))
+
+    assert run(tf.constant(3), masked()).values.numpy().tolist() == [4.0, 5.0]
+    assert run(tf.constant(1), masked()).values.numpy().tolist() == [-2.0, -3.0]
+
+
+def test_the_gradient_of_a_composite_is_a_composite():
+    m = masked()
+    with tf.GradientTape() as tape:
+        tape.watch(m)
+        y = tf.reduce_sum(m.values**2)
+    gradient = tape.gradient(y, {"m": m})["m"]
+    assert isinstance(gradient, Masked) and gradient.values.numpy().tolist() == [2.0, 4.0]
+    assert gradient.mask.numpy().tolist() == [True, False]
+
+
+def test_datasets_slice_batch_and_map_batchable_ones():
+    rows = tf.data.Dataset.from_tensor_slices(Pair([[1, 2], [3, 4], [5, 6]], [7, 8, 9]))
+    assert rows.element_spec == Pair.Spec(tf.TensorSpec([2], tf.int32), tf.TensorSpec([], tf.int32))
+    batches = list(rows.batch(2))
+    assert [b.a.shape.as_list() for b in batches] == [[2, 2], [1, 2]]
+    assert [int(p.b) for p in rows.batch(3).unbatch()] == [7, 8, 9]
+    mapped = rows.map(lambda p: Pair(p.a + 1, p.b * 2)).filter(lambda p: p.b > 14)
+    assert [int(p.b) for p in mapped] == [16, 18] and isinstance(mapped.element_spec, Pair.Spec)
+    (whole,) = tf.data.Dataset.from_tensors(Pair([1], [2]))
+    assert isinstance(whole, Pair)
+    with pytest.raises(ValueError, match="same first dimension"):
+        tf.data.Dataset.from_tensor_slices((Pair([1, 2], [3, 4]), tf.range(3)))
+
+
+def test_what_is_not_batchable_says_so():
+    with pytest.raises(ValueError, match="first axis"):
+        tf.data.Dataset.from_tensor_slices(masked())
+
+
+def test_map_fn_takes_and_gives_them():
+    spec = Pair.Spec(tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.int32))
+    out = tf.map_fn(lambda p: Pair(p.b, p.a * 2), Pair([1, 2], [3, 4]), fn_output_signature=spec)
+    np.testing.assert_array_equal(out.a, [3, 4])
+    np.testing.assert_array_equal(out.b, [2, 4])
+
+
+def test_a_batch_encoder_has_its_say():
+    class Flat(tf.experimental.ExtensionTypeBatchEncoder):
+        def encode(self, spec, value, minimum_rank=0):
+            return tf.stack([value.a, value.b], axis=-1)
+
+        def encoding_specs(self, spec):
+            return tf.TensorSpec([*spec.a.shape, 2], spec.a.dtype)
+
+        def decode(self, spec, encoded_value):
+            return Coded(encoded_value[..., 0], encoded_value[..., 1])
+
+    class Coded(tf.experimental.BatchableExtensionType):
+        __batch_encoder__ = Flat()
+        a: tf.Tensor
+        b: tf.Tensor
+
+    rows = tf.data.Dataset.from_tensor_slices(Coded([1, 2], [3, 4]))
+    assert [(int(p.a), int(p.b)) for p in rows] == [(1, 3), (2, 4)]
+    assert next(iter(rows.batch(2))).b.numpy().tolist() == [3, 4]
+
+
+def test_dataclasses_that_describe_themselves_are_structures():
+    class Measured:
+        def __init__(self, unit, value):
+            self.unit, self.value = unit, value
+
+        def __tf_flatten__(self):
+            return (self.unit,), (self.value,)
+
+        @classmethod
+        def __tf_unflatten__(cls, metadata, components):
+            return cls(*metadata, *components)
+
+    mapped = tf.nest.map_structure(lambda x: x + 1, {"m": Measured("kg", 2)})
+    assert mapped["m"].value == 3 and mapped["m"].unit == "kg" and tf.nest.is_nested(Measured("kg", 2))
+
+
+def test_indexed_slices_go_through_functions():
+    table = tf.Variable(tf.ones([5, 2]))
+
+    @tf.function
+    def gradient(i):
+        with tf.GradientTape() as tape:
+            y = tf.reduce_sum(tf.gather(table, i) * 2.0)
+        return tape.gradient(y, table)
+
+    rows = gradient(tf.constant([1, 3]))
+    assert isinstance(rows, tf.IndexedSlices) and rows.values.numpy().tolist() == [[2.0, 2.0]] * 2
+    assert tf.type_spec_from_value(rows).shape.as_list() == [5, 2]
