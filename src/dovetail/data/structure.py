@@ -114,6 +114,7 @@ class DatasetSpec(TypeSpec):
     """Describes a dataset that is an element of another: `tf.data.DatasetSpec(element_spec)`."""
 
     __slots__ = ("_dataset_shape", "_element_spec")
+    _has_components = False
 
     def __init__(self, element_spec: Any, dataset_shape: Any = ()) -> None:
         self._element_spec, self._dataset_shape = element_spec, TensorShape(dataset_shape)

@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base import nest
-from dovetail.tensor.spec import TypeSpec
+from dovetail.tensor.spec import TypeSpec, put_together
 
 
 class CompositeTensor:
@@ -47,7 +47,7 @@ class CompositeTensor:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        nest.register_composite(cls, _take_apart, _put_together)
+        nest.register_composite(cls, _take_apart, put_together)
 
 
 def is_composite(value: Any) -> bool:
@@ -58,7 +58,3 @@ def is_composite(value: Any) -> bool:
 def _take_apart(value: Any) -> tuple:
     spec = value._type_spec
     return (spec._to_components(value),), spec
-
-
-def _put_together(spec: Any, parts: Any) -> Any:
-    return spec._from_components(parts[0])

@@ -10,6 +10,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor, stacked
@@ -26,6 +27,14 @@ class TypeSpec:
     """
 
     __slots__ = ()
+
+    # Whether machinery that looks for tensors finds the specs of the components in place of this one.
+    _has_components = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls._has_components:
+            nest.register_composite(cls, lambda spec: ((spec._component_specs,), spec), put_together)
 
     @property
     def value_type(self) -> type:
@@ -106,6 +115,14 @@ class TypeSpec:
         return _again, (type(self), self._serialize())
 
 
+def put_together(spec: TypeSpec, children: tuple) -> Any:
+    """Returns the value of a spec with the given components; of specs for components, what describes the value."""
+    parts = children[0]
+    if any(isinstance(part, TypeSpec | Described) for part in _flat(parts)):
+        return spec if _flat(parts) == _specs(spec) else Described(spec, parts)
+    return spec._from_components(parts)
+
+
 class BatchableTypeSpec(TypeSpec):
     """A spec whose values can be batched: by `tf.data`, `tf.map_fn` and the like.
 
@@ -149,6 +166,7 @@ class TensorSpec(BatchableTypeSpec):
     """Describes a dense tensor: `tf.TensorSpec(shape=[None, 3], dtype=tf.float32)`."""
 
     __slots__ = ("_dtype", "_name", "_shape")
+    _has_components = False
 
     def __init__(self, shape: Any, dtype: Any = dt.float32, name: str | None = None) -> None:
         self._shape, self._dtype, self._name = TensorShape(shape), dt.as_dtype(dtype), name
@@ -245,6 +263,28 @@ class TensorSpec(BatchableTypeSpec):
 
     def __repr__(self) -> str:
         return f"TensorSpec(shape={self._shape}, dtype={self._dtype!r}, name={self._name!r})"
+
+
+# ---- composites of specs ----------------------------------------------------------------------------------------------
+
+
+class Described:
+    """A composite tensor of which there are only specs, some of them other ones than its own spec says."""
+
+    __slots__ = ("parts", "spec")
+
+    def __init__(self, spec: TypeSpec, parts: Any) -> None:
+        self.spec, self.parts = spec, parts
+
+    def __repr__(self) -> str:
+        return f"<{self.spec!r} of {self.parts!r}>"
+
+
+def _components_of_described(described: Described) -> tuple:
+    return (described.parts,), described.spec
+
+
+nest.register_composite(Described, _components_of_described, put_together)
 
 
 # ---- the spec of a value ----------------------------------------------------------------------------------------

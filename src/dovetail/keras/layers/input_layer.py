@@ -6,12 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
 from dovetail.graph.node import Node
 from dovetail.keras.layers.layer import Layer
+from dovetail.ops.table import NAMESPACES
 from dovetail.tensor import dtype as dt
+from dovetail.tensor.spec import TensorSpec, value_of
 from dovetail.tensor.symbolic import SymbolicTensor
+
+_tf = NAMESPACES["tf"]
 
 
 class InputLayer(Layer):
@@ -23,6 +28,8 @@ class InputLayer(Layer):
         dtype: element type; Keras' `floatx` when None.
         input_shape, batch_input_shape, batch_shape: other spellings of the shape.
         input_tensor: an existing symbolic tensor to use.
+        sparse, ragged: the input is a `tf.SparseTensor`, a `tf.RaggedTensor` (its first unknown size is ragged).
+        type_spec: the spec of a composite tensor, with the batch axis.
     """
 
     is_input = True
@@ -40,15 +47,17 @@ class InputLayer(Layer):
         name: str | None = None,
         input_shape: Any = None,
         batch_input_shape: Any = None,
+        type_spec: Any = None,
         **kwargs: Any,
     ) -> None:
-        if sparse or ragged:
-            raise NotImplementedError(
-                f"keras.Input: sparse and ragged inputs are not supported yet{at_user_location()}"
-            )
+        if sparse and ragged:
+            raise ValueError(f"keras.Input: sparse or ragged, not both{at_user_location()}")
         super().__init__(name=name, **kwargs)
         full = batch_shape if batch_shape is not None else batch_input_shape
         shape = shape if shape is not None else input_shape
+        if type_spec is not None:
+            full = tuple(getattr(type_spec, "shape", ()))
+            dtype = dtype or getattr(type_spec, "dtype", None)
         if full is None:
             if shape is None and input_tensor is None:
                 raise ValueError(
@@ -70,20 +79,43 @@ class InputLayer(Layer):
         self.optional = optional
         self.built = True
         node = Node(self, (), {})
+        self._is_sparse, self._is_ragged = bool(sparse), bool(ragged)
+        self._spec = _spec_of(type_spec, self.batch_shape, self._input_dtype, sparse, ragged)
         tensor = input_tensor
+        if tensor is None and self._spec is not None:
+            self._value = self._composite(node)
+            self._nodes.append(node)
+            return
         if tensor is None:
             tensor = SymbolicTensor(self.batch_shape, self._input_dtype, name=self.name, node=node)
         node.outputs = [tensor]
         node.structure = None
+        self._value = tensor
         self._nodes.append(node)
+
+    def _composite(self, node: Node) -> Any:
+        """Returns the composite tensor of symbolic tensors that the input is."""
+
+        def made(spec: TensorSpec) -> SymbolicTensor:
+            tensor = SymbolicTensor(
+                spec.shape, spec.dtype, name=self.name, node=node, index=len(node.outputs)
+            )
+            node.outputs.append(tensor)
+            return tensor
+
+        value = value_of(self._spec, made)
+        node.outputs, node.structure = nest.flatten_spec(value)
+        for index, tensor in enumerate(node.outputs):
+            tensor.index = index
+        return value
 
     @property
     def dtype(self) -> str:
         return self._input_dtype.name
 
     @property
-    def output(self) -> SymbolicTensor:
-        return self._nodes[0].outputs[0]
+    def output(self) -> Any:
+        return self._value
 
     input = output
 
@@ -94,8 +126,8 @@ class InputLayer(Layer):
         return {
             "batch_shape": self.batch_shape,
             "dtype": self.dtype,
-            "sparse": False,
-            "ragged": False,
+            "sparse": self._is_sparse,
+            "ragged": self._is_ragged,
             "name": self.name,
         }
 
@@ -112,8 +144,8 @@ def Input(
     optional: bool = False,
     type_spec: Any = None,
     **kwargs: Any,
-) -> SymbolicTensor:
-    """Returns a symbolic tensor that stands for an input of a model.
+) -> Any:
+    """Returns a symbolic tensor (or a composite of them) that stands for an input of a model.
 
     Args:
         shape: sizes without the batch axis, None where unknown, such as `(None, 128)`.
@@ -122,12 +154,13 @@ def Input(
         batch_shape: sizes with the batch axis, instead of `shape`.
         name: name of the input; dicts of data are matched by it.
         tensor: an existing symbolic tensor.
-        type_spec: a `tf.TensorSpec` with the batch axis.
+        sparse, ragged: the input is a `tf.SparseTensor`, or a `tf.RaggedTensor` whose first unknown size is ragged.
+        type_spec: a `tf.TensorSpec`, or the spec of a composite tensor, with the batch axis.
 
     Any layer, any tensor op, Python's operators and indexing can be applied to it.
     """
-    if type_spec is not None:
-        batch_shape, dtype = tuple(type_spec.shape), type_spec.dtype
+    if isinstance(type_spec, TensorSpec):
+        batch_shape, dtype, type_spec = tuple(type_spec.shape), type_spec.dtype, None
     layer = InputLayer(
         shape=shape,
         batch_size=batch_size,
@@ -138,9 +171,28 @@ def Input(
         input_tensor=tensor,
         optional=optional,
         name=name,
+        type_spec=type_spec,
         **kwargs,
     )
     return layer.output
+
+
+def _spec_of(type_spec: Any, shape: tuple, dtype: Any, sparse: Any, ragged: Any) -> Any:
+    """Returns the spec of an input that is a composite tensor, None for a dense one."""
+    if type_spec is not None:
+        return type_spec
+    if sparse:
+        return _tf["SparseTensorSpec"](shape, dtype)
+    if ragged:
+        sizes = shape[1:]
+        if None not in sizes:
+            raise ValueError(
+                f"keras.Input: a ragged input needs an unknown size, received {shape}{at_user_location()}"
+            )
+        return _tf["RaggedTensorSpec"](
+            shape, dtype, ragged_rank=1 + max(i for i, size in enumerate(sizes) if size is None)
+        )
+    return None
 
 
 def _sizes(shape: Any) -> tuple:

@@ -35,6 +35,7 @@ from dovetail.keras.layers.tracking import PLAIN
 from dovetail.keras.naming import to_snake_case, unique_name
 from dovetail.keras.serialization import serialize_keras_object
 from dovetail.tensor import dtype as dt
+from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -370,7 +371,7 @@ class Layer(Holder, Called):
             if isinstance(leaf, np.ndarray) or is_tracer(leaf):
                 leaf = convert_to_tensor(leaf)
             if not isinstance(leaf, TensorLike):
-                return leaf
+                return nest.mapped(convert, leaf) if isinstance(leaf, CompositeTensor) else leaf
             if type(leaf) is SymbolicTensor:
                 symbolic = True
             elif not isinstance(leaf, Tensor):
@@ -557,7 +558,7 @@ def _plain_values(kwargs: dict) -> bool:
 
 
 def _has_tensor(value: Any) -> bool:
-    return any(isinstance(leaf, TensorLike) for leaf in nest.flatten(value))
+    return any(isinstance(leaf, TensorLike) for leaf in nest.flat(value))
 
 
 def _is_numeric(value: Any) -> bool:

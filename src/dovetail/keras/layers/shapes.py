@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -24,7 +25,7 @@ def plain_shapes(shapes: Any) -> Any:
 
 
 def as_described(leaf: Any) -> Any:
-    return leaf if isinstance(leaf, TensorLike) else convert_to_tensor(leaf)
+    return leaf if isinstance(leaf, TensorLike | CompositeTensor) else convert_to_tensor(leaf)
 
 
 def symbolic_of(shapes: Any, dtype: Any) -> Any:

@@ -25,6 +25,7 @@ from dovetail.keras.models.plans import CallPlans
 from dovetail.keras.models.reporting import Reporting
 from dovetail.keras.registration import CustomObjectScope
 from dovetail.keras.training.trainer import Trainer
+from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -87,7 +88,7 @@ class Model(Trainer, Reporting, Layer):
 
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
         """Makes `self` compute `outputs` from `inputs`."""
-        flat_inputs, flat_outputs = nest.flatten(inputs), nest.flatten(outputs)
+        flat_inputs, flat_outputs = nest.flat(inputs), nest.flat(outputs)
         for what, tensors in (("inputs", flat_inputs), ("outputs", flat_outputs)):
             for tensor in tensors:
                 if not isinstance(tensor, SymbolicTensor):
@@ -103,6 +104,7 @@ class Model(Trainer, Reporting, Layer):
         self._graph = self._run_graph = Graph(flat_inputs, flat_outputs)
         self._loss_outputs = []
         self._simple = isinstance(inputs, SymbolicTensor)
+        self._takes_composites = len(nest.flatten(inputs)) != len(flat_inputs)
         self._simple_output = isinstance(outputs, SymbolicTensor)
         self._graph_layers = _as_layers(
             operations_in_order(flat_inputs, flat_outputs, self._graph.nodes), self._graph
@@ -173,7 +175,7 @@ class Model(Trainer, Reporting, Layer):
             kept = [value for value, described in pairs if not _is_metric(described)]
             super().add_loss([value for value in kept if not isinstance(value, SymbolicTensor)])
             results = results[:count]
-        return results[0] if self._simple_output else nest.pack_sequence_as(self._outputs_structure, results)
+        return results[0] if self._simple_output else nest.pack(self._outputs_structure, results)
 
     def add_loss(self, loss: Any, **kwargs: Any) -> None:
         """Adds a scalar (or a list of them) to the losses.
@@ -250,6 +252,8 @@ class Model(Trainer, Reporting, Layer):
     def _arranged(self, inputs: Any) -> list:
         """Returns the inputs as a flat list in the order of the graph; dicts are matched by key or input name."""
         structure = self._inputs_structure
+        if self._takes_composites:
+            return self._taken_apart(inputs)
         names = sorted(structure) if isinstance(structure, dict) else self.input_names
         if isinstance(inputs, dict):
             keys = names if isinstance(structure, dict) else self.input_names
@@ -271,6 +275,22 @@ class Model(Trainer, Reporting, Layer):
             )
         return [
             self._checked(value, expected) for value, expected in zip(flat, self._graph.inputs, strict=True)
+        ]
+
+    def _taken_apart(self, inputs: Any) -> list:
+        """Returns the components of inputs among which there are composite tensors, in the order of the graph."""
+        wanted, given = nest.flatten(self._inputs_structure), nest.flatten(inputs)
+        if len(given) != len(wanted):
+            raise ValueError(
+                f"{self.name}: the model has {len(wanted)} inputs, {len(given)} were given{at_user_location()}"
+            )
+        for value, expected in zip(given, wanted, strict=True):
+            if isinstance(expected, CompositeTensor) and type(value) is not type(expected):
+                raise ValueError(
+                    f"{self.name}: expected a {type(expected).__name__}, received {value!r:.80}{at_user_location()}"
+                )
+        return [
+            value if isinstance(value, TensorLike) else convert_to_tensor(value) for value in nest.flat(given)
         ]
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
