@@ -169,7 +169,7 @@ def test_datasets_slice_batch_and_map_batchable_ones():
 
 
 def test_what_is_not_batchable_says_so():
-    with pytest.raises(ValueError, match="first axis"):
+    with pytest.raises(ValueError, match="can be batched"):
         tf.data.Dataset.from_tensor_slices(masked())
 
 

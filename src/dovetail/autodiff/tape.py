@@ -24,6 +24,7 @@ from dovetail.base.told import Told
 from dovetail.engine import dtypes, uses_xla, xla
 from dovetail.ops import array, create, shapes
 from dovetail.ops.indexed_slices import IndexedSlices, added, dense
+from dovetail.tensor.composite import is_composite
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
@@ -175,7 +176,10 @@ class GradientTape(Told, Observer):
     @_recordable
     def watch(self, tensor: Any) -> None:
         """Makes the tape follow `tensor` (or every tensor of a structure)."""
+        inner = {id(part) for leaf in nest.flatten(tensor) if is_composite(leaf) for part in nest.flat(leaf)}
         for leaf in nest.flat(tensor):
+            if id(leaf) in inner and not leaf.dtype.is_floating and not leaf.dtype.is_complex:
+                continue  # the row splits of a ragged tensor, say
             if isinstance(leaf, SymbolicTensor):
                 raise ValueError("GradientTape.watch: a symbolic tensor has no value to differentiate at")
             if not isinstance(leaf, TensorLike):
@@ -250,10 +254,14 @@ class GradientTape(Told, Observer):
                 create.zeros_like(source) if g is None else g
                 for g, source in zip(found, flat_sources, strict=True)
             ]
-        return nest.pack(sources, found)
+        return _packed(sources, found)
 
     def _seeds(self, targets: list, output_gradients: Any) -> dict[int, Any]:
-        given = [None] * len(targets) if output_gradients is None else nest.flat(output_gradients)
+        given = (
+            [None] * len(targets)
+            if output_gradients is None
+            else nest.flat(nest.map_structure(dense, output_gradients))
+        )
         seeds: dict[int, Any] = {}
         for target, seed in zip(targets, given, strict=True):
             if type(target) is IndexedSlices:
@@ -369,6 +377,32 @@ class GradientTape(Told, Observer):
             return create.zeros((*target.shape, *source.shape[1:]), source.dtype) if zero else None
         moved = shapes.transpose(shapes.reshape(rows, shape=(each, batch, -1)), perm=(1, 0, 2))
         return shapes.reshape(moved, shape=(*target.shape, *source.shape[1:]))
+
+
+def _packed(sources: Any, found: list) -> Any:
+    """Returns gradients in the structure of the sources.
+
+    That of a composite source is a composite of the same kind: its floating components are the gradients (zero where
+    there is none), the others are the source's; None when there is no gradient at all.
+    """
+    given = iter(found)
+    return nest.map_structure(
+        lambda source: _composite(source, given) if is_composite(source) else next(given), sources
+    )
+
+
+def _composite(source: Any, given: Any) -> Any:
+    parts = nest.flat(source)
+    gradients = [next(given) for _ in parts]
+    if all(gradient is None for gradient in gradients):
+        return None
+    filled = [
+        dense(gradient)
+        if gradient is not None
+        else (create.zeros_like(part) if part.dtype.is_floating or part.dtype.is_complex else part)
+        for part, gradient in zip(parts, gradients, strict=True)
+    ]
+    return nest.pack(source, filled)
 
 
 def _ones_like(tensor: Tensor) -> Tensor:

@@ -265,7 +265,7 @@ class TensorSpec(BatchableTypeSpec):
         return f"TensorSpec(shape={self._shape}, dtype={self._dtype!r}, name={self._name!r})"
 
 
-# ---- composites of specs ----------------------------------------------------------------------------------------------
+# ---- composites of specs -----------------------------------------------------------------------------------------
 
 
 class Described:
