@@ -92,7 +92,7 @@ def slices(tensors: Any) -> Node:
     if any(isinstance(column, SymbolicTensor) for column in columns):
         return Described(tree, specs, UNKNOWN)
     composite = any(isinstance(column, CompositeTensor) for column in columns)
-    parts = [rows_of(c, spec_of(c)) for c in columns] if composite else columns
+    parts: Any = [rows_of(c, spec_of(c)) for c in columns] if composite else columns
     sizes = [len(part) if composite else part.shape[0] for part in parts]
     if len(set(sizes)) > 1:
         shapes = rebuilder(tree)(tuple(getattr(column, "shape", None) for column in columns))

@@ -135,6 +135,14 @@ class IndexedSlicesSpec(TypeSpec):
     def value_type(self) -> type:
         return IndexedSlices
 
+    @property
+    def shape(self) -> TensorShape:
+        return self._shape
+
+    @property
+    def dtype(self) -> Any:
+        return self._dtype
+
     def _serialize(self) -> tuple:
         return (
             *(self._shape, self._dtype, self._indices_dtype, self._dense_shape_dtype),
