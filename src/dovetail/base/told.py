@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
+from dovetail.base.own import is_own
 from dovetail.base.wording import BAD_CALL, tell
 
 
@@ -61,14 +62,17 @@ class Told:
     It changes Dovetail's own classes only: a subclass of a user's stays as it was written.
 
     Attributes:
+        _is_own: whether the class itself is Dovetail's; a subclass says it anew.
         _told_methods: names of the methods, wherever the class or its subclasses define them; "*": all public ones.
     """
 
+    _is_own: ClassVar[bool] = True
     _told_methods: ClassVar[tuple[str, ...]] = ("__init__",)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if cls.__module__.startswith("dovetail."):
+        cls._is_own = is_own(cls)
+        if cls._is_own:
             for name in _names(cls):
                 value = cls.__dict__[name]
                 if isinstance(value, staticmethod):

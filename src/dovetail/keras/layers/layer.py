@@ -79,7 +79,7 @@ class Layer(Holder, Called):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._is_leaf = cls.__module__.startswith("dovetail.keras.layers.") and not cls._holds_layers
+        cls._is_leaf = cls._is_own and not cls._holds_layers
         if "build" in cls.__dict__:
             cls.build = _marks_built(cls.__dict__["build"])  # type: ignore[method-assign]
 
@@ -478,7 +478,7 @@ class Layer(Holder, Called):
         }
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
-        if type(self).__init__ is not Layer.__init__ and not type(self).__module__.startswith("dovetail."):
+        if type(self).__init__ is not Layer.__init__ and not self._is_own:
             config |= weights.written_arguments(self, *self._init_arguments)
         return config
 

@@ -45,6 +45,7 @@ class Model(Trainer, Reporting, Layer):
         >>> model = keras.Model(x, tf.nn.softmax(keras.layers.Dense(3)(x) * 2.0))
     """
 
+    _holds_layers = True
     _graph: Any = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:

@@ -6,11 +6,11 @@ of the time of such a call is spent on finding those ops; a plan (`function/host
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from dovetail.base.own import is_own
 from dovetail.base.settings import settings, state
 from dovetail.base.versions import Versions
 from dovetail.function.host_plan import HostPlan, record
@@ -104,8 +104,8 @@ def _repeats(model: Any) -> bool:
     """True when the shape of the input decides which ops a model runs: all of it is Keras' own code."""
     return (
         model._graph is not None
-        and _is_own(model.call)
-        and _is_own(type(model).__call__)
+        and is_own(model.call)
+        and is_own(type(model).__call__)
         and model.activity_regularizer is None
         and not model._loss_outputs
         and all(_is_known(node.operation, node.kwargs) for node in model._graph.nodes)
@@ -123,12 +123,8 @@ def _is_known(operation: Any, kwargs: dict) -> bool:
         operation._is_leaf
         and operation.activity_regularizer is None
         and all(
-            _is_own(value) and (not isinstance(value, Layer) or _is_known(value, {}))
+            is_own(value) and (not isinstance(value, Layer) or _is_known(value, {}))
             for name, value in vars(operation).items()
             if callable(value) and not name.endswith(_NO_CALL)
         )
     )
-
-
-def _is_own(function: Callable) -> bool:
-    return (getattr(function, "__module__", None) or "").startswith("dovetail.")

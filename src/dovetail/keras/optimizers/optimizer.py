@@ -91,7 +91,7 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        if isinstance(learning_rate, str) and not type(self).__module__.startswith("dovetail."):
+        if isinstance(learning_rate, str) and not self._is_own:
             learning_rate, name = 0.001, learning_rate  # a class in tf.keras' manner: the name comes first
         self._plans: dict[tuple, step.Plan] = {}
         self._num_changes = 0
