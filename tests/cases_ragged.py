@@ -78,6 +78,18 @@ CASES = {
     "ellipsis": lambda tf, x: x[..., :1],
     "int32 splits": lambda tf, x: x.with_row_splits_dtype(tf.int32),
     "boolean_mask": lambda tf, x: tf.ragged.boolean_mask(x, x > 2.0),
+    "tf.shape": lambda tf, x: repr(tf.shape(x)),
+    "sizes of tf.shape": lambda tf, x: [tf.shape(x)[0], repr(tf.shape(x)[:2])],
+    "one_hot": lambda tf, x: tf.one_hot(tf.cast(x, tf.int32), 4),
+    "dropout": lambda tf, x: tf.nn.dropout(x, 0.0),
+    "embedding_lookup": lambda tf, x: tf.nn.embedding_lookup(tf.ones([10, 2]), tf.cast(x, tf.int32)),
+    "gather from a table": lambda tf, x: tf.gather(tf.range(20) * 2, tf.cast(x, tf.int32)),
+    "bincount": lambda tf, x: tf.math.bincount(tf.cast(x, tf.int32)),
+    "cumsum": lambda tf, x: tf.cumsum(x, axis=1),
+    "cumsum, reverse": lambda tf, x: tf.cumsum(x, axis=1, exclusive=True, reverse=True),
+    "softmax": lambda tf, x: tf.nn.softmax(x),
+    "tile": lambda tf, x: tf.tile(x, [2, 3] + [1] * (len(x.shape) - 2)),
+    "column": lambda tf, x: x + tf.ones([x.shape[0]] + [1] * (len(x.shape) - 1)),
 }
 # What needs rows.
 WITH_ROWS = {
@@ -87,6 +99,13 @@ WITH_ROWS = {
     "gather": lambda tf, x: tf.gather(x, [1, 0, 0]),
     "gather, ragged": lambda tf, x: tf.gather(x, tf.ragged.constant([[1], [], [0, 0]], dtype=tf.int64)),
     "gather_nd": lambda tf, x: tf.gather_nd(x, [[1], [0]]),
+    "matmul": lambda tf, x: (
+        tf.matmul(tf.expand_dims(x[:1].to_tensor(), -1), tf.ones([1, 1, 2]))
+        if len(x.shape) == 2
+        else tf.matmul(tf.RaggedTensor.from_row_lengths(tf.ones([3, 2]), [1, 2]), tf.ones([2, 2, 3]))
+    ),
+    "partitions": lambda tf, x: tf.ragged.stack_dynamic_partitions(x, list(range(x.shape[0]))[::-1], 4),
+    "split": lambda tf, x: tf.split(x, x.shape[0]),
     "map_fn": lambda tf, x: tf.map_fn(lambda row: row[::-1], x),
 }
 # Functions of the flat values whose gradients are checked: f(tf, x) -> dense scalar.

@@ -147,8 +147,9 @@ class UserFunction:
         result, tree = self.outcome(first)
         unknown = set()
         for leaf, spec in zip(first, self.source.specs, strict=True):
-            if isinstance(leaf, CompositeTensor) and isinstance(getattr(leaf, "shape", None), TensorShape):
-                unknown |= {leaf.shape[0]} if spec.shape[0] is None else set()
+            size = getattr(leaf, "shape", None) if isinstance(leaf, CompositeTensor) else None
+            if isinstance(size, TensorShape):
+                unknown |= {size[0]} if spec.shape[0] is None else set()
             elif type(leaf) is np.ndarray:
                 sizes = spec.shape if spec.shape.rank is not None else (None,) * leaf.ndim
                 unknown |= {actual for actual, size in zip(leaf.shape, sizes, strict=True) if size is None}

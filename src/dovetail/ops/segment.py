@@ -142,7 +142,8 @@ def _num_segments(ids: Any, label: str) -> int:
             f"{label}: the size of the result depends on the values of segment_ids, which a symbolic tensor has not. "
             f"Use tf.math.unsorted_segment_sum and its like with num_segments{at_user_location()}"
         )
-    values = np.asarray(static(ids if isinstance(ids, TensorLike) else convert_to_tensor(ids)))
+    tensor: Any = ids if isinstance(ids, TensorLike) else convert_to_tensor(ids)
+    values = np.asarray(static(tensor), tensor.dtype.numpy_dtype)
     if values.ndim != 1 or values.dtype.kind not in "iu":
         raise ValueError(
             f"{label}: the ids must be a vector of integers, received {values.dtype} of shape {values.shape}"

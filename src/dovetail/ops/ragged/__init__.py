@@ -8,8 +8,10 @@ from dovetail.ops.ragged import (
     indexing,
     mapping,
     math,
+    more,
     partition,
     rows,
+    shape,
     strings,
     tensor,
 )
@@ -22,8 +24,10 @@ __all__ = [
     "indexing",
     "mapping",
     "math",
+    "more",
     "partition",
     "rows",
+    "shape",
     "strings",
     "tensor",
 ]

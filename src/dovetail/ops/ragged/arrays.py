@@ -292,7 +292,8 @@ def _where(condition: Any, x: Any = None, y: Any = None, **_: Any) -> Any:
 
 def coordinates(rt: Any) -> Any:
     """Returns for each flat value its place: (values, rank)."""
-    columns, inner = [], rt
+    columns: list = []
+    inner = rt
     while is_ragged(inner):
         ids = inner.value_rowids()
         columns = [dense_gather.gather(c, ids) for c in columns] if columns else [ids]

@@ -150,7 +150,7 @@ def broadcast_plan(xp: Any, *splits: Any, uniform: Any, depth: int, what: str) -
     trees = [splits[i * depth : (i + 1) * depth] for i in range(len(uniform))]
     sizes = [tree[0].size - 1 for tree in trees]
     total = max([n for n, one in zip(sizes, uniform, strict=True) if not one[0]], default=1)
-    nodes = [
+    nodes: list = [
         np.zeros(total, np.int64) if one[0] else _all_of(n, total, what)
         for n, one in zip(sizes, uniform, strict=True)
     ]
@@ -178,7 +178,7 @@ def _next_level(splits: list, nodes: list, ones: list, what: str) -> tuple[list,
                 _mismatch(what, f"rows of {leading.tolist()!r:.40} and {other.tolist()!r:.40}")
             )
     out = np.concatenate([[0], np.cumsum(leading)])
-    rows = np.repeat(np.arange(leading.size), leading)
+    rows: Any = np.repeat(np.arange(leading.size), leading)
     steps = np.arange(out[-1]) - out[rows]
     found = [s[n][rows] + (0 if one else steps) for s, n, one in zip(splits, nodes, ones, strict=True)]
     return [f.astype(np.int64) for f in found], out.astype(np.int64)

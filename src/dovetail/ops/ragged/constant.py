@@ -113,7 +113,7 @@ def numpy(self: Any) -> Any:
         items.dtype == object and items.size and isinstance(items.flat[0], np.ndarray)
     ):
         return items.reshape((len(rows), lengths.pop() if lengths else 0, *items.shape[1:]))
-    out = np.empty(len(rows), object)
+    out: Any = np.empty(len(rows), object)
     for i, row in enumerate(rows):
         out[i] = row
     return out

@@ -128,7 +128,7 @@ def iterate(self: Any) -> Any:
     return (self[i] for i in range(len(self)))
 
 
-RaggedTensor.__getitem__ = get_item  # type: ignore[attr-defined]
+RaggedTensor.__getitem__ = get_item  # type: ignore[attr-defined,misc]
 RaggedTensor.__iter__ = iterate  # type: ignore[attr-defined]
 
 

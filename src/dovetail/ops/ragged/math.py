@@ -120,10 +120,10 @@ for _name, _method in {
 def segment_layout(xp: Any, splits: Any, ids: Any, *, num: int) -> Any:
     """Returns the row splits of rows added up by segment, and the place of each value among theirs."""
     lengths = np.diff(splits)
-    widths = np.zeros(num, np.int64)
+    widths: Any = np.zeros(num, np.int64)
     np.maximum.at(widths, ids, lengths)
     out = np.concatenate([[0], np.cumsum(widths)])
-    rows = np.repeat(np.arange(lengths.size), lengths)
+    rows: Any = np.repeat(np.arange(lengths.size), lengths)
     places = out[ids[rows]] + np.arange(splits[-1]) - splits[rows]
     return [out.astype(splits.dtype), places.astype(splits.dtype)]
 
@@ -144,7 +144,7 @@ def _bool_segments(reduce: Callable) -> Callable:
     return reduced
 
 
-_SEGMENTS = {
+_SEGMENTS: dict[Any, Any] = {
     reduction.reduce_sum: segment.unsorted_segment_sum,
     reduction.reduce_prod: segment.unsorted_segment_prod,
     reduction.reduce_max: segment.unsorted_segment_max,

@@ -62,7 +62,7 @@ def ranges(xp: Any, starts: Any, limits: Any, deltas: Any) -> Any:
     with np.errstate(invalid="ignore"):
         counts = np.maximum(np.ceil((limits - starts) / deltas), 0).astype(np.int64)
     splits = np.concatenate([[0], np.cumsum(counts)])
-    rows = np.repeat(np.arange(counts.size), counts)
+    rows: Any = np.repeat(np.arange(counts.size), counts)
     steps = np.arange(splits[-1]) - splits[rows] if splits[-1] else np.zeros(0, np.int64)
     values = starts[rows] + steps.astype(starts.dtype) * deltas[rows]
     return [splits.astype(np.int64), values.astype(starts.dtype)]

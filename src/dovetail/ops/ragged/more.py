@@ -1,0 +1,121 @@
+"""More ops on ragged tensors: look-ups, products, sums along rows, groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail.base.errors import at_user_location
+from dovetail.ops import create, linalg, reduction, segment
+from dovetail.ops import gather as dense_gather
+from dovetail.ops.arithmetic import cast
+from dovetail.ops.array import split as dense_split
+from dovetail.ops.attrs import static
+from dovetail.ops.create import range_of
+from dovetail.ops.dispatch import dispatches
+from dovetail.ops.ragged.arrays import coordinates, joined
+from dovetail.ops.ragged.partition import as_splits
+from dovetail.ops.ragged.rows import is_ragged, take_rows
+from dovetail.ops.ragged.tensor import RaggedTensor, splits_of_rowids
+from dovetail.ops.shapes import as_tensor, reshape
+from dovetail.ops.sorting import argsort
+from dovetail.ops.views import export
+
+
+@dispatches(create.one_hot, RaggedTensor)
+def _one_hot(indices: Any, depth: Any, *args: Any, **kwargs: Any) -> Any:
+    axis = kwargs.get("axis")
+    if axis not in (None, -1, len(indices.shape)):
+        raise ValueError(
+            f"tf.one_hot: only the last axis of ragged indices can be new, not {axis}{at_user_location()}"
+        )
+    kwargs.pop("axis", None)
+    return indices.with_flat_values(create.one_hot(indices.flat_values, depth, *args, **kwargs))
+
+
+@dispatches(dense_gather.embedding_lookup, RaggedTensor)
+def _embedding_lookup(params: Any, ids: Any, max_norm: Any = None, name: Any = None) -> Any:
+    return ids.with_flat_values(dense_gather.embedding_lookup(params, ids.flat_values, max_norm))
+
+
+@dispatches(linalg.matmul, RaggedTensor)
+def _matmul(a: Any, b: Any, **options: Any) -> Any:
+    """Multiplies matrix by matrix, each row of the first axis with its own."""
+    if not is_ragged(b) and len(b.shape) == 2 and len(a.shape) - a.ragged_rank == 2 and a.ragged_rank >= 1:
+        plain = {key: value for key, value in options.items() if value}
+        if not plain:
+            return a.with_flat_values(linalg.matmul(a.flat_values, b))
+    count = len(a) if is_ragged(a) else len(b)
+    rows = [linalg.matmul(_matrix(a[i]), _matrix(b[i]), **options) for i in range(count)]
+    return joined([RaggedTensor.from_row_lengths(row, [row.shape[0]]) for row in rows], 0)
+
+
+def _matrix(value: Any) -> Any:
+    return value.to_tensor() if is_ragged(value) else value
+
+
+@dispatches(reduction.cumsum, RaggedTensor)
+def _cumsum(x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = False, **_: Any) -> Any:
+    place = int(static(axis)) % len(x.shape)
+    if place > x.ragged_rank:
+        inner = place - x.ragged_rank
+        return x.with_flat_values(
+            reduction.cumsum(x.flat_values, axis=inner, exclusive=exclusive, reverse=reverse)
+        )
+    summed = reduction.cumsum(x.to_tensor(), axis=place, exclusive=exclusive, reverse=reverse)
+    whole = x.with_flat_values(range_of(x.flat_values.shape[0]))
+    return x.with_flat_values(dense_gather.gather_nd(summed, coordinates(whole)))
+
+
+@dispatches(segment.bincount, RaggedTensor)
+def _bincount(arr: Any, weights: Any = None, *args: Any, **kwargs: Any) -> Any:
+    if kwargs.get("axis") == -1:
+        raise ValueError(f"tf.math.bincount: axis=-1 is not supported for ragged tensors{at_user_location()}")
+    flat = weights.flat_values if is_ragged(weights) else weights
+    values = reshape(arr.flat_values, shape=(-1,))
+    return segment.bincount(values, None if flat is None else reshape(flat, shape=(-1,)), *args, **kwargs)
+
+
+@dispatches(dense_split, RaggedTensor)
+def _split(value: Any, num_or_size_splits: Any, axis: Any = 0, **_: Any) -> list:
+    """Cuts the rows into groups."""
+    if int(static(axis)) % len(value.shape):
+        raise ValueError(
+            f"tf.split: a ragged tensor is split along its first axis, not {axis}{at_user_location()}"
+        )
+    sizes = static(num_or_size_splits)
+    if isinstance(sizes, int):
+        if sizes < 1 or len(value) % sizes:
+            raise ValueError(
+                f"tf.split: {len(value)} rows do not split into {sizes} parts{at_user_location()}"
+            )
+        sizes = [len(value) // sizes] * sizes
+    ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
+    if ends and ends[-1] != len(value):
+        raise ValueError(
+            f"tf.split: the sizes {sizes} do not add up to {len(value)} rows{at_user_location()}"
+        )
+    return [value[end - size : end] for size, end in zip(sizes, ends, strict=True)]
+
+
+@export("ragged.stack_dynamic_partitions")
+def stack_dynamic_partitions(data: Any, partitions: Any, num_partitions: Any, name: str | None = None) -> Any:
+    """Returns the rows of `data` grouped by partition: row i holds those of partition i, in their order.
+
+    Args:
+        data: dense or ragged tensor.
+        partitions: a partition for each row of `data`.
+        num_partitions: number of partitions.
+    """
+    if is_ragged(partitions):
+        data = data.values if is_ragged(data) else as_tensor(data)
+        return stack_dynamic_partitions(data, partitions.values, num_partitions)
+    ids = as_splits(partitions)
+    if len(ids.shape) != 1:
+        raise ValueError(
+            f"tf.ragged.stack_dynamic_partitions: expected partitions of rank 1, received {ids.shape}"
+            f"{at_user_location()}"
+        )
+    order = argsort(ids, stable=True)
+    rows = take_rows(data if is_ragged(data) else as_tensor(data), cast(order, dtype="int64"))
+    kind = rows.row_splits.dtype if is_ragged(rows) else "int64"
+    return RaggedTensor(rows, as_splits(splits_of_rowids(ids, num_partitions), kind))
