@@ -84,7 +84,7 @@ CASES = {
     "dropout": lambda tf, x: tf.nn.dropout(x, 0.0),
     "embedding_lookup": lambda tf, x: tf.nn.embedding_lookup(tf.ones([10, 2]), tf.cast(x, tf.int32)),
     "gather from a table": lambda tf, x: tf.gather(tf.range(20) * 2, tf.cast(x, tf.int32)),
-    "bincount": lambda tf, x: tf.math.bincount(tf.cast(x, tf.int32)),
+    "bincount": lambda tf, x: tf.math.bincount(tf.cast(x if x.shape[-1] is None else x[:, :, 0], tf.int32)),
     "cumsum": lambda tf, x: tf.cumsum(x, axis=1),
     "cumsum, reverse": lambda tf, x: tf.cumsum(x, axis=1, exclusive=True, reverse=True),
     "softmax": lambda tf, x: tf.nn.softmax(x),

@@ -1,5 +1,6 @@
 """Ragged tensors in datasets, in `tf.function`, loops and branches, and printed."""
 
+import numpy as np
 import pytest
 
 import dovetail as tf
@@ -62,3 +63,32 @@ def test_print(tmp_path):
         lib.print("rows", lib.ragged.constant([["a", "b'c"], []]), output_stream=stream)
         lib.print(lib.ragged.constant([list(range(9)), [1]]), output_stream=stream)
     assert (tmp_path / "mine").read_text() == (tmp_path / "theirs").read_text()
+
+
+@pytest.mark.parametrize(
+    ("function", "shape"),
+    [
+        (lambda r: tf.reduce_mean(r, axis=1, keepdims=True), [None, 1]),
+        (lambda r: r - tf.reduce_mean(r, axis=1, keepdims=True), [None, None]),
+        (lambda r: r.row_lengths(), [None]),
+        (lambda r: r.to_tensor(shape=[None, 3]), [None, 3]),
+        (lambda r: r.to_tensor(), [None, None]),
+        (lambda r: tf.concat([r[:, 1:], r * 2.0], 1), [None, None]),
+        (lambda r: tf.reduce_max(r, axis=0), [None]),
+        (lambda r: tf.nn.softmax(r), [None, None]),
+        (lambda r: r[0], [None]),
+        (lambda r: tf.reverse(tf.gather(r, [1, 0]), [1]), [None, None]),
+    ],
+)
+def test_components_of_unknown_size(function, shape):
+    """Graphs record what is done with the components; the shapes are inferred, and the replay gives the values."""
+    values, splits = tf.keras.Input([], dtype="float32"), tf.keras.Input([], dtype="int64")
+    out = function(tf.RaggedTensor(values, splits))
+    assert out.shape.as_list() == shape
+    parts = [out.flat_values, out.row_splits] if isinstance(out, tf.RaggedTensor) else [out]
+    rows = tf.ragged.constant([[1.0, 5.0, 2.0], [4.0]])
+    found = tf.keras.Model([values, splits], parts)([rows.flat_values, rows.row_splits])
+    want = function(rows)
+    wanted = [want.flat_values, want.row_splits] if isinstance(want, tf.RaggedTensor) else [want]
+    for a, b in zip(found if isinstance(found, list) else [found], wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)

@@ -14,7 +14,7 @@ from dovetail.ops.create import range_of, zeros
 from dovetail.ops.families import op
 from dovetail.ops.indexing import boolean_mask, where_
 from dovetail.ops.logic import not_equal
-from dovetail.ops.ragged.partition import as_splits, longest
+from dovetail.ops.ragged.partition import as_splits, longest, number
 from dovetail.ops.ragged.rows import is_ragged, to_ragged_rank
 from dovetail.ops.ragged.tensor import RaggedTensor
 from dovetail.ops.reduction import reduce_all, reduce_max
@@ -27,7 +27,7 @@ from dovetail.tensor.shape import TensorShape
 def _places_shape(*splits: tuple, sizes: tuple) -> tuple:
     rows = splits[0][0]
     first = sizes[0] if sizes[0] != -1 else (None if rows is None else rows - 1)
-    return (first, *sizes[1:])
+    return (first, *(None if size == -1 else size for size in sizes[1:]))
 
 
 @op("", differentiable=False, same_dtype=0, shape=_places_shape)
@@ -93,13 +93,13 @@ def _wanted(shape: Any, rank: int) -> list:
     return [None if size in (None, -1) else int(size) for size in sizes]
 
 
-def _size(rt: Any, level: int, wanted: int | None) -> int:
+def _size(rt: Any, level: int, wanted: int | None) -> Any:
     """Returns the size of a ragged axis in the dense tensor."""
     if wanted is not None:
         return wanted
     for _ in range(level - 1):
         rt = rt.values
-    return rt._uniform if rt._uniform is not None else int(static(longest(rt.row_splits)))
+    return rt._uniform if rt._uniform is not None else number(longest(rt.row_splits))
 
 
 def _default(value: Any, dtype: Any) -> Any:

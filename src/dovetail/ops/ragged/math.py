@@ -17,7 +17,7 @@ from dovetail.ops.create import ones_like
 from dovetail.ops.dispatch import dispatches, elementwise
 from dovetail.ops.families import op
 from dovetail.ops.ragged.broadcast import aligned
-from dovetail.ops.ragged.partition import longest, ranges
+from dovetail.ops.ragged.partition import longest, number, ranges
 from dovetail.ops.ragged.rows import is_ragged, one
 from dovetail.ops.ragged.tensor import RaggedTensor, num_rows
 from dovetail.ops.shapes import expand_dims
@@ -116,7 +116,12 @@ for _name, _method in {
 # ---- reductions -------------------------------------------------------------------------------------------------
 
 
-@op("", engine="host", differentiable=False, shape=lambda splits, ids, num: [(num + 1,), (None,)])
+@op(
+    "",
+    engine="host",
+    differentiable=False,
+    shape=lambda splits, ids, num: [(None if num < 0 else num + 1,), (None,)],
+)
 def segment_layout(xp: Any, splits: Any, ids: Any, *, num: int) -> Any:
     """Returns the row splits of rows added up by segment, and the place of each value among theirs."""
     lengths = np.diff(splits)
@@ -130,7 +135,7 @@ def segment_layout(xp: Any, splits: Any, ids: Any, *, num: int) -> Any:
 
 def segmented(reduce: Callable, data: Any, ids: Any, num: Any) -> Any:
     """Reduces the rows of dense or ragged data that have one segment id."""
-    count = int(static(num))
+    count = number(num)
     if not is_ragged(data):
         return reduce(data, ids, num_segments=count)
     splits, places = segment_layout(data.row_splits, ids, num=count)

@@ -16,7 +16,7 @@ from dovetail.ops.ragged.arrays import coordinates, joined
 from dovetail.ops.ragged.partition import as_splits
 from dovetail.ops.ragged.rows import is_ragged, take_rows
 from dovetail.ops.ragged.tensor import RaggedTensor, splits_of_rowids
-from dovetail.ops.shapes import as_tensor, reshape
+from dovetail.ops.shapes import as_tensor
 from dovetail.ops.sorting import argsort
 from dovetail.ops.views import export
 
@@ -71,8 +71,9 @@ def _bincount(arr: Any, weights: Any = None, *args: Any, **kwargs: Any) -> Any:
     if kwargs.get("axis") == -1:
         raise ValueError(f"tf.math.bincount: axis=-1 is not supported for ragged tensors{at_user_location()}")
     flat = weights.flat_values if is_ragged(weights) else weights
-    values = reshape(arr.flat_values, shape=(-1,))
-    return segment.bincount(values, None if flat is None else reshape(flat, shape=(-1,)), *args, **kwargs)
+    if len(arr.flat_values.shape) > 1:
+        raise ValueError(f"tf.math.bincount: uniform inner dimensions are not supported{at_user_location()}")
+    return segment.bincount(arr.flat_values, flat, *args, **kwargs)
 
 
 @dispatches(dense_split, RaggedTensor)

@@ -15,12 +15,14 @@ from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.engine import is_tracer
 from dovetail.ops.arithmetic import cast
 from dovetail.ops.array import concat
+from dovetail.ops.attrs import static
 from dovetail.ops.create import zeros
 from dovetail.ops.families import op
 from dovetail.ops.reduction import cumsum, reduce_max
 from dovetail.ops.shapes import as_tensor
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 
 _INT64 = np.dtype(np.int64)
@@ -31,6 +33,11 @@ def known(tensor: Any) -> np.ndarray | None:
     if type(tensor) is Tensor and not is_tracer(tensor._value):
         return np.asarray(tensor._value)
     return None
+
+
+def number(tensor: Any) -> Any:
+    """Returns an integer that sizes a result, as a Python number; a symbolic tensor stays one."""
+    return tensor if isinstance(tensor, SymbolicTensor) else int(static(tensor))
 
 
 def as_splits(value: Any, dtype: Any = None) -> Any:

@@ -333,8 +333,10 @@ def splits_of_rowids(ids: Any, nrows: Any = None) -> Any:
     """Returns the row splits of ascending row ids."""
     if nrows is None:
         array = known(ids)
-        nrows = (int(array[-1]) + 1 if array.size else 0) if array is not None else static(ids[-1]) + 1
-    counts = unsorted_segment_sum(ones(shape_of(ids), ids.dtype), ids, num_segments=int(static(nrows)))
+        nrows = (
+            (int(array[-1]) + 1 if array.size else 0) if array is not None else partition.number(ids[-1] + 1)
+        )
+    counts = unsorted_segment_sum(ones(shape_of(ids), ids.dtype), ids, num_segments=partition.number(nrows))
     return partition.from_lengths(counts)
 
 
