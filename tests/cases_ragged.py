@@ -78,6 +78,8 @@ CASES = {
     "ellipsis": lambda tf, x: x[..., :1],
     "int32 splits": lambda tf, x: x.with_row_splits_dtype(tf.int32),
     "boolean_mask": lambda tf, x: tf.ragged.boolean_mask(x, x > 2.0),
+    "to_sparse": lambda tf, x: [x.to_sparse().indices, x.to_sparse().values, x.to_sparse().dense_shape],
+    "to_sparse and back": lambda tf, x: tf.RaggedTensor.from_sparse(x.to_sparse()),
     "tf.shape": lambda tf, x: repr(tf.shape(x)),
     "sizes of tf.shape": lambda tf, x: [tf.shape(x)[0], repr(tf.shape(x)[:2])],
     "one_hot": lambda tf, x: tf.one_hot(tf.cast(x, tf.int32), 4),

@@ -117,6 +117,7 @@ def test_gradients(case):
         (lambda: dv.ragged.constant([[1], [2, 3]])[:, 0], "ragged dimension"),
         (lambda: dv.ragged.constant([[1], [2, 3]]) + dv.ragged.constant([[1, 1], [2]]), "do not broadcast"),
         (lambda: dv.ragged.constant([[1], [2, 3]]) + dv.constant([[1, 2], [3, 4]]), "do not broadcast"),
+        (lambda: dv.RaggedTensor.from_sparse(dv.SparseTensor([[0, 1]], [1], [1, 2])), "right-ragged"),
         (lambda: dv.RaggedTensorSpec([None, None], ragged_rank=2), "less than rank"),
     ],
 )

@@ -12,6 +12,7 @@ from dovetail.ops.ragged import (
     partition,
     rows,
     shape,
+    sparse,
     strings,
     tensor,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "partition",
     "rows",
     "shape",
+    "sparse",
     "strings",
     "tensor",
 ]
