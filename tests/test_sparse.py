@@ -364,3 +364,39 @@ def test_fingerprints_are_farmhash():
     theirs = reference().strings.to_hash_bucket_fast(words, 2**62).numpy().tolist()
     assert [fingerprint64(word) % 2**62 for word in words] == theirs
     assert combine(1, 2) != combine(2, 1)
+
+
+RAGGED = {
+    "to_sparse": lambda tf: tf.ragged.constant([[1, 2], [], [3]]).to_sparse(),
+    "to_sparse_deep": lambda tf: tf.ragged.constant([[[1, 2], []], [[3]]]).to_sparse(),
+    "to_sparse_inner": lambda tf: tf.ragged.constant(
+        [[[1, 2]], [], [[3, 4], [5, 6]]], ragged_rank=1
+    ).to_sparse(),
+    "from_sparse": lambda tf: tf.RaggedTensor.from_sparse(
+        tf.SparseTensor([[0, 0], [0, 1], [2, 0]], ["a", "b", "c"], [4, 3])
+    ).to_list(),
+    "from_sparse_gap": lambda tf: tf.RaggedTensor.from_sparse(made(tf, "matrix")),
+    "from_sparse_empty": lambda tf: tf.RaggedTensor.from_sparse(made(tf, "empty")).to_list(),
+    "from_sparse_cube": lambda tf: tf.RaggedTensor.from_sparse(made(tf, "cube")),
+    "cross": lambda tf: tf.ragged.cross(
+        [tf.ragged.constant([["a"], ["b", "c"]]), tf.ragged.constant([["d", "e"], ["f"]])]
+    ).to_list(),
+    "cross_hashed": lambda tf: tf.ragged.cross_hashed(
+        [tf.ragged.constant([["a"], ["b", "c"]]), tf.constant([["d"], ["f"]])], num_buckets=100
+    ).to_list(),
+    "embedding": lambda tf: tf.nn.embedding_lookup_sparse(
+        TABLE, tf.ragged.constant([[1, 3], [0]], dtype=tf.int64), None, combiner="sum"
+    ),
+    "embedding_safe": lambda tf: tf.nn.safe_embedding_lookup_sparse(
+        TABLE, tf.ragged.constant([[1, 3], [], [0]], dtype=tf.int64), combiner="mean"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RAGGED)
+def test_ragged_and_sparse_tensors_convert_as_in_tensorflow(name):
+    kind, expected = outcome(reference(), lambda m: parts(RAGGED[name](m)))
+    have, found = outcome(tf, lambda m: parts(RAGGED[name](m)))
+    assert have == kind, f"{found!r}, expected {expected!r}"
+    if kind == "value":
+        assert_same(found, expected)
