@@ -400,3 +400,25 @@ def test_ragged_and_sparse_tensors_convert_as_in_tensorflow(name):
     assert have == kind, f"{found!r}, expected {expected!r}"
     if kind == "value":
         assert_same(found, expected)
+
+
+def test_rows_at_known_places_train_inside_a_function():
+    table, optimizer = tf.Variable(tf.ones([4, 2])), tf.keras.optimizers.SGD(0.5)
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.gather(table, [1, 3, 1]))
+        optimizer.apply_gradients([(tape.gradient(loss, table), table)])
+
+    step()
+    np.testing.assert_allclose(table, [[1, 1], [0, 0], [1, 1], [0.5, 0.5]])
+
+
+def test_the_gradient_of_a_product_is_dense():
+    matrix = tf.Variable(tf.ones([3, 2]))
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.sparse.sparse_dense_matmul(made(tf, "matrix"), matrix))
+    gradient = tape.gradient(loss, matrix)
+    assert isinstance(gradient, tf.Tensor)
+    np.testing.assert_allclose(gradient, [[1, 1], [0.5, 0.5], [1, 1]])

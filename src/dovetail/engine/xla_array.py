@@ -38,7 +38,7 @@ def look_up_rows(table: Any, indices: Any) -> Any:
 
 def summed_rows(rows: Any, ids: Any, num: int) -> tuple:
     order = jnp.argsort(ids)
-    ids = jnp.clip(ids[order], 0, num - 1)  # where `take` has read
+    ids = jnp.clip(jnp.asarray(ids)[order], 0, num - 1)  # where `take` has read
     new = jnp.concatenate([jnp.ones(1, bool), ids[1:] != ids[:-1]])[: ids.shape[0]]
     group = jnp.cumsum(new) - 1
     sums = jnp.zeros_like(rows).at[group].add(rows[order], indices_are_sorted=True)

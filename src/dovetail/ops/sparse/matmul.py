@@ -6,8 +6,7 @@ from typing import Any
 
 from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.ops.arithmetic import conj
-from dovetail.ops.gather import gather_nd_
-from dovetail.ops.segment import unsorted_segment_sum
+from dovetail.ops.segment import rows_of_segments, unsorted_segment_sum
 from dovetail.ops.shapes import expand_dims, transpose
 from dovetail.ops.sparse.tensor import SparseTensor, SparseTensorValue, rank_of, sparse_input
 from dovetail.ops.views import export
@@ -46,7 +45,7 @@ def _product(sparse: Any, dense: Any, adjoint_a: bool, adjoint_b: bool) -> Any:
     if None not in (inner, have) and inner != have:
         raise InvalidArgumentError(_misfit(st, dense))
     values = conj(st.values) if adjoint_a and st.dtype.is_complex else st.values
-    rows = gather_nd_(dense, st.indices[:, column : column + 1]) * expand_dims(values, axis=1)  # (entries, n)
+    rows = rows_of_segments(dense, st.indices[:, column]) * expand_dims(values, axis=1)  # (entries, n)
     return unsorted_segment_sum(rows, st.indices[:, row], num_segments=st.dense_shape[row])
 
 

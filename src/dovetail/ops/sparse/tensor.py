@@ -96,7 +96,7 @@ class SparseTensorSpec(BatchableTypeSpec):
         indices, entries, shape = (np.asarray(part) for part in self._to_components(value))
         order = np.argsort(indices[:, 0], kind="stable")
         indices, entries = indices[order], entries[order]
-        ends = np.searchsorted(indices[:, 0], np.arange(shape[0] + 1))
+        ends: Any = np.searchsorted(indices[:, 0], np.arange(shape[0] + 1))
         return [
             SparseTensor._made(Tensor(indices[a:b, 1:]), Tensor(entries[a:b]), Tensor(shape[1:]))
             for a, b in zip(ends[:-1], ends[1:], strict=True)
