@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.kinds import BenchmarkError, Workload
 from benchmarks.workloads import (
+    control_flow,
     convolution,
     eager,
     embedding_step,
@@ -21,6 +22,7 @@ WORKLOADS: tuple[Workload, ...] = (
     *function_lengths.WORKLOADS,
     *tape_step.WORKLOADS,
     *embedding_step.WORKLOADS,
+    *control_flow.WORKLOADS,
     *convolution.WORKLOADS,
     *fit.WORKLOADS,
     *one_sample.WORKLOADS,

@@ -9,7 +9,7 @@ from typing import Any
 
 from dovetail.autograph import experimental
 from dovetail.function import print_
-from dovetail.function.autograph import code_of, graph_of
+from dovetail.function.autograph.operators import code_of, graph_of
 
 __all__ = ["experimental", "set_verbosity", "to_code", "to_graph", "trace"]
 

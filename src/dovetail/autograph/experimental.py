@@ -5,7 +5,8 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 
-from dovetail.function.autograph import set_loop_options, unconverted
+from dovetail.function.autograph.gate import unconverted
+from dovetail.function.autograph.options import set_loop_options
 
 __all__ = ["Feature", "do_not_convert", "set_loop_options"]
 

@@ -26,7 +26,7 @@ from dovetail.data.structure import (
     with_leading,
     without_leading,
 )
-from dovetail.function.autograph import converted
+from dovetail.function.autograph.gate import converted
 from dovetail.tensor import SymbolicTensor, Tensor, TensorShape, TensorSpec
 from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.spec import value_of

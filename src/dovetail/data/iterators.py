@@ -10,7 +10,7 @@ from dovetail.base.settings import state
 from dovetail.base.wording import BAD_CALL, locate
 from dovetail.data.node import Node
 from dovetail.data.structure import as_plain, as_surface, rebuilder
-from dovetail.function.autograph import in_trace
+from dovetail.function.autograph.values import in_trace
 
 
 class Iterator:

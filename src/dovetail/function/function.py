@@ -23,7 +23,7 @@ from dovetail.base.settings import settings, state
 from dovetail.base.told import Told
 from dovetail.base.wording import is_of_binding, tell
 from dovetail.engine import uses_xla
-from dovetail.function.autograph import call_method_of, run_converted
+from dovetail.function.autograph.gate import call_method_of, run_converted
 from dovetail.function.concrete import ConcreteFunction, outputs_of
 from dovetail.function.describe import arguments_of, long_form
 from dovetail.function.fitting import fitted

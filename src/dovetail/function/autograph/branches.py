@@ -127,6 +127,8 @@ class _Outcome:
 
     def __init__(self, value: Any) -> None:
         self.value = value
+        self.leaves: list
+        self.spec: Any
         if not is_defined(value):
             self.spec, self.leaves = None, []
         else:

@@ -110,7 +110,7 @@ def _names_of(function: types.FunctionType) -> ChainMap:
     return ChainMap(free, function.__globals__, vars(builtins))
 
 
-def _prepare(node: ast.AST, function: types.FunctionType) -> None:
+def _prepare(node: Any, function: types.FunctionType) -> None:
     """Removes what belongs to the definition, and spells out what only works where the function stands."""
     arguments = node.args
     arguments.defaults = [ast.copy_location(ast.Constant(None), x) for x in arguments.defaults]
@@ -163,7 +163,7 @@ class _Calls(ast.NodeTransformer):
         return node
 
 
-def _compiled(node: ast.AST, function: types.FunctionType) -> types.CodeType:
+def _compiled(node: Any, function: types.FunctionType) -> types.CodeType:
     """Compiles the converted function as if it stood in the user's file."""
     original = function.__code__
     is_lambda = isinstance(node, ast.Lambda)
@@ -171,9 +171,10 @@ def _compiled(node: ast.AST, function: types.FunctionType) -> types.CodeType:
         node.name = _PREFIX + original.co_name  # so that the original's name still means what it did
     body = ast.Expr(node) if is_lambda else node
     free = [*original.co_freevars, OPERATORS]
-    names = [ast.Assign([ast.Name(name, ast.Store())], ast.Constant(None)) for name in free]
+    names: list[ast.stmt] = [ast.Assign([ast.Name(name, ast.Store())], ast.Constant(None)) for name in free]
     no_arguments = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
-    outer = ast.FunctionDef("outer", no_arguments, [*names, body], [], type_params=[])
+    outer = ast.FunctionDef("outer", no_arguments, [*names, body], [])
+    outer.type_params = []  # type: ignore[attr-defined]
     module = ast.fix_missing_locations(ast.Module([ast.copy_location(outer, node)], []))
     flags = original.co_flags & _FUTURE_ANNOTATIONS
     compiled = compile(module, original.co_filename, "exec", flags=flags, dont_inherit=True)

@@ -286,6 +286,8 @@ class _Part:
             raise DataDependentShapeError(
                 "while_loop", f"the tf.TensorArray {name!r} grows in a loop{at_user_location()}"
             )
+        self.leaves: list
+        self.spec: Any
         self.leaves, self.spec = nest.flatten_spec(value) if is_defined(value) else ([], None)
         self.is_tensor = [is_convertible(leaf) for leaf in self.leaves]
         pairs = zip(self.leaves, self.is_tensor, strict=True)

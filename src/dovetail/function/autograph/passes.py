@@ -50,6 +50,7 @@ def rewritten(node: ast.AST, names: Mapping[str, Any], is_loop_option: Callable[
         names: the globals and free variables that it sees.
         is_loop_option: tells whether a value is `set_loop_options`.
     """
+    child: Any
     for child in ast.walk(node):
         if "lineno" in child._attributes:  # the parser shares nodes that have no place of their own
             place = (child.lineno, child.col_offset, child.end_lineno, child.end_col_offset)
@@ -102,7 +103,7 @@ class _LoopOptions(ast.NodeTransformer):
     def __init__(self, names: Mapping[str, Any], is_loop_option: Callable[[Any], bool]) -> None:
         self.names, self.is_loop_option = names, is_loop_option
 
-    def visit_While(self, node: ast.While) -> ast.AST:
+    def visit_While(self, node: Any) -> ast.AST:
         for statement in list(node.body):
             if self._sets_options(statement):
                 values = {word.arg: word.value for word in statement.value.keywords}
@@ -120,7 +121,7 @@ class _LoopOptions(ast.NodeTransformer):
             qual_names.resolve(node.iter)
         return self.visit_While(node)
 
-    def _sets_options(self, statement: ast.stmt) -> bool:
+    def _sets_options(self, statement: Any) -> bool:
         call = getattr(statement, "value", None)
         if not isinstance(statement, ast.Expr) or not isinstance(call, ast.Call):
             return False

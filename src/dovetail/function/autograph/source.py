@@ -6,9 +6,9 @@ import ast
 import linecache
 import types
 from collections import OrderedDict
+from typing import Any
 
 MAX_FILES = 16
-_COMPREHENSIONS = frozenset({"<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>"})
 # filename -> (its lines, {first line: definitions that begin there})
 _indexed: OrderedDict[str, tuple[list[str], dict[int, list[ast.AST]]]] = OrderedDict()
 
@@ -55,13 +55,13 @@ def _index(filename: str, lines: list[str]) -> dict[int, list[ast.AST]]:
     return starts
 
 
-def _first_line(node: ast.AST) -> int:
+def _first_line(node: Any) -> int:
     """Returns the line that a code object names as its first: a decorator's, if there is one."""
     decorators = getattr(node, "decorator_list", None)
     return (decorators[0] if decorators else node).lineno
 
 
-def _fits(node: ast.AST, code: types.CodeType) -> bool:
+def _fits(node: Any, code: types.CodeType) -> bool:
     name = getattr(node, "name", "<lambda>")
     parameters = [p.arg for p in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
     return name == code.co_name and code.co_varnames[: len(parameters)] == tuple(parameters)
@@ -78,13 +78,14 @@ def _around(nodes: list, code: types.CodeType) -> list:
     return nodes
 
 
-def _span(node: ast.AST) -> tuple[tuple[int, int], tuple[int, int]]:
+def _span(node: Any) -> tuple[tuple[int, int], tuple[int, int]]:
     body = node.body[0] if isinstance(node.body, list) else node.body
     return (body.lineno, body.col_offset), (node.end_lineno, node.end_col_offset)
 
 
-def _parsed(node: ast.AST, lines: list[str]) -> ast.FunctionDef | ast.Lambda:
+def _parsed(node: Any, lines: list[str]) -> Any:
     """Parses one definition once more, in a frame that leaves its columns where they are."""
+    tree: Any
     text = lines[node.lineno - 1 : node.end_lineno]
     if isinstance(node, ast.Lambda):
         text[-1] = text[-1].encode()[: node.end_col_offset].decode()
@@ -92,7 +93,8 @@ def _parsed(node: ast.AST, lines: list[str]) -> ast.FunctionDef | ast.Lambda:
         tree = ast.parse("(\n" + "".join(text) + "\n)", mode="eval").body
         ast.increment_lineno(tree, node.lineno - 2)
     elif node.col_offset:
-        tree = ast.parse("if 1:\n" + "".join(text)).body[0].body[0]
+        tree = ast.parse("if 1:\n" + "".join(text))
+        tree = tree.body[0].body[0]
         ast.increment_lineno(tree, node.lineno - 2)
     else:
         tree = ast.parse("".join(text)).body[0]

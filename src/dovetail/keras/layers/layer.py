@@ -17,7 +17,7 @@ from dovetail.base.errors import at_user_location, suggest
 from dovetail.base.settings import state
 from dovetail.base.wording import BAD_CALL, tell
 from dovetail.engine import is_tracer
-from dovetail.function.autograph import converted
+from dovetail.function.autograph.gate import converted
 from dovetail.graph.node import Node
 from dovetail.graph.record import symbolic_outputs
 from dovetail.graph.recording import recording

@@ -14,7 +14,7 @@ from dovetail.base.errors import at_user_location, suggest
 from dovetail.base.settings import settings
 from dovetail.base.told import Told
 from dovetail.engine import uses_xla
-from dovetail.function.autograph import converted
+from dovetail.function.autograph.gate import converted
 from dovetail.keras import checks, optimizers
 from dovetail.keras import metrics as metrics_module
 from dovetail.keras.callbacks.callback_list import CallbackList
