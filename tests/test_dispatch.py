@@ -5,6 +5,7 @@ import typing
 import pytest
 
 import dovetail as tf
+from dovetail.ops import dispatch
 
 
 class Money(tf.experimental.ExtensionType):
@@ -73,6 +74,36 @@ def test_a_function_s_own_row_goes_before_a_family_s(rows):
     rows(tf.experimental.dispatch_for_unary_elementwise_apis(Money), lambda api, x: "family")
     rows(tf.experimental.dispatch_for_api(tf.abs), absolute)
     assert tf.abs(Money(1.0, "EUR")) == "own" and tf.negative(Money(1.0, "EUR")) == "family"
+
+
+def test_assertions_are_a_family(rows):
+    seen = []
+    rows(
+        tf.experimental.dispatch_for_binary_elementwise_assert_apis(Money, Money),
+        lambda api, x, y: seen.append(api(x.amount, y.amount)),
+    )
+    tf.debugging.assert_equal(Money([1.0], "EUR"), Money([1.0], "EUR"))
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        tf.debugging.assert_less(Money([1.0], "EUR"), Money([1.0], "EUR"), message="too much")
+    assert seen == [None]
+
+
+def test_every_name_of_a_family_is_one_of_the_table():
+    known = {entry.name for entry in dispatch.TABLE if entry.family}
+    missing = [
+        name
+        for name in dispatch._FAMILY_OF
+        if (api := _public(name)) is not None and dispatch.entry_of(api).family is None
+    ]
+    assert not missing
+    assert {"tf.strings.lower", "tf.cast", "tf.debugging.assert_near"} <= known
+
+
+def _public(name):
+    found = tf
+    for part in name.split(".")[1:]:
+        found = getattr(found, part, None)
+    return found
 
 
 def test_errors():

@@ -104,7 +104,7 @@ class Entry:
     ) -> None:
         self.name, self.subject, self.op = name, subject, op
         self.parameters, self.tensors = tuple(parameters), tensors
-        self.family = family or _FAMILY_OF.get(name)
+        self.family = family
         if self.tensors == 0 and self.family is not None:
             self.tensors = 1 if self.family == "unary" else 2
         self.rows: list[Row] = [row for row in _family_rows if row.family == self.family]
@@ -119,17 +119,39 @@ _family_rows: list[Row] = []
 # ---- entries ----------------------------------------------------------------------------------------------------
 
 
-def enter_op(op: Any, name: str, family: str | None) -> None:
-    """Enters an op into the table."""
+def enter_op(op: Any, names: list[str], family: str | None) -> None:
+    """Enters an op, under its public names, into the table."""
+    name = next((name for name in names if name.startswith("tf.")), f"tf.{op.name}")
+    family = family or _family_of(names)
     _entries[op] = Entry(name, op, (*op.tensors, *op.attributes), len(op.tensors), family, op=True)
 
 
-def enter_function(function: Callable, name: str) -> Entry:
-    """Enters a public function that is made of ops."""
-    found = _entries[function] = Entry(
-        name, function, inspect.signature(function).parameters, 0, None, op=False
-    )
+def enter_function(function: Callable, names: list[str]) -> Entry:
+    """Enters a public function that is made of ops, under its public names, into the table."""
+    parameters = inspect.signature(function).parameters
+    found = _entries[function] = Entry(names[0], function, parameters, 0, _family_of(names), op=False)
     return found
+
+
+def _family_of(names: list[str]) -> str | None:
+    return next((_FAMILY_OF[name] for name in names if name in _FAMILY_OF), None)
+
+
+def dispatchable(name: str) -> Callable[[Callable], Callable]:
+    """Decorator: makes a function that is no op and is not exported with them one that rows may be written for."""
+
+    def decorate(function: Callable) -> Callable:
+        entry = enter_function(function, [name])
+
+        @functools.wraps(function)
+        def public(*args: Any, **kwargs: Any) -> Any:
+            target = find_target(entry, args, kwargs) if entry.rows else None
+            return function(*args, **kwargs) if target is None else target()
+
+        also(public, function)
+        return public
+
+    return decorate
 
 
 def also(public: Callable, subject: Any) -> None:

@@ -69,11 +69,7 @@ def export(names: str, told: bool = True, op: Op | None = None) -> Callable[[Any
     """
 
     def decorate(function: Callable) -> Callable:
-        public = (
-            function
-            if not told or isinstance(function, type)
-            else _told(function, names.split(maxsplit=1)[0])
-        )
+        public = function if not told or isinstance(function, type) else _told(function, names.split())
         if op is not None:
             dispatch.also(public, op)
         for name in names.split():
@@ -83,11 +79,11 @@ def export(names: str, told: bool = True, op: Op | None = None) -> Callable[[Any
     return decorate
 
 
-def _told(function: Callable, name: str) -> Callable:
+def _told(function: Callable, names: list[str]) -> Callable:
     """Returns the function with errors that name it, what it was given, and the user's line."""
-    namespace, last = namespace_of(name)
+    namespace, last = namespace_of(names[0])
     label = f"{namespace}.{last}"
-    entry = dispatch.enter_function(function, label)
+    entry = dispatch.enter_function(function, [_full_name(name) for name in names])
     public = told_function(label, entry.rows, functools.partial(dispatch.find_target, entry))(function)
     dispatch.also(public, function)
     public.__module__ = module_of(namespace)
@@ -112,7 +108,7 @@ def register(op: Op, names: str, make: Callable | None = None, family: str | Non
     if op.name in OPS:
         raise ValueError(f"the op {op.name!r} is defined twice")
     OPS[op.name] = op
-    dispatch.enter_op(op, _tf_name(op, names), family)
+    dispatch.enter_op(op, [_full_name(name) for name in names.split()], family)
     for stated in names.split():
         name, _, renames = stated.partition("(")
         view = _view(op, name, renames.rstrip(")"), make)
@@ -123,10 +119,9 @@ def register(op: Op, names: str, make: Callable | None = None, family: str | Non
     return op
 
 
-def _tf_name(op: Op, names: str) -> str:
-    """Returns the op's first name in TensorFlow, its own where it has none."""
-    stated = (".".join(namespace_of(name.partition("(")[0])) for name in names.split())
-    return next((name for name in stated if name.startswith("tf.")), f"tf.{op.name}")
+def _full_name(stated: str) -> str:
+    """Returns the public name of a stated one: "math.abs(x)" -> "tf.math.abs"."""
+    return ".".join(namespace_of(stated.partition("(")[0]))
 
 
 def _view(op: Op, name: str, renames: str, make: Callable | None) -> Callable:

@@ -9,6 +9,7 @@ import ml_dtypes
 import numpy as np
 
 from dovetail.base.errors import at_user_location
+from dovetail.ops.dispatch import dispatchable
 from dovetail.ops.table import NAMESPACES
 from dovetail.runtime.checks import tensor_of, verify, with_prefix
 from dovetail.tensor import dtype as dt
@@ -17,6 +18,7 @@ _tf = NAMESPACES["tf"]
 _SHOWN = 3
 
 
+@dispatchable("tf.debugging.assert_equal")
 def assert_equal(x: Any, y: Any, message: Any = None, summarize: Any = None, name: str | None = None) -> None:
     """Raises InvalidArgumentError unless `x == y` for every pair of elements, after broadcasting.
 
@@ -28,6 +30,7 @@ def assert_equal(x: Any, y: Any, message: Any = None, summarize: Any = None, nam
     _compare("==", _tf["equal"], x, y, message, summarize)
 
 
+@dispatchable("tf.debugging.assert_none_equal")
 def assert_none_equal(
     x: Any, y: Any, message: Any = None, summarize: Any = None, name: str | None = None
 ) -> None:
@@ -35,11 +38,13 @@ def assert_none_equal(
     _compare("!=", _tf["not_equal"], x, y, message, summarize)
 
 
+@dispatchable("tf.debugging.assert_less")
 def assert_less(x: Any, y: Any, message: Any = None, summarize: Any = None, name: str | None = None) -> None:
     """Raises InvalidArgumentError unless `x < y` for every pair of elements (see `assert_equal`)."""
     _compare("<", _tf["less"], x, y, message, summarize)
 
 
+@dispatchable("tf.debugging.assert_less_equal")
 def assert_less_equal(
     x: Any, y: Any, message: Any = None, summarize: Any = None, name: str | None = None
 ) -> None:
@@ -47,6 +52,7 @@ def assert_less_equal(
     _compare("<=", _tf["less_equal"], x, y, message, summarize)
 
 
+@dispatchable("tf.debugging.assert_greater")
 def assert_greater(
     x: Any, y: Any, message: Any = None, summarize: Any = None, name: str | None = None
 ) -> None:
@@ -54,6 +60,7 @@ def assert_greater(
     _compare(">", _tf["greater"], x, y, message, summarize)
 
 
+@dispatchable("tf.debugging.assert_greater_equal")
 def assert_greater_equal(
     x: Any, y: Any, message: Any = None, summarize: Any = None, name: str | None = None
 ) -> None:
@@ -81,6 +88,7 @@ def assert_non_positive(x: Any, message: Any = None, summarize: Any = None, name
     _compare("<=", _tf["less_equal"], x, 0, message, summarize)
 
 
+@dispatchable("tf.debugging.assert_near")
 def assert_near(
     x: Any,
     y: Any,

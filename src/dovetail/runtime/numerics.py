@@ -11,6 +11,7 @@ from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.base.observer import Observer
 from dovetail.base.settings import state
 from dovetail.engine import dtypes, effects, is_tracer, xla
+from dovetail.ops.dispatch import dispatchable
 from dovetail.ops.table import NAMESPACES
 from dovetail.runtime.checks import in_dry_run, tensor_of, verify
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -18,6 +19,7 @@ from dovetail.tensor.symbolic import SymbolicTensor
 _tf, _math = NAMESPACES["tf"], NAMESPACES["tf.math"]
 
 
+@dispatchable("tf.debugging.check_numerics")
 def check_numerics(tensor: Any, message: str, name: str | None = None) -> Any:
     """Returns the tensor; raises InvalidArgumentError when an element is NaN or infinite.
 
