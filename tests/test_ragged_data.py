@@ -92,3 +92,22 @@ def test_components_of_unknown_size(function, shape):
     wanted = [want.flat_values, want.row_splits] if isinstance(want, tf.RaggedTensor) else [want]
     for a, b in zip(found if isinstance(found, list) else [found], wanted, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_models_of_ragged_inputs_train_and_predict():
+    rows = tf.ragged.constant([[1, 2, 3], [4], [2, 2], [5, 1, 1, 3]], dtype=tf.int64)
+    ids = tf.keras.Input([None], dtype=tf.int64, ragged=True)
+    embedding = tf.keras.layers.Embedding(6, 4)
+    embedded = embedding(ids)
+    assert embedded.shape.as_list() == [None, None, 4]
+    pooled = tf.reduce_mean(embedded, axis=1)
+    table = embedding.embeddings.numpy()
+    want = np.stack([table[row].mean(0) for row in rows.to_list()])
+    np.testing.assert_allclose(tf.keras.Model(ids, pooled).predict(rows, batch_size=3, verbose=0), want, rtol=1e-5)
+    model = tf.keras.Model(ids, tf.keras.layers.Dense(1, activation="sigmoid")(pooled))
+    model.compile(tf.keras.optimizers.Adam(0.1), "binary_crossentropy")
+    labels = np.array([0.0, 1.0, 1.0, 0.0], np.float32)
+    losses = model.fit(rows, labels, batch_size=2, epochs=20, verbose=0).history["loss"]
+    assert losses[-1] < 0.5 * losses[0]
+    batches = Dataset.from_tensor_slices((rows, labels)).batch(2)
+    assert model.evaluate(batches, verbose=0) == pytest.approx(model.evaluate(rows, labels, verbose=0), rel=1e-4)

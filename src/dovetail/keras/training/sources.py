@@ -5,9 +5,12 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from dovetail.base import nest
 from dovetail.base.errors import at_user_location
+from dovetail.data import Dataset
 from dovetail.keras.training.arrays import ArrayData, class_weighted, is_arrays
 from dovetail.keras.training.streams import StreamData
+from dovetail.tensor.composite import CompositeTensor
 
 
 def training_data(
@@ -24,6 +27,9 @@ def training_data(
     """Returns the training data, and the validation data as `(x, y, sample_weight)` or None."""
     if x is None:
         raise ValueError(f"fit: pass the data as x{at_user_location()}")
+    if _holds_composites(x) and not split:
+        batches = _in_batches(x, y, sample_weight, batch_size, bool(shuffle))
+        return StreamData(batches, steps, False, class_weight), _as_triple(validation)
     if is_arrays(x):
         data = plain = ArrayData(x, y, sample_weight, batch_size, bool(shuffle))
         if class_weight is not None:
@@ -48,6 +54,8 @@ def evaluation_data(x: Any, y: Any, sample_weight: Any, batch_size: int | None, 
     """Returns data for `evaluate` and `predict`; what is data already stays as it is."""
     if isinstance(x, ArrayData):
         return x
+    if _holds_composites(x):
+        return StreamData(_in_batches(x, y, sample_weight, batch_size, False), steps)
     if is_arrays(x):
         return ArrayData(x, y, sample_weight, batch_size, False)
     if y is not None:
@@ -68,6 +76,22 @@ def _split(data: ArrayData, plain: ArrayData, fraction: float) -> tuple[ArrayDat
     held = plain.part(cut, data.num_samples)
     held.shuffle = False
     return data.part(0, cut), (held, None, None)
+
+
+def _holds_composites(x: Any) -> bool:
+    """True for ragged and sparse tensors among the inputs: their rows are no rows of their components."""
+    return any(isinstance(leaf, CompositeTensor) for leaf in nest.flatten(x))
+
+
+def _in_batches(x: Any, y: Any, sample_weight: Any, batch_size: int | None, shuffle: bool) -> Dataset:
+    """Returns inputs with composite tensors among them as a dataset of batches."""
+    parts = (x, y, sample_weight)
+    while parts[-1] is None:
+        parts = parts[:-1]
+    rows = Dataset.from_tensor_slices(parts)
+    if shuffle:
+        rows = rows.shuffle(max(int(rows.cardinality()), 1))
+    return rows.batch(32 if batch_size is None else batch_size)
 
 
 def _only_in_batches(what: str, sample_weight: Any, batch_size: Any) -> None:

@@ -174,7 +174,7 @@ _like(create.ones_like)
 # ---- choosing ---------------------------------------------------------------------------------------------------
 
 
-@dispatches(dense_gather.gather, RaggedTensor)
+@dispatches([dense_gather.gather, dense_gather.gather_], RaggedTensor)
 def _gather(
     params: Any, indices: Any, validate_indices: Any = None, axis: Any = None, batch_dims: int = 0, **_: Any
 ) -> Any:
