@@ -103,11 +103,15 @@ def test_models_of_ragged_inputs_train_and_predict():
     pooled = tf.reduce_mean(embedded, axis=1)
     table = embedding.embeddings.numpy()
     want = np.stack([table[row].mean(0) for row in rows.to_list()])
-    np.testing.assert_allclose(tf.keras.Model(ids, pooled).predict(rows, batch_size=3, verbose=0), want, rtol=1e-5)
+    np.testing.assert_allclose(
+        tf.keras.Model(ids, pooled).predict(rows, batch_size=3, verbose=0), want, rtol=1e-5
+    )
     model = tf.keras.Model(ids, tf.keras.layers.Dense(1, activation="sigmoid")(pooled))
     model.compile(tf.keras.optimizers.Adam(0.1), "binary_crossentropy")
     labels = np.array([0.0, 1.0, 1.0, 0.0], np.float32)
     losses = model.fit(rows, labels, batch_size=2, epochs=20, verbose=0).history["loss"]
     assert losses[-1] < 0.5 * losses[0]
     batches = Dataset.from_tensor_slices((rows, labels)).batch(2)
-    assert model.evaluate(batches, verbose=0) == pytest.approx(model.evaluate(rows, labels, verbose=0), rel=1e-4)
+    assert model.evaluate(batches, verbose=0) == pytest.approx(
+        model.evaluate(rows, labels, verbose=0), rel=1e-4
+    )

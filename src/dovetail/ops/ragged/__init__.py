@@ -12,7 +12,6 @@ from dovetail.ops.ragged import (
     partition,
     rows,
     shape,
-    sparse,
     strings,
     tensor,
 )
@@ -29,7 +28,6 @@ __all__ = [
     "partition",
     "rows",
     "shape",
-    "sparse",
     "strings",
     "tensor",
 ]
