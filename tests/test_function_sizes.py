@@ -215,11 +215,12 @@ def make_step(signature):
             keras.layers.Dense(8, activation="relu"),
             keras.layers.BatchNormalization(),
             keras.layers.Dropout(0.3),
-            keras.layers.Dense(1, kernel_regularizer="l2"),
+            keras.layers.Dense(1, kernel_regularizer="l2", activity_regularizer="l2"),
         ]
     )
     model.build((None, 3))
-    optimizer, metric = keras.optimizers.Adam(0.01), keras.metrics.MeanSquaredError()
+    rate = keras.optimizers.schedules.ExponentialDecay(0.01, 2, 0.5)
+    optimizer, metric = keras.optimizers.Adam(rate), keras.metrics.MeanSquaredError()
     unused = tf.Variable(1.0)
 
     def step(x, y):
@@ -231,7 +232,7 @@ def make_step(signature):
         gradients, _ = tf.clip_by_global_norm(gradients[:-1], 1.0)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables))
         metric.update_state(y, predicted)
-        return loss
+        return loss + optimizer.learning_rate
 
     return traced(step, signature), [*model.variables, *optimizer.variables, *metric.variables]
 
@@ -250,6 +251,27 @@ def test_a_training_step_with_a_signature_is_the_step_without():
     for one, other in zip(state, other_state, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
     assert shapes == [[[None, 3], [None, 1]]]
+
+
+def test_gradients_of_rows_stay_rows():
+    table = tf.Variable(tf.ones([50, 4]))
+    optimizer = keras.optimizers.SGD(1.0)
+
+    def step(ids):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.gather(table, ids) ** 2)
+        gradient = tape.gradient(loss, table)
+        optimizer.apply_gradients([(gradient, table)])
+        return gradient * 2.0
+
+    wide, shapes = traced(step, [tf.TensorSpec([None], tf.int32)])
+    for ids in ([1, 2], [3], [7, 8, 7], [1, 1, 1, 1], [0, 5, 6, 7, 8], [9] * 6):
+        table.assign(tf.ones([50, 4]))
+        expected = np.zeros((50, 4), "float32")
+        np.add.at(expected, ids, 2.0)
+        np.testing.assert_allclose(tf.convert_to_tensor(wide(tf.constant(ids))), 2 * expected)
+        np.testing.assert_allclose(table, 1 - expected)
+    assert len(shapes) == 1
 
 
 def test_random_numbers_are_new_in_each_call_and_repeat_with_the_seed():
@@ -527,7 +549,8 @@ def test_a_concrete_function_has_a_graph():
     def layer(x):
         return tf.nn.relu(tf.matmul(x, w))
 
-    for spec in (tf.TensorSpec([None, 3], tf.float32, name="x"), tf.TensorSpec([4, 3], tf.float32, name="x")):
+    for rows in (4, None):
+        spec = tf.TensorSpec([rows, 3], tf.float32, name="x")
         concrete = layer.get_concrete_function(spec)
         assert isinstance(concrete.graph, tf.Graph)
         kinds = [op.type for op in concrete.graph.get_operations()]

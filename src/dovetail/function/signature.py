@@ -29,10 +29,11 @@ class Call:
     """
 
     __slots__ = ("key", "leaves", "places", "spec", "tensors")
+    tensors: list[Any]
 
     def __init__(self, args: tuple, kwargs: dict) -> None:
         leaves, self.spec = nest.flatten_spec((args, kwargs))
-        tensors: list[Tensor] = []
+        tensors: list[Any] = []
         places: list[int] = []
         parts: list[tuple] = []
         for i, leaf in enumerate(leaves):
@@ -98,7 +99,8 @@ class SpecCall(Call):
 
     def __init__(self, args: tuple, kwargs: dict) -> None:
         super().__init__(args, kwargs)
-        parts, places, tensors = list(self.key), [], []
+        parts, places = list(self.key), []
+        tensors: list[Any] = []
         given = dict(zip(self.places, self.tensors, strict=True))
         for i, leaf in enumerate(self.leaves):
             if isinstance(leaf, TensorSpec):

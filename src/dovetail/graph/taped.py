@@ -6,6 +6,7 @@ the real tensors.  Whether a gradient is None is decided while recording, by the
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,7 @@ from dovetail.graph.construct import variables_in
 from dovetail.graph.node import Node, OpCall
 from dovetail.graph.recording import recording
 from dovetail.ops import create
+from dovetail.tensor import dtype as dt
 from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import TensorLike
@@ -81,8 +83,8 @@ class TapeRecorder:
     def _reset(self) -> None:
         self._live.tape.reset()
 
-    def _gradient(self, targets: list, sources: list, factors: Any) -> tuple:
-        return tuple(self._live.tape.gradient(targets, sources, factors, unconnected_gradients="zero"))
+    def _gradient(self, targets: list, sources: list, factors: Any) -> _Found:
+        return _Found(self._live.tape.gradient(targets, sources, factors, unconnected_gradients="zero"))
 
     def _jacobian(self, target: Any, sources: list) -> tuple:
         return tuple(self._live.tape.jacobian(target, sources, unconnected_gradients="zero"))
@@ -146,10 +148,18 @@ class TapeRecorder:
             sources,
             unconnected_gradients,
             specs,
-            lambda wanted, out: self._do(
-                "gradient", self._gradient, targets, wanted, output_gradients, described=out
+            lambda wanted, out: self._parts(
+                self._do("gradient", self._gradient, targets, wanted, output_gradients, described=[_HOLDER]),
+                out,
             ),
         )
+
+    def _parts(self, holder: list, described: list) -> list:
+        """Returns the single gradients; one may turn out to be an `IndexedSlices`, which is no tensor."""
+        return [
+            self._do("part", functools.partial(_part, i), *holder, described=[spec])[0]
+            for i, spec in enumerate(described)
+        ]
 
     def jacobian(
         self,
@@ -227,13 +237,14 @@ class TapeRecorder:
     def _connected(self, targets: list, sources: list) -> list[bool]:
         if recording() is not self.graph:  # the tape belongs to a graph around this one: the run will tell
             return [True] * len(sources)
+        graph: Any = self.graph
         nodes = self._seen()
         tracked = self._tracked(nodes)
-        live = {id(self.graph.inside(target)) for target in targets}
+        live = {id(graph.inside(target)) for target in targets}
         for node in reversed(nodes):
             if any(id(out) in live for out in node.outputs):
                 live |= _differentiable_inputs(node)
-        keys = [id(self.graph.inside(source)) for source in sources]
+        keys = [id(graph.inside(source)) for source in sources]
         return [key in live and key in tracked for key in keys]
 
     def _tracked(self, nodes: list[Node]) -> set[int]:
@@ -243,6 +254,20 @@ class TapeRecorder:
             if not tracked.isdisjoint(_differentiable_inputs(node)):
                 tracked.update(id(out) for out in node.outputs if _is_smooth(out))
         return tracked
+
+
+class _Found:
+    """The gradients of one call, in one slot of the graph."""
+
+    def __init__(self, gradients: list) -> None:
+        self.gradients = gradients
+
+
+_HOLDER = TensorSpec((), dt.float32)
+
+
+def _part(position: int, found: _Found) -> Any:
+    return found.gradients[position]
 
 
 class _Stopped:

@@ -11,6 +11,7 @@ from dovetail.base.settings import state
 from dovetail.base.told import Told
 from dovetail.base.versions import Versioned
 from dovetail.engine import is_tracer
+from dovetail.graph.recording import recording
 from dovetail.keras.layers import weights
 from dovetail.keras.layers.context import calls
 from dovetail.keras.layers.tracking import Found, held_objects, unique
@@ -246,7 +247,7 @@ class Holder(Told, Versioned):
                 return
             added = {**added, name: Mean(name=name)}
             self._added_metrics = added
-        if not isinstance(value, SymbolicTensor):
+        if not isinstance(value, SymbolicTensor) or recording() is not None:
             added[name].update_state(value)
 
 
@@ -256,5 +257,7 @@ def _is_declared_trainable(variable: Variable) -> bool:
 
 
 def _is_alive(value: Any) -> bool:
-    """True unless the loss belongs to a finished trace."""
+    """True unless the loss belongs to a finished trace or recording."""
+    if type(value) is SymbolicTensor:
+        return recording() is not None or value.node is None or value.node.name is None
     return state.scope is not None or not (isinstance(value, Tensor) and is_tracer(value._value))

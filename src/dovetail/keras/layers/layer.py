@@ -34,6 +34,8 @@ from dovetail.keras.layers.signature import build_arguments, call_spec
 from dovetail.keras.layers.tracking import PLAIN
 from dovetail.keras.naming import to_snake_case, unique_name
 from dovetail.keras.serialization import serialize_keras_object
+from dovetail.ops import arithmetic
+from dovetail.ops import shapes as shape_ops
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.convert import convert_to_tensor
@@ -456,6 +458,10 @@ class Layer(Holder, Called):
             if isinstance(leaf, Tensor):
                 rows = max(int(leaf.shape[0] or 1), 1) if leaf.shape.rank else 1
                 self.add_loss(self.activity_regularizer(leaf) / float(rows))
+            elif isinstance(leaf, SymbolicTensor) and recording() is not None:
+                count = shape_ops.shape(leaf)[0] if leaf.shape.rank else 1
+                penalty = self.activity_regularizer(leaf)
+                self.add_loss(penalty / arithmetic.cast(arithmetic.maximum(count, 1), dtype=penalty.dtype))
 
     # ---- masks
 

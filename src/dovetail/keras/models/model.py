@@ -11,6 +11,7 @@ from typing import Any
 from dovetail.base import nest
 from dovetail.base.errors import OperatorNotAllowedInGraphError, at_user_location, suggest
 from dovetail.base.settings import state
+from dovetail.graph.recording import recording
 from dovetail.graph.replay import Graph
 from dovetail.keras.layers import weights
 from dovetail.keras.layers.added_metric import AddMetric
@@ -174,7 +175,8 @@ class Model(Trainer, Reporting, Layer):
             count = len(self._graph.outputs)
             pairs = zip(results[count:], self._loss_outputs, strict=True)
             kept = [value for value, described in pairs if not _is_metric(described)]
-            super().add_loss([value for value in kept if not isinstance(value, SymbolicTensor)])
+            known = recording() is not None
+            super().add_loss([value for value in kept if known or not isinstance(value, SymbolicTensor)])
             results = results[:count]
         return results[0] if self._simple_output else nest.pack(self._outputs_structure, results)
 
@@ -185,7 +187,7 @@ class Model(Trainer, Reporting, Layer):
         """
         given = list(loss) if isinstance(loss, list | tuple) else [loss]
         symbolic = [value for value in given if isinstance(value, SymbolicTensor)]
-        if not symbolic or self._graph is None or calls.depth:
+        if not symbolic or self._graph is None or calls.depth or recording() is not None:
             super().add_loss(given, **kwargs)
             return
         super().add_loss([value for value in given if not isinstance(value, SymbolicTensor)], **kwargs)
@@ -201,7 +203,8 @@ class Model(Trainer, Reporting, Layer):
         self, value: Any, name: str | None = None, aggregation: str | None = "mean", **kwargs: Any
     ) -> None:
         """Reports the mean of a tensor beside the loss: a symbolic one is computed anew in each call of the model."""
-        if isinstance(value, SymbolicTensor) and self._graph is not None and not calls.depth:
+        is_new = self._graph is not None and not calls.depth and recording() is None
+        if isinstance(value, SymbolicTensor) and is_new:
             self.add_loss(AddMetric(name, aggregation, **kwargs)(value))
         else:
             super().add_metric(value, name, aggregation, **kwargs)

@@ -15,6 +15,7 @@ from dovetail.keras.optimizers.schedules.schedule import Decay, LearningRateSche
 from dovetail.ops import arithmetic
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import Variable
 
@@ -47,6 +48,8 @@ class Rate:
         if isinstance(rate, Variable):
             return rate
         value = convert_to_tensor(_called(rate, self._iterations), dtype_hint=settings.floatx)
+        if type(value) is SymbolicTensor:  # a function is being recorded
+            return value
         return ScheduledRate(value._value, rate) if isinstance(rate, LearningRateSchedule) else value
 
     @learning_rate.setter

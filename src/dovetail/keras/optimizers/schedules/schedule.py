@@ -9,8 +9,11 @@ import numpy as np
 from dovetail.base.errors import at_user_location
 from dovetail.base.told import Told
 from dovetail.engine import host, is_tracer, xla
+from dovetail.graph.recording import recording
 from dovetail.keras import checks
 from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.spec import TensorSpec
+from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 
 
@@ -62,10 +65,21 @@ class Decay(LearningRateSchedule):
 
     def __call__(self, step: Any) -> Tensor:
         """Returns the learning rate at `step`, a number, tensor or variable of any shape."""
-        array = (step if isinstance(step, Tensor) else convert_to_tensor(step))._value
+        tensor = step if isinstance(step, Tensor) else convert_to_tensor(step)
+        if type(tensor) is SymbolicTensor:
+            return self._recorded(tensor)
+        array = tensor._value
         if is_tracer(array):
             return Tensor(self.value(xla(), array))
         return Tensor(np.asarray(self.value(host, np.asarray(array)), np.float32))
+
+    def _recorded(self, step: SymbolicTensor) -> Any:
+        """Adds the call to the graph of the function that is being recorded."""
+        graph = recording()
+        if graph is None:
+            return step._no_value(type(self).__name__)
+        spec = TensorSpec(step.shape, np.float32)
+        return graph.call(lambda at: [self(at)], type(self).__name__, (step,), [spec])[0]
 
 
 def periods(xp: Any, step: Any, length: float) -> Any:
