@@ -540,6 +540,24 @@ def test_layers_train_steps_and_datasets_are_converted():
     assert [int(x) for x in steps] == [collatz(n) for n in range(1, 8)]
 
 
+def test_bodies_of_control_flow_are_converted():
+    @tf.function
+    def run(n):
+        steps = tf.while_loop(lambda i, m: m != 1, collatz_step, [0, n])[0]
+        return steps, tf.cond(n > 3, lambda: elif_chain(n), lambda: absolute(-n))
+
+    for n in (2, 3, 7):
+        assert values(run(tf.constant(n))) == [collatz(n), elif_chain(n) if n > 3 else n]
+
+
+def collatz_step(i, n):
+    if n % 2 == 0:
+        n = n // 2
+    else:
+        n = 3 * n + 1
+    return i + 1, n
+
+
 def test_loops_over_datasets_in_functions():
     @tf.function
     def total(dataset):
