@@ -39,7 +39,7 @@ class OwnConstructor(tf.experimental.ExtensionType):
 
 
 def masked(values=(1.0, 2.0), mask=(True, False), **kwargs):
-    return Masked(list(values), list(mask), **kwargs)
+    return Masked(tf.constant(list(values), tf.float32), list(mask), **kwargs)
 
 
 def test_fields_are_converted_and_nested():
@@ -129,6 +129,23 @@ def test_functions_take_and_return_them_and_trace_once_a_spec():
         assert out.unit == "m2" and out.values.numpy().tolist() == [2 * v for v in values]
     double(masked(unit="cm"))
     assert traces == ["m", "cm"]
+
+
+def test_a_signature_with_unknown_sizes_is_recorded_once():
+    traces = []
+    spec = Masked.Spec(tf.TensorSpec([None]), tf.TensorSpec([None], tf.bool), "m")
+
+    @tf.function(input_signature=[spec])
+    def total(m):
+        traces.append(m.values.shape.as_list())
+        return tf.reduce_sum(m.values)
+
+    assert [float(total(masked(range(1, n), [True] * (n - 1)))) for n in range(2, 6)] == [1.0, 3.0, 6.0, 10.0]
+    assert traces == [[None]]
+    with pytest.raises(TypeError, match="input_signature"):
+        total(masked(unit="cm"))
+    concrete = tf.function(lambda m: m.values * 2.0).get_concrete_function(spec)
+    assert concrete(masked()).numpy().tolist() == [2.0, 4.0]
 
 
 def test_loops_and_branches_carry_them():

@@ -67,6 +67,11 @@ def mapped(function: Callable, *structures: Any) -> Any:
     return map_structure(function, *structures, expand_composites=True)
 
 
+def closed(structure: Any) -> tuple[list, Any]:
+    """Returns `(leaves, treespec)` with composite tensors as leaves."""
+    return _flattened(structure, False)
+
+
 def unflatten(spec: Any, leaves: Any) -> Any:
     """Rebuilds the structure of `spec` around `leaves`."""
     return optree.tree_unflatten(spec, leaves)

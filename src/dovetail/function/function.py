@@ -22,7 +22,7 @@ from dovetail.base.errors import DataDependentShapeError, OperatorNotAllowedInGr
 from dovetail.base.settings import settings, state
 from dovetail.base.told import Told
 from dovetail.base.wording import is_of_binding, tell
-from dovetail.engine import uses_xla
+from dovetail.engine import dtypes, uses_xla
 from dovetail.function.autograph.gate import call_method_of, run_converted
 from dovetail.function.concrete import ConcreteFunction, outputs_of
 from dovetail.function.describe import arguments_of, long_form
@@ -138,7 +138,7 @@ class Function(Told):
 
     def _worth_a_program(self, call: Call) -> bool:
         """Decides whether a call is compiled or runs op by op; says what makes a function trace again and again."""
-        if any(tensor._value.dtype.kind == "O" for tensor in call.tensors):
+        if any(dtypes.is_host_only(tensor._value.dtype) for tensor in call.tensors):
             return False  # XLA has no strings
         family = call.family()
         if not self._frequency.compiles(family, call.key):
@@ -306,7 +306,7 @@ class Function(Told):
             return None
         if call.is_exact:
             found = self._programs.get(call.key) or self._widest_fit(call.key)
-            strings = any(spec.dtype.numpy_dtype.kind == "O" for spec in call.tensors)
+            strings = any(dtypes.is_host_only(spec.dtype.numpy_dtype) for spec in call.tensors)
             if found is None and not self._op_by_op and not strings:
                 found = self._new_program(call)
             return self._record(call) if found is None else found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,8 @@ import numpy as np
 from dovetail.base import nest
 from dovetail.base.settings import state
 from dovetail.tensor.convert import convert_to_tensor
-from dovetail.tensor.spec import TensorSpec
+from dovetail.tensor.shape import TensorShape
+from dovetail.tensor.spec import Described, TensorSpec, TypeSpec, with_shapes
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Reference, Tensor, TensorLike
 from dovetail.tensor.variable import Variable
@@ -71,7 +73,7 @@ class Call:
     def family(self) -> tuple:
         """Returns the key without sizes: calls of one family differ only in the sizes of their tensors."""
         parts = self.key[1:]
-        return (self.spec, *((len(p[0]), p[1]) if isinstance(p[0], tuple) else p for p in parts))
+        return (_loose(self.spec), *((len(p[0]), p[1]) if isinstance(p[0], tuple) else p for p in parts))
 
     @property
     def shapes(self) -> list:
@@ -122,7 +124,41 @@ class SpecCall(Call):
 
 def fits(wide: tuple, call: tuple) -> bool:
     """True when a trace for the key `wide` serves a call with the key `call`."""
-    return len(wide) == len(call) and wide[0] == call[0] and all(map(_part_fits, wide[1:], call[1:]))
+    return (
+        len(wide) == len(call)
+        and (wide[0] == call[0] or _structures_fit(wide[0], call[0]))
+        and all(map(_part_fits, wide[1:], call[1:]))
+    )
+
+
+_MARK = TensorSpec(None)
+
+
+def _outline(spec: Any) -> tuple[list, Any]:
+    """Returns the specs of the composite tensors of a structure (a mark for every tensor beside them), and its tree."""
+    leaves, tree = nest.closed(nest.unflatten(spec, [_MARK] * spec.num_leaves))
+    return [leaf.spec if isinstance(leaf, Described) else leaf for leaf in leaves], tree
+
+
+@functools.lru_cache(maxsize=512)
+def _structures_fit(wide: Any, call: Any) -> bool:
+    """True when the composite tensors of a call are of the specs, or of narrower ones than, a trace was made for."""
+    (wanted, wide_tree), (given, call_tree) = _outline(wide), _outline(call)
+    return wide_tree == call_tree and all(
+        one == other or (isinstance(one, TypeSpec) and one.is_subtype_of(other))
+        for one, other in zip(given, wanted, strict=True)
+    )
+
+
+@functools.lru_cache(maxsize=512)
+def _loose(spec: Any) -> tuple:
+    """Returns what structures have in common that differ only in the sizes of their composite tensors."""
+    specs, tree = _outline(spec)
+    return tree, tuple(one if one is _MARK else with_shapes(one, _without_sizes) for one in specs)
+
+
+def _without_sizes(shape: TensorShape) -> TensorShape:
+    return shape if shape.rank is None else TensorShape([None] * shape.rank)
 
 
 def _part_fits(wide: tuple, part: tuple) -> bool:

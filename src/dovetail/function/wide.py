@@ -13,6 +13,7 @@ from typing import Any
 from dovetail.base.bounded import Bounded
 from dovetail.base.errors import DataDependentShapeError, at_user_location
 from dovetail.base.settings import state
+from dovetail.engine import dtypes
 from dovetail.function.frequency import Frequency
 from dovetail.function.signature import SpecCall, argument_names
 from dovetail.function.trace import Program, example_of
@@ -92,7 +93,9 @@ class Wide:
 
     def __init__(self, call: SpecCall, graph: FunctionGraph) -> None:
         self.call_spec, self.key, self.graph = call, call.key, graph
-        self.op_by_op = any(spec.dtype.numpy_dtype.kind == "O" for spec in call.tensors)  # XLA has no strings
+        self.op_by_op = any(
+            dtypes.is_host_only(spec.dtype.numpy_dtype) for spec in call.tensors
+        )  # XLA has no strings
         self.why: Exception | None = None
         self._programs: Bounded = Bounded(_MOST_PROGRAMS)
         self._frequency = Frequency()
