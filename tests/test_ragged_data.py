@@ -115,3 +115,21 @@ def test_models_of_ragged_inputs_train_and_predict():
     assert model.evaluate(batches, verbose=0) == pytest.approx(
         model.evaluate(rows, labels, verbose=0), rel=1e-4
     )
+
+
+def test_one_trace_serves_all_rows_of_a_signature():
+    traces = []
+
+    @tf.function(input_signature=[tf.RaggedTensorSpec([None, None], tf.float32)])
+    def center(rows):
+        traces.append(1)
+        return rows - tf.reduce_mean(rows, axis=1, keepdims=True), rows.to_tensor(shape=[None, 3])
+
+    for rows in ([[1.0, 3.0], [5.0]], [[2.0]], [[0.0, 3.0, 6.0], [1.0, 1.0], [9.0]]):
+        centered, dense = center(tf.ragged.constant(rows))
+        assert centered.to_list() == [[v - sum(row) / len(row) for v in row] for row in rows]
+        assert dense.numpy().tolist() == [row + [0.0] * (3 - len(row)) for row in rows]
+    assert len(traces) == 1
+    assert center.get_concrete_function().output_shapes[1].as_list() == [None, 3]
+    with pytest.raises(TypeError, match="input_signature"):
+        center(tf.ragged.constant([[[1.0]]]))

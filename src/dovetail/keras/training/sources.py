@@ -85,7 +85,7 @@ def _holds_composites(x: Any) -> bool:
 
 def _in_batches(x: Any, y: Any, sample_weight: Any, batch_size: int | None, shuffle: bool) -> Dataset:
     """Returns inputs with composite tensors among them as a dataset of batches."""
-    parts = (x, y, sample_weight)
+    parts: tuple = (x, y, sample_weight)
     while parts[-1] is None:
         parts = parts[:-1]
     rows = Dataset.from_tensor_slices(parts)
