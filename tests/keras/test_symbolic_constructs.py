@@ -1,5 +1,9 @@
 """Loops, branches, maps and other constructs on symbolic tensors: each case, each way to use the model."""
 
+import copy
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -127,3 +131,140 @@ def test_python_code():
     np.testing.assert_allclose(tripled(DATA), 3 * DATA)
     with pytest.warns(UserWarning, match="run op by op"):
         np.testing.assert_allclose(tripled.predict(DATA, verbose=0), 3 * DATA)
+
+
+# ---- configs, copies, pickles, pictures
+
+
+def _with_layer(name):
+    inputs = keras.Input((3,))
+    scale = tf.Variable([2.0, 3.0, 4.0])
+    dense = keras.layers.Dense(3, activation="tanh")
+    h = dense(inputs) * scale
+    return keras.Model(inputs, CASES[name][0](h) + tf.map_fn(lambda row: row * scale, h))
+
+
+def _with_weights_of(twin, model):
+    twin.set_weights(model.get_weights())
+    return twin
+
+
+WAYS = {
+    "config": lambda model: _with_weights_of(keras.Model.from_config(model.get_config()), model),
+    "json": lambda model: _with_weights_of(keras.models.model_from_json(model.to_json()), model),
+    "clone": lambda model: _with_weights_of(keras.models.clone_model(model), model),
+    "pickle": lambda model: pickle.loads(pickle.dumps(model)),
+    "deepcopy": copy.deepcopy,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", CASES)
+def test_twins(name, way):
+    model = _with_layer(name)
+    before = np.asarray(model(DATA))
+    assert len(model.weights) == 3
+    twin = WAYS[way](model)
+    assert not {w.ref() for w in twin.weights} & {w.ref() for w in model.weights}
+    assert [layer.name for layer in twin.layers] == [layer.name for layer in model.layers]
+    np.testing.assert_allclose(twin(DATA), before, rtol=1e-5)
+    twin.set_weights([w * 0.5 for w in twin.get_weights()])
+    assert not np.allclose(twin(DATA), before, rtol=1e-5)
+    np.testing.assert_allclose(model(DATA), before, rtol=1e-6)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_weights_of_layers_in_raw_ops_stay_tied(way):
+    inputs = keras.Input((3,))
+    dense = keras.layers.Dense(2, use_bias=False)
+    model = keras.Model(inputs, tf.matmul(dense(inputs), dense.kernel, transpose_b=True))
+    twin = WAYS[way](model)
+    assert len(twin.weights) == 1
+    np.testing.assert_allclose(twin(DATA), model(DATA), rtol=1e-5)
+
+
+@pytest.mark.parametrize("way", ["pickle", "deepcopy"])
+def test_trained_models_pickle(way):
+    model = _with_layer("while")
+    model.compile("adam", "mse", metrics=["mae"])
+    model.fit(DATA, DATA, epochs=1, verbose=0)
+    twin = WAYS[way](model)
+    np.testing.assert_allclose(twin.predict(DATA, verbose=0), model.predict(DATA, verbose=0), rtol=1e-5)
+    twin.fit(DATA, DATA, epochs=1, verbose=0)
+    model.fit(DATA, DATA, epochs=1, verbose=0)
+    for ours, theirs in zip(twin.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+
+
+def test_long_chains_pickle():
+    tensor = inputs = keras.Input((2,))
+    for _ in range(1500):
+        tensor = tensor + 1.0
+    model = keras.Model(inputs, tensor)
+    np.testing.assert_allclose(pickle.loads(pickle.dumps(model))(np.zeros((1, 2), "float32")), [[1500.0] * 2])
+
+
+def test_python_functions_must_have_a_name_in_configs():
+    model = _model(lambda x: tf.py_function(lambda a: a, [x], tf.float32))
+    with pytest.raises(NotImplementedError, match="py_function.*lambda"):
+        model.get_config()
+
+
+def test_a_second_model_changes_nothing_of_the_first():
+    inputs = keras.Input((3,))
+    one = inputs + 1.0
+    two = one + 2.0
+    first = keras.Model(inputs, [one, two])
+    names = [layer.name for layer in first.layers], list(first.output_names)
+    second = keras.Model(one, two)
+    third = keras.Model(inputs, [two * 1.0 + 3.0, one])
+    assert ([layer.name for layer in first.layers], list(first.output_names)) == names
+    assert second.layers[-1].name == "tf.add" and len({layer.name for layer in third.layers}) == 5
+
+
+def test_a_model_that_begins_at_a_raw_op():
+    inputs = keras.Input((3,))
+    middle = keras.layers.Dense(3)(inputs) * 2.0
+    model = keras.Model(middle, middle + 1.0)
+    np.testing.assert_allclose(model(DATA), DATA + 1)
+    for way in ("config", "json", "clone", "pickle", "deepcopy"):
+        np.testing.assert_allclose(WAYS[way](model)(DATA), DATA + 1)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_pictures(name, tmp_path):
+    pytest.importorskip("matplotlib")
+    keras.utils.plot_model(_with_layer(name), tmp_path / "model.png", show_shapes=True, dpi=40)
+    assert (tmp_path / "model.png").stat().st_size > 1000
+
+
+class Times(keras.layers.Layer):
+    def __init__(self, factor=2.0):
+        super().__init__()
+        self.factor = factor
+
+    def call(self, x):
+        return x * self.factor
+
+
+def test_layers_without_keyword_arguments_clone():
+    inputs = keras.Input((2,))
+    layer = Times(3.0)
+    layer.trainable = False
+    twin = keras.models.clone_model(keras.Model(inputs, layer(inputs)))
+    np.testing.assert_allclose(twin(np.ones((1, 2), "float32")), [[3.0, 3.0]])
+    assert twin.layers[1].name == layer.name and not twin.layers[1].trainable
+
+
+def test_two_threads():
+    models = [_with_layer(name) for name in ("while", "map")]
+    expected = [np.asarray(model(DATA)) for model in models]
+
+    def work(i):
+        for _ in range(5):
+            np.testing.assert_allclose(models[i](DATA), expected[i], rtol=1e-5)
+            np.testing.assert_allclose(_model(CASES["while"][0])(DATA), 7 * DATA, rtol=1e-5)
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        assert all(pool.map(work, [0, 1]))

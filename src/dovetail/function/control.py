@@ -20,7 +20,7 @@ from dovetail.engine import effects, is_tracer, loops
 from dovetail.function.autograph.gate import converted
 from dovetail.function.lifting import Lifted
 from dovetail.function.recorded import record_cond, record_loop, record_switch
-from dovetail.graph.construct import is_recorded
+from dovetail.graph.construct import CONSTRUCTS, is_recorded
 from dovetail.ops import indexing
 from dovetail.tensor.convert import convert_to_tensor, is_tensor
 from dovetail.tensor.dtype import string
@@ -376,3 +376,6 @@ def _scalar(value: Any, label: str) -> Tensor:
             raise ValueError(f"{label} must be a scalar, received shape {tensor.shape}{at_user_location()}")
         tensor = Tensor(tensor._value.reshape(()))
     return tensor
+
+
+CONSTRUCTS.update({"tf.cond": cond, "tf.switch_case": switch_case, "tf.while_loop": while_loop})

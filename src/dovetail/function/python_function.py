@@ -10,7 +10,7 @@ import numpy as np
 from dovetail.base import nest
 from dovetail.base.errors import DataDependentShapeError, InvalidArgumentError, at_user_location
 from dovetail.engine import is_tracer
-from dovetail.graph.construct import is_recorded, record_construct
+from dovetail.graph.construct import CONSTRUCTS, is_recorded, record_construct
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.dtype import as_dtype
 from dovetail.tensor.spec import TensorSpec
@@ -89,3 +89,6 @@ def _checked(value: Any, dtype: Any, label: str) -> Tensor:
             f"{label}: Tout declares {wanted.name}, the function returned {tensor.dtype.name}{at_user_location()}"
         )
     return tensor
+
+
+CONSTRUCTS.update({"tf.py_function": py_function, "tf.numpy_function": numpy_function})

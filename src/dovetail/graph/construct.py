@@ -31,9 +31,10 @@ class Construct:
         name: its public name, such as "tf.while_loop".
     """
 
+    is_input = False
+
     def __init__(self, function: Callable, name: str) -> None:
         self.function, self.name = function, name
-        CONSTRUCTS.setdefault(name, function)
 
     @property
     def type(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from dovetail.autodiff.custom import custom_gradient, use_recorder
 from dovetail.base import nest
-from dovetail.graph.construct import is_recorded, record_construct, spec_of
+from dovetail.graph.construct import CONSTRUCTS, is_recorded, record_construct, spec_of
 from dovetail.graph.recording import FunctionGraph, trace
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import TensorLike
@@ -77,4 +77,5 @@ def _listed(gradients: Any) -> list:
     return list(gradients) if isinstance(gradients, list | tuple) else [gradients]
 
 
+CONSTRUCTS["tf.custom_gradient"] = call_with_gradient
 use_recorder(is_recorded, record_with_gradient)

@@ -8,7 +8,7 @@ from typing import Any
 from dovetail.base import nest
 from dovetail.base.errors import user_location
 from dovetail.base.settings import state
-from dovetail.ops.core import Op
+from dovetail.ops.core import OPS, Op
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.variable import Variable
 
@@ -62,6 +62,8 @@ class OpCall:
         name: a readable name; models make it unique ("tf.where_1").
     """
 
+    is_input = False
+
     def __init__(self, op: Op, promote: bool) -> None:
         self.op, self.promote = op, promote
         self.function: Callable = op.public or op
@@ -74,11 +76,18 @@ class OpCall:
     def type(self) -> str:
         return type_of_op(self.op.name)
 
+    def __reduce__(self) -> tuple:
+        return _op_call, (self.op.name, self.promote)
+
     def __call__(self, *args: Any, **attributes: Any) -> Any:
         return self.op.call(args, attributes, self.promote)
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
+
+
+def _op_call(name: str, promote: bool) -> OpCall:
+    return OpCall(OPS[name], promote)
 
 
 class FunctionCall:
@@ -89,6 +98,8 @@ class FunctionCall:
         name: shown in summaries.
         effect: it is called for what it does; its result is dropped.
     """
+
+    is_input = False
 
     def __init__(self, function: Callable, name: str, effect: bool = False) -> None:
         self.function, self.name, self.effect = function, name, effect
@@ -106,6 +117,10 @@ class _Read:
     """Reads a variable, in the dtype that it has."""
 
     name, type = "tf.Variable.read_value", "ReadVariableOp"
+    is_input = False
+
+    def __reduce__(self) -> str:
+        return "READ"
 
     def __call__(self, variable: Variable) -> Any:
         saved, state.autocast = state.autocast, None
@@ -119,6 +134,10 @@ class _Write:
     """Assigns a variable."""
 
     name, type = "tf.Variable.assign", "AssignVariableOp"
+    is_input = False
+
+    def __reduce__(self) -> str:
+        return "WRITE"
 
     def __call__(self, variable: Variable, value: Any) -> tuple:
         variable.assign(value)

@@ -229,9 +229,6 @@ class FunctionGraph(BaseGraph):
     def writes(self) -> list[Variable]:
         return list(self._writes.values())
 
-    def __deepcopy__(self, memo: Any) -> FunctionGraph:
-        return self
-
     def __repr__(self) -> str:
         return f"<FunctionGraph {self.name} of {len(self.nodes)} nodes>"
 

@@ -26,6 +26,9 @@ _MAX_PARTIAL = 64
 class _Unknown:
     """An integer that is not known.  Arithmetic with it stays unknown."""
 
+    def __reduce__(self) -> str:
+        return "_UNKNOWN"  # there is one
+
     def _unknown(self, *_: Any) -> _Unknown:
         return self
 

@@ -109,6 +109,19 @@ class InputLayer(Layer):
             tensor.index = index
         return value
 
+    def __getstate__(self) -> dict:
+        return {name: value for name, value in super().__getstate__().items() if name != "_value"}
+
+    def __setstate__(self, facts: dict) -> None:
+        super().__setstate__(facts)
+        node = Node(self, (), {})
+        if self._spec is not None:
+            self._value = self._composite(node)
+        else:
+            self._value = SymbolicTensor(self.batch_shape, self._input_dtype, name=self.name, node=node)
+            node.outputs = [self._value]
+        self._nodes.append(node)
+
     @property
     def dtype(self) -> str:
         return self._input_dtype.name

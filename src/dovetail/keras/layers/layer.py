@@ -44,6 +44,8 @@ from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import DescribeScope, StatelessScope, Variable, enter_scope
 
+# Arguments that every layer has, and the attributes that they set.
+_BASE_ARGUMENTS = {"name": "name", "trainable": "trainable", "dtype": "dtype_policy"}
 _NO_DTYPE = np.dtype("V1")  # equal to the dtype of no tensor
 
 
@@ -133,6 +135,11 @@ class Layer(Holder, Called):
         self._changed()
 
     # ---- names, dtypes, flags
+
+    @property
+    def operation(self) -> Any:
+        """What nodes of graphs call: the layer itself, for all but raw ops."""
+        return self
 
     @property
     def name(self) -> str:
@@ -490,7 +497,18 @@ class Layer(Holder, Called):
 
     @classmethod
     def from_config(cls, config: dict) -> Any:
-        return cls(**config)
+        given, rest = weights.accepted_arguments(cls, config)
+        layer = cls(**given)
+        for name, value in rest.items():
+            setattr(layer, _BASE_ARGUMENTS[name], value)
+        return layer
+
+    def __getstate__(self) -> dict:
+        """Returns the attributes without the places in graphs, which belong to models."""
+        return {name: value for name, value in vars(self).items() if name not in ("_nodes", "_found")}
+
+    def __setstate__(self, facts: dict) -> None:
+        self.__dict__.update(facts, _nodes=[], _found=None)
 
     def get_build_config(self) -> dict | None:
         """Returns the shapes that the layer was built for, None when it is not built or was built without any."""

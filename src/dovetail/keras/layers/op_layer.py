@@ -10,19 +10,24 @@ from dovetail.keras.layers.layer import Layer
 
 
 class TFOpLambda(Layer):
-    """A tensor op applied to symbolic tensors.  Models make these; users do not.
+    """A tensor op applied to symbolic tensors, under the name that the model shows it by.  Models make these.
 
     Attributes:
+        operation: the op; models that share it show it under names of their own.
         function: the public function that was called, such as `tf.where`.
     """
 
     def __init__(self, operation: Any, node: Node, name: str) -> None:
         super().__init__(name=name)
+        object.__setattr__(self, "_operation", operation)
         self.function = operation.function
-        self._operation = operation
         self._nodes = [node]
         self._op_variables = variables_in((node.args, node.kwargs))
         self.built = True
+
+    @property
+    def operation(self) -> Any:
+        return self._operation
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         return self._operation(*args, **kwargs)

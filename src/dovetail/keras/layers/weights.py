@@ -130,6 +130,22 @@ def assign_all(layer: Any, variables: list[Variable], values: list) -> None:
         variable._store(Tensor(np.array(array, variable._numpy_dtype)))
 
 
+def accepted_arguments(kind: type, config: dict) -> tuple[dict, dict]:
+    """Splits a config into the arguments that the class takes, and those of all layers that it does not name.
+
+    A class whose `__init__` takes just its own arguments calls `super().__init__()` without them.
+    """
+    parameters = inspect.signature(kind.__init__).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return config, {}
+    rest = {
+        name: config[name]
+        for name in ("name", "trainable", "dtype")
+        if name in config and name not in parameters
+    }
+    return {name: value for name, value in config.items() if name not in rest}, rest
+
+
 def written_arguments(layer: Any, args: tuple, kwargs: dict) -> dict:
     """Returns the arguments a user's layer was made with, in serialized form.
 

@@ -10,17 +10,26 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base import nest
-from dovetail.base.errors import at_user_location
-from dovetail.graph.node import Node, OpCall
+from dovetail.graph.construct import Construct
+from dovetail.graph.flat import copied
+from dovetail.graph.node import Node
+from dovetail.graph.recording import FunctionGraph
 from dovetail.keras.layers.input_layer import InputLayer
 from dovetail.keras.layers.layer import Layer
+from dovetail.keras.models.codec import (
+    LayerNotBuiltError,
+    Reader,
+    Writer,
+    operation_config,
+    operation_of,
+    unwritable,
+)
 from dovetail.keras.models.ordering import calls_of
 from dovetail.keras.serialization import (
     SymbolicReference,
     deserialize_keras_object,
     serialize_keras_object,
 )
-from dovetail.ops.core import OPS
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.variable import Variable
 
@@ -42,12 +51,13 @@ def functional_config(model: Any) -> dict:
             "them in a layer's call()"
         )
     places = _places(model)
+    write = Writer(_symbolic_writer(places), _owners(model))
     layers = []
     for layer in model._graph_layers:
         entry = _entry(layer)
         entry["name"] = layer.name
         calls = [] if _begins(layer, model) else calls_of(layer, model._graph)
-        entry["inbound_nodes"] = [_call_config(node, places) for node in calls]
+        entry["inbound_nodes"] = [_call_config(layer, node, write) for node in calls]
         layers.append(entry)
     return {
         "name": model.name,
@@ -59,34 +69,29 @@ def functional_config(model: Any) -> dict:
 
 
 def _entry(layer: Any) -> dict:
-    if not hasattr(layer, "_operation"):
+    if layer.operation is layer:
         return serialize_keras_object(layer)
-    operation = layer._operation
-    if not isinstance(operation, OpCall) or layer._op_variables:
-        why = "uses a variable" if isinstance(operation, OpCall) else "is a Python function"
-        raise NotImplementedError(
-            f"the raw op {layer.name!r} {why}, which a config cannot hold. Put it into a Layer with get_config()"
-        )
-    config = {"name": layer.name, "op": operation.op.name, "promote": operation.promote}
+    config = operation_config(layer.operation)
+    if config is None:
+        raise unwritable(layer.name, TypeError("it is a Python function"))
+    config = {"name": layer.name, **config}
     return {"module": "keras.layers", "class_name": "TFOpLambda", "config": config, "registered_name": None}
 
 
 def _begins(layer: Any, model: Any) -> bool:
     """True when the model begins with the output of this layer."""
-    operation = getattr(layer, "_operation", layer)
-    return any(tensor.node is not None and tensor.node.operation is operation for tensor in model.inputs)
+    if any(layer is start for start in model._starts.values()):
+        return True
+    return any(
+        tensor.node is not None and tensor.node.operation is layer.operation for tensor in model.inputs
+    )
 
 
 def _places(model: Any) -> dict[int, list]:
     """Returns `[layer name, call, output]` of every symbolic tensor of a model, by id."""
-    found: dict[int, list] = {}
+    found: dict[int, list] = {key: [layer.name, 0, 0] for key, layer in model._starts.items()}
     for layer in model._graph_layers:
         if _begins(layer, model):
-            if not layer.is_input:
-                raise NotImplementedError(
-                    f"{model.name}: a model that begins in the middle of another (at {layer.name!r}) has no config; "
-                    f"build it from a keras.Input{at_user_location()}"
-                )
             found[id(layer.output)] = [layer.name, 0, 0]
             continue
         for call, node in enumerate(calls_of(layer, model._graph)):
@@ -103,32 +108,36 @@ def _references(structure: Any, places: dict[int, list]) -> Any:
     return [_references(value, places) for value in structure]
 
 
-def _call_config(node: Node, places: dict[int, list]) -> dict:
-    def write(leaf: Any) -> Any:
-        if not isinstance(leaf, SymbolicTensor):
-            return leaf
-        config = {"shape": list(leaf.shape), "dtype": leaf.dtype.name, "keras_history": places[id(leaf)]}
-        return _Written({"class_name": "__keras_tensor__", "config": config})
+def _symbolic_writer(places: dict[int, list]) -> Any:
+    def write(tensor: SymbolicTensor) -> dict:
+        config = {
+            "shape": list(tensor.shape),
+            "dtype": tensor.dtype.name,
+            "keras_history": places[id(tensor)],
+        }
+        return {"class_name": "__keras_tensor__", "config": config}
 
-    args, kwargs = nest.map_structure(write, (node.args, node.kwargs))
-    return {"args": _plain(args), "kwargs": _plain(kwargs)}
-
-
-class _Written:
-    """A part of a config that is written already."""
-
-    def __init__(self, config: dict) -> None:
-        self.config = config
+    return write
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, _Written):
-        return value.config
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return serialize_keras_object(value)
+def _owners(model: Any) -> dict[int, tuple]:
+    """Returns the layer's name and the position of each weight of a layer, by the variable's id."""
+    return {
+        id(variable): (layer.name, index)
+        for layer in model._graph_layers
+        if layer.operation is layer
+        for index, variable in enumerate(layer.weights)
+    }
+
+
+def _call_config(layer: Any, node: Node, write: Writer) -> dict:
+    tuples = isinstance(node.operation, Construct)
+    if layer.operation is layer:
+        return {"args": write(node.args), "kwargs": write(node.kwargs)}
+    try:
+        return {"args": write(list(node.args), tuples), "kwargs": write(node.kwargs, tuples)}
+    except TypeError as error:
+        raise unwritable(layer.name, error) from error
 
 
 # ---- configs to models
@@ -159,9 +168,11 @@ class _Rebuilding:
 
     def __init__(self, entries: list[dict]) -> None:
         self._made: dict[tuple, list] = {}
+        self._layers: dict[str, Any] = {}
+        self._read = Reader(self._layers.get)
         waiting = []
         for entry in entries:
-            layer = _layer_of(entry)
+            layer = self._layers[entry["name"]] = _layer_of(entry)
             if isinstance(layer, InputLayer):
                 self._made[entry["name"], 0] = [layer.output]
             waiting.append((entry["name"], layer, list(enumerate(entry["inbound_nodes"]))))
@@ -177,7 +188,10 @@ class _Rebuilding:
         """Makes the next calls of a layer for which all inputs are there; returns whether some are left."""
         while calls:
             number, written = calls[0]
-            args, kwargs = _arguments(written)
+            try:
+                args, kwargs = tuple(self._read(written["args"])), self._read(written["kwargs"])
+            except LayerNotBuiltError:
+                return True
             references = [
                 leaf for leaf in nest.flatten((args, kwargs)) if isinstance(leaf, SymbolicReference)
             ]
@@ -204,30 +218,12 @@ class _Rebuilding:
 
 
 def _layer_of(entry: dict) -> Any:
-    config = entry["config"]
-    if entry["class_name"] != "TFOpLambda":
-        layer = deserialize_keras_object(entry)
-        if layer.name != entry["name"]:
-            layer.name = entry["name"]
-        return layer
-    if config.get("op") not in OPS:
-        raise ValueError(
-            f"the config names the op {config.get('op') or config.get('function')!r}, which is not known"
-        )
-    return OpCall(OPS[config["op"]], bool(config["promote"]))
-
-
-def _arguments(written: dict) -> tuple[tuple, dict]:
-    return tuple(_read(written["args"])), {key: _read(value) for key, value in written["kwargs"].items()}
-
-
-def _read(value: Any) -> Any:
-    """Reads an argument; strings stay strings, whatever is registered under their name."""
-    if isinstance(value, list | tuple):
-        return [_read(item) for item in value]
-    if isinstance(value, dict) and "class_name" not in value:
-        return {key: _read(item) for key, item in value.items()}
-    return value if isinstance(value, str) else deserialize_keras_object(value)
+    if entry["class_name"] == "TFOpLambda":
+        return operation_of(entry["config"])
+    layer = deserialize_keras_object(entry)
+    if layer.name != entry["name"]:
+        layer.name = entry["name"]
+    return layer
 
 
 # ---- copies
@@ -259,22 +255,45 @@ def clone_graph(
         the new inputs and outputs, in the structures of the model's.
     """
     copies: dict[int, Any] = {}
+    owners = {
+        id(weight): (layer, index)
+        for layer in model._graph_layers
+        if layer.operation is layer
+        for index, weight in enumerate(layer.weights)
+    }
 
     def copy_of(item: Any) -> Any:
         if id(item) not in copies:
             copies[id(item)] = variable(item) if isinstance(item, Variable) else clone(item)
         return copies[id(item)]
 
+    def own_leaf(leaf: Any) -> Any:
+        if isinstance(leaf, FunctionGraph):
+            return copied(leaf, own_leaf)
+        return own_variable(leaf) if isinstance(leaf, Variable) else leaf
+
+    def own_variable(leaf: Variable) -> Variable:
+        """Returns the copy's weight for the weight of a layer, a variable of its own for others."""
+        if id(leaf) in owners:
+            layer, index = owners[id(leaf)]
+            own = copy_of(layer)
+            if not own.built:
+                own.build_from_config(layer.get_build_config())
+            return own.weights[index]
+        return copy_of(leaf)
+
     def run(operation: Any, args: tuple, kwargs: dict) -> Any:
         if isinstance(operation, Layer):
             copy = copy_of(operation)
             return copy(*args, **kwargs) if call is None else call(copy, *args, **kwargs)
-        own = nest.map_structure(
-            lambda leaf: copy_of(leaf) if isinstance(leaf, Variable) else leaf, (args, kwargs)
-        )
+        own = nest.map_structure(own_leaf, (args, kwargs))
         return operation(*own[0], **own[1])
 
-    given = [_input_like(t) for t in model.inputs] if inputs is None else nest.flatten(inputs)
+    given = (
+        [_input_like(t, model._shown_name(t)) for t in model.inputs]
+        if inputs is None
+        else nest.flatten(inputs)
+    )
     results = model._graph.run(given, run)
     return (
         nest.pack_sequence_as(model._inputs_structure, given),
@@ -282,6 +301,5 @@ def clone_graph(
     )
 
 
-def _input_like(tensor: SymbolicTensor) -> SymbolicTensor:
-    name = tensor.node.operation.name if tensor.node is not None else tensor.name
+def _input_like(tensor: SymbolicTensor, name: str) -> SymbolicTensor:
     return InputLayer(batch_shape=tuple(tensor.shape), dtype=tensor.dtype, name=name).output

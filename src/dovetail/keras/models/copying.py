@@ -8,25 +8,9 @@ from typing import Any
 from dovetail.keras.layers.input_layer import InputLayer
 from dovetail.keras.layers.layer import Layer
 from dovetail.keras.models.config import clone_graph
+from dovetail.keras.models.pickling import MADE_ANEW
 from dovetail.keras.models.plans import CallPlans
 from dovetail.tensor.symbolic import SymbolicTensor
-
-# What belongs to a graph or to compiled steps, and is made anew.
-_MADE_ANEW = frozenset(
-    {
-        *(
-            "_nodes",
-            "_found",
-            "_graph",
-            "_run_graph",
-            "_graph_layers",
-            "_inputs_structure",
-            "_outputs_structure",
-            "_plans",
-        ),
-        *("_loss_outputs", "_train_programs", "_test_programs", "_predict_programs", "_flags_of_compile"),
-    }
-)
 
 
 def copy_model(model: Any, memo: dict) -> Any:
@@ -79,7 +63,7 @@ def _copy_attributes(layer: Any, memo: dict) -> Any:
     new = object.__new__(type(layer))
     memo[id(layer)] = new
     for name, value in vars(layer).items():
-        if name in _MADE_ANEW:
+        if name in MADE_ANEW:
             continue
         if name == "_stack":
             value = [_copy_layer(item, memo) for item in value]

@@ -16,12 +16,14 @@ from dovetail.graph.replay import Graph
 from dovetail.keras.layers import weights
 from dovetail.keras.layers.added_metric import AddMetric
 from dovetail.keras.layers.context import calls
+from dovetail.keras.layers.input_layer import InputLayer
 from dovetail.keras.layers.layer import Layer
 from dovetail.keras.layers.op_layer import TFOpLambda
 from dovetail.keras.layers.signature import call_spec
 from dovetail.keras.models.config import functional_config, functional_from_config, is_functional_config
 from dovetail.keras.models.copying import copy_model
 from dovetail.keras.models.ordering import operations_in_order
+from dovetail.keras.models.pickling import reduce_model
 from dovetail.keras.models.plans import CallPlans
 from dovetail.keras.models.reporting import Reporting
 from dovetail.keras.registration import CustomObjectScope
@@ -108,9 +110,10 @@ class Model(Trainer, Reporting, Layer):
         self._simple = isinstance(inputs, SymbolicTensor)
         self._takes_composites = len(nest.flatten(inputs)) != len(flat_inputs)
         self._simple_output = isinstance(outputs, SymbolicTensor)
-        self._graph_layers = _as_layers(
-            operations_in_order(flat_inputs, flat_outputs, self._graph.nodes), self._graph
-        )
+        operations = operations_in_order(flat_inputs, flat_outputs, self._graph.nodes)
+        self._starts = _stand_ins(flat_inputs)
+        self._graph_layers = _as_layers([*self._starts.values(), *operations], self._graph)
+        self._shown_names = {id(layer.operation): layer.name for layer in self._graph_layers}
         names = [layer.name for layer in self._graph_layers]
         repeated = {name for name in names if names.count(name) > 1}
         if repeated:
@@ -141,7 +144,7 @@ class Model(Trainer, Reporting, Layer):
 
     @property
     def input_names(self) -> list[str]:
-        return [] if self._graph is None else [_name_of(t) for t in self._graph.inputs]
+        return [] if self._graph is None else [self._shown_name(t) for t in self._graph.inputs]
 
     @property
     def output_names(self) -> list[str]:
@@ -149,7 +152,15 @@ class Model(Trainer, Reporting, Layer):
         structure = self._outputs_structure
         if isinstance(structure, dict):
             return [str(key) for key in sorted(structure)]
-        return [] if self._graph is None else [_name_of(t) for t in self._graph.outputs]
+        return [] if self._graph is None else [self._shown_name(t) for t in self._graph.outputs]
+
+    def _shown_name(self, tensor: SymbolicTensor) -> str:
+        """Returns the name by which this model shows what makes a tensor."""
+        if id(tensor) in self._starts:
+            return self._starts[id(tensor)].name
+        if tensor.node is None:
+            return tensor.name
+        return self._shown_names.get(id(tensor.node.operation)) or tensor.node.operation.name
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._graph is not None and len(args) == 1 and state.scope is None and not state.tapes:
@@ -249,7 +260,7 @@ class Model(Trainer, Reporting, Layer):
         else:
             hint = f"Reshape the data, or build the model for it with keras.Input({tuple(have)[1:]})"
         raise ValueError(
-            f"{self.name}: expected shape {want} for the input {_name_of(expected)!r}, received {have}. {hint}"
+            f"{self.name}: expected shape {want} for the input {self._shown_name(expected)!r}, received {have}. {hint}"
             f"{at_user_location()}"
         )
 
@@ -313,6 +324,9 @@ class Model(Trainer, Reporting, Layer):
         return super().compute_output_shape(input_shape)
 
     # ---- copies and configuration
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return reduce_model(self)
 
     def __deepcopy__(self, memo: dict) -> Any:
         return copy_model(self, memo)
@@ -427,8 +441,13 @@ def _is_metric(tensor: SymbolicTensor) -> bool:
     return tensor.node is not None and isinstance(tensor.node.operation, AddMetric)
 
 
-def _name_of(tensor: SymbolicTensor) -> str:
-    return tensor.node.operation.name if tensor.node is not None else tensor.name
+def _stand_ins(inputs: list[SymbolicTensor]) -> dict[int, InputLayer]:
+    """Returns input layers that show where a model begins at a tensor that no input layer makes, by its id."""
+    made: dict[int, InputLayer] = {}
+    for tensor in inputs:
+        if tensor.node is None or not tensor.node.operation.is_input:
+            made[id(tensor)] = InputLayer(batch_shape=tuple(tensor.shape), dtype=tensor.dtype)
+    return made
 
 
 def _as_layers(operations: list, graph: Graph) -> list[Layer]:
@@ -445,6 +464,5 @@ def _as_layers(operations: list, graph: Graph) -> list[Layer]:
             number += 1
             name = f"{operation.name}_{number}"
         used.add(name)
-        operation.name = name
         layers.append(TFOpLambda(operation, nodes[id(operation)], name))
     return layers

@@ -33,6 +33,8 @@ def operations_in_order(inputs: list, outputs: list, nodes: list[Node]) -> list[
             if parent is None:
                 continue
             if id(tensor) in given:
+                if not parent.operation.is_input:
+                    continue  # the model begins there: what makes the tensor is no part of it
                 operations[id(parent.operation)] = parent.operation
                 depths[id(parent.operation)] = max(depths.get(id(parent.operation), 0), depth + 1)
             else:
@@ -47,7 +49,7 @@ def operations_in_order(inputs: list, outputs: list, nodes: list[Node]) -> list[
 
 def calls_of(layer: Any, graph: Any) -> list[Node]:
     """Returns the calls of a layer (or of the raw op it stands for) in a graph, in the order of their making."""
-    operation = getattr(layer, "_operation", layer)
+    operation = layer.operation
     made = {id(node): i for i, node in enumerate(layer._nodes)}
     used = [node for node in graph.nodes if node.operation is operation]
     return sorted(used, key=lambda node: made.get(id(node), 0))

@@ -37,7 +37,7 @@ def summary_text(
             _count_text(layer),
         ]
         if connected:
-            cells.append("\n".join(_sources(calls, graph)) or "-")
+            cells.append("\n".join(_sources(calls, graph, owner._shown_names)) or "-")
         if show_trainable:
             cells.append("Y" if layer.trainable else "N")
         table.add_row(*cells)
@@ -84,7 +84,7 @@ def _has_branches(model: Any) -> bool:
     return any(len(node.inputs) != 1 for node in graph.nodes) or len(graph.inputs) > 1
 
 
-def _sources(calls: list, graph: Any) -> list[str]:
+def _sources(calls: list, graph: Any, shown: dict) -> list[str]:
     """Returns the inputs of a layer's calls as "layer[call][output]"."""
     names = []
     for node in calls:
@@ -93,7 +93,9 @@ def _sources(calls: list, graph: Any) -> list[str]:
             if source is not None:
                 made = calls_of(source.operation, graph) if isinstance(source.operation, Layer) else []
                 call = made.index(source) if source in made else 0
-                names.append(f"{source.operation.name}[{call}][{tensor.index}]")
+                names.append(
+                    f"{shown.get(id(source.operation), source.operation.name)}[{call}][{tensor.index}]"
+                )
     return names
 
 

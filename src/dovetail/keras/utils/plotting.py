@@ -112,7 +112,7 @@ def _boxes(model: Any, options: tuple, expand: bool) -> list[_Box]:
             own[0].sources.append(previous)
         boxes.extend(own)
         previous = own[-1]
-        made[id(getattr(layer, "_operation", layer))] = own[-1]
+        made[id(layer.operation)] = own[-1]
     return boxes
 
 
@@ -131,14 +131,14 @@ def _outputs(layer: Any, model: Any) -> list:
 
 
 def _kind(layer: Layer) -> str:
-    return "input" if layer.is_input else "op" if hasattr(layer, "_operation") else "layer"
+    return "input" if layer.is_input else "op" if layer.operation is not layer else "layer"
 
 
 def _lines(
     layer: Layer, outputs: list, shapes: bool, dtype: bool, names: bool, activations: bool, trainable: bool
 ) -> list[str]:
-    title = layer.name if hasattr(layer, "_operation") else type(layer).__name__
-    lines = [f"{layer.name} ({title})" if names and not hasattr(layer, "_operation") else title]
+    title = layer.name if layer.operation is not layer else type(layer).__name__
+    lines = [f"{layer.name} ({title})" if names and not layer.operation is not layer else title]
     activation = getattr(layer, "activation", None)
     if activations and activation is not None:
         lines.append(f"activation: {getattr(activation, '__name__', type(activation).__name__)}")
