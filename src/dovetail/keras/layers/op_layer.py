@@ -20,7 +20,6 @@ class TFOpLambda(Layer):
     def __init__(self, operation: Any, node: Node, name: str) -> None:
         super().__init__(name=name)
         object.__setattr__(self, "_operation", operation)
-        self.function = operation.function
         self._nodes = [node]
         self._op_variables = variables_in((node.args, node.kwargs))
         self.built = True
@@ -28,6 +27,10 @@ class TFOpLambda(Layer):
     @property
     def operation(self) -> Any:
         return self._operation
+
+    @property
+    def function(self) -> Any:
+        return self._operation.function
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         return self._operation(*args, **kwargs)

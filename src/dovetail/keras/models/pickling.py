@@ -50,6 +50,7 @@ def reduce_model(model: Any) -> tuple:
             f"{at_user_location()}"
         )
     attributes = {name: value for name, value in vars(model).items() if name not in MADE_ANEW}
+    attributes["_flags_of_compile"] = model._flags_of_compile
     functional = model._graph is not None and not hasattr(model, "_stack")
     if any(isinstance(leaf, SymbolicTensor) for leaf in nest.flatten(model._init_arguments)):
         attributes["_init_arguments"] = ((), {})  # the graph tells what they were
