@@ -103,3 +103,12 @@ def test_names_are_unique():
     graph = trace(lambda x: tf.matmul(x, tf.transpose(x)) + tf.matmul(x, tf.transpose(x)), (SPEC,))
     names = [node.name for node in graph.nodes]
     assert len(set(names)) == len(names) and {"MatMul", "MatMul_1", "AddV2"} <= set(names)
+
+
+def test_exclusive_cases_are_checked_when_run():
+    pairs = lambda x: [(x > 0.0, lambda: 1), (x > 5.0, lambda: 2)]
+    graph = trace(lambda x: tf.case(pairs(x), default=lambda: 0, exclusive=True), (tf.TensorSpec([]),))
+    for run in (graph.run, tf.function(graph.run)):
+        assert int(run([tf.constant(3.0)])) == 1 and int(run([tf.constant(-3.0)])) == 0
+        with pytest.raises(tf.errors.InvalidArgumentError, match="more than one"):
+            run([tf.constant(9.0)])

@@ -185,7 +185,8 @@ def test_weights_of_layers_in_raw_ops_stay_tied(way):
 
 @pytest.mark.parametrize("way", ["pickle", "deepcopy"])
 def test_trained_models_pickle(way):
-    model = _with_layer("while")
+    inner = _with_layer("while")
+    model = keras.Model(inner.input, inner.output - 1.0)
     model.compile("adam", "mse", metrics=["mae"])
     model.fit(DATA, DATA, epochs=1, verbose=0)
     twin = WAYS[way](model)
@@ -268,3 +269,26 @@ def test_two_threads():
 
     with ThreadPoolExecutor(2) as pool:
         assert all(pool.map(work, [0, 1]))
+
+
+# ---- calls of a tf.function
+
+
+@pytest.mark.parametrize("way", [None, *WAYS])
+def test_a_tf_function_is_one_node(way):
+    scale = tf.Variable(3.0)
+
+    @tf.function
+    def scaled(x, k=2.0):
+        return {"a": x * scale * k, "rows": tf.shape(x)[0]}
+
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, scaled(inputs)["a"])
+    assert [layer.name for layer in model.layers][1:] == ["tf.function"]
+    assert [w.ref() for w in model.weights] == [scale.ref()]
+    twin = model if way is None else WAYS[way](model)
+    np.testing.assert_allclose(twin(DATA), 6 * DATA)
+    np.testing.assert_allclose(twin.predict(DATA, verbose=0), 6 * DATA)
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(twin(DATA))
+    np.testing.assert_allclose(tape.gradient(total, twin.weights[0]), 2 * DATA.sum(), rtol=1e-6)

@@ -21,6 +21,8 @@ from dovetail.function.autograph.gate import converted
 from dovetail.function.lifting import Lifted
 from dovetail.function.recorded import record_cond, record_loop, record_switch
 from dovetail.graph.construct import CONSTRUCTS, is_recorded
+from dovetail.graph.record import record_call
+from dovetail.graph.recording import recording
 from dovetail.ops import indexing
 from dovetail.tensor.convert import convert_to_tensor, is_tensor
 from dovetail.tensor.dtype import string
@@ -105,32 +107,38 @@ def case(
     Args:
         pred_fn_pairs: list of `(scalar bool tensor, function)`.
         default: function that runs when no predicate holds; without it that is an InvalidArgumentError.
-        exclusive: with known predicates, raise when more than one is true.
+        exclusive: more than one true predicate is an InvalidArgumentError.
         strict: accepted for TensorFlow's sake; structures are always checked.
     """
     pairs = list(pred_fn_pairs.items()) if isinstance(pred_fn_pairs, dict) else list(pred_fn_pairs)
     if not pairs:
         raise ValueError(f"tf.case: pass at least one pair of a predicate and a function{at_user_location()}")
-    if exclusive and all(_is_known(pred) for pred, _ in pairs) and sum(bool(pred) for pred, _ in pairs) > 1:
-        raise InvalidArgumentError(f"tf.case: more than one predicate is true{at_user_location()}")
+    predicates = [pred for pred, _ in pairs]
+    if exclusive:
+        _check_held(predicates, _at_most_one, "more than one predicate is true")
     if default is None:
-        _check_one_holds([pred for pred, _ in pairs])
+        _check_held(predicates, any, "no predicate is true, and there is no default")
     result = default if default is not None else pairs.pop()[1]
     for pred, function in reversed(pairs):
         result = _nested_case(pred, function, result)
     return result()
 
 
-def _check_one_holds(predicates: list) -> None:
-    error = InvalidArgumentError(
-        f"tf.case: no predicate is true, and there is no default{at_user_location()}"
-    )
+def _check_held(predicates: list, right: Callable, message: str) -> None:
+    """Raises InvalidArgumentError where `right(values)` does not hold: now, or when the program runs."""
+    error = InvalidArgumentError(f"tf.case: {message}{at_user_location()}")
     if all(_is_known(pred) for pred in predicates):
-        if not any(bool(pred) for pred in predicates):
+        if not right([bool(pred) for pred in predicates]):
             raise error
+    elif recording() is not None:
+        record_call(_check_held, "tf.case", (predicates, right, message), {})
     elif not any(isinstance(pred, SymbolicTensor) for pred in predicates):
         values = [convert_to_tensor(pred)._value for pred in predicates]
-        effects.check(lambda *held: None if any(bool(value) for value in held) else error, *values)
+        effects.check(lambda *held: None if right([bool(value) for value in held]) else error, *values)
+
+
+def _at_most_one(values: list) -> bool:
+    return sum(values) <= 1
 
 
 def _nested_case(pred: Any, function: Callable, otherwise: Callable) -> Callable:

@@ -31,9 +31,11 @@ from dovetail.function.frequency import Frequency
 from dovetail.function.signature import Call, Parameters, SpecCall, common_shape, describe_change, fits
 from dovetail.function.trace import Program, as_results, example_of, is_tracing
 from dovetail.function.wide import Wide, record
-from dovetail.graph.recording import FunctionGraph
+from dovetail.graph.construct import CONSTRUCTS, record_construct, spec_of
+from dovetail.graph.recording import FunctionGraph, trace
 from dovetail.tensor.spec import TensorSpec, TypeSpec
 from dovetail.tensor.symbolic import SymbolicTensor
+from dovetail.tensor.tensor import Tensor
 
 MAX_PROGRAMS = 128
 TRACES_BEFORE_WARNING = 5
@@ -111,6 +113,8 @@ class Function(Told):
         call = Call(args, kwargs)
         if self._tree is not None:
             call.take_tree(self._tree)
+        if _symbolic_among(call.leaves) and state.scope is None:
+            return record_function(self, args, kwargs)
         if is_tracing(call.leaves) or _symbolic_among(call.leaves):
             return self._run(args, kwargs)
         program = self._programs.get(call.key)
@@ -349,6 +353,44 @@ def _weakly(instance: Any, when_gone: Callable) -> Callable:
 
 def _forget(methods: dict, key: int, _: Any) -> None:
     methods.pop(key, None)
+
+
+def call_function(function: Any, args: list) -> Any:
+    """Calls a recorded function with flat tensors, compiled as any `tf.function` is."""
+    graph = getattr(function, "graph", None)
+    if graph is None:
+        return function(*args)
+    if graph not in _COMPILED:
+        _COMPILED[graph] = Function(_runner(weakref.ref(graph)))
+    return _COMPILED[graph](args, function.captures)
+
+
+_COMPILED: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+CONSTRUCTS["tf.function"] = call_function
+
+
+def _runner(graph: Callable) -> Callable:
+    return lambda values, captures: graph().run(values, captures)
+
+
+def record_function(function: Function, args: tuple, kwargs: dict) -> Any:
+    """Records a call on symbolic tensors as one node, which holds the graph of the function."""
+    leaves, spec = nest.flatten_spec((args, kwargs))
+    places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor | SymbolicTensor)]
+
+    def call(*tensors: Any) -> Any:
+        filled = list(leaves)
+        for i, tensor in zip(places, tensors, strict=True):
+            filled[i] = tensor
+        given, named = nest.unflatten(spec, filled)
+        return function._run(given, named)
+
+    tensors = [leaves[i] for i in places]
+    graph = trace(call, tensors, name=function.__name__)
+    described = nest.map_structure(
+        lambda x: spec_of(x) if hasattr(x, "dtype") else x, graph.structured_outputs
+    )
+    return record_construct(call_function, "tf.function", {"function": graph, "args": tensors}, described)
 
 
 class _Bound:

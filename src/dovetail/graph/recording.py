@@ -243,6 +243,7 @@ class FunctionGraph(BaseGraph):
             return self.run(values, captures)
 
         replay.__name__ = self.name
+        replay.graph, replay.captures = self, captures  # type: ignore[attr-defined]
         return replay
 
     def run(self, values: list, captures: list | None = None) -> Any:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from dovetail.base import nest
-from dovetail.base.errors import InvalidArgumentError, OutOfRangeError, at_user_location
+from dovetail.base.errors import (
+    DataDependentShapeError,
+    InvalidArgumentError,
+    OutOfRangeError,
+    at_user_location,
+)
 from dovetail.base.settings import state
 from dovetail.base.told import Told
 from dovetail.engine import is_tracer
@@ -274,10 +279,8 @@ def _known_index(index: Any) -> int | None:
 def _static_index(what: str, value: Any) -> int:
     found = _known_index(value)
     if found is None:
-        raise ValueError(
-            f"tf.TensorArray: {what} depends on a traced value; XLA needs it static. Use a shape or a Python number"
-            f"{at_user_location()}"
-        )
+        message = f"{what} depends on a traced value; XLA needs it static. Use a shape or a Python number"
+        raise DataDependentShapeError("tf.TensorArray", f"tf.TensorArray: {message}{at_user_location()}")
     return found
 
 

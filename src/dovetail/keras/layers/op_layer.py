@@ -17,6 +17,8 @@ class TFOpLambda(Layer):
         function: the public function that was called, such as `tf.where`.
     """
 
+    _operation: Any
+
     def __init__(self, operation: Any, node: Node, name: str) -> None:
         super().__init__(name=name)
         object.__setattr__(self, "_operation", operation)
