@@ -299,6 +299,8 @@ def call_op(op: Any, args: tuple, attributes: dict, promote: bool, kinds: set[ty
 
 def find_target(entry: Entry, args: tuple, kwargs: dict) -> Callable[[], Any] | None:
     """Returns what to call in place of a public function, or None when no row applies to its arguments."""
+    if plain.issuperset(map(type, args)) and (not kwargs or plain.issuperset(map(type, kwargs.values()))):
+        return None
     for value in (*args, *kwargs.values()):
         kind = type(value)
         if kind not in plain and (
