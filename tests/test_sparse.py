@@ -422,3 +422,38 @@ def test_the_gradient_of_a_product_is_dense():
     gradient = tape.gradient(loss, matrix)
     assert isinstance(gradient, tf.Tensor)
     np.testing.assert_allclose(gradient, [[1, 1], [0.5, 0.5], [1, 1]])
+
+
+def test_the_gradient_of_a_product_in_a_function_is_dense():
+    matrix = tf.Variable(tf.ones([3, 2]))
+    st = made(tf, "matrix")
+    product = tf.function(lambda: tf.reduce_sum(tf.sparse.sparse_dense_matmul(st, matrix)))
+    with tf.GradientTape() as tape:
+        loss = product()
+    np.testing.assert_allclose(tape.gradient(loss, matrix), [[1, 1], [0.5, 0.5], [1, 1]])
+
+
+def test_a_dense_layer_takes_sparse_inputs():
+    layer = tf.keras.layers.Dense(2, activation="tanh")
+    st = made(tf, "matrix")
+    expected = layer(tf.sparse.to_dense(st))
+    np.testing.assert_allclose(layer(st), expected, rtol=1e-6)
+    inputs = tf.keras.Input([3], sparse=True)
+    np.testing.assert_allclose(tf.keras.Model(inputs, layer(inputs))(st), expected, rtol=1e-6)
+
+
+def test_models_train_and_predict_on_sparse_rows():
+    rng = np.random.default_rng(3)
+    rows = (rng.normal(size=(12, 6)) * (rng.random((12, 6)) < 0.4)).astype(np.float32)
+    targets = rows @ rng.normal(size=(6, 1)).astype(np.float32)
+
+    def fitted(data, sparse):
+        inputs = tf.keras.Input([6], sparse=sparse)
+        model = tf.keras.Model(inputs, tf.keras.layers.Dense(1, kernel_initializer="zeros")(inputs))
+        model.compile(tf.keras.optimizers.SGD(0.1), "mse")
+        losses = model.fit(data, targets, epochs=2, batch_size=5, shuffle=False, verbose=0).history["loss"]
+        return losses, model.predict(data, batch_size=5, verbose=0), model.evaluate(data, targets, verbose=0)
+
+    found, expected = fitted(tf.sparse.from_dense(rows), True), fitted(rows, False)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base.errors import InvalidArgumentError, at_user_location
+from dovetail.ops import linalg
 from dovetail.ops.arithmetic import conj
-from dovetail.ops.segment import rows_of_segments, unsorted_segment_sum
+from dovetail.ops.core import Op
+from dovetail.ops.dispatch import dispatches
+from dovetail.ops.segment import unsorted_segment_sum
 from dovetail.ops.shapes import expand_dims, transpose
 from dovetail.ops.sparse.tensor import SparseTensor, SparseTensorValue, rank_of, sparse_input
 from dovetail.ops.views import export
@@ -33,6 +36,25 @@ def sparse_dense_matmul(
     return _product(sp_a, b, adjoint_a, adjoint_b)
 
 
+def _rows_at(xp: Any, matrix: Any, ids: Any) -> Any:
+    return xp.asarray(matrix)[xp.checked_indices(ids, matrix.shape[0])]
+
+
+def _rows_gradient(g: Any, y: Any, matrix: Any, ids: Any) -> Any:
+    return unsorted_segment_sum(g, ids, num_segments=int(matrix.shape[0]))
+
+
+# Not `gather`, whose gradients are `IndexedSlices`: a product's are dense, as in TensorFlow.
+rows_at = Op("sparse_rows", _rows_at, same_dtype=1, shape=lambda matrix, ids: (*ids, *matrix[1:]))
+rows_at.gradient(_rows_gradient, None)
+
+
+@dispatches(linalg.matmul, SparseTensor)
+def _matmul(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False) -> Any:
+    """What layers mean by a product of sparse inputs with their kernel; real matrices only."""
+    return sparse_dense_matmul(a, b, transpose_a, transpose_b)
+
+
 def _product(sparse: Any, dense: Any, adjoint_a: bool, adjoint_b: bool) -> Any:
     st = sparse_input(sparse, "tf.sparse.sparse_dense_matmul")
     dense = convert_to_tensor(dense, dtype_hint=st.dtype)
@@ -45,7 +67,7 @@ def _product(sparse: Any, dense: Any, adjoint_a: bool, adjoint_b: bool) -> Any:
     if None not in (inner, have) and inner != have:
         raise InvalidArgumentError(_misfit(st, dense))
     values = conj(st.values) if adjoint_a and st.dtype.is_complex else st.values
-    rows = rows_of_segments(dense, st.indices[:, column]) * expand_dims(values, axis=1)  # (entries, n)
+    rows = rows_at(dense, st.indices[:, column]) * expand_dims(values, axis=1)  # (entries, n)
     return unsorted_segment_sum(rows, st.indices[:, row], num_segments=st.dense_shape[row])
 
 
