@@ -95,11 +95,6 @@ class Function(Told):
         self._op_by_op = False
         self._warned: set[str] = set()
         self._methods: dict[int, tuple] = {}
-        # Of a signature with composites: they state their actual sizes, and calls may differ in them.
-        composite = input_signature is not None and not all(
-            isinstance(leaf, TensorSpec) for leaf in nest.flatten(self.input_signature)
-        )
-        self._tree = nest.flatten_spec((self.input_signature, {}))[1] if composite else None
         self._parameters = Parameters(python_function)
         functools.update_wrapper(self, python_function)
         self.__name__ = getattr(python_function, "__name__", type(python_function).__name__)
@@ -111,8 +106,6 @@ class Function(Told):
             return as_results(self._run(args, kwargs))
         args, kwargs = self._in_form(args, kwargs)
         call = Call(args, kwargs)
-        if self._tree is not None:
-            call.take_tree(self._tree)
         if _symbolic_among(call.leaves) and state.scope is None:
             return record_function(self, args, kwargs)
         if is_tracing(call.leaves) or _symbolic_among(call.leaves):

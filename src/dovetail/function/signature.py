@@ -70,10 +70,6 @@ class Call:
             leaves[place] = tensor
         return nest.unflatten(self.spec, leaves)
 
-    def take_tree(self, tree: Any) -> None:
-        """Takes the declared structure for the actual one, in which composites state their actual sizes."""
-        self.spec, self.key = tree, (tree, *self.key[1:])
-
     def family(self) -> tuple:
         """Returns the key without sizes: calls of one family differ only in the sizes of their tensors."""
         parts = self.key[1:]
