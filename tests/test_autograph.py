@@ -609,3 +609,16 @@ def test_to_graph_and_to_code():
     assert (
         int(tf.function(tf.autograph.to_graph(Machine.step), autograph=False)(Machine(), tf.constant(0))) == 6
     )
+
+
+def test_an_assert_is_kept_by_functions_of_unknown_sizes():
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
+    def inverse(x):
+        assert tf.reduce_min(x) > 0.0, "x must be positive"
+        return 1.0 / x
+
+    np.testing.assert_allclose(inverse(tf.constant([4.0])), [0.25])
+    for bad in ([-1.0], [-1.0, 2.0]):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="x must be positive"):
+            inverse(tf.constant(bad))
+    np.testing.assert_allclose(inverse(tf.constant([2.0, 4.0])), [0.5, 0.25])

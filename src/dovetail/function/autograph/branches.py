@@ -8,7 +8,7 @@ from typing import Any
 
 from dovetail.base import nest
 from dovetail.base.errors import InvalidArgumentError, at_user_location
-from dovetail.engine import effects
+from dovetail.function.autograph.checks import check_later
 from dovetail.function.autograph.values import (
     is_convertible,
     is_defined,
@@ -264,7 +264,4 @@ def assert_stmt(test: Callable, message: Callable) -> None:
         return
     said = message()
     error = InvalidArgumentError(f"assertion failed: {'' if said is None else said}{at_user_location()}")
-    if isinstance(value, SymbolicTensor):
-        return
-    held = value._value if isinstance(value, Tensor) else convert_to_tensor(value)._value
-    effects.check(lambda found: None if found.all() else error, held)
+    check_later(value, error)

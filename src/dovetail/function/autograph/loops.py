@@ -8,8 +8,9 @@ from typing import Any
 from dovetail.base import nest
 from dovetail.base.errors import DataDependentShapeError, InvalidArgumentError, at_user_location
 from dovetail.base.settings import state
-from dovetail.engine import effects, loops
+from dovetail.engine import loops
 from dovetail.function.autograph.branches import and_, choose
+from dovetail.function.autograph.checks import check_later
 from dovetail.function.autograph.values import in_trace, is_convertible, is_defined, is_later, same, zeros_of
 from dovetail.function.control import while_loop
 from dovetail.function.lifting import BranchScope
@@ -249,13 +250,10 @@ class _State:
 
 def _check_runs(going: Any, names: list) -> None:
     """Makes the program fail when a loop that gives variables their first values does not run."""
-    if isinstance(going, SymbolicTensor):
-        return
     error = InvalidArgumentError(
         f"the loop must run at least once, to give {', '.join(map(repr, names))} a value{at_user_location()}"
     )
-    flag = convert_to_tensor(going)._value
-    effects.check(lambda found: None if found.all() else error, flag)
+    check_later(going, error)
 
 
 class _Start:
