@@ -95,10 +95,10 @@ class Tensors:
         args, kwargs = nest.mapped(lambda leaf: self.filled(leaf, replace), (row.args, row.kwargs))
         node = Node(row.operation, args, kwargs)
         node.outputs = [
-            SymbolicTensor(shape, dtype, name=name, node=node, index=i, partial=partial)
-            for i, (shape, dtype, name, partial) in enumerate(row.outputs)
+            SymbolicTensor(shape, dtype, name=shown, node=node, index=i, partial=partial)
+            for i, (shape, dtype, shown, partial) in enumerate(row.outputs)
         ]
-        node.structure, node.name, node.where = row.structure, row.name, row.where
+        node.structure, node.name, node.where = row.structure, row.name, row.where or ""
         self._all.extend(node.outputs)
         return node
 

@@ -272,7 +272,7 @@ def trace(
             `nest.flat((args, kwargs))`; other values are passed as they are.
         name: of the graph; the function's by default.
     """
-    graph = FunctionGraph(name or getattr(function, "__name__", "function"))
+    graph = FunctionGraph(name or str(getattr(function, "__name__", "function")))
     args, kwargs = nest.mapped(graph.input_like, (tuple(args), kwargs or {}))
     with graph.as_default():
         graph.finish(function(*args, **kwargs))

@@ -135,7 +135,7 @@ def accepted_arguments(kind: type, config: dict) -> tuple[dict, dict]:
 
     A class whose `__init__` takes just its own arguments calls `super().__init__()` without them.
     """
-    parameters = inspect.signature(kind.__init__).parameters
+    parameters = inspect.signature(kind.__init__).parameters  # type: ignore[misc]
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return config, {}
     rest = {
