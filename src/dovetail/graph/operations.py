@@ -21,21 +21,31 @@ class Placeholder:
         return f"<Placeholder {self.name}>"
 
 
+_hand_written: list[type] = []
+
+
+def use_hand_written(kind: type) -> None:
+    """Tells which class `tf.Graph()` makes."""
+    _hand_written[:] = [kind]
+
+
 class BaseGraph:
     """Operations in the order of the program, each with a name, a type, inputs and outputs (`tf.Graph`).
 
-    Graphs are recorded by `tf.function`; none can be written by hand yet.
+    `tf.function` records graphs; `tf.Graph()` makes one to be written by hand (see `graph/by_hand.py`).
+
+    Attributes:
+        by_hand: whether a program writes it, as in TensorFlow 1: its tensors are keys of `feed_dict`s.
     """
+
+    by_hand = False
 
     inputs: list[SymbolicTensor]
     captured: list[SymbolicTensor]
     nodes: list
 
-    def __init__(self) -> None:
-        raise NotImplementedError(
-            "tf.Graph: graphs are recorded by tf.function: tf.function(f).get_concrete_function(...).graph. Writing "
-            f"one by hand (TensorFlow 1) is not available yet{at_user_location()}"
-        )
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        return object.__new__(_hand_written[0] if cls is BaseGraph else cls)
 
     def get_operations(self) -> list:
         """Returns the operations: placeholders first, then what the function did, in order."""

@@ -140,6 +140,7 @@ class FunctionGraph(BaseGraph):
         named = self.unique_name(name or "Placeholder")
         tensor = SymbolicTensor(shape, dtype, name=named + ":0", partial=partial)
         self._own[id(tensor)] = tensor
+        tensor.by_hand = self.by_hand
         return tensor
 
     def input_like(self, leaf: Any) -> Any:
@@ -158,6 +159,7 @@ class FunctionGraph(BaseGraph):
         for i, tensor in enumerate(node.outputs):
             tensor._name = f"{node.name}:{i}"
             self._own[id(tensor)] = tensor
+            tensor.by_hand = self.by_hand
         self.nodes.append(node)
         self._steps = None
 

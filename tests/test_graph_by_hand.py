@@ -1,0 +1,60 @@
+"""Graphs written by hand: placeholders, sessions, what they run and what they refuse."""
+
+import numpy as np
+import pytest
+
+import dovetail as tf
+from dovetail.compat import v1
+
+
+def test_a_session_runs_what_is_fetched():
+    with tf.Graph().as_default() as graph:
+        x = v1.placeholder(tf.float32, [None, 2], name="x")
+        n = v1.placeholder(tf.int32, [])
+        total = tf.reduce_sum(x * 2.0, axis=0)
+        looped = tf.while_loop(lambda i, a: i < n, lambda i, a: (i + 1, a * 2.0), [0, total])[1]
+        random = tf.random.uniform([])
+    assert isinstance(graph, tf.Graph) and graph.get_tensor_by_name("x:0") is x
+    with v1.Session(graph=graph) as session:
+        data = [[1.0, 2.0], [3.0, 4.0]]
+        np.testing.assert_allclose(session.run(total, {x: data}), [8.0, 12.0])
+        found = session.run({"a": total, "b": (looped, n)}, feed_dict={x: np.ones((3, 2)), n: 3})
+        np.testing.assert_allclose(found["b"][0], [48.0, 48.0])
+        assert found["b"][1] == 3 and found["a"].tolist() == [6.0, 6.0]
+        assert session.run(total, {x: np.zeros((0, 2))}).tolist() == [0.0, 0.0]
+        np.testing.assert_allclose(session.run(looped, {total: [1.0, 2.0], n: 1}), [2.0, 4.0])
+        assert session.run(random) != session.run(random)
+        assert session.run(tf.constant(3)) == 3 and session.run(total.node, {x: data}) is None
+
+
+def test_inside_the_graph_nothing_runs_at_once():
+    with tf.Graph().as_default():
+        assert not tf.executing_eagerly()
+        a = v1.placeholder(tf.int32, [])
+        out = tf.cond(a > 0, lambda: a * 2, lambda: -a)
+        with v1.Session() as session:
+            assert session.run(out, {a: 4}) == 8 and session.run(out, {a: -4}) == 4
+    assert tf.executing_eagerly()
+
+
+def test_what_is_refused():
+    with pytest.raises(RuntimeError, match="tf.Graph"):
+        v1.placeholder(tf.float32, [])
+    with pytest.raises(RuntimeError, match="pass the graph"):
+        v1.Session()
+    with tf.Graph().as_default() as graph:
+        x = v1.placeholder(tf.float32, [2], name="data")
+        y = x + 1.0
+    session = v1.Session(graph=graph)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="data:0"):
+        session.run(y)
+    with pytest.raises(ValueError, match=r"shape \(3,\), expected \(2,\)"):
+        session.run(y, {x: [1.0, 2.0, 3.0]})
+    with pytest.raises(TypeError, match="cannot fetch"):
+        session.run("y", {x: [1.0, 2.0]})
+    session.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        session.run(y, {x: [1.0, 2.0]})
+    other = tf.keras.Input((2,))
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(other)
