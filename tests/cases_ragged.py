@@ -124,3 +124,17 @@ SMOOTH = {
     ),
     "softmax": lambda tf, x: tf.reduce_sum(tf.nn.softmax(x).flat_values ** 2),
 }
+
+# What makes rows of strings, and strings of rows: name -> f(tf).
+STRINGS = {
+    "split": lambda tf: tf.strings.split(["a b", "", " c  d "]),
+    "split at": lambda tf: tf.strings.split([["a,b"], [",c"]], ","),
+    "bytes_split": lambda tf: tf.strings.bytes_split(["ab", "", "é"]),
+    "unicode_split": lambda tf: tf.strings.unicode_split(["añ", ""], "UTF-8"),
+    "unicode_decode": lambda tf: tf.strings.unicode_decode(["añ", ""], "UTF-8"),
+    "unicode_encode": lambda tf: tf.strings.unicode_encode(tf.ragged.constant([[97, 241], []]), "UTF-8"),
+    "ngrams": lambda tf: tf.strings.ngrams(tf.strings.split(["a b c", "", "d"]), 2, separator="+"),
+    "reduce_join": lambda tf: tf.strings.reduce_join(
+        tf.strings.split(["a b", "", "c"]), axis=-1, separator="/"
+    ),
+}

@@ -743,7 +743,7 @@ def test_cache_in_files(tmp_path):
     first = plain(make())
     assert calls == [0, 1, 2]
     assert_same(plain(make()), first)
-    assert calls[3:] in ([], [0])  # the structure may need the first element
+    assert len(calls[3:]) <= 1  # the structure may need one call more, with an element or with a stand-in
     iterator = iter(Dataset.range(3).cache(str(tmp_path / "other")))
     next(iterator)
     with pytest.raises(dovetail.errors.AlreadyExistsError, match="part"):

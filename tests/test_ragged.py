@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import dovetail as dv
-from tests.cases_ragged import CASES, SMOOTH, TENSORS, WITH_ROWS
+from tests.cases_ragged import CASES, SMOOTH, STRINGS, TENSORS, WITH_ROWS
 
 tf = pytest.importorskip("tensorflow")
 
@@ -69,6 +69,14 @@ def test_parity(tensor, case):
     if isinstance(mine, Exception):
         raise mine
     _same(_plain(dv, mine), _plain(tf, theirs))
+
+
+@pytest.mark.parametrize("case", STRINGS)
+def test_strings_beside(case):
+    mine, theirs = (_plain(lib, STRINGS[case](lib)) for lib in (dv, tf))
+    assert mine[:-1] == theirs[:-1]
+    for a, b in zip(mine[-1], theirs[-1], strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.filterwarnings("ignore::dovetail.function.function.RetracingWarning")

@@ -5,6 +5,8 @@ import numpy as np
 from tests.ops.case import Case
 from tests.support.parity import reference
 
+WORDS = [" Ab ", "été", "Code", "x  y"]
+
 
 def normal(*shapes):
     """Arguments: float32 arrays of the given shapes."""
@@ -467,6 +469,21 @@ BLOCKS = [
 
 STRINGS = [
     Case("strings.join", given([["a", "b"], ["c", "d"]]), kwargs={"separator": "-"}, xla=False),
+    Case("strings.upper", given(np.array(WORDS)), xla=False),
+    Case("strings.lower", given(np.array(WORDS)), xla=False),
+    Case("strings.strip", given(np.array(WORDS)), xla=False),
+    Case("strings.length", given(np.array(WORDS)), xla=False),
+    Case("strings.length", given(np.array(WORDS)), kwargs={"unit": "UTF8_CHAR"}, xla=False, id="characters"),
+    Case("strings.substr", given(np.array(WORDS), 1, 2), xla=False),
+    Case("strings.regex_full_match", given(np.array(WORDS), "[A-Z].*"), xla=False),
+    Case("strings.regex_replace", given(np.array(WORDS), "[aeo]+", "_"), xla=False),
+    Case("strings.to_number", given(np.array(["1.5", "-2", "3e2"])), xla=False),
+    Case(
+        "strings.reduce_join",
+        given(np.array([WORDS, WORDS])),
+        kwargs={"axis": 1, "separator": "|"},
+        xla=False,
+    ),
     Case("strings.as_string", given(np.array([1.5, -2.25], np.float32)), xla=False),
     Case(
         "strings.as_string",

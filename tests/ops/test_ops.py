@@ -6,6 +6,7 @@ table that no row runs fails `test_every_op_has_a_row`.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import pathlib
 import zlib
@@ -15,10 +16,12 @@ import numpy as np
 import pytest
 
 import dovetail as dv
+from dovetail.base.observer import Observer
 from dovetail.base.settings import state
 from dovetail.engine import dtypes
 from dovetail.ops import core
 from dovetail.tensor.tensor import Tensor
+from tests import cases_ragged
 from tests.ops.case import Case, arrays, as_numpy, engine, flat, in_float64, mapped, symbolic_like
 from tests.ops.known_shapes import shapes_of_reference
 
@@ -337,7 +340,7 @@ def _traced_tape(function: _Differentiated) -> list:
 # ---- the table is covered ----------------------------------------------------------------------------------------
 
 
-class _Listener:
+class _Listener(Observer):
     """Stands where a tape would, so that no call takes a shortcut around the dispatcher."""
 
     def record(self, *_: Any) -> None:
@@ -347,7 +350,7 @@ class _Listener:
 
 
 def test_every_op_has_a_row(monkeypatch) -> None:
-    """Every registered op is run by some row."""
+    """Every registered op is run by some row, those of ragged tensors by the rows of tests/cases_ragged.py."""
     ran: set[str] = set()
     execute = core.execute
 
@@ -360,8 +363,16 @@ def test_every_op_has_a_row(monkeypatch) -> None:
     for case in CASES:
         with engine("host" if case.host else "xla"):
             case.run(case.inputs())
+    kinds = [kind for name, kind in cases_ragged.TENSORS.items() if name != "no rows"]
+    rows = [dv.ragged.constant(values, dtype, ragged_rank=rank) for values, dtype, rank, _ in kinds]
+    for row in (*cases_ragged.CASES.values(), *cases_ragged.WITH_ROWS.values()):
+        for x in rows:
+            with contextlib.suppress(ValueError, TypeError, IndexError):  # which ones: see test_ragged.py
+                row(dv, x)
+    for row in cases_ragged.STRINGS.values():
+        row(dv)
     missing = sorted(set(core.OPS) - ran)
-    assert not missing, f"ops without a row in tests/ops/cases_*.py: {missing}"
+    assert not missing, f"ops without a row in tests/ops/cases_*.py or tests/cases_ragged.py: {missing}"
 
 
 def test_rows_name_functions() -> None:

@@ -291,9 +291,16 @@ def _names_the_call(message: str, label: str) -> bool:
     return message.startswith((label, label.rpartition(".")[2] + "(", label.rpartition(".")[2] + ":"))
 
 
-def is_of_binding(error: Exception) -> bool:
-    """True when Python itself has refused the arguments: an unknown one, a missing one, too many."""
-    trace = error.__traceback__  # tb_next: of the wrapper that has caught it
+def is_of_binding(error: Exception, frames: int = 1) -> bool:
+    """True when Python itself has refused the arguments: an unknown one, a missing one, too many.
+
+    Args:
+        error: what was caught.
+        frames: from the one that has caught it to the one that made the call.
+    """
+    trace = error.__traceback__
+    for _ in range(frames - 1):
+        trace = None if trace is None else trace.tb_next
     return isinstance(error, TypeError) and trace is not None and trace.tb_next is None
 
 

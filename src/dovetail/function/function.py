@@ -189,7 +189,7 @@ class Function(Told):
             try:
                 return self._run(args, kwargs)
             except TypeError as error:
-                if is_of_binding(error):
+                if is_of_binding(error, frames=3):  # this one, _run and run_converted
                     tell(self.__name__, error, Parameters(self.python_function).names, args, kwargs)
                 raise
 
