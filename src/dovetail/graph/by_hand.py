@@ -41,7 +41,6 @@ class HandWritten(FunctionGraph):
 
     def __init__(self) -> None:
         super().__init__("graph")
-        self.programs = Bounded(_MOST_PROGRAMS)
 
     def __repr__(self) -> str:
         return f"<tf.Graph of {len(self.get_operations())} operations>"
@@ -92,6 +91,7 @@ class Session:
                 f"tf.compat.v1.Session: pass the graph, Session(graph=graph), or enter it first{at_user_location()}"
             )
         self.graph = found
+        self._programs = Bounded(_MOST_PROGRAMS)  # by what is fed and what is fetched
         self._closed = False
 
     def __enter__(self) -> Session:
@@ -143,7 +143,7 @@ class Session:
 
     def _program(self, feeds: list, wanted: list) -> Graph:
         key = (tuple(map(id, feeds)), tuple(map(id, wanted)))
-        found = self.graph.programs.get(key)
+        found = self._programs.get(key)
         if found is not None:
             return found
         try:
@@ -155,7 +155,7 @@ class Session:
                 f"Session.run: what is fetched needs a value for one of the placeholders {names}; pass it in feed_dict"
                 f"{at_user_location()}"
             ) from None
-        return self.graph.programs.put(key, made)
+        return self._programs.put(key, made)
 
 
 def _fed(tensor: SymbolicTensor, value: Any) -> Any:

@@ -42,6 +42,8 @@ class SymbolicTensor(TensorLike):
         "__weakref__",
     )
 
+    by_hand: bool  # one of a graph written by hand; unset elsewhere
+
     def __init__(
         self,
         shape: Any,
