@@ -284,7 +284,7 @@ def test_version_1_names(aliased):
     for name in ("disable_eager_execution", "disable_v2_behavior"):
         with pytest.raises(NotImplementedError, match=f"tf.compat.v1.{name}: .*Remove the call"):
             getattr(tf1, name)()
-    for name in ("where", "losses", "metrics", "placeholder", "get_variable", "global_variables_initializer"):
+    for name in ("where", "losses", "metrics", "layers", "get_variable", "global_variables_initializer"):
         assert not hasattr(tf1, name)
 
 
