@@ -59,13 +59,18 @@ _PAIRS = [(tensor, case) for case in CASES for tensor in TENSORS]
 _PAIRS += [(tensor, case) for case in WITH_ROWS for tensor in TENSORS if tensor != "no rows"]
 
 
+# What TensorFlow refuses and Dovetail takes: indices with other row splits than the rows they choose.
+_TAKEN_HERE = {("short splits", "gather, ragged")}
+
+
 @pytest.mark.parametrize(("tensor", "case"), _PAIRS)
 def test_parity(tensor, case):
     f = CASES.get(case) or WITH_ROWS[case]
     theirs = _outcome(lambda: f(tf, _make(tf, tensor)))
     mine = _outcome(lambda: f(dv, _make(dv, tensor)))
     if isinstance(theirs, Exception):
-        pytest.skip(f"TensorFlow raises {type(theirs).__name__}")
+        assert isinstance(mine, Exception) or (tensor, case) in _TAKEN_HERE
+        return
     if isinstance(mine, Exception):
         raise mine
     _same(_plain(dv, mine), _plain(tf, theirs))
