@@ -7,8 +7,8 @@ import pytest
 
 import dovetail as tf
 from dovetail import keras
-from dovetail.function.host_plan import HostPlan
 from dovetail.keras import layers
+from dovetail.keras.models.plans import CallPlan
 from tests.keras.layer_case import CASES
 from tests.ops.case import engine
 
@@ -18,7 +18,7 @@ MANY = 5  # more calls than a plan needs before it is made
 
 
 def plans_of(model):
-    return [found for found in model._plans._found.values() if isinstance(found, HostPlan)]
+    return [found for found in model._plans._found.values() if isinstance(found, CallPlan)]
 
 
 def called(model, x, times=MANY, **options):

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.base import nest
 from dovetail.base.observer import Observer
 from dovetail.base.settings import state
 from dovetail.engine import loaded_xla
@@ -31,14 +30,14 @@ class HostPlan:
         steps: `(function, slots of its arguments, slot of its output)`; a list of slots for several outputs.
     """
 
-    __slots__ = ("_constants", "_results", "_spec", "_variables", "steps")
+    __slots__ = ("_constants", "_results", "_variables", "steps")
 
-    def __init__(self, notes: _Notes, results: list[tuple], spec: Any) -> None:
+    def __init__(self, notes: _Notes, results: list[int]) -> None:
         self.steps, self._constants = notes.steps, notes.values
         self._variables = list(notes.variables.items())
-        self._results, self._spec = results, spec
+        self._results = results
 
-    def run(self, arrays: list) -> Any:
+    def run(self, arrays: list) -> list[Tensor] | None:
         """Returns the outputs for arrays like those of the recorded run; None when a variable is on another device."""
         slots = self._constants.copy()
         slots[: len(arrays)] = arrays
@@ -56,15 +55,14 @@ class HostPlan:
             else:
                 for slot, part in zip(target, output, strict=True):
                     slots[slot] = part
-        tensors = [_result(slots, *places) for places in self._results]
-        return tensors[0] if self._spec is None else nest.unflatten(self._spec, tensors)
+        return [_tensor(slots[place]) for place in self._results]
 
 
 def record(function: Callable, inputs: list[Tensor]) -> HostPlan | None:
     """Runs a function on tensors of the host engine, and returns the plan of it.
 
     Args:
-        function: takes the tensors, returns a structure of tensors.
+        function: takes the tensors; returns two lists of tensors, those that ops have made and any others.
         inputs: tensors like those that the plan is for.
 
     Returns:
@@ -74,21 +72,20 @@ def record(function: Callable, inputs: list[Tensor]) -> HostPlan | None:
     tapes, state.tapes = state.tapes, (notes,)
     try:
         with enter_scope(notes):
-            outputs = function(*inputs)
+            outputs, others = function(*inputs)
     finally:
         state.tapes = tapes
-    leaves, spec = ([outputs], None) if type(outputs) is Tensor else nest.flatten_spec(outputs)
-    results = [notes.result(leaf) for leaf in leaves]
+    results = [*map(notes.place, outputs), *map(notes.source, others)]
     if notes.failed or notes.written:
         return None
-    plan = HostPlan(notes, results, spec)
-    again = nest.flat(plan.run([tensor._value for tensor in inputs]))
-    return plan if all(map(_equal, leaves, again)) else None
+    plan = HostPlan(notes, results)
+    again = plan.run([tensor._value for tensor in inputs])
+    return plan if again is not None and all(map(_equal, [*outputs, *others], again)) else None
 
 
-def _equal(tensor: Tensor, other: Tensor | None) -> bool:
-    a, b = tensor._value, None if other is None else other._value
-    return b is not None and a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+def _equal(tensor: Tensor, other: Tensor) -> bool:
+    a, b = tensor._value, other._value
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
 
 
 def on_host(value: Any) -> np.ndarray | None:
@@ -134,25 +131,22 @@ class _Notes(StatelessScope, Observer):
         if type(call) is not Bound or any(type(out._value) is not np.ndarray for out in outputs):
             self.failed = True
             return
-        sources = [self._source(tensor) for tensor in inputs]
+        sources = [self.source(tensor) for tensor in inputs]
         places = [self._place(out) for out in outputs]
         self.made.update((id(out), place) for out, place in zip(outputs, places, strict=True))
         alone = len(places) == 1 and not call.op.several
         self.steps.append((call.host, sources, places[0] if alone else places))
 
-    def result(self, leaf: Any) -> tuple:
-        """Returns the place of a result; and of the logits it was made of, with what `_keras_logits` says of them."""
-        kind, logits = getattr(leaf, "_keras_logits", (None, None))
-        if id(leaf) not in self.made or getattr(leaf, "_keras_mask", None) is not None:
-            self.failed = True
-            return ()
-        return (self.made[id(leaf)],) if logits is None else (self.made[id(leaf)], self._source(logits), kind)
+    def place(self, output: Any) -> int:
+        """Returns the place of an output; a plan that gives what no op has made is none."""
+        self.failed = self.failed or id(output) not in self.made
+        return self.made.get(id(output), -1)
 
     def alias(self, tensor: Tensor, other: Tensor) -> None:
         self._alive.append(other)
-        self._places[id(other)] = self._source(tensor)
+        self._places[id(other)] = self.source(tensor)
 
-    def _source(self, tensor: Tensor | None) -> int:
+    def source(self, tensor: Tensor | None) -> int:
         """Returns the place of an argument; what was not seen before is a constant."""
         place = self._places.get(id(tensor))
         if place is None:
@@ -166,13 +160,6 @@ class _Notes(StatelessScope, Observer):
         self._places[id(tensor)] = len(self.values)
         self.values.append(value)
         return len(self.values) - 1
-
-
-def _result(slots: list, place: int, logits: int = -1, kind: Any = None) -> Tensor:
-    tensor = _tensor(slots[place])
-    if logits >= 0:
-        tensor._keras_logits = (kind, _tensor(slots[logits]))
-    return tensor
 
 
 def _tensor(value: Any) -> Tensor:

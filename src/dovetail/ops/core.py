@@ -24,6 +24,7 @@ from dovetail.base.errors import (
     OpError,
     at_user_location,
 )
+from dovetail.base.observer import Observer
 from dovetail.base.settings import settings, state
 from dovetail.base.wording import BAD_CALL, cause, described, is_ours, kind_of, plain
 from dovetail.engine import EngineUnavailableError, concrete, dtypes, host, is_tracer, loaded_xla, xla
@@ -68,8 +69,7 @@ class Op:
         work: `f(*arrays, **attributes) -> elements to count instead of the inputs'`, for ops whose cost is not their
             inputs' size (matrix products).
         public: the public function, for graphs and error messages.
-        logits: `f(**attributes) -> kind`, for the ops that make probabilities of logits: inside a trace they are noted
-            on the result, for the cross-entropies (see keras/logits.py).
+        observer: what is told of each call inside of a trace, whoever else watches; None for almost all ops.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Op:
         self.shape, self.dtype, self.engine = shape, dtype, engine
         self.several, self.size, self.work = several, size, work
         self.public: Any = None
-        self.logits: Any = None
+        self.observer: Observer | None = None
         self.tensors, self.optional, self.variadic, self.attributes = _parameters(body)
         self._given: Bounded = Bounded(_MOST_BOUND)  # by the attributes as they were given
         self._bound: Bounded = Bounded(_MOST_BOUND // 2)  # by their canonical form
@@ -402,8 +402,8 @@ def execute(bound: Bound, args: tuple) -> Any:
         raise explained(bound, args, error) from (None if settings.traceback_filtering else error)
     outputs = tuple(_wrap(o) for o in out) if type(out) is tuple or type(out) is list else None
     result = outputs if outputs is not None else _wrap(out)
-    if traced and op.logits is not None and isinstance(result, Tensor):
-        result._keras_logits = (op.logits(**bound.attributes), args[0])
+    if traced and op.observer is not None:
+        op.observer.record(bound, args, outputs or (result,))
     if state.tapes:
         record = outputs if outputs is not None else (result,)
         for tape in state.tapes:

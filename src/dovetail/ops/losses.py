@@ -61,7 +61,6 @@ def _softmax_gradient(xp: Any, g: Any, y: Any, *, axis: Axis) -> Any:
 
 
 softmax.gradient(lambda g, y, x, axis: _softmax_gradient(g, y, axis=axis))
-softmax.logits = lambda axis: axis
 
 
 @op("nn.log_softmax math.log_softmax ops.log_softmax(x)", shape=_same)

@@ -28,6 +28,7 @@ class SymbolicTensor(TensorLike):
         index: which of the node's outputs it is.
         partial: for small integer tensors computed from shapes, the known elements as an object array in which
             `None` marks the unknown ones; None when nothing is known.
+        _beside: what side tables keep with it, by table; None for nothing.
     """
 
     __slots__ = (
@@ -37,7 +38,7 @@ class SymbolicTensor(TensorLike):
         "node",
         "index",
         "partial",
-        "_keras_mask",
+        "_beside",
         "by_hand",
         "__weakref__",
     )
@@ -57,6 +58,7 @@ class SymbolicTensor(TensorLike):
         self._dtype = dt.as_dtype(dtype)
         self._name = name if name is not None else f"keras_tensor_{next(_names)}"
         self.node, self.index, self.partial = node, index, partial
+        self._beside: dict | None = None
 
     @property
     def shape(self) -> TensorShape:

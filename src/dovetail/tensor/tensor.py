@@ -25,8 +25,6 @@ class TensorLike:
 
     if TYPE_CHECKING:  # what the subclasses have, and what ops/operators.py installs
         _value: Any
-        _keras_mask: Any
-        _keras_logits: Any
         dtype: Any
         shape: Any
         _tensor: Callable[[], Tensor]
@@ -42,7 +40,7 @@ class Tensor(TensorLike):
         dtype: a `DType`.
     """
 
-    __slots__ = ("_value", "_keras_mask", "_keras_logits", "__weakref__")
+    __slots__ = ("__weakref__", "_value")
 
     def __init__(self, value: Any) -> None:
         self._value = value

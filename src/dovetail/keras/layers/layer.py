@@ -32,6 +32,7 @@ from dovetail.keras.layers.masking import first_masks, set_masks
 from dovetail.keras.layers.shapes import as_described, plain_shapes, shape_of, symbolic_of
 from dovetail.keras.layers.signature import build_arguments, call_spec
 from dovetail.keras.layers.tracking import PLAIN
+from dovetail.keras.masks import mask_of, set_mask
 from dovetail.keras.naming import to_snake_case, unique_name
 from dovetail.keras.serialization import serialize_keras_object
 from dovetail.ops import arithmetic
@@ -314,7 +315,7 @@ class Layer(Holder, Called):
             and x._value.dtype == self._plain_dtype
             and state.autocast is None
             and self.activity_regularizer is None
-            and getattr(x, "_keras_mask", None) is None
+            and mask_of(x) is None
             and type(self).compute_mask is Layer.compute_mask
             and (self.input_spec is None or fits(self.input_spec, x._value.shape))
         )
@@ -386,10 +387,10 @@ class Layer(Holder, Called):
             elif not isinstance(leaf, Tensor):
                 leaf = leaf._tensor()
             if target is not None and leaf.dtype.is_floating and leaf.dtype != target:
-                mask = getattr(leaf, "_keras_mask", None)
+                mask = mask_of(leaf)
                 leaf = leaf._astype(target)
                 if mask is not None:
-                    leaf._keras_mask = mask
+                    set_mask(leaf, mask)
             return leaf
 
         if args and not isinstance(args[0], TensorLike | np.ndarray) and _is_numeric(args[0]):

@@ -1,10 +1,11 @@
-"""Masks: boolean tensors that travel with tensors as `_keras_mask`."""
+"""Masks of a call: those that come with its inputs, and those that its outputs get."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from dovetail.base import nest
+from dovetail.keras.masks import mask_of, set_mask
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor
 
@@ -13,9 +14,9 @@ def first_masks(args: tuple, kwargs: dict) -> Any:
     """Returns the masks of the first argument in its structure, None when it has none."""
     first = args[0] if args else next(iter(kwargs.values()), None)
     if type(first) is Tensor or type(first) is SymbolicTensor:
-        return getattr(first, "_keras_mask", None)
+        return mask_of(first)
     leaves, spec = nest.flatten_spec(first)
-    masks = [getattr(leaf, "_keras_mask", None) for leaf in leaves]
+    masks = [mask_of(leaf) for leaf in leaves]
     return nest.unflatten(spec, masks) if any(mask is not None for mask in masks) else None
 
 
@@ -37,4 +38,4 @@ def set_masks(layer: Any, args: tuple, outputs: Any, masks: Any) -> None:
         given = given[:1] * len(targets)
     for output, mask in zip(targets, given, strict=True):
         if mask is not None and isinstance(output, Tensor | SymbolicTensor):
-            output._keras_mask = mask
+            set_mask(output, mask)

@@ -9,6 +9,7 @@ from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
 from dovetail.keras.logits import recovered
 from dovetail.keras.losses.reduce import as_dtype_of, as_floating
+from dovetail.keras.masks import set_mask
 from dovetail.ops import arithmetic, logic, losses, math, nn, reduction, shapes
 from dovetail.tensor.convert import convert_to_tensor
 
@@ -90,7 +91,7 @@ def sparse_categorical_crossentropy(
         y_true, y_pred, from_logits=from_logits, axis=axis, ignore_class=ignore_class
     )
     if ignore_class is not None:
-        values._keras_mask = logic.not_equal(y_true, ignore_class)
+        set_mask(values, logic.not_equal(y_true, ignore_class))
     return values
 
 

@@ -11,7 +11,8 @@ from dovetail.base import nest
 from dovetail.base.settings import settings
 from dovetail.base.told import Told
 from dovetail.keras import checks
-from dovetail.keras.losses.reduce import checked_reduction, converted, get_mask, reduce_weighted, same_rank
+from dovetail.keras.losses.reduce import checked_reduction, converted, reduce_weighted, same_rank
+from dovetail.keras.masks import mask_of
 from dovetail.keras.naming import to_snake_case, unique_name
 from dovetail.keras.registration import own_name
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
@@ -59,11 +60,11 @@ class Loss(Told):
             y_pred: predictions of shape (batch, ...); a mask on them (`_keras_mask`) counts.
             sample_weight: weight a sample, or a value.
         """
-        mask = get_mask(y_pred)
+        mask = mask_of(y_pred)
         y_pred = _converted(y_pred, self._dtype)
         y_true = _converted(y_true, self._dtype, self.casts_labels)
         values = self.call(y_true, y_pred)
-        own_mask = get_mask(values)
+        own_mask = mask_of(values)
         if own_mask is not None:
             mask = own_mask if mask is None else mask & own_mask
         return reduce_weighted(values, sample_weight, mask, self.reduction, self._dtype)

@@ -49,11 +49,6 @@ def checked_reduction(name: str | None) -> str | None:
     return "sum_over_batch_size" if name == "auto" else name
 
 
-def get_mask(x: Any) -> Any:
-    """Returns the mask that a masking layer left on a tensor, or None."""
-    return getattr(x, "_keras_mask", None)
-
-
 def as_floating(x: Any) -> Any:
     """Converts to a floating tensor; integers become `keras.config.floatx()`."""
     x = convert_to_tensor(x)

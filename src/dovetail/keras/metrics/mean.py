@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from dovetail.keras.losses.reduce import converted, get_mask, masked_weight, same_rank
+from dovetail.keras.losses.reduce import converted, masked_weight, same_rank
+from dovetail.keras.masks import mask_of
 from dovetail.keras.metrics.metric import Metric
 from dovetail.keras.registration import own_name
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
@@ -27,7 +28,7 @@ def samplewise(values: Any, sample_weight: Any, reduce: Callable, dtype: str) ->
         reduce: how values of one sample become one.
         dtype: to compute in.
     """
-    mask = get_mask(values)
+    mask = mask_of(values)
     values = converted(values, dtype)
     if sample_weight is None:
         return _over(reduce, values, 1), None
@@ -105,7 +106,7 @@ class MeanMetricWrapper(Mean):
         self, y_true: Any, y_pred: Any, sample_weight: Any = None
     ) -> None:
         values = self._fn(y_true, y_pred, **self._fn_kwargs)
-        weight = masked_weight(sample_weight, get_mask(y_pred), self._dtype, "sum")
+        weight = masked_weight(sample_weight, mask_of(y_pred), self._dtype, "sum")
         super().update_state(values, sample_weight=weight)
 
     def get_config(self) -> dict:

@@ -20,6 +20,7 @@ from dovetail.keras.layers.input_layer import InputLayer
 from dovetail.keras.layers.layer import Layer
 from dovetail.keras.layers.op_layer import TFOpLambda
 from dovetail.keras.layers.signature import call_spec
+from dovetail.keras.masks import mask_of, set_mask
 from dovetail.keras.models.config import functional_config, functional_from_config, is_functional_config
 from dovetail.keras.models.copying import copy_model
 from dovetail.keras.models.ordering import operations_in_order
@@ -179,8 +180,8 @@ class Model(Trainer, Reporting, Layer):
         values = [self._fitted(inputs)] if self._simple else self._arranged(inputs)
         if mask is not None:
             for value, one in zip(values, nest.flatten(mask), strict=False):
-                if one is not None and getattr(value, "_keras_mask", None) is None:
-                    value._keras_mask = one
+                if one is not None and mask_of(value) is None:
+                    set_mask(value, one)
         results = self._run_graph.run(values)
         if self._loss_outputs:
             count = len(self._graph.outputs)
@@ -248,10 +249,10 @@ class Model(Trainer, Reporting, Layer):
         ):
             self._reject(have, want, expected)
         if value.dtype != expected.dtype:
-            mask = getattr(value, "_keras_mask", None)
+            mask = mask_of(value)
             value = value._astype(expected.dtype)
             if mask is not None:
-                value._keras_mask = mask
+                set_mask(value, mask)
         return value
 
     def _reject(self, have: Any, want: Any, expected: SymbolicTensor) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.base import nest
 from dovetail.base.own import is_own
 from dovetail.base.settings import settings, state
 from dovetail.base.versions import Versions
@@ -18,6 +19,8 @@ from dovetail.graph.node import OpCall
 from dovetail.keras.layers.context import calls
 from dovetail.keras.layers.lambda_layer import Lambda
 from dovetail.keras.layers.layer import Layer
+from dovetail.keras.logits import keep_logits, logits_of
+from dovetail.keras.masks import mask_of
 from dovetail.ops.attrs import is_symbolic
 from dovetail.tensor.tensor import Tensor
 
@@ -63,7 +66,7 @@ class CallPlans:
             self._found.clear()
             self._note(model)
         found = self._found.get(key, 0)
-        if type(found) is HostPlan:
+        if type(found) is CallPlan:
             try:
                 return found.run(values)
             except (ValueError, TypeError, IndexError):  # a bad value, such as an index out of range
@@ -82,22 +85,59 @@ def _array_of(x: Any) -> np.ndarray | None:
     """Returns the array of an input that a plan can take: a small one that nobody will change, without a mask."""
     if type(x) is np.ndarray:
         return x.copy() if x.size <= settings.active_limit else None
-    if type(x) is not Tensor or getattr(x, "_keras_mask", None) is not None:
+    if type(x) is not Tensor or mask_of(x) is not None:
         return None
     value = x._value
     return value if type(value) is np.ndarray and value.size <= settings.active_limit else None
 
 
-def _plan_of(model: Any, x: Any, values: list, options: dict) -> HostPlan | None:
+class CallPlan:
+    """The ops of a model, and what Keras makes of their results.
+
+    Attributes:
+        spec: how the outputs are packed; None: there is one.
+        kinds: which outputs have logits, and of which kind; the logits come after the outputs, in this order.
+    """
+
+    __slots__ = ("host", "kinds", "spec")
+
+    def __init__(self, host: HostPlan, spec: Any, kinds: list[tuple[int, Any]]) -> None:
+        self.host, self.spec, self.kinds = host, spec, kinds
+
+    def run(self, values: list) -> Any:
+        """Returns the outputs for arrays like those of the recorded run; None when the plan cannot run now."""
+        tensors = self.host.run(values)
+        if tensors is None:
+            return None
+        for place, kind in reversed(self.kinds):
+            keep_logits(tensors[place], tensors.pop(), kind)
+        return tensors[0] if self.spec is None else nest.unflatten(self.spec, tensors)
+
+
+def _plan_of(model: Any, x: Any, values: list, options: dict) -> CallPlan | None:
     if not _repeats(model):
         return None
     for layer in model._flatten_layers(include_self=False):
         layer.__dict__["_planned"] = True
     pack = type(x) if isinstance(x, list | tuple) else None
-    return record(
-        lambda *inputs: Layer.__call__(model, inputs[0] if pack is None else pack(inputs), **options),
-        [Tensor(value) for value in values],
-    )
+    facts: list = []
+
+    def run(*inputs: Tensor) -> tuple[list, list]:
+        outputs = Layer.__call__(model, inputs[0] if pack is None else pack(inputs), **options)
+        leaves, spec = ([outputs], None) if type(outputs) is Tensor else nest.flatten_spec(outputs)
+        known = [(place, logits_of(leaf)) for place, leaf in enumerate(leaves)]
+        facts[:] = (
+            spec,
+            [(i, of[0]) for i, of in known if of is not None],
+            any(mask_of(leaf) is not None for leaf in leaves),
+        )
+        return leaves, [of[1] for _, of in known if of is not None]
+
+    host = record(run, [Tensor(value) for value in values])
+    if host is None:
+        return None
+    spec, kinds, masked = facts
+    return None if masked else CallPlan(host, spec, kinds)
 
 
 def _repeats(model: Any) -> bool:

@@ -38,7 +38,7 @@ class RaggedTensor(CompositeTensor):
         [[3, 1], [], [4, 1, 5]]
     """
 
-    __slots__ = ("__weakref__", "_keras_mask", "_splits", "_uniform", "_values")
+    __slots__ = ("__weakref__", "_splits", "_uniform", "_values")
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, values: Any, row_splits: Any, uniform_row_length: Any = None) -> None:
