@@ -76,8 +76,12 @@ class Loaded:
 
 
 def environment(name: str) -> dict[str, str]:
-    """Return the environment for a process that runs framework `name`."""
-    return {**os.environ, **CPU_ONLY, "PYTHONUNBUFFERED": "1", **FRAMEWORKS[name].env}
+    """Return the environment for a process that runs framework `name`.
+
+    Python keeps what it compiles, as it does for installed packages: untimed first runs fill the source tree's copies.
+    """
+    inherited = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    return {**inherited, **CPU_ONLY, "PYTHONUNBUFFERED": "1", **FRAMEWORKS[name].env}
 
 
 def load(name: str) -> Loaded:

@@ -52,6 +52,11 @@ LATE_IMPORTS = {
     ("dovetail.engine", "dovetail.engine.jax_private"): "it loads JAX",
     ("dovetail.engine", "dovetail.engine.loops"): "it loads JAX",
     ("dovetail.engine", "dovetail.engine.profiling"): "it loads JAX",
+    ("dovetail.engine.devices", "importlib.metadata"): "it costs 15 ms; only programs that use XLA ask",
+    (
+        "dovetail.function.autograph.gate",
+        "dovetail.function.autograph.operators",
+    ): "conversion costs 15 ms; only programs that trace code of their own need it",
     ("dovetail.engine.host", "scipy.special"): "it costs 0.2 s, and few programs need it",
     ("dovetail.engine.host", "scipy.linalg"): "only matrix exponentials need it",
     (

@@ -27,6 +27,8 @@ from dovetail.graph import record as _record
 from dovetail.graph.operations import BaseGraph as Graph
 from dovetail.module import Module
 from dovetail.ops.table import NAMESPACES
+from dovetail.ops.table import find as _find
+from dovetail.ops.table import late_names as _late_names
 from dovetail.scopes import (
     device,
     executing_eagerly,
@@ -164,12 +166,15 @@ def __getattr__(name: str) -> Any:
         module = importlib.import_module(f"dovetail.{home}")
         found = globals()[name] = getattr(module, attribute) if attribute else module
         return found
+    if name in _late_names("tf"):
+        found = globals()[name] = _find("tf", name)
+        return found
     raise AttributeError(f"module 'dovetail' has no attribute {name!r}.{suggest(name, __dir__())}")
 
 
 def __dir__() -> list[str]:
     own = {name for name in globals() if not name.startswith("_")}
-    return sorted({*own, *_SUBMODULES, *_LATE} - _INTERNAL)
+    return sorted({*own, *_SUBMODULES, *_LATE, *_late_names("tf")} - _INTERNAL)
 
 
 __all__ = [*__dir__(), "__version__"]  # noqa: PLE0604 - strings

@@ -1,7 +1,7 @@
 """`tf.sets`: a view on the op table."""
 
-from dovetail.ops.table import NAMESPACES as _NAMESPACES
+from dovetail.ops.table import whole as _whole
 
-__all__ = sorted(_NAMESPACES.get("tf.sets", {}))  # noqa: PLE0605
+__all__ = sorted(_whole("tf.sets"))  # noqa: PLE0605
 
-globals().update(_NAMESPACES.get("tf.sets", {}))
+globals().update(_whole("tf.sets"))

@@ -13,10 +13,13 @@ import numpy as np
 import dovetail as dv
 from dovetail.base.settings import settings
 from dovetail.ops.core import OPS
-from dovetail.ops.views import NAMESPACES, namespace_of
+from dovetail.ops.table import NAMESPACES, load_all
+from dovetail.ops.views import namespace_of
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import TensorLike
+
+load_all()
 
 
 @dataclass

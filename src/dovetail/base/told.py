@@ -23,8 +23,7 @@ def told_function(
     """
 
     def decorate(function: Callable) -> Callable:
-        parameters = inspect.signature(function).parameters
-        flags = frozenset(p.name for p in parameters.values() if type(p.default) is bool)
+        flags = _flag_names(function)
 
         @functools.wraps(function)
         def public(*args: Any, **kwargs: Any) -> Any:
@@ -39,11 +38,20 @@ def told_function(
                             check_flags((name,), kwargs)
                 return function(*args, **kwargs)
             except BAD_CALL as error:
-                tell(label, error, parameters, args, kwargs)
+                tell(label, error, [*inspect.signature(function).parameters], args, kwargs)
 
         return public
 
     return decorate
+
+
+def _flag_names(function: Callable) -> frozenset[str]:
+    """Returns the parameters whose default is True or False: hundreds of functions ask, so without a signature."""
+    function = inspect.unwrap(function)
+    code, defaults = function.__code__, function.__defaults__ or ()
+    last = code.co_varnames[code.co_argcount - len(defaults) : code.co_argcount]
+    named = {**dict(zip(last, defaults, strict=True)), **(function.__kwdefaults__ or {})}
+    return frozenset(name for name, default in named.items() if type(default) is bool)
 
 
 def check_flags(names: Iterable[str], given: dict) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dovetail.compat.views import View
-from dovetail.ops.table import NAMESPACES
+from dovetail.ops.table import whole
 
 NAME = "tensorflow.compat.v1"
 
@@ -109,7 +109,7 @@ GRAPHS = (
     "Dovetail runs eagerly and compiles with tf.function; it builds no TensorFlow 1 graphs. Remove the call."
 )
 OWN: dict[str, Any] = {
-    **NAMESPACES["tf.compat.v1"],
+    **whole("tf.compat.v1"),
     "to_float": _cast_to("float32"),
     "to_double": _cast_to("float64"),
     "to_int32": _cast_to("int32"),

@@ -7,7 +7,7 @@ in `setup` and written to the environment; a change that comes too late raises.
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
+import importlib
 import importlib.util
 import os
 import sys
@@ -54,7 +54,7 @@ def may_have_accelerators() -> bool:
     """False when no plugin for an accelerator is installed, so that nobody needs to ask JAX."""
     if not uses_xla() or os.environ.get("JAX_PLATFORMS", "").lower() == "cpu":
         return False
-    plugged = importlib.metadata.entry_points(group="jax_plugins")
+    plugged = importlib.import_module("importlib.metadata").entry_points(group="jax_plugins")
     return bool(plugged) or any(importlib.util.find_spec(name) for name in ("jax_plugins", "libtpu"))
 
 

@@ -24,10 +24,12 @@ class _Host(threading.local):
     """One generator a thread: setting its state is ten times cheaper than making one."""
 
     def __init__(self) -> None:
-        self.generator = np.random.Philox(key=np.zeros(2, U64))
+        self.generator: Any = None  # NumPy imports its generators at their first use
         self.zeros: Any = np.zeros(4, U64)
 
     def draw(self, key: Any, count: int) -> Any:
+        if self.generator is None:
+            self.generator = np.random.Philox(key=np.zeros(2, U64))
         self.generator.state = {
             "bit_generator": "Philox",
             "state": {"counter": self.zeros, "key": key},

@@ -1,7 +1,6 @@
 """`tf.function`: Python functions over tensors, traced once per signature and compiled by XLA."""
 
 from dovetail.function import scanning as _scanning
-from dovetail.function.autograph import operators as _operators
 from dovetail.function.concrete import ConcreteFunction
 from dovetail.function.control import case, cond, switch_case, while_loop
 from dovetail.function.function import Function, RetracingWarning, function

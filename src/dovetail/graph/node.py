@@ -8,7 +8,8 @@ from typing import Any
 from dovetail.base import nest
 from dovetail.base.errors import user_location
 from dovetail.base.settings import state
-from dovetail.ops.core import OPS, Op
+from dovetail.ops.core import Op
+from dovetail.ops.table import op_named
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.variable import Variable
 
@@ -87,7 +88,10 @@ class OpCall:
 
 
 def _op_call(name: str, promote: bool) -> OpCall:
-    return OpCall(OPS[name], promote)
+    op = op_named(name)
+    if op is None:
+        raise ValueError(f"there is no op {name!r}")
+    return OpCall(op, promote)
 
 
 class FunctionCall:

@@ -82,33 +82,42 @@ class Row(NamedTuple):
 class Entry:
     """An op or a public function as the table knows it.
 
+    Args:
+        parameters: names of the parameters; None: read off the subject when somebody asks.
+
     Attributes:
         name: what users call it, such as "tf.reduce_sum".
-        parameters: names of the parameters.
         tensors: how many of the first parameters a row of a family gets.
         family: "unary", "binary", "assert" or None.
         rows: our own rows and the users', those of users first.
         op: whether `subject` is an op, whose calls give canonical names.
     """
 
-    __slots__ = ("family", "name", "op", "parameters", "rows", "subject", "tensors")
+    __slots__ = ("_parameters", "family", "name", "op", "rows", "subject", "tensors")
 
     def __init__(
         self,
         name: str,
         subject: Callable,
-        parameters: Iterable[str],
+        parameters: tuple[str, ...] | None,
         tensors: int,
         family: str | None,
         op: bool,
     ) -> None:
         self.name, self.subject, self.op = name, subject, op
-        self.parameters, self.tensors = tuple(parameters), tensors
+        self._parameters, self.tensors = parameters, tensors
         self.family = family
         if self.tensors == 0 and self.family is not None:
             self.tensors = 1 if self.family == "unary" else 2
         self.rows: list[Row] = [row for row in _family_rows if row.family == self.family]
         TABLE.append(self)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the parameters."""
+        if self._parameters is None:
+            self._parameters = tuple(inspect.signature(self.subject).parameters)
+        return self._parameters
 
 
 TABLE: list[Entry] = []
@@ -128,8 +137,7 @@ def enter_op(op: Any, names: list[str], family: str | None) -> None:
 
 def enter_function(function: Callable, names: list[str]) -> Entry:
     """Enters a public function that is made of ops, under its public names, into the table."""
-    parameters = inspect.signature(function).parameters
-    found = _entries[function] = Entry(names[0], function, parameters, 0, _family_of(names), op=False)
+    found = _entries[function] = Entry(names[0], function, None, 0, _family_of(names), op=False)
     return found
 
 

@@ -1,4 +1,10 @@
-"""The whole op table: importing this module registers every family."""
+"""The whole op table: importing this module registers every family.
+
+Families of values that most programs never meet are late: they are imported when one of their names is first asked for.
+"""
+
+import importlib
+from typing import Any
 
 from dovetail.ops import (
     arithmetic,
@@ -32,7 +38,6 @@ from dovetail.ops import (
     operators,
     padding,
     pool,
-    ragged,
     random,
     reduction,
     segment,
@@ -40,14 +45,11 @@ from dovetail.ops import (
     slicing,
     solve,
     sorting,
-    sparse,
-    strings,
-    strings_each,
     tensor_array,
     variable_parts,
 )
-from dovetail.ops.core import OPS
-from dovetail.ops.views import NAMESPACES
+from dovetail.ops.core import OPS, Op
+from dovetail.ops.views import NAMESPACES, contents
 
 FAMILIES = (
     arithmetic,
@@ -82,18 +84,78 @@ FAMILIES = (
     norms,
     operators,
     padding,
-    ragged,
     reduction,
     segment,
     shapes,
     slicing,
     solve,
     sorting,
-    sparse,
-    strings,
-    strings_each,
     tensor_array,
     variable_parts,
 )
 
-__all__ = ["FAMILIES", "NAMESPACES", "OPS"]
+# The late families, each with the names that it publishes: all of a namespace ("*"), or some.
+LATE = {
+    "strings": {"tf": "as_string", "tf.strings": "*"},
+    "strings_each": {"tf.strings": "*"},
+    "ragged": {
+        "tf": "RaggedTensor RaggedTensorSpec",
+        "tf.experimental": "DynamicRaggedShape",
+        "tf.ragged": "*",
+        "tf.strings": "*",
+    },
+    "sparse": {
+        "tf": "SparseTensor SparseTensorSpec",
+        "tf.compat.v1": "SparseTensorValue",
+        "tf.nn": "embedding_lookup_sparse safe_embedding_lookup_sparse",
+        "tf.ragged": "*",
+        "tf.sets": "*",
+        "tf.sparse": "*",
+    },
+}
+
+
+def late_names(namespace: str) -> frozenset[str]:
+    """Returns the names of a namespace that late families publish, without importing these."""
+    names = (name for stated in LATE.values() for name in stated.get(namespace, "").split())
+    return frozenset(names) - {"*"}
+
+
+def find(namespace: str, name: str) -> Any:
+    """Returns what a namespace holds under a name that may be a late family's.
+
+    Raises:
+        KeyError: nothing goes by that name.
+    """
+    for family, stated in LATE.items():
+        if name in stated.get(namespace, "").split():
+            _load(family)
+    return NAMESPACES[namespace][name]
+
+
+def whole(namespace: str) -> dict[str, Any]:
+    """Returns all that a namespace holds, the namespaces inside it and the names of late families included."""
+    for family, stated in LATE.items():
+        if namespace in stated:
+            _load(family)
+    return contents(namespace)
+
+
+def load_all() -> None:
+    """Imports the late families, so that `OPS` and `NAMESPACES` are complete."""
+    for family in LATE:
+        _load(family)
+
+
+def op_named(name: str) -> Op | None:
+    """Returns the op of a name, or None."""
+    if name not in OPS:
+        load_all()
+    return OPS.get(name)
+
+
+def _load(family: str) -> None:
+    importlib.import_module(f"dovetail.ops.{family}")
+
+
+__all__ = ["FAMILIES", "LATE", "NAMESPACES", "OPS", "find", "late_names", "load_all", "op_named", "whole"]

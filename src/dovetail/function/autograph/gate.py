@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import threading
 import types
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dovetail.function.autograph.convert import Converter
 from dovetail.function.autograph.need import Need
 from dovetail.function.autograph.user_code import is_user_function
+
+if TYPE_CHECKING:
+    from dovetail.function.autograph.convert import Converter
 
 MARK = "autograph_info__"
 
@@ -26,12 +29,13 @@ class _Status(threading.local):
 
 
 _status = _Status()
-_installed: list[tuple[Converter, dict]] = []
 
 
-def install(converter: Converter, replaced: dict) -> None:
-    """Sets what converted code is made of: a converter, and `{builtin: what stands for it}`."""
-    _installed[:] = [(converter, replaced)]
+@functools.cache
+def _machinery() -> tuple[Converter, dict]:
+    """Returns a converter, and `{builtin: what stands for it}`; imported when the first user code comes by."""
+    operators = importlib.import_module("dovetail.function.autograph.operators")
+    return operators.CONVERTER, operators.REPLACED
 
 
 def converted(function: Any) -> Any:
@@ -53,7 +57,7 @@ def converted(function: Any) -> Any:
         return function if made is inner else types.MethodType(made, function.__self__)
     if kind is types.BuiltinFunctionType or kind is type or isinstance(function, type):
         try:
-            return _installed[0][1].get(function, function)
+            return _machinery()[1].get(function, function)
         except TypeError:  # a method of an object that has no hash
             return function
     if kind is functools.partial:
@@ -76,7 +80,7 @@ def _converted_function(function: types.FunctionType) -> Callable:
         return function if bound is None else _rebound(*bound)
     if not is_user_function(function):
         return function
-    converter = _installed[0][0]
+    converter = _machinery()[0]
     entry = converter.known(function)
     if entry.need is Need.NOTHING or entry.failed is not None:
         return function

@@ -14,7 +14,6 @@ from dovetail.function.autograph.convert import Converted, Converter
 from dovetail.function.autograph.gate import (
     MARK,
     converted,
-    install,
     keep,
     run_converted,
 )
@@ -70,7 +69,6 @@ OPERATORS = types.SimpleNamespace(
 )
 
 CONVERTER = Converter(OPERATORS, frozenset(REPLACED), lambda value: value is set_loop_options)
-install(CONVERTER, REPLACED)
 
 
 def graph_of(entity: Any, recursive: bool = True) -> Callable:

@@ -11,12 +11,10 @@ from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
 from dovetail.graph.node import Node
 from dovetail.keras.layers.layer import Layer
-from dovetail.ops.table import NAMESPACES
+from dovetail.ops.table import find
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.spec import TensorSpec, value_of
 from dovetail.tensor.symbolic import SymbolicTensor
-
-_tf = NAMESPACES["tf"]
 
 
 class InputLayer(Layer):
@@ -195,14 +193,14 @@ def _spec_of(type_spec: Any, shape: tuple, dtype: Any, sparse: Any, ragged: Any)
     if type_spec is not None:
         return type_spec
     if sparse:
-        return _tf["SparseTensorSpec"](shape, dtype)
+        return find("tf", "SparseTensorSpec")(shape, dtype)
     if ragged:
         sizes = shape[1:]
         if None not in sizes:
             raise ValueError(
                 f"keras.Input: a ragged input needs an unknown size, received {shape}{at_user_location()}"
             )
-        return _tf["RaggedTensorSpec"](
+        return find("tf", "RaggedTensorSpec")(
             shape, dtype, ragged_rank=1 + max(i for i, size in enumerate(sizes) if size is None)
         )
     return None

@@ -17,7 +17,7 @@ from dovetail.graph.flat import Ref, Row, from_rows, to_rows
 from dovetail.graph.node import READ, WRITE, OpCall
 from dovetail.graph.recording import FunctionGraph
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
-from dovetail.ops.core import OPS
+from dovetail.ops.table import op_named
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -57,10 +57,11 @@ def operation_of(config: dict) -> Any:
         return Construct(CONSTRUCTS[config["construct"]], config["construct"])
     if "variable" in config:
         return READ if config["variable"] == "read" else WRITE
-    if config.get("op") not in OPS:
+    op = op_named(config.get("op") or "")
+    if op is None:
         named = config.get("op") or config.get("construct") or config.get("function")
         raise ValueError(f"the config names the op {named!r}, which is not known")
-    return OpCall(OPS[config["op"]], bool(config["promote"]))
+    return OpCall(op, bool(config["promote"]))
 
 
 # ---- writing
