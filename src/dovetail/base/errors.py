@@ -114,6 +114,10 @@ class DataDependentShapeError(TypeError):
         self.op_name = op_name
 
 
+class GraphNeededError(RuntimeError):
+    """What was called works on a recorded graph.  A trace answers by recording its function first."""
+
+
 class InaccessibleTensorError(TypeError):
     """A tensor of a finished trace was used outside of it."""
 

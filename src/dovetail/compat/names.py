@@ -35,8 +35,6 @@ REPLACED_BY = {
     "tf.layers.flatten": "keras.layers.Flatten",
     "tf.estimator": "keras.Model",
     "tf.contrib": "tf and keras.layers",
-    "tf.gradients": "tf.GradientTape",
-    "tf.hessians": "tape.jacobian of a gradient, in two nested tf.GradientTapes",
     "tf.to_float": "tf.cast(x, tf.float32)",
     "tf.to_int32": "tf.cast(x, tf.int32)",
     "tf.to_int64": "tf.cast(x, tf.int64)",

@@ -18,7 +18,12 @@ from typing import Any, ClassVar
 
 from dovetail.base import nest
 from dovetail.base.bounded import Bounded
-from dovetail.base.errors import DataDependentShapeError, OperatorNotAllowedInGraphError, at_user_location
+from dovetail.base.errors import (
+    DataDependentShapeError,
+    GraphNeededError,
+    OperatorNotAllowedInGraphError,
+    at_user_location,
+)
 from dovetail.base.settings import settings, state
 from dovetail.base.told import Told
 from dovetail.base.wording import is_of_binding, tell
@@ -103,7 +108,7 @@ class Function(Told):
         if settings.run_functions_eagerly:
             return self.python_function(*args, **kwargs)
         if self._op_by_op or not uses_xla():
-            return as_results(self._run(args, kwargs))
+            return self._run_ops(args, kwargs)
         args, kwargs = self._in_form(args, kwargs)
         call = Call(args, kwargs)
         if _symbolic_among(call.leaves) and state.scope is None:
@@ -115,6 +120,14 @@ class Function(Told):
 
     def _run(self, args: tuple, kwargs: dict) -> Any:
         return run_converted(self.python_function, self._autograph, args, kwargs)
+
+    def _run_ops(self, args: tuple, kwargs: dict) -> Any:
+        """Runs the Python function on values, op by op; what works on graphs only has it recorded first."""
+        try:
+            return as_results(self._run(args, kwargs))
+        except GraphNeededError:
+            graph, tensors = _recorded_call(self, args, kwargs)
+            return as_results(graph.run(tensors))
 
     def _in_form(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         """Brings equal calls into one form."""
@@ -204,7 +217,7 @@ class Function(Told):
         args, kwargs = call.rebuild(call.tensors)
         state.host_only += 1
         try:
-            return as_results(self._run(args, kwargs))
+            return self._run_ops(args, kwargs)
         finally:
             state.host_only -= 1
 
@@ -368,6 +381,15 @@ def _runner(graph: Callable) -> Callable:
 
 def record_function(function: Function, args: tuple, kwargs: dict) -> Any:
     """Records a call on symbolic tensors as one node, which holds the graph of the function."""
+    graph, tensors = _recorded_call(function, args, kwargs)
+    described = nest.map_structure(
+        lambda x: spec_of(x) if hasattr(x, "dtype") else x, graph.structured_outputs
+    )
+    return record_construct(call_function, "tf.function", {"function": graph, "args": tensors}, described)
+
+
+def _recorded_call(function: Function, args: tuple, kwargs: dict) -> tuple[FunctionGraph, list]:
+    """Returns the graph of a function for the tensors of a call, and the tensors."""
     leaves, spec = nest.flatten_spec((args, kwargs))
     places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor | SymbolicTensor)]
 
@@ -379,11 +401,7 @@ def record_function(function: Function, args: tuple, kwargs: dict) -> Any:
         return function._run(given, named)
 
     tensors = [leaves[i] for i in places]
-    graph = trace(call, tensors, name=function.__name__)
-    described = nest.map_structure(
-        lambda x: spec_of(x) if hasattr(x, "dtype") else x, graph.structured_outputs
-    )
-    return record_construct(call_function, "tf.function", {"function": graph, "args": tensors}, described)
+    return trace(call, tensors, name=function.__name__), tensors
 
 
 class _Bound:

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from dovetail.base import nest
-from dovetail.base.errors import at_user_location
+from dovetail.base.errors import GraphNeededError, at_user_location
 from dovetail.base.interrupts import hold_interrupts
 from dovetail.base.settings import state
 from dovetail.engine import dtypes, effects, is_tracer, jax_private_module, xla
 from dovetail.function.donation import value_to_give
+from dovetail.graph.recording import trace
 from dovetail.ops.core import Op
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.spec import TensorSpec
@@ -81,6 +82,11 @@ class _ProgramOp(Op):
         return found, looked_up
 
 
+def as_graph(python_function: Callable) -> Callable:
+    """Returns the function of a list of tensors recorded first and then run, for what works on graphs only."""
+    return lambda tensors: trace(python_function, (tensors,)).run(tensors)
+
+
 class Program:
     """A traced function: a pure program on arrays, and what its inputs and outputs mean.
 
@@ -100,7 +106,12 @@ class Program:
         self._result_leaves: list = []
         self._result_spec: Any = None
         self.num_tensors = len(examples)
-        self.closed = jax_private_module().trace(self._flat, examples)
+        try:
+            self.closed = jax_private_module().trace(self._flat, examples)
+        except GraphNeededError:  # such as tf.gradients
+            created, self._python_function = self.created, as_graph(python_function)
+            self.closed = jax_private_module().trace(self._flat, examples)
+            self.created = [*created, *self.created]
         self.num_results = sum(1 for leaf in self._result_leaves if leaf is _TENSOR)
         del self._python_function
 

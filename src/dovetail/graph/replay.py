@@ -7,6 +7,7 @@ from typing import Any
 
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
+from dovetail.graph.derivatives import Derivative, Watch, close
 from dovetail.graph.node import Node
 from dovetail.tensor.symbolic import SymbolicTensor
 
@@ -29,6 +30,9 @@ class Steps:
                 self._slots.setdefault(id(tensor), len(self._slots))
         self._steps = [self._step(node) for node in nodes]
         self._results = [self._slots[id(tensor)] for tensor in outputs]
+        self._nodes, self._num_inputs = nodes, len(inputs)
+        differentiating = [node for node in nodes if type(node.operation) is Derivative]
+        self._watch = Watch(differentiating, self._slots) if differentiating else None
 
     def run(self, values: list, call: Callable | None = None) -> list:
         """Returns the outputs for input `values`.
@@ -39,6 +43,8 @@ class Steps:
         """
         slots: list[Any] = [None] * len(self._slots)
         slots[: len(values)] = values
+        if self._watch is not None and call is None:
+            return self._run_watched(slots, self._watch)
         for operation, fill, targets in self._steps:
             args, kwargs = fill(slots)
             result = operation(*args, **kwargs) if call is None else call(operation, args, kwargs)
@@ -47,6 +53,25 @@ class Steps:
             else:
                 for target, value in zip(targets, nest.flat(result), strict=True):
                     slots[target] = value
+        return [slots[i] for i in self._results]
+
+    def _run_watched(self, slots: list, watch: Watch) -> list:
+        """Runs nodes of which some differentiate what runs before them."""
+        tapes = watch.opened()
+        try:
+            for slot in watch.slots.intersection(range(self._num_inputs)):
+                slots[slot] = watch.station(slot, slots[slot], tapes)
+            for node, (operation, fill, targets) in zip(self._nodes, self._steps, strict=True):
+                args, kwargs = fill(slots)
+                if type(operation) is Derivative:
+                    result = watch.derivative(node, args, tapes)
+                else:
+                    result = operation(*args, **kwargs)
+                plain = len(targets) == 1 and not isinstance(result, list | tuple | dict)
+                for slot, value in zip(targets, [result] if plain else nest.flat(result), strict=True):
+                    slots[slot] = watch.station(slot, value, tapes) if slot in watch.slots else value
+        finally:
+            close(tapes)
         return [slots[i] for i in self._results]
 
     def _step(self, node: Node) -> tuple:

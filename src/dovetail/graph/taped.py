@@ -15,8 +15,9 @@ from dovetail.autodiff.tape import GradientTape, UnconnectedGradients, use_tape_
 from dovetail.base import nest
 from dovetail.base.errors import OperatorNotAllowedInGraphError, at_user_location
 from dovetail.base.settings import state
+from dovetail.graph.connected import differentiable_inputs, is_smooth
 from dovetail.graph.construct import variables_in
-from dovetail.graph.node import Node, OpCall
+from dovetail.graph.node import Node
 from dovetail.graph.recording import recording
 from dovetail.ops import create
 from dovetail.tensor import dtype as dt
@@ -243,7 +244,7 @@ class TapeRecorder:
         live = {id(graph.inside(target)) for target in targets}
         for node in reversed(nodes):
             if any(id(out) in live for out in node.outputs):
-                live |= _differentiable_inputs(node)
+                live |= differentiable_inputs(node)
         keys = [id(graph.inside(source)) for source in sources]
         return [key in live and key in tracked for key in keys]
 
@@ -251,8 +252,8 @@ class TapeRecorder:
         """Returns the ids of the tensors and variables that the tape follows."""
         tracked = {id(variable) for variable in self.watched_variables()} | set(self._watched)
         for node in nodes:
-            if not tracked.isdisjoint(_differentiable_inputs(node)):
-                tracked.update(id(out) for out in node.outputs if _is_smooth(out))
+            if not tracked.isdisjoint(differentiable_inputs(node)):
+                tracked.update(id(out) for out in node.outputs if is_smooth(out))
         return tracked
 
 
@@ -287,24 +288,6 @@ class _Stopped:
         recorder._do("resume", recorder._resume)
         if self._was_open:
             recorder._start()
-
-
-def _differentiable_inputs(node: Node) -> set[int]:
-    """Returns the ids of the tensors and variables that a node's outputs may have a gradient in."""
-    operation = node.operation
-    if isinstance(operation, OpCall):
-        op = operation.op
-        if not op.differentiable:
-            return set()
-        if op.gradients is not None and not op.variadic:
-            pairs = zip(node.args, (*op.gradients, *[True] * len(node.args)), strict=False)
-            return {id(leaf) for leaf, rule in pairs if rule is not None and isinstance(leaf, TensorLike)}
-    arguments = (node.args, node.kwargs)
-    return {id(tensor) for tensor in node.inputs} | {id(variable) for variable in variables_in(arguments)}
-
-
-def _is_smooth(tensor: SymbolicTensor) -> bool:
-    return tensor.dtype.is_floating or tensor.dtype.is_complex
 
 
 def _spec_of(source: Any) -> TensorSpec:

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from dovetail.autodiff import GradientTape
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
-from dovetail.graph.node import FunctionCall, Node
-from dovetail.graph.record import symbolic_outputs
 from dovetail.graph.replay import Graph
+from dovetail.graph.symbolic_gradients import gradients as symbolic_gradients
 from dovetail.keras.backend.variables import update
 from dovetail.keras.layers.context import call_context
 from dovetail.keras.layers.input_layer import Input
-from dovetail.ops.arithmetic import identity
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
-from dovetail.tensor.variable import Variable
+from dovetail.tensor.tensor import TensorLike
 
 
 def placeholder(
@@ -136,76 +133,21 @@ def _check_symbolic(values: Iterable, what: str) -> None:
 
 
 def gradients(loss: Any, variables: Any) -> list:
-    """Returns the symbolic gradients of a symbolic loss, summed over its elements.
+    """Returns the symbolic gradients of a symbolic loss, summed over its elements (see `tf.gradients`).
 
     Args:
         loss: symbolic tensor.
         variables: symbolic tensors that the loss was computed from, or variables; one or a list.
 
     Returns:
-        One symbolic tensor for each; None for a symbolic tensor that the loss does not depend on.  The gradient of a
-        variable that the loss does not use is zero.
+        One symbolic tensor for each; None for those that the loss does not depend on.
 
     Raises:
         RuntimeError: the loss has a value; `tf.GradientTape` is for those.
-
-    The forward pass runs again for the gradients, with random numbers of its own (dropout in training).
     """
-    if not isinstance(loss, SymbolicTensor):
-        raise RuntimeError(
-            f"K.gradients differentiates symbolic tensors, received a loss of type {type(loss).__name__}. Compute it "
-            f"inside `with tf.GradientTape() as tape:` and call tape.gradient(loss, variables){at_user_location()}"
-        )
-    wanted = list(variables) if isinstance(variables, list | tuple) else [variables]
-    for source in wanted:
-        if not isinstance(source, SymbolicTensor | Variable):
+    for source in variables if isinstance(variables, list | tuple) else [variables]:
+        if not isinstance(source, TensorLike):
             raise TypeError(
                 f"K.gradients: expected symbolic tensors or variables, received {source!r:.80}{at_user_location()}"
             )
-    ancestors, inputs = _ancestry(loss)
-    connected = [not isinstance(source, SymbolicTensor) or id(source) in ancestors for source in wanted]
-    sources = [source for source, there in zip(wanted, connected, strict=True) if there]
-    found = iter(_gradient_node(loss, sources, inputs) if sources else [])
-    return [next(found) if there else None for there in connected]
-
-
-def _ancestry(loss: SymbolicTensor) -> tuple[set[int], list[SymbolicTensor]]:
-    """Returns the ids of the tensors that the loss comes from, and those among them that are inputs."""
-    seen: set[int] = set()
-    inputs: list[SymbolicTensor] = []
-    stack = [loss]
-    while stack:
-        tensor = stack.pop()
-        if id(tensor) in seen:
-            continue
-        seen.add(id(tensor))
-        before = tensor.node.inputs if tensor.node is not None else []
-        if not before:
-            inputs.append(tensor)
-        stack.extend(before)
-    return seen, inputs
-
-
-def _gradient_node(loss: SymbolicTensor, sources: list, inputs: list) -> list:
-    symbolic = [source for source in sources if isinstance(source, SymbolicTensor)]
-    graph = Graph(inputs, [loss, *symbolic])
-
-    def differentiate(values: list, held: list) -> tuple:
-        with GradientTape() as tape:
-            # New objects: a tape of the caller may follow the values themselves.
-            starts = [_fresh(value) for value in values]
-            tape.watch([value for value in starts if value.dtype.is_floating])
-            tape.watch([v for v in held if v.dtype.is_floating])
-            total, *reached = graph.run(starts)
-        stations = iter(reached)
-        at = [next(stations) if isinstance(source, SymbolicTensor) else source for source in sources]
-        return tuple(tape.gradient(total, at, unconnected_gradients="zero"))
-
-    variables = [source for source in sources if not isinstance(source, SymbolicTensor)]
-    node = Node(FunctionCall(differentiate, "K.gradients"), (inputs, variables), {})
-    structure = nest.flatten_spec(tuple(sources))[1]
-    return list(symbolic_outputs(node, sources, structure))
-
-
-def _fresh(value: Any) -> Any:
-    return identity(value) if value.dtype.is_floating else value
+    return symbolic_gradients(loss, variables)

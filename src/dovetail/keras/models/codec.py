@@ -13,6 +13,7 @@ import numpy as np
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.graph.construct import CONSTRUCTS, Construct
+from dovetail.graph.derivatives import KINDS, Derivative
 from dovetail.graph.flat import Ref, Row, from_rows, to_rows
 from dovetail.graph.node import READ, WRITE, OpCall
 from dovetail.graph.recording import FunctionGraph
@@ -41,6 +42,8 @@ def operation_config(operation: Any) -> dict | None:
         return {"op": operation.op.name, "promote": operation.promote}
     if isinstance(operation, Construct):
         return {"construct": operation.name}
+    if isinstance(operation, Derivative):
+        return {"derivative": operation.name}
     return {"variable": _ACCESS[id(operation)]} if id(operation) in _ACCESS else None
 
 
@@ -55,6 +58,8 @@ def operation_of(config: dict) -> Any:
     """
     if "construct" in config and config["construct"] in CONSTRUCTS:
         return Construct(CONSTRUCTS[config["construct"]], config["construct"])
+    if config.get("derivative") in KINDS:
+        return Derivative(config["derivative"])
     if "variable" in config:
         return READ if config["variable"] == "read" else WRITE
     op = op_named(config.get("op") or "")

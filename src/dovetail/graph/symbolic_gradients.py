@@ -1,0 +1,169 @@
+"""`tf.gradients` and `tf.hessians`: derivatives of tensors that have no values yet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail.autodiff.tape import UnconnectedGradients
+from dovetail.base import nest
+from dovetail.base.errors import ArgumentTypeError, GraphNeededError, at_user_location
+from dovetail.graph.connected import reached
+from dovetail.graph.derivatives import Derivative, use_derivative_recorder
+from dovetail.graph.node import Node
+from dovetail.graph.record import symbolic_outputs
+from dovetail.graph.recording import recording
+from dovetail.ops.create import ones_like, zeros_like
+from dovetail.ops.views import export
+from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.spec import TensorSpec
+from dovetail.tensor.symbolic import SymbolicTensor
+from dovetail.tensor.tensor import TensorLike
+
+
+@export("gradients")
+def gradients(
+    ys: Any,
+    xs: Any,
+    grad_ys: Any = None,
+    name: str = "gradients",
+    gate_gradients: bool = False,
+    aggregation_method: Any = None,
+    stop_gradients: Any = None,
+    unconnected_gradients: Any = UnconnectedGradients.NONE,
+) -> list:
+    """Returns the gradient of the sum of `ys` in each of `xs`, as tensors of the graph.
+
+    Args:
+        ys: symbolic tensor, or a list of them.
+        xs: tensors and variables that `ys` are made of, inputs or intermediate ones; one or a list.
+        grad_ys: a tensor like each of `ys`, the factors of its elements; None in their places: ones.
+        name: of the operation.
+        gate_gradients, aggregation_method: accepted for TensorFlow's sake; they change no value.
+        stop_gradients: tensors that count as constants.
+        unconnected_gradients: "none" gives None for the `xs` that `ys` do not depend on, "zero" gives zeros.
+
+    Returns:
+        a list, one tensor for each of `xs`.  Differs from TensorFlow: rows of a table that were looked up come as
+        a dense tensor.
+
+    Raises:
+        RuntimeError: the tensors have values; `tf.GradientTape` is for those.
+
+    Example:
+        >>> @tf.function
+        ... def slope(x):
+        ...     return tf.gradients(x * x * x, x)[0]
+        >>> slope(tf.constant(2.0)).numpy()
+        12.0
+    """
+    targets, sources = _tensors("ys", ys, name), _listed(xs)
+    stops = [_inside(leaf) for leaf in _listed(stop_gradients)] if stop_gradients is not None else []
+    factors = _factors(grad_ys, targets)
+    zero = UnconnectedGradients(unconnected_gradients) is UnconnectedGradients.ZERO
+    _require_graph("tf.gradients", [*targets, *sources])
+    return _recorded(Derivative("tf.gradients"), targets, sources, factors, stops, zero)
+
+
+@export("hessians")
+def hessians(
+    ys: Any, xs: Any, gate_gradients: bool = False, aggregation_method: Any = None, name: str = "hessians"
+) -> list:
+    """Returns the second derivatives of the sum of `ys` in each of `xs`, as tensors of the graph.
+
+    Args:
+        ys, xs, gate_gradients, aggregation_method, name: as in `tf.gradients`.
+
+    Returns:
+        a list, one tensor of shape `x.shape + x.shape` for each of `xs`.
+
+    Raises:
+        ValueError: `ys` do not depend on one of `xs`.
+        RuntimeError: the tensors have values; `tf.GradientTape.jacobian` is for those.
+    """
+    sources = _listed(xs)
+    first = gradients(ys, sources)
+    if any(slope is None for slope in first):
+        raise ValueError(f"tf.hessians: ys do not depend on all of xs{at_user_location()}")
+    pairs = zip(first, sources, strict=True)
+    return [_recorded(Derivative("tf.hessians"), [g], [x], None, [], True)[0] for g, x in pairs]
+
+
+def _recorded(
+    derivative: Derivative, targets: list, sources: list, factors: list | None, stops: list, zero: bool
+) -> list:
+    targets, sources = [_inside(leaf) for leaf in targets], [_inside(leaf) for leaf in sources]
+    live = reached(targets, stops)
+    there = [id(source) in live for source in sources]
+    wanted = [source for source, connected in zip(sources, there, strict=True) if connected]
+    found = iter(_node(derivative, targets, wanted, factors, stops) if wanted else ())
+    return [
+        next(found) if connected else zeros_like(source) if zero else None
+        for source, connected in zip(sources, there, strict=True)
+    ]
+
+
+def _node(derivative: Derivative, targets: list, sources: list, factors: list | None, stops: list) -> tuple:
+    node = Node(derivative, (targets, sources, factors, stops), {})
+    described = [_spec_of(derivative, source) for source in sources]
+    return symbolic_outputs(node, described, nest.flatten_spec(tuple(sources))[1])
+
+
+def _spec_of(derivative: Derivative, source: Any) -> TensorSpec:
+    shape = source.shape if derivative.name == "tf.gradients" else source.shape.concatenate(source.shape)
+    return TensorSpec(shape, source.dtype)
+
+
+def _again(derivative: Derivative, targets: list, sources: list, factors: Any, stops: list) -> tuple:
+    return tuple(_recorded(derivative, targets, sources, factors, stops, True))
+
+
+use_derivative_recorder(_again)
+
+
+# ---- arguments
+
+
+def _listed(value: Any) -> list:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _inside(leaf: Any) -> Any:
+    """Returns what stands for a tensor in the graph that records."""
+    graph = recording()
+    return leaf if graph is None else graph.inside(leaf)
+
+
+def _tensors(what: str, value: Any, name: str) -> list:
+    found = _listed(value)
+    for leaf in found:
+        if not isinstance(leaf, TensorLike):
+            raise ArgumentTypeError(
+                f"tf.gradients: expected tensors in {what}, received {leaf!r:.80}{at_user_location()}"
+            )
+    return found
+
+
+def _factors(given: Any, targets: list) -> list | None:
+    """Returns a factor a target; None when all are ones."""
+    factors = [None] * len(targets) if given is None else _listed(given)
+    if len(factors) != len(targets):
+        raise ValueError(
+            f"tf.gradients: length mismatch, {len(factors)} grad_ys for {len(targets)} ys{at_user_location()}"
+        )
+    if all(factor is None for factor in factors):
+        return None
+    return [
+        ones_like(y) if factor is None else convert_to_tensor(factor, dtype_hint=y.dtype)
+        for factor, y in zip(factors, targets, strict=True)
+    ]
+
+
+def _require_graph(name: str, tensors: list) -> None:
+    """Raises GraphNeededError outside of graphs, where tensors have values."""
+    if recording() is not None or any(isinstance(leaf, SymbolicTensor) for leaf in tensors):
+        return
+    raise GraphNeededError(
+        f"{name} differentiates graphs: symbolic tensors of a functional model, tensors inside tf.function or of a "
+        "tf.Graph. These tensors have values: compute inside `with tf.GradientTape() as tape:` and call "
+        f"tape.gradient(ys, xs){at_user_location()}"
+    )
