@@ -50,11 +50,47 @@ def test_what_is_refused():
         session.run(y)
     with pytest.raises(ValueError, match=r"shape \(3,\), expected \(2,\)"):
         session.run(y, {x: [1.0, 2.0, 3.0]})
-    with pytest.raises(TypeError, match="cannot fetch"):
+    with pytest.raises(ValueError, match="cannot fetch 'y': the graph has no operation 'y'"):
         session.run("y", {x: [1.0, 2.0]})
+    with pytest.raises(ValueError, match="cannot feed 'z:0': the graph has no operation 'z'"):
+        session.run(y, {"z:0": [1.0, 2.0]})
+    with pytest.raises(TypeError, match="cannot fetch 3.5, expected tensors or operations, or their names"):
+        session.run(3.5)
+    with tf.Graph().as_default():
+        foreign = v1.placeholder(tf.float32, [2])
+        twice = foreign * 2.0
+    for fetch, feed in ((twice, {}), (twice.node, {}), (y, {foreign: [1.0, 2.0]})):
+        with pytest.raises(ValueError, match="not an element of the session's graph"):
+            session.run(fetch, feed)
     session.close()
     with pytest.raises(RuntimeError, match="closed"):
         session.run(y, {x: [1.0, 2.0]})
     other = tf.keras.Input((2,))
     with pytest.raises(TypeError, match="unhashable"):
         hash(other)
+
+
+def test_names_stand_for_what_is_fetched_and_fed():
+    with tf.Graph().as_default() as graph:
+        x = v1.placeholder(tf.float32, [2], name="x")
+        y = x + 1.0
+    with v1.Session(graph=graph) as session:
+        assert session.run("AddV2:0", {"x:0": [1.0, 2.0]}).tolist() == [2.0, 3.0]
+        assert session.run([y, "x"], {x: [0.0, 1.0]})[1] is None
+
+
+def test_names_stay_unique_when_a_program_gives_the_numbered_one_itself():
+    with tf.Graph().as_default() as graph:
+        for name in ("a", "a", "a_1", "a"):
+            v1.placeholder(tf.float32, [], name=name)
+    assert [operation.name for operation in graph.get_operations()] == ["a", "a_1", "a_1_1", "a_2"]
+
+
+def test_a_fetched_operation_runs_for_what_it_does(capsys):
+    with tf.Graph().as_default() as graph:
+        x = v1.placeholder(tf.float32, [], name="x")
+        tf.print("x is", x)
+    operation = graph.get_operations()[-1]
+    with v1.Session(graph=graph) as session:
+        assert session.run(operation, {x: 2.0}) is None
+    assert capsys.readouterr().err == "x is 2\n"

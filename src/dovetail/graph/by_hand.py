@@ -22,14 +22,14 @@ from dovetail.base.bounded import Bounded
 from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.base.settings import state
 from dovetail.graph.node import Node
-from dovetail.graph.operations import use_hand_written
+from dovetail.graph.operations import Placeholder, use_hand_written
 from dovetail.graph.recording import FunctionGraph, recording
-from dovetail.graph.replay import Graph
+from dovetail.graph.replay import DisconnectedError, Graph
 from dovetail.ops.views import export
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
-from dovetail.tensor.tensor import TensorLike
-from dovetail.tensor.variable import enter_scope
+from dovetail.tensor.tensor import Tensor, TensorLike
+from dovetail.tensor.variable import Variable, enter_scope
 
 _MOST_PROGRAMS = 128
 
@@ -110,51 +110,70 @@ class Session:
         """Returns the values of tensors as NumPy arrays.
 
         Args:
-            fetches: tensor, operation (its value is None), or a structure of them.
-            feed_dict: values by tensor; every placeholder that the fetches need.
+            fetches: tensor, operation (it runs, its value is None), the name of one, or a structure of them.
+            feed_dict: values by tensor, or by its name; every placeholder that the fetches need.
             options, run_metadata: accepted for TensorFlow's sake.
 
         Raises:
             RuntimeError: the session is closed.
+            ValueError: the graph has no such tensor or operation, or a value is of another shape.
             InvalidArgumentError: a placeholder that is needed has no value.
         """
         if self._closed:
             raise RuntimeError(f"Session.run: the session is closed{at_user_location()}")
         leaves, spec = nest.flatten_spec(fetches)
-        for leaf in leaves:
-            if not isinstance(leaf, TensorLike | Node):
-                raise TypeError(
-                    f"Session.run: cannot fetch {leaf!r:.60}, expected tensors or operations{at_user_location()}"
-                )
-        feeds = dict(feed_dict or {})
-        wanted = [leaf for leaf in leaves if isinstance(leaf, SymbolicTensor)]
-        wanted += [leaf.outputs[0] for leaf in leaves if isinstance(leaf, Node) and leaf.outputs]
+        leaves = [self._element(leaf, "fetch") for leaf in leaves]
+        feeds = {self._element(key, "feed"): value for key, value in (feed_dict or {}).items()}
+        results = iter(self._values(feeds, leaves))
+        found = [next(results) if isinstance(leaf, SymbolicTensor) else leaf for leaf in leaves]
+        return nest.unflatten(spec, [_shown(leaf) for leaf in found])
+
+    def _element(self, what: Any, verb: str) -> Any:
+        """Returns what a fetch or the key of a feed names."""
+        try:
+            found = self.graph.element(what) if isinstance(what, str) else what
+        except KeyError as error:
+            raise ValueError(f"Session.run: cannot {verb} {what!r:.60}: {error.args[0]}") from None
+        if not isinstance(found, TensorLike | Node | Placeholder):
+            raise TypeError(
+                f"Session.run: cannot {verb} {what!r:.60}, expected tensors or operations, or their names"
+                f"{at_user_location()}"
+            )
+        if not (isinstance(found, Tensor | Variable) or self.graph.owns(found)):
+            raise ValueError(
+                f"Session.run: cannot {verb} {what!r:.80}, it is not an element of the session's graph. Use a session "
+                f"of the graph that it was made in{at_user_location()}"
+            )
+        return found
+
+    def _values(self, feeds: dict, fetches: list) -> list:
+        """Returns the values of the symbolic tensors among the fetches, and runs the operations."""
         tapes, state.tapes = state.tapes, ()
         state.host_only += 1
         try:
             with enter_scope(None):
                 values = [_fed(tensor, value) for tensor, value in feeds.items()]
-                results = iter(self._program(list(feeds), wanted).run(values))
-                found = [next(results) if isinstance(leaf, SymbolicTensor) else leaf for leaf in leaves]
-                return nest.unflatten(spec, [_shown(leaf) for leaf in found])
+                return self._program(list(feeds), fetches).run(values)
         finally:
             state.host_only -= 1
             state.tapes = tapes
 
-    def _program(self, feeds: list, wanted: list) -> Graph:
+    def _program(self, feeds: list, fetches: list) -> Graph:
+        wanted = [leaf for leaf in fetches if isinstance(leaf, SymbolicTensor | Node)]
         key = (tuple(map(id, feeds)), tuple(map(id, wanted)))
         found = self._programs.get(key)
         if found is not None:
             return found
+        tensors = [leaf for leaf in wanted if isinstance(leaf, SymbolicTensor)]
         try:
-            made = Graph(feeds, wanted)
-        except ValueError:
+            made = Graph(feeds, tensors, [leaf for leaf in wanted if isinstance(leaf, Node)])
+        except DisconnectedError as error:
             known = {id(tensor) for tensor in feeds}
             names = [tensor.name for tensor in self.graph.inputs if id(tensor) not in known]
             raise InvalidArgumentError(
                 f"Session.run: what is fetched needs a value for one of the placeholders {names}; pass it in feed_dict"
                 f"{at_user_location()}"
-            ) from None
+            ) from error
         return self._programs.put(key, made)
 
 
@@ -170,4 +189,4 @@ def _fed(tensor: SymbolicTensor, value: Any) -> Any:
 
 
 def _shown(leaf: Any) -> Any:
-    return None if isinstance(leaf, Node) else leaf.numpy()
+    return None if isinstance(leaf, Node | Placeholder) else leaf.numpy()

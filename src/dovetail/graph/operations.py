@@ -51,6 +51,18 @@ class BaseGraph:
         """Returns the operations: placeholders first, then what the function did, in order."""
         return [*map(Placeholder, [*self.inputs, *self.captured]), *self.nodes]
 
+    def owns(self, element: Any) -> bool:
+        """True for a symbolic tensor or an operation of this graph."""
+        raise NotImplementedError
+
+    def element(self, name: str) -> Any:
+        """Returns a tensor for a name such as "MatMul:0", an operation for one such as "MatMul".
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        return self.get_tensor_by_name(name) if ":" in name else self.get_operation_by_name(name)
+
     def get_operation_by_name(self, name: str) -> Any:
         """Returns an operation; raises KeyError when there is none of that name."""
         found = {operation.name: operation for operation in self.get_operations()}

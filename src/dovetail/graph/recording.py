@@ -30,7 +30,7 @@ from dovetail.base import nest
 from dovetail.base.settings import state
 from dovetail.engine import is_tracer
 from dovetail.graph.node import READ, WRITE, FunctionCall, Node
-from dovetail.graph.operations import BaseGraph
+from dovetail.graph.operations import BaseGraph, Placeholder
 from dovetail.graph.record import symbolic_outputs
 from dovetail.graph.replay import Steps
 from dovetail.tensor.convert import convert_to_tensor
@@ -199,10 +199,20 @@ class FunctionGraph(BaseGraph):
         if written:
             self._writes.setdefault(id(variable), variable)
 
+    def owns(self, element: Any) -> bool:
+        """True for a symbolic tensor or an operation of this graph."""
+        if isinstance(element, Placeholder):
+            element = element.outputs[0]
+        return id(element) in self._own or any(element is node for node in self.nodes)
+
     def unique_name(self, base: str) -> str:
-        self._names[base] += 1
-        count = self._names[base] - 1
-        return f"{base}_{count}" if count else base
+        """Returns `base`, with a number behind it when another tensor or node of the graph has that name."""
+        name = base
+        while name in self._names:  # a program may have given the numbered name itself
+            name = f"{base}_{self._names[base]}"
+            self._names[base] += 1
+        self._names[name] = 1
+        return name
 
     def finish(self, result: Any) -> None:
         """States the result; Python numbers in it become tensors.  Called while the graph records."""

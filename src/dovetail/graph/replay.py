@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from dovetail.base import nest
@@ -109,20 +109,27 @@ class Steps:
         return fill
 
 
+class DisconnectedError(ValueError):
+    """What is to be computed depends on an input that gets no value."""
+
+
 class Graph:
     """The nodes between some symbolic tensors and others, in an order in which they can run.
 
     Args:
         inputs: symbolic tensors that get values.
         outputs: symbolic tensors to compute.
+        effects: nodes to run for what they do.
 
     Raises:
-        ValueError: an output depends on a symbolic input that is not among `inputs`.
+        DisconnectedError: an output depends on a symbolic input that is not among `inputs`.
     """
 
-    def __init__(self, inputs: list[SymbolicTensor], outputs: list[SymbolicTensor]) -> None:
+    def __init__(
+        self, inputs: list[SymbolicTensor], outputs: list[SymbolicTensor], effects: Iterable[Node] = ()
+    ) -> None:
         self.inputs, self.outputs = list(inputs), list(outputs)
-        self.nodes = _ordered(self.inputs, self.outputs)
+        self.nodes = _ordered(self.inputs, [*self.outputs, *effects])
         self.run = Steps(self.inputs, self.nodes, self.outputs).run
 
 
@@ -130,20 +137,21 @@ def _has_symbolic(structure: Any) -> bool:
     return any(isinstance(leaf, SymbolicTensor) for leaf in nest.flat(structure))
 
 
-def _ordered(inputs: list, outputs: list) -> list[Node]:
-    """Returns the nodes that the outputs need, each after those it depends on (depth first, without recursion)."""
+def _ordered(inputs: list, wanted: list) -> list[Node]:
+    """Returns the wanted nodes, and those that wanted tensors need, each after those it depends on.
+
+    Depth first, without recursion.
+    """
     given = {id(tensor) for tensor in inputs}
     done: set[int] = set()
     order: list[Node] = []
-    for output in outputs:
-        if id(output) in given:
-            continue
+    for start in wanted:
         stack: list[tuple[Node, Iterator]] = []
-        _visit(output, given, done, stack)
+        _visit(start, given, done, stack)
         while stack:
             node, pending = stack[-1]
             for tensor in pending:
-                if id(tensor) not in given and _visit(tensor, given, done, stack):
+                if _visit(tensor, given, done, stack):
                     break
             else:
                 stack.pop()
@@ -151,11 +159,14 @@ def _ordered(inputs: list, outputs: list) -> list[Node]:
     return order
 
 
-def _visit(tensor: SymbolicTensor, given: set, done: set, stack: list) -> bool:
-    node = tensor.node
-    if node is None or getattr(node.operation, "is_input", False):
-        raise ValueError(
-            f"the graph is disconnected: {tensor!r} is an input that the model does not have. Pass it in `inputs`, or "
+def _visit(start: SymbolicTensor | Node, given: set, done: set, stack: list) -> bool:
+    """Puts the node of a tensor on the stack; returns False when there is nothing to do for it."""
+    if id(start) in given:
+        return False
+    node = start if isinstance(start, Node) else start.node
+    if node is None or node.operation.is_input:
+        raise DisconnectedError(
+            f"the graph is disconnected: {start!r} is an input that the model does not have. Pass it in `inputs`, or "
             f"check that all layers are called on tensors that come from the inputs{at_user_location()}"
         )
     if id(node) in done:
