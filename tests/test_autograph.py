@@ -550,6 +550,16 @@ def test_bodies_of_control_flow_are_converted():
         assert values(run(tf.constant(n))) == [collatz(n), elif_chain(n) if n > 3 else n]
 
 
+def test_the_default_of_a_switch_and_of_a_case_is_converted():
+    chosen = tf.function(
+        lambda i, n: tf.switch_case(i, {0: lambda: n}, default=functools.partial(absolute, n))
+    )
+    first = tf.function(lambda n: tf.case([(n > 3, lambda: n * 10)], default=functools.partial(absolute, n)))
+    for n in (-2, 2, 5):
+        assert int(chosen(tf.constant(7), tf.constant(n))) == abs(n)
+        assert int(first(tf.constant(n))) == (n * 10 if n > 3 else abs(n))
+
+
 def collatz_step(i, n):
     if n % 2 == 0:
         n = n // 2

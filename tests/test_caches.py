@@ -8,6 +8,7 @@ import pytest
 import dovetail as tf
 from dovetail import keras
 from dovetail.base.bounded import Bounded
+from dovetail.function.frequency import Frequency
 from dovetail.ops.core import OPS
 
 
@@ -19,6 +20,21 @@ def test_a_bounded_dict_forgets_the_oldest():
     assert cache.renew("b") == "B" and cache.renew("a") is None
     cache.put("d", "D")
     assert set(cache) == {"b", "d"}
+
+
+def test_what_a_function_counts_is_bounded():
+    frequency = Frequency()
+    for family in range(5000):
+        assert frequency.compiles(family, (family, 1))
+        frequency.compiled(family)
+    for key in range(5000):
+        for _ in range(4):
+            frequency.compiled("one")
+        frequency.compiles("one", key)
+    assert not frequency.compiles("one", "rare") and not frequency.compiles("one", "rare")
+    assert frequency.compiles("one", "rare")
+    for cache in (frequency._compiled, frequency._seen):
+        assert len(cache) <= cache.limit < 5000
 
 
 def test_attribute_values_leave_bounded_caches():

@@ -159,3 +159,18 @@ def test_strings():
         assert (
             mine == tf.strings.ngrams(tf.strings.split(["a b", "", " c  d "]), (2, 3), **arguments).to_list()
         )
+
+
+@pytest.mark.parametrize("axis", [None, 1, (1, 2), -1])
+def test_the_variance_of_large_values_is_exact_and_not_negative(axis):
+    rows = [[[1e4, 1e4 + 2]], [[1e4 + 1, 1e4 + 1], [1e4 + 3, 1e4 + 3]]]
+    rt = dv.ragged.constant(rows, "float32", ragged_rank=1)
+    found = dv.math.reduce_variance(rt, axis=axis)
+    expected = {
+        None: np.var([x for row in rows for pair in row for x in pair]),
+        1: [np.var(row, axis=0) for row in rows],
+        (1, 2): [np.var(row) for row in rows],
+        -1: [x for row in rows for x in np.var(row, axis=-1)],
+    }[axis]
+    np.testing.assert_allclose(getattr(found, "flat_values", found), expected, rtol=1e-6)
+    assert not np.isnan(getattr(s := dv.math.reduce_std(rt, axis=axis), "flat_values", s)).any()

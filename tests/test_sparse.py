@@ -222,6 +222,15 @@ ALONE = {
 TABLE = np.arange(8, dtype=np.float32).reshape(4, 2)
 
 
+def test_the_id_of_empty_rows_may_be_a_tensor():
+    rows = tf.SparseTensor([[0, 0]], [1], [2, 2])
+    look_up = tf.function(
+        lambda i: tf.nn.safe_embedding_lookup_sparse(tf.constant(TABLE), rows, default_id=i)
+    )
+    for i in (0, 3):
+        np.testing.assert_array_equal(look_up(tf.constant(i)), TABLE[[1, i]])
+
+
 def rows(tf):
     return tf.IndexedSlices(tf.constant([[1], [2], [3]]), tf.constant([4, 7, 9]), tf.constant([10, 1]))
 

@@ -7,6 +7,7 @@ import pytest
 
 import dovetail as tf
 from dovetail import keras
+from dovetail.base.versions import Versioned, Versions
 from dovetail.function.substitution import substituted
 
 THREADS, CALLS = 4, 12
@@ -45,6 +46,17 @@ def test_a_model_that_none_has_called_before():
             expected = np.tanh(x @ w1 + b1) @ w2 + b2
             np.testing.assert_allclose(model(x), expected, rtol=1e-5, atol=1e-6)
             np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-5, atol=1e-6)
+
+    at_once(work)
+
+
+def test_every_change_is_seen():
+    def work(number):
+        item = Versioned()
+        for _ in range(3000):
+            versions = Versions([item])
+            item._changed()
+            assert not versions.hold() and Versions([item]).hold()
 
     at_once(work)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from dovetail.autograph import experimental
 from dovetail.function import print_
-from dovetail.function.autograph.operators import code_of, graph_of
+from dovetail.function.autograph.operators import code_of, fully_converted
 
 __all__ = ["experimental", "set_verbosity", "to_code", "to_graph", "trace"]
 
@@ -34,7 +34,7 @@ def to_graph(entity: Any, recursive: bool = True, experimental_optional_features
     Raises:
         ValueError: it cannot be converted.
     """
-    return graph_of(entity, recursive)
+    return fully_converted(entity, recursive)
 
 
 def to_code(entity: Any, recursive: bool = True, experimental_optional_features: Any = None) -> str:

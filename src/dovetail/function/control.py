@@ -74,11 +74,10 @@ def switch_case(
     if not pairs:
         raise ValueError(f"tf.switch_case: pass at least one branch{at_user_location()}")
     functions = [function for _, function in pairs]
-    if not functions or not all(map(callable, functions)):
-        raise TypeError(f"branch_fns must be functions, at least one, received {branch_fns!r:.80}")
-    functions = [_user_code(function) for function in functions]
+    if not all(map(callable, functions)):
+        raise TypeError(f"branch_fns must be functions, received {branch_fns!r:.80}")
+    functions = [_user_code(function) for function in (*functions, default or functions[-1])]
     keys = [int(key) for key, _ in pairs]
-    functions.append(default if default is not None else functions[-1])
     if _is_symbolic(branch_index):
         arguments = {"branch_index": branch_index, "branch_fns": list(zip(keys, functions[:-1], strict=True))}
         return record_switch(switch_case, arguments | {"default": functions[-1]})
@@ -118,7 +117,7 @@ def case(
         _check_held(predicates, _at_most_one, "more than one predicate is true")
     if default is None:
         _check_held(predicates, any, "no predicate is true, and there is no default")
-    result = default if default is not None else pairs.pop()[1]
+    result = _user_code(default if default is not None else pairs.pop()[1])
     for pred, function in reversed(pairs):
         result = _nested_case(pred, function, result)
     return result()

@@ -12,7 +12,6 @@ import functools
 import inspect
 import warnings
 import weakref
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -34,7 +33,7 @@ from dovetail.function.describe import arguments_of, long_form
 from dovetail.function.fitting import fitted
 from dovetail.function.frequency import Frequency
 from dovetail.function.signature import Call, Parameters, SpecCall, common_shape, describe_change, fits
-from dovetail.function.trace import Program, as_results, example_of, is_tracing
+from dovetail.function.trace import Program, VariableNotKeptError, as_results, example_of, is_tracing
 from dovetail.function.wide import Wide, record
 from dovetail.graph.construct import CONSTRUCTS, record_construct, spec_of
 from dovetail.graph.recording import FunctionGraph, trace
@@ -89,9 +88,9 @@ class Function(Told):
             )
         self.input_signature = None if input_signature is None else tuple(input_signature)
         self._reduce_retracing, self._autograph = reduce_retracing, bool(autograph)
-        self._programs: OrderedDict[tuple, Program] = OrderedDict()
-        self._wide: list[Wide] = []
-        self._shapes_met: dict[tuple, list] = {}
+        self._programs: Bounded = Bounded(MAX_PROGRAMS)
+        self._wide: Bounded = Bounded(MAX_PROGRAMS)  # recordings by their keys
+        self._shapes_met: Bounded = Bounded(MAX_PROGRAMS)
         self._concrete: Bounded = Bounded(MAX_PROGRAMS)
         self._frequency = Frequency()
         self._num_traces = 0
@@ -144,8 +143,7 @@ class Function(Told):
                 if wide.why is not None:
                     self._say("data", f"{self.__name__} runs op by op, it cannot be compiled: {wide.why}")
                 return wide.call(call.tensors)
-            self._keep(call.key, program)
-            return program.call(call.tensors)
+            return self._programs.put(call.key, program).call(call.tensors)
         program = self._programs.get(call.key)  # made when the recording failed
         if program is None and self._worth_a_program(call):
             program = self._new_program(call)
@@ -188,13 +186,7 @@ class Function(Told):
             self._say("data", f"{self.__name__} runs op by op, it cannot be compiled: {error}")
             return None
         self._frequency.compiled(call.family())
-        self._keep(call.key, program)
-        return program
-
-    def _keep(self, key: tuple, program: Program) -> None:
-        self._programs[key] = program
-        if len(self._programs) > MAX_PROGRAMS:
-            self._programs.popitem(last=False)
+        return self._programs.put(call.key, program)
 
     def _trace(self, call: Call) -> Program:
         def run(tensors: list) -> Any:
@@ -232,7 +224,7 @@ class Function(Told):
         return None if wanted is None or wanted.is_exact else self._record(wanted, call)
 
     def _widest_fit(self, key: tuple) -> Wide | None:
-        fitting = [wide for wide in self._wide if fits(wide.key, key)]
+        fitting = [wide for wide in list(self._wide.values()) if fits(wide.key, key)]
         return min(fitting, key=lambda wide: wide.generality) if fitting else None
 
     def _wanted(self, call: Call) -> SpecCall | None:
@@ -247,7 +239,7 @@ class Function(Told):
         met = self._shapes_met.get(kind)
         if met is not None:
             shapes = [common_shape(a, b) for a, b in zip(met, shapes, strict=True)]
-        self._shapes_met[kind] = shapes
+        self._shapes_met.put(kind, shapes)
         return None if met is None else call.widened(shapes)
 
     def _record(self, wanted: SpecCall, call: Call | None = None) -> Wide | None:
@@ -259,9 +251,9 @@ class Function(Told):
         """
         try:
             graph = record(wanted, self._run, self.python_function, self._creates_variables)
+        except VariableNotKeptError:
+            raise
         except _NEEDS_VALUES as error:
-            if "would be created on a later call" in str(error):
-                raise
             if call is None or self._worth_a_program(call) and self._new_program(call) is None:
                 return None
             self._needs_sizes = True
@@ -273,9 +265,7 @@ class Function(Told):
             return None
         self._num_traces += 1
         self._creates_variables = False
-        wide = Wide(wanted, graph)
-        self._wide.append(wide)
-        return wide
+        return self._wide.put(wanted.key, Wide(wanted, graph))
 
     def _say(self, what: str, message: str) -> None:
         if what not in self._warned:

@@ -11,8 +11,6 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from dovetail.base import nest
 from dovetail.base.errors import GraphNeededError, at_user_location
 from dovetail.base.interrupts import hold_interrupts
@@ -21,11 +19,31 @@ from dovetail.engine import dtypes, effects, is_tracer, jax_private_module, xla
 from dovetail.function.donation import value_to_give
 from dovetail.graph.recording import trace
 from dovetail.ops.core import Op
-from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.convert import RETURNED_AS_TENSORS, convert_to_tensor
 from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import Scope, Variable, enter_scope
+
+
+class VariableNotKeptError(ValueError):
+    """A function creates a variable on each call, because nothing keeps it."""
+
+
+def require_kept(created: list[tuple[Any, str]], name: str) -> None:
+    """Raises VariableNotKeptError when a variable that a trace created is gone.
+
+    Args:
+        created: a weak reference to each variable, and its name.
+        name: the function's.
+    """
+    gone = [label for alive, label in created if alive() is None]
+    if gone:
+        raise VariableNotKeptError(
+            f"{name}: the tf.Variable {gone[0]!r} would be created on a later call too, because nothing keeps it. "
+            "Create it outside of the function, or keep it: `if self.v is None: self.v = tf.Variable(...)`"
+            f"{at_user_location()}"
+        )
 
 
 class TraceScope(Scope):
@@ -116,7 +134,7 @@ class Program:
         del self._python_function
 
     def require_kept_variables(self, name: str) -> None:
-        """Raises ValueError when a variable that the trace created is gone: each call would have made a new one."""
+        """Raises VariableNotKeptError when a variable that the trace created is gone."""
         created = {id(variable) for variable in self.created}
         if not created:
             return
@@ -124,13 +142,7 @@ class Program:
         written = [weakref.ref(v) for v in self.writes]
         names = [(weakref.ref(variable), variable.name) for variable in self.created]
         self.reads, self.writes, self.created = [], [], []
-        gone = [label for alive, label in names if alive() is None]
-        if gone:
-            raise ValueError(
-                f"{name}: the tf.Variable {gone[0]!r} would be created on a later call too, because nothing keeps it. "
-                "Create it outside of the function, or keep it: `if self.v is None: self.v = tf.Variable(...)`"
-                f"{at_user_location()}"
-            )
+        require_kept(names, name)
         reads = [item() if type(item) is weakref.ref else item for item in kept]
         self.reads = [variable for variable in reads if variable is not None]
         self.writes = [variable for alive in written if (variable := alive()) is not None]
@@ -150,7 +162,7 @@ class Program:
         leaves, self._result_spec = nest.flatten_spec(result)
         outputs = []
         for leaf in leaves:
-            if isinstance(leaf, _CONVERTED) or (
+            if isinstance(leaf, RETURNED_AS_TENSORS) or (
                 isinstance(leaf, TensorLike) and not isinstance(leaf, SymbolicTensor)
             ):
                 with enter_scope(scope):
@@ -313,8 +325,6 @@ class _Marker:
 
 
 _TENSOR = _Marker()
-# Python values that a function may return and its caller gets as tensors.
-_CONVERTED = (bool, int, float, complex, str, bytes, np.ndarray, np.generic)
 
 
 def example_of(tensor: Tensor | TensorSpec) -> Any:
@@ -338,5 +348,5 @@ def as_results(result: Any) -> Any:
         return result
     leaves, spec = nest.flatten_spec(result)
     return nest.unflatten(
-        spec, [convert_to_tensor(leaf) if isinstance(leaf, _CONVERTED) else leaf for leaf in leaves]
+        spec, [convert_to_tensor(leaf) if isinstance(leaf, RETURNED_AS_TENSORS) else leaf for leaf in leaves]
     )

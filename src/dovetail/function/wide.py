@@ -11,12 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 from dovetail.base.bounded import Bounded
-from dovetail.base.errors import DataDependentShapeError, at_user_location
+from dovetail.base.errors import DataDependentShapeError
 from dovetail.base.settings import state
 from dovetail.engine import dtypes
 from dovetail.function.frequency import Frequency
 from dovetail.function.signature import SpecCall, argument_names
-from dovetail.function.trace import Program, example_of
+from dovetail.function.trace import Program, example_of, require_kept
 from dovetail.graph.recording import FunctionGraph
 from dovetail.ops.arithmetic import identity
 from dovetail.tensor.spec import TensorSpec
@@ -49,7 +49,8 @@ def record(call: SpecCall, run: Callable, python_function: Callable, may_create:
         may_create: whether it may create variables.
 
     Raises:
-        ValueError: a variable is created that nothing keeps, or is created where no variable may be.
+        VariableNotKeptError: a variable is created that nothing keeps.
+        ValueError: one is created where no variable may be.
     """
     scope = _Creations(may_create)
     name = getattr(python_function, "__name__", type(python_function).__name__)
@@ -60,13 +61,7 @@ def record(call: SpecCall, run: Callable, python_function: Callable, may_create:
     kept = [(weakref.ref(variable), variable.name) for variable in scope.new]
     scope.new = []
     del graph
-    gone = [label for alive, label in kept if alive() is None]
-    if gone:
-        raise ValueError(
-            f"{name}: the tf.Variable {gone[0]!r} would be created on a later call too, because nothing keeps it. "
-            "Create it outside of the function, or keep it: `if self.v is None: self.v = tf.Variable(...)`"
-            f"{at_user_location()}"
-        )
+    require_kept(kept, name)
     return _record(call, run, name, names, _Creations(may_create=False))
 
 

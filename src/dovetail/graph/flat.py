@@ -12,6 +12,7 @@ from dovetail.base import nest
 from dovetail.graph.node import WRITE, Node
 from dovetail.graph.recording import FunctionGraph
 from dovetail.tensor.symbolic import SymbolicTensor
+from dovetail.tensor.tensor import TensorLike
 from dovetail.tensor.variable import Variable
 
 
@@ -130,7 +131,7 @@ def from_rows(state: dict, replace: Callable | None = None) -> FunctionGraph:
         graph._own.update((id(tensor), tensor) for tensor in node.outputs)
         _note_variables(graph, node)
     graph._leaves = [tensors.filled(leaf, replace) for leaf in state["leaves"]]
-    graph.outputs = [leaf for leaf in graph._leaves if hasattr(leaf, "dtype")]
+    graph.outputs = [leaf for leaf in graph._leaves if isinstance(leaf, TensorLike)]
     graph._spec, graph._taken = state["spec"], list(state["taken"])
     return graph
 

@@ -54,9 +54,7 @@ def record_op(op: Op, args: tuple, attributes: dict, promote: bool) -> Any:
     )
     try:
         described, several = infer.infer(op, kept, attributes)
-    except OpError:
-        raise
-    except (DataDependentShapeError, OperatorNotAllowedInGraphError):
+    except (OpError, DataDependentShapeError, OperatorNotAllowedInGraphError):
         raise
     except BAD_CALL as error:
         if is_ours(error, (kept, attributes)):

@@ -24,8 +24,6 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-
 from dovetail.base import nest
 from dovetail.base.settings import state
 from dovetail.engine import is_tracer
@@ -33,14 +31,11 @@ from dovetail.graph.node import READ, WRITE, FunctionCall, Node
 from dovetail.graph.operations import BaseGraph, Placeholder
 from dovetail.graph.record import symbolic_outputs
 from dovetail.graph.replay import Steps
-from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.convert import RETURNED_AS_TENSORS, convert_to_tensor
 from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import Scope, Variable, enter_scope
-
-# Python values that a function may return and its caller gets as tensors.
-_CONVERTED = (bool, int, float, complex, str, bytes, np.ndarray, np.generic)
 
 
 class RecordScope(Scope):
@@ -222,7 +217,7 @@ class FunctionGraph(BaseGraph):
         self._steps = None
 
     def _as_output(self, leaf: Any) -> Any:
-        if isinstance(leaf, (*_CONVERTED, Variable)):
+        if isinstance(leaf, (*RETURNED_AS_TENSORS, Variable)):
             leaf = convert_to_tensor(leaf)
         return self.inside(leaf)
 

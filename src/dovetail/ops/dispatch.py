@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -59,6 +60,7 @@ _MOST_PLAIN = 4096
 # Those, and the types met so far that no row names.
 plain: set[type] = set(_DENSE)
 _named_types: set[type] = {CompositeTensor}
+_types_lock = threading.Lock()  # a type that is found plain while another thread names it must not stay plain
 
 
 class Row(NamedTuple):
@@ -256,8 +258,9 @@ def remove(owner: Any) -> bool:
 def _name(kinds: Iterable[type]) -> None:
     new = set(kinds) - _named_types
     if new:
-        _named_types.update(new)
-        plain.intersection_update(_DENSE)
+        with _types_lock:
+            _named_types.update(new)
+            plain.intersection_update(_DENSE)
 
 
 # ---- calls ------------------------------------------------------------------------------------------------------
@@ -265,12 +268,14 @@ def _name(kinds: Iterable[type]) -> None:
 
 def _may_match(kinds: set[type]) -> bool:
     """True when a value of these types may be one that a row names; notes the types that cannot."""
-    named = tuple(_named_types)
-    found = {
-        kind for kind in kinds - plain if kind is not list and kind is not tuple and issubclass(kind, named)
-    }
-    if len(plain) < _MOST_PLAIN:
-        plain.update(kinds - found - {list, tuple})
+    unknown = kinds - plain - {list, tuple}
+    if not unknown:
+        return False
+    with _types_lock:
+        named = tuple(_named_types)
+        found = {kind for kind in unknown if issubclass(kind, named)}
+        if len(plain) < _MOST_PLAIN:
+            plain.update(unknown - found)
     return bool(found)
 
 

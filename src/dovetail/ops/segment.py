@@ -135,7 +135,7 @@ def unsorted_segment_sqrt_n(data: Any, segment_ids: Any, num_segments: Any, name
     return divide(total, sqrt(maximum(segment_count(data, segment_ids, num_segments=num_segments), 1)))
 
 
-def _num_segments(ids: Any, label: str) -> int:
+def num_segments_of(ids: Any, label: str) -> int:
     """Returns the largest id plus 1; known only where the ids have values."""
     if isinstance(ids, SymbolicTensor):
         raise ValueError(
@@ -153,7 +153,7 @@ def _num_segments(ids: Any, label: str) -> int:
 
 def _sorted_segment(name: str, unsorted: Any, zero_fill: bool = False) -> Any:
     def segment(data: Any, segment_ids: Any, name: str | None = None) -> Any:
-        size = _num_segments(segment_ids, label)
+        size = num_segments_of(segment_ids, label)
         out = unsorted(data, segment_ids, num_segments=size)
         return masked(out, segment_count(data, segment_ids, num_segments=size) > 0) if zero_fill else out
 
@@ -172,7 +172,7 @@ segment_mean = _sorted_segment("segment_mean", unsorted_segment_mean)
 
 def _keras_segment(name: str, unsorted: Any) -> Any:
     def segment(data: Any, segment_ids: Any, num_segments: Any = None, sorted: bool = False) -> Any:
-        size = _num_segments(segment_ids, f"keras.ops.{name}") if num_segments is None else num_segments
+        size = num_segments_of(segment_ids, f"keras.ops.{name}") if num_segments is None else num_segments
         return unsorted(data, segment_ids, num_segments=size)
 
     segment.__name__ = segment.__qualname__ = name
@@ -251,7 +251,7 @@ def bincount(
         )
     values: Any = arr if isinstance(arr, TensorLike) else convert_to_tensor(arr)
     low, high = integer(minlength), integer(maxlength)
-    size = low if low is not None and low == high else _num_segments(values, "tf.math.bincount")
+    size = low if low is not None and low == high else num_segments_of(values, "tf.math.bincount")
     size = size if low is None else max(size, low)
     size = size if high is None else min(size, high)
     if axis != -1 and len(values.shape) != 1:
@@ -319,7 +319,7 @@ def confusion_matrix(
     """
     if num_classes is None:
         label = "tf.math.confusion_matrix"
-        num_classes = max(_num_segments(labels, label), _num_segments(predictions, label))
+        num_classes = max(num_segments_of(labels, label), num_segments_of(predictions, label))
     return count_pairs(labels, predictions, weights, num_classes=num_classes, dtype=dtype)
 
 

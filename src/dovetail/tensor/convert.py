@@ -23,6 +23,8 @@ _LISTS = (list, tuple, range, TensorShape)
 _SCALARS = {float: _FLOAT32, int: _INT32, bool: np.dtype(bool), complex: np.dtype(np.complex128)}
 # Kinds of dtypes that Python's bools, ints, floats and complex numbers convert to ("V": bfloat16 and its like).
 _ACCEPTED_BY = {"b": "biufcV", "i": "iufcV", "u": "iufcV", "f": "fcV", "c": "c"}
+# Python values that a function may return and its caller gets as tensors.
+RETURNED_AS_TENSORS = (bool, int, float, complex, str, bytes, np.ndarray, np.generic)
 _converters: list[tuple[type, Callable]] = []
 _stack: list[Callable] = []
 

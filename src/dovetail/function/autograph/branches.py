@@ -22,7 +22,9 @@ from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor
 
-_RETURNED = ("do_return", "retval_")
+# How the names of variables begin that conversion adds: what is returned, and whether something was.
+RETURN_VALUE = "retval_"
+_RETURNED = ("do_return", RETURN_VALUE)
 _OWN = (*_RETURNED, "break_", "continue_")
 
 
@@ -116,7 +118,7 @@ def _fill_returned(names: tuple, yes: list[_Outcome], no: list[_Outcome], fillin
     before = len(fillings)
     for i, name in enumerate(names):
         values = yes[i].value, no[i].value
-        if name.startswith("retval_") and is_defined(values[0]) != is_defined(values[1]):
+        if name.startswith(RETURN_VALUE) and is_defined(values[0]) != is_defined(values[1]):
             fillings[i] = nest.map_structure(zeros_of, values[0] if is_defined(values[0]) else values[1])
     if len(fillings) > before:
         raise _Filled

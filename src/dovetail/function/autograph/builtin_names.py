@@ -6,6 +6,7 @@ import builtins
 from collections.abc import Callable
 from typing import Any
 
+from dovetail.function.autograph.gate import keep
 from dovetail.function.autograph.loops import LoopRange
 from dovetail.function.autograph.values import is_later
 from dovetail.function.printing import print_ as tf_print
@@ -100,5 +101,4 @@ def iterated(function: Any) -> Any:
         kept = {name: words[name] for name in ("delta", "dtype") if name in words}
         return LoopRange(*args, *named, **kept)
 
-    loop_range.autograph_info__ = None  # type: ignore[attr-defined]
-    return loop_range
+    return keep(loop_range)

@@ -9,13 +9,14 @@ from dovetail.base import nest
 from dovetail.base.errors import DataDependentShapeError, InvalidArgumentError, at_user_location
 from dovetail.base.settings import state
 from dovetail.engine import loops
-from dovetail.function.autograph.branches import and_, choose
+from dovetail.function.autograph.branches import RETURN_VALUE, and_, choose
 from dovetail.function.autograph.checks import check_later
 from dovetail.function.autograph.values import in_trace, is_convertible, is_defined, is_later, same, zeros_of
 from dovetail.function.control import while_loop
 from dovetail.function.lifting import BranchScope
 from dovetail.function.scanning import scan_loop
 from dovetail.ops.table import NAMESPACES
+from dovetail.ops.tensor_array import TensorArray
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import TensorLike
@@ -86,7 +87,7 @@ def for_stmt(
         _over_range(over, extra_test, body, variables, options)
     elif is_later(over) or (isinstance(over, TensorLike) and in_trace()):
         _over_rows(convert_to_tensor(over), extra_test, body, variables, options)
-    elif hasattr(over, "stack") and hasattr(over, "unstack"):  # a TensorArray
+    elif isinstance(over, TensorArray):
         for_stmt(over.stack(), extra_test, body, get_state, set_state, names, options)
     else:
         _over_items(over, extra_test, body, variables)
@@ -220,9 +221,7 @@ class _State:
             filled = [i for i in missing if is_defined(kinds[i])]
             for i in filled:
                 values[i] = nest.map_structure(zeros_of, kinds[i])
-            said = [
-                self.names[i] for i in filled if self.names[i] != "retval_" and self.names[i][:7] != "retval_"
-            ]
+            said = [self.names[i] for i in filled if not self.names[i].startswith(RETURN_VALUE)]
             if said and test is not None:
                 _check_runs(test(), said)
         return _Start(self.names, values)
@@ -280,7 +279,7 @@ class _Part:
 
     def __init__(self, name: str, value: Any) -> None:
         self.name, self.value = name, value
-        if getattr(value, "dynamic_size", False) and in_trace():
+        if isinstance(value, TensorArray) and value.dynamic_size and in_trace():
             raise DataDependentShapeError(
                 "while_loop", f"the tf.TensorArray {name!r} grows in a loop{at_user_location()}"
             )

@@ -71,7 +71,7 @@ OPERATORS = types.SimpleNamespace(
 CONVERTER = Converter(OPERATORS, frozenset(REPLACED), lambda value: value is set_loop_options)
 
 
-def graph_of(entity: Any, recursive: bool = True) -> Callable:
+def fully_converted(entity: Any, recursive: bool = True) -> Callable:
     """Returns a function or method converted, whatever it needs.
 
     Raises:

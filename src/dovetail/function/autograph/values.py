@@ -12,7 +12,7 @@ from dovetail.engine import is_tracer
 from dovetail.ops.table import NAMESPACES
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
-from dovetail.tensor.variable import StatelessScope
+from dovetail.tensor.variable import StatelessScope, Variable
 
 NUMBERS = (bool, int, float, complex, np.ndarray, np.generic)
 TEXTS = (str, bytes)
@@ -56,9 +56,8 @@ def is_later(value: Any) -> bool:
         return is_tracer(value._value)
     if isinstance(value, SymbolicTensor):
         return True
-    if isinstance(value, TensorLike):
-        plain = getattr(value, "_plain", None)
-        return plain is not None and is_later(plain())
+    if isinstance(value, Variable):
+        return is_later(value._plain())
     return is_tracer(value)
 
 

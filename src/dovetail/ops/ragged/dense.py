@@ -72,7 +72,9 @@ def to_tensor(self: Any, default_value: Any = None, name: str | None = None, sha
         flat = zeros((1, *flat.shape[1:]), self.dtype)
     rows = dense_gather.gather(flat, maximum(places, 0))
     found = reshape_for(places >= 0, len(rows.shape))
-    return _cut(where_(rows, default, found), wanted, depth, default)
+    dense = where_(rows, default, found)
+    _check_inner(dense, wanted, depth)
+    return dense
 
 
 def reshape_for(mask: Any, rank: int) -> Any:
@@ -108,15 +110,14 @@ def _default(value: Any, dtype: Any) -> Any:
     return convert_to_tensor(value, dtype)
 
 
-def _cut(dense: Any, wanted: list, depth: int, default: Any) -> Any:
-    """Cuts or fills the inner, uniform axes to the wanted sizes."""
+def _check_inner(dense: Any, wanted: list, depth: int) -> None:
+    """Raises ValueError where the inner, uniform axes have other sizes than the wanted ones."""
     for axis in range(depth + 1, len(wanted)):
         size, have = wanted[axis], dense.shape[axis]
         if size is not None and have is not None and size != have:
             raise ValueError(
                 f"to_tensor: axis {axis} is uniform, of size {have}, and cannot be {size}{at_user_location()}"
             )
-    return dense
 
 
 def from_tensor(

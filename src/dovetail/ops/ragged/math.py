@@ -223,9 +223,17 @@ def _mean(input_tensor: Any, axis: Any = None, keepdims: Any = False, **_: Any) 
 
 @dispatches(reduction.reduce_variance, RaggedTensor)
 def _variance(input_tensor: Any, axis: Any = None, keepdims: Any = False, **_: Any) -> Any:
-    square = reduction.reduce_mean(input_tensor * input_tensor, axis=axis, keepdims=keepdims)
-    mean = reduction.reduce_mean(input_tensor, axis=axis, keepdims=keepdims)
-    return square - mean * mean
+    rank = len(input_tensor.shape)
+    axes = range(rank) if axis is None else _axes(axis, rank, "math.reduce_variance")
+    spreads = all(inner in axes for inner in range(min(axes), input_tensor.ragged_rank + 1))
+    if (
+        not spreads or not input_tensor.dtype.is_floating
+    ):  # a column's mean does not spread over rows that lack it
+        square = reduction.reduce_mean(input_tensor * input_tensor, axis=axis, keepdims=keepdims)
+        mean = reduction.reduce_mean(input_tensor, axis=axis, keepdims=keepdims)
+        return square - mean * mean
+    offset = input_tensor - reduction.reduce_mean(input_tensor, axis=axis, keepdims=True)
+    return reduction.reduce_mean(offset * offset, axis=axis, keepdims=keepdims)
 
 
 @dispatches(reduction.reduce_std, RaggedTensor)

@@ -14,7 +14,6 @@ from dovetail.ops.indexing import where_
 from dovetail.ops.ragged import partition
 from dovetail.ops.ragged.partition import ranges
 from dovetail.ops.ragged.tensor import RaggedTensor, join_rows, num_rows
-from dovetail.ops.reduction import cumsum
 from dovetail.ops.shapes import as_tensor, expand_dims, reshape
 from dovetail.ops.shapes import shape as shape_of
 from dovetail.tensor.tensor import TensorLike
@@ -126,7 +125,3 @@ def merge_two(rt: Any) -> Any:
     size = shape_of(inner, rt.row_splits.dtype)
     length = None if rt._uniform is None or inner.shape[1] is None else rt._uniform * inner.shape[1]
     return RaggedTensor(reshape(inner, shape=merged_sizes(inner, size)), rt.row_splits * size[1], length)
-
-
-def running_splits(lengths: Any) -> Any:
-    return partition.from_lengths(cumsum(lengths) * 0 + lengths)

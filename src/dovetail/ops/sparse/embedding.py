@@ -10,12 +10,14 @@ from dovetail.ops.create import ones_like
 from dovetail.ops.gather import embedding_lookup
 from dovetail.ops.logic import logical_and, logical_not
 from dovetail.ops.math import sqrt
+from dovetail.ops.ragged.tensor import RaggedTensor
 from dovetail.ops.reduction import reduce_prod
-from dovetail.ops.segment import _num_segments, unsorted_segment_sum
+from dovetail.ops.segment import num_segments_of, unsorted_segment_sum
 from dovetail.ops.shapes import expand_dims, shape
 from dovetail.ops.shapes import reshape as reshape_dense
 from dovetail.ops.sparse.arrange import fill_empty_rows, reshape, retain
 from dovetail.ops.sparse.patterns import join
+from dovetail.ops.sparse.ragged import to_sparse
 from dovetail.ops.sparse.tensor import SparseTensor, is_known, rank_of
 from dovetail.ops.views import export
 
@@ -43,7 +45,8 @@ def embedding_lookup_sparse(
         allow_fast_lookup: no effect.
 
     Returns:
-        A matrix with a row for each row of ids, up to the last one that has any.
+        A matrix with a row for each row of ids, up to the last one that has any.  Compiled code, which does not know
+        which that is, returns all rows of a sparse matrix; those without ids are zero.
     """
     label = "tf.nn.embedding_lookup_sparse"
     combiner = _combiner(label, combiner)
@@ -78,8 +81,8 @@ def _flat_ids(label: str, ids: Any) -> tuple[Any, Any, Any]:
     """Returns the ids, the row of each, and the number of rows up to the last one that has any."""
     if isinstance(ids, SparseTensor):
         rows = ids.indices[:, 0]
-        return ids.values, rows, _num_segments(rows, label) if is_known(rows) else ids.dense_shape[0]
-    if hasattr(ids, "value_rowids"):
+        return ids.values, rows, num_segments_of(rows, label) if is_known(rows) else ids.dense_shape[0]
+    if isinstance(ids, RaggedTensor):
         rows = ids.value_rowids()
         return ids.values, rows, ids.nrows()
     raise TypeError(
@@ -112,15 +115,15 @@ def safe_embedding_lookup_sparse(
     Returns:
         A tensor of shape (..., size of an embedding).
     """
-    if not isinstance(sparse_ids, SparseTensor) and hasattr(sparse_ids, "to_sparse"):
-        sparse_ids = sparse_ids.to_sparse()
-        sparse_weights = None if sparse_weights is None else sparse_weights.to_sparse()
+    if isinstance(sparse_ids, RaggedTensor):
+        sparse_ids = to_sparse(sparse_ids)
+        sparse_weights = None if sparse_weights is None else to_sparse(sparse_weights)
     lead = sparse_ids.dense_shape[:-1]
     ids, weights = _as_matrix(sparse_ids, lead), _as_matrix(sparse_weights, lead)
     kept = ids.values >= 0
     if weights is not None and combiner != "sum":
         kept = logical_and(kept, weights.values > 0)
-    ids, empty = fill_empty_rows(retain(ids, kept), default_id or 0)
+    ids, empty = fill_empty_rows(retain(ids, kept), 0 if default_id is None else default_id)
     if weights is not None:
         weights, _ = fill_empty_rows(retain(weights, kept), 1)
     out = embedding_lookup_sparse(embedding_weights, ids, weights, combiner=combiner, max_norm=max_norm)

@@ -145,7 +145,7 @@ segment_mean = _gathered_segment("segment_mean", segment.segment_mean, segment.u
 segment_sqrt_n = _gathered_segment(
     "segment_sqrt_n",
     lambda rows, ids: segment.unsorted_segment_sqrt_n(
-        rows, ids, segment._num_segments(ids, "tf.sparse.segment_sqrt_n")
+        rows, ids, segment.num_segments_of(ids, "tf.sparse.segment_sqrt_n")
     ),
     segment.unsorted_segment_sqrt_n,
 )
