@@ -219,3 +219,211 @@ def spec(tf):
 @pytest.mark.parametrize("case", [in_and_out_of_a_function, spec])
 def test_composite(case):
     parity.check(case)
+
+
+def _slices(tf, dense_shape=(4, 3)):
+    values = tf.constant(np.arange(9, dtype=np.float32).reshape(3, 3))
+    return tf.IndexedSlices(
+        values, tf.constant(IDS), None if dense_shape is None else tf.constant(dense_shape)
+    )
+
+
+def _shown(value):
+    if hasattr(value, "indices"):
+        return ["rows", value.values, value.indices, value.dense_shape]
+    return ["dense", value]
+
+
+ONE_BY_ONE = {
+    "clip_by_value": lambda tf, s: tf.clip_by_value(s, 2.0, 5.0),
+    "identity": lambda tf, s: tf.identity(s),
+    "stop_gradient": lambda tf, s: tf.stop_gradient(s),
+    "cast": lambda tf, s: tf.cast(s, tf.float64),
+    "scalar_mul": lambda tf, s: tf.math.scalar_mul(2.0, s),
+    "negative sign": lambda tf, s: -s,
+    "clip_by_norm": lambda tf, s: tf.clip_by_norm(s, 2.0),
+    "tuple": lambda tf, s: tf.tuple([s])[0],
+    "multiply": lambda tf, s: tf.multiply(s, 2.0),
+    "tensor times rows": lambda tf, s: tf.constant(2.0) * s,
+    "square": lambda tf, s: tf.square(s),
+    "add_n": lambda tf, s: tf.add_n([s, s]),
+    "saturate_cast": lambda tf, s: tf.saturate_cast(s, tf.float64),
+    "maximum": lambda tf, s: tf.maximum(s, 2.0),
+    "reduce_sum": lambda tf, s: tf.reduce_sum(s, 0),
+    "in a function": lambda tf, s: tf.function(lambda x: tf.clip_by_value(tf.identity(x), 1.0, 4.0))(s),
+}
+
+
+@pytest.mark.parametrize("case", ONE_BY_ONE.values(), ids=ONE_BY_ONE)
+def test_ops_keep_rows_where_tensorflow_does(case):
+    parity.check(lambda tf: _shown(case(tf, _slices(tf))))
+
+
+def test_rows_of_an_unknown_table_are_scaled():
+    rows = tf.math.scalar_mul(2.0, _slices(tf, None))
+    assert rows.dense_shape is None and rows.values.numpy()[0].tolist() == [0.0, 2.0, 4.0]
+
+
+def test_operators_scale_rows():
+    rows = _slices(tf)
+    for scaled, factor in ((rows * 2.0, 2.0), (2 * rows, 2.0), (rows / tf.constant(4.0), 0.25)):
+        np.testing.assert_array_equal(scaled.values, rows.values.numpy() * factor)
+    dense = rows * tf.ones((4, 3))
+    np.testing.assert_array_equal(dense, tf.convert_to_tensor(rows))
+
+
+def test_which_values_are_tensors():
+    parity.check(
+        lambda tf: [
+            tf.is_tensor(x)
+            for x in (_slices(tf), tf.sparse.from_dense([1.0]), tf.ragged.constant([[1]]), tf.constant(1), 1)
+        ]
+    )
+
+
+def _at_the_limit(tf):
+    table = tf.Variable([[0.0, 1.0], [3.0, 4.0], [0.1, 0.2]])
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.nn.embedding_lookup(table, [0, 1, 2], max_norm=1.0))
+    clipped = tf.Variable([0.6, 0.8])
+    with tf.GradientTape() as other:
+        once = tf.reduce_sum(tf.clip_by_norm(clipped, 1.0))
+    return [tape.gradient(loss, table).values, other.gradient(once, clipped)]
+
+
+def test_gradients_of_a_norm_at_its_limit():
+    parity.check(_at_the_limit)
+
+
+# ---- rules that users write ------------------------------------------------------------------------------------------
+
+
+class _OfOld(keras.optimizers.Optimizer):
+    """A rule in the manner of tf.keras before 2.11, whose state moves for the touched rows only."""
+
+    def __init__(self, learning_rate=0.5, name="OfOld", **kwargs):
+        super().__init__(name, **kwargs)
+        self._set_hyper("learning_rate", learning_rate)
+        self.seen = []
+
+    def _create_slots(self, var_list):
+        for var in var_list:
+            self.add_slot(var, "steps")
+
+    def _resource_apply_dense(self, grad, var, apply_state=None):
+        self.seen.append("dense")
+        var.assign_sub(grad * self._get_hyper("learning_rate", var.dtype))
+
+    def _resource_apply_sparse(self, grad, var, indices, apply_state=None):
+        self.seen.append("sparse")
+        rate = next(iter(apply_state.values()))["lr_t"]
+        self._resource_scatter_add(self.get_slot(var, "steps"), indices, tf.ones_like(grad))
+        self._resource_scatter_add(var, indices, -grad * rate)
+
+    def get_config(self):
+        return super().get_config()
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_rule_of_old_gets_each_row_once(compiled):
+    table, bias, optimizer = tf.Variable(np.zeros((5, 2), np.float32)), tf.Variable([1.0]), _OfOld()
+
+    def step():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.gather(table, [3, 1, 3])) + tf.reduce_sum(bias)
+        optimizer.apply_gradients(zip(tape.gradient(loss, [table, bias]), [table, bias], strict=True))
+
+    (tf.function(step) if compiled else step)()
+    np.testing.assert_array_equal(table.numpy()[:, 0], [0, -0.5, 0, -1, 0])
+    np.testing.assert_array_equal(optimizer.get_slot(table, "steps").numpy()[:, 0], [0, 1, 0, 1, 0])
+    assert set(optimizer.seen) == {"sparse", "dense"} and bias.numpy().tolist() == [0.5]
+
+
+def test_a_rule_of_old_in_compiled_fit():
+    model = keras.Sequential(
+        [keras.layers.Embedding(4, 1, embeddings_initializer="zeros"), keras.layers.Flatten()]
+    )
+    optimizer = _OfOld()
+    model.compile(optimizer, loss=lambda y, p: tf.reduce_sum(p, -1))
+    model.fit(np.array([[2, 2, 1]]), np.zeros((1, 3)), verbose=0)
+    assert "sparse" in optimizer.seen
+    np.testing.assert_allclose(model.layers[0].embeddings.numpy()[:, 0], [0, -0.5, -1, 0])
+
+
+def test_a_rule_of_old_that_adds_up_repeated_rows_itself():
+    seen = []
+
+    class Own(_OfOld):
+        def _resource_apply_sparse_duplicate_indices(self, grad, handle, indices, **kwargs):
+            seen.append(indices.numpy().tolist())
+            return super()._resource_apply_sparse_duplicate_indices(grad, handle, indices, **kwargs)
+
+    table = tf.Variable(TABLE)
+    Own().apply_gradients([(_slices(tf), table)])
+    assert seen == [IDS]
+    expected = TABLE.copy()
+    np.subtract.at(expected, IDS, 0.5 * np.arange(9, dtype=np.float32).reshape(3, 3))
+    np.testing.assert_allclose(table.numpy(), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("rule", [keras.optimizers.SGD, keras.optimizers.Adagrad, keras.optimizers.Adam])
+def test_the_built_in_rule_beneath_a_rule_of_old(rule):
+    class Own(rule):
+        def _resource_apply_sparse(self, grad, var, indices, apply_state=None):
+            return super()._resource_apply_sparse(grad * 2.0, var, indices, apply_state=apply_state)
+
+    tables = []
+    for optimizer, gradient in ((Own(0.1), _slices(tf)), (rule(0.1), _slices(tf) * 2.0)):
+        tables.append(tf.Variable(TABLE))
+        for _ in range(2):
+            optimizer.apply_gradients([(gradient, tables[-1])])
+    np.testing.assert_allclose(tables[0].numpy(), tables[1].numpy(), rtol=1e-6)
+
+
+def test_a_dense_rule_of_old_gets_the_dense_gradient():
+    class Own(keras.optimizers.Optimizer):
+        def _resource_apply_dense(self, grad, var):
+            var.assign_sub(tf.sign(grad))
+
+    table = tf.Variable(np.zeros((4, 1), np.float32))
+    Own("own").apply_gradients([(tf.IndexedSlices([[2.0], [-2.0], [5.0]], [1, 1, 3], [4, 1]), table)])
+    np.testing.assert_array_equal(table.numpy()[:, 0], [0, 0, 0, -1])
+
+
+@pytest.mark.parametrize("options", [{}, {"clipvalue": 1.0}, {"global_clipnorm": 1.0}, {"weight_decay": 0.1}])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_update_step_gets_rows_each_once(options, compiled):
+    kinds = []
+
+    class Own(keras.optimizers.Optimizer):
+        def update_step(self, gradient, variable, learning_rate):
+            kinds.append(isinstance(gradient, tf.IndexedSlices))
+            if kinds[-1]:
+                rows = tf.IndexedSlices(tf.square(gradient.values), gradient.indices)
+                variable.scatter_sub(rows)
+            else:
+                variable.assign_sub(tf.square(gradient))
+
+    results = []
+    for gradient in (_slices(tf), tf.convert_to_tensor(_slices(tf))):
+        table, optimizer = tf.Variable(TABLE), Own(learning_rate=0.1, **options)
+        optimizer.build([table])
+
+        def step(gradient, table=table, optimizer=optimizer):
+            optimizer.apply_gradients([(gradient, table)])
+
+        (tf.function(step) if compiled else step)(gradient)
+        results.append(table.numpy())
+    assert set(kinds) == {True, False}
+    np.testing.assert_allclose(*results, rtol=1e-5)
+
+
+def test_update_step_may_calculate_with_rows_as_with_tensors():
+    class Own(keras.optimizers.Optimizer):
+        def update_step(self, gradient, variable, learning_rate):
+            self.assign_sub(variable, keras.ops.multiply(gradient, keras.ops.cast(learning_rate, "float32")))
+            self.assign_sub(variable, gradient * learning_rate)
+
+    table = tf.Variable(TABLE)
+    Own(learning_rate=0.5).apply_gradients([(_slices(tf), table)])
+    np.testing.assert_allclose(table.numpy(), TABLE - tf.convert_to_tensor(_slices(tf)), rtol=1e-6)

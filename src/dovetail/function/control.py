@@ -24,7 +24,7 @@ from dovetail.graph.construct import CONSTRUCTS, is_recorded
 from dovetail.graph.record import record_call
 from dovetail.graph.recording import recording
 from dovetail.ops import indexing
-from dovetail.tensor.convert import convert_to_tensor, is_tensor
+from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.dtype import string
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
@@ -181,7 +181,7 @@ def while_loop(
     first = cond(*loop_vars)
     if isinstance(first, SymbolicTensor):
         return record_loop(while_loop, cond, body, loop_vars, shape_invariants, limit, back_prop)
-    if is_tensor(first) and not first.dtype.is_bool:
+    if isinstance(first, TensorLike) and not first.dtype.is_bool:
         raise TypeError(f"cond must return a boolean scalar, it returned {described(first)}")
     if (
         _is_known(first)

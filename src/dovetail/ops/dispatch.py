@@ -203,6 +203,18 @@ def dispatches(functions: Any, *kinds: type) -> Callable[[Callable], Callable]:
     return decorate
 
 
+def dispatches_first(function: Any, *kinds: type) -> Callable[[Callable], Callable]:
+    """Decorator: as `dispatches`, for calls whose first argument is of `kinds`."""
+    entry = entry_of(function)
+    first = entry.parameters[0]
+
+    def decorate(does: Callable) -> Callable:
+        add(entry, Row(lambda named: isinstance(named[first], kinds), does, None, does), kinds)
+        return does
+
+    return decorate
+
+
 def elementwise(
     *kinds: type, families: Iterable[str] = ("unary", "binary")
 ) -> Callable[[Callable], Callable]:

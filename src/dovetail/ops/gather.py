@@ -176,37 +176,6 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
     return take_along_axis_(x, indices, axis=axis)
 
 
-@export("nn.embedding_lookup")
-def embedding_lookup(params: Any, ids: Any, max_norm: float | None = None, name: str | None = None) -> Any:
-    """Returns the rows of `params` that `ids` names.
-
-    Args:
-        params: one table of rows.
-        ids: integer tensor of any shape.
-        max_norm: rows with a larger Euclidean norm are scaled down to it.
-
-    Differs from TensorFlow: tables in several pieces are not supported; concatenate them.
-    """
-    if isinstance(params, list | tuple):
-        if len(params) != 1:
-            raise ValueError(
-                f"tf.nn.embedding_lookup: expected one table, received {len(params)}; join them{at_user_location()}"
-            )
-        params = params[0]
-    params, ids = as_tensor(params), as_tensor(ids)
-    check_in_range("tf.nn.embedding_lookup", params, ids, 0)
-    rows = gather_(params, ids)
-    return rows if max_norm is None else scaled_down(rows, norm=max_norm)
-
-
-@op("", shape=lambda x, norm: x)
-def scaled_down(xp: Any, x: Any, *, norm: float) -> Any:
-    """Scales rows whose Euclidean norm is above `norm` down to it."""
-    own = xp.sqrt(xp.sum(x * x, axis=-1, keepdims=True))
-    limit = np.array(norm, x.dtype)
-    return x * (limit / xp.maximum(own, limit))
-
-
 # ---- by coordinates -------------------------------------------------------------------------------------------------
 
 

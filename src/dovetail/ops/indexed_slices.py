@@ -6,14 +6,17 @@ cost what those cost, however large the table is.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.engine import is_tracer
-from dovetail.ops.arithmetic import cast, identity
+from dovetail.ops import dispatch
+from dovetail.ops.arithmetic import cast, clip_by_value, divide, identity, multiply, scalar_mul, stop_gradient
 from dovetail.ops.array import concat
+from dovetail.ops.core import Op
 from dovetail.ops.gather import (
     gather_,
     gather_adjoint,
@@ -61,6 +64,8 @@ class IndexedSlices(CompositeTensor):
         [0.0, 5.0, 0.0]
     """
 
+    _is_tensor = True
+
     def __init__(self, values: Any, indices: Any, dense_shape: Any = None) -> None:
         self.values, self.indices = as_tensor(values), as_tensor(indices)
         self.dense_shape = None if dense_shape is None else as_tensor(dense_shape)
@@ -90,12 +95,29 @@ class IndexedSlices(CompositeTensor):
         return self.values.device
 
     @property
+    def name(self) -> str:
+        """The name of the values."""
+        return self.values.name
+
+    def get_shape(self) -> TensorShape:
+        return self.shape
+
+    @property
     def _type_spec(self) -> IndexedSlicesSpec:
         whole = None if self.dense_shape is None else self.dense_shape.dtype
         return IndexedSlicesSpec(self.shape, self.values.dtype, self.indices.dtype, whole, self.indices.shape)
 
     def __neg__(self) -> IndexedSlices:
-        return IndexedSlices(-self.values, self.indices, self.dense_shape)
+        return self._with_values(-self.values)
+
+    def __mul__(self, factor: Any) -> Any:
+        """Scales the rows; a factor that is no scalar makes the tensor dense."""
+        return _scaled(multiply, self, factor)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: Any) -> Any:
+        return _scaled(divide, self, divisor)
 
     def __repr__(self) -> str:
         shape = "" if self.dense_shape is None else f", dense_shape={self.dense_shape!s}"
@@ -178,6 +200,34 @@ def _dense(slices: IndexedSlices, dtype: Any) -> Any:
 
 
 register_conversion(IndexedSlices, _dense)
+
+
+# ---- what keeps slices slices: as in TensorFlow, these alone; all other ops take the dense tensor ---------------
+
+
+def _scaled(op: Op, slices: IndexedSlices, factor: Any) -> Any:
+    number = convert_to_tensor(factor, dtype_hint=slices.dtype)
+    return slices._with_values(op(slices.values, number)) if not len(number.shape) else op(slices, number)
+
+
+def _on_values(op: Op) -> Callable:
+    first, *others = op.tensors
+
+    def on_values(**named: Any) -> IndexedSlices:
+        slices = named.pop(first)
+        rest = [named.pop(name) for name in others]
+        return slices._with_values(op(slices.values, *rest, **named))
+
+    return on_values
+
+
+for _op in (cast, clip_by_value, identity, stop_gradient):
+    dispatch.dispatches_first(_op, IndexedSlices)(_on_values(_op))
+
+
+@dispatch.dispatches(scalar_mul, IndexedSlices)
+def _scalar_mul(scalar: Any, x: Any, name: str | None = None) -> Any:
+    return _scaled(multiply, x, scalar)
 
 
 # ---- gradients that are rows -----------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from dovetail.ops.reduction import reduce_max
 from dovetail.ops.shapes import as_tensor, flip, reshape, swapaxes
 from dovetail.ops.views import export
 from dovetail.tensor import dtype as dt
-from dovetail.tensor.convert import is_tensor
+from dovetail.tensor.composite import is_tensor
 
 
 @export("ops.where")

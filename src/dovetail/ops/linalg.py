@@ -16,7 +16,7 @@ from dovetail.ops.families import op, reshape_to, unbroadcast
 from dovetail.ops.promotion import result_dtype
 from dovetail.ops.reduction import reduce_sum
 from dovetail.ops.views import export
-from dovetail.tensor.convert import convert_to_tensor, is_tensor
+from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import TensorLike
 
 # ---- matrix products ---------------------------------------------------------------------------------------------
@@ -298,7 +298,7 @@ def ops_einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
 
 def _tensors(*values: Any) -> list:
     """Converts; plain values take the dtype of the first tensor among them."""
-    hint = next((v.dtype for v in values if is_tensor(v)), None)
+    hint = next((v.dtype for v in values if isinstance(v, TensorLike)), None)
     return [v if isinstance(v, TensorLike) else convert_to_tensor(v, dtype_hint=hint) for v in values]
 
 

@@ -227,7 +227,8 @@ def clipped_by_norm(xp: Any, t: Any, clip_norm: Any, *, axes: Axis = None) -> An
     squares = xp.sum(xp.multiply(t, t), axis=axes, keepdims=True)
     some = squares > 0
     length = xp.where(some, xp.sqrt(xp.where(some, squares, xp.ones((), t.dtype))), squares)
-    return xp.divide(xp.multiply(t, clip_norm), xp.maximum(length, clip_norm))
+    # At the limit itself the gradient is that of a scaled tensor, as in TensorFlow; a NaN stays one.
+    return xp.divide(xp.multiply(t, clip_norm), xp.where(length < clip_norm, clip_norm, length))
 
 
 @export("compat.v1.clip_by_average_norm")

@@ -10,7 +10,7 @@ import numpy as np
 from dovetail.ops import arithmetic, linalg, logic
 from dovetail.ops import math as math_ops
 from dovetail.ops.families import fast_binary, fast_unary
-from dovetail.tensor.convert import convert_to_tensor, is_tensor
+from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 
 
@@ -36,7 +36,7 @@ def install(kind: type, method: str, function: Callable, reflected: str | None =
 
 
 def _is_bool(x: Any) -> bool:
-    return x.dtype.is_bool if is_tensor(x) else isinstance(x, bool)
+    return x.dtype.is_bool if isinstance(x, TensorLike) else isinstance(x, bool)
 
 
 def _logical_or_bitwise(logical: Callable, bitwise: Callable) -> Callable:

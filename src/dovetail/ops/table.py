@@ -16,6 +16,7 @@ from dovetail.ops import (
     conv_names,
     create,
     depthwise,
+    embedding,
     gather,
     generator,
     image,

@@ -17,7 +17,7 @@ from dovetail.engine import is_tracer
 from dovetail.ops import array, create, gather, indexing, shapes, slicing
 from dovetail.ops.views import export
 from dovetail.tensor import dtype as dt
-from dovetail.tensor.convert import convert_to_tensor, is_tensor
+from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
@@ -309,7 +309,7 @@ def _flatten(arr: TensorArray) -> tuple:
 def _unflatten(facts: tuple, children: tuple) -> Any:
     buffer: Any = children[0]
     result = TensorArray(facts[0], 0, facts[1], infer_shape=facts[2])
-    if not is_tensor(buffer):  # a structure of something else in place of tensors
+    if not isinstance(buffer, TensorLike):  # a structure of something else in place of tensors
         result._items, result._buffer = None, buffer
         return result
     shape = tuple(buffer.shape)

@@ -1,7 +1,7 @@
 """Tensors, variables, shapes, dtypes, and the conversion of everything else into them."""
 
-from dovetail.tensor.composite import CompositeTensor, is_composite
-from dovetail.tensor.convert import as_array, convert_to_tensor, is_tensor, register_conversion
+from dovetail.tensor.composite import CompositeTensor, is_composite, is_tensor
+from dovetail.tensor.convert import as_array, convert_to_tensor, register_conversion
 from dovetail.tensor.dtype import DType, as_dtype
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.spec import (

@@ -20,6 +20,7 @@ from typing import Any
 
 from dovetail.base import nest
 from dovetail.tensor.spec import TypeSpec, put_together
+from dovetail.tensor.tensor import TensorLike
 
 
 class CompositeTensor:
@@ -27,6 +28,9 @@ class CompositeTensor:
 
     __slots__ = ()
     __array_priority__ = 100
+
+    # Whether `tf.is_tensor` says yes: the value is a tensor in another form, and no type of a user's own.
+    _is_tensor = False
 
     @property
     def _type_spec(self) -> TypeSpec:
@@ -48,6 +52,11 @@ class CompositeTensor:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         nest.register_composite(cls, _take_apart, put_together)
+
+
+def is_tensor(value: Any) -> bool:
+    """True for tensors and variables, and for ragged, sparse and `IndexedSlices` tensors (`tf.is_tensor`)."""
+    return isinstance(value, TensorLike) or (isinstance(value, CompositeTensor) and value._is_tensor)
 
 
 def is_composite(value: Any) -> bool:

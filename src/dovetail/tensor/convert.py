@@ -44,11 +44,6 @@ def stacked(tensors: list) -> Any:
     return _stack[0](tensors)
 
 
-def is_tensor(value: Any) -> bool:
-    """True for a tensor, a variable or a symbolic tensor (`tf.is_tensor`)."""
-    return isinstance(value, TensorLike)
-
-
 def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, name: str | None = None) -> Any:
     """Returns `value` as a Tensor.
 

@@ -6,7 +6,6 @@ Such a rule reads and assigns variables.  A scope turns that into a function of 
 
 from __future__ import annotations
 
-import functools
 import inspect
 import itertools
 from collections.abc import Callable
@@ -18,11 +17,13 @@ from dovetail.autodiff.tape import paused_recording
 from dovetail.base.settings import state
 from dovetail.engine import host, is_tracer, xla
 from dovetail.keras.optimizers import rows, step
+from dovetail.ops.indexed_slices import IndexedSlices, Rows
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.variable import Scope, Variable, enter_scope
 
-HOOKS = ("update_step", "_resource_apply_dense", "_apply_weight_decay", "_clip_gradients")
+_OF_OLD = ("_resource_apply_dense", "_resource_apply_sparse", "_resource_apply_sparse_duplicate_indices")
+HOOKS = ("update_step", *_OF_OLD, "_apply_weight_decay", "_clip_gradients")
 
 
 class BoundScope(Scope):
@@ -71,9 +72,8 @@ def update_all(
     known = [*plan.variables, *owners.shared, *itertools.chain(*owners.slots)]
     scope = BoundScope(state.scope, known, [*values, *shared, *itertools.chain(*slots)])
     with enter_scope(scope), paused_recording():
-        xp = xla() if any(map(is_tracer, values)) else host
-        wholes = [rows.dense(xp, g, values[i]) for g, i in zip(gradients, plan.order)]
-        tensors = optimizer._clip_gradients([Tensor(g) for g in wholes])
+        given = [rows.as_slices(g, values[i]) for g, i in zip(gradients, plan.order)]
+        tensors = optimizer._clip_gradients(given)
         optimizer._apply_weight_decay(plan.variables)
         optimizer._update_shared_variables(finished)
         apply = _entry(optimizer, plan, Tensor(rate))
@@ -111,29 +111,65 @@ def apply_rule(optimizer: Any, gradient: Any, variable: Variable, learning_rate:
     slots = tuple(v._plain()._value for v in slot_variables)
     value = variable._plain()._value
     rate = optimizer._decayed_lr() if learning_rate is None else learning_rate
-    gradient, rate = convert_to_tensor(gradient)._value, convert_to_tensor(rate)._value
+    gradient, rate = _arrays_of(gradient), convert_to_tensor(rate)._value
     finished = convert_to_tensor(optimizer.iterations)._value
     shared = tuple(v._plain()._value for v in optimizer._shared)
-    traced = any(map(is_tracer, (gradient, value, rate, finished, *slots, *shared)))
+    traced = any(map(is_tracer, (rows.values_of(gradient), value, rate, finished, *slots, *shared)))
+    xp = xla() if traced else host
     hyper = step.Hyper(rate.astype(value.dtype), (finished + 1).astype(value.dtype), shared)
-    new, new_slots = optimizer.update(
-        xla() if traced else host, gradient.astype(value.dtype), value, slots, hyper
-    )
+    gradient = rows.on_values(lambda x: x.astype(value.dtype), gradient)
+    if type(gradient) is Rows:
+        new, new_slots = rows.update(optimizer, xp, rows.summed(xp, gradient, value), value, slots, hyper)
+    else:
+        new, new_slots = optimizer.update(xp, gradient, value, slots, hyper)
     for target, array in zip((variable, *slot_variables), (new, *new_slots)):
         target.assign(Tensor(array if traced else np.asarray(array, target._numpy_dtype)))
 
 
+def _arrays_of(gradient: Any) -> Any:
+    return (gradient if isinstance(gradient, IndexedSlices) else convert_to_tensor(gradient))._value
+
+
+def summed_slices(values: Any, indices: Any, variable: Variable) -> tuple[Any, Any]:
+    """Returns the rows at each place added up, and the places, each once.
+
+    Compiled code has as many as before: rows left over are zeros, at a place past the end, where no update lands.
+    """
+    given = Rows(convert_to_tensor(values)._value, convert_to_tensor(indices)._value)
+    table = variable._plain()._value
+    xp = xla() if any(map(is_tracer, (*given, table))) else host
+    found = rows.summed(xp, given, table)
+    return Tensor(found.values), Tensor(found.indices)
+
+
 def _entry(optimizer: Any, plan: step.Plan, rate: Tensor) -> Callable[[Any, Any], Any]:
     """Returns `f(gradient, variable)` that calls the user's rule the way its signature asks for."""
-    if "_resource_apply_dense" in optimizer._overridden and "update_step" not in optimizer._overridden:
-        rule = optimizer._resource_apply_dense
-        if "apply_state" in _parameters(rule) or _takes_any_keyword(rule):
-            return functools.partial(rule, apply_state=optimizer._prepare(plan.variables))
-        return rule
+    if "update_step" not in optimizer._overridden and not optimizer._overridden.isdisjoint(_OF_OLD):
+        return _entry_of_old(optimizer, plan)
     rule = optimizer.update_step
     if len(_parameters(rule)) >= 3 or _takes_any_positional(rule):
         return lambda gradient, variable: rule(gradient, variable, rate)
     return rule
+
+
+def _entry_of_old(optimizer: Any, plan: step.Plan) -> Callable[[Any, Any], Any]:
+    prepared = {"apply_state": optimizer._prepare(plan.variables)}
+    dense, sparse = optimizer._resource_apply_dense, optimizer._resource_apply_sparse
+    repeated = optimizer._resource_apply_sparse_duplicate_indices
+    dense_state, sparse_state = (prepared if takes_apply_state(rule) else {} for rule in (dense, sparse))
+
+    def apply(gradient: Any, variable: Any) -> Any:
+        if not isinstance(gradient, IndexedSlices):
+            return dense(gradient, variable, **dense_state)
+        rule = repeated if optimizer._takes_repeated_rows() else sparse
+        return rule(gradient.values, variable, gradient.indices, **sparse_state)
+
+    return apply
+
+
+def takes_apply_state(rule: Callable) -> bool:
+    """True when a rule of tf.keras before 2.11 takes what `_prepare` notes."""
+    return "apply_state" in _parameters(rule) or _takes_any_keyword(rule)
 
 
 def _parameters(function: Callable) -> list[str]:

@@ -7,10 +7,11 @@ from typing import Any
 from dovetail.autodiff.tape import GradientTape
 from dovetail.base.errors import at_user_location
 from dovetail.engine import host, is_tracer, xla
-from dovetail.keras.optimizers import custom, step
+from dovetail.keras.optimizers import custom, rows, step
 from dovetail.ops import create
-from dovetail.ops.indexed_slices import dense
-from dovetail.tensor.tensor import Tensor
+from dovetail.ops.indexed_slices import IndexedSlices
+from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import Variable
 
 
@@ -85,9 +86,14 @@ class Gradients:
 
     def _clip_gradients(self, grads: list) -> list:
         """Clips gradients as `clipnorm`, `clipvalue` and `global_clipnorm` say."""
-        arrays = [dense(g)._value for g in grads]
-        xp = xla() if any(map(is_tracer, arrays)) else host
-        return [Tensor(array) for array in step.clip(self, xp, arrays)]
+        given = [g if isinstance(g, TensorLike | IndexedSlices) else convert_to_tensor(g) for g in grads]
+        arrays = [(g._plain() if isinstance(g, Variable) else g)._value for g in given]
+        xp = xla() if any(is_tracer(rows.values_of(array)) for array in arrays) else host
+        clipped = step.clip(self, xp, arrays)
+        return [
+            Tensor(array) if isinstance(g, TensorLike) else g._with_values(Tensor(array.values))
+            for g, array in zip(given, clipped, strict=True)
+        ]
 
     def _apply_weight_decay(self, variables: list) -> None:
         """Subtracts `variable * weight_decay * learning_rate` from the variables that decay."""

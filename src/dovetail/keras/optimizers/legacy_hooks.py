@@ -9,6 +9,8 @@ class MySGD(tf.keras.optimizers.Optimizer):
             self.add_slot(var, "m")
     def _resource_apply_dense(self, grad, var, apply_state=None):
         ...
+    def _resource_apply_sparse(self, grad, var, indices, apply_state=None):  # of look-ups: some rows, each once
+        ...
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location, suggest
+from dovetail.keras.optimizers import custom
 from dovetail.ops import arithmetic
+from dovetail.ops.indexed_slices import IndexedSlices
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import TensorLike
@@ -133,6 +137,37 @@ class LegacyHooks:
         apply_state: dict = {(var_device, var_dtype): {}}
         self._prepare_local(var_device, var_dtype, apply_state)
         return apply_state[(var_device, var_dtype)]
+
+    def _takes_repeated_rows(self) -> bool:
+        """True when the user's rule adds up the rows of one place itself."""
+        return "_resource_apply_sparse_duplicate_indices" in self._overridden  # type: ignore[attr-defined]
+
+    def _resource_apply_sparse_duplicate_indices(
+        self, grad: Any, handle: Any, indices: Any, **kwargs: Any
+    ) -> Any:
+        """Applies the rule to the rows `indices` of a variable, which may repeat: adds up those of one place first."""
+        grad, indices = custom.summed_slices(grad, indices, handle)
+        return self._resource_apply_sparse(grad, handle, indices, **kwargs)
+
+    def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any, apply_state: Any = None) -> Any:
+        """Applies the rule to the rows `indices` of a variable, each once; overrides may touch those rows alone.
+
+        Without an override, the built-in rule gets the rows, and a rule of the user's own the dense gradient.
+        """
+        slices = IndexedSlices(grad, indices, var.shape.as_list())
+        if self._has_rule():  # type: ignore[attr-defined]
+            return self.update_step(slices, var, self._decayed_lr(var.dtype))  # type: ignore[attr-defined]
+        rule = self._resource_apply_dense
+        state = {"apply_state": apply_state} if custom.takes_apply_state(rule) else {}
+        return rule(convert_to_tensor(slices), var, **state)
+
+    def _resource_scatter_add(self, x: Any, i: Any, v: Any) -> Any:
+        """Adds the rows `v` to the rows `i` of a variable."""
+        return x.scatter_add(IndexedSlices(v, i))
+
+    def _resource_scatter_update(self, x: Any, i: Any, v: Any) -> Any:
+        """Puts the rows `v` in the places `i` of a variable."""
+        return x.scatter_update(IndexedSlices(v, i))
 
     def _resource_apply_dense(self, grad: Any, var: Any, apply_state: Any = None) -> Any:
         """Applies the built-in rule to one variable; overrides call it through `super()`."""

@@ -158,6 +158,9 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
             f"update_step(self, gradient, variable, learning_rate){at_user_location()}"
         )
 
+    def _has_rule(self) -> bool:
+        return type(self).update is not Optimizer.update
+
     def update_shared(self, xp: Any, shared: tuple, step: Any) -> tuple:
         """Returns the shared state in the step number `step` (1 is the first)."""
         return shared

@@ -11,7 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from dovetail.ops.indexed_slices import Rows
+import numpy as np
+
+from dovetail.ops.indexed_slices import IndexedSlices, Rows
+from dovetail.tensor.tensor import Tensor
+
+
+def as_slices(gradient: Any, value: Any) -> Any:
+    """Returns a gradient of arrays as a tensor, or as `tf.IndexedSlices` of a tensor like `value`."""
+    if type(gradient) is not Rows:
+        return Tensor(gradient)
+    return IndexedSlices(*map(Tensor, gradient), Tensor(np.array(value.shape, np.int64)))
 
 
 def on_values(function: Callable, gradient: Any) -> Any:
@@ -25,7 +35,7 @@ def values_of(gradient: Any) -> Any:
 
 
 def summed(xp: Any, gradient: Any, value: Any) -> Any:
-    """Returns rows with each id once; an array unchanged."""
+    """Returns rows with each id once (see `summed_rows` for what compiled code leaves over); an array unchanged."""
     if type(gradient) is not Rows:
         return gradient
     return Rows(*xp.summed_rows(gradient.values, gradient.indices, value.shape[0]))

@@ -129,6 +129,8 @@ def run(optimizer: Any, plan: Plan, xp: Any, gradients: list, values: list, stat
     gradients = [
         _prepared(xp, g, values[i], optimizer.loss_scale_factor) for g, i in zip(gradients, plan.order)
     ]
+    if steps or not optimizer._takes_repeated_rows():
+        gradients = [rows.summed(xp, g, values[i]) for g, i in zip(gradients, plan.order)]
     if not steps:
         new_values, shared, slots = optimizer._update_all(
             xp, plan, gradients, values, parts.shared, parts.slots, rate, finished
@@ -215,8 +217,7 @@ def _cast(x: Any, dtype: Any) -> Any:
 
 def _prepared(xp: Any, gradient: Any, value: Any, scale: float | None) -> Any:
     if type(gradient) is Rows:
-        prepared = rows.on_values(lambda x: _prepared(xp, x, value, scale), gradient)
-        return rows.summed(xp, prepared, value)
+        return rows.on_values(lambda x: _prepared(xp, x, value, scale), gradient)
     if gradient.dtype != value.dtype:
         gradient = xp.cast(gradient, value.dtype)
     return gradient if scale is None else gradient / scale

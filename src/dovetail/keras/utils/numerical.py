@@ -11,7 +11,7 @@ from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
 from dovetail.base.told import told_function
 from dovetail.ops import arithmetic, create, math, random, reduction, shapes
-from dovetail.tensor.convert import is_tensor
+from dovetail.tensor.tensor import TensorLike
 
 
 def set_random_seed(seed: int) -> None:
@@ -49,7 +49,7 @@ def to_categorical(x: Any, num_classes: int | None = None, dtype: Any = "float32
         array([[1., 0., 0.],
                [0., 0., 1.]], dtype=float32)
     """
-    if is_tensor(x):
+    if isinstance(x, TensorLike):
         x = shapes.squeeze(x, axis=-1) if len(x.shape) > 1 and x.shape[-1] == 1 else x
         count = int(np.max(np.asarray(x))) + 1 if num_classes is None else num_classes
         return create.one_hot(x, count, dtype=dtype)
@@ -78,7 +78,7 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
         axis: along which a vector runs.
         order: of the norm; 2 is the Euclidean one.
     """
-    if not is_tensor(x):
+    if not isinstance(x, TensorLike):
         x = np.asarray(x)
         norm = np.linalg.norm(x, order, axis, keepdims=True)
         return x / np.where(norm == 0, 1, norm)

@@ -6,6 +6,7 @@ from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.ops import create, linalg, reduction, segment
+from dovetail.ops import embedding as dense_embedding
 from dovetail.ops import gather as dense_gather
 from dovetail.ops.arithmetic import cast
 from dovetail.ops.array import split as dense_split
@@ -32,9 +33,9 @@ def _one_hot(indices: Any, depth: Any, *args: Any, **kwargs: Any) -> Any:
     return indices.with_flat_values(create.one_hot(indices.flat_values, depth, *args, **kwargs))
 
 
-@dispatches(dense_gather.embedding_lookup, RaggedTensor)
+@dispatches(dense_embedding.embedding_lookup, RaggedTensor)
 def _embedding_lookup(params: Any, ids: Any, max_norm: Any = None, name: Any = None) -> Any:
-    return ids.with_flat_values(dense_gather.embedding_lookup(params, ids.flat_values, max_norm))
+    return ids.with_flat_values(dense_embedding.embedding_lookup(params, ids.flat_values, max_norm))
 
 
 @dispatches(linalg.matmul, RaggedTensor)

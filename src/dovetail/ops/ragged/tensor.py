@@ -39,6 +39,7 @@ class RaggedTensor(CompositeTensor):
     """
 
     __slots__ = ("__weakref__", "_splits", "_uniform", "_values")
+    _is_tensor = True
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, values: Any, row_splits: Any, uniform_row_length: Any = None) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from dovetail.base.errors import at_user_location
 from dovetail.ops.arithmetic import cast, divide_no_nan, masked
 from dovetail.ops.create import ones_like
-from dovetail.ops.gather import embedding_lookup
+from dovetail.ops.embedding import embedding_lookup
 from dovetail.ops.logic import logical_and, logical_not
 from dovetail.ops.math import sqrt
 from dovetail.ops.ragged.tensor import RaggedTensor

@@ -128,6 +128,7 @@ class SparseTensor(CompositeTensor):
     """
 
     __slots__ = ("__weakref__", "_shape", "dense_shape", "indices", "values")
+    _is_tensor = True
 
     def __init__(self, indices: Any, values: Any, dense_shape: Any) -> None:
         self.indices = as_int64(indices)
