@@ -427,3 +427,28 @@ def test_update_step_may_calculate_with_rows_as_with_tensors():
     table = tf.Variable(TABLE)
     Own(learning_rate=0.5).apply_gradients([(_slices(tf), table)])
     np.testing.assert_allclose(table.numpy(), TABLE - tf.convert_to_tensor(_slices(tf)), rtol=1e-6)
+
+
+# ---- which ops are look-ups, in compiled code too --------------------------------------------------------------------
+
+NO_LOOK_UPS = {
+    "index": lambda tf, t: t[tf.constant(1)],
+    "slice": lambda tf, t: t[1:3],
+    "sort": lambda tf, t: tf.sort(t, axis=0),
+    "resize": lambda tf, t: tf.image.resize(t[None, :, :, None], (2, 2), "nearest"),
+    "segments": lambda tf, t: tf.math.unsorted_segment_sum(t, [0, 1, 0, 1], 2),
+}
+MORE_LOOK_UPS = {
+    "gather_nd": LOOK_UPS["gather_nd"],
+    "embedding": LOOK_UPS["embedding"],
+    "sparse_read": lambda tf, t: t.sparse_read(IDS),
+    "ragged ids": lambda tf, t: tf.gather(t, tf.ragged.constant([[1], [2, 1]])).flat_values,
+}
+
+
+@pytest.mark.parametrize("lookup", [*NO_LOOK_UPS.values(), *MORE_LOOK_UPS.values()],
+                         ids=[*NO_LOOK_UPS, *MORE_LOOK_UPS])  # fmt: skip
+def test_only_look_ups_give_rows_from_functions(lookup):
+    parity.check(
+        lambda tf: _gradient(tf, lambda tf, t: tf.function(lookup, autograph=False)(tf, t), tf.Variable)
+    )

@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as hnp
 import dovetail as tf
 from dovetail.base.settings import settings
 from dovetail.tensor import SymbolicTensor
+from tests.support import parity
 
 SHAPES = hnp.array_shapes(min_dims=1, max_dims=4, min_side=1, max_side=5)
 
@@ -283,3 +284,49 @@ def test_a_few_rows_of_a_large_table_compile_nothing():
         rows = tf.gather(table, tf.range(size))
         assert type(rows._value) is np.ndarray
         assert type(tf.gather_nd(table, tf.range(size)[:, None])._value) is np.ndarray
+
+
+# ---- indices into an axis of size 0 ----------------------------------------------------------------------------------
+
+EMPTY = {
+    "x[i]": lambda tf, x, i: x[i],
+    "gather": lambda tf, x, i: tf.gather(x, i),
+    "gather_nd": lambda tf, x, i: tf.gather_nd(x, [i]),
+}
+
+
+@pytest.mark.parametrize("take", EMPTY.values(), ids=EMPTY)
+@pytest.mark.parametrize("compiled", [False, True])
+def test_an_index_into_nothing_raises(take, compiled):
+    function = tf.function(lambda x, i: take(tf, x, i)) if compiled else lambda x, i: take(tf, x, i)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="is not in|out of bounds|does not index"):
+        function(tf.zeros([0, 2]), tf.constant(0))
+
+
+def loop_over_nothing(tf, take):
+    x = tf.zeros([0, 2])
+
+    @tf.function
+    def total(x):
+        result = tf.zeros([2])
+        for i in tf.range(tf.shape(x)[0]):
+            result += take(tf, x, i)
+        return result
+
+    @tf.function
+    def first(x, i):
+        return tf.cond(i < tf.shape(x)[0], lambda: take(tf, x, i), lambda: tf.ones([2]))
+
+    return [total(x), first(x, tf.constant(0))]
+
+
+@pytest.mark.parametrize("take", EMPTY.values(), ids=EMPTY)
+def test_what_does_not_run_takes_nothing(take):
+    parity.check(lambda tf: loop_over_nothing(tf, take))
+
+
+@pytest.mark.parametrize("shape", [(0, 2), (2, 0)])
+def test_no_indices_into_nothing(shape):
+    ids = tf.zeros([0], tf.int32)
+    found = tf.function(lambda x, i: tf.gather(x, i))(tf.zeros(shape), ids)
+    assert tuple(found.shape) == (0, shape[1])

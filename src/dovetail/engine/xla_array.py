@@ -27,12 +27,12 @@ def add_rows(rows: Any, ids: Any, num: int) -> Any:
 
 
 def take(x: Any, indices: Any, axis: int) -> Any:
-    return look_up_rows(x, indices) if axis == 0 else jnp.take(x, indices, axis=axis, mode="clip")
+    return jnp.take(x, indices, axis=axis, mode="clip")
 
 
 @jax.jit
 def look_up_rows(table: Any, indices: Any) -> Any:
-    """Takes rows of a table; by this function's name, programs know a look-up (see `jax_private.look_ups`)."""
+    # By this function's name, programs know a look-up (see `jax_private.look_ups`).
     return jnp.take(table, indices, axis=0, mode="clip")
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.engine import is_tracer
-from dovetail.ops import dispatch
+from dovetail.ops import dispatch, rules
 from dovetail.ops.arithmetic import cast, clip_by_value, divide, identity, multiply, scalar_mul, stop_gradient
 from dovetail.ops.array import concat
 from dovetail.ops.core import Op
@@ -235,9 +235,9 @@ def _scalar_mul(scalar: Any, x: Any, name: str | None = None) -> Any:
 
 def rows_of(g: Any, indices: Any, shape: tuple) -> IndexedSlices:
     """Returns the gradient of a look-up: `g` of shape (*indices.shape, *shape[1:]) as rows of a tensor of `shape`."""
-    kind = np.int32 if shape[0] < 2**31 else np.int64
+    kind, sizes = np.int32 if shape[0] < 2**31 else np.int64, tuple(indices.shape)
     return IndexedSlices(
-        reshape(g, shape=(-1, *shape[1:])) if shape[0] else reshape(g, shape=(0, *shape[1:])),
+        reshape(g, shape=(-1 if None in sizes else rules.product(sizes), *shape[1:])),
         reshape(indices, shape=(-1,)),
         Tensor(np.array(shape, kind)),
     )

@@ -20,6 +20,7 @@ from dovetail.ops.array import unstack
 from dovetail.ops.attrs import Shape, Spec, integer, is_symbolic
 from dovetail.ops.core import Bound
 from dovetail.ops.families import op, unbroadcast
+from dovetail.ops.index_checks import taken_from_nothing
 from dovetail.ops.shapes import as_tensor
 from dovetail.ops.views import export
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -202,10 +203,17 @@ def _indexed(shape: tuple, *indices: tuple, spec: tuple) -> tuple:
 def getitem(xp: Any, x: Any, *indices: Any, spec: Spec) -> Any:
     """Returns the part of `x` that a key names."""
     key = numpy_key(spec, indices, x.shape)
-    if 0 in x.shape and any(map(is_tracer, indices)):  # in a loop or branch that never runs
-        return xp.zeros(_indexed(tuple(x.shape), *(tuple(i.shape) for i in indices), spec=spec), x.dtype)
+    if 0 in x.shape and any(map(is_tracer, indices)) and (empty := _empty_axis(spec, x.shape)) is not None:
+        shape = _indexed(tuple(x.shape), *(tuple(i.shape) for i in indices), spec=spec)
+        return taken_from_nothing(xp, "getitem", shape, x.dtype, empty)
     x = xp.asarray(x) if indices else x  # NumPy cannot be indexed by traced values
     return x[key if len(key) != 1 else key[0]] if key else x
+
+
+def _empty_axis(spec: tuple, shape: tuple) -> int | None:
+    """Returns the first axis of size 0 that an index tensor goes along."""
+    along = [entry for entry in _expanded(spec, len(shape)) if entry[0] != "n"]
+    return next((i for i, entry in enumerate(along) if entry[0] == "t" and shape[i] == 0), None)
 
 
 def _getitem_gradient(g: Any, y: Any, x: Any, *indices: Any, spec: tuple) -> list:

@@ -16,7 +16,6 @@ from dovetail.ops import (
     conv_names,
     create,
     depthwise,
-    embedding,
     gather,
     generator,
     image,
