@@ -94,7 +94,7 @@ def pulled_back(call: Any, inputs: tuple, outputs: tuple, incoming: list, needed
     if len(outputs) == 1 and not op.several:
         g, out = incoming[0], outputs[0]
     else:
-        g, out = tuple(_filled(incoming, outputs)), outputs
+        g, out = tuple(filled(incoming, outputs)), outputs
     if op.variadic:
         every = list(op.gradients[0](g, out, *inputs, **attributes))
         return [every[i] for i in needed]
@@ -102,26 +102,33 @@ def pulled_back(call: Any, inputs: tuple, outputs: tuple, incoming: list, needed
     return [rules[i](g, out, *inputs, **attributes) if rules[i] is not None else None for i in needed]
 
 
-def _filled(incoming: list, outputs: tuple) -> list:
+def filled(incoming: list, outputs: tuple) -> list:
     """Gives outputs that nothing depends on a zero gradient."""
     return [create.zeros_like(out) if g is None else g for g, out in zip(incoming, outputs, strict=True)]
 
 
 def _by_vjp(call: Bound, inputs: tuple, outputs: tuple, incoming: list, needed: list[int]) -> list:
+    connected = getattr(call.op, "connected", None)
+    if connected is not None:
+        live = connected([i for i, g in enumerate(incoming) if g is not None])
+        if not live.issuperset(needed):
+            there = [i for i in needed if i in live]
+            found = iter(_by_vjp(call, inputs, outputs, incoming, there) if there else [])
+            return [next(found) if i in live else None for i in needed]
     by_rows = getattr(call.op, "row_gradients", None)
     if by_rows is not None:
         found = by_rows(tuple(needed))
         if found is not None:
             gradient, looked_up = found
-            return _with_rows(
-                gradient.call((*inputs, *_filled(incoming, outputs)), {}), needed, looked_up, inputs
+            return with_rows(
+                gradient.call((*inputs, *filled(incoming, outputs)), {}), needed, looked_up, inputs
             )
     quiet = getattr(call.op, "quiet", None)  # without the prints, which the forward pass has made
     gradient = (call if quiet is None else quiet.bind({})).vjp_op(tuple(needed), len(inputs))
-    return list(gradient.call((*inputs, *_filled(incoming, outputs)), {}))
+    return list(gradient.call((*inputs, *filled(incoming, outputs)), {}))
 
 
-def _with_rows(found: tuple, needed: list[int], looked_up: list[int], inputs: tuple) -> list:
+def with_rows(found: tuple, needed: list[int], looked_up: list[int], inputs: tuple) -> list:
     """Sorts what a program's gradient by rows gives: dense gradients first, then rows and places of each look-up."""
     dense_ones = [i for i in needed if i not in looked_up]
     gradients: dict[int, Any] = dict(zip(dense_ones, found, strict=False))

@@ -14,6 +14,8 @@ from jax._src import core, source_info_util, xla_bridge
 from jax._src.array import ArrayImpl  # noqa: F401 - the class of concrete arrays
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
+from dovetail.engine import dtypes
+
 _CONVOLUTION = "conv_general_dilated"
 
 
@@ -110,6 +112,13 @@ def prune(closed: Any, keep: list[bool]) -> Any:
     return ClosedJaxpr(jaxpr.replace(invars=invars, debug_info=None), closed.consts)
 
 
+def first_outputs(closed: Any, count: int) -> Any:
+    """Returns the program with its first outputs only."""
+    return ClosedJaxpr(
+        closed.jaxpr.replace(outvars=closed.jaxpr.outvars[:count], debug_info=None), closed.consts
+    )
+
+
 def has_effects(closed: Any) -> bool:
     """True when the program prints or calls back."""
     return bool(closed.effects)
@@ -141,6 +150,27 @@ def _is_channels_last(equation: Any) -> bool:
     kernel = (rank + 1, rank, *range(rank))
     groups = equation.params["feature_group_count"] * equation.params["batch_group_count"]
     return groups == 1 and like.dtype == "float32" and tuple(numbers) == (arrays, kernel, arrays)
+
+
+def dependencies(closed: Any) -> list[set[int]]:
+    """Returns, for each output, the arguments that it depends on by floating or complex numbers throughout."""
+    jaxpr = closed.jaxpr
+    found: dict[Any, set[int]] = {variable: {i} for i, variable in enumerate(jaxpr.invars)}
+    nothing: set[int] = set()
+
+    def of(variable: Any) -> set[int]:
+        return found.get(variable, nothing) if isinstance(variable, core.Var) else nothing
+
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "stop_gradient":
+            continue
+        reached = nothing.union(*map(of, equation.invars))
+        found.update((v, reached) for v in equation.outvars if _is_smooth(v))
+    return [of(variable) if _is_smooth(variable) else nothing for variable in jaxpr.outvars]
+
+
+def _is_smooth(variable: Any) -> bool:
+    return getattr(variable.aval, "dtype", None) in dtypes.DIFFERENTIABLE
 
 
 def look_ups(closed: Any) -> list[int]:

@@ -297,6 +297,11 @@ def in_trace() -> bool:
     return jax_private.in_trace()
 
 
+def outside_of_traces() -> Any:
+    """Returns a context in which ops run at once, whatever is being traced around it."""
+    return jax_private.outside_of_traces()
+
+
 def block_until_ready(values: Any) -> Any:
     return jax.block_until_ready(values)
 

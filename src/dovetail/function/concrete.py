@@ -204,7 +204,7 @@ def _baked(value: Any) -> Any:
 def outputs_of(program: Program) -> Any:
     """Returns the structure of a program's results, with a `tf.TensorSpec` for each tensor."""
     values = program.closed.out_avals[: program.num_results]
-    return program.rebuild([TensorSpec(value.shape, value.dtype) for value in values])
+    return nest.mapped(_spec_of, program.rebuild([TensorSpec(value.shape, value.dtype) for value in values]))
 
 
 def _spec_of(leaf: Any) -> Any:

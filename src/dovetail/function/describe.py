@@ -13,7 +13,7 @@ from dovetail.tensor.spec import TensorSpec
 
 def arguments_of(key: tuple) -> tuple[tuple, dict]:
     """Returns `(args, kwargs)` of the calls that share a key, with a `tf.TensorSpec` for each tensor."""
-    return nest.unflatten(key[0], [_argument(part) for part in key[1:]])
+    return nest.unflatten(key[0], [_argument(part) for part in key[1 : 1 + key[0].num_leaves]])
 
 
 def _argument(part: tuple) -> Any:

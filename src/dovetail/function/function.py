@@ -32,11 +32,12 @@ from dovetail.function.concrete import ConcreteFunction, outputs_of
 from dovetail.function.describe import arguments_of, long_form
 from dovetail.function.fitting import fitted
 from dovetail.function.frequency import Frequency
+from dovetail.function.nested import in_program, run_inside
 from dovetail.function.signature import Call, Parameters, SpecCall, common_shape, describe_change, fits
 from dovetail.function.trace import Program, VariableNotKeptError, as_results, example_of, is_tracing
 from dovetail.function.wide import Wide, record
 from dovetail.graph.construct import CONSTRUCTS, record_construct, spec_of
-from dovetail.graph.recording import FunctionGraph, trace
+from dovetail.graph.recording import FunctionGraph, recording, trace
 from dovetail.tensor.spec import TensorSpec, TypeSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor
@@ -92,6 +93,8 @@ class Function(Told):
         self._wide: Bounded = Bounded(MAX_PROGRAMS)  # recordings by their keys
         self._shapes_met: Bounded = Bounded(MAX_PROGRAMS)
         self._concrete: Bounded = Bounded(MAX_PROGRAMS)
+        self._borrowed: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+        self._in_place: Bounded = Bounded(MAX_PROGRAMS)
         self._frequency = Frequency()
         self._num_traces = 0
         self._creates_variables = True
@@ -113,9 +116,51 @@ class Function(Told):
         if _symbolic_among(call.leaves) and state.scope is None:
             return record_function(self, args, kwargs)
         if is_tracing(call.leaves) or _symbolic_among(call.leaves):
-            return self._run(args, kwargs)
+            return self._inside(call, args, kwargs)
         program = self._programs.get(call.key)
         return self._first_call(call) if program is None else program.call(call.tensors)
+
+    def _inside(self, call: Call, args: tuple, kwargs: dict) -> Any:
+        """Runs a call inside another function that is being traced or recorded."""
+        if recording() is not None:
+            wide = self._recording_inside(args, kwargs)
+            if wide is not None:
+                return wide.run([leaf for leaf in call.leaves if isinstance(leaf, Tensor | SymbolicTensor)])
+        elif in_program(call.leaves) and not any(
+            dtypes.is_host_only(tensor._value.dtype) for tensor in call.tensors
+        ):
+            wide = self._recording_for(call)
+            if wide is not None:
+                return wide.run(call.tensors)
+            program = self._programs.get(call.key) or self._borrowing().get(call.key)
+            program = program or self._trace_inside(call)
+            if program is not None and not (program.borrows and state.tapes):
+                return run_inside(program, call.tensors)
+        return self._run(args, kwargs)
+
+    def _trace_inside(self, call: Call) -> Program | None:
+        """Traces the Python function for exact shapes inside another trace; None when it must run op by op."""
+        program = self._new_program(call)
+        if program is not None and program.borrows:
+            self._borrowing()[call.key] = self._programs.pop(call.key)
+        return program
+
+    def _recording_inside(self, args: tuple, kwargs: dict) -> Wide | None:
+        """Returns a recording of the function by itself; None when it must be run in place."""
+        call = SpecCall(*nest.mapped(_spec_of, (args, kwargs)))
+        found = self._widest_fit(call.key) or self._borrowing().get(call.key)
+        if found is None and call.key not in self._in_place:
+            found = self._record(call)
+            if found is None:
+                self._in_place.put(call.key, True)
+            elif found.graph.captures:
+                self._wide.remove(found)
+                self._borrowing()[call.key] = found
+        return found
+
+    def _borrowing(self) -> dict:
+        """Returns the traces that hold tensors of the surrounding trace or recording: they are of no use elsewhere."""
+        return self._borrowed.setdefault(state.scope, {}) if state.scope is not None else {}
 
     def _run(self, args: tuple, kwargs: dict) -> Any:
         return run_converted(self.python_function, self._autograph, args, kwargs)
@@ -199,7 +244,7 @@ class Function(Told):
                 raise
 
         examples = [example_of(t) for t in call.tensors]
-        program = Program(run, examples, may_create=self._creates_variables)
+        program = Program(run, examples, may_create=self._creates_variables, called_anew=True)
         self._num_traces += 1
         self._creates_variables = False
         program.require_kept_variables(self.__name__)
@@ -421,6 +466,10 @@ def _method_of(alive: Any, python_function: Callable) -> Callable:
     return method
 
 
+def _spec_of(leaf: Any) -> Any:
+    return spec_of(leaf) if isinstance(leaf, Tensor | SymbolicTensor) else leaf
+
+
 def _symbolic_among(leaves: list) -> bool:
     return any(isinstance(leaf, SymbolicTensor) for leaf in leaves)
 
@@ -451,8 +500,8 @@ def function(
         experimental_implements, experimental_attributes, experimental_autograph_options,
         experimental_follow_type_hints: accepted for TensorFlow's sake, they only matter to its own graph tools.
 
-    Differs from TensorFlow: calls inside another traced function are inlined; Python code that cannot run with the
-    unknown sizes of a signature is traced for each actual shape, with a warning.
+    Differs from TensorFlow: Python code that cannot run with the unknown sizes of a signature is traced for each actual
+    shape, with a warning.
     """
     reduce = bool(reduce_retracing or experimental_relax_shapes)
 

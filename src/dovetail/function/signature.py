@@ -18,6 +18,18 @@ from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Reference, Tensor, TensorLike
 from dovetail.tensor.variable import Variable
 
+# Functions that tell what a trace depends on besides its arguments, or None: the training flag of layers, say.
+SURROUNDINGS: list[Callable[[], Any]] = []
+
+
+def _surroundings() -> tuple:
+    """Returns what the code around a call sets for what it calls, as parts of a key: none in most calls."""
+    parts = [("around", state.autocast)] if state.autocast is not None else []
+    if state.trainable_of is not None:
+        parts.append(("around", state.trainable_of))
+    parts += [("around", found) for told in SURROUNDINGS if (found := told()) is not None]
+    return tuple(parts)
+
 
 class Call:
     """The arguments of one call, taken apart.
@@ -27,7 +39,8 @@ class Call:
         spec: how they are packed into `(args, kwargs)`.
         tensors: the tensors among the leaves.
         places: their positions.
-        key: hashable; equal keys share a trace.  For each tensor it holds `(shape, dtype)`.
+        key: hashable; equal keys share a trace.  For each tensor it holds `(shape, dtype)`; after the parts for the
+            leaves come those for the surroundings.
     """
 
     __slots__ = ("key", "leaves", "places", "spec", "tensors")
@@ -61,7 +74,7 @@ class Call:
             else:
                 parts.append((kind, static_key(leaf)))
         self.leaves, self.tensors, self.places = leaves, tensors, places
-        self.key = (self.spec, *parts)
+        self.key = (self.spec, *parts, *_surroundings())
 
     def rebuild(self, tensors: list) -> tuple[tuple, dict]:
         """Returns `(args, kwargs)` with other tensors in the places of the tensors."""

@@ -17,6 +17,7 @@ from dovetail.base.interrupts import hold_interrupts
 from dovetail.base.settings import state
 from dovetail.engine import dtypes, effects, is_tracer, jax_private_module, xla
 from dovetail.function.donation import value_to_give
+from dovetail.function.notes import Notes
 from dovetail.graph.recording import trace
 from dovetail.ops.core import Op
 from dovetail.tensor.convert import RETURNED_AS_TENSORS, convert_to_tensor
@@ -51,19 +52,31 @@ class TraceScope(Scope):
 
     Args:
         may_create: whether variables may be created while it is active.
+        gives_out: whether what is stored aside (see `give_out`) becomes a result of the program.
     """
 
-    def __init__(self, may_create: bool = True) -> None:
+    def __init__(self, may_create: bool = True, gives_out: bool = False) -> None:
         super().__init__()
-        self.may_create = may_create
+        self.may_create, self.gives_out = may_create, gives_out
+        self.given_out: list[tuple[Tensor, Callable]] = []
+        self.drops: list[Callable] = []
         self.trace = jax_private_module().current_trace()
+        self.trace_around = state.scope
+        self.first: dict[int, Tensor] = {}
         self.new: list[Variable] = []
 
     def first_read(self, variable: Variable) -> Tensor:
-        return Tensor(jax_private_module().new_argument(self.trace, variable._held._value))
+        value = jax_private_module().new_argument(self.trace, variable._held._value)
+        tensor = self.first[id(variable)] = Tensor(value)
+        return tensor
 
     def created(self, variable: Variable) -> None:
         self.new.append(variable)
+
+    def give_out(self, tensor: Any, store: Callable, drop: Callable) -> None:
+        if self.gives_out and isinstance(tensor, Tensor) and is_tracer(tensor._value):
+            self.given_out.append((tensor, store))
+            self.drops.append(functools.partial(drop, tensor))
 
 
 class _ProgramOp(Op):
@@ -77,6 +90,17 @@ class _ProgramOp(Op):
     quiet: Op | None = None
     program: Program | None = None
     _by_rows: dict[tuple, Op]
+
+    def connected(self, outputs: list[int]) -> set[int]:
+        """Returns the inputs that have a gradient when these outputs have one.
+
+        As in TensorFlow, arguments that nothing depends on have zeros, variables have none.
+        """
+        program = self.program
+        if program is None:
+            return set(range(len(self.tensors)))
+        reached = program.reached
+        return set(range(program.num_tensors)).union(*[reached[i] for i in outputs])
 
     def row_gradients(self, needed: tuple[int, ...]) -> tuple[Op, list[int]] | None:
         """Returns the op that gives gradients by the rows that were looked up, and whose rows: None: there are none.
@@ -114,22 +138,36 @@ class Program:
         writes: variables whose new values are outputs.
         created: variables that were created by the trace.
         num_results: how many of the outputs are tensors of the result.
+        stores: functions that store further outputs, one each, where the Python function stored them: losses of layers.
+
+    Args:
+        python_function: takes a list of tensors.
+        examples: shapes and dtypes of the tensors.
+        may_create: whether it may create variables.
+        called_anew: the program stands for calls of the Python function: what that stores aside is stored with each
+            call, and results that are known while it is traced stay what they are.
     """
 
-    def __init__(self, python_function: Callable, examples: list, may_create: bool = True) -> None:
+    def __init__(
+        self, python_function: Callable, examples: list, may_create: bool = True, called_anew: bool = False
+    ) -> None:
         self.reads: list[Variable] = []
         self.writes: list[Variable] = []
         self.created: list[Variable] = []
-        self._python_function, self._may_create = python_function, may_create
+        self.stores: list[Callable] = []
+        self.notes: Notes | None = None
+        self._python_function, self._may_create, self._called_anew = python_function, may_create, called_anew
         self._result_leaves: list = []
         self._result_spec: Any = None
         self.num_tensors = len(examples)
         try:
-            self.closed = jax_private_module().trace(self._flat, examples)
+            self.full = jax_private_module().trace(self._flat, examples)
         except GraphNeededError:  # such as tf.gradients
             created, self._python_function = self.created, as_graph(python_function)
-            self.closed = jax_private_module().trace(self._flat, examples)
+            self.notes = None
+            self.full = jax_private_module().trace(self._flat, examples)
             self.created = [*created, *self.created]
+        self.closed = self.full if self.notes is None else self.notes.without_own_outputs(self.full)
         self.num_results = sum(1 for leaf in self._result_leaves if leaf is _TENSOR)
         del self._python_function
 
@@ -150,37 +188,63 @@ class Program:
 
     def _flat(self, *values: Any) -> list:
         """Runs the Python function on traced values; called once, by the tracer."""
-        scope = TraceScope(self._may_create)
+        scope = TraceScope(self._may_create, self._called_anew)
         tapes = state.tapes
         state.tapes = tuple(tape for tape in tapes if tape.stays_in_traces)
+        tensors = [Tensor(value) for value in values]
+        if self._called_anew and tapes and scope.trace_around is not None:
+            self.notes = Notes(tensors)
+            state.tapes = (self.notes, *state.tapes)
         try:
             with enter_scope(scope):
-                result = self._python_function([Tensor(value) for value in values])
+                result = self._python_function(tensors)
         finally:
             state.tapes = tapes
             self.created = scope.new
         leaves, self._result_spec = nest.flatten_spec(result)
-        outputs = []
+        outputs, results = [], []
         for leaf in leaves:
             if isinstance(leaf, RETURNED_AS_TENSORS) or (
                 isinstance(leaf, TensorLike) and not isinstance(leaf, SymbolicTensor)
             ):
                 with enter_scope(scope):
                     tensor = convert_to_tensor(leaf)
-                if dtypes.is_host_only(tensor._value.dtype):  # a string that is known already: XLA has none
+                known = self._called_anew and not is_tracer(tensor._value)
+                if known or dtypes.is_host_only(tensor._value.dtype):  # XLA has no strings
                     self._result_leaves.append(tensor)
                     continue
                 outputs.append(tensor._value)
+                results.append(tensor)
                 self._result_leaves.append(_TENSOR)
             else:
                 self._result_leaves.append(leaf)
         self.reads, self.writes = list(scope.read.values()), list(scope.written.values())
-        return outputs + [scope.tensors[id(variable)]._value for variable in self.writes]
+        self.stores = [store for _, store in scope.given_out]
+        for drop in scope.drops:  # what is stored now has no value once the trace has ended
+            drop()
+        written = [scope.tensors[id(variable)]._value for variable in self.writes]
+        outputs += [*written, *[tensor._value for tensor, _ in scope.given_out]]
+        if self.notes is None or self.notes.failed:
+            self.notes = None
+            return outputs
+        first_reads = [scope.first[id(variable)] for variable in self.reads]
+        own = [*results, *[None] * len(written), *[tensor for tensor, _ in scope.given_out]]
+        return outputs + self.notes.finish([*tensors, *first_reads], own)
+
+    @functools.cached_property
+    def borrows(self) -> bool:
+        """Whether it holds tensors of a trace around it, and so is of use in that trace only."""
+        return any(map(is_tracer, self.closed.consts))
 
     @functools.cached_property
     def run(self) -> Callable:
         """The program as a function of flat arrays."""
         return jax_private_module().as_function(self.closed)
+
+    @functools.cached_property
+    def run_in_full(self) -> Callable:
+        """The program as a function of flat arrays, with what its notes tell of."""
+        return jax_private_module().as_function(self.full)
 
     @functools.cached_property
     def compiled(self) -> Callable:
@@ -219,6 +283,11 @@ class Program:
         return op
 
     @functools.cached_property
+    def reached(self) -> list[set[int]]:
+        """For each output, the inputs that it depends on smoothly."""
+        return jax_private_module().dependencies(self.closed)
+
+    @functools.cached_property
     def look_ups(self) -> list[int]:
         """For each look-up of rows, the input that it reads; inputs that are used in other ways too are left out."""
         return jax_private_module().look_ups(self.closed)
@@ -240,7 +309,7 @@ class Program:
         if state.tapes:
             return self._call_taped(tensors)
         split = self.num_results
-        if not self.writes:
+        if not self.writes and not self.stores:
             outputs = self.compiled(*[t._value for t in tensors], *[v._held._value for v in self.reads])
             if self.has_effects:
                 effects.settle()
@@ -254,9 +323,15 @@ class Program:
             outputs = self.compiled(*values)
             if self.has_effects:
                 effects.settle()
-            for variable, value in zip(self.writes, outputs[split:], strict=True):
+            for variable, value in zip(self.writes, outputs[split:], strict=False):
                 variable._held = Tensor(value)
+        self.store_aside([Tensor(value) for value in outputs[split + len(self.writes) :]])
         return self.rebuild([Tensor(value) for value in outputs[:split]])
+
+    def store_aside(self, tensors: list) -> None:
+        """Stores the outputs that the Python function stored aside."""
+        for store, tensor in zip(self.stores, tensors, strict=True):
+            store(tensor)
 
     def _call_taped(self, tensors: list) -> Any:
         saved, state.autocast = state.autocast, None
@@ -268,8 +343,9 @@ class Program:
         if self.has_effects:
             effects.settle()
         split = self.num_results
-        for variable, tensor in zip(self.writes, outputs[split:], strict=True):
+        for variable, tensor in zip(self.writes, outputs[split:], strict=False):
             variable._held = Tensor(tensor._value)
+        self.store_aside(list(outputs[split + len(self.writes) :]))
         return self.rebuild(list(outputs[:split]))
 
 
@@ -288,27 +364,42 @@ def _noted(shapes: list, rows: Any) -> int:
 def _rows_body(closed: Any, tables: set[int], needed: tuple[int, ...]) -> Callable:
     """Returns the body of `_ProgramOp.row_gradients`' op: `(*inputs, *cotangents) -> gradients`."""
     num = len(closed.in_avals)
-    run = jax_private_module().with_offsets(closed, tables)
     others = [i for i in needed if i not in tables]
 
     def gradient(xp: Any, *arrays: Any) -> tuple:
-        inputs, cotangents = list(arrays[:num]), arrays[num:]
-        shapes: list = []
+        return linearized(closed, tables, others, list(arrays[:num]))[1](arrays[num:])
+
+    return gradient
+
+
+def linearized(closed: Any, tables: set[int], others: list[int], inputs: list) -> tuple[list, Callable]:
+    """Runs a traced program, and returns its outputs and a function from their cotangents to gradients.
+
+    Args:
+        closed: the program.
+        tables: the inputs whose gradient is wanted by the rows that were looked up.
+        others: the inputs whose gradient is wanted whole.
+        inputs: arrays.
+
+    The gradients are those of `others`, then rows and their places for each look-up in a table.
+    """
+    xp = xla("tf.function")
+    run = jax_private_module().with_offsets(closed, tables)
+    shapes: list = []
+    if tables:
         xp.eval_shape(lambda: run(inputs, functools.partial(_noted, shapes)))
 
-        def forward(wanted: list, offsets: list) -> tuple:
-            values = list(inputs)
-            for position, value in zip(others, wanted, strict=True):
-                values[position] = value
-            given = iter(offsets)
-            return run(values, lambda rows: next(given))
+    def forward(wanted: list, offsets: list) -> tuple:
+        values = list(inputs)
+        for position, value in zip(others, wanted, strict=True):
+            values[position] = value
+        given = iter(offsets)
+        return run(values, lambda rows: next(given))
 
-        outputs, pull, places = xp.vjp(
-            forward,
-            [inputs[i] for i in others],
-            [xp.zeros(rows.shape, rows.dtype) for rows in shapes],
-            has_aux=True,
-        )
+    zeros = [xp.zeros(rows.shape, rows.dtype) for rows in shapes]
+    outputs, pull, places = xp.vjp(forward, [inputs[i] for i in others], zeros, has_aux=True)
+
+    def pulled(cotangents: Any) -> tuple:
         seeds = [
             cotangent if out.dtype in dtypes.DIFFERENTIABLE else xp.zero_cotangent(out)
             for out, cotangent in zip(outputs, cotangents, strict=True)
@@ -316,7 +407,7 @@ def _rows_body(closed: Any, tables: set[int], needed: tuple[int, ...]) -> Callab
         dense, rows = pull(seeds)
         return (*dense, *(part for pair in zip(rows, places, strict=True) for part in pair))
 
-    return gradient
+    return outputs, pulled
 
 
 class _Marker:

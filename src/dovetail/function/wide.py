@@ -13,7 +13,7 @@ from typing import Any
 from dovetail.base.bounded import Bounded
 from dovetail.base.errors import DataDependentShapeError
 from dovetail.base.settings import state
-from dovetail.engine import dtypes
+from dovetail.engine import dtypes, xla
 from dovetail.function.frequency import Frequency
 from dovetail.function.signature import SpecCall, argument_names
 from dovetail.function.trace import Program, example_of, require_kept
@@ -52,7 +52,11 @@ def record(call: SpecCall, run: Callable, python_function: Callable, may_create:
         VariableNotKeptError: a variable is created that nothing keeps.
         ValueError: one is created where no variable may be.
     """
-    scope = _Creations(may_create)
+    with xla("tf.function").outside_of_traces():
+        return _recorded(call, run, python_function, _Creations(may_create))
+
+
+def _recorded(call: SpecCall, run: Callable, python_function: Callable, scope: _Creations) -> FunctionGraph:
     name = getattr(python_function, "__name__", type(python_function).__name__)
     names = argument_names(python_function, call.spec)
     graph = _record(call, run, name, names, scope)

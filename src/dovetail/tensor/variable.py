@@ -7,6 +7,7 @@ active scope (`state.scope`) instead, which turns them into inputs and outputs o
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,9 @@ class Scope:
 
     def created(self, variable: Variable) -> None:
         """Called for each variable that is created while the scope is active."""
+
+    def give_out(self, tensor: Any, store: Callable, drop: Callable) -> None:
+        """Called when a tensor has been stored aside, as a loss of a layer: `store(tensor)` does, `drop` undoes it."""
 
 
 class _Eager(Scope):

@@ -6,6 +6,9 @@ import itertools
 import threading
 from typing import Any
 
+from dovetail.function.signature import SURROUNDINGS
+from dovetail.tensor.tensor import Reference
+
 _call_ids = itertools.count(1)
 
 
@@ -27,6 +30,17 @@ class CallState(threading.local):
 
 
 calls = CallState()
+
+
+def _training_around() -> Any:
+    """Returns the flag that layers inside of a `tf.function` inherit, where it says something."""
+    flag = calls.training if calls.training is not None else calls.learning_phase
+    if isinstance(flag, bool | int | None):
+        return "training" if flag else None
+    return Reference(flag)
+
+
+SURROUNDINGS.append(_training_around)
 
 
 class call_context:

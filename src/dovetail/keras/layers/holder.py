@@ -193,10 +193,18 @@ class Holder(Told, Versioned):
         if kwargs:
             raise TypeError(f"add_loss: unknown arguments {sorted(kwargs)}")
         for value in loss if isinstance(loss, list | tuple) else [loss]:
-            if not callable(value) and self._losses_call != calls.call_id:
-                self._losses = [item for item in self._losses if callable(item)]
-                self._losses_call = calls.call_id
-            self._losses.append(value)
+            self._store_loss(value)
+            if state.scope is not None and isinstance(value, TensorLike):
+                state.scope.give_out(value, self._store_loss, self._drop_loss)
+
+    def _store_loss(self, value: Any) -> None:
+        if not callable(value) and self._losses_call != calls.call_id:
+            self._losses = [item for item in self._losses if callable(item)]
+            self._losses_call = calls.call_id
+        self._losses.append(value)
+
+    def _drop_loss(self, value: Any) -> None:
+        self._losses = [item for item in self._losses if item is not value]
 
     @property
     def losses(self) -> list:
