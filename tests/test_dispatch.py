@@ -1,11 +1,14 @@
 """The dispatch table: users' rows by annotation, by signature and for families of element-wise functions."""
 
+import inspect
 import typing
 
 import pytest
 
 import dovetail as tf
-from dovetail.ops import dispatch
+from dovetail.ops import dispatch, ragged, sparse
+
+assert ragged and sparse  # their rows are in the table now
 
 
 class Money(tf.experimental.ExtensionType):
@@ -134,3 +137,31 @@ def test_two_rows_of_users_that_fit_are_an_error(rows):
     rows(tf.experimental.dispatch_for_api(tf.abs), two)
     with pytest.raises(ValueError, match="one, two|two, one"):
         tf.abs(Money(1.0, "EUR"))
+
+
+def test_rows_of_our_own_take_every_argument_that_the_function_takes():
+    checked = 0
+    for entry in dispatch.TABLE:
+        for row in entry.rows:
+            if row.family is not None or row.users:
+                continue
+            parameters = inspect.signature(row.function).parameters
+            swallowed = [p for p in parameters.values() if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+            assert not swallowed, f"{entry.name}: {row.function.__qualname__} takes anything"
+            missing = set(entry.parameters) - set(parameters) - {"name"}
+            assert not missing, f"{entry.name}: {row.function.__qualname__} does not take {missing}"
+            checked += 1
+    assert checked > 30
+
+
+def test_a_row_refuses_what_it_cannot_do():
+    rt = tf.ragged.constant([[1, 2], [], [3]])
+    assert tf.one_hot(rt, 3, 2, 0, -1).to_list() == [[[0, 2, 0], [0, 0, 2]], [], [[0, 0, 0]]]
+    with pytest.raises(ValueError, match="only the last axis"):
+        tf.one_hot(rt, 3, 2, 0, 0)
+    with pytest.raises(ValueError, match="axis=-1 is not supported"):
+        tf.math.bincount(rt, None, None, None, tf.int32, None, -1)
+    with pytest.raises(ValueError, match="bad_indices_policy"):
+        tf.gather_nd(rt, [[0]], bad_indices_policy="IGNORE")
+    with pytest.raises(TypeError, match="foo"):
+        tf.concat(values=[rt], axis=0, foo=1)

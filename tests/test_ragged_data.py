@@ -133,3 +133,40 @@ def test_one_trace_serves_all_rows_of_a_signature():
     assert center.get_concrete_function().output_shapes[1].as_list() == [None, 3]
     with pytest.raises(TypeError, match="input_signature"):
         center(tf.ragged.constant([[[1.0]]]))
+
+
+@pytest.mark.filterwarnings("ignore:tf.function. run runs op by op")
+def test_map_fn_takes_and_gives_rows_in_functions_of_unknown_sizes():
+    ints = tf.RaggedTensorSpec([None, None], tf.int32)
+    count = []
+
+    @tf.function(input_signature=[ints, tf.TensorSpec([None], tf.int32)])
+    def run(rows, lengths):
+        count.append(1)
+        total = tf.map_fn(
+            lambda row: tf.reduce_sum(row[0]) + row[1], (rows, lengths), fn_output_signature=tf.int32
+        )
+        ranges = tf.map_fn(tf.range, lengths, fn_output_signature=tf.RaggedTensorSpec([None], tf.int32))
+        return total, tf.map_fn(lambda row: row * 2, rows), ranges, tf.sort(-rows)
+
+    for rows, lengths in (([[1, 2], [], [3]], [1, 0, 2]), ([[4, 6, 5]], [1])):
+        total, doubled, ranges, ordered = run(tf.ragged.constant(rows), tf.constant(lengths))
+        assert total.numpy().tolist() == [sum(row) + n for row, n in zip(rows, lengths, strict=True)]
+        assert doubled.to_list() == [[2 * x for x in row] for row in rows]
+        assert ranges.to_list() == [list(range(n)) for n in lengths]
+        assert ordered.to_list() == [sorted(-x for x in row) for row in rows]
+    assert len(count) == 1
+
+
+def test_map_fn_over_rows_keeps_its_promises():
+    rows = tf.ragged.constant([[1.0, 2.0], [], [3.0]])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(rows)
+        kept, cut = (tf.map_fn(lambda row: row * row, rows, back_prop=flag) for flag in (True, False))
+        kept, cut = tf.reduce_sum(kept), tf.reduce_sum(cut)
+    assert tape.gradient(kept, rows).to_list() == [[2.0, 4.0], [], [6.0]] and tape.gradient(cut, rows) is None
+    assert tf.map_fn(lambda row: row, rows[:0]).shape.as_list() == [0, None]
+    with pytest.raises(TypeError, match="the signature says int32"):
+        tf.map_fn(tf.reduce_sum, rows, fn_output_signature=tf.int32)
+    with pytest.raises(TypeError, match="the signature says RaggedTensorSpec"):
+        tf.map_fn(tf.reduce_sum, rows, fn_output_signature=tf.RaggedTensorSpec([None], tf.float32))

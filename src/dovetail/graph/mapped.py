@@ -9,20 +9,24 @@ from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.graph.construct import CONSTRUCTS, is_recorded, record_construct, settled, spec_of
 from dovetail.graph.recording import FunctionGraph, trace
-from dovetail.ops.mapping import foldl, foldr, map_fn, scan, use_recorder
+from dovetail.ops.mapping import foldl, foldr, map_fn, row_spec, scan, signature_of, use_recorder
+from dovetail.tensor.composite import is_composite
 from dovetail.tensor.convert import convert_to_tensor
-from dovetail.tensor.spec import TensorSpec
+from dovetail.tensor.spec import TensorSpec, batchable, type_spec_from_value
 
 
 def record_mapped(function: Callable, name: str, arguments: dict) -> Any:
     """Records a call of a function that applies `arguments["fn"]` along the first axis of `arguments["elems"]`."""
-    arguments = arguments | {"elems": nest.mapped(convert_to_tensor, arguments["elems"])}
-    rows, size = _rows(name, arguments["elems"])
+    elems = nest.mapped(convert_to_tensor, arguments["elems"])
+    arguments = arguments | {"elems": elems}
+    rows, size = _rows(name, elems)
     if "initializer" not in arguments:
         graph = trace(arguments["fn"], (rows,), name="fn")
-        described = nest.mapped(
-            lambda leaf: _stacked(spec_of(convert_to_tensor(leaf)), size), graph.structured_outputs
-        )
+        result = graph.structured_outputs
+        specs = signature_of(arguments["fn_output_signature"], elems, result)
+        if specs is None:
+            specs = nest.map_structure(type_spec_from_value, result)
+        described = nest.map_structure(lambda spec: batchable(spec)._batch(size), specs)
         return record_construct(function, name, arguments | {"fn": graph}, described)
     start = arguments["initializer"]
     if start is not None:
@@ -52,16 +56,15 @@ def _accumulator(name: str, fn: Callable, rows: Any, leaves: list, spec: Any) ->
 
 def _rows(name: str, elems: Any) -> tuple[Any, int | None]:
     """Returns the specs of one element, and the size of the first axis, None when it is not known."""
-    leaves = nest.flat(elems)
-    sizes = {None if leaf.shape.rank is None else leaf.shape[0] if leaf.shape.rank else -1 for leaf in leaves}
+    shapes = [leaf.shape for leaf in nest.flatten(elems) if not is_composite(leaf)]
+    sizes = {None if shape.rank is None else shape[0] if shape.rank else -1 for shape in shapes}
     known = sizes - {None}
     if -1 in known or len(known) > 1:
-        shapes = ", ".join(str(leaf.shape) for leaf in leaves)
         raise ValueError(
-            f"{name}: the tensors in elems need first axes of one size, received shapes {shapes}{at_user_location()}"
+            f"{name}: the tensors in elems need first axes of one size, received shapes "
+            f"{', '.join(map(str, shapes))}{at_user_location()}"
         )
-    rows = nest.mapped(lambda x: TensorSpec(None if x.shape.rank is None else x.shape[1:], x.dtype), elems)
-    return rows, known.pop() if known else None
+    return nest.map_structure(row_spec, elems), known.pop() if known else None
 
 
 def _stacked(spec: TensorSpec, size: int | None) -> TensorSpec:

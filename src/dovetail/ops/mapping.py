@@ -19,8 +19,15 @@ from dovetail.ops.create import zeros
 from dovetail.ops.shapes import as_tensor
 from dovetail.ops.views import export
 from dovetail.tensor.composite import CompositeTensor
-from dovetail.tensor.dtype import string
-from dovetail.tensor.spec import TensorSpec, TypeSpec, stack_values, type_spec_from_value, unstack_value
+from dovetail.tensor.dtype import as_dtype, string
+from dovetail.tensor.spec import (
+    TensorSpec,
+    TypeSpec,
+    batchable,
+    stack_values,
+    type_spec_from_value,
+    unstack_value,
+)
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import TensorLike
 
@@ -119,21 +126,64 @@ def _stacked_values(values: list) -> Any:
     return stack_values(specs[0] if common is None else common, values)
 
 
-def _as_signature(signature: Any, results: list) -> Any:
-    """Returns the results stacked as `fn_output_signature` says, or None when it holds no spec of a composite."""
-    specs = nest.flatten(signature)
-    if not any(isinstance(spec, TypeSpec) and not isinstance(spec, TensorSpec) for spec in specs):
+def signature_of(signature: Any, elems: Any, result: Any = None) -> Any:
+    """Returns the specs that results of `map_fn` are batched by; None: by what they are themselves.
+
+    Args:
+        signature: what the user states: dtypes and specs, or None.
+        elems: what is mapped.
+        result: one result; None where there is none to look at.
+    """
+    if signature is not None:
+        return None if _is_dense(signature) else nest.map_structure(_as_spec, signature)
+    if not _holds_composites(elems):
         return None
-    columns = list(zip(*[nest.flatten(result) for result in results], strict=True))
+    own = nest.map_structure(row_spec, elems)  # rows as in elems, unless they are plainly other ones
+    (specs, tree), (leaves, other) = nest.closed(own), nest.closed(result)
+    same = tree == other and all(
+        spec.is_compatible_with(leaf) for spec, leaf in zip(specs, leaves, strict=True)
+    )
+    return own if same or result is None else None
+
+
+def _is_dense(signature: Any) -> bool:
+    """True for dtypes and specs of dense tensors, which results need not be told."""
+    return not any(
+        isinstance(spec, TypeSpec) and not isinstance(spec, TensorSpec) for spec in nest.flatten(signature)
+    )
+
+
+def _as_spec(signature: Any) -> Any:
+    return signature if isinstance(signature, TypeSpec) else TensorSpec(None, as_dtype(signature))
+
+
+def row_spec(value: Any) -> TypeSpec:
+    """Returns the spec of one element of a tensor or a composite tensor along its first axis."""
+    return batchable(type_spec_from_value(value))._unbatch()
+
+
+def _by_specs(signature: Any, results: list) -> Any:
+    """Returns the results batched by the specs of a signature.
+
+    Raises:
+        ValueError: their structure is another one.
+        TypeError: one of them is of another type.
+    """
+    specs = nest.flatten(signature)
+    columns = list(zip(*map(nest.flatten, results), strict=True)) if results else [()] * len(specs)
     if len(columns) != len(specs):
         raise ValueError(
             f"tf.map_fn: fn returned {len(columns)} values, the signature has {len(specs)}{at_user_location()}"
         )
-    stacked = [
-        stack_values(spec, list(column)) if isinstance(spec, TypeSpec) else _stacked_values(list(column))
-        for spec, column in zip(specs, columns, strict=True)
-    ]
-    return nest.pack_sequence_as(signature, stacked)
+    for spec, column in zip(specs, columns, strict=True):
+        for value in column:
+            if not spec.is_compatible_with(value):
+                raise TypeError(
+                    f"tf.map_fn: fn returned {type_spec_from_value(value)}, the signature says {spec}"
+                    f"{at_user_location()}"
+                )
+    batches = [stack_values(spec, column) for spec, column in zip(specs, columns, strict=True)]
+    return nest.pack_sequence_as(signature, batches)
 
 
 def _nothing(fn: Callable, elems: Any) -> Any:
@@ -171,36 +221,39 @@ def map_fn(
         >>> tf.map_fn(lambda x: x * x, tf.constant([1, 2, 3])).numpy().tolist()
         [1, 4, 9]
     """
-    if _recorder[0](elems):
-        arguments = {"fn": fn, "elems": elems, "dtype": dtype, "back_prop": back_prop}
-        return _recorder[1](map_fn, "tf.map_fn", arguments | {"fn_output_signature": fn_output_signature})
     signature = fn_output_signature if fn_output_signature is not None else dtype
-    found = looped(lambda state, row: (state, fn(row)), (), elems)
-    if found is not None:
-        out = found[1]
-    else:
-        results = [_as_tensors(fn(row)) for row in _rows("tf.map_fn", elems)]
-        described = _as_signature(signature, results) if results else None
-        if described is not None:
-            return described if back_prop else _cut(described)
-        out = _stacked("tf.map_fn", results) if results else _nothing(fn, elems)
-    if signature is not None:
-        _check_signature(out, signature)
+    if _recorder[0](elems):
+        arguments = {"fn": fn, "elems": elems, "fn_output_signature": signature, "back_prop": back_prop}
+        return _recorder[1](map_fn, "tf.map_fn", arguments)
+    found = looped(lambda state, row: (state, fn(row)), (), elems) if _is_dense(signature) else None
+    out = _written_out(fn, elems, signature) if found is None else _checked(found[1], signature)
     return out if back_prop else _cut(out)
 
 
-def _check_signature(out: Any, signature: Any) -> None:
+def _written_out(fn: Callable, elems: Any, signature: Any) -> Any:
+    results = [_as_tensors(fn(row)) for row in _rows("tf.map_fn", elems)]
+    specs = signature_of(signature, elems, results[0] if results else None)
+    if specs is not None:
+        return _by_specs(specs, results)
+    return _checked(_stacked("tf.map_fn", results) if results else _nothing(fn, elems), signature)
+
+
+def _checked(out: Any, signature: Any) -> Any:
+    """Returns the stacked results; raises where they are not of the dtypes that the signature states."""
     got, wanted = nest.flat(out), nest.flat(signature)
+    if signature is None:
+        return out
     if len(got) != len(wanted):
         raise ValueError(
             f"tf.map_fn: fn returned {len(got)} tensors, the signature has {len(wanted)}{at_user_location()}"
         )
-    for tensor, spec in zip(got, wanted, strict=True):
-        expected = getattr(spec, "dtype", spec)
+    for tensor, stated in zip(got, wanted, strict=True):
+        expected = _as_spec(stated).dtype
         if tensor.dtype != expected:
             raise TypeError(
-                f"tf.map_fn: fn returned {tensor.dtype.name}, the signature says {expected}{at_user_location()}"
+                f"tf.map_fn: fn returned {tensor.dtype.name}, the signature says {expected.name}{at_user_location()}"
             )
+    return out
 
 
 def _cut(structure: Any) -> Any:

@@ -10,6 +10,8 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.tensor import dtype as dt
@@ -246,6 +248,9 @@ class TensorSpec(BatchableTypeSpec):
         return TensorSpec(self._shape[1:], self._dtype)
 
     def _stack(self, values: Sequence[Any]) -> Any:
+        if not values:
+            sizes = [] if self._shape.rank is None else [size or 0 for size in self._shape]
+            return Tensor(np.zeros((0, *sizes), self._dtype.numpy_dtype))
         return stacked(list(values))
 
     def _unstack(self, value: Any) -> list:
@@ -357,15 +362,16 @@ def stack_values(spec: Any, values: Sequence[Any]) -> Any:
     Raises:
         TypeError: values of this type cannot be batched.
     """
-    return _batchable(spec)._stack(values)
+    return batchable(spec)._stack(values)
 
 
 def unstack_value(spec: Any, value: Any) -> list:
     """Returns the values that are batched in one."""
-    return _batchable(spec)._unstack(value)
+    return batchable(spec)._unstack(value)
 
 
-def _batchable(spec: Any) -> Any:
+def batchable(spec: Any) -> Any:
+    """Returns a spec whose values can be batched; raises TypeError for another one."""
     if not isinstance(spec, BatchableTypeSpec):
         raise TypeError(f"values of type {spec} cannot be batched or unbatched{at_user_location()}")
     return spec

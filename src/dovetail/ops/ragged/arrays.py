@@ -46,7 +46,7 @@ def _axis(axis: Any, rank: int, what: str) -> int:
 
 
 @dispatches([array.concat_], RaggedTensor)
-def concat(values: Any, axis: Any = 0, **_: Any) -> Any:
+def concat(values: Any, axis: Any = 0, name: Any = None) -> Any:
     values = [_tensor(v) for v in values]
     return joined(values, _axis(axis, len(values[0].shape), "concat"))
 
@@ -64,7 +64,7 @@ def joined(values: list, axis: int) -> Any:
 
 
 @dispatches([array.stack, array.stack_values], RaggedTensor)
-def stack(values: Any, axis: Any = 0, **_: Any) -> Any:
+def stack(values: Any, axis: Any = 0, name: Any = None) -> Any:
     values = [_tensor(v) for v in values]
     place = _axis(axis, len(values[0].shape) + 1, "stack")
     return joined([expand(v, place) for v in values], place)
@@ -82,12 +82,12 @@ def expand(value: Any, axis: int) -> Any:
 
 
 @dispatches(shapes.expand_dims, RaggedTensor)
-def _expand_dims(input: Any, axis: Any = None, **_: Any) -> Any:
+def _expand_dims(input: Any, axis: Any = None, name: Any = None) -> Any:
     return expand(input, _axis(axis, len(input.shape) + 1, "expand_dims"))
 
 
 @dispatches(shapes.squeeze, RaggedTensor)
-def _squeeze(input: Any, axis: Any = None, **_: Any) -> Any:
+def _squeeze(input: Any, axis: Any = None, name: Any = None) -> Any:
     if axis is None:
         raise ValueError(
             f"tf.squeeze: a ragged tensor is squeezed along the axes that you name{at_user_location()}"
@@ -113,7 +113,7 @@ def _squeezed(value: Any, axis: int) -> Any:
 
 
 @dispatches(shapes.tile, RaggedTensor)
-def _tile(input: Any, multiples: Any = None, **_: Any) -> Any:
+def _tile(input: Any, multiples: Any = None, name: Any = None) -> Any:
     counts = static(multiples)
     if len(counts) != len(input.shape):
         raise ValueError(
@@ -130,7 +130,7 @@ def _emptied(rt: Any, axis: int) -> Any:
 
 
 @dispatches(shapes.reverse, RaggedTensor)
-def _reverse(tensor: Any, axis: Any = None, **_: Any) -> Any:
+def _reverse(tensor: Any, axis: Any = None, name: Any = None) -> Any:
     axes = static(axis)
     for each in [axes] if isinstance(axes, int) else axes:
         tensor = _reversed(tensor, _axis(each, len(tensor.shape), "reverse"))
@@ -152,18 +152,18 @@ def _reversed(value: Any, axis: int) -> Any:
 
 
 @dispatches([shapes.size, shapes.element_count], RaggedTensor)
-def _size(input: Any, out_type: Any = None, **_: Any) -> Any:
+def _size(input: Any, out_type: Any = None, name: Any = None) -> Any:
     return shapes.size(input.flat_values, out_type or "int32")
 
 
 @dispatches(shapes.rank, RaggedTensor)
-def _rank(input: Any, **_: Any) -> Any:
+def _rank(input: Any, name: Any = None) -> Any:
     return as_tensor(len(input.shape))
 
 
 def _like(function: Any) -> None:
     @dispatches(function, RaggedTensor)
-    def row(input: Any, dtype: Any = None, **_: Any) -> Any:
+    def row(input: Any, dtype: Any = None, name: Any = None) -> Any:
         return input.with_flat_values(function(input.flat_values, dtype=dtype))
 
 
@@ -176,7 +176,12 @@ _like(create.ones_like)
 
 @dispatches([dense_gather.gather, dense_gather.gather_], RaggedTensor)
 def _gather(
-    params: Any, indices: Any, validate_indices: Any = None, axis: Any = None, batch_dims: int = 0, **_: Any
+    params: Any,
+    indices: Any,
+    validate_indices: Any = None,
+    axis: Any = None,
+    batch_dims: int = 0,
+    name: Any = None,
 ) -> Any:
     params, indices = _tensor(params), _tensor(indices)
     batch = batch_dims + len(indices.shape) if batch_dims < 0 else batch_dims
@@ -226,9 +231,14 @@ def _by_index(params: Any, indices: Any) -> Any:
 
 
 @dispatches(dense_gather.gather_nd, RaggedTensor)
-def _gather_nd(params: Any, indices: Any, batch_dims: int = 0, **_: Any) -> Any:
-    if batch_dims:
-        raise ValueError(f"tf.gather_nd: batch_dims is not supported for ragged tensors{at_user_location()}")
+def _gather_nd(
+    params: Any, indices: Any, batch_dims: int = 0, name: Any = None, bad_indices_policy: str = ""
+) -> Any:
+    if batch_dims or bad_indices_policy:
+        raise ValueError(
+            "tf.gather_nd: batch_dims and bad_indices_policy are not supported for ragged tensors"
+            f"{at_user_location()}"
+        )
     if is_ragged(indices):
         return indices.with_values(_gather_nd(params, indices.values))
     index = as_tensor(indices)
@@ -283,7 +293,7 @@ def _masked(data: Any, mask: Any) -> Any:
 
 
 @dispatches(indexing.where, RaggedTensor)
-def _where(condition: Any, x: Any = None, y: Any = None, **_: Any) -> Any:
+def _where(condition: Any, x: Any = None, y: Any = None, name: Any = None) -> Any:
     if x is not None:
         return ragged_math.where(condition, x, y)
     whole = to_ragged_rank(condition, len(condition.shape) - 1)

@@ -41,13 +41,13 @@ def _is_operand(arg: Any) -> bool:
 
 
 @dispatches(arithmetic.add_n, RaggedTensor)
-def _add_n(inputs: Any, **_: Any) -> Any:
+def _add_n(inputs: Any, name: Any = None) -> Any:
     flat, rows = aligned(list(inputs), "add_n")
     return rows.with_flat_values(arithmetic.add_n(*flat))
 
 
 @dispatches(arithmetic.clip_by_value, RaggedTensor)
-def _clip(t: Any, clip_value_min: Any, clip_value_max: Any, **_: Any) -> Any:
+def _clip(t: Any, clip_value_min: Any, clip_value_max: Any, name: Any = None) -> Any:
     flat, rows = aligned([t, clip_value_min, clip_value_max], "clip_by_value")
     return rows.with_flat_values(arithmetic.clip_by_value(*flat))
 
@@ -206,7 +206,7 @@ def _reduced(dense: Any, reduce: Callable, rt: Any, axis: Any, keepdims: bool) -
 
 def _enter(dense: Any, reduce: Callable) -> None:
     @dispatches(dense, RaggedTensor)
-    def row(input_tensor: Any, axis: Any = None, keepdims: Any = False, **_: Any) -> Any:
+    def row(input_tensor: Any, axis: Any = None, keepdims: Any = False, name: Any = None) -> Any:
         return _reduced(dense, reduce, input_tensor, axis, bool(keepdims))
 
 
@@ -215,14 +215,14 @@ for _dense, _segment in _SEGMENTS.items():
 
 
 @dispatches(reduction.reduce_mean, RaggedTensor)
-def _mean(input_tensor: Any, axis: Any = None, keepdims: Any = False, **_: Any) -> Any:
+def _mean(input_tensor: Any, axis: Any = None, keepdims: Any = False, name: Any = None) -> Any:
     total = reduction.reduce_sum(input_tensor, axis=axis, keepdims=keepdims)
     count = reduction.reduce_sum(ones_like(input_tensor), axis=axis, keepdims=keepdims)
     return arithmetic.divide(total, count)
 
 
 @dispatches(reduction.reduce_variance, RaggedTensor)
-def _variance(input_tensor: Any, axis: Any = None, keepdims: Any = False, **_: Any) -> Any:
+def _variance(input_tensor: Any, axis: Any = None, keepdims: Any = False, name: Any = None) -> Any:
     rank = len(input_tensor.shape)
     axes = range(rank) if axis is None else _axes(axis, rank, "math.reduce_variance")
     spreads = all(inner in axes for inner in range(min(axes), input_tensor.ragged_rank + 1))
@@ -237,12 +237,12 @@ def _variance(input_tensor: Any, axis: Any = None, keepdims: Any = False, **_: A
 
 
 @dispatches(reduction.reduce_std, RaggedTensor)
-def _std(input_tensor: Any, axis: Any = None, keepdims: Any = False, **_: Any) -> Any:
+def _std(input_tensor: Any, axis: Any = None, keepdims: Any = False, name: Any = None) -> Any:
     return math_ops.sqrt(reduction.reduce_variance(input_tensor, axis=axis, keepdims=keepdims))
 
 
 @dispatches(losses.softmax, RaggedTensor)
-def _softmax(logits: Any, axis: Any = -1, **_: Any) -> Any:
+def _softmax(logits: Any, axis: Any = -1, name: Any = None) -> Any:
     axes = _axes(axis, len(logits.shape), "nn.softmax")
     if axes[0] > logits.ragged_rank:
         return logits.with_flat_values(losses.softmax(logits.flat_values, axis=axes[0] - logits.ragged_rank))

@@ -1,11 +1,11 @@
-"""More ops on ragged tensors: look-ups, products, sums along rows, groups."""
+"""More ops on ragged tensors: look-ups, products, sums and order along rows, groups."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from dovetail.base.errors import at_user_location
-from dovetail.ops import create, linalg, reduction, segment
+from dovetail.ops import create, linalg, reduction, segment, sorting
 from dovetail.ops import embedding as dense_embedding
 from dovetail.ops import gather as dense_gather
 from dovetail.ops.arithmetic import cast
@@ -13,24 +13,31 @@ from dovetail.ops.array import split as dense_split
 from dovetail.ops.attrs import static
 from dovetail.ops.create import range_of
 from dovetail.ops.dispatch import dispatches
+from dovetail.ops.mapping import map_fn
 from dovetail.ops.ragged.arrays import coordinates, joined
 from dovetail.ops.ragged.partition import as_splits
 from dovetail.ops.ragged.rows import is_ragged, take_rows
 from dovetail.ops.ragged.tensor import RaggedTensor, splits_of_rowids
 from dovetail.ops.shapes import as_tensor
-from dovetail.ops.sorting import argsort
 from dovetail.ops.views import export
 
 
 @dispatches(create.one_hot, RaggedTensor)
-def _one_hot(indices: Any, depth: Any, *args: Any, **kwargs: Any) -> Any:
-    axis = kwargs.get("axis")
+def _one_hot(
+    indices: Any,
+    depth: Any,
+    on_value: Any = None,
+    off_value: Any = None,
+    axis: int | None = None,
+    dtype: Any = None,
+    name: Any = None,
+) -> Any:
     if axis not in (None, -1, len(indices.shape)):
         raise ValueError(
             f"tf.one_hot: only the last axis of ragged indices can be new, not {axis}{at_user_location()}"
         )
-    kwargs.pop("axis", None)
-    return indices.with_flat_values(create.one_hot(indices.flat_values, depth, *args, **kwargs))
+    flat = create.one_hot(indices.flat_values, depth, on_value, off_value, dtype=dtype)
+    return indices.with_flat_values(flat)
 
 
 @dispatches(dense_embedding.embedding_lookup, RaggedTensor)
@@ -39,14 +46,16 @@ def _embedding_lookup(params: Any, ids: Any, max_norm: Any = None, name: Any = N
 
 
 @dispatches(linalg.matmul, RaggedTensor)
-def _matmul(a: Any, b: Any, **options: Any) -> Any:
+def _matmul(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False) -> Any:
     """Multiplies matrix by matrix, each row of the first axis with its own."""
-    if not is_ragged(b) and len(b.shape) == 2 and len(a.shape) - a.ragged_rank == 2 and a.ragged_rank >= 1:
-        plain = {key: value for key, value in options.items() if value}
-        if not plain:
-            return a.with_flat_values(linalg.matmul(a.flat_values, b))
+    turned = transpose_a or transpose_b
+    if not turned and not is_ragged(b) and len(b.shape) == 2 and len(a.shape) - a.ragged_rank == 2:
+        return a.with_flat_values(linalg.matmul(a.flat_values, b))
     count = len(a) if is_ragged(a) else len(b)
-    rows = [linalg.matmul(_matrix(a[i]), _matrix(b[i]), **options) for i in range(count)]
+    rows = [
+        linalg.matmul(_matrix(a[i]), _matrix(b[i]), transpose_a=transpose_a, transpose_b=transpose_b)
+        for i in range(count)
+    ]
     return joined([RaggedTensor.from_row_lengths(row, [row.shape[0]]) for row in rows], 0)
 
 
@@ -55,7 +64,7 @@ def _matrix(value: Any) -> Any:
 
 
 @dispatches(reduction.cumsum, RaggedTensor)
-def _cumsum(x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = False, **_: Any) -> Any:
+def _cumsum(x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = False, name: Any = None) -> Any:
     place = int(static(axis)) % len(x.shape)
     if place > x.ragged_rank:
         inner = place - x.ragged_rank
@@ -67,19 +76,46 @@ def _cumsum(x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = Fals
     return x.with_flat_values(dense_gather.gather_nd(summed, coordinates(whole)))
 
 
+@dispatches(sorting.sort, RaggedTensor)
+def _sort(values: Any, axis: int = -1, direction: str = "ASCENDING", name: Any = None) -> Any:
+    rank = len(values.shape)
+    if axis not in (-1, rank - 1):
+        raise ValueError(
+            f"tf.sort: a ragged tensor is sorted along its last axis, not {axis}{at_user_location()}"
+        )
+    if rank - 1 > values.ragged_rank:
+        return values.with_flat_values(sorting.sort(values.flat_values, -1, direction))
+    if is_ragged(values.values):
+        return values.with_values(_sort(values.values, -1, direction))
+    return map_fn(lambda row: sorting.sort(row, -1, direction), values)
+
+
 @dispatches(segment.bincount, RaggedTensor)
-def _bincount(arr: Any, weights: Any = None, *args: Any, **kwargs: Any) -> Any:
-    if kwargs.get("axis") == -1:
+def _bincount(
+    arr: Any,
+    weights: Any = None,
+    minlength: Any = None,
+    maxlength: Any = None,
+    dtype: Any = "int32",
+    name: Any = None,
+    axis: int | None = None,
+    binary_output: bool = False,
+) -> Any:
+    if axis == -1:
         raise ValueError(f"tf.math.bincount: axis=-1 is not supported for ragged tensors{at_user_location()}")
     flat = weights.flat_values if is_ragged(weights) else weights
     if len(arr.flat_values.shape) > 1:
         raise ValueError(f"tf.math.bincount: uniform inner dimensions are not supported{at_user_location()}")
-    return segment.bincount(arr.flat_values, flat, *args, **kwargs)
+    return segment.bincount(
+        arr.flat_values, flat, minlength, maxlength, dtype, axis=axis, binary_output=binary_output
+    )
 
 
 @dispatches(dense_split, RaggedTensor)
-def _split(value: Any, num_or_size_splits: Any, axis: Any = 0, **_: Any) -> list:
-    """Cuts the rows into groups."""
+def _split(
+    value: Any, num_or_size_splits: Any, axis: Any = 0, num: int | None = None, name: Any = None
+) -> list:
+    """Cuts the rows into groups; how many follows from the sizes, which must be known."""
     if int(static(axis)) % len(value.shape):
         raise ValueError(
             f"tf.split: a ragged tensor is split along its first axis, not {axis}{at_user_location()}"
@@ -117,7 +153,7 @@ def stack_dynamic_partitions(data: Any, partitions: Any, num_partitions: Any, na
             f"tf.ragged.stack_dynamic_partitions: expected partitions of rank 1, received {ids.shape}"
             f"{at_user_location()}"
         )
-    order = argsort(ids, stable=True)
+    order = sorting.argsort(ids, stable=True)
     rows = take_rows(data if is_ragged(data) else as_tensor(data), cast(order, dtype="int64"))
     kind = rows.row_splits.dtype if is_ragged(rows) else "int64"
     return RaggedTensor(rows, as_splits(splits_of_rowids(ids, num_partitions), kind))

@@ -111,5 +111,5 @@ class DynamicRaggedShape:
 
 
 @dispatches(shapes.shape, RaggedTensor)
-def _shape(input: Any, out_type: Any = None, **_: Any) -> Any:
+def _shape(input: Any, out_type: Any = None, name: Any = None) -> Any:
     return DynamicRaggedShape.from_tensor(input, out_type or "int32")

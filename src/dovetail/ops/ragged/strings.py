@@ -285,7 +285,7 @@ def _bytes(value: Any) -> bytes | None:
 
 
 @dispatches([dense_strings.join, dense_strings.join_], RaggedTensor)
-def _join(inputs: Any, separator: Any = "", **_: Any) -> Any:
+def _join(inputs: Any, separator: Any = "", name: Any = None) -> Any:
     flat, rows = aligned(list(inputs), "strings.join")
     return rows.with_flat_values(dense_strings.join(flat, separator))
 
@@ -307,7 +307,9 @@ def join_rows(xp: Any, splits: Any, values: Any, *, separator: Any) -> Any:
 
 
 @dispatches([strings_each.reduce_join, strings_each.reduce_join_], RaggedTensor)
-def _reduce_join(inputs: Any, axis: Any = None, keepdims: Any = False, separator: Any = "", **_: Any) -> Any:
+def _reduce_join(
+    inputs: Any, axis: Any = None, keepdims: Any = False, separator: Any = "", name: Any = None
+) -> Any:
     rank = len(inputs.shape)
     axes = range(rank) if axis is None else np.atleast_1d(static(axis)).tolist()
     for each in sorted((a % rank for a in axes), reverse=True):
@@ -330,7 +332,7 @@ def _joined(rt: Any, axis: int, keepdims: bool, separator: Any) -> Any:
 
 
 @dispatches([strings_each.substr, strings_each.substr_], RaggedTensor)
-def _substr(input: Any, pos: Any, len: Any, unit: str = "BYTE", **_: Any) -> Any:
+def _substr(input: Any, pos: Any, len: Any, unit: str = "BYTE", name: Any = None) -> Any:
     flat, rows = aligned(
         [input, as_tensor(pos) if not is_ragged(pos) else pos, as_tensor(len)], "strings.substr"
     )

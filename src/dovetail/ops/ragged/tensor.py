@@ -11,7 +11,7 @@ from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.ops.arithmetic import cast
 from dovetail.ops.array import concat, stack_values
 from dovetail.ops.attrs import static
-from dovetail.ops.create import ones, range_of
+from dovetail.ops.create import ones, range_of, zeros
 from dovetail.ops.ragged import partition
 from dovetail.ops.ragged.partition import as_splits, known
 from dovetail.ops.segment import unsorted_segment_sum
@@ -20,6 +20,7 @@ from dovetail.ops.shapes import shape as shape_of
 from dovetail.ops.views import export
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.composite import CompositeTensor
+from dovetail.tensor.convert import stacked
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.spec import BatchableTypeSpec, TensorSpec
 from dovetail.tensor.tensor import TensorLike
@@ -458,7 +459,17 @@ class RaggedTensorSpec(BatchableTypeSpec):
         return RaggedTensorSpec(self._shape[1:], self._dtype, self._ragged_rank - 1, self._row_splits_dtype)
 
     def _stack(self, values: Sequence[Any]) -> Any:
-        return stack_rows(list(values), self)
+        if self._shape.rank == 0:
+            return stacked(list(values))
+        return stack_rows(list(values), self) if values else self._no_rows()
+
+    def _no_rows(self) -> RaggedTensor:
+        """Returns the batch of no values."""
+        sizes = [] if self._shape.rank is None else [size or 0 for size in self._shape]
+        whole: Any = zeros((0, *sizes[self._ragged_rank + 1 :]), self._dtype)
+        for _ in range(self._ragged_rank + 1):
+            whole = RaggedTensor(whole, as_splits([0], self._row_splits_dtype))
+        return whole
 
     def _unstack(self, value: Any) -> list:
         return [value[i] for i in range(len(value))]
