@@ -7,7 +7,7 @@ import pytest
 import dovetail as tf
 from dovetail import keras
 from dovetail.engine import host, jax_private_module, xla
-from dovetail.keras.training import loop
+from dovetail.keras.training import executor
 
 RNG = np.random.default_rng(0)
 SIZES = (7, 8)
@@ -99,8 +99,8 @@ def test_a_compiled_convolution_inside_a_compiled_function():
 
 
 def test_fit_runs_convolutions_in_one_loop(monkeypatch):
-    found, original = [], loop.fits_a_loop
-    monkeypatch.setattr(loop, "fits_a_loop", lambda program: found.append(original(program)) or found[-1])
+    found, original = [], executor.fits_a_loop
+    monkeypatch.setattr(executor, "fits_a_loop", lambda program: found.append(original(program)) or found[-1])
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
         [

@@ -32,6 +32,8 @@ SKIP = frozenset(
         "_found",
         "_plans",
         "_flags_of_compile",
+        "_executors",
+        "_found_metrics",
     }
 )
 

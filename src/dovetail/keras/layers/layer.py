@@ -127,8 +127,9 @@ class Layer(Holder, Called):
             )
 
     def __setattr__(self, name: str, value: Any) -> None:
+        counts = type(value) not in PLAIN or type(self.__dict__.get(name)) not in PLAIN
         object.__setattr__(self, name, value)
-        if (type(value) not in PLAIN or "_planned" in self.__dict__) and name not in SKIP:
+        if (counts or "_planned" in self.__dict__) and name not in SKIP:
             self._changed()
 
     def __delattr__(self, name: str) -> None:

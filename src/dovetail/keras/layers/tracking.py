@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,20 +16,31 @@ _CONTAINERS = (list, tuple, dict)
 class Found:
     """What a walk over layers found, and how to tell that it would find the same again.
 
-    Attributes:
+    Args:
         items: what was found.
+        walked: the layers and variables that decide.
+        containers: the lists and dicts that they hold.
+        exact: note what is in the containers, not only how much.
     """
 
-    __slots__ = ("_containers", "_lengths", "_versions", "items")
+    __slots__ = ("_containers", "_contents", "_lengths", "_versions", "items")
 
-    def __init__(self, items: list, walked: list, containers: list) -> None:
+    def __init__(self, items: Any, walked: list, containers: list, exact: bool = False) -> None:
         self.items, self._containers = items, containers
         self._lengths = [len(container) for container in containers]
+        self._contents = [list(_values(container)) for container in containers] if exact else []
         self._versions = Versions(walked)
 
     def holds(self) -> bool:
-        """True when no attribute was set and no list or dict changed its length since."""
-        return self._versions.hold() and self._lengths == [len(c) for c in self._containers]
+        """True when no attribute was set and no list or dict has changed (or, unless `exact`, its length) since."""
+        return (
+            self._versions.hold()
+            and self._lengths == [len(c) for c in self._containers]
+            and all(
+                all(map(operator.is_, _values(now), before))
+                for now, before in zip(self._containers, self._contents)
+            )
+        )
 
 
 def held_objects(owner: Any, skip: frozenset[str] = frozenset()) -> Iterator[Any]:
@@ -43,8 +55,26 @@ def held_objects(owner: Any, skip: frozenset[str] = frozenset()) -> Iterator[Any
             yield value
 
 
+def containers_of(owner: Any, skip: frozenset[str] = frozenset()) -> Iterator[Any]:
+    """Yields the lists, tuples and dicts among the attributes of `owner`, and those inside of them."""
+    for name, value in vars(owner).items():
+        if name not in skip and isinstance(value, _CONTAINERS):
+            yield from _nested(value)
+
+
+def _nested(container: Any) -> Iterator[Any]:
+    yield container
+    for value in _values(container):
+        if isinstance(value, _CONTAINERS):
+            yield from _nested(value)
+
+
+def _values(container: Any) -> Any:
+    return container.values() if isinstance(container, dict) else container
+
+
 def _inside(container: Any) -> Iterator[Any]:
-    for value in container.values() if isinstance(container, dict) else container:
+    for value in _values(container):
         if type(value) in PLAIN:
             continue
         if isinstance(value, _CONTAINERS):

@@ -27,9 +27,8 @@ MADE_ANEW = frozenset(
         *(
             "_plans",
             "_loss_outputs",
-            "_train_programs",
-            "_test_programs",
-            "_predict_programs",
+            "_executors",
+            "_found_metrics",
             "_shown_names",
             "_starts",
             "_flags_of_compile",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
 from dovetail.keras import checks
-from dovetail.keras.training.shuffling import epoch_generator
+from dovetail.keras.training.source import Source
 from dovetail.keras.training.steps import pack_x_y_sample_weight
 from dovetail.tensor.tensor import Tensor, TensorLike
 
@@ -67,7 +66,7 @@ def _table(rows: list) -> np.ndarray:
         ) from None
 
 
-class ArrayData:
+class ArrayData(Source):
     """Samples in memory.
 
     Attributes:
@@ -75,6 +74,8 @@ class ArrayData:
         spec: how they are packed into what steps get: `x`, `(x, y)` or `(x, y, sample_weight)`.
         num_samples, batch_size: ints.
         shuffle: whether each epoch has its own order.
+        order: the order of the samples in this pass, None for the one they have.
+        position: the next batch of this pass.
         on_device: the arrays where XLA can use them, None before they are needed.
         steps_per_dispatch: how many steps the next dispatch runs; the loop adapts it to the time they take.
         checked: whether the labels were compared with the model's outputs.
@@ -84,8 +85,9 @@ class ArrayData:
         parts = (structured(x), structured(y), structured(sample_weight))
         leaves, self.spec = nest.flatten_spec(pack_x_y_sample_weight(*parts))
         self.leaves = [as_numpy(leaf) for leaf in leaves]
-        self.num_samples = _common_length(parts)
+        self.num_samples = _common_length(self.leaves, parts)
         self.batch_size = 32 if batch_size is None else checks.count(batch_size, "batch_size", 1)
+        self.num_batches = -(-self.num_samples // self.batch_size)
         self.shuffle = shuffle
         self.on_device: list | None = None
         self.order: np.ndarray | None = None
@@ -93,37 +95,9 @@ class ArrayData:
         self.steps_per_dispatch = 1
         self.checked = False
 
-    @property
-    def num_batches(self) -> int:
-        return -(-self.num_samples // self.batch_size)
-
     def restart(self) -> None:
         """Begins a new pass, whatever is left of this one."""
         self.position, self.order = 0, None
-
-    def take(self, steps: int | None) -> tuple[int, int]:
-        """Returns `(first, last + 1)` batch of an epoch; passes over the samples continue from epoch to epoch.
-
-        Args:
-            steps: number of batches, None for all that are left.
-        """
-        if self.position == 0:
-            self.order = self._permutation() if self.shuffle else None
-        first, left = self.position, self.num_batches - self.position
-        if steps is not None and steps > left:
-            warnings.warn(f"the data ran out after {left} of {steps} batches", stacklevel=6)
-        stop = first + (left if steps is None else min(steps, left))
-        self.position = 0 if stop == self.num_batches else stop
-        return first, stop
-
-    def _permutation(self) -> np.ndarray:
-        return epoch_generator().permutation(self.num_samples).astype(np.int32)
-
-    def batch(self, index: int) -> list:
-        """Returns the leaves of one batch."""
-        start, stop = index * self.batch_size, min((index + 1) * self.batch_size, self.num_samples)
-        rows: Any = slice(start, stop) if self.order is None else self.order[start:stop]
-        return [None if leaf is None else leaf[rows] for leaf in self.leaves]
 
     def part(self, start: int, stop: int) -> ArrayData:
         """Returns a stretch of the samples as data of their own."""
@@ -131,11 +105,20 @@ class ArrayData:
         other.__dict__.update(self.__dict__)
         other.leaves = [None if leaf is None else leaf[start:stop] for leaf in self.leaves]
         other.num_samples, other.on_device = stop - start, None
+        other.num_batches = -(-other.num_samples // other.batch_size)
         return other
 
 
-def _common_length(parts: tuple) -> int:
+def _common_length(leaves: list, parts: tuple) -> int:
     """Returns the number of samples; raises ValueError when the arrays disagree or there are none."""
+    sizes = {leaf.shape[0] if leaf.ndim else None for leaf in leaves if leaf is not None}
+    if len(sizes) != 1 or None in sizes or 0 in sizes:
+        _refuse_lengths(parts)
+    return int(sizes.pop())
+
+
+def _refuse_lengths(parts: tuple) -> None:
+    """Raises ValueError that says which arrays differ in length, or have none."""
     lengths: dict[str, list[int]] = {}
     for name, part in zip(("x", "y", "sample_weight"), parts, strict=True):
         for leaf in nest.flatten(part):
@@ -147,18 +130,15 @@ def _common_length(parts: tuple) -> int:
                     f"{name} must have a first axis of samples, received a scalar{at_user_location()}"
                 )
             lengths.setdefault(name, []).append(int(array.shape[0]))
-    every = {n for sizes in lengths.values() for n in sizes}
-    if len(every) > 1:
+    if len({size for sizes in lengths.values() for size in sizes}) > 1:
         listed = ", ".join(f"{name}: {', '.join(map(str, sizes))}" for name, sizes in lengths.items())
         raise ValueError(
             f"the arrays have different numbers of samples ({listed}). Each sample of x needs one entry in the others; "
             f"check the first axes{at_user_location()}"
         )
-    if not every or every == {0}:
-        raise ValueError(
-            f"the data is empty: there are no samples (the first axis has size 0){at_user_location()}"
-        )
-    return every.pop()
+    raise ValueError(
+        f"the data is empty: there are no samples (the first axis has size 0){at_user_location()}"
+    )
 
 
 def is_arrays(x: Any) -> bool:

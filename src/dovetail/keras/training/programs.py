@@ -20,14 +20,11 @@ class StepPrograms:
 
     Args:
         step: `step(data) -> logs`, a method of the model written in tensor ops.
-        check: `check(data)`, raises when a step must not run on data that has values.
         facts: `facts() -> tuple`, what else a trace depends on, such as which variables are trained.
     """
 
-    def __init__(
-        self, step: Callable, check: Callable | None = None, facts: Callable[[], tuple] = tuple
-    ) -> None:
-        self._step, self._check, self.facts = step, check, facts
+    def __init__(self, step: Callable, facts: Callable[[], tuple] = tuple) -> None:
+        self._step, self.facts = step, facts
         self._programs: dict[tuple, Program] = {}
         self._loops: dict[tuple, Callable] = {}
         self.op_by_op = False
@@ -59,19 +56,9 @@ class StepPrograms:
             self._programs[spec, facts, shapes] = self._programs[spec, self.facts(), shapes] = program
         return program
 
-    def run(self, leaves: list, spec: Any, facts: tuple) -> Any:
-        """Runs one step on arrays, and returns its result with Tensors."""
-        program = self.get(leaves, spec, facts)
-        return self.run_op_by_op(leaves, spec) if program is None else run_once(program, leaves)
-
     def run_op_by_op(self, leaves: list, spec: Any) -> Any:
         """Runs one step on arrays without compiling it."""
         return self._step(nest.unflatten(spec, [None if leaf is None else Tensor(leaf) for leaf in leaves]))
-
-    def check(self, leaves: list, spec: Any) -> None:
-        """Raises when steps must not run on data in memory; call it after `get`, whose trace says what to look for."""
-        if self._check is not None:
-            self._check(nest.unflatten(spec, leaves))
 
     def _runner(self, absent: list[bool], spec: Any) -> Callable:
         def run(tensors: list) -> Any:

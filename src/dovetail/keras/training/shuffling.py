@@ -1,6 +1,9 @@
-"""The random orders of epochs, repeatable under `keras.utils.set_random_seed`."""
+"""What an epoch takes of the samples in memory, and in which order, repeatable under `keras.utils.set_random_seed`."""
 
 from __future__ import annotations
+
+import warnings
+from typing import Any
 
 import numpy as np
 
@@ -8,3 +11,22 @@ import numpy as np
 def epoch_generator() -> np.random.Generator:
     """Returns a generator for one epoch's order, drawn from NumPy's global state, which `set_random_seed` seeds."""
     return np.random.Generator(np.random.PCG64(np.random.randint(0, 2**63 - 1, dtype=np.int64)))
+
+
+def taken(data: Any, steps: int | None) -> tuple[int, int]:
+    """Returns `(first, last + 1)` batch of an epoch; passes over the samples continue from epoch to epoch.
+
+    Args:
+        data: `ArrayData`; a pass that begins gets its order here.
+        steps: number of batches, None for all that are left.
+    """
+    if data.position == 0:
+        data.order = None
+        if data.shuffle:
+            data.order = epoch_generator().permutation(data.num_samples).astype(np.int32)
+    first, left = data.position, data.num_batches - data.position
+    if steps is not None and steps > left:
+        warnings.warn(f"the data ran out after {left} of {steps} batches", stacklevel=8)
+    stop = first + (left if steps is None else min(steps, left))
+    data.position = 0 if stop == data.num_batches else stop
+    return first, stop

@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import numpy as np
+
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.data import Dataset
@@ -80,7 +82,7 @@ def _split(data: ArrayData, plain: ArrayData, fraction: float) -> tuple[ArrayDat
 
 def _holds_composites(x: Any) -> bool:
     """True for ragged and sparse tensors among the inputs: their rows are no rows of their components."""
-    return any(isinstance(leaf, CompositeTensor) for leaf in nest.flatten(x))
+    return type(x) is not np.ndarray and any(isinstance(leaf, CompositeTensor) for leaf in nest.flatten(x))
 
 
 def _in_batches(x: Any, y: Any, sample_weight: Any, batch_size: int | None, shuffle: bool) -> Dataset:

@@ -10,12 +10,13 @@ from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.keras.training.arrays import as_numpy, class_weighted
 from dovetail.keras.training.shuffling import epoch_generator
+from dovetail.keras.training.source import Source
 from dovetail.keras.training.steps import pack_x_y_sample_weight, unpack_x_y_sample_weight
 
 _ENDLESS = -1  # tf.data.INFINITE_CARDINALITY
 
 
-class StreamData:
+class StreamData(Source):
     """Batches from a dataset, generator, `keras.utils.Sequence` or any iterable.
 
     Args:
@@ -72,7 +73,7 @@ class StreamData:
         elif count:
             warnings.warn(
                 f"the data ran out after {count} of {self.steps} batches; repeat() it, or pass fewer steps",
-                stacklevel=7,
+                stacklevel=9,
             )
 
     def _begin(self) -> Iterator:

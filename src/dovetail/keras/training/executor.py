@@ -1,0 +1,217 @@
+"""Running steps: many compiled ones per dispatch where that is possible, one at a time, or op by op."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dovetail.base import nest
+from dovetail.base.settings import settings
+from dovetail.engine import uses_xla, xla
+from dovetail.function.autograph.gate import converted
+from dovetail.keras.training.arrays import ArrayData
+from dovetail.keras.training.programs import StepPrograms, fits_a_loop, jax_stepping, run_once
+from dovetail.keras.training.shuffling import taken
+from dovetail.keras.training.source import Source
+from dovetail.keras.training.streams import StreamData
+from dovetail.tensor.tensor import Tensor
+
+SECONDS_PER_DISPATCH = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who watches an epoch, and how closely.
+
+    Attributes:
+        before: called with the index of a batch before it runs, when `every_batch`.
+        after: called after every dispatch with the index of its last batch and the result; returns True to stop.
+        every_batch: `after` wants every single batch.
+        keeps_finite: take back a step whose loss is NaN or infinite.
+    """
+
+    before: Callable[[int], None]
+    after: Callable[[int, Any], bool]
+    every_batch: bool
+    keeps_finite: bool = False
+
+
+class Executor:
+    """Runs one kind of step of a model (train, test or predict).
+
+    Args:
+        model: whose step it is.
+        name: of the step, which is looked up when it runs: programs assign to `model.train_step`.
+        check: `check(data)`, raises when a step must not run on data that has values.
+        facts: `facts() -> tuple`, what a trace depends on besides the batch, such as which variables are trained.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        name: str,
+        check: Callable | None = None,
+        facts: Callable[[], tuple] = tuple,
+    ) -> None:
+        self._model, self._name, self._check = model, name, check
+        self._programs = StepPrograms(lambda data: self._step(data, converted), facts)
+
+    def _step(self, data: Any, prepared: Callable[[Any], Any] = lambda step: step) -> Any:
+        """Runs the step with layers and variables as trainable as they were when the model was compiled."""
+        with self._model._flags_of_compile.seen():
+            return prepared(getattr(self._model, self._name))(data)
+
+    @property
+    def _eager(self) -> bool:
+        return self._model.run_eagerly or settings.run_functions_eagerly or not uses_xla()
+
+    # ---- one batch
+
+    def once(self, leaves: list, spec: Any) -> Any:
+        """Runs one step on the arrays of a batch, and returns its result with Tensors."""
+        if self._eager:
+            return self._step(_filled(leaves, spec))
+        program = self._programs.get(leaves, spec, self._programs.facts())
+        if program is None:
+            return self._programs.run_op_by_op(leaves, spec)
+        self._check_values(leaves, spec)
+        return run_once(program, leaves)
+
+    def _check_values(self, leaves: list, spec: Any) -> None:
+        """Raises when steps must not run on these values; the trace, which comes first, says what to look for."""
+        if self._check is not None:
+            self._check(nest.unflatten(spec, leaves))
+
+    # ---- an epoch
+
+    def epoch(self, data: Source, steps: int | None, watch: Watch) -> Any:
+        """Runs the steps of one pass over data, and returns the result of the last; None when there was no batch.
+
+        Args:
+            data: `ArrayData` or `StreamData`.
+            steps: stop after so many batches.
+            watch: who is told of them.
+        """
+        run: Any = self._stream if isinstance(data, StreamData) else self._arrays
+        return run(data, steps, watch)
+
+    def _stream(self, data: StreamData, steps: int | None, watch: Watch) -> Any:
+        result = None
+        eager, facts = self._eager, self._programs.facts()
+        for index, (leaves, spec) in enumerate(data.batches()):
+            program = None if eager else self._programs.get(leaves, spec, facts)
+            if program is not None:
+                self._check_values(leaves, spec)
+            result = self._watched(index, program, leaves, spec, watch)
+            if watch.after(index, result) or (steps is not None and index + 1 >= steps):
+                break
+        return result
+
+    def _arrays(self, data: ArrayData, steps: int | None, watch: Watch) -> Any:
+        first, stop = taken(data, steps)
+        eager, facts = self._eager, self._programs.facts()
+        index, result = first, None
+        if not eager:
+            program = self._programs.get(_batch(data, first), data.spec, facts)
+            if program is not None:
+                if not data.checked:
+                    self._check_values(data.leaves, data.spec)
+                full = min(stop, data.num_samples // data.batch_size)
+                if full - first > 1 and not watch.every_batch and _may_loop(program, data):
+                    index, result, stopped = self._looped(program, data, first, full, watch)
+                    if stopped:
+                        return result
+            data.checked = True
+        for batch in range(index, stop):
+            leaves = _batch(data, batch)
+            program = None if eager else self._programs.get(leaves, data.spec, facts)
+            result = self._watched(batch - first, program, leaves, data.spec, watch)
+            if watch.after(batch - first, result):
+                break
+        return result
+
+    def _watched(self, index: int, program: Any, leaves: list, spec: Any, watch: Watch) -> Any:
+        """Runs one step that is watched, op by op when there is no program."""
+        if watch.every_batch:
+            watch.before(index)
+        if program is not None:
+            return _guarded(watch, lambda: program.writes, lambda: run_once(program, leaves))
+        return _guarded(watch, self._all_variables, lambda: self._step(_filled(leaves, spec)))
+
+    def _all_variables(self) -> list:
+        model = self._model
+        if model.optimizer is None:
+            return model.variables
+        if model.built:  # else the optimizer's state would begin with what a first step computes
+            model.optimizer.build(model._trained_weights())
+        return [*model.variables, *model.optimizer.variables]
+
+    def _looped(
+        self, program: Any, data: ArrayData, first: int, full: int, watch: Watch
+    ) -> tuple[int, Any, bool]:
+        """Runs the full batches in compiled loops; returns `(next batch, last result, whether to stop)`."""
+        loop = self._programs.loop(program, data.batch_size)
+        if data.on_device is None:
+            data.on_device = jax_stepping().put([leaf for leaf in data.leaves if leaf is not None])
+        rows = np.arange(data.num_samples, dtype=np.int32) if data.order is None else data.order
+        index, result = first, None
+        while index < full:
+            stop = min(full, index + data.steps_per_dispatch)
+            began = time.perf_counter()
+            state = [variable._held._value for variable in program.reads]
+            state, outputs = loop(state, data.on_device, rows, np.int32(index), np.int32(stop))
+            for variable, value in _written(program, state):
+                variable._held = Tensor(value)
+            result = program.rebuild([Tensor(value) for value in outputs])
+            if stop < full or data.steps_per_dispatch == 1:
+                xla("training").block_until_ready(outputs)
+                data.steps_per_dispatch = _next_chunk(stop - index, time.perf_counter() - began)
+            index = stop
+            if watch.after(index - first - 1, result):
+                return index, result, True
+        return index, result, False
+
+
+def _filled(leaves: list, spec: Any) -> Any:
+    """Returns a batch of arrays as steps get it: of Tensors."""
+    return nest.unflatten(spec, [None if leaf is None else Tensor(leaf) for leaf in leaves])
+
+
+def _batch(data: ArrayData, index: int) -> list:
+    """Returns the leaves of one batch."""
+    start, stop = index * data.batch_size, min((index + 1) * data.batch_size, data.num_samples)
+    rows: Any = slice(start, stop) if data.order is None else data.order[start:stop]
+    return [None if leaf is None else leaf[rows] for leaf in data.leaves]
+
+
+def _guarded(watch: Watch, written: Callable[[], list], run: Callable[[], Any]) -> Any:
+    """Runs a step; with `keeps_finite`, gives what it has written the old values when its loss is not finite."""
+    if not watch.keeps_finite:
+        return run()
+    before = [(variable, variable._held) for variable in written()]
+    result = run()
+    if not np.isfinite(np.asarray(result.get("loss", 0.0))).all():
+        for variable, held in before:
+            variable._held = held
+    return result
+
+
+def _may_loop(program: Any, data: ArrayData) -> bool:
+    size = sum(leaf.nbytes for leaf in data.leaves if leaf is not None)
+    return fits_a_loop(program) and size <= jax_stepping().MAX_BYTES_ON_DEVICE
+
+
+def _next_chunk(steps: int, seconds: float) -> int:
+    """Returns how many steps to run per dispatch, given how long some took; the first compiled, which says nothing."""
+    return 8 if steps == 1 else max(1, int(steps * SECONDS_PER_DISPATCH / max(seconds, 1e-6)))
+
+
+def _written(program: Any, state: list) -> Iterator[tuple]:
+    written = {id(variable) for variable in program.writes}
+    for variable, value in zip(program.reads, state, strict=True):
+        if id(variable) in written:
+            yield variable, value

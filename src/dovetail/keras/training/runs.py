@@ -1,0 +1,143 @@
+"""The runs over data: epochs of training with validation, evaluation, prediction; each tells its callbacks."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dovetail.base import nest
+from dovetail.base.errors import at_user_location
+from dovetail.keras.callbacks.callback_list import CallbackList
+from dovetail.keras.training.executor import Watch
+from dovetail.keras.training.interrupts import deferred_interrupt
+from dovetail.keras.training.options import RunOptions
+from dovetail.keras.training.programs import to_numbers
+from dovetail.keras.training.source import Source
+
+
+def train(model: Any, data: Source, validation: Source | None, options: RunOptions) -> Any:
+    """Trains a model for the epochs of the options, and returns the `History`.
+
+    Raises:
+        ValueError: the data is empty.
+    """
+    listener = options.listener(model, data, history=True)
+    model.stop_training = False
+    logs: dict = {}
+    listener.on_train_begin()
+    with deferred_interrupt() as check:
+        for epoch in range(options.initial_epoch, options.epochs):
+            model.reset_metrics()
+            listener.on_epoch_begin(epoch)
+            result = _train_epoch(model, data, listener, options.steps, check)
+            if result is None:
+                _no_batches(epoch, options.initial_epoch)
+                break
+            logs = result
+            if validation is not None and options.validates(epoch):
+                results = _evaluate(model, validation, listener, options.validation_steps, check)
+                logs |= {f"val_{name}": value for name, value in results.items()}
+            listener.on_epoch_end(epoch, logs)
+            if model.stop_training:
+                break
+    model._finish_training()
+    listener.on_train_end(logs)
+    return listener.history
+
+
+def _train_epoch(
+    model: Any, data: Source, listener: CallbackList, steps: int | None, check: Callable
+) -> dict | None:
+    """Runs the steps of an epoch; returns its logs, None when there were no batches."""
+
+    def after(index: int, result: Any) -> bool:
+        if listener.needs_batches or listener.wants_progress():
+            listener.on_train_batch_end(index, to_numbers(result))
+        check()
+        return model.stop_training
+
+    finite = any(getattr(callback, "keeps_finite", False) for callback in listener.callbacks)
+    watch = Watch(listener.on_train_batch_begin, after, listener.needs_batches, finite)
+    data.begin_epoch()
+    result = model._executors["train"].epoch(data, steps, watch)
+    if result is None:
+        return None
+    data.end_epoch()
+    listener.set_steps(data)
+    return to_numbers(result)
+
+
+def _no_batches(epoch: int, first: int) -> None:
+    """Ends training on data that has run out; raises ValueError when there never was any."""
+    if epoch == first:
+        raise ValueError(f"fit: the data is empty: there were no batches{at_user_location()}")
+    warnings.warn(f"fit: the data ran out, there was nothing for epoch {epoch + 1}", stacklevel=5)
+
+
+def evaluate(model: Any, data: Source, options: RunOptions) -> dict:
+    """Returns the loss and the metrics of a model on data, by name.
+
+    Raises:
+        ValueError: the data is empty.
+    """
+    listener = options.listener(model, data)
+    with deferred_interrupt() as check:
+        return _evaluate(model, data, listener, options.steps, check, standalone=True)
+
+
+def _evaluate(
+    model: Any,
+    data: Source,
+    listener: CallbackList,
+    steps: int | None,
+    check: Callable,
+    standalone: bool = False,
+) -> dict:
+    model.reset_metrics()
+    data.restart()
+    listener.on_test_begin(standalone)
+
+    def after(index: int, result: Any) -> bool:
+        if listener.needs_test_batches or (standalone and listener.wants_progress()):
+            listener.on_test_batch_end(index, to_numbers(result))
+        check()
+        return False
+
+    watch = Watch(listener.on_test_batch_begin, after, listener.needs_test_batches)
+    result = model._executors["test"].epoch(data, steps, watch)
+    if result is None:
+        raise ValueError(f"evaluate: the data is empty: there were no batches{at_user_location()}")
+    logs = to_numbers(result)
+    listener.on_test_end(logs, standalone)
+    return logs
+
+
+def predict(model: Any, data: Source, options: RunOptions) -> Any:
+    """Returns the outputs of a model for data, as NumPy arrays.
+
+    Raises:
+        ValueError: the data is empty.
+    """
+    listener = options.listener(model, data)
+    outputs: list = []
+    listener.on_predict_begin()
+    with deferred_interrupt() as check:
+
+        def after(index: int, result: Any) -> bool:
+            outputs.append(nest.map_structure(np.asarray, result))
+            if listener.needs_predict_batches or listener.wants_progress():
+                listener.on_predict_batch_end(index, {"outputs": outputs[-1]})
+            check()
+            return False
+
+        watch = Watch(listener.on_predict_batch_begin, after, every_batch=True)
+        model._executors["predict"].epoch(data, options.steps, watch)
+    listener.on_predict_end()
+    if not outputs:
+        raise ValueError(f"predict: the data is empty: there were no batches{at_user_location()}")
+    if len(outputs) == 1:
+        return outputs[0]
+    return nest.map_structure(lambda *parts: np.concatenate(parts), *outputs)
