@@ -27,10 +27,6 @@ class Pullback:
 SAME = Pullback(lambda gradients: gradients)  # what leads from a tensor to another one of the same value
 
 
-def _keeps_rows(call: Any) -> bool:
-    return call is SAME or (type(call) is Bound and call.op in KEEP_ROWS)
-
-
 def passes_gradient(tensor: Any) -> bool:
     """True for tensors of floating or complex dtype."""
     return tensor is not None and tensor._value.dtype in dtypes.DIFFERENTIABLE
@@ -59,32 +55,44 @@ def walk_back(entries: list, seeds: dict[int, Any], live: set[int]) -> dict[int,
         gradients by tensor id.
     """
     gradients = seeds
+    in_rows = False  # whether a gradient has come as rows
     for call, inputs, outputs in reversed(entries):
-        incoming = [gradients.get(id(out)) for out in outputs]
-        if all(g is None for g in incoming):
+        if gradients.keys().isdisjoint(map(id, outputs)):
             continue
         needed = [i for i, tensor in enumerate(inputs) if id(tensor) in live]
         if not needed:
             continue
-        for i, g in enumerate(incoming):
-            if type(g) is IndexedSlices and not _keeps_rows(call):
-                incoming[i] = dense(g)
-        for position, gradient in zip(
-            needed, pulled_back(call, inputs, outputs, incoming, needed), strict=True
-        ):
+        incoming = [gradients.get(id(out)) for out in outputs]
+        pull = _pulled_back_rows if in_rows else pulled_back
+        for position, gradient in zip(needed, pull(call, inputs, outputs, incoming, needed), strict=True):
             if gradient is None:
                 continue
+            in_rows = in_rows or type(gradient) is IndexedSlices
             key = id(inputs[position])
             before = gradients.get(key)
             gradients[key] = gradient if before is None else added(gradient, before)
     return gradients
 
 
-def pulled_back(call: Any, inputs: tuple, outputs: tuple, incoming: list, needed: list[int]) -> list:
-    if type(incoming[0]) is IndexedSlices and call is not SAME:  # an op that works on each number by itself
-        rows = incoming[0]
+def _pulled_back_rows(call: Any, inputs: tuple, outputs: tuple, incoming: list, needed: list[int]) -> list:
+    """`pulled_back` for gradients that may be rows, which stay rows where an op works on each number by itself."""
+    rows = incoming[0]
+    if type(rows) is IndexedSlices and type(call) is Bound and call.op in KEEP_ROWS:
         found = call.op.gradients[0](rows.values, outputs[0], *inputs, **call.attributes)
         return [None if found is None else rows._with_values(found)]
+    return pulled_back(
+        call, inputs, outputs, incoming if call is SAME else list(map(dense, incoming)), needed
+    )
+
+
+def pulled_back(call: Any, inputs: tuple, outputs: tuple, incoming: list, needed: list[int]) -> list:
+    """Returns the gradients of the `needed` inputs of a call; None where there is none.
+
+    Args:
+        call, inputs, outputs: an entry of a record.
+        incoming: the gradient of each output; None where nothing depends on it.
+        needed: positions of inputs.
+    """
     if type(call) is Pullback:
         every = list(call.function(incoming))
         return [every[i] for i in needed]

@@ -7,10 +7,10 @@ can itself be recorded by an outer tape), the others use JAX's VJP of their body
 from __future__ import annotations
 
 import enum
-import functools
 import math
 import warnings
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,8 +23,8 @@ from dovetail.base.settings import state
 from dovetail.base.told import Told
 from dovetail.engine import dtypes, uses_xla, xla
 from dovetail.ops import array, create, shapes
-from dovetail.ops.indexed_slices import IndexedSlices, added, dense
-from dovetail.tensor.composite import is_composite
+from dovetail.ops.indexed_slices import added, dense
+from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
@@ -46,19 +46,6 @@ _recorders: list[Callable] = []
 def use_tape_recorder(recorder_for: Callable) -> None:
     """Tells what stands in for tapes in functions that are recorded: `recorder_for(tape, the one so far)`, or None."""
     _recorders[:] = [recorder_for]
-
-
-def _recordable(method: Callable) -> Callable:
-    """Lets the tape's recorder answer while a function is recorded."""
-    name = method.__name__
-
-    @functools.wraps(method)
-    def either(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if self._recorder is None:
-            return method(self, *args, **kwargs)
-        return getattr(self._recorder, name)(*args, **kwargs)
-
-    return either
 
 
 class GradientTape(Told, Observer):
@@ -84,13 +71,14 @@ class GradientTape(Told, Observer):
         self._recording = False
         self._recorder: Any = None
         self._clear()
-        self._meet_recording()
+        if self._home is not None:
+            self._meet_recording()
 
     def _clear(self) -> None:
         self._entries: list = []
         self._tracked: set[int] = set()
         self._watched: dict[int, Any] = {}
-        self._reads: dict[int, list] = {}
+        self._reads: defaultdict[int, list] = defaultdict(list)
         self._variables: dict[int, Variable] = {}
         self._used = False
         self._home = state.scope
@@ -98,19 +86,19 @@ class GradientTape(Told, Observer):
     def _release(self) -> None:
         """Lets go of what a used tape has no use for: the memory of variables can be used again."""
         self._entries, self._tracked = [], set()
-        self._watched, self._reads = {}, {key: [] for key in self._reads}
+        self._watched, self._reads = {}, defaultdict(list)
 
     def _meet_recording(self) -> None:
-        """Finds out whether a function is being recorded."""
-        if state.scope is not None or self._recorder is not None:
-            self._recorder = _recorders[0](self, self._recorder) if _recorders else None
+        """Finds out whether a function is being recorded; where no scope is active, none is."""
+        self._recorder = _recorders[0](self, self._recorder) if _recorders else None
 
     def __enter__(self) -> GradientTape:
         self._home = state.scope
-        self._meet_recording()
-        if self._recorder is not None:
-            self._recorder.enter()
-            return self
+        if self._home is not None or self._recorder is not None:
+            self._meet_recording()
+            if self._recorder is not None:
+                self._recorder.enter()
+                return self
         if self._used and not self._persistent:
             self._clear()
         self._push()
@@ -158,7 +146,6 @@ class GradientTape(Told, Observer):
             if not (self._watch_accessed and variable.trainable):
                 return
             self._variables[key] = variable
-            self._reads[key] = []
         if passes_gradient(tensor):
             self._watched[id(tensor)] = tensor
             self._reads[key].append(tensor)
@@ -173,18 +160,20 @@ class GradientTape(Told, Observer):
 
     # ---- what users call
 
-    @_recordable
     def watch(self, tensor: Any) -> None:
         """Makes the tape follow `tensor` (or every tensor of a structure)."""
-        inner = {id(part) for leaf in nest.flatten(tensor) if is_composite(leaf) for part in nest.flat(leaf)}
-        for leaf in nest.flat(tensor):
-            if id(leaf) in inner and not leaf.dtype.is_floating and not leaf.dtype.is_complex:
-                continue  # the row splits of a ragged tensor, say
+        if self._recorder is not None:
+            self._recorder.watch(tensor)
+            return
+        for leaf in nest.flatten(tensor):
+            if isinstance(leaf, CompositeTensor):
+                self.watch([part for part in nest.flat(leaf) if _has_gradients(part)])
+                continue
             if isinstance(leaf, SymbolicTensor):
                 raise ValueError("GradientTape.watch: a symbolic tensor has no value to differentiate at")
             if not isinstance(leaf, TensorLike):
                 raise ValueError(f"GradientTape.watch: expected a tensor, received {type(leaf).__name__}")
-            if not leaf.dtype.is_floating and not leaf.dtype.is_complex:
+            if not _has_gradients(leaf):
                 warnings.warn(
                     f"GradientTape.watch: the tensor has dtype {leaf.dtype.name}; gradients need a floating dtype",
                     stacklevel=2,
@@ -192,28 +181,30 @@ class GradientTape(Told, Observer):
                 continue
             if isinstance(leaf, Variable):
                 self._variables.setdefault(id(leaf), leaf)
-                self._reads.setdefault(id(leaf), [])
                 self.read_variable(leaf, leaf._plain())
             else:
                 self._watched[id(leaf)] = leaf
                 self._tracked.add(id(leaf))
 
-    @_recordable
     def watched_variables(self) -> tuple:
         """Returns the variables the tape follows, in order of first use."""
+        if self._recorder is not None:
+            return self._recorder.watched_variables()
         return tuple(self._variables.values())
 
-    @_recordable
     def stop_recording(self) -> _Paused:
         """Returns a context in which this tape does not record."""
+        if self._recorder is not None:
+            return self._recorder.stop_recording()
         return _Paused((self,))
 
-    @_recordable
     def reset(self) -> None:
         """Forgets everything recorded and watched."""
+        if self._recorder is not None:
+            self._recorder.reset()
+            return
         self._clear()
 
-    @_recordable
     def gradient(
         self, target: Any, sources: Any, output_gradients: Any = None, unconnected_gradients: Any = "none"
     ) -> Any:
@@ -229,32 +220,29 @@ class GradientTape(Told, Observer):
         Raises:
             RuntimeError: a second call on a tape that is not persistent.
         """
+        if self._recorder is not None:
+            return self._recorder.gradient(target, sources, output_gradients, unconnected_gradients)
         if self._used and not self._persistent:
             raise RuntimeError(
                 "GradientTape.gradient was called a second time. A tape serves one call; use "
                 f"tf.GradientTape(persistent=True) for several{at_user_location()}"
             )
         unconnected = UnconnectedGradients(unconnected_gradients)
-        flat_sources = nest.flat(sources)
-        for source in flat_sources:
-            if not isinstance(source, TensorLike):
-                raise TypeError(
-                    f"GradientTape.gradient: sources must be tensors or variables, received {source!r:.60}"
-                    f"{at_user_location()}"
-                )
+        leaves, spec = nest.closed(sources)
+        tensors = _tensors_among(leaves)
         seeds = self._seeds(nest.flat(target), output_gradients)
         context = _Paused((self,) if self._recording and not self._persistent else ())
         with context:
-            found = self._differentiate(seeds, flat_sources)
+            found = self._differentiate(seeds, tensors)
         if not self._persistent and state.scope is self._home:  # a branch may be traced more than once
             self._used = True
             self._release()
         if unconnected is UnconnectedGradients.ZERO:
             found = [
                 create.zeros_like(source) if g is None else g
-                for g, source in zip(found, flat_sources, strict=True)
+                for g, source in zip(found, tensors, strict=True)
             ]
-        return _packed(sources, found)
+        return nest.unflatten(spec, found if tensors is leaves else _composed(leaves, iter(found)))
 
     def _seeds(self, targets: list, output_gradients: Any) -> dict[int, Any]:
         given = (
@@ -264,8 +252,6 @@ class GradientTape(Told, Observer):
         )
         seeds: dict[int, Any] = {}
         for target, seed in zip(targets, given, strict=True):
-            if type(target) is IndexedSlices:
-                target = target.values  # their sum is that of the whole
             if not isinstance(target, TensorLike):
                 raise TypeError(
                     f"GradientTape.gradient: the target must be a tensor or tensors, received {target!r:.60}"
@@ -295,7 +281,6 @@ class GradientTape(Told, Observer):
             return self._reads.get(id(source), [])
         return [source]
 
-    @_recordable
     def jacobian(
         self,
         target: Any,
@@ -308,6 +293,8 @@ class GradientTape(Told, Observer):
 
         `parallel_iterations` has no effect here: the rows are computed as one vectorized program.
         """
+        if self._recorder is not None:
+            return self._recorder.jacobian(target, sources, unconnected_gradients)
         if self._used and not self._persistent:
             raise RuntimeError("GradientTape.jacobian: the tape has been used; make it persistent")
         unconnected = UnconnectedGradients(unconnected_gradients)
@@ -351,7 +338,6 @@ class GradientTape(Told, Observer):
             for rows in zip(*each, strict=True)
         ]
 
-    @_recordable
     def batch_jacobian(
         self,
         target: Any,
@@ -361,6 +347,8 @@ class GradientTape(Told, Observer):
         experimental_use_pfor: bool = True,
     ) -> Any:
         """Returns the Jacobian of each example: target (b, n...), source (b, m...) -> (b, n..., m...)."""
+        if self._recorder is not None:
+            return self._recorder.batch_jacobian(target, source, unconnected_gradients)
         if target.shape.rank < 1 or source.shape.rank < 1 or target.shape[0] != source.shape[0]:
             raise ValueError(
                 f"batch_jacobian: target {target.shape} and source {source.shape} must share their first axis"
@@ -379,19 +367,36 @@ class GradientTape(Told, Observer):
         return shapes.reshape(moved, shape=(*target.shape, *source.shape[1:]))
 
 
-def _packed(sources: Any, found: list) -> Any:
-    """Returns gradients in the structure of the sources.
+def _has_gradients(tensor: Any) -> bool:
+    return tensor.dtype.is_floating or tensor.dtype.is_complex
 
-    That of a composite source is a composite of the same kind: its floating components are the gradients (zero where
-    there is none), the others are the source's; None when there is no gradient at all.
+
+def _tensors_among(sources: list) -> list:
+    """Returns the tensors that sources consist of: the same list, if none is a composite tensor."""
+    for source in sources:
+        if isinstance(source, CompositeTensor):
+            return [part for source in sources for part in _tensors_among(nest.flat(source))]
+        if not isinstance(source, TensorLike):
+            raise TypeError(
+                f"GradientTape.gradient: sources must be tensors or variables, received {source!r:.60}"
+                f"{at_user_location()}"
+            )
+    return sources
+
+
+def _composed(sources: list, gradients: Iterator) -> list:
+    """Returns a gradient a source, given those of the tensors that the sources consist of."""
+    return [
+        _composite(source, gradients) if isinstance(source, CompositeTensor) else next(gradients)
+        for source in sources
+    ]
+
+
+def _composite(source: Any, given: Iterator) -> Any:
+    """Returns the gradient of a composite source, one of the same kind; None when no component has a gradient.
+
+    Its floating components are the gradients (zero where there is none), the others are the source's.
     """
-    given = iter(found)
-    return nest.map_structure(
-        lambda source: _composite(source, given) if is_composite(source) else next(given), sources
-    )
-
-
-def _composite(source: Any, given: Any) -> Any:
     parts = nest.flat(source)
     gradients = [next(given) for _ in parts]
     if all(gradient is None for gradient in gradients):
@@ -399,7 +404,7 @@ def _composite(source: Any, given: Any) -> Any:
     filled = [
         dense(gradient)
         if gradient is not None
-        else (create.zeros_like(part) if part.dtype.is_floating or part.dtype.is_complex else part)
+        else (create.zeros_like(part) if _has_gradients(part) else part)
         for part, gradient in zip(parts, gradients, strict=True)
     ]
     return nest.pack(source, filled)

@@ -24,12 +24,16 @@ class Bounded(dict):
     def put(self, key: Any, value: Any) -> Any:
         """Adds an entry, forgets the oldest one if that is one too many, and returns the value."""
         self[key] = value
+        if len(self) > self.limit:
+            self._forget()
+        return value
+
+    def _forget(self) -> None:
         while len(self) > self.limit:
             try:
                 self.pop(next(iter(self)), None)
             except (RuntimeError, StopIteration):  # another thread was here
                 break
-        return value
 
     def renew(self, key: Any) -> Any:
         """Returns the value of a key, now the youngest; None when it is not there."""

@@ -15,46 +15,83 @@ from typing import Any
 
 import optree
 
-_CLOSED, _EXPANDED = "dovetail", "dovetail.composites"
-# Types of leaves that need no look: no dataclasses that describe themselves.
-_plain_leaves: set[type] = {type(None), int, float, bool, str, bytes}
-_MOST_PLAIN_LEAVES = 4096
+_PLAIN_LEAVES = frozenset({type(None), int, float, bool, str, bytes})
+_MOST_KNOWN_LEAVES = 4096
+
+
+class _Walk:
+    """One of the two ways to walk.
+
+    Args:
+        namespace: of `optree`.
+
+    Attributes:
+        leaf_types: types of leaves that need no look: neither containers nor dataclasses that describe themselves.
+    """
+
+    __slots__ = ("leaf_types", "namespace")
+
+    def __init__(self, namespace: str) -> None:
+        self.namespace = namespace
+        self.leaf_types: set[type] = set(_PLAIN_LEAVES)
+
+    def register(self, kind: type, take_apart: Callable, put_together: Callable) -> None:
+        self.leaf_types.discard(kind)
+        optree.register_pytree_node(kind, take_apart, put_together, namespace=self.namespace)
+
+    def leaves(self, structure: Any) -> list:
+        return [structure] if type(structure) in self.leaf_types else self.flatten(structure)[0]
+
+    def flatten(self, structure: Any) -> tuple[list, Any]:
+        """Returns `(leaves, treespec)`.
+
+        The treespec is hashable, comparable (expanded, it holds the specs of the composites) and rebuilds with
+        `unflatten`.
+        """
+        found = optree.tree_flatten(structure, none_is_leaf=True, namespace=self.namespace)
+        if self.leaf_types.issuperset(map(type, found[0])) or not self._learn(set(map(type, found[0]))):
+            return found
+        return self.flatten(structure)
+
+    def _learn(self, kinds: set[type]) -> bool:
+        """Registers the dataclasses among the types of leaves; returns whether there were new ones."""
+        found = False
+        for kind in kinds - self.leaf_types:
+            if _describes_itself(kind):
+                register(kind, _apart, functools.partial(_together, kind))
+                found = True
+            elif len(self.leaf_types) < _MOST_KNOWN_LEAVES:
+                self.leaf_types.add(kind)
+        return found
+
+
+_closed, _expanded = _Walk("dovetail"), _Walk("dovetail.composites")
+flatten_spec = _expanded.flatten  # (leaves, treespec), composite tensors taken apart
+flat = _expanded.leaves  # the leaves, composite tensors taken apart
+closed = _closed.flatten  # (leaves, treespec), composite tensors as leaves
 
 
 def register(kind: type, take_apart: Callable, put_together: Callable) -> None:
     """Makes `kind` a container: `take_apart(value) -> (children, facts)`, `put_together(facts, children) -> value`."""
-    for namespace in (_CLOSED, _EXPANDED):
-        optree.register_pytree_node(kind, take_apart, put_together, namespace=namespace)
+    for walk in (_closed, _expanded):
+        walk.register(kind, take_apart, put_together)
 
 
 def register_composite(kind: type, take_apart: Callable, put_together: Callable) -> None:
     """Makes `kind` a container where composites are expanded, and a leaf elsewhere."""
-    optree.register_pytree_node(kind, take_apart, put_together, namespace=_EXPANDED)
+    _expanded.register(kind, take_apart, put_together)
 
 
 def is_nested(structure: Any) -> bool:
     """True for a list, tuple, dict or other registered container."""
-    return not optree.tree_is_leaf(structure, none_is_leaf=True, namespace=_CLOSED) or _describes_itself(
-        type(structure)
-    )
+    return not optree.tree_is_leaf(
+        structure, none_is_leaf=True, namespace=_closed.namespace
+    ) or _describes_itself(type(structure))
 
 
 def flatten(structure: Any, expand_composites: bool = False) -> list:
     """Returns the leaves as a list; with `expand_composites` the components of composite tensors count as leaves."""
-    return _flattened(structure, expand_composites)[0]
-
-
-def flat(structure: Any) -> list:
-    """Returns the leaves, composite tensors taken apart."""
-    return _flattened(structure, True)[0]
-
-
-def flatten_spec(structure: Any) -> tuple[list, Any]:
-    """Returns `(leaves, treespec)`, composite tensors taken apart.
-
-    The treespec is hashable, comparable (it holds the specs of the composites) and rebuilds with `unflatten`.
-    """
-    return _flattened(structure, True)
+    return (_expanded if expand_composites else _closed).leaves(structure)
 
 
 def pack(structure: Any, leaves: Any) -> Any:
@@ -67,22 +104,13 @@ def mapped(function: Callable, *structures: Any) -> Any:
     return map_structure(function, *structures, expand_composites=True)
 
 
-def closed(structure: Any) -> tuple[list, Any]:
-    """Returns `(leaves, treespec)` with composite tensors as leaves."""
-    return _flattened(structure, False)
-
-
 def unflatten(spec: Any, leaves: Any) -> Any:
     """Rebuilds the structure of `spec` around `leaves`."""
     return optree.tree_unflatten(spec, leaves)
 
 
 def _flattened(structure: Any, expand: bool) -> tuple[list, Any]:
-    namespace = _EXPANDED if expand else _CLOSED
-    leaves, spec = optree.tree_flatten(structure, none_is_leaf=True, namespace=namespace)
-    if _plain_leaves.issuperset(map(type, leaves)) or not _learn({type(leaf) for leaf in leaves}):
-        return leaves, spec
-    return _flattened(structure, expand)
+    return (_expanded if expand else _closed).flatten(structure)
 
 
 def pack_sequence_as(structure: Any, flat_sequence: Any, expand_composites: bool = False) -> Any:
@@ -181,18 +209,6 @@ def _describe(structure: Any) -> str:
 
 
 # ---- dataclasses that describe themselves -----------------------------------------------------------------------
-
-
-def _learn(kinds: set[type]) -> bool:
-    """Registers the dataclasses among the types of leaves; returns whether there were new ones."""
-    found = False
-    for kind in kinds - _plain_leaves:
-        if _describes_itself(kind):
-            register(kind, _apart, functools.partial(_together, kind))
-            found = True
-        elif len(_plain_leaves) < _MOST_PLAIN_LEAVES:
-            _plain_leaves.add(kind)
-    return found
 
 
 def _describes_itself(kind: type) -> bool:

@@ -9,11 +9,10 @@ from dovetail.base.errors import at_user_location
 from dovetail.function.describe import argument_places, long_form, short_form
 from dovetail.function.fitting import as_tensor
 from dovetail.function.signature import SpecCall, static_key
-from dovetail.function.trace import Program, is_tracing
+from dovetail.function.trace import Program, is_inlined
 from dovetail.function.wide import Wide
 from dovetail.graph.recording import FunctionGraph
 from dovetail.tensor.spec import TensorSpec
-from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -112,7 +111,7 @@ class ConcreteFunction:
             _checked(spec, leaves[place], f"{self.name}: {names[place]}")
             for place, spec in zip(self._call.places, self._call.tensors, strict=True)
         ]
-        inline = is_tracing(tensors) or any(isinstance(tensor, SymbolicTensor) for tensor in tensors)
+        inline = is_inlined(tensors)
         if isinstance(self.trace, Wide):
             return self.trace.run(tensors) if inline else self.trace.call(tensors)
         if self.trace is None or inline:

@@ -14,7 +14,7 @@ from dovetail.tensor.tensor import Tensor, TensorLike
 
 
 def fitted(
-    signature: tuple, args: tuple, kwargs: dict, parameters: Parameters, name: str
+    signature: tuple, parameters: Parameters, name: str, args: tuple, kwargs: dict
 ) -> tuple[tuple, dict]:
     """Converts the arguments to what `input_signature` asks for; defaults count as arguments.
 

@@ -27,14 +27,14 @@ from dovetail.base.settings import settings, state
 from dovetail.base.told import Told
 from dovetail.base.wording import is_of_binding, tell
 from dovetail.engine import dtypes, uses_xla
-from dovetail.function.autograph.gate import call_method_of, run_converted
+from dovetail.function.autograph.gate import Converting, call_method_of
 from dovetail.function.concrete import ConcreteFunction, outputs_of
 from dovetail.function.describe import arguments_of, long_form
 from dovetail.function.fitting import fitted
 from dovetail.function.frequency import Frequency
 from dovetail.function.nested import in_program, run_inside
 from dovetail.function.signature import Call, Parameters, SpecCall, common_shape, describe_change, fits
-from dovetail.function.trace import Program, VariableNotKeptError, as_results, example_of, is_tracing
+from dovetail.function.trace import Program, VariableNotKeptError, as_results, example_of, is_inlined
 from dovetail.function.wide import Wide, record
 from dovetail.graph.construct import CONSTRUCTS, record_construct, spec_of
 from dovetail.graph.recording import FunctionGraph, recording, trace
@@ -89,9 +89,11 @@ class Function(Told):
             )
         self.input_signature = None if input_signature is None else tuple(input_signature)
         self._reduce_retracing, self._autograph = reduce_retracing, bool(autograph)
+        self._run = Converting(python_function, self._autograph)
         self._programs: Bounded = Bounded(MAX_PROGRAMS)
         self._wide: Bounded = Bounded(MAX_PROGRAMS)  # recordings by their keys
         self._shapes_met: Bounded = Bounded(MAX_PROGRAMS)
+        self._widens = reduce_retracing or input_signature is not None
         self._concrete: Bounded = Bounded(MAX_PROGRAMS)
         self._borrowed: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
         self._in_place: Bounded = Bounded(MAX_PROGRAMS)
@@ -105,6 +107,9 @@ class Function(Told):
         self._parameters = Parameters(python_function)
         functools.update_wrapper(self, python_function)
         self.__name__ = getattr(python_function, "__name__", type(python_function).__name__)
+        self._in_form = self._parameters.canonical  # brings equal calls into one form
+        if self.input_signature is not None:
+            self._in_form = functools.partial(fitted, self.input_signature, self._parameters, self.__name__)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if settings.run_functions_eagerly:
@@ -113,9 +118,9 @@ class Function(Told):
             return self._run_ops(args, kwargs)
         args, kwargs = self._in_form(args, kwargs)
         call = Call(args, kwargs)
-        if _symbolic_among(call.leaves) and state.scope is None:
+        if call.is_symbolic and state.scope is None:
             return record_function(self, args, kwargs)
-        if is_tracing(call.leaves) or _symbolic_among(call.leaves):
+        if is_inlined(call.tensors):
             return self._inside(call, args, kwargs)
         program = self._programs.get(call.key)
         return self._first_call(call) if program is None else program.call(call.tensors)
@@ -162,9 +167,6 @@ class Function(Told):
         """Returns the traces that hold tensors of the surrounding trace or recording: they are of no use elsewhere."""
         return self._borrowed.setdefault(state.scope, {}) if state.scope is not None else {}
 
-    def _run(self, args: tuple, kwargs: dict) -> Any:
-        return run_converted(self.python_function, self._autograph, args, kwargs)
-
     def _run_ops(self, args: tuple, kwargs: dict) -> Any:
         """Runs the Python function on values, op by op; what works on graphs only has it recorded first."""
         try:
@@ -173,15 +175,9 @@ class Function(Told):
             graph, tensors = _recorded_call(self, args, kwargs)
             return as_results(graph.run(tensors))
 
-    def _in_form(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
-        """Brings equal calls into one form."""
-        if self.input_signature is None:
-            return self._parameters.canonical(args, kwargs)
-        return fitted(self.input_signature, args, kwargs, self._parameters, self.__name__)
-
     def _first_call(self, call: Call) -> Any:
         """Runs a call that has no program yet."""
-        wide = self._recording_for(call)
+        wide = self._recording_for(call) if self._wide or self._widens else None
         if wide is not None:
             program = wide.program_for(call.tensors)
             if program is None:
@@ -239,7 +235,7 @@ class Function(Told):
             try:
                 return self._run(args, kwargs)
             except TypeError as error:
-                if is_of_binding(error, frames=3):  # this one, _run and run_converted
+                if is_of_binding(error, frames=2):  # this one and _run
                     tell(self.__name__, error, Parameters(self.python_function).names, args, kwargs)
                 raise
 
@@ -468,10 +464,6 @@ def _method_of(alive: Any, python_function: Callable) -> Callable:
 
 def _spec_of(leaf: Any) -> Any:
     return spec_of(leaf) if isinstance(leaf, Tensor | SymbolicTensor) else leaf
-
-
-def _symbolic_among(leaves: list) -> bool:
-    return any(isinstance(leaf, SymbolicTensor) for leaf in leaves)
 
 
 def function(

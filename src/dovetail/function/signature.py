@@ -39,11 +39,12 @@ class Call:
         spec: how they are packed into `(args, kwargs)`.
         tensors: the tensors among the leaves.
         places: their positions.
+        is_symbolic: whether there are symbolic tensors among the leaves.
         key: hashable; equal keys share a trace.  For each tensor it holds `(shape, dtype)`; after the parts for the
             leaves come those for the surroundings.
     """
 
-    __slots__ = ("key", "leaves", "places", "spec", "tensors")
+    __slots__ = ("is_symbolic", "key", "leaves", "places", "spec", "tensors")
     tensors: list[Any]
 
     def __init__(self, args: tuple, kwargs: dict) -> None:
@@ -51,10 +52,12 @@ class Call:
         tensors: list[Any] = []
         places: list[int] = []
         parts: list[tuple] = []
+        self.is_symbolic = False
         for i, leaf in enumerate(leaves):
             kind = type(leaf)
             if kind is SymbolicTensor:
                 parts.append((kind, id(leaf)))
+                self.is_symbolic = True
                 continue
             if (
                 kind is np.ndarray
@@ -167,7 +170,7 @@ def _structures_fit(wide: Any, call: Any) -> bool:
 def _loose(spec: Any) -> tuple:
     """Returns what structures have in common that differ only in the sizes of their composite tensors."""
     specs, tree = _outline(spec)
-    return tree, tuple(one if one is _MARK else with_shapes(one, _without_sizes) for one in specs)
+    return tree, tuple(None if one is _MARK else with_shapes(one, _without_sizes) for one in specs)
 
 
 def _without_sizes(shape: TensorShape) -> TensorShape:

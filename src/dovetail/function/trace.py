@@ -169,6 +169,7 @@ class Program:
             self.created = [*created, *self.created]
         self.closed = self.full if self.notes is None else self.notes.without_own_outputs(self.full)
         self.num_results = sum(1 for leaf in self._result_leaves if leaf is _TENSOR)
+        self._only_tensors = self.num_results == len(self._result_leaves)
         del self._python_function
 
     def require_kept_variables(self, name: str) -> None:
@@ -299,10 +300,10 @@ class Program:
 
     def rebuild(self, tensors: list) -> Any:
         """Packs result tensors into the structure that the Python function returned."""
-        given = iter(tensors)
-        return nest.unflatten(
-            self._result_spec, [next(given) if x is _TENSOR else x for x in self._result_leaves]
-        )
+        if not self._only_tensors:
+            given = iter(tensors)
+            tensors = [next(given) if leaf is _TENSOR else leaf for leaf in self._result_leaves]
+        return nest.unflatten(self._result_spec, tensors)
 
     def call(self, tensors: list) -> Any:
         """Runs the program on tensors and the current values of the variables, and stores what it writes."""
@@ -426,10 +427,10 @@ def example_of(tensor: Tensor | TensorSpec) -> Any:
     return xla("tracing").ShapeDtypeStruct(value.shape, value.dtype)
 
 
-def is_tracing(leaves: list) -> bool:
-    """True when a call happens inside a trace, a dry run, or on traced values: it is then inlined."""
+def is_inlined(tensors: list) -> bool:
+    """True when a call on these tensors is a part of what is traced around it: in a scope, or on values not known."""
     return state.scope is not None or any(
-        isinstance(leaf, Tensor) and is_tracer(leaf._value) for leaf in leaves
+        type(tensor) is SymbolicTensor or is_tracer(tensor._value) for tensor in tensors
     )
 
 

@@ -187,7 +187,7 @@ class Bound:
         self.size = 0 if op.size is None else op.size(**attributes)
         self._compiled: Any = None
         self._inline: Any = None
-        self._vjp_ops: Bounded = Bounded(_MOST_BOUND)
+        self._vjp_ops: Bounded | None = None
 
     @property
     def inline(self) -> Callable:
@@ -206,6 +206,8 @@ class Bound:
     def vjp_op(self, needed: tuple[int, ...], num_inputs: int) -> Op:
         """Returns the op that maps `(*inputs, *output cotangents)` to the cotangents of the `needed` inputs."""
         key = (needed, num_inputs)
+        if self._vjp_ops is None:
+            self._vjp_ops = Bounded(_MOST_BOUND)
         found = self._vjp_ops.get(key)
         if found is None:
             body = _vjp_body(self, needed, num_inputs)

@@ -251,8 +251,8 @@ def _aligned(g: Any, x: Any) -> Any:
 
 def unbroadcast(g: Any, x: Any) -> Any:
     """Sums a gradient to the shape of the input that was broadcast."""
-    shape = tuple(x.shape)
-    return g if tuple(g.shape) == shape else sum_to(g, shape=shape)
+    shape = x.shape._sizes
+    return g if g.shape._sizes == shape else sum_to(g, shape=shape)
 
 
 def is_differentiable(tensor: Any) -> bool:

@@ -14,7 +14,16 @@ import numpy as np
 from dovetail.base.errors import at_user_location
 from dovetail.engine import is_tracer
 from dovetail.ops import dispatch, rules
-from dovetail.ops.arithmetic import cast, clip_by_value, divide, identity, multiply, scalar_mul, stop_gradient
+from dovetail.ops.arithmetic import (
+    add,
+    cast,
+    clip_by_value,
+    divide,
+    identity,
+    multiply,
+    scalar_mul,
+    stop_gradient,
+)
 from dovetail.ops.array import concat
 from dovetail.ops.core import Op
 from dovetail.ops.gather import (
@@ -252,7 +261,7 @@ def added(first: Any, second: Any) -> Any:
             concat([first.indices, cast(second.indices, dtype=kind)], axis=0),
             first.dense_shape,
         )
-    return dense(first) + dense(second)
+    return add(dense(first), dense(second))
 
 
 def dense(gradient: Any) -> Any:

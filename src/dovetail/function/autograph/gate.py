@@ -141,10 +141,25 @@ def unconverted(function: Callable) -> Callable:
     return keep(wrapper)
 
 
-def run_converted(function: Callable, convert: bool, args: tuple, kwargs: dict) -> Any:
-    """Calls a function with conversion switched on or off, for it and for what it calls."""
-    before, _status.disabled = _status.disabled, not convert
-    try:
-        return converted(function)(*args, **kwargs)
-    finally:
-        _status.disabled = before
+class Converting:
+    """A function that runs with conversion switched on or off, for it and for what it calls.
+
+    Args:
+        function: the function; it is converted when it is first called.
+        convert: whether conversion is on.
+    """
+
+    __slots__ = ("_convert", "_function", "_made")
+
+    def __init__(self, function: Callable, convert: bool) -> None:
+        self._function, self._convert = function, convert
+        self._made: Callable | None = None
+
+    def __call__(self, args: tuple, kwargs: dict) -> Any:
+        before, _status.disabled = _status.disabled, not self._convert
+        try:
+            if self._made is None:
+                self._made = converted(self._function)
+            return self._made(*args, **kwargs)
+        finally:
+            _status.disabled = before

@@ -11,12 +11,7 @@ from typing import Any
 from dovetail.function.autograph import branches, loops, values
 from dovetail.function.autograph.builtin_names import REPLACED, iterated
 from dovetail.function.autograph.convert import Converted, Converter
-from dovetail.function.autograph.gate import (
-    MARK,
-    converted,
-    keep,
-    run_converted,
-)
+from dovetail.function.autograph.gate import MARK, Converting, converted, keep
 from dovetail.function.autograph.need import Need
 from dovetail.function.autograph.options import set_loop_options
 
@@ -84,9 +79,11 @@ def fully_converted(entity: Any, recursive: bool = True) -> Callable:
     except Exception as error:
         raise ValueError(f"tf.autograph: {entity!r:.80} cannot be converted: {error}") from error
 
+    converting = Converting(keep(made), recursive)
+
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
-        return run_converted(keep(made), recursive, args, kwargs)
+        return converting(args, kwargs)
 
     return keep(run)
 

@@ -41,4 +41,4 @@ class History(Callback):
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
-        self.model.history = self
+        object.__setattr__(self.model, "history", self)  # what was found out about the model stays true

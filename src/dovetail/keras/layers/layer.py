@@ -294,11 +294,11 @@ class Layer(Holder, Called):
             and self._needs_no_care(args[0])
         ):
             spec = call_spec(type(self).call)
+            call = self.call if state.scope is None else converted(self.call)
             if not spec.accepts_training:
-                return self._user_call()(args[0])
+                return call(args[0])
             training = _inherited_training()
-            training = spec.training_default if training is None else training
-            return self._user_call()(args[0], training=training)
+            return call(args[0], training=spec.training_default if training is None else training)
         try:
             return self._careful_call(args, kwargs)
         except BAD_CALL as error:

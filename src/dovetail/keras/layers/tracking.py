@@ -27,7 +27,7 @@ class Found:
 
     def __init__(self, items: Any, walked: list, containers: list, exact: bool = False) -> None:
         self.items, self._containers = items, containers
-        self._lengths = [len(container) for container in containers]
+        self._lengths = list(map(len, containers))
         self._contents = [list(_values(container)) for container in containers] if exact else []
         self._versions = Versions(walked)
 
@@ -35,7 +35,7 @@ class Found:
         """True when no attribute was set and no list or dict has changed (or, unless `exact`, its length) since."""
         return (
             self._versions.hold()
-            and self._lengths == [len(c) for c in self._containers]
+            and self._lengths == list(map(len, self._containers))
             and all(
                 all(map(operator.is_, _values(now), before))
                 for now, before in zip(self._containers, self._contents)
@@ -46,8 +46,7 @@ class Found:
 def held_objects(owner: Any, skip: frozenset[str] = frozenset()) -> Iterator[Any]:
     """Yields every object that is an attribute of `owner`, or sits in a list, tuple or dict attribute."""
     for name, value in vars(owner).items():
-        kind = type(value)
-        if kind in PLAIN or name in skip:
+        if type(value) in PLAIN or name in skip:
             continue
         if isinstance(value, _CONTAINERS):
             yield from _inside(value)

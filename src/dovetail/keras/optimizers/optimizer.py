@@ -273,11 +273,11 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
         checks.shapes(gradients, values, plan)
         rate = self._rate_array()
         # Only inside a scope can a variable hold a traced value.
-        arrays = list(map(values_of, gradients))
+        by_rows = Rows in map(type, gradients)
+        arrays = list(map(values_of, gradients)) if by_rows else gradients
         traced = any(map(is_tracer, arrays if thread_state.scope is None else [*arrays, *values]))
         on_host = self._runs_op_by_op() or self._fits_host(plan, values)
         if thread_state.scope is None and not traced and not on_host:
-            by_rows = any(type(gradient) is Rows for gradient in gradients)
             values = None if by_rows else values  # held by nobody else, they may be given away
             self._run_compiled(plan, gradients, values, rate)
             return

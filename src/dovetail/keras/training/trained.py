@@ -8,10 +8,13 @@ step sees those, in its thread alone; nothing else does.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from dovetail.base.settings import state
+from dovetail.base.versions import Versions
+
+_AS_THEY_ARE = nullcontext()
 
 
 class TrainableFlags:
@@ -28,9 +31,11 @@ class TrainableFlags:
         self._objects = [*self._layers, *(v for layer in self._layers for v in layer._held_variables())]
         self._flags = [item._trainable for item in self._objects]
         self._index: dict[int, bool] | None = None
+        self._versions: Versions | None = None
+        self._are_those_of_now = False
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "_index": None}  # identities hold for these objects only
+        return {**self.__dict__, "_index": None, "_versions": None}  # these hold for these objects only
 
     def of(self, item: Any) -> bool:
         """Returns the flag of a layer or a variable."""
@@ -38,12 +43,15 @@ class TrainableFlags:
             self._index = {id(one): flag for one, flag in zip(self._objects, self._flags)}
         return self._index.get(id(item), item._trainable)
 
+    def seen(self) -> AbstractContextManager:
+        """Returns a context in which layers and variables show these flags, in this thread."""
+        if self._versions is None or not self._versions.hold():
+            self._versions = Versions(self._objects)
+            self._are_those_of_now = [item._trainable for item in self._objects] == self._flags
+        return _AS_THEY_ARE if self._are_those_of_now else self._shown()
+
     @contextmanager
-    def seen(self) -> Iterator[None]:
-        """Layers and variables show these flags in this thread, where they have others now."""
-        if [item._trainable for item in self._objects] == self._flags:
-            yield
-            return
+    def _shown(self) -> Iterator[None]:
         before, state.trainable_of = state.trainable_of, self.of
         try:
             yield
@@ -60,4 +68,4 @@ class TrainableFlags:
                     self._objects.append(variable)
                     self._flags.append(variable._trainable)
                     variable.trainable = variable._declared_trainable and layer._trainable
-        self._index = None
+        self._index = self._versions = None
