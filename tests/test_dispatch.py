@@ -167,3 +167,26 @@ def test_a_row_refuses_what_it_cannot_do():
         tf.gather_nd(rt, [[0]], bad_indices_policy="IGNORE")
     with pytest.raises(TypeError, match="foo"):
         tf.concat(values=[rt], axis=0, foo=1)
+
+
+def test_conversion_is_dispatched_where_users_ask_for_it(rows):
+    def convert(value, dtype=None, dtype_hint=None, name=None):
+        return tf.convert_to_tensor(value.amount, dtype)
+
+    rows(tf.experimental.dispatch_for_api(tf.convert_to_tensor, {"value": Money}), convert)
+    assert tf.convert_to_tensor(Money([1.0], "EUR"), dtype=tf.float32).numpy().tolist() == [1.0]
+    assert tf.convert_to_tensor([2.0], dtype_hint=tf.int32).dtype == tf.float32
+    with pytest.raises((TypeError, ValueError), match="Money"):  # ops do not look there, as in TensorFlow
+        tf.add(Money([1.0], "EUR"), 1.0)
+
+
+def test_all_assertions_are_dispatched(rows):
+    def assert_positive(x: Money, message=None, summarize=None, name=None):
+        tf.debugging.assert_positive(x.amount, message)
+
+    rows(tf.experimental.dispatch_for_api(tf.debugging.assert_positive), assert_positive)
+    tf.debugging.assert_positive(Money([1.0], "EUR"))
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        tf.debugging.assert_positive(Money([-1.0], "EUR"))
+    for name in ("Assert", "assert_rank", "assert_type", "assert_shapes", "assert_all_finite"):
+        assert dispatch.entry_of(getattr(tf.debugging, name)).name == f"tf.debugging.{name}"

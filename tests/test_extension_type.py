@@ -246,3 +246,55 @@ def test_indexed_slices_go_through_functions():
     rows = gradient(tf.constant([1, 3]))
     assert isinstance(rows, tf.IndexedSlices) and rows.values.numpy().tolist() == [[2.0, 2.0]] * 2
     assert tf.type_spec_from_value(rows).shape.as_list() == [5, 2]
+
+
+class Weighted(tf.experimental.BatchableExtensionType):
+    values: tf.Tensor
+    weights: tf.Tensor
+
+    @property
+    def shape(self):
+        return self.values.shape
+
+
+class Sum(tf.keras.layers.Layer):
+    def call(self, x):
+        return tf.reduce_sum(x.values * x.weights, -1, keepdims=True)
+
+
+def _models(example):
+    keras = tf.keras
+    head = {"kernel_initializer": "ones", "use_bias": False}
+    start = keras.Input(type_spec=Weighted.Spec(tf.TensorSpec([None, 2]), tf.TensorSpec([None, 2])))
+    yield keras.Model(start, keras.layers.Dense(1, **head)(Sum()(start)))
+    rest = keras.layers.Lambda(lambda x: x.values[:, :1])(start) * 0.0
+    yield keras.Model(start, keras.layers.Dense(1, **head)(rest + Sum()(start)))
+    yield keras.Sequential([start, Sum(), keras.layers.Dense(1, **head)])
+    late = keras.Sequential([Sum(), keras.layers.Dense(1, **head)])
+    yield late
+    called = keras.Sequential([Sum(), keras.layers.Dense(1, **head)])
+    called(example)
+    yield called
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_models_take_them(number):
+    x = Weighted(np.arange(6.0, dtype=np.float32).reshape(3, 2), np.full((3, 2), 2.0, np.float32))
+    expected, y = np.array([[2.0], [10.0], [18.0]]), np.zeros((3, 1), np.float32)
+    model = list(_models(x))[number]
+    np.testing.assert_allclose(model(x), expected)
+    np.testing.assert_allclose(model.predict(x, batch_size=2, verbose=0), expected)
+    rows = tf.data.Dataset.from_tensor_slices((x, y))
+    np.testing.assert_allclose(model.predict(rows.map(lambda x, y: x).batch(2), verbose=0), expected)
+    model.compile("sgd", "mse")
+    for history in (model.fit(x, y, batch_size=3, verbose=0), model.fit(rows.batch(3), verbose=0)):
+        assert len(history.history["loss"]) == 1
+    np.testing.assert_allclose(
+        tf.keras.Sequential([Sum()]).predict(x, verbose=0), expected
+    )  # a model that no one has called yet
+
+
+def test_only_tensors_are_padded():
+    pairs = tf.data.Dataset.from_tensor_slices(Pair([[1.0]], [[2]]))
+    with pytest.raises(TypeError, match=r"padded_batch.*Pair.Spec"):
+        pairs.padded_batch(2)

@@ -170,3 +170,19 @@ def test_map_fn_over_rows_keeps_its_promises():
         tf.map_fn(tf.reduce_sum, rows, fn_output_signature=tf.int32)
     with pytest.raises(TypeError, match="the signature says RaggedTensorSpec"):
         tf.map_fn(tf.reduce_sum, rows, fn_output_signature=tf.RaggedTensorSpec([None], tf.float32))
+
+
+def _row_models(keras):
+    ids = keras.Input([None], dtype="int32", ragged=True)
+    embed = keras.layers.Embedding(5, 2, embeddings_initializer="ones")
+    yield keras.Sequential([ids, embed, keras.layers.GlobalAveragePooling1D()])
+    yield keras.Sequential([embed, keras.layers.TimeDistributed(keras.layers.Lambda(lambda x: x * 3.0))])
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_stacks_of_layers_take_rows(number):
+    rows = tf.ragged.constant([[1, 2], [3]], dtype=tf.int32)
+    model = list(_row_models(tf.keras))[number]
+    want = [[[1.0, 1.0]] * 2, [[3.0, 3.0]]][number] if number == 0 else [[[3.0] * 2] * 2, [[3.0] * 2]]
+    for found in (model(rows), model.predict(rows, verbose=0)):
+        assert (found.to_list() if hasattr(found, "to_list") else np.asarray(found).tolist()) == want

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.base.errors import InvalidArgumentError
+from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.data.node import UNKNOWN, Node, known
 from dovetail.data.plan import ArrayPlan
 from dovetail.data.sources import Listed
@@ -116,6 +116,12 @@ class PaddedBatch(Batch):
     def __init__(self, source: Node, size: int, shapes: Any, values: Any, drop_remainder: bool) -> None:
         super().__init__(source, size, drop_remainder)
         specs = source.specs
+        for spec in specs:
+            if not isinstance(spec, TensorSpec):
+                raise TypeError(
+                    f"Dataset.padded_batch: only tensors can be padded, a component is {spec}. Use batch, or "
+                    f"ragged_batch{at_user_location()}"
+                )
         self._shapes = [
             _padded_shape(s, spec) for s, spec in zip(_shapes_like(source, shapes), specs, strict=True)
         ]

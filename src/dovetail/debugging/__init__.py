@@ -11,6 +11,7 @@ from typing import Any
 from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.base.settings import settings
 from dovetail.function.printing import format_array
+from dovetail.ops.dispatch import dispatchable
 from dovetail.runtime.checks import tensor_of, verify
 from dovetail.runtime.comparisons import (
     assert_equal,
@@ -81,6 +82,7 @@ __all__ = [
 ]
 
 
+@dispatchable("tf.debugging.Assert")
 def Assert(condition: Any, data: Any, summarize: int | None = None, name: str | None = None) -> None:
     """Raises InvalidArgumentError, showing `data`, unless `condition` holds.
 

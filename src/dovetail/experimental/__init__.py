@@ -7,6 +7,7 @@ from dovetail.experimental.extension_type import (
     BatchableExtensionType,
     ExtensionType,
     ExtensionTypeBatchEncoder,
+    ExtensionTypeSpec,
 )
 from dovetail.ops.dispatch_api import (
     dispatch_for_api,
@@ -23,6 +24,7 @@ __all__ = [
     "BatchableExtensionType",
     "ExtensionType",
     "ExtensionTypeBatchEncoder",
+    "ExtensionTypeSpec",
     "dispatch_for_api",
     "dispatch_for_binary_elementwise_apis",
     "dispatch_for_binary_elementwise_assert_apis",

@@ -10,7 +10,7 @@ import numpy as np
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
 from dovetail.engine import dtypes, loaded_xla
-from dovetail.ops import rules
+from dovetail.ops import dispatch, rules
 from dovetail.ops.arithmetic import cast
 from dovetail.ops.attrs import DTypeLike, Number, Shape, is_symbolic
 from dovetail.ops.core import Bound, Op
@@ -453,7 +453,17 @@ def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, nam
         dtype: required dtype; a tensor of another dtype is an error.
         dtype_hint: preferred dtype, used when the value converts to it.
     """
+    if _conversion.rows:
+        given = {"dtype": dtype, "dtype_hint": dtype_hint, "name": name}
+        given = {key: argument for key, argument in given.items() if argument is not None}
+        target = dispatch.find_target(_conversion, (value,), given)
+        if target is not None:
+            return target()
     return convert(value, dtype, dtype_hint)
+
+
+# What users write rows for; ops themselves convert what they are given without a look at these, as in TensorFlow.
+_conversion = dispatch.enter_function(convert_to_tensor, ["tf.convert_to_tensor"])
 
 
 @export("ops.convert_to_tensor ops.array")

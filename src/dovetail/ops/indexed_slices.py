@@ -6,7 +6,6 @@ cost what those cost, however large the table is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -219,19 +218,24 @@ def _scaled(op: Op, slices: IndexedSlices, factor: Any) -> Any:
     return slices._with_values(op(slices.values, number)) if not len(number.shape) else op(slices, number)
 
 
-def _on_values(op: Op) -> Callable:
-    first, *others = op.tensors
-
-    def on_values(**named: Any) -> IndexedSlices:
-        slices = named.pop(first)
-        rest = [named.pop(name) for name in others]
-        return slices._with_values(op(slices.values, *rest, **named))
-
-    return on_values
+@dispatch.dispatches_first(cast, IndexedSlices)
+def _cast(x: Any, dtype: Any) -> Any:
+    return x._with_values(cast(x.values, dtype=dtype))
 
 
-for _op in (cast, clip_by_value, identity, stop_gradient):
-    dispatch.dispatches_first(_op, IndexedSlices)(_on_values(_op))
+@dispatch.dispatches_first(clip_by_value, IndexedSlices)
+def _clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any) -> Any:
+    return t._with_values(clip_by_value(t.values, clip_value_min, clip_value_max))
+
+
+@dispatch.dispatches_first(identity, IndexedSlices)
+def _identity(input: Any) -> Any:
+    return input._with_values(identity(input.values))
+
+
+@dispatch.dispatches_first(stop_gradient, IndexedSlices)
+def _stop_gradient(input: Any) -> Any:
+    return input._with_values(stop_gradient(input.values))
 
 
 @dispatch.dispatches(scalar_mul, IndexedSlices)

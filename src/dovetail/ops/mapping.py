@@ -16,7 +16,8 @@ from dovetail.engine import loaded_xla
 from dovetail.ops.arithmetic import identity, stop_gradient
 from dovetail.ops.array import concat, stack, unstack
 from dovetail.ops.create import zeros
-from dovetail.ops.shapes import as_tensor
+from dovetail.ops.dispatch import dispatchable
+from dovetail.ops.shapes import as_tensor, reshape, shape
 from dovetail.ops.views import export
 from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.dtype import as_dtype, string
@@ -438,6 +439,16 @@ def no_op(name: str | None = None) -> None:
 @export("group")
 def group(*inputs: Any, name: str | None = None) -> None:
     """Does nothing: its inputs have run by the time it is called."""
+
+
+@dispatchable("keras.layers.TimeDistributed")
+def over_steps(inputs: Any, function: Callable) -> Any:
+    """Applies a function of (n, ...) to all steps of (batch, time, ...) at once: n is batch * time."""
+    lead = tuple(inputs.shape)[:2]
+    if lead == (None, None):
+        lead = (shape(inputs)[0], shape(inputs)[1])
+    outputs = function(reshape(inputs, shape=(-1, *tuple(inputs.shape)[2:])))
+    return reshape(outputs, shape=(*(-1 if size is None else size for size in lead), *outputs.shape[1:]))
 
 
 @export("tuple")

@@ -68,21 +68,25 @@ def assert_greater_equal(
     _compare(">=", _tf["greater_equal"], x, y, message, summarize)
 
 
+@dispatchable("tf.debugging.assert_positive")
 def assert_positive(x: Any, message: Any = None, summarize: Any = None, name: str | None = None) -> None:
     """Raises InvalidArgumentError unless every element is greater than 0."""
     _compare(">", _tf["greater"], x, 0, message, summarize)
 
 
+@dispatchable("tf.debugging.assert_negative")
 def assert_negative(x: Any, message: Any = None, summarize: Any = None, name: str | None = None) -> None:
     """Raises InvalidArgumentError unless every element is less than 0."""
     _compare("<", _tf["less"], x, 0, message, summarize)
 
 
+@dispatchable("tf.debugging.assert_non_negative")
 def assert_non_negative(x: Any, message: Any = None, summarize: Any = None, name: str | None = None) -> None:
     """Raises InvalidArgumentError unless every element is 0 or more."""
     _compare(">=", _tf["greater_equal"], x, 0, message, summarize)
 
 
+@dispatchable("tf.debugging.assert_non_positive")
 def assert_non_positive(x: Any, message: Any = None, summarize: Any = None, name: str | None = None) -> None:
     """Raises InvalidArgumentError unless every element is 0 or less."""
     _compare("<=", _tf["less_equal"], x, 0, message, summarize)

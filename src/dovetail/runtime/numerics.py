@@ -37,6 +37,7 @@ def check_numerics(tensor: Any, message: str, name: str | None = None) -> Any:
     return tensor
 
 
+@dispatchable("tf.debugging.assert_all_finite")
 def assert_all_finite(x: Any, message: str, name: str | None = None) -> Any:
     """Returns `x`; raises InvalidArgumentError when an element is NaN or infinite."""
     return check_numerics(x, message)

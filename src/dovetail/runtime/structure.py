@@ -9,6 +9,7 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.ops.attrs import static
+from dovetail.ops.dispatch import dispatchable
 from dovetail.runtime.checks import tensor_of, with_prefix
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -19,18 +20,21 @@ _ANY_SIZE = (None, ".")
 _ANY_DIMS = (Ellipsis, "*")
 
 
+@dispatchable("tf.debugging.assert_rank")
 def assert_rank(x: Any, rank: Any, message: Any = None, name: str | None = None) -> None:
     """Raises ValueError unless `x` has this rank.  A symbolic tensor of unknown rank passes."""
     x, rank = tensor_of(x), _integer_rank(rank)
     _require_rank(x, x.shape.rank in (None, rank), f"rank {rank}", message)
 
 
+@dispatchable("tf.debugging.assert_rank_at_least")
 def assert_rank_at_least(x: Any, rank: Any, message: Any = None, name: str | None = None) -> None:
     """Raises ValueError unless `x` has this rank or a higher one."""
     x, rank = tensor_of(x), _integer_rank(rank)
     _require_rank(x, x.shape.rank is None or x.shape.rank >= rank, f"rank at least {rank}", message)
 
 
+@dispatchable("tf.debugging.assert_rank_in")
 def assert_rank_in(x: Any, ranks: Iterable, message: Any = None, name: str | None = None) -> None:
     """Raises ValueError unless the rank of `x` is one of `ranks`."""
     x, allowed = tensor_of(x), tuple(_integer_rank(rank) for rank in ranks)
@@ -54,6 +58,7 @@ def _require_rank(x: Any, holds: bool, expected: str, message: Any) -> None:
         raise ValueError(with_prefix(message, text))
 
 
+@dispatchable("tf.debugging.assert_scalar")
 def assert_scalar(tensor: Any, message: Any = None, name: str | None = None) -> Any:
     """Returns the tensor; raises ValueError unless it is a scalar."""
     tensor = tensor_of(tensor)
@@ -63,6 +68,7 @@ def assert_scalar(tensor: Any, message: Any = None, name: str | None = None) -> 
     return tensor
 
 
+@dispatchable("tf.debugging.assert_type")
 def assert_type(tensor: Any, tf_type: Any, message: Any = None, name: str | None = None) -> None:
     """Raises TypeError unless the tensor has dtype `tf_type`."""
     tensor, wanted = tensor_of(tensor), dt.as_dtype(tf_type)
@@ -71,6 +77,7 @@ def assert_type(tensor: Any, tf_type: Any, message: Any = None, name: str | None
         raise TypeError(with_prefix(message, text))
 
 
+@dispatchable("tf.debugging.assert_integer")
 def assert_integer(x: Any, message: Any = None, name: str | None = None) -> None:
     """Raises TypeError unless `x` has an integer dtype."""
     x = tensor_of(x)
@@ -79,6 +86,7 @@ def assert_integer(x: Any, message: Any = None, name: str | None = None) -> None
         raise TypeError(with_prefix(message, text))
 
 
+@dispatchable("tf.debugging.assert_proper_iterable")
 def assert_proper_iterable(values: Any) -> None:
     """Raises TypeError unless `values` is an iterable of several things: no tensor, array or string."""
     if isinstance(values, TensorLike | np.ndarray | str | bytes):
@@ -88,6 +96,7 @@ def assert_proper_iterable(values: Any) -> None:
         raise TypeError(f"Expected an iterable, found {type(values).__name__}{at_user_location()}")
 
 
+@dispatchable("tf.debugging.assert_same_float_dtype")
 def assert_same_float_dtype(tensors: Any = None, dtype: Any = None) -> dt.DType:
     """Returns the floating dtype that all tensors have (and `dtype` is, when given); float32 without any.
 
@@ -114,6 +123,7 @@ def is_numeric_tensor(tensor: Any) -> bool:
     return kind.is_floating or kind.is_integer or kind.is_complex
 
 
+@dispatchable("tf.debugging.assert_shapes")
 def assert_shapes(
     shapes: Any, data: Any = None, summarize: Any = None, message: Any = None, name: str | None = None
 ) -> None:

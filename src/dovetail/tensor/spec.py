@@ -370,6 +370,13 @@ def unstack_value(spec: Any, value: Any) -> list:
     return batchable(spec)._unstack(value)
 
 
+def join_batches(values: Sequence[Any]) -> Any:
+    """Returns several batches of composite tensors of one type as one batch."""
+    specs = [batchable(value._type_spec) for value in values]
+    rows = [row for spec, value in zip(specs, values, strict=True) for row in spec._unstack(value)]
+    return stack_values(specs[0]._unbatch(), rows)
+
+
 def batchable(spec: Any) -> Any:
     """Returns a spec whose values can be batched; raises TypeError for another one."""
     if not isinstance(spec, BatchableTypeSpec):

@@ -9,7 +9,8 @@ from dovetail.keras.layers.input_spec import InputSpec
 from dovetail.keras.layers.layer import Layer
 from dovetail.keras.layers.signature import call_spec
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
-from dovetail.ops.shapes import reshape, shape
+from dovetail.ops.mapping import over_steps
+from dovetail.ops.shapes import reshape
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.symbolic import SymbolicTensor
 
@@ -66,22 +67,13 @@ class TimeDistributed(Wrapper):
         super().build(_merged(tuple(input_shape)))
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-        lead = self._lead(inputs)
         further = {}
         spec = call_spec(type(self.layer).call)
         if spec.accepts_training:
             further["training"] = training
         if spec.accepts_mask and mask is not None:
             further["mask"] = reshape(mask, shape=(-1, *tuple(mask.shape)[2:]))
-        outputs = self.layer(reshape(inputs, shape=(-1, *tuple(inputs.shape)[2:])), **further)
-        return reshape(outputs, shape=(*lead, *tuple(outputs.shape)[1:]))
-
-    def _lead(self, inputs: Any) -> tuple:
-        batch, time = tuple(inputs.shape)[:2]
-        if batch is None and time is None:
-            dynamic = shape(inputs)
-            return dynamic[0], dynamic[1]
-        return tuple(-1 if size is None else size for size in (batch, time))
+        return over_steps(inputs, lambda steps: self.layer(steps, **further))
 
     def compute_output_spec(self, inputs: Any, **kwargs: Any) -> Any:
         given = tuple(inputs.shape)

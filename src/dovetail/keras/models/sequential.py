@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import state
 from dovetail.graph.recording import recording
@@ -12,6 +13,9 @@ from dovetail.keras.layers.layer import Layer
 from dovetail.keras.models.model import Model
 from dovetail.keras.registration import CustomObjectScope
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
+from dovetail.tensor.composite import is_composite
+from dovetail.tensor.shape import TensorShape
+from dovetail.tensor.spec import with_shapes
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import enter_scope
@@ -47,8 +51,7 @@ class Sequential(Model):
             self._rebuild()
 
     def _append(self, layer: Any) -> None:
-        if isinstance(layer, SymbolicTensor) and layer.node is not None and layer.node.operation.is_input:
-            layer = layer.node.operation
+        layer = _input_layer_of(layer) or layer
         if not isinstance(layer, Layer):
             raise ValueError(f"Sequential: expected a layer, received {layer!r:.80}{at_user_location()}")
         if any(layer.name == other.name for other in self._stack):
@@ -113,14 +116,18 @@ class Sequential(Model):
             raise ValueError("Sequential.build: there are no layers yet")
         self._start(Input(batch_shape=tuple(input_shape), dtype=_input_dtype(self._stack[0])))
 
-    def _start(self, tensor: SymbolicTensor) -> None:
+    def _start(self, value: Any) -> None:
+        """Makes the graph, for an input that `Input` made."""
         if self._stack and self._stack[0].is_input:
             self._stack.pop(0)
-        self._stack.insert(0, tensor.node.operation)
+        self._stack.insert(0, _input_layer_of(value))
         self._rebuild()
 
     def __call__(self, inputs: Any, training: Any = None, mask: Any = None, **kwargs: Any) -> Any:
-        if self._graph is None and self._stack:
+        if is_composite(inputs):
+            if self._graph is None and self._stack:
+                self._start(Input(type_spec=with_shapes(inputs._type_spec, _of_any_batch)))
+        elif self._graph is None and self._stack:
             leaf = inputs if isinstance(inputs, TensorLike) else None
             shape = tuple(getattr(leaf if leaf is not None else inputs, "shape", ()))
             if shape and (leaf is None or isinstance(leaf, Tensor | SymbolicTensor)):
@@ -167,7 +174,7 @@ class Sequential(Model):
             del config["dtype"]  # which Sequential.__init__ does not take
             return config
         config["layers"] = [serialize_keras_object(layer) for layer in self._stack]
-        if self._graph is not None:
+        if self._graph is not None and self._simple:
             config["build_input_shape"] = tuple(self._graph.inputs[0].shape)
         return config
 
@@ -203,3 +210,15 @@ class Sequential(Model):
 def _input_dtype(layer: Layer) -> Any:
     """Returns the dtype that a model beginning with `layer` takes."""
     return getattr(layer, "expected_input_dtype", None) or layer.compute_dtype
+
+
+def _input_layer_of(value: Any) -> Any:
+    """Returns the layer behind what `keras.Input` returned, a symbolic tensor or a composite of them; else None."""
+    if not isinstance(value, SymbolicTensor) and not is_composite(value):
+        return None
+    node = getattr(nest.flat(value)[0], "node", None)
+    return node.operation if node is not None and node.operation.is_input else None
+
+
+def _of_any_batch(shape: TensorShape) -> TensorShape:
+    return TensorShape([None, *shape[1:]]) if shape.rank else shape

@@ -12,9 +12,26 @@ from dovetail.base.settings import settings
 from dovetail.keras import checks
 from dovetail.keras.training.source import Source
 from dovetail.keras.training.steps import pack_x_y_sample_weight
+from dovetail.tensor.composite import is_composite
+from dovetail.tensor.spec import join_batches
 from dovetail.tensor.tensor import Tensor, TensorLike
 
 _WIDE = np.dtype(np.float64)
+
+
+def fetched(value: Any) -> Any:
+    """Returns an output of a model as users get it: an array; a composite tensor as it is."""
+    return value if is_composite(value) else np.asarray(value)
+
+
+def copied(value: Any) -> Any:
+    """Returns an output that shares no memory with the model's."""
+    return value if is_composite(value) else np.array(value)
+
+
+def joined(*parts: Any) -> Any:
+    """Returns the outputs for several batches as one."""
+    return join_batches(parts) if is_composite(parts[0]) else np.concatenate(parts)
 
 
 def as_numpy(value: Any) -> Any:

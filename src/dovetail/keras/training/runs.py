@@ -6,11 +6,10 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.keras.callbacks.callback_list import CallbackList
+from dovetail.keras.training.arrays import fetched, joined
 from dovetail.keras.training.executor import Watch
 from dovetail.keras.training.interrupts import deferred_interrupt
 from dovetail.keras.training.options import RunOptions
@@ -127,7 +126,7 @@ def predict(model: Any, data: Source, options: RunOptions) -> Any:
     with deferred_interrupt() as check:
 
         def after(index: int, result: Any) -> bool:
-            outputs.append(nest.map_structure(np.asarray, result))
+            outputs.append(nest.map_structure(fetched, result))
             if listener.needs_predict_batches or listener.wants_progress():
                 listener.on_predict_batch_end(index, {"outputs": outputs[-1]})
             check()
@@ -140,4 +139,4 @@ def predict(model: Any, data: Source, options: RunOptions) -> Any:
         raise ValueError(f"predict: the data is empty: there were no batches{at_user_location()}")
     if len(outputs) == 1:
         return outputs[0]
-    return nest.map_structure(lambda *parts: np.concatenate(parts), *outputs)
+    return nest.map_structure(joined, *outputs)

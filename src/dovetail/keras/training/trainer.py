@@ -9,7 +9,7 @@ import numpy as np
 
 from dovetail.base import nest
 from dovetail.keras.training import runs
-from dovetail.keras.training.arrays import as_numpy, class_weighted, structured
+from dovetail.keras.training.arrays import as_numpy, class_weighted, copied, structured
 from dovetail.keras.training.compiling import Compiling
 from dovetail.keras.training.options import RunOptions
 from dovetail.keras.training.programs import to_numbers
@@ -147,7 +147,7 @@ class Trainer(Compiling):
 
     def _outputs_of(self, leaves: list, spec: Any) -> Any:
         """Predicts one batch: no adapters, no callbacks."""
-        return nest.map_structure(np.array, self._executors["predict"].once(leaves, spec))
+        return nest.map_structure(copied, self._executors["predict"].once(leaves, spec))
 
     def train_on_batch(
         self,

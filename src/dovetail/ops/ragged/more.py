@@ -13,7 +13,7 @@ from dovetail.ops.array import split as dense_split
 from dovetail.ops.attrs import static
 from dovetail.ops.create import range_of
 from dovetail.ops.dispatch import dispatches
-from dovetail.ops.mapping import map_fn
+from dovetail.ops.mapping import map_fn, over_steps
 from dovetail.ops.ragged.arrays import coordinates, joined
 from dovetail.ops.ragged.partition import as_splits
 from dovetail.ops.ragged.rows import is_ragged, take_rows
@@ -157,3 +157,8 @@ def stack_dynamic_partitions(data: Any, partitions: Any, num_partitions: Any, na
     rows = take_rows(data if is_ragged(data) else as_tensor(data), cast(order, dtype="int64"))
     kind = rows.row_splits.dtype if is_ragged(rows) else "int64"
     return RaggedTensor(rows, as_splits(splits_of_rowids(ids, num_partitions), kind))
+
+
+@dispatches(over_steps, RaggedTensor)
+def _over_steps(inputs: Any, function: Any) -> Any:
+    return inputs.with_values(function(inputs.values))
