@@ -21,7 +21,8 @@ def as_slices(gradient: Any, value: Any) -> Any:
     """Returns a gradient of arrays as a tensor, or as `tf.IndexedSlices` of a tensor like `value`."""
     if type(gradient) is not Rows:
         return Tensor(gradient)
-    return IndexedSlices(*map(Tensor, gradient), Tensor(np.array(value.shape, np.int64)))
+    shape = Tensor(np.array(value.shape, np.int64))
+    return IndexedSlices(Tensor(gradient.values), Tensor(gradient.indices), shape)
 
 
 def on_values(function: Callable, gradient: Any) -> Any:
