@@ -12,6 +12,7 @@ import pytest
 
 import dovetail as tf
 from dovetail.function import RetracingWarning
+from dovetail.function.frequency import CALLS_THAT_MAKE_A_SHAPE_FREQUENT
 from dovetail.function.function import MAX_PROGRAMS
 from tests import cases_function
 from tests.support import parity
@@ -85,7 +86,7 @@ def test_new_shapes_run_op_by_op_after_a_few():
             np.testing.assert_array_equal(double(tf.ones(length)), np.full(length, 2.0, "float32"))
     compiled = double.experimental_get_tracing_count()
     assert compiled == 4
-    for _ in range(3):  # a shape that comes often is compiled after all
+    for _ in range(CALLS_THAT_MAKE_A_SHAPE_FREQUENT):  # a shape that comes often is compiled after all
         double(tf.ones(1000))
     assert double.experimental_get_tracing_count() == compiled + 1
 

@@ -43,6 +43,7 @@ from dovetail.engine.host_nn import (  # noqa: F401 - names of this engine
     conv,
     conv_input_gradient,
     conv_kernel_gradient,
+    keep_where,
     pick_labels,
     spread,
     window_reduce,

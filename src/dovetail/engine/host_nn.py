@@ -22,7 +22,14 @@ def _wide(x: Any) -> Any:
 def _padded(x: Any, padding: tuple, fill: Any = 0) -> Any:
     if not any(before or after for before, after in padding):
         return x
-    return np.pad(x, ((0, 0), *padding, (0, 0)), constant_values=fill)
+    sizes = tuple(size + sum(pair) for size, pair in zip(x.shape[1:-1], padding, strict=True))
+    out = np.full((x.shape[0], *sizes, x.shape[-1]), fill, x.dtype)
+    out[(slice(None), *_inside(x.shape[1:-1], padding))] = x
+    return out
+
+
+def _inside(sizes: tuple, padding: tuple) -> tuple:
+    return tuple(slice(before, before + size) for size, (before, _) in zip(sizes, padding, strict=True))
 
 
 def _windows(x: Any, window: tuple, strides: tuple, dilations: tuple) -> Any:
@@ -57,20 +64,28 @@ def _grouped_kernel(kernel: Any, groups: int) -> Any:
 
 
 def conv(x: Any, kernel: Any, strides: tuple, padding: tuple, dilations: tuple, groups: int) -> Any:
-    """Convolves: windows become rows of a matrix, and one product does the rest."""
+    """Convolves: along a line tap by tap, else windows become rows of a matrix, and one product does the rest."""
+    if groups == 1 and kernel.ndim == 3:
+        return _conv_line(_wide(x), _wide(kernel), strides, padding, dilations).astype(x.dtype, copy=False)
     columns, lead = _columns(_wide(x), kernel.shape[:-2], strides, padding, dilations, groups)
     out = columns @ _grouped_kernel(_wide(kernel), groups)  # (groups, rows, outputs per group)
-    return out.transpose(1, 0, 2).reshape(*lead, kernel.shape[-1]).astype(x.dtype)
+    return out.transpose(1, 0, 2).reshape(*lead, kernel.shape[-1]).astype(x.dtype, copy=False)
 
 
 def conv_kernel_gradient(
     x: Any, g: Any, window: tuple, strides: tuple, padding: tuple, dilations: tuple, groups: int
 ) -> Any:
     """Returns the gradient of the kernel, given that of the output."""
+    channels, outputs = x.shape[-1], g.shape[-1]
+    if groups == 1 and len(window) == 1 and channels * outputs <= g.shape[1] * max(channels, outputs):
+        line = _padded(_wide(x), padding)
+        kernel = _line_kernel_gradient(line, _wide(g), window[0], strides, dilations)
+        return kernel.astype(x.dtype, copy=False)
     columns, _ = _columns(_wide(x), window, strides, padding, dilations, groups)
-    rows = _wide(g).reshape(-1, groups, g.shape[-1] // groups).transpose(1, 0, 2)
+    rows = _wide(g).reshape(-1, groups, outputs // groups).transpose(1, 0, 2)
     kernel = columns.transpose(0, 2, 1) @ rows  # (groups, window * channels per group, outputs per group)
-    return kernel.transpose(1, 0, 2).reshape(*window, x.shape[-1] // groups, g.shape[-1]).astype(x.dtype)
+    kernel = kernel.transpose(1, 0, 2).reshape(*window, channels // groups, outputs)
+    return kernel.astype(x.dtype, copy=False)
 
 
 def conv_input_gradient(
@@ -78,18 +93,53 @@ def conv_input_gradient(
 ) -> Any:
     """Returns the gradient of an input of spatial `sizes`: the transposed convolution of `g`."""
     window, channels = kernel.shape[:-2], kernel.shape[-2]
-    rank = len(window)
-    rows = _wide(g).reshape(-1, groups, g.shape[-1] // groups).transpose(1, 0, 2)
-    columns = rows @ _grouped_kernel(_wide(kernel), groups).transpose(0, 2, 1)
-    columns = columns.reshape(groups, *g.shape[:-1], *window, channels)
-    columns = np.moveaxis(columns, 0, -2).reshape(*g.shape[:-1], *window, groups * channels)
-    padded = tuple(size + before + after for size, (before, after) in zip(sizes, padding, strict=True))
-    total = np.zeros((g.shape[0], *padded, groups * channels), columns.dtype)
-    everything = (slice(None),) * (1 + rank)
-    for tap in np.ndindex(*window):
-        total[_taps(tap, g.shape[1:-1], strides, dilations)] += columns[(*everything, *tap)]
-    inside = tuple(slice(before, before + size) for size, (before, _) in zip(sizes, padding, strict=True))
-    return total[(slice(None), *inside)].astype(g.dtype)
+    padded = tuple(size + sum(pair) for size, pair in zip(sizes, padding, strict=True))
+    total = np.zeros((g.shape[0], *padded, groups * channels), _wide(g).dtype)
+    if groups == 1 and len(window) == 1:
+        parts = (_wide(g) @ tap.T for tap in _wide(kernel))
+    else:
+        parts = _tap_gradients(_wide(g), _wide(kernel), groups)
+    for tap, part in zip(np.ndindex(*window), parts, strict=True):
+        total[_taps(tap, g.shape[1:-1], strides, dilations)] += part
+    return total[(slice(None), *_inside(sizes, padding))].astype(g.dtype, copy=False)
+
+
+def _tap_gradients(g: Any, kernel: Any, groups: int) -> Any:
+    """Returns what each tap of the window gives to the input, from one product."""
+    window, channels = kernel.shape[:-2], kernel.shape[-2]
+    rows = g.reshape(-1, groups, g.shape[-1] // groups).transpose(1, 0, 2)
+    columns = rows @ _grouped_kernel(kernel, groups).transpose(0, 2, 1)
+    columns = columns.reshape(groups, *g.shape[:-1], math.prod(window), channels)
+    columns = np.moveaxis(columns, (0, -2), (-2, 0))
+    return columns.reshape(math.prod(window), *g.shape[:-1], groups * channels)
+
+
+# ---- along a line: one product a tap and sample.  Nothing is copied, and products this small do not wake BLAS' other
+# threads, which on a busy machine take longer to come than the product takes.
+
+
+def _conv_line(x: Any, kernel: Any, strides: tuple, padding: tuple, dilations: tuple) -> Any:
+    line = _padded(x, padding)
+    count = (line.shape[1] - (len(kernel) - 1) * dilations[0] - 1) // strides[0] + 1
+    if count <= 0:
+        raise ValueError(
+            f"a window of {kernel.shape[:1]} does not fit into the padded sizes {line.shape[1:2]}"
+        )
+    views = [line[_taps((t,), (count,), strides, dilations)] for t in range(len(kernel))]
+    out = np.matmul(views[0], kernel[0])
+    part = np.empty_like(out)
+    for view, tap in zip(views[1:], kernel[1:], strict=True):
+        out += np.matmul(view, tap, out=part)
+    return out
+
+
+def _line_kernel_gradient(line: Any, g: Any, taps: int, strides: tuple, dilations: tuple) -> Any:
+    g = np.ascontiguousarray(g)  # often a broadcast view, for which there is no fast product
+    kernel = np.empty((taps, line.shape[-1], g.shape[-1]), g.dtype)
+    for t in range(taps):
+        view = line[_taps((t,), g.shape[1:-1], strides, dilations)]
+        np.add.reduce(np.matmul(view.transpose(0, 2, 1), g), axis=0, out=kernel[t])
+    return kernel
 
 
 def _taps(tap: tuple, out: tuple, strides: tuple, dilations: tuple) -> tuple:
@@ -126,7 +176,7 @@ def window_reduce(x: Any, kind: str, window: tuple, strides: tuple, padding: tup
         view = _windows(_padded(x, padding, lowest), window, strides, dilations)
         return view.max(axis=axes)
     view = _windows(_padded(_wide(x), padding), window, strides, dilations)
-    return view.sum(axis=axes).astype(x.dtype)
+    return view.sum(axis=axes).astype(x.dtype, copy=False)
 
 
 def pick_labels(values: Any, labels: Any) -> Any:
@@ -137,3 +187,17 @@ def pick_labels(values: Any, labels: Any) -> Any:
         raise ValueError(f"a label value of {bad} is outside the valid range of [0, {classes})")
     rows = values.reshape(labels.size, classes)
     return rows[np.arange(labels.size), labels.reshape(-1)].reshape(labels.shape)
+
+
+def keep_where(keep: Any, x: Any) -> Any:
+    """Returns `x` where `keep` holds, 0 elsewhere: `x` may hold NaN there.
+
+    `np.where` branches at each element, ten times the cost of masking bits.
+    """
+    if x.dtype.kind not in "iuf" or not x.ndim or keep.shape != x.shape:
+        return np.where(keep, x, x.dtype.type(0))
+    bits = np.dtype(f"i{x.dtype.itemsize}")
+    mask = keep.astype(bits)
+    np.negative(mask, out=mask)
+    mask &= np.ascontiguousarray(x).view(bits)
+    return mask.view(x.dtype)

@@ -67,6 +67,11 @@ def window_reduce(x: Any, kind: str, window: tuple, strides: tuple, padding: tup
     )
 
 
+def keep_where(keep: Any, x: Any) -> Any:
+    """Returns `x` where `keep` holds, 0 elsewhere: `x` may hold NaN there."""
+    return jnp.where(keep, x, jnp.zeros((), x.dtype))
+
+
 def pick_labels(values: Any, labels: Any) -> Any:
     """Returns `values[..., label]`; NaN for labels outside [0, classes), since a compiled program cannot raise."""
     inside = (labels >= 0) & (labels < values.shape[-1])

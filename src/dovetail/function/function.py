@@ -183,7 +183,7 @@ class Function(Told):
             if program is None:
                 if wide.why is not None:
                     self._say("data", f"{self.__name__} runs op by op, it cannot be compiled: {wide.why}")
-                return wide.call(call.tensors)
+                return wide.run_op_by_op(call.tensors)
             return self._programs.put(call.key, program).call(call.tensors)
         program = self._programs.get(call.key)  # made when the recording failed
         if program is None and self._worth_a_program(call):

@@ -23,7 +23,7 @@ def _same(shape: tuple, **_: Any) -> tuple:
 
 @gradient_op
 def relu_gradient(xp: Any, g: Any, y: Any) -> Any:
-    return xp.where(y > 0, g, 0)
+    return xp.keep_where(y > 0, g)
 
 
 relu_gradient.gradient(lambda gg, out, g, y: relu_gradient(gg, y), None)

@@ -110,7 +110,7 @@ def _max_pool_gradient(
         return from_last(xp, _tiled(xp, plan, winner, g), first)
     total: Any = None
     for number, tap in enumerate(plan.taps()):
-        part = plan.spread(xp, xp.where(winner == winner.dtype.type(number), g, g.dtype.type(0)), tap)
+        part = plan.spread(xp, xp.keep_where(winner == winner.dtype.type(number), g), tap)
         total = part if total is None else total + part
     return from_last(xp, total, first)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -102,7 +103,7 @@ class Executor:
     def _stream(self, data: StreamData, steps: int | None, watch: Watch) -> Any:
         result = None
         eager, facts = self._eager, self._programs.facts()
-        for index, (leaves, spec) in enumerate(data.batches()):
+        for index, (leaves, spec) in enumerate(self._batches(data, eager)):
             program = None if eager else self._programs.get(leaves, spec, facts)
             if program is not None:
                 self._check_values(leaves, spec)
@@ -111,16 +112,26 @@ class Executor:
                 break
         return result
 
+    def _batches(self, data: StreamData, eager: bool) -> Iterator[tuple]:
+        """Yields the batches of a stream; before anything is compiled it has looked at the first two."""
+        batches = data.batches()
+        if not eager and self._programs.is_new:
+            ahead = list(itertools.islice(batches, 2))
+            if len(ahead) == 2:
+                self._programs.compare(ahead[0][0], ahead[1][0])
+            yield from ahead
+        yield from batches
+
     def _arrays(self, data: ArrayData, steps: int | None, watch: Watch) -> Any:
         first, stop = taken(data, steps)
         eager, facts = self._eager, self._programs.facts()
         index, result = first, None
         if not eager:
-            program = self._programs.get(_batch(data, first), data.spec, facts)
+            full = min(stop, data.num_samples // data.batch_size)
+            program = self._programs.get(_batch(data, first), data.spec, facts, times=max(full - first, 1))
             if program is not None:
                 if not data.checked:
                     self._check_values(data.leaves, data.spec)
-                full = min(stop, data.num_samples // data.batch_size)
                 if full - first > 1 and not watch.every_batch and _may_loop(program, data):
                     index, result, stopped = self._looped(program, data, first, full, watch)
                     if stopped:
@@ -140,7 +151,12 @@ class Executor:
             watch.before(index)
         if program is not None:
             return _guarded(watch, lambda: program.writes, lambda: run_once(program, leaves))
-        return _guarded(watch, self._all_variables, lambda: self._step(_filled(leaves, spec)))
+        return _guarded(watch, self._all_variables, lambda: self._op_by_op(leaves, spec))
+
+    def _op_by_op(self, leaves: list, spec: Any) -> Any:
+        if self._eager or self._programs.op_by_op:
+            return self._step(_filled(leaves, spec))
+        return self._programs.run_op_by_op(leaves, spec)  # the shapes come too seldom
 
     def _all_variables(self) -> list:
         model = self._model

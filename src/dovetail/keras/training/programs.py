@@ -9,14 +9,22 @@ from typing import Any
 import numpy as np
 
 from dovetail.base import nest
+from dovetail.base.bounded import Bounded
 from dovetail.base.errors import DataDependentShapeError, at_user_location
+from dovetail.base.settings import state
 from dovetail.engine import jax_private_module, xla
+from dovetail.function.frequency import Frequency
 from dovetail.function.trace import Program
 from dovetail.tensor.tensor import Tensor
+
+_MOST_PROGRAMS = 128
+_SHAPES_AT_ONCE = 2  # whole batches, and the last one of an epoch
 
 
 class StepPrograms:
     """The programs of one kind of step (train, test or predict).
+
+    Batches of shapes that come seldom run op by op on the host engine: see `function/frequency.py`.
 
     Args:
         step: `step(data) -> logs`, a method of the model written in tensor ops.
@@ -25,15 +33,21 @@ class StepPrograms:
 
     def __init__(self, step: Callable, facts: Callable[[], tuple] = tuple) -> None:
         self._step, self.facts = step, facts
-        self._programs: dict[tuple, Program] = {}
-        self._loops: dict[tuple, Callable] = {}
+        self._programs: Bounded = Bounded(_MOST_PROGRAMS)
+        self._loops: Bounded = Bounded(_MOST_PROGRAMS)
+        self._frequency = Frequency(_SHAPES_AT_ONCE)
         self.op_by_op = False
 
-    def get(self, leaves: list, spec: Any, facts: tuple) -> Program | None:
+    def get(self, leaves: list, spec: Any, facts: tuple, times: int = 1) -> Program | None:
         """Returns the program for batches like `leaves` (None leaves stay None), tracing it if it is new.
 
-        None: the step cannot be compiled, because the shapes of its tensors depend on values, or because it calls
-        Python functions; a warning says so once.
+        None: their shapes come too seldom; or the step cannot be compiled at all, because the shapes of its tensors
+        depend on values, or because it calls Python functions, which a warning says once.
+
+        Args:
+            leaves, spec: the batch, flat.
+            facts: see the class.
+            times: how many such batches are about to come.
         """
         if self.op_by_op:
             return None
@@ -41,24 +55,48 @@ class StepPrograms:
         program = self._programs.get((spec, facts, shapes))
         if program is None:
             _refuse_objects(leaves)
-            engine = xla("training")
-            examples = [engine.ShapeDtypeStruct(a.shape, a.dtype) for a in leaves if a is not None]
-            try:
-                program = Program(self._runner([a is None for a in leaves], spec), examples)
-            except DataDependentShapeError as error:
-                self.op_by_op = True
-                warnings.warn(
-                    f"the model's steps run op by op, they cannot be compiled: {error}",
-                    stacklevel=2,
-                )
+            family = (spec, tuple([None if a is None else (a.ndim, a.dtype) for a in leaves]))
+            if not self._frequency.compiles(family, shapes, times):
                 return None
+            program = self._traced(leaves, spec)
+            if program is None:
+                return None
+            self._frequency.compiled(family)
             # A first trace builds the model, and so changes the facts that it is known by.
-            self._programs[spec, facts, shapes] = self._programs[spec, self.facts(), shapes] = program
+            self._programs.put((spec, facts, shapes), program)
+            self._programs.put((spec, self.facts(), shapes), program)
         return program
 
+    def _traced(self, leaves: list, spec: Any) -> Program | None:
+        engine = xla("training")
+        examples = [engine.ShapeDtypeStruct(a.shape, a.dtype) for a in leaves if a is not None]
+        try:
+            return Program(self._runner([a is None for a in leaves], spec), examples)
+        except DataDependentShapeError as error:
+            self.op_by_op = True
+            warnings.warn(f"the model's steps run op by op, they cannot be compiled: {error}", stacklevel=3)
+            return None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing has been compiled yet."""
+        return not self._programs and not self.op_by_op
+
+    def compare(self, leaves: list, others: list) -> None:
+        """Looks at the first two batches of a stream: when more than their numbers of rows differ, shapes change."""
+        if [a is not None and a.shape[1:] for a in leaves] != [a is not None and a.shape[1:] for a in others]:
+            self._frequency.expect_changes()
+
     def run_op_by_op(self, leaves: list, spec: Any) -> Any:
-        """Runs one step on arrays without compiling it."""
-        return self._step(nest.unflatten(spec, [None if leaf is None else Tensor(leaf) for leaf in leaves]))
+        """Runs one step on arrays without compiling it: all on the host engine, where nothing else rules that out."""
+        held = int(not self.op_by_op)
+        state.host_only += held
+        try:
+            return self._step(
+                nest.unflatten(spec, [None if leaf is None else Tensor(leaf) for leaf in leaves])
+            )
+        finally:
+            state.host_only -= held
 
     def _runner(self, absent: list[bool], spec: Any) -> Callable:
         def run(tensors: list) -> Any:
@@ -70,14 +108,15 @@ class StepPrograms:
     def loop(self, program: Program, batch_size: int) -> Callable:
         """Returns the compiled loop over many steps of `program`."""
         key = (id(program), batch_size)
-        found = self._loops.get(key)
-        if found is None:
+        loop_of, found = self._loops.get(key, (None, None))
+        if loop_of is not program:
             positions = {id(variable): i for i, variable in enumerate(program.reads)}
             written = [positions[id(variable)] for variable in program.writes]
             engine = jax_stepping()
-            found = self._loops[key] = engine.steps_program(
+            found = engine.steps_program(
                 program.run, program.num_results, written, batch_size, program.options
             )
+            self._loops.put(key, (program, found))
         return found
 
 
