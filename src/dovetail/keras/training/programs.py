@@ -55,7 +55,7 @@ class StepPrograms:
         program = self._programs.get((spec, facts, shapes))
         if program is None:
             _refuse_objects(leaves)
-            family = (spec, tuple([None if a is None else (a.ndim, a.dtype) for a in leaves]))
+            family = (spec, facts, tuple([None if a is None else (a.ndim, a.dtype) for a in leaves]))
             if not self._frequency.compiles(family, shapes, times):
                 return None
             program = self._traced(leaves, spec)
