@@ -41,8 +41,8 @@ def test_a_violation_is_caught(module, source, fault):
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("dovetail.keras.layers.dense", "from dovetail.base import errors\nimport numpy as np"),
-        ("dovetail.keras.layers.dense", "from . import layer\nfrom ..models import Model"),
+        ("dovetail.keras.layers.core.dense", "from dovetail.base import errors\nimport numpy as np"),
+        ("dovetail.keras.layers.core.dense", "from . import layer\nfrom ..models import Model"),
         (
             "dovetail.base.nest",
             "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import dovetail.keras",

@@ -8,7 +8,7 @@ import pytest
 import dovetail as tf
 from dovetail import keras
 from dovetail.base import wording
-from dovetail.keras.layers.dense import Dense
+from dovetail.keras.layers.core.dense import Dense
 from dovetail.ops.core import OPS
 
 # A module of ours in which something that is taken for granted is not there.

@@ -94,7 +94,7 @@ class Import:
 
 
 def part_of(module):
-    """Return the part of the package a module belongs to: `keras` for dovetail.keras.layers.dense."""
+    """Return the part of the package a module belongs to: `keras` for dovetail.keras.layers.core.dense."""
     if module in TOP:
         return TOP[module]
     root, _, rest = module.partition(".")

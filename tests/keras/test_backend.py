@@ -5,10 +5,10 @@ import pytest
 
 import dovetail as tf
 from dovetail.base.settings import settings
-from dovetail.keras.layers.context import call_context
-from dovetail.keras.layers.dense import Dense
-from dovetail.keras.layers.input_layer import Input
-from dovetail.keras.layers.layer import Layer
+from dovetail.keras.layers.core.dense import Dense
+from dovetail.keras.layers.core.input_layer import Input
+from dovetail.keras.layers.machinery.context import call_context
+from dovetail.keras.layers.machinery.layer import Layer
 from tests.keras.backend_cases import BOOLS, CUBE, IDS, VALUES, X, Y, floats
 
 K = tf.keras.backend

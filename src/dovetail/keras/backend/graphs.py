@@ -10,8 +10,8 @@ from dovetail.base.errors import at_user_location
 from dovetail.graph.replay import Graph
 from dovetail.graph.symbolic_gradients import gradients as symbolic_gradients
 from dovetail.keras.backend.variables import update
-from dovetail.keras.layers.context import call_context
-from dovetail.keras.layers.input_layer import Input
+from dovetail.keras.layers.core.input_layer import Input
+from dovetail.keras.layers.machinery.context import call_context
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import TensorLike

@@ -8,7 +8,7 @@ from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.function import cond
-from dovetail.keras.layers.context import calls
+from dovetail.keras.layers.machinery.context import calls
 from dovetail.ops import indexing, shapes
 from dovetail.ops.arithmetic import cast
 from dovetail.ops.shapes import as_tensor

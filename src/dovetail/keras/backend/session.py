@@ -6,7 +6,7 @@ import gc
 from typing import Any, NoReturn
 
 from dovetail.base.errors import at_user_location
-from dovetail.keras.layers.context import calls
+from dovetail.keras.layers.machinery.context import calls
 from dovetail.keras.naming import reset_uids
 
 

@@ -15,34 +15,33 @@ from dovetail.keras.layers.activation import (
     Softmax,
     ThresholdedReLU,
 )
-from dovetail.keras.layers.batch_normalization import BatchNormalization
-from dovetail.keras.layers.conv import Conv1D, Conv2D, Conv3D
-from dovetail.keras.layers.conv_transpose import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
-from dovetail.keras.layers.dense import Dense
-from dovetail.keras.layers.depthwise import DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D
-from dovetail.keras.layers.dropout import (
-    ActivityRegularization,
-    AlphaDropout,
-    Dropout,
-    GaussianDropout,
-    GaussianNoise,
-    SpatialDropout1D,
-    SpatialDropout2D,
-    SpatialDropout3D,
+from dovetail.keras.layers.convolution import (
+    Conv1D,
+    Conv1DTranspose,
+    Conv2D,
+    Conv2DTranspose,
+    Conv3D,
+    Conv3DTranspose,
+    DepthwiseConv1D,
+    DepthwiseConv2D,
+    SeparableConv1D,
+    SeparableConv2D,
 )
-from dovetail.keras.layers.embedding import Embedding, Masking
-from dovetail.keras.layers.global_pooling import (
-    GlobalAveragePooling1D,
-    GlobalAveragePooling2D,
-    GlobalAveragePooling3D,
-    GlobalMaxPooling1D,
-    GlobalMaxPooling2D,
-    GlobalMaxPooling3D,
+from dovetail.keras.layers.core import (
+    Dense,
+    Embedding,
+    Identity,
+    Input,
+    InputLayer,
+    Lambda,
+    Masking,
+    Rescaling,
+    TFOpLambda,
+    TimeDistributed,
+    Wrapper,
 )
-from dovetail.keras.layers.input_layer import Input, InputLayer
-from dovetail.keras.layers.input_spec import InputSpec
-from dovetail.keras.layers.lambda_layer import Lambda
-from dovetail.keras.layers.layer import Layer
+from dovetail.keras.layers.machinery.input_spec import InputSpec
+from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.layers.merging import (
     Add,
     Average,
@@ -62,32 +61,51 @@ from dovetail.keras.layers.merging import (
     subtract,
 )
 from dovetail.keras.layers.normalization import (
+    BatchNormalization,
     GroupNormalization,
     LayerNormalization,
     RMSNormalization,
     UnitNormalization,
 )
-from dovetail.keras.layers.op_layer import TFOpLambda
-from dovetail.keras.layers.padding import (
-    Cropping1D,
-    Cropping2D,
-    Cropping3D,
-    ZeroPadding1D,
-    ZeroPadding2D,
-    ZeroPadding3D,
-)
 from dovetail.keras.layers.pooling import (
     AveragePooling1D,
     AveragePooling2D,
     AveragePooling3D,
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
     MaxPooling1D,
     MaxPooling2D,
     MaxPooling3D,
 )
-from dovetail.keras.layers.rescaling import Identity, Rescaling
-from dovetail.keras.layers.shaping import Flatten, Permute, RepeatVector, Reshape
-from dovetail.keras.layers.upsampling import UpSampling1D, UpSampling2D, UpSampling3D
-from dovetail.keras.layers.wrapper import TimeDistributed, Wrapper
+from dovetail.keras.layers.regularization import (
+    ActivityRegularization,
+    AlphaDropout,
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+    SpatialDropout1D,
+    SpatialDropout2D,
+    SpatialDropout3D,
+)
+from dovetail.keras.layers.reshaping import (
+    Cropping1D,
+    Cropping2D,
+    Cropping3D,
+    Flatten,
+    Permute,
+    RepeatVector,
+    Reshape,
+    UpSampling1D,
+    UpSampling2D,
+    UpSampling3D,
+    ZeroPadding1D,
+    ZeroPadding2D,
+    ZeroPadding3D,
+)
 from dovetail.keras.registration import own
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
 from dovetail.tensor.symbolic import SymbolicTensor as KerasTensor

@@ -7,7 +7,7 @@ from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.told import told_function
-from dovetail.keras.layers.input_layer import InputLayer
+from dovetail.keras.layers.core.input_layer import InputLayer
 from dovetail.keras.models.config import clone_graph, clone_layer
 from dovetail.keras.models.model import Model
 from dovetail.keras.models.sequential import Sequential

@@ -14,8 +14,8 @@ from dovetail.graph.construct import Construct
 from dovetail.graph.flat import copied
 from dovetail.graph.node import Node
 from dovetail.graph.recording import FunctionGraph
-from dovetail.keras.layers.input_layer import InputLayer
-from dovetail.keras.layers.layer import Layer
+from dovetail.keras.layers.core.input_layer import InputLayer
+from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.models.codec import (
     LayerNotBuiltError,
     Reader,

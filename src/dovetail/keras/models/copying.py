@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from dovetail.keras.layers.input_layer import InputLayer
-from dovetail.keras.layers.layer import Layer
+from dovetail.keras.layers.core.input_layer import InputLayer
+from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.models.config import clone_graph
 from dovetail.keras.models.pickling import MADE_ANEW
 from dovetail.keras.models.plans import CallPlans

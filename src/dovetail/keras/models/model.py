@@ -13,13 +13,13 @@ from dovetail.base.errors import OperatorNotAllowedInGraphError, at_user_locatio
 from dovetail.base.settings import state
 from dovetail.graph.recording import recording
 from dovetail.graph.replay import Graph
-from dovetail.keras.layers import weights
-from dovetail.keras.layers.added_metric import AddMetric
-from dovetail.keras.layers.context import calls
-from dovetail.keras.layers.input_layer import InputLayer
-from dovetail.keras.layers.layer import Layer
-from dovetail.keras.layers.op_layer import TFOpLambda
-from dovetail.keras.layers.signature import call_spec
+from dovetail.keras.layers.core.added_metric import AddMetric
+from dovetail.keras.layers.core.input_layer import InputLayer
+from dovetail.keras.layers.core.op_layer import TFOpLambda
+from dovetail.keras.layers.machinery import weights
+from dovetail.keras.layers.machinery.context import calls
+from dovetail.keras.layers.machinery.layer import Layer
+from dovetail.keras.layers.machinery.signature import call_spec
 from dovetail.keras.masks import mask_of, set_mask
 from dovetail.keras.models.config import functional_config, functional_from_config, is_functional_config
 from dovetail.keras.models.copying import copy_model

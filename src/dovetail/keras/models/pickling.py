@@ -7,8 +7,8 @@ from typing import Any
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.graph.flat import Numbers, Tensors, described
-from dovetail.keras.layers.input_layer import InputLayer
-from dovetail.keras.layers.layer import Layer
+from dovetail.keras.layers.core.input_layer import InputLayer
+from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.models.plans import CallPlans
 from dovetail.tensor.symbolic import SymbolicTensor
 

@@ -16,9 +16,9 @@ from dovetail.base.settings import settings, state
 from dovetail.base.versions import Versions
 from dovetail.function.host_plan import HostPlan, record
 from dovetail.graph.node import OpCall
-from dovetail.keras.layers.context import calls
-from dovetail.keras.layers.lambda_layer import Lambda
-from dovetail.keras.layers.layer import Layer
+from dovetail.keras.layers.core.lambda_layer import Lambda
+from dovetail.keras.layers.machinery.context import calls
+from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.logits import keep_logits, logits_of
 from dovetail.keras.masks import mask_of
 from dovetail.ops.attrs import is_symbolic

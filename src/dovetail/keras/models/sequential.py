@@ -8,8 +8,8 @@ from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import state
 from dovetail.graph.recording import recording
-from dovetail.keras.layers.input_layer import Input, InputLayer
-from dovetail.keras.layers.layer import Layer
+from dovetail.keras.layers.core.input_layer import Input, InputLayer
+from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.models.model import Model
 from dovetail.keras.registration import CustomObjectScope
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object

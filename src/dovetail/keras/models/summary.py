@@ -10,7 +10,7 @@ from rich.box import SQUARE
 from rich.console import Console
 from rich.table import Table
 
-from dovetail.keras.layers.layer import Layer
+from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.models.ordering import calls_of
 
 _MIN_WIDTH = 78

@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from dovetail.keras.layers.holder import SKIP
-from dovetail.keras.layers.layer import Layer
+from dovetail.keras.layers.machinery.holder import SKIP
+from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.naming import to_snake_case
 from dovetail.keras.optimizers import Optimizer
 from dovetail.tensor.variable import Variable

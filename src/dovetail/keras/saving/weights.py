@@ -11,7 +11,7 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.engine import dtypes
-from dovetail.keras.layers.layer import Layer
+from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.optimizers import Optimizer
 from dovetail.keras.saving import legacy
 from dovetail.keras.saving.h5 import descend, member, read

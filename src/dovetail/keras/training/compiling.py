@@ -9,8 +9,8 @@ from dovetail.base import nest
 from dovetail.base.errors import at_user_location, suggest
 from dovetail.base.told import Told
 from dovetail.keras import checks, optimizers
-from dovetail.keras.layers.holder import SKIP
-from dovetail.keras.layers.tracking import Found, containers_of, held_objects, unique
+from dovetail.keras.layers.machinery.holder import SKIP
+from dovetail.keras.layers.machinery.tracking import Found, containers_of, held_objects, unique
 from dovetail.keras.metrics import Mean, Metric
 from dovetail.keras.mixed_precision import LossScaleOptimizer
 from dovetail.keras.training.executor import Executor

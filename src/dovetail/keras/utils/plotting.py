@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 from dovetail.base.told import told_function
-from dovetail.keras.layers.layer import Layer
+from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.models.ordering import calls_of
 from dovetail.keras.utils.plot_layout import Layout, Spot
 

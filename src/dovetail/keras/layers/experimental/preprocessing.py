@@ -1,5 +1,5 @@
 """Keras 2's `keras.layers.experimental.preprocessing`."""
 
-from dovetail.keras.layers.rescaling import Rescaling
+from dovetail.keras.layers.core.rescaling import Rescaling
 
 __all__ = ["Rescaling"]

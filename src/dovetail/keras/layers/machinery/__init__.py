@@ -1,0 +1,1 @@
+"""What all layers are made of: state, calls, weights, masks, contexts."""

@@ -1,0 +1,243 @@
+"""Layers that normalize each example by itself: layer, group, RMS and unit normalization."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail.base.errors import at_user_location
+from dovetail.keras import checks, constraints, initializers, regularizers
+from dovetail.keras.layers.machinery.arguments import written
+from dovetail.keras.layers.machinery.input_spec import InputSpec
+from dovetail.keras.layers.machinery.layer import Layer
+from dovetail.ops.normalization import normalized
+from dovetail.ops.norms import l2_normalize
+from dovetail.ops.shapes import reshape, shape, transpose
+
+_PARAMETERS = (
+    *("epsilon", "center", "scale", "beta_initializer", "gamma_initializer", "beta_regularizer"),
+    *("gamma_regularizer", "beta_constraint", "gamma_constraint"),
+)
+
+
+class _Scaled(Layer):
+    """A normalization with a gamma and a beta, kept in the variables' dtype."""
+
+    supports_masking = True
+
+    def __init__(
+        self,
+        axis: Any = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        axes = axis if isinstance(axis, list | tuple) else [axis]
+        if not axes or not all(isinstance(one, int) for one in axes):
+            raise ValueError(
+                f"{type(self).__name__}: axis must be an int or a list of ints, received {axis!r}{at_user_location()}"
+            )
+        self.axis: Any = list(axis) if isinstance(axis, list | tuple) else axis
+        self.epsilon = checks.number(epsilon, "epsilon")
+        self.center = center
+        self.scale = scale
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
+        self.gamma: Any = None
+        self.beta: Any = None
+
+    def add_parameters(self, sizes: tuple) -> None:
+        if self.scale:
+            self.gamma = self._parameter("gamma", sizes)
+        if self.center:
+            self.beta = self._parameter("beta", sizes)
+
+    def _parameter(self, name: str, sizes: tuple) -> Any:
+        return self.add_weight(
+            name=name,
+            shape=sizes,
+            initializer=getattr(self, f"{name}_initializer"),
+            regularizer=getattr(self, f"{name}_regularizer"),
+            constraint=getattr(self, f"{name}_constraint"),
+            autocast=False,
+        )
+
+    def get_config(self) -> dict:
+        return super().get_config() | written(self, "axis", *_PARAMETERS)
+
+
+class LayerNormalization(_Scaled):
+    """Normalizes over axes: `gamma * (inputs - mean) / sqrt(variance + epsilon) + beta`, in one dispatch.
+
+    Args:
+        axis: the axes over which mean and variance are taken.
+        epsilon: added to the variance.
+        center, scale: whether there are beta and gamma.
+        beta_initializer, gamma_initializer, beta_regularizer, ...: of the weights.
+        rms_scaling: divide by the root of the mean square instead (see `RMSNormalization`).
+
+    Weights: gamma and beta, of the shape of the normalized axes.
+
+    Source: J. Ba, J. Kiros, G. Hinton, 2016, "Layer normalization".
+    """
+
+    def __init__(
+        self,
+        axis: Any = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        *args: Any,
+        rms_scaling: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(axis, epsilon, center, scale, *args, **kwargs)
+        if rms_scaling:
+            raise NotImplementedError(
+                f"LayerNormalization: rms_scaling is not supported; use RMSNormalization{at_user_location()}"
+            )
+
+    def build(self, input_shape: Any) -> None:
+        rank = len(input_shape)
+        given = self.axis if isinstance(self.axis, list) else [self.axis]
+        if any(not -rank <= axis < rank for axis in given):
+            raise ValueError(
+                f"{self.name}: axis {self.axis} is out of range for inputs of shape {tuple(input_shape)}"
+                f"{at_user_location()}"
+            )
+        self._axes = tuple(sorted(axis % rank for axis in given))
+        self.add_parameters(tuple(input_shape[axis] for axis in self._axes))
+        self.input_spec = InputSpec(ndim=rank, axes={axis - rank: input_shape[axis] for axis in self._axes})
+
+    def call(self, inputs: Any) -> Any:
+        return normalized(inputs, self.gamma, self.beta, self._axes, self.epsilon)
+
+
+class RMSNormalization(Layer):
+    """Divides by the root of the mean square over an axis, then multiplies with `scale`.
+
+    Args:
+        axis: the axis or axes.
+        epsilon: added to the mean square.
+
+    Weights: scale, of the size of the axis.
+
+    Source: B. Zhang, R. Sennrich, 2019, "Root mean square layer normalization".
+    """
+
+    supports_masking = True
+
+    def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = list(axis) if isinstance(axis, list | tuple) else axis
+        self.epsilon = checks.number(epsilon, "epsilon")
+
+    def build(self, input_shape: Any) -> None:
+        axes = self.axis if isinstance(self.axis, list) else [self.axis]
+        sizes = tuple(input_shape[axis] for axis in axes)
+        self.scale = self.add_weight(name="scale", shape=sizes, initializer="ones", autocast=False)
+
+    def call(self, inputs: Any) -> Any:
+        axes = tuple(self.axis) if isinstance(self.axis, list) else self.axis
+        return normalized(inputs, self.scale, None, axes, self.epsilon, rms=True)
+
+    def get_config(self) -> dict:
+        return super().get_config() | written(self, "axis", "epsilon")
+
+
+class GroupNormalization(_Scaled):
+    """Normalizes groups of channels, each example by itself.
+
+    Args:
+        groups: number of groups; -1: one a channel (instance normalization).
+        axis: the channels.
+        epsilon: added to the variance.
+        center, scale: whether there are beta and gamma.
+        beta_initializer, gamma_initializer, beta_regularizer, ...: of the weights.
+
+    Weights: gamma and beta, each (channels,).
+
+    Source: Y. Wu, K. He, 2018, "Group normalization".
+    """
+
+    def __init__(self, groups: int = 32, axis: int = -1, *args: Any, **kwargs: Any) -> None:
+        super().__init__(axis, *args, **kwargs)
+        if not isinstance(axis, int) or axis == 0:
+            raise ValueError(f"GroupNormalization: axis must be an int other than 0, received {axis!r}")
+        self.groups = groups
+
+    def build(self, input_shape: Any) -> None:
+        channels = input_shape[self.axis]
+        groups = channels if self.groups == -1 else self.groups
+        if channels is None or groups < 1 or channels % groups:
+            raise ValueError(
+                f"{self.name}: the size of axis {self.axis} must be known and a multiple of groups ({self.groups}), "
+                f"received inputs of shape {tuple(input_shape)}{at_user_location()}"
+            )
+        self.groups = groups
+        self.add_parameters((channels,))
+        self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: channels})
+
+    def call(self, inputs: Any) -> Any:
+        rank = len(inputs.shape)
+        axis = self.axis % rank
+        order = (0, *(i for i in range(1, rank) if i != axis), axis)
+        last = inputs if axis == rank - 1 else transpose(inputs, perm=order)  # (batch, ..., channels)
+        sizes = _sizes(last)
+        channels = int(inputs.shape[axis])
+        split = reshape(last, shape=(*sizes[:-1], self.groups, channels // self.groups))
+        axes = (*range(1, rank - 1), rank)
+        outputs = reshape(normalized(split, None, None, axes, self.epsilon), shape=sizes)
+        if self.gamma is not None:
+            outputs = outputs * self.gamma._astype(outputs.dtype)
+        if self.beta is not None:
+            outputs = outputs + self.beta._astype(outputs.dtype)
+        if axis == rank - 1:
+            return outputs
+        back = tuple(order.index(i) for i in range(rank))
+        return transpose(outputs, perm=back)
+
+    def get_config(self) -> dict:
+        return super().get_config() | {"groups": self.groups}
+
+
+def _sizes(x: Any) -> tuple:
+    """Returns the sizes for a reshape: -1 for one unknown, symbolic numbers for several."""
+    static = tuple(x.shape)
+    if static.count(None) <= 1:
+        return tuple(-1 if size is None else size for size in static)
+    dynamic = shape(x)
+    return tuple(dynamic[i] if size is None else size for i, size in enumerate(static))
+
+
+class UnitNormalization(Layer):
+    """Divides by the Euclidean norm over an axis.
+
+    Args:
+        axis: the axis or axes.
+    """
+
+    supports_masking = True
+
+    def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = list(axis) if isinstance(axis, list | tuple) else axis
+
+    def call(self, inputs: Any) -> Any:
+        return l2_normalize(
+            inputs, axis=tuple(self.axis) if isinstance(self.axis, list) else self.axis, epsilon=1e-12
+        )
+
+    def get_config(self) -> dict:
+        return super().get_config() | {"axis": self.axis}
