@@ -22,4 +22,4 @@ def _attribute(tensor: Any) -> Any:
     return mask
 
 
-TensorLike._keras_mask = property(_attribute, set_mask)
+TensorLike._keras_mask = property(_attribute, set_mask)  # type: ignore[attr-defined]

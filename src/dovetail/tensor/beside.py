@@ -51,7 +51,7 @@ class SideTable:
         elif fact is None:
             self._entries.pop(id(tensor), None)
         else:
-            entry = _Entry(tensor, self._forget)
+            entry: Any = _Entry(tensor, self._forget)
             entry.key, entry.fact = id(tensor), fact
             self._entries[entry.key] = entry
 

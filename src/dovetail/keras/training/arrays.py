@@ -128,7 +128,7 @@ class ArrayData(Source):
 
 def _common_length(leaves: list, parts: tuple) -> int:
     """Returns the number of samples; raises ValueError when the arrays disagree or there are none."""
-    sizes = {leaf.shape[0] if leaf.ndim else None for leaf in leaves if leaf is not None}
+    sizes: set[Any] = {leaf.shape[0] if leaf.ndim else None for leaf in leaves if leaf is not None}
     if len(sizes) != 1 or None in sizes or 0 in sizes:
         _refuse_lengths(parts)
     return int(sizes.pop())

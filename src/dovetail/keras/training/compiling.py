@@ -32,6 +32,7 @@ class Compiling(Steps, Told):
     dtype_policy: Any
     output_names: Any
     _flatten_layers: Any
+    _found_metrics: Any
 
     def __init__(self) -> None:
         self.optimizer: Any = None
@@ -179,7 +180,7 @@ class Compiling(Steps, Told):
 
     def _reset_programs(self) -> None:
         """Forgets the compiled steps, and what was found out about the layers."""
-        self._found_metrics: Any = None
+        self._found_metrics = None
         self._executors = {
             "train": Executor(self, "train_step", self._label_check("train_step"), self._trace_facts),
             "test": Executor(self, "test_step", self._label_check("test_step"), self._trace_facts),

@@ -89,7 +89,8 @@ class Trainer(Compiling):
             validation_data,
         )
         if validation is not None:
-            validation = evaluation_data(*validation, validation_batch_size or batch_size, validation_steps)
+            held, validation_batch = validation, validation_batch_size or batch_size
+            validation = evaluation_data(held[0], held[1], held[2], validation_batch, validation_steps)
         options = RunOptions(
             callbacks, verbose, steps_per_epoch, epochs, initial_epoch, validation_steps, validation_freq
         )

@@ -10,51 +10,33 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location, suggest
 from dovetail.base.settings import state
-from dovetail.base.wording import BAD_CALL, tell
-from dovetail.engine import is_tracer
-from dovetail.function.autograph.gate import converted
 from dovetail.graph.node import Node
-from dovetail.graph.record import symbolic_outputs
-from dovetail.graph.recording import recording
 from dovetail.keras import constraints, initializers, mixed_precision, regularizers
 from dovetail.keras.layers.machinery import weights
 from dovetail.keras.layers.machinery.called import Called
-from dovetail.keras.layers.machinery.context import call_context, calls
+from dovetail.keras.layers.machinery.calling import Calling, has_tensor
 from dovetail.keras.layers.machinery.holder import SKIP, Holder
 from dovetail.keras.layers.machinery.init_arguments import (
     LEGACY_SHAPES,
     legacy_input_shape,
     refuse_quantization,
 )
-from dovetail.keras.layers.machinery.input_spec import check_inputs, fits
-from dovetail.keras.layers.machinery.masking import first_masks, set_masks
-from dovetail.keras.layers.machinery.shapes import as_described, plain_shapes, shape_of, symbolic_of
-from dovetail.keras.layers.machinery.signature import build_arguments, call_spec
+from dovetail.keras.layers.machinery.shapes import plain_shapes, shape_of
+from dovetail.keras.layers.machinery.signature import build_arguments
 from dovetail.keras.layers.machinery.tracking import PLAIN
-from dovetail.keras.masks import mask_of, set_mask
 from dovetail.keras.naming import to_snake_case, unique_name
 from dovetail.keras.serialization import serialize_keras_object
-from dovetail.ops import arithmetic
-from dovetail.ops import shapes as shape_ops
 from dovetail.tensor import dtype as dt
-from dovetail.tensor.composite import CompositeTensor
-from dovetail.tensor.convert import convert_to_tensor
-from dovetail.tensor.shape import TensorShape
-from dovetail.tensor.symbolic import SymbolicTensor
-from dovetail.tensor.tensor import Tensor, TensorLike
-from dovetail.tensor.variable import DescribeScope, StatelessScope, Variable, enter_scope
+from dovetail.tensor.variable import StatelessScope, Variable, enter_scope
 
 # Arguments that every layer has, and the attributes that they set.
 _BASE_ARGUMENTS = {"name": "name", "trainable": "trainable", "dtype": "dtype_policy"}
-_NO_DTYPE = np.dtype("V1")  # equal to the dtype of no tensor
 
 
-class Layer(Holder, Called):
+class Layer(Calling, Holder, Called):
     """Base of all layers.  Subclasses define `__init__`, `build` (weights) and `call` (computation).
 
     Args:
@@ -267,7 +249,7 @@ class Layer(Holder, Called):
 
     def _ensure_built(self, arguments: dict[str, Any]) -> None:
         """Builds the layer for the shapes of the call's tensor arguments."""
-        tensors = {name: value for name, value in arguments.items() if _has_tensor(value)}
+        tensors = {name: value for name, value in arguments.items() if has_tensor(value)}
         shapes = {name: nest.map_structure(shape_of, value) for name, value in tensors.items()}
         first = next(iter(shapes.values()), None)
         with enter_scope(_building_scope()), weights.owner(self):
@@ -282,205 +264,6 @@ class Layer(Holder, Called):
         if self._initial_weights is not None:
             self.set_weights(self._initial_weights)
             self._initial_weights = None
-
-    # ---- calling
-
-    def call(self, *args: Any, **kwargs: Any) -> Any:
-        """Computes the outputs.  Subclasses override it."""
-        raise NotImplementedError(f"{type(self).__name__} has no call() method. Define call(self, inputs).")
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if (
-            len(args) == 1
-            and not kwargs
-            and (calls.depth or self._is_leaf)
-            and type(args[0]) is Tensor
-            and self._needs_no_care(args[0])
-        ):
-            spec = call_spec(type(self).call)
-            call = self.call if state.scope is None else converted(self.call)
-            if not spec.accepts_training:
-                return call(args[0])
-            training = _inherited_training()
-            return call(args[0], training=spec.training_default if training is None else training)
-        try:
-            return self._careful_call(args, kwargs)
-        except BAD_CALL as error:
-            tell(self.name, error, call_spec(type(self).call).names, args, kwargs)
-
-    def _user_call(self, symbolic: bool = False) -> Callable:
-        """Returns `call`, with its control flow converted where tensors may have no values."""
-        return converted(self.call) if symbolic or state.scope is not None else self.call
-
-    def _needs_no_care(self, x: Tensor) -> bool:
-        """True for the common call: built, one tensor of the right kind, no masks, no casts."""
-        return (
-            self.built
-            and self._plain_dtype is not None
-            and x._value.dtype == self._plain_dtype
-            and state.autocast is None
-            and self.activity_regularizer is None
-            and mask_of(x) is None
-            and type(self).compute_mask is Layer.compute_mask
-            and (self.input_spec is None or fits(self.input_spec, x._value.shape))
-        )
-
-    def _careful_call(self, args: tuple, kwargs: dict) -> Any:
-        """Calls the layer with everything that a call may involve: building, casting, masks, symbolic tensors."""
-        if "_policy" not in self.__dict__:
-            raise RuntimeError(
-                f"{type(self).__name__}.__init__ must begin with super().__init__() before the layer is used"
-            )
-        if not args and not kwargs:
-            raise ValueError(f"{self.name}: call the layer on at least one tensor{at_user_location()}")
-        spec = call_spec(type(self).call)
-        args, kwargs, symbolic = self._converted(args, kwargs)
-        check_inputs(self, args[0] if args else next(iter(kwargs.values())))
-        if self._is_leaf and args and not _has_tensor(args[0]):
-            raise TypeError(f"{self.name}: expected a tensor, received {args[0]!r:.80}{at_user_location()}")
-        if not self.built:
-            self._ensure_built(dict(zip(spec.names, args, strict=False)) | kwargs)
-            check_inputs(self, args[0] if args else next(iter(kwargs.values())))
-        given = dict(kwargs)
-        training = self._training_for(spec, args, kwargs)
-        masks = first_masks(args, kwargs)
-        if (
-            masks is not None
-            and spec.accepts_mask
-            and kwargs.get("mask") is None
-            and len(args) <= spec.names.index("mask")
-        ):
-            kwargs["mask"] = masks
-        before = state.autocast
-        mixed = self._policy.compute_dtype != self._policy.variable_dtype
-        state.autocast = dt.numpy_dtype(self._policy.compute_dtype) if mixed and self.autocast else None
-        try:
-            with call_context(training):
-                if symbolic and recording() is None:
-                    outputs = self._symbolic_call(args, kwargs, given)
-                else:
-                    outputs = self._user_call(symbolic)(*args, **kwargs)
-                if self.activity_regularizer is not None:
-                    self._regularize_activity(outputs)
-        finally:
-            state.autocast = before
-        if type(self).compute_mask is not Layer.compute_mask or (masks is not None and self.supports_masking):
-            set_masks(self, args, outputs, masks)
-        return outputs
-
-    def _converted(self, args: tuple, kwargs: dict) -> tuple[tuple, dict, bool]:
-        """Turns arrays into tensors and casts floats to the compute dtype; tells whether anything is symbolic."""
-        if len(args) == 1 and (not kwargs or _plain_values(kwargs)):
-            x, plain = args[0], self._plain_dtype or _NO_DTYPE
-            if type(x) is np.ndarray and (x.dtype == plain or x.dtype.kind in "iub"):
-                return (Tensor(x.copy()),), kwargs, False
-            if type(x) is Tensor and (x._value.dtype == plain or x._value.dtype.kind in "iubO"):
-                return args, kwargs, False
-        symbolic = False
-        target = (
-            dt.as_dtype(self._policy.compute_dtype) if self.autocast and self._policy.compute_dtype else None
-        )
-
-        def convert(leaf: Any) -> Any:
-            nonlocal symbolic
-            if isinstance(leaf, np.ndarray) or is_tracer(leaf):
-                leaf = convert_to_tensor(leaf)
-            if not isinstance(leaf, TensorLike):
-                return nest.mapped(convert, leaf) if isinstance(leaf, CompositeTensor) else leaf
-            if type(leaf) is SymbolicTensor:
-                symbolic = True
-            elif not isinstance(leaf, Tensor):
-                leaf = leaf._tensor()
-            if target is not None and leaf.dtype.is_floating and leaf.dtype != target:
-                mask = mask_of(leaf)
-                leaf = leaf._astype(target)
-                if mask is not None:
-                    set_mask(leaf, mask)
-            return leaf
-
-        if args and not isinstance(args[0], TensorLike | np.ndarray) and _is_numeric(args[0]):
-            args = (convert_to_tensor(args[0]), *args[1:])
-        return (
-            nest.map_structure(convert, args),
-            nest.map_structure(convert, kwargs) if kwargs else kwargs,
-            symbolic,
-        )
-
-    def _training_for(self, spec: Any, args: tuple, kwargs: dict) -> Any:
-        """Decides the training flag, and passes it on to `call` when `call` takes it."""
-        if not spec.accepts_training:
-            given = kwargs.pop("training", None) if not spec.any_keyword else kwargs.get("training")
-            return given if given is not None else _inherited_training()
-        if len(args) > spec.training_position:
-            given = args[spec.training_position]
-        else:
-            given = kwargs.get("training")
-        if isinstance(given, TensorLike) and given.shape.rank:
-            raise TypeError(
-                f"{self.name}: training must be a bool, received a tensor of shape {tuple(given.shape)}. Pass "
-                f"several inputs as one list: layer([a, b]){at_user_location()}"
-            )
-        if given is None:
-            given = _inherited_training()
-            if given is None:
-                given = spec.training_default
-            if given is not None and len(args) <= spec.training_position:
-                kwargs["training"] = given
-        return given
-
-    def _symbolic_call(self, args: tuple, kwargs: dict, given: dict) -> Any:
-        """Adds a node for this call; shapes and dtypes come from running `call` on the symbolic tensors."""
-        node = Node(self, args, {k: v for k, v in given.items() if v is not None})
-        described = self.compute_output_spec(*args, **kwargs)
-        leaves, structure = nest.flatten_spec(described)
-        outputs = symbolic_outputs(node, leaves, structure)
-        self._nodes.append(node)
-        return outputs
-
-    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        """Returns tensors (symbolic ones) that have the shapes and dtypes of the outputs for symbolic inputs."""
-        try:
-            return self._described_by_call(args, kwargs)
-        except TypeError:
-            if type(self).compute_output_shape is Layer.compute_output_shape or not args:
-                raise
-            shapes = self.compute_output_shape(nest.map_structure(shape_of, args[0]))
-            return symbolic_of(shapes, self.compute_dtype)
-
-    def _described_by_call(self, args: tuple, kwargs: dict) -> Any:
-        """Runs `call` on symbolic tensors, and returns what it gives."""
-        tapes, state.tapes = state.tapes, ()
-        scope = state.scope if state.scope is not None and state.scope.describes else DescribeScope()
-        try:
-            with enter_scope(scope):
-                return nest.map_structure(as_described, self._user_call()(*args, **kwargs))
-        finally:
-            state.tapes = tapes
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """Returns the output shape for an input shape (or structure of shapes)."""
-        inputs = symbolic_of(input_shape, self.compute_dtype)
-        if not self.built:
-            self._ensure_built({call_spec(type(self).call).names[0]: inputs})
-        with call_context(None):
-            outputs = self.compute_output_spec(inputs)
-        return nest.map_structure(lambda t: TensorShape(t.shape), outputs)
-
-    def _regularize_activity(self, outputs: Any) -> None:
-        for leaf in nest.flatten(outputs):
-            if isinstance(leaf, Tensor):
-                rows = max(int(leaf.shape[0] or 1), 1) if leaf.shape.rank else 1
-                self.add_loss(self.activity_regularizer(leaf) / float(rows))
-            elif isinstance(leaf, SymbolicTensor) and recording() is not None:
-                count = shape_ops.shape(leaf)[0] if leaf.shape.rank else 1
-                penalty = self.activity_regularizer(leaf)
-                self.add_loss(penalty / arithmetic.cast(arithmetic.maximum(count, 1), dtype=penalty.dtype))
-
-    # ---- masks
-
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """Returns the mask of the outputs: the mask of the inputs, unless a subclass knows better."""
-        return previous_mask
 
     # ---- configuration
 
@@ -540,21 +323,6 @@ class Layer(Holder, Called):
         )  # before super().__init__() too
         return f"<{type(self).__name__} name={name}, built={built}>"
 
-    def stateless_call(
-        self, trainable_variables: Any, non_trainable_variables: Any, *args: Any, **kwargs: Any
-    ) -> tuple[Any, list]:
-        """Calls the layer with other values for its variables; returns `(outputs, new non-trainable values)`."""
-        scope = StatelessScope(state.scope)
-        pairs = [
-            *zip(self.trainable_variables, trainable_variables, strict=True),
-            *zip(self.non_trainable_variables, non_trainable_variables, strict=True),
-        ]
-        for variable, value in pairs:
-            scope.assign(variable, convert_to_tensor(value))
-        with enter_scope(scope):
-            outputs = self(*args, **kwargs)
-            return outputs, [scope.tensor(variable) for variable in self.non_trainable_variables]
-
 
 def _marks_built(build: Callable) -> Callable:
     """Wraps a `build` method so that it records its shapes and marks the layer as built, whoever calls it."""
@@ -577,21 +345,3 @@ def _marks_built(build: Callable) -> Callable:
 def _building_scope() -> Any:
     """Returns the scope for `build`: eager, but for what the variables are while a call is described or stateless."""
     return state.scope if isinstance(state.scope, StatelessScope) else None
-
-
-def _inherited_training() -> Any:
-    return calls.training if calls.training is not None else calls.learning_phase
-
-
-def _plain_values(kwargs: dict) -> bool:
-    return all(value is None or type(value) is bool for value in kwargs.values())
-
-
-def _has_tensor(value: Any) -> bool:
-    return any(isinstance(leaf, TensorLike) for leaf in nest.flat(value))
-
-
-def _is_numeric(value: Any) -> bool:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return True
-    return isinstance(value, list) and bool(value) and all(_is_numeric(item) for item in value)
