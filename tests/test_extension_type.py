@@ -298,3 +298,20 @@ def test_only_tensors_are_padded():
     pairs = tf.data.Dataset.from_tensor_slices(Pair([[1.0]], [[2]]))
     with pytest.raises(TypeError, match=r"padded_batch.*Pair.Spec"):
         pairs.padded_batch(2)
+
+
+def test_specs_of_one_tensor_have_shape_dtype_and_rank():
+    shape = [None, 3]
+    specs = [
+        tf.TensorSpec(shape, tf.int32),
+        tf.SparseTensorSpec(shape, tf.int32),
+        tf.RaggedTensorSpec(shape, tf.int32),
+        tf.IndexedSlicesSpec(shape, tf.int32),
+    ]
+    assert all((s.shape.as_list(), s.dtype, s.rank) == (shape, tf.int32, 2) for s in specs)
+    for spec in specs[:3]:
+        assert spec._batch(4).shape.as_list() == [4, None, 3]
+        assert spec._batch(4)._unbatch() == spec
+    for kind in (tf.TensorSpec, tf.SparseTensorSpec):
+        with pytest.raises(ValueError, match="holds no batch"):
+            kind([], tf.int32)._unbatch()

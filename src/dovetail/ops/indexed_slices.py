@@ -39,7 +39,7 @@ from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.convert import convert_to_tensor, register_conversion
 from dovetail.tensor.dtype import as_dtype
 from dovetail.tensor.shape import TensorShape
-from dovetail.tensor.spec import TensorSpec, TypeSpec
+from dovetail.tensor.spec import OfOneTensor, TensorSpec, TypeSpec
 from dovetail.tensor.tensor import Tensor
 
 
@@ -137,7 +137,7 @@ def _is_known(tensor: Any) -> bool:
 
 
 @export("IndexedSlicesSpec")
-class IndexedSlicesSpec(TypeSpec):
+class IndexedSlicesSpec(OfOneTensor, TypeSpec):
     """What an `IndexedSlices` is: the whole tensor's shape and dtype, and how its rows are named.
 
     Args:
@@ -164,14 +164,6 @@ class IndexedSlicesSpec(TypeSpec):
     @property
     def value_type(self) -> type:
         return IndexedSlices
-
-    @property
-    def shape(self) -> TensorShape:
-        return self._shape
-
-    @property
-    def dtype(self) -> Any:
-        return self._dtype
 
     def _serialize(self) -> tuple:
         return (

@@ -164,7 +164,43 @@ class BatchableTypeSpec(TypeSpec):
         ]
 
 
-class TensorSpec(BatchableTypeSpec):
+class OfOneTensor:
+    """Mixin of specs whose values are one tensor, in whatever form: it has a shape and a dtype."""
+
+    __slots__ = ()
+    _shape: TensorShape
+    _dtype: dt.DType
+
+    @property
+    def shape(self) -> TensorShape:
+        """The whole tensor's shape, None where unknown."""
+        return self._shape
+
+    @property
+    def dtype(self) -> dt.DType:
+        """The elements' dtype."""
+        return self._dtype
+
+    @property
+    def rank(self) -> int | None:
+        """The number of axes, None when unknown."""
+        return self._shape.rank
+
+    def _shape_of_batch(self, batch_size: int | None) -> TensorShape:
+        return TensorShape([batch_size]).concatenate(self._shape)
+
+    def _shape_of_row(self) -> TensorShape:
+        """Returns the shape without the first axis.
+
+        Raises:
+            ValueError: there are no axes.
+        """
+        if self._shape.rank == 0:
+            raise ValueError(f"a scalar holds no batch: {self!r}{at_user_location()}")
+        return TensorShape(None) if self._shape.rank is None else self._shape[1:]
+
+
+class TensorSpec(OfOneTensor, BatchableTypeSpec):
     """Describes a dense tensor: `tf.TensorSpec(shape=[None, 3], dtype=tf.float32)`."""
 
     __slots__ = ("_dtype", "_name", "_shape")
@@ -172,14 +208,6 @@ class TensorSpec(BatchableTypeSpec):
 
     def __init__(self, shape: Any, dtype: Any = dt.float32, name: str | None = None) -> None:
         self._shape, self._dtype, self._name = TensorShape(shape), dt.as_dtype(dtype), name
-
-    @property
-    def shape(self) -> TensorShape:
-        return self._shape
-
-    @property
-    def dtype(self) -> dt.DType:
-        return self._dtype
 
     @property
     def name(self) -> str | None:
@@ -240,12 +268,10 @@ class TensorSpec(BatchableTypeSpec):
         return TensorSpec(shape, self._dtype, self._name if same_name else None)
 
     def _batch(self, batch_size: int | None) -> TensorSpec:
-        return TensorSpec(TensorShape([batch_size]).concatenate(self._shape), self._dtype)
+        return TensorSpec(self._shape_of_batch(batch_size), self._dtype)
 
     def _unbatch(self) -> TensorSpec:
-        if self._shape.rank == 0:
-            raise ValueError(f"a scalar holds no batch: {self!r}{at_user_location()}")
-        return TensorSpec(self._shape[1:], self._dtype)
+        return TensorSpec(self._shape_of_row(), self._dtype)
 
     def _stack(self, values: Sequence[Any]) -> Any:
         if not values:

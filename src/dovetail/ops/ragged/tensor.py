@@ -22,7 +22,7 @@ from dovetail.tensor import dtype as dt
 from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.convert import stacked
 from dovetail.tensor.shape import TensorShape
-from dovetail.tensor.spec import BatchableTypeSpec, TensorSpec
+from dovetail.tensor.spec import BatchableTypeSpec, OfOneTensor, TensorSpec
 from dovetail.tensor.tensor import TensorLike
 
 
@@ -343,7 +343,7 @@ def splits_of_rowids(ids: Any, nrows: Any = None) -> Any:
 
 
 @export("RaggedTensorSpec")
-class RaggedTensorSpec(BatchableTypeSpec):
+class RaggedTensorSpec(OfOneTensor, BatchableTypeSpec):
     """Describes a ragged tensor: `tf.RaggedTensorSpec(shape=[None, None], dtype=tf.int32)`.
 
     Args:
@@ -376,14 +376,6 @@ class RaggedTensorSpec(BatchableTypeSpec):
         if rank is not None and ragged_rank >= max(rank, 1):
             raise ValueError(f"ragged_rank ({ragged_rank}) must be less than rank ({rank}).")
         self._ragged_rank = ragged_rank
-
-    @property
-    def dtype(self) -> Any:
-        return self._dtype
-
-    @property
-    def shape(self) -> TensorShape:
-        return self._shape
 
     @property
     def ragged_rank(self) -> int:
@@ -452,11 +444,12 @@ class RaggedTensorSpec(BatchableTypeSpec):
         return super().is_compatible_with(other)
 
     def _batch(self, batch_size: int | None) -> RaggedTensorSpec:
-        shape = TensorShape([batch_size]).concatenate(self._shape)
+        shape = self._shape_of_batch(batch_size)
         return RaggedTensorSpec(shape, self._dtype, self._ragged_rank + 1, self._row_splits_dtype)
 
     def _unbatch(self) -> Any:
-        return RaggedTensorSpec(self._shape[1:], self._dtype, self._ragged_rank - 1, self._row_splits_dtype)
+        shape = self._shape_of_row()
+        return RaggedTensorSpec(shape, self._dtype, self._ragged_rank - 1, self._row_splits_dtype)
 
     def _stack(self, values: Sequence[Any]) -> Any:
         if self._shape.rank == 0:

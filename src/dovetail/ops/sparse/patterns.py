@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.engine import dtypes
 from dovetail.ops.array import concat
 from dovetail.ops.core import Op
 from dovetail.ops.gather import gather_
@@ -27,7 +28,8 @@ def _order(xp: Any, indices: Any) -> Any:
 
 
 def _stored(xp: Any, x: Any) -> Any:
-    return np.argwhere(x != (b"" if x.dtype.kind == "O" else 0)).astype(_INT64).reshape(-1, x.ndim)
+    empty = b"" if dtypes.is_host_only(x.dtype) else 0
+    return np.argwhere(x != empty).astype(_INT64).reshape(-1, x.ndim)
 
 
 def _distinct(xp: Any, indices: Any) -> Any:

@@ -74,15 +74,22 @@ def _reduced_sparse(
     return SparseTensor._made(rows, values, sizes)
 
 
-@export("sparse.reduce_sum")
-def reduce_sum(
-    sp_input: Any,
-    axis: Any = None,
-    keepdims: Any = None,
-    output_is_sparse: bool = False,
-    name: str | None = None,
-) -> Any:
-    """Sums over axes.
+def _reduction(name: str, combine: Callable, does: str) -> Callable:
+    """Returns `tf.sparse.reduce_sum` or its like."""
+
+    def reduction(
+        sp_input: Any,
+        axis: Any = None,
+        keepdims: Any = None,
+        output_is_sparse: bool = False,
+        name: str | None = None,
+    ) -> Any:
+        st = sparse_input(sp_input, label)
+        return _reduced(combine, st, axis, bool(keepdims), output_is_sparse)
+
+    label = f"tf.sparse.{name}"
+    reduction.__name__ = reduction.__qualname__ = name
+    reduction.__doc__ = f"""{does}
 
     Args:
         sp_input: sparse tensor.
@@ -90,21 +97,13 @@ def reduce_sum(
         keepdims: keep them with size 1.
         output_is_sparse: return a sparse tensor.  Its pattern depends on values: a `tf.function` runs op by op.
     """
-    st = sparse_input(sp_input, "tf.sparse.reduce_sum")
-    return _reduced(_sum_of, st, axis, bool(keepdims), output_is_sparse)
+    return export(f"sparse.{name}")(reduction)
 
 
-@export("sparse.reduce_max")
-def reduce_max(
-    sp_input: Any,
-    axis: Any = None,
-    keepdims: Any = None,
-    output_is_sparse: bool = False,
-    name: str | None = None,
-) -> Any:
-    """Returns the largest entries over axes; where there are no entries, 0.  See `tf.sparse.reduce_sum`."""
-    st = sparse_input(sp_input, "tf.sparse.reduce_max")
-    return _reduced(_max_of, st, axis, bool(keepdims), output_is_sparse)
+reduce_sum = _reduction("reduce_sum", _sum_of, "Sums over axes.")
+reduce_max = _reduction(
+    "reduce_max", _max_of, "Returns the largest entries over axes; where there are no entries, 0."
+)
 
 
 @export("sparse.softmax")

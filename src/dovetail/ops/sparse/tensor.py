@@ -16,7 +16,7 @@ from dovetail.tensor import dtype as dt
 from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.shape import TensorShape
-from dovetail.tensor.spec import BatchableTypeSpec, TensorSpec
+from dovetail.tensor.spec import BatchableTypeSpec, OfOneTensor, TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor
 
@@ -25,25 +25,13 @@ export("compat.v1.SparseTensorValue")(SparseTensorValue)
 
 
 @export("SparseTensorSpec")
-class SparseTensorSpec(BatchableTypeSpec):
+class SparseTensorSpec(OfOneTensor, BatchableTypeSpec):
     """Describes a sparse tensor: `tf.SparseTensorSpec(shape=[None, 3], dtype=tf.float32)`."""
 
     __slots__ = ("_dtype", "_shape")
 
     def __init__(self, shape: Any = None, dtype: Any = dt.float32) -> None:
         self._shape, self._dtype = TensorShape(shape), dt.as_dtype(dtype)
-
-    @property
-    def shape(self) -> TensorShape:
-        return self._shape
-
-    @property
-    def dtype(self) -> dt.DType:
-        return self._dtype
-
-    @property
-    def rank(self) -> int | None:
-        return self._shape.rank
 
     @property
     def value_type(self) -> type:
@@ -76,12 +64,10 @@ class SparseTensorSpec(BatchableTypeSpec):
         return SparseTensor._made(indices, values, dense_shape, self._shape)
 
     def _batch(self, batch_size: int | None) -> SparseTensorSpec:
-        return SparseTensorSpec(TensorShape([batch_size]).concatenate(self._shape), self._dtype)
+        return SparseTensorSpec(self._shape_of_batch(batch_size), self._dtype)
 
     def _unbatch(self) -> SparseTensorSpec:
-        if self._shape.rank == 0:
-            raise ValueError(f"a scalar holds no batch: {self!r}{at_user_location()}")
-        return SparseTensorSpec(self._shape[1:] if self._shape.rank is not None else None, self._dtype)
+        return SparseTensorSpec(self._shape_of_row(), self._dtype)
 
     def _stack(self, values: Sequence[Any]) -> SparseTensor:
         """Returns sparse tensors as one, with a new first axis; each size is the largest among them."""
