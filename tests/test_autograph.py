@@ -560,6 +560,21 @@ def test_the_default_of_a_switch_and_of_a_case_is_converted():
         assert int(first(tf.constant(n))) == (n * 10 if n > 3 else abs(n))
 
 
+def test_a_step_of_a_loop_keeps_dtypes_and_counts_its_values():
+    def halve(i, x):
+        return i + 1, 0.5
+
+    start = (tf.constant(0), tf.constant(1.0, tf.float64))
+
+    def run():
+        return tf.while_loop(lambda i, x: i < 2, halve, start)[1].dtype
+
+    assert run() == tf.float64 and tf.function(run)() == tf.float64
+    for way in (lambda f: f, tf.function):
+        with pytest.raises(ValueError, match="body returned 1 tensors for 2 loop variables"):
+            way(lambda: tf.while_loop(lambda i, x: i < 2, lambda i, x: i + 1, start))()
+
+
 def collatz_step(i, n):
     if n % 2 == 0:
         n = n // 2

@@ -186,3 +186,27 @@ def test_stacks_of_layers_take_rows(number):
     want = [[[1.0, 1.0]] * 2, [[3.0, 3.0]]][number] if number == 0 else [[[3.0] * 2] * 2, [[3.0] * 2]]
     for found in (model(rows), model.predict(rows, verbose=0)):
         assert (found.to_list() if hasattr(found, "to_list") else np.asarray(found).tolist()) == want
+
+
+def test_a_gradient_of_zeros_keeps_the_rows():
+    rows = tf.ragged.constant([[1.0, 2.0], [], [3.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(rows)
+        other = tf.constant(1.0) * 2.0
+    assert tape.gradient(other, rows, unconnected_gradients="zero").to_list() == [[0.0, 0.0], [], [0.0]]
+
+
+def test_tapes_follow_rows_in_functions_of_unknown_sizes():
+    @tf.function(input_signature=[tf.RaggedTensorSpec([None, None]), tf.TensorSpec([None])])
+    def run(rows, x):
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch((rows, x))
+            y, z = rows * rows, tf.reduce_sum(x * x)
+        zero = tape.gradient(z, rows, unconnected_gradients="zero")
+        return tape.gradient(y, {"a": rows, "b": x}), zero, tape.gradient(z, [rows, x])
+
+    for rows in ([[1.0, 2.0], [], [3.0]], [[], [5.0, 4.0, 1.0]]):
+        both, zero, pair = run(tf.ragged.constant(rows), tf.constant([1.0, 2.0]))
+        assert both["a"].to_list() == [[2 * x for x in row] for row in rows] and both["b"] is None
+        assert zero.to_list() == [[0.0] * len(row) for row in rows]
+        assert pair[0] is None and pair[1].numpy().tolist() == [2.0, 4.0]

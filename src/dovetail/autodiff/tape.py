@@ -167,13 +167,13 @@ class GradientTape(Told, Observer):
             return
         for leaf in nest.flatten(tensor):
             if isinstance(leaf, CompositeTensor):
-                self.watch([part for part in nest.flat(leaf) if _has_gradients(part)])
+                self.watch([part for part in nest.flat(leaf) if has_gradients(part)])
                 continue
             if isinstance(leaf, SymbolicTensor):
                 raise ValueError("GradientTape.watch: a symbolic tensor has no value to differentiate at")
             if not isinstance(leaf, TensorLike):
                 raise ValueError(f"GradientTape.watch: expected a tensor, received {type(leaf).__name__}")
-            if not _has_gradients(leaf):
+            if not has_gradients(leaf):
                 warnings.warn(
                     f"GradientTape.watch: the tensor has dtype {leaf.dtype.name}; gradients need a floating dtype",
                     stacklevel=2,
@@ -242,7 +242,7 @@ class GradientTape(Told, Observer):
                 create.zeros_like(source) if g is None else g
                 for g, source in zip(found, tensors, strict=True)
             ]
-        return nest.unflatten(spec, found if tensors is leaves else _composed(leaves, iter(found)))
+        return nest.unflatten(spec, found if tensors is leaves else composed(leaves, iter(found)))
 
     def _seeds(self, targets: list, output_gradients: Any) -> dict[int, Any]:
         given = (
@@ -367,7 +367,7 @@ class GradientTape(Told, Observer):
         return shapes.reshape(moved, shape=(*target.shape, *source.shape[1:]))
 
 
-def _has_gradients(tensor: Any) -> bool:
+def has_gradients(tensor: Any) -> bool:
     return tensor.dtype.is_floating or tensor.dtype.is_complex
 
 
@@ -384,7 +384,7 @@ def _tensors_among(sources: list) -> list:
     return sources
 
 
-def _composed(sources: list, gradients: Iterator) -> list:
+def composed(sources: list, gradients: Iterator) -> list:
     """Returns a gradient a source, given those of the tensors that the sources consist of."""
     return [
         _composite(source, gradients) if isinstance(source, CompositeTensor) else next(gradients)
@@ -402,9 +402,9 @@ def _composite(source: Any, given: Iterator) -> Any:
     if all(gradient is None for gradient in gradients):
         return None
     filled = [
-        dense(gradient)
-        if gradient is not None
-        else (create.zeros_like(part) if _has_gradients(part) else part)
+        part
+        if not has_gradients(part)
+        else (create.zeros_like(part) if gradient is None else dense(gradient))
         for part, gradient in zip(parts, gradients, strict=True)
     ]
     return nest.pack(source, filled)

@@ -19,7 +19,7 @@ from dovetail.base.wording import described
 from dovetail.engine import effects, is_tracer, loops
 from dovetail.function.autograph.gate import converted
 from dovetail.function.lifting import Lifted
-from dovetail.function.recorded import record_cond, record_loop, record_switch
+from dovetail.function.recorded import after_step, record_cond, record_loop, record_switch
 from dovetail.graph.construct import CONSTRUCTS, is_recorded
 from dovetail.graph.record import record_call
 from dovetail.graph.recording import recording
@@ -221,9 +221,7 @@ def _as_loop_variable(value: Any) -> Any:
 def _python_loop(cond: Callable, body: Callable, loop_vars: Any, limit: Any, going: Any) -> Any:
     count = 0
     while bool(going) and (limit is None or count < int(limit)):
-        result = body(*loop_vars)
-        packed = result if isinstance(result, list | tuple) and len(loop_vars) == len(result) else [result]
-        loop_vars = nest.pack(loop_vars, [_as_loop_variable(x) for x in nest.flat(packed)])
+        loop_vars = nest.pack(loop_vars, after_step(body, loop_vars))
         count += 1
         going = cond(*loop_vars)
     return loop_vars
@@ -245,7 +243,7 @@ def _compiled_loop(cond: Callable, body: Callable, loop_vars: Any, limit: Any, b
             return flag if limit is None else flag & (carry[-1] < limit._value)
 
         def step(carry: list) -> list:
-            result, after = lifted.branch(lambda: _body(body, unpack(carry), spec), writes, carry[num:-1])
+            result, after = lifted.branch(lambda: after_step(body, unpack(carry)), writes, carry[num:-1])
             new = [tensor._value for tensor in nest.flat(result)]
             _check_same(leaves, new)
             return [*new, *after, carry[-1] + np.int32(1)]
@@ -255,18 +253,6 @@ def _compiled_loop(cond: Callable, body: Callable, loop_vars: Any, limit: Any, b
 
     lifted = Lifted(build)
     return nest.unflatten(spec, lifted.run(extra=leaves))
-
-
-def _body(body: Callable, loop_vars: Any, spec: Any) -> Any:
-    result = body(*loop_vars)
-    packed = result if isinstance(result, list | tuple) and len(result) == len(loop_vars) else [result]
-    flat = nest.flat(packed)
-    if len(flat) != spec.num_leaves:
-        raise ValueError(
-            f"tf.while_loop: body returned {len(flat)} tensors for {spec.num_leaves} loop variables{at_user_location()}"
-        )
-    hints = nest.flat(loop_vars)
-    return [convert_to_tensor(x, dtype_hint=h.dtype) for x, h in zip(flat, hints, strict=True)]
 
 
 def _check_same(before: list, after: list) -> None:

@@ -12,7 +12,7 @@ from dovetail.graph.construct import merged, record_construct, settled, spec_of
 from dovetail.graph.recording import FunctionGraph, trace
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.spec import TensorSpec
-from dovetail.tensor.tensor import TensorLike
+from dovetail.tensor.tensor import Tensor, TensorLike
 
 
 def record_cond(cond: Callable, pred: Any, true_fn: Callable, false_fn: Callable) -> Any:
@@ -75,7 +75,7 @@ def record_loop(
     bodies: list[FunctionGraph] = []
 
     def step(specs: list) -> list:
-        bodies[:] = [trace(lambda *v: _in_order(body(*v), v), nest.unflatten(spec, specs), name="body")]
+        bodies[:] = [trace(lambda *v: after_step(body, v), nest.unflatten(spec, specs), name="body")]
         return [spec_of(tensor) for tensor in bodies[0].outputs]
 
     try:
@@ -99,15 +99,21 @@ def record_loop(
     return record_construct(while_loop, "tf.while_loop", arguments, variables)
 
 
-def _in_order(result: Any, loop_vars: tuple) -> list:
-    """Returns the loop variables that the body gave, flat, in the dtypes that they had where they are plain numbers."""
-    leaves = nest.flat(result)
-    hints = nest.flat(loop_vars)
-    if len(leaves) != len(hints):
+def after_step(body: Callable, loop_vars: Any) -> list:
+    """Returns the loop variables after a step, flat; plain numbers get the dtypes that the variables had.
+
+    Raises:
+        ValueError: the body returned more or fewer than it was given.
+    """
+    leaves, before = nest.flat(body(*loop_vars)), nest.flat(loop_vars)
+    if len(leaves) != len(before):
         raise ValueError(
-            f"tf.while_loop: body returned {len(leaves)} tensors for {len(hints)} loop variables{at_user_location()}"
+            f"tf.while_loop: body returned {len(leaves)} tensors for {len(before)} loop variables{at_user_location()}"
         )
-    return [convert_to_tensor(x, dtype_hint=h.dtype) for x, h in zip(leaves, hints, strict=True)]
+    return [
+        new if type(new) is Tensor else convert_to_tensor(new, dtype_hint=old.dtype)
+        for new, old in zip(leaves, before, strict=True)
+    ]
 
 
 def _shapes(invariants: Any, count: int) -> list | None:

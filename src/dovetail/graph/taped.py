@@ -11,7 +11,13 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from dovetail.autodiff.tape import GradientTape, UnconnectedGradients, use_tape_recorder
+from dovetail.autodiff.tape import (
+    GradientTape,
+    UnconnectedGradients,
+    composed,
+    has_gradients,
+    use_tape_recorder,
+)
 from dovetail.base import nest
 from dovetail.base.errors import OperatorNotAllowedInGraphError, at_user_location
 from dovetail.base.settings import state
@@ -21,6 +27,7 @@ from dovetail.graph.node import Node
 from dovetail.graph.recording import recording
 from dovetail.ops import create
 from dovetail.tensor import dtype as dt
+from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import TensorLike
@@ -87,11 +94,11 @@ class TapeRecorder:
     def _gradient(self, targets: list, sources: list, factors: Any) -> _Found:
         return _Found(self._live.tape.gradient(targets, sources, factors, unconnected_gradients="zero"))
 
-    def _jacobian(self, target: Any, sources: list) -> tuple:
-        return tuple(self._live.tape.jacobian(target, sources, unconnected_gradients="zero"))
+    def _jacobian(self, target: Any, sources: list, vectorized: bool) -> tuple:
+        return tuple(self._live.tape.jacobian(target, sources, "zero", experimental_use_pfor=vectorized))
 
-    def _batch_jacobian(self, target: Any, source: Any) -> tuple:
-        return (self._live.tape.batch_jacobian(target, source, unconnected_gradients="zero"),)
+    def _batch_jacobian(self, target: Any, source: Any, vectorized: bool) -> tuple:
+        return (self._live.tape.batch_jacobian(target, source, "zero", experimental_use_pfor=vectorized),)
 
     # ---- what the tape is asked for while the function is recorded
 
@@ -123,6 +130,9 @@ class TapeRecorder:
 
     def watch(self, tensor: Any) -> None:
         for leaf in nest.flatten(tensor):
+            if isinstance(leaf, CompositeTensor):
+                self.watch([part for part in nest.flat(leaf) if has_gradients(part)])
+                continue
             if not isinstance(leaf, SymbolicTensor | Variable):
                 raise OperatorNotAllowedInGraphError(
                     f"GradientTape.watch: {leaf!r:.60} is a constant of the function{at_user_location()}"
@@ -142,8 +152,8 @@ class TapeRecorder:
     def gradient(
         self, target: Any, sources: Any, output_gradients: Any = None, unconnected_gradients: Any = "none"
     ) -> Any:
-        targets = nest.flatten(target)
-        specs = [_spec_of(source) for source in nest.flatten(sources)]
+        targets = nest.flat(target)
+        specs = [_spec_of(source) for source in nest.flat(sources)]
         return self._differentiated(
             targets,
             sources,
@@ -171,15 +181,16 @@ class TapeRecorder:
         experimental_use_pfor: bool = True,
     ) -> Any:
         specs = [
-            TensorSpec(target.shape.concatenate(source.shape), source.dtype)
-            for source in nest.flatten(sources)
+            TensorSpec(target.shape.concatenate(source.shape), source.dtype) for source in nest.flat(sources)
         ]
         return self._differentiated(
             [target],
             sources,
             unconnected_gradients,
             specs,
-            lambda wanted, out: self._do("jacobian", self._jacobian, target, wanted, described=out),
+            lambda wanted, out: self._do(
+                "jacobian", self._jacobian, target, wanted, experimental_use_pfor, described=out
+            ),
         )
 
     def batch_jacobian(
@@ -197,7 +208,12 @@ class TapeRecorder:
             unconnected_gradients,
             [spec],
             lambda wanted, out: self._do(
-                "batch_jacobian", self._batch_jacobian, target, wanted[0], described=out
+                "batch_jacobian",
+                self._batch_jacobian,
+                target,
+                wanted[0],
+                experimental_use_pfor,
+                described=out,
             ),
         )
 
@@ -210,7 +226,7 @@ class TapeRecorder:
                 "GradientTape.gradient was called a second time. A tape serves one call; use "
                 f"tf.GradientTape(persistent=True) for several{at_user_location()}"
             )
-        flat = nest.flatten(sources)
+        flat = nest.flat(sources)
         for leaf in (*flat, *targets):
             if not isinstance(leaf, TensorLike):
                 raise TypeError(
@@ -226,7 +242,7 @@ class TapeRecorder:
         result = [
             next(found) if there else _zeros(source, spec) if zero else None for source, spec, there in pairs
         ]
-        return nest.pack_sequence_as(sources, result)
+        return nest.pack_sequence_as(sources, composed(nest.flatten(sources), iter(result)))
 
     # ---- what depends on what
 

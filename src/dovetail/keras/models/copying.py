@@ -23,13 +23,13 @@ def copy_model(model: Any, memo: dict) -> Any:
         raise NotImplementedError(
             f"{model.name}: a model with losses on symbolic tensors cannot be copied; add them in a layer's call()"
         )
-    if model._graph is None or hasattr(model, "_stack"):
+    if model._graph is None or model._is_stack:
         new = _copy_attributes(model, memo)
         new._graph = new._run_graph = new._graph_layers = new._inputs_structure = new._outputs_structure = (
             None
         )
         _copy_compiled(model, new, memo)
-        if hasattr(model, "_stack"):
+        if model._is_stack:
             new._rebuild()
         return new
     inputs, outputs = clone_graph(

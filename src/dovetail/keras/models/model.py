@@ -50,6 +50,7 @@ class Model(Trainer, Reporting, Layer):
     """
 
     _holds_layers = True
+    _is_stack = False  # whether the graph follows from a list of layers, which alone is copied and pickled
     _graph: Any = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:

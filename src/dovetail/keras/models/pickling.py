@@ -50,7 +50,7 @@ def reduce_model(model: Any) -> tuple:
         )
     attributes = {name: value for name, value in vars(model).items() if name not in MADE_ANEW}
     attributes["_flags_of_compile"] = model._flags_of_compile
-    functional = model._graph is not None and not hasattr(model, "_stack")
+    functional = model._graph is not None and not model._is_stack
     if any(isinstance(leaf, SymbolicTensor) for leaf in nest.flatten(model._init_arguments)):
         attributes["_init_arguments"] = ((), {})  # the graph tells what they were
     return _new, (type(model),), (attributes, _graph_rows(model) if functional else None), None, None, restore
@@ -88,7 +88,7 @@ def restore(model: Any, state: tuple) -> None:
     model._reset_programs()
     if rows is not None:
         _restore_graph(model, rows)
-    elif hasattr(model, "_stack"):
+    elif model._is_stack:
         model._rebuild()
 
 

@@ -32,6 +32,8 @@ class Sequential(Model):
         >>> model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(3, activation="softmax")])
     """
 
+    _is_stack = True
+
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None) -> None:
         super().__init__(trainable=trainable, name=name)
         self._stack: list[Layer] = []
