@@ -40,6 +40,7 @@ TOP = {"dovetail": "top", "dovetail.__main__": "cli"}
 SIBLINGS = {
     ("keras", "data"): "fit takes datasets",
     ("keras", "random"): "layers draw random numbers",
+    ("distribute", "data"): "datasets are divided between replicas",
 }
 
 # Only these parts may name JAX at all.
@@ -68,6 +69,7 @@ LATE_IMPORTS = {
         "dovetail.function.autograph.passes",
     ): "malt costs 40 ms; only programs with control flow on tensors need it",
     ("dovetail.engine.xla", "dovetail.engine.stepping"): "only training needs it",
+    ("dovetail.engine.xla", "dovetail.engine.mesh"): "only programs for several devices need it",
     (
         "dovetail.keras.models.reporting",
         "dovetail.keras.models.summary",

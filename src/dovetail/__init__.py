@@ -88,6 +88,7 @@ _SUBMODULES = frozenset(
         "config",
         "data",
         "debugging",
+        "distribute",
         "dtypes",
         "errors",
         "experimental",
@@ -130,6 +131,8 @@ _INTERNAL = frozenset(
 # Names that live further up or are seldom used: imported at their first use, "module:name in it" ("": the module).
 _LATE = {
     "Assert": "debugging:Assert",
+    "VariableAggregation": "distribute.variables:VariableAggregation",
+    "VariableSynchronization": "distribute.variables:VariableSynchronization",
     "assert_equal": "debugging:assert_equal",
     "assert_greater": "debugging:assert_greater",
     "assert_less": "debugging:assert_less",

@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from dovetail.autodiff.backward import Pullback, passes_gradient
+from dovetail.autodiff.backward import SAME, Pullback, passes_gradient
 from dovetail.autodiff.tape import GradientTape, paused_recording
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
@@ -85,6 +85,26 @@ class _CustomGradient:
         inputs = [(i, _tensor_of(leaf)) for i, leaf in enumerate(leaves) if _is_value(leaf)]
         call = _Call(gradient, [i for i, _ in inputs], len(leaves), listener.variables)
         return call.attached(result, [tensor for _, tensor in inputs], listener.tensors)
+
+
+def connected(x: Tensor, value: Tensor, pull: Callable[[Any], Any], outer: tuple = ()) -> Any:
+    """Returns `value` as a tensor of its own, which tapes connect to `x`: a gradient of `g` gives `x` that of `pull(g)`.
+
+    Args:
+        x: what the value was made of, in the eyes of the tapes.
+        value: a tensor, whose making the tapes in `outer` have seen.
+        outer: tapes for which the result is just another name of `value`.
+    """
+    if isinstance(value, SymbolicTensor):
+        return value
+    result = Tensor(value._value)
+    call = Pullback(lambda gradients: [None if gradients[0] is None else pull(gradients[0])])
+    for tape in state.tapes:
+        if tape in outer:
+            tape.record(SAME, (value,), (result,))
+        else:
+            tape.record(call, (x,), (result,))
+    return result
 
 
 class _Call:

@@ -23,6 +23,7 @@ class Settings:
         floatx, epsilon, image_data_format: Keras' backend configuration.
         active_limit: the limit in force, derived from `engine` and `host_limit`.
         traceback_filtering: hide frames of the framework from errors.
+        distribution: what threads start with, see `State.distribution`.
     """
 
     def __init__(self) -> None:
@@ -34,6 +35,7 @@ class Settings:
         self.epsilon = 1e-7
         self.image_data_format = "channels_last"
         self.traceback_filtering = True
+        self.distribution: Any = None
         self.cache_dir = os.environ.get("DOVETAIL_CACHE_DIR")
         self.engine = os.environ.get("DOVETAIL_ENGINE", "auto")
 
@@ -77,6 +79,9 @@ class State(threading.local):
         device: what `tf.device` names, or None.
         trainable_of: `f(layer or variable) -> bool` instead of their own flags, during the steps of a model that was
             compiled with others; None: their own.
+        distribution: who decides on which devices new variables and batches lie, and how replicas share them
+            (a `tf.distribute.Strategy` or a `keras.distribution.Distribution`); None: nobody.
+        replica: the `tf.distribute.ReplicaContext` that the code runs in; None: none, or all replicas at once.
     """
 
     def __init__(self) -> None:
@@ -87,6 +92,37 @@ class State(threading.local):
         self.name_scopes: list[str] = []
         self.device: Any = None
         self.trainable_of: Any = None
+        self.distribution: Any = settings.distribution
+        self.replica: Any = None
 
 
 state = State()
+
+_INHERITED: list[threading.local] = [state]
+
+
+def inherited(per_thread: Any) -> Any:
+    """Registers a per-thread object as one whose attributes replicas take over into their threads; returns it."""
+    _INHERITED.append(per_thread)
+    return per_thread
+
+
+def num_replicas() -> int:
+    """Returns how many replicas of a `tf.distribute` strategy share the work; 1 without one."""
+    distribution = state.distribution
+    return distribution.num_replicas_in_sync if distribution is not None and distribution.is_strategy else 1
+
+
+def snapshot() -> list[tuple[Any, dict]]:
+    """Returns what is going on in this thread, for `take_over` in another; stacks and tables are copied."""
+    return [(each, {name: _own_copy(value) for name, value in vars(each).items()}) for each in _INHERITED]
+
+
+def _own_copy(value: Any) -> Any:
+    return value.copy() if type(value) in (list, dict) else value
+
+
+def take_over(snapshot: list[tuple[Any, dict]]) -> None:
+    """Makes this thread go on where another was."""
+    for each, attributes in snapshot:
+        vars(each).update(attributes)

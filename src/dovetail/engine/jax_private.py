@@ -34,6 +34,11 @@ def in_trace() -> bool:
     return not core.trace_state_clean()
 
 
+def inside(trace: Any) -> Any:
+    """Returns a context in which this thread goes on with a trace that another thread has begun, and waits for."""
+    return core.set_current_trace(trace)
+
+
 def new_argument(trace: Any, value: Any) -> Any:
     """Appends an argument shaped like `value` to `trace`, and returns its tracer."""
     return trace.new_arg(core.typeof(value), source_info=source_info_util.current())

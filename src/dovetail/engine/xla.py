@@ -320,6 +320,11 @@ def debug_callback(function: Callable, *values: Any) -> None:
     jax.debug.callback(call, *(values[i] for i in places), ordered=True)
 
 
+def meshes() -> Any:
+    """Returns `engine/mesh.py`: values on several devices."""
+    return importlib.import_module("dovetail.engine.mesh")
+
+
 def stepping() -> Any:
     """Returns `engine/stepping.py`: many steps in one program."""
     return importlib.import_module("dovetail.engine.stepping")

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from dovetail.base.settings import inherited
 from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.variable import ReadTensor
 
@@ -24,7 +25,7 @@ class _Here(threading.local):
         self.values: dict[int, Any] = {}
 
 
-_here = _Here()
+_here = inherited(_Here())
 
 
 class _Substituted(ReadTensor):

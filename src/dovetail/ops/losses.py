@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dovetail.base.settings import settings
+from dovetail.base.settings import num_replicas, settings
 from dovetail.engine import dtypes
 from dovetail.ops.attrs import Axis
 from dovetail.ops.families import op, unbroadcast
@@ -429,7 +429,7 @@ def compute_average_loss(
     Args:
         per_example_loss: losses; the first axis is the batch.
         sample_weight: factors of the losses.
-        global_batch_size: by default the size of the first axis.
+        global_batch_size: by default the size of the first axis times the number of replicas.
     """
     losses = convert_to_tensor(per_example_loss)
     if sample_weight is not None:
@@ -437,12 +437,12 @@ def compute_average_loss(
     if isinstance(global_batch_size, int) and global_batch_size < 1:
         raise ValueError(f"global_batch_size must be positive, received {global_batch_size}")
     if global_batch_size is None:
-        global_batch_size = tensor_shape(losses)[0] if len(losses.shape) else 1
+        global_batch_size = tensor_shape(losses)[0] * num_replicas() if len(losses.shape) else num_replicas()
     size = convert_to_tensor(global_batch_size)._astype(losses.dtype)
     return reduce_sum(losses) / size
 
 
 @export("nn.scale_regularization_loss")
 def scale_regularization_loss(regularization_loss: Any) -> Any:
-    """Returns the sum of regularization losses, divided by the number of replicas (one here)."""
-    return reduce_sum(convert_to_tensor(regularization_loss))
+    """Returns the sum of regularization losses, divided by the number of replicas."""
+    return reduce_sum(convert_to_tensor(regularization_loss)) / float(num_replicas())

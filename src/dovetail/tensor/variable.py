@@ -140,8 +140,19 @@ class Variable(TensorLike, Told, Versioned):
         shape: must be compatible with the initial value's; a shape with unknown sizes allows changes of size.
         constraint: function applied by optimizers after each update.
 
+    Attributes:
+        _layout: how the value is divided over devices, a `Layout`; None: it lies where the default device is.
+
     Differs from TensorFlow: `value` works both as a property and as a method.
     """
+
+    _layout: Any = None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Variable:
+        """Makes the variable one of the class that replicas share, under a strategy."""
+        distribution = state.distribution
+        kind = cls if distribution is None else distribution.class_for(cls, kwargs.get("synchronization"))
+        return object.__new__(kind)
 
     def __init__(
         self,
@@ -194,6 +205,8 @@ class Variable(TensorLike, Told, Versioned):
         self._unique_id = next(_ids)
         self.constraint = constraint
         self.synchronization, self.aggregation = synchronization, aggregation
+        if state.distribution is not None:
+            state.distribution.adopt(self)
         if scope is not None:
             scope.created(self)
 
@@ -326,8 +339,15 @@ class Variable(TensorLike, Told, Versioned):
             raise ValueError(
                 f"{self._name}: a traced value was assigned outside of its function{at_user_location()}"
             )
+        elif self._layout is not None:
+            self._held = Tensor(self._layout.place(tensor._value))
         else:
             self._held = Tensor(tensor._value) if state.tapes else tensor
+
+    def _lay_out(self, layout: Any) -> None:
+        """Gives the variable a layout, and puts its value there."""
+        self._layout = layout
+        self._held = Tensor(layout.place(self._held._value))
 
     def _plain(self) -> Tensor:
         """Returns the current value without autocast and without telling the tapes."""

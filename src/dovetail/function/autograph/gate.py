@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from dovetail.base.settings import inherited
 from dovetail.function.autograph.need import Need
 from dovetail.function.autograph.user_code import is_user_function
 
@@ -28,7 +29,7 @@ class _Status(threading.local):
     disabled = False
 
 
-_status = _Status()
+_status = inherited(_Status())
 
 
 @functools.cache

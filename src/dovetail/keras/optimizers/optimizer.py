@@ -186,8 +186,8 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
         Args:
             grads_and_vars: `(gradient, variable)` pairs; variables whose gradient is None stay as they are.
             name: accepted for compatibility; names nothing.
-            skip_gradients_aggregation: accepted; gradients are those of the caller.
-            experimental_aggregate_gradients: accepted, as above.
+            skip_gradients_aggregation: in a replica: the gradients are summed over replicas already.
+            experimental_aggregate_gradients: False means the same.
 
         Returns:
             `iterations`, after the step.
@@ -195,7 +195,13 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
         Raises:
             ValueError: no gradient at all, or one of the wrong shape.
         """
-        self.apply(*checks.pairs(grads_and_vars))
+        gradients, variables = checks.pairs(grads_and_vars)
+        replica = thread_state.replica
+        if replica is None or replica.num_replicas_in_sync == 1:
+            self.apply(gradients, variables)
+        else:
+            summed = experimental_aggregate_gradients and not skip_gradients_aggregation
+            replica.update_once(self.apply, list(gradients), list(variables), summed)
         return self.iterations
 
     def apply(self, grads: Iterable, trainable_variables: Iterable | None = None) -> None:

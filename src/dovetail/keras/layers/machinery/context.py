@@ -6,6 +6,7 @@ import itertools
 import threading
 from typing import Any
 
+from dovetail.base.settings import inherited
 from dovetail.function.signature import SURROUNDINGS
 from dovetail.tensor.tensor import Reference
 
@@ -29,7 +30,7 @@ class CallState(threading.local):
         self.learning_phase: Any = None
 
 
-calls = CallState()
+calls = inherited(CallState())
 
 
 def _training_around() -> Any:

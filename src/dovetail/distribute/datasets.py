@@ -1,0 +1,187 @@
+"""Datasets whose elements are divided over replicas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from dovetail.base import nest
+from dovetail.base.errors import DataDependentShapeError, OutOfRangeError, at_user_location
+from dovetail.base.settings import state
+from dovetail.data import Dataset
+from dovetail.distribute.values import PerReplica, PerReplicaSpec
+from dovetail.function.autograph.values import in_trace
+from dovetail.ops.create import zeros
+from dovetail.tensor.spec import TensorSpec
+
+
+class InputContext:
+    """What `distribute_datasets_from_function` tells the function that makes the dataset."""
+
+    def __init__(
+        self, num_input_pipelines: int = 1, input_pipeline_id: int = 0, num_replicas_in_sync: int = 1
+    ) -> None:
+        self.num_input_pipelines = num_input_pipelines
+        self.input_pipeline_id = input_pipeline_id
+        self.num_replicas_in_sync = num_replicas_in_sync
+
+    def get_per_replica_batch_size(self, global_batch_size: int) -> int:
+        """Returns the share of one replica.
+
+        Raises:
+            ValueError: the replicas do not divide the global batch.
+        """
+        if global_batch_size % self.num_replicas_in_sync:
+            raise ValueError(
+                f"The global_batch_size {global_batch_size} is not divisible by num_replicas_in_sync "
+                f"{self.num_replicas_in_sync}{at_user_location()}"
+            )
+        return global_batch_size // self.num_replicas_in_sync
+
+    def __repr__(self) -> str:
+        return (
+            f"tf.distribute.InputContext(input_pipeline_id={self.input_pipeline_id}, "
+            f"num_input_pipelines={self.num_input_pipelines})"
+        )
+
+
+class NoValueError(ValueError):
+    """`get_value` of an optional that has none."""
+
+
+class Optional:
+    """The next element of a dataset, if there is one."""
+
+    def __init__(self, element: Any = None, there: bool = False) -> None:
+        self._element, self._there = element, there
+
+    def has_value(self) -> Any:
+        """Returns whether there is one."""
+        return self._there
+
+    def get_value(self) -> Any:
+        """Returns the element.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if not self._there:
+            raise NoValueError(f"the optional has no value: the dataset has ended{at_user_location()}")
+        return self._element
+
+
+class DistributedIterator:
+    """Goes once through a distributed dataset."""
+
+    def __init__(self, elements: Iterator, element_spec: Any) -> None:
+        self._elements, self.element_spec = elements, element_spec
+
+    def __iter__(self) -> DistributedIterator:
+        return self
+
+    def __next__(self) -> Any:
+        if state.scope is not None and in_trace():
+            raise DataDependentShapeError(
+                "dataset", f"a loop over a distributed dataset takes its elements one by one{at_user_location()}"
+            )
+        return next(self._elements)
+
+    def get_next(self) -> Any:
+        """Returns the next element; raises `tf.errors.OutOfRangeError` after the last."""
+        try:
+            return next(self)
+        except StopIteration:
+            raise OutOfRangeError("End of sequence: the iterator has no more elements") from None
+
+    def get_next_as_optional(self) -> Optional:
+        """Returns the next element as what may be none."""
+        try:
+            return Optional(next(self), True)
+        except StopIteration:
+            return Optional()
+
+
+class DistributedDataset:
+    """A dataset whose elements hold a share for each replica.
+
+    Args:
+        dataset: batches that are divided, or whose order is.
+        strategy: for whose replicas.
+        per_replica: the dataset's batches are those of single replicas, and each takes the next whole one.
+    """
+
+    def __init__(self, dataset: Any, strategy: Any, per_replica: bool = False) -> None:
+        self._dataset, self._strategy, self._per_replica = dataset, strategy, per_replica
+
+    def __iter__(self) -> DistributedIterator:
+        elements = self._whole_batches() if self._per_replica else self._divided()
+        return DistributedIterator(elements, self.element_spec)
+
+    def __len__(self) -> int:
+        count = len(self._dataset)
+        return -(-count // self._strategy.num_replicas_in_sync) if self._per_replica else count
+
+    def cardinality(self) -> Any:
+        """Returns the number of elements."""
+        return self._dataset.cardinality() if not self._per_replica else len(self)
+
+    @property
+    def element_spec(self) -> Any:
+        """The specs of an element: for several replicas, each leaf is a `PerReplicaSpec`."""
+        replicas = self._strategy.num_replicas_in_sync
+        spec = self._dataset.element_spec
+        if replicas == 1:
+            return spec
+        return nest.map_structure(
+            lambda leaf: PerReplicaSpec(*[leaf if self._per_replica else _share(leaf, replicas)] * replicas), spec
+        )
+
+    def _divided(self) -> Iterator:
+        replicas = self._strategy.num_replicas_in_sync
+        for element in self._dataset:
+            yield element if replicas == 1 else nest.map_structure(lambda leaf: divided(leaf, replicas), element)
+
+    def _whole_batches(self) -> Iterator:
+        replicas = self._strategy.num_replicas_in_sync
+        batches: list = []
+        for element in self._dataset:
+            batches.append(element)
+            if len(batches) == replicas:
+                yield _side_by_side(batches)
+                batches = []
+        if batches:
+            empty = nest.map_structure(lambda leaf: zeros([0, *leaf.shape[1:]], leaf.dtype), batches[0])
+            yield _side_by_side(batches + [empty] * (replicas - len(batches)))
+
+
+def _side_by_side(elements: list) -> Any:
+    if len(elements) == 1:
+        return elements[0]
+    return nest.map_structure(lambda *leaves: PerReplica(leaves), *elements)
+
+
+def divided(tensor: Any, replicas: int) -> PerReplica:
+    """Returns a batch as equal shares along the first axis; the last ones may be smaller, or empty.
+
+    Raises:
+        ValueError: a scalar cannot be divided.
+    """
+    if not tensor.shape.rank:
+        raise ValueError(
+            f"experimental_distribute_dataset divides batches, and an element is a scalar. Call batch() first"
+            f"{at_user_location()}"
+        )
+    size = -(-int(tensor.shape[0]) // replicas)
+    return PerReplica([tensor[i * size : (i + 1) * size] for i in range(replicas)])
+
+
+def _share(spec: TensorSpec, replicas: int) -> TensorSpec:
+    shape = spec.shape
+    size = None if not shape.rank or shape[0] is None or shape[0] % replicas else shape[0] // replicas
+    return TensorSpec([size, *shape[1:]], spec.dtype)
+
+
+def from_function(function: Callable[[InputContext], Dataset], strategy: Any) -> DistributedDataset:
+    """Returns the dataset that a function makes for this process, for the replicas of a strategy."""
+    replicas = strategy.num_replicas_in_sync
+    return DistributedDataset(function(InputContext(1, 0, replicas)), strategy, per_replica=replicas > 1)

@@ -1,0 +1,399 @@
+"""Strategies: on which devices a program runs, in how many replicas, and how these share what they compute."""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from dovetail.base import nest
+from dovetail.base.errors import at_user_location
+from dovetail.base.settings import state
+from dovetail.distribute import context, datasets
+from dovetail.distribute.context import ReplicaContext, ValueContext
+from dovetail.distribute.lockstep import run_in_turns
+from dovetail.distribute.reduction import gathered, reduce_op, reduced, reduced_along
+from dovetail.distribute.values import PerReplica, local, map_parts, part, regrouped
+from dovetail.distribute.variables import class_for, share
+from dovetail.engine import devices as machine
+from dovetail.function import Function, function
+from dovetail.function.autograph.gate import converted
+from dovetail.scopes import executing_eagerly, parse_device
+from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.layout import Layout, Mesh
+from dovetail.tensor.tensor import Tensor
+
+BATCH = "batch"
+
+
+class Strategy:
+    """A way to distribute a program over devices.  Variables that are created in its `scope` are shared by its replicas.
+
+    Args:
+        extended: the devices, as `Extended`.
+    """
+
+    is_strategy = True
+    _prefix = "Mirrored"
+
+    def __init__(self, extended: Extended) -> None:
+        self._extended = extended
+        extended.strategy = weakref.proxy(self)
+        self._mesh = Mesh((len(extended.logical),), (BATCH,), extended.logical)
+        self._functions: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+
+    # ---- what it consists of
+
+    @property
+    def num_replicas_in_sync(self) -> int:
+        """How many replicas compute at a time."""
+        return len(self._extended.logical)
+
+    @property
+    def extended(self) -> Extended:
+        """The devices, and functions for those who write strategies."""
+        return self._extended
+
+    @property
+    def cluster_resolver(self) -> None:
+        """None: it runs in one process."""
+        return None
+
+    @contextlib.contextmanager
+    def scope(self) -> Iterator[Strategy]:
+        """Makes this the strategy of a `with` block.
+
+        Raises:
+            RuntimeError: another one is in force.
+        """
+        if state.distribution is not None and state.distribution is not self._if_chosen():
+            raise RuntimeError(
+                f"Mixing different tf.distribute.Strategy objects: {type(state.distribution).__name__} is in force, "
+                f"and {type(self).__name__}.scope() was entered{at_user_location()}"
+            )
+        before, state.distribution = state.distribution, self._if_chosen()
+        try:
+            yield self
+        finally:
+            state.distribution = before
+
+    def _if_chosen(self) -> Strategy | None:
+        """Returns the strategy, None for the default one, which is as good as none."""
+        return self
+
+    @contextlib.contextmanager
+    def _between_replicas(self) -> Iterator[None]:
+        """Leaves the replica around it."""
+        before = state.replica, state.distribution
+        state.replica, state.distribution = None, self._if_chosen()
+        try:
+            yield
+        finally:
+            state.replica, state.distribution = before
+
+    # ---- where things lie
+
+    def adopt(self, variable: Any) -> None:
+        """Gives a variable that was just created its place."""
+        variable._lay_out(Layout(self._mesh))
+        share(variable, self)
+
+    def class_for(self, base: type, synchronization: Any) -> type:
+        """Returns the class of variables like `base` that are created under the strategy."""
+        return class_for(base, synchronization, self._prefix)
+
+    def data_layout(self, shape: tuple) -> Layout | None:
+        """Returns how a batch of this shape is divided over the devices; None: it is not."""
+        layout = Layout(self._mesh, (BATCH,))
+        return layout if shape and layout.divides(shape) else None
+
+    # ---- running
+
+    def run(self, fn: Callable, args: Any = (), kwargs: Any = None, options: Any = None) -> Any:
+        """Calls a function once for each replica, with its part of every `PerReplica` value among the arguments.
+
+        Args:
+            fn: a Python function or a `tf.function`.
+            args, kwargs: its arguments.
+            options: accepted for TensorFlow's sake.
+
+        Returns:
+            what it returns, with a `PerReplica` value for each tensor when there are several replicas.
+        """
+        kwargs = kwargs or {}
+        if state.replica is not None:
+            raise RuntimeError(f"Strategy.run is called inside of a replica{at_user_location()}")
+        if isinstance(fn, Function) and self.num_replicas_in_sync > 1 and executing_eagerly():
+            return self._compiled(fn)(args, kwargs)
+        return self._run(fn.python_function if isinstance(fn, Function) and not executing_eagerly() else fn, args, kwargs)
+
+    def _compiled(self, fn: Function) -> Any:
+        """Returns a `tf.function` of all replicas of a `tf.function`: inside of one, the replicas can meet."""
+        found = self._functions.get(fn)
+        if found is None:
+            alive = weakref.ref(fn)
+            found = self._functions[fn] = function(
+                lambda args, kwargs: self._run(alive().python_function, args, kwargs)  # type: ignore[union-attr]
+            )
+        return found
+
+    def _run(self, fn: Callable, args: Any, kwargs: dict) -> Any:
+        call = fn if executing_eagerly() else converted(fn)
+        if self.num_replicas_in_sync == 1:
+            with ReplicaContext(self):
+                return call(*args, **kwargs)
+
+        def replica(index: int) -> Callable:
+            def run(meeting: Any) -> Any:
+                with ReplicaContext(self, index, meeting):
+                    return call(*part(tuple(args), index), **part(dict(kwargs), index))
+
+            return run
+
+        with self._between_replicas():
+            return regrouped(run_in_turns(list(map(replica, range(self.num_replicas_in_sync)))))
+
+    # ---- bringing values together
+
+    def reduce(self, reduce_op: Any, value: Any, axis: Any = None) -> Any:
+        """Returns the sum or the mean over replicas and, with `axis`, over the elements along that axis.
+
+        Args:
+            reduce_op: `tf.distribute.ReduceOp`, or "SUM" or "MEAN".
+            value: a `PerReplica` value, or a structure of them.
+            axis: None: the values have one shape, and are reduced element by element.
+
+        Raises:
+            ValueError: the sum of a value that is the same on all replicas.
+        """
+        op = _reduce_op(reduce_op, "Strategy.reduce")
+        return nest.map_structure(lambda leaf: self._reduced(op, leaf, axis), value)
+
+    def _reduced(self, op: Any, value: Any, axis: Any) -> Any:
+        several = self.num_replicas_in_sync > 1
+        if several and not isinstance(value, PerReplica) and axis is None:
+            if op.name == "SUM":
+                raise ValueError(
+                    "Strategy.reduce: a value that is not per replica has no sum over replicas; it is the same on "
+                    f"all: {value!r:.80}{at_user_location()}"
+                )
+            return convert_to_tensor(value)
+        values = local(value)
+        return reduced(op, values) if axis is None else reduced_along(op, values, axis)
+
+    def gather(self, value: Any, axis: int) -> Any:
+        """Returns the values of all replicas side by side along an axis, in which they may differ."""
+        return nest.map_structure(lambda leaf: gathered(local(leaf), axis), value)
+
+    def experimental_local_results(self, value: Any) -> tuple:
+        """Returns the values of the replicas of this process, as a tuple; of what is no such value, just itself."""
+        return local(value)
+
+    # ---- data
+
+    def experimental_distribute_dataset(self, dataset: Any, options: Any = None) -> Any:
+        """Returns a dataset that divides each batch between the replicas, in order."""
+        return datasets.DistributedDataset(dataset, self)
+
+    def distribute_datasets_from_function(self, dataset_fn: Callable, options: Any = None) -> Any:
+        """Returns a dataset of which each replica takes the next whole batch; `dataset_fn(InputContext)` makes it."""
+        return datasets.from_function(dataset_fn, self)
+
+    experimental_distribute_datasets_from_function = distribute_datasets_from_function
+
+    def experimental_distribute_values_from_function(self, value_fn: Callable[[ValueContext], Any]) -> Any:
+        """Returns what `value_fn(ValueContext)` gives for each replica."""
+        count = self.num_replicas_in_sync
+        return regrouped([value_fn(ValueContext(i, count)) for i in range(count)])
+
+
+_reduce_op = reduce_op
+
+
+class Extended:
+    """The devices of a strategy.
+
+    Args:
+        logical: `(kind, index)` of the device of each replica.
+        parameters: of the devices that hold variables; the same by default.
+    """
+
+    def __init__(self, logical: tuple, parameters: tuple | None = None) -> None:
+        self.logical, self._parameters = logical, parameters or logical
+        self.strategy: Any = None
+
+    @property
+    def worker_devices(self) -> tuple[str, ...]:
+        """Names of the devices that compute."""
+        return tuple(f"/job:localhost/replica:0/task:0/device:{kind}:{i}" for kind, i in self.logical)
+
+    @property
+    def parameter_devices(self) -> tuple[str, ...]:
+        """Names of the devices that hold variables."""
+        return tuple(f"/job:localhost/replica:0/task:0/device:{kind}:{i}" for kind, i in self._parameters)
+
+    @property
+    def parameters(self) -> tuple:
+        """`(kind, index)` of the devices that hold variables."""
+        return self._parameters
+
+    def reduce_to(self, reduce_op: Any, value: Any, destinations: Any, options: Any = None) -> Any:
+        """Returns the sum or the mean over replicas."""
+        return self.strategy.reduce(reduce_op, value, axis=None)
+
+    def batch_reduce_to(self, reduce_op: Any, value_destination_pairs: Sequence, options: Any = None) -> list:
+        """Returns the sums or means over replicas of several values."""
+        return [self.reduce_to(reduce_op, value, where) for value, where in value_destination_pairs]
+
+    def update(self, var: Any, fn: Callable, args: Any = (), kwargs: Any = None, group: bool = True) -> Any:
+        """Calls `fn(var, *args, **kwargs)`."""
+        return fn(var, *args, **(kwargs or {}))
+
+    @contextlib.contextmanager
+    def colocate_vars_with(self, colocate_with_variable: Any) -> Iterator[None]:
+        """Does nothing: variables lie on all devices."""
+        yield
+
+    def variable_created_in_scope(self, v: Any) -> bool:
+        """True for variables that were created under the strategy."""
+        return getattr(v, "_strategy", None) == self.strategy
+
+
+class DefaultStrategy(Strategy):
+    """What rules where no strategy was chosen: one replica, on the default device."""
+
+    def __init__(self) -> None:
+        super().__init__(Extended((("CPU", 0),)))
+        self._only_replica = ReplicaContext(self)
+
+    def _if_chosen(self) -> None:
+        return None
+
+    def experimental_distribute_dataset(self, dataset: Any, options: Any = None) -> Any:
+        """Returns the dataset."""
+        return dataset
+
+    def distribute_datasets_from_function(self, dataset_fn: Callable, options: Any = None) -> Any:
+        """Returns what the function makes."""
+        return dataset_fn(datasets.InputContext())
+
+    def run(self, fn: Callable, args: Any = (), kwargs: Any = None, options: Any = None) -> Any:
+        """Calls the function."""
+        return (fn if executing_eagerly() or isinstance(fn, Function) else converted(fn))(*args, **(kwargs or {}))
+
+    def data_layout(self, shape: tuple) -> None:
+        """Returns None: nothing is divided."""
+        return None
+
+
+class OneDeviceStrategy(Strategy):
+    """Puts variables and computations on one device.
+
+    Args:
+        device: its name, such as "/gpu:0".
+
+    Raises:
+        ValueError: there is no such device.
+    """
+
+    def __init__(self, device: str) -> None:
+        super().__init__(Extended(logical_devices([device])))
+
+    def class_for(self, base: type, synchronization: Any) -> type:
+        """Returns `base`: nothing is shared."""
+        return base
+
+    def adopt(self, variable: Any) -> None:
+        """Puts a variable that was just created on the device."""
+        variable._lay_out(Layout(self._mesh))
+
+    def run(self, fn: Callable, args: Any = (), kwargs: Any = None, options: Any = None) -> Any:
+        """Calls a function; what it returns lies on the device."""
+        with ReplicaContext(self):
+            result = (converted(fn) if not executing_eagerly() and not isinstance(fn, Function) else fn)(
+                *args, **(kwargs or {})
+            )
+        return nest.map_structure(self._placed, result) if executing_eagerly() else result
+
+    def _placed(self, value: Any) -> Any:
+        if type(value) is not Tensor or value.dtype.name in ("string", "variant"):
+            return value
+        return Tensor(Layout(self._mesh).place(value._value))
+
+    def data_layout(self, shape: tuple) -> None:
+        """Returns None: nothing is divided; what programs read goes where their variables are."""
+        return None
+
+
+class MirroredStrategy(Strategy):
+    """Several devices of this machine, each with a copy of every variable.
+
+    `fit`, `evaluate` and `predict` run one program over all devices, which divides each batch between them, with the
+    numbers of one device.  `run` calls a function once for each replica.
+
+    Args:
+        devices: their names; None: all GPUs (or TPUs), or else the CPU.
+        cross_device_ops: accepted; XLA chooses how devices exchange values.
+    """
+
+    def __init__(self, devices: Sequence[str] | None = None, cross_device_ops: Any = None) -> None:
+        super().__init__(Extended(logical_devices(devices)))
+
+
+class CentralStorageStrategy(Strategy):
+    """One copy of each variable, on one device, and a replica on each of several devices.
+
+    Args:
+        compute_devices: names of the devices that compute; None: all GPUs, or else the CPU.
+        parameter_device: name of the one that holds the variables; None: the only GPU, or the CPU.
+    """
+
+    _prefix = "Aggregating"
+
+    def __init__(self, compute_devices: Sequence[str] | None = None, parameter_device: str | None = None) -> None:
+        computing = logical_devices(compute_devices)
+        kept = logical_devices([parameter_device]) if parameter_device else computing[:1]
+        super().__init__(Extended(computing, kept))
+
+    def adopt(self, variable: Any) -> None:
+        """Gives a variable that was just created its place."""
+        variable._lay_out(Layout(Mesh((1,), (BATCH,), self._extended.parameters)))
+        share(variable, self)
+
+    def data_layout(self, shape: tuple) -> None:
+        """Returns None: what reads the variables runs where they are."""
+        return None
+
+
+def logical_devices(names: Sequence[str] | None) -> tuple[tuple[str, int], ...]:
+    """Returns `(kind, index)` of devices given by name; None: all accelerators, or else the CPU.
+
+    Raises:
+        ValueError: one is not there, or is named twice.
+    """
+    known = machine.logical()
+    if names is None:
+        found = [device for device in known if device[0] != "CPU"]
+        return tuple(found or [("CPU", 0)])
+    wanted = [parse_device(name)[:2] for name in names]
+    for name, device in zip(names, wanted, strict=True):
+        if device not in known:
+            there = ", ".join(f"/device:{kind}:{i}" for kind, i in known)
+            raise ValueError(f"there is no device {name!r}; the devices are {there}{at_user_location()}")
+    if len(set(wanted)) != len(wanted):
+        raise ValueError(f"a device is named twice: {list(names)}{at_user_location()}")
+    return tuple(wanted)
+
+
+context.use_default(DefaultStrategy())
+
+__all__ = [
+    "CentralStorageStrategy",
+    "DefaultStrategy",
+    "MirroredStrategy",
+    "OneDeviceStrategy",
+    "Strategy",
+    "logical_devices",
+    "map_parts",
+]
