@@ -88,7 +88,7 @@ class _CustomGradient:
 
 
 def connected(x: Tensor, value: Tensor, pull: Callable[[Any], Any], outer: tuple = ()) -> Any:
-    """Returns `value` as a tensor of its own, which tapes connect to `x`: a gradient of `g` gives `x` that of `pull(g)`.
+    """Returns `value` as a tensor of its own, which tapes connect to `x`: of its gradient `g`, `x` gets `pull(g)`.
 
     Args:
         x: what the value was made of, in the eyes of the tapes.

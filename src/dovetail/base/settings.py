@@ -113,6 +113,11 @@ def num_replicas() -> int:
     return distribution.num_replicas_in_sync if distribution is not None and distribution.is_strategy else 1
 
 
+def among_replicas() -> bool:
+    """True in the code of one of several replicas of a `tf.distribute` strategy."""
+    return state.replica is not None and state.replica.num_replicas_in_sync > 1
+
+
 def snapshot() -> list[tuple[Any, dict]]:
     """Returns what is going on in this thread, for `take_over` in another; stacks and tables are copied."""
     return [(each, {name: _own_copy(value) for name, value in vars(each).items()}) for each in _INHERITED]

@@ -26,7 +26,9 @@ class ReplicaContext:
         meeting: where it meets the others; None for an only one.
     """
 
-    def __init__(self, strategy: Any, replica_id_in_sync_group: int = 0, meeting: Meeting | None = None) -> None:
+    def __init__(
+        self, strategy: Any, replica_id_in_sync_group: int = 0, meeting: Meeting | None = None
+    ) -> None:
         self._strategy, self._id, self._meeting = strategy, int(replica_id_in_sync_group), meeting
         self._before: list[Any] = []
         self._outer: tuple = ()  # the tapes that watch all replicas
@@ -124,9 +126,7 @@ class ReplicaContext:
             whole = total([dy for dy, _ in given])
             sizes = [size for _, size in given]
             starts = [sum(sizes[:i]) for i in range(len(sizes))]
-            return [
-                _slice(whole, axis, start, size) for start, size in zip(starts, sizes, strict=True)
-            ]
+            return [_slice(whole, axis, start, size) for start, size in zip(starts, sizes, strict=True)]
 
         def pull(gradient: Any) -> Any:
             size = tensor.shape[axis] if tensor.shape[axis] is not None else shapes.shape(tensor)[axis]
@@ -151,7 +151,9 @@ class ReplicaContext:
         """
 
         def run(given: list) -> Any:
-            grads = given[0] if not summed else [_sum_of_present(column) for column in zip(*given, strict=True)]
+            grads = (
+                given[0] if not summed else [_sum_of_present(column) for column in zip(*given, strict=True)]
+            )
             return update(grads, variables)
 
         return self.once("an optimizer's step", gradients, run)
@@ -200,7 +202,7 @@ def _is_strategy(distribution: Any) -> bool:
 
 
 def get_replica_context() -> Any:
-    """Returns the context of the replica that the code runs in; None in the scope of a strategy, outside of replicas."""
+    """Returns the context of the replica that the code runs in; None in a strategy's scope, outside of replicas."""
     if state.replica is not None:
         return state.replica
     return None if has_strategy() else default()._only_replica

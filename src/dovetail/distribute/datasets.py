@@ -82,7 +82,8 @@ class DistributedIterator:
     def __next__(self) -> Any:
         if state.scope is not None and in_trace():
             raise DataDependentShapeError(
-                "dataset", f"a loop over a distributed dataset takes its elements one by one{at_user_location()}"
+                "dataset",
+                f"a loop over a distributed dataset takes its elements one by one{at_user_location()}",
             )
         return next(self._elements)
 
@@ -133,13 +134,18 @@ class DistributedDataset:
         if replicas == 1:
             return spec
         return nest.map_structure(
-            lambda leaf: PerReplicaSpec(*[leaf if self._per_replica else _share(leaf, replicas)] * replicas), spec
+            lambda leaf: PerReplicaSpec(*[leaf if self._per_replica else _share(leaf, replicas)] * replicas),
+            spec,
         )
 
     def _divided(self) -> Iterator:
         replicas = self._strategy.num_replicas_in_sync
         for element in self._dataset:
-            yield element if replicas == 1 else nest.map_structure(lambda leaf: divided(leaf, replicas), element)
+            yield (
+                element
+                if replicas == 1
+                else nest.map_structure(lambda leaf: divided(leaf, replicas), element)
+            )
 
     def _whole_batches(self) -> Iterator:
         replicas = self._strategy.num_replicas_in_sync

@@ -1,4 +1,4 @@
-"""Options that TensorFlow's strategies take.  XLA decides these things itself; what says nothing here is kept to be read."""
+"""Options that TensorFlow's strategies take.  XLA decides these things itself; they are kept to be read."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ BATCH = "batch"
 
 
 class Strategy:
-    """A way to distribute a program over devices.  Variables that are created in its `scope` are shared by its replicas.
+    """A way to distribute a program over devices.  Its replicas share the variables that are created in its `scope`.
 
     Args:
         extended: the devices, as `Extended`.
@@ -36,6 +36,7 @@ class Strategy:
 
     is_strategy = True
     _prefix = "Mirrored"
+    _divides_batches = False  # whether `fit` runs over all devices
 
     def __init__(self, extended: Extended) -> None:
         self._extended = extended
@@ -106,7 +107,7 @@ class Strategy:
     def data_layout(self, shape: tuple) -> Layout | None:
         """Returns how a batch of this shape is divided over the devices; None: it is not."""
         layout = Layout(self._mesh, (BATCH,))
-        return layout if shape and layout.divides(shape) else None
+        return layout if self._divides_batches and shape and layout.divides(shape) else None
 
     # ---- running
 
@@ -126,7 +127,9 @@ class Strategy:
             raise RuntimeError(f"Strategy.run is called inside of a replica{at_user_location()}")
         if isinstance(fn, Function) and self.num_replicas_in_sync > 1 and executing_eagerly():
             return self._compiled(fn)(args, kwargs)
-        return self._run(fn.python_function if isinstance(fn, Function) and not executing_eagerly() else fn, args, kwargs)
+        return self._run(
+            fn.python_function if isinstance(fn, Function) and not executing_eagerly() else fn, args, kwargs
+        )
 
     def _compiled(self, fn: Function) -> Any:
         """Returns a `tf.function` of all replicas of a `tf.function`: inside of one, the replicas can meet."""
@@ -280,11 +283,9 @@ class DefaultStrategy(Strategy):
 
     def run(self, fn: Callable, args: Any = (), kwargs: Any = None, options: Any = None) -> Any:
         """Calls the function."""
-        return (fn if executing_eagerly() or isinstance(fn, Function) else converted(fn))(*args, **(kwargs or {}))
-
-    def data_layout(self, shape: tuple) -> None:
-        """Returns None: nothing is divided."""
-        return None
+        return (fn if executing_eagerly() or isinstance(fn, Function) else converted(fn))(
+            *args, **(kwargs or {})
+        )
 
 
 class OneDeviceStrategy(Strategy):
@@ -321,10 +322,6 @@ class OneDeviceStrategy(Strategy):
             return value
         return Tensor(Layout(self._mesh).place(value._value))
 
-    def data_layout(self, shape: tuple) -> None:
-        """Returns None: nothing is divided; what programs read goes where their variables are."""
-        return None
-
 
 class MirroredStrategy(Strategy):
     """Several devices of this machine, each with a copy of every variable.
@@ -336,6 +333,8 @@ class MirroredStrategy(Strategy):
         devices: their names; None: all GPUs (or TPUs), or else the CPU.
         cross_device_ops: accepted; XLA chooses how devices exchange values.
     """
+
+    _divides_batches = True
 
     def __init__(self, devices: Sequence[str] | None = None, cross_device_ops: Any = None) -> None:
         super().__init__(Extended(logical_devices(devices)))
@@ -351,7 +350,9 @@ class CentralStorageStrategy(Strategy):
 
     _prefix = "Aggregating"
 
-    def __init__(self, compute_devices: Sequence[str] | None = None, parameter_device: str | None = None) -> None:
+    def __init__(
+        self, compute_devices: Sequence[str] | None = None, parameter_device: str | None = None
+    ) -> None:
         computing = logical_devices(compute_devices)
         kept = logical_devices([parameter_device]) if parameter_device else computing[:1]
         super().__init__(Extended(computing, kept))
@@ -360,10 +361,6 @@ class CentralStorageStrategy(Strategy):
         """Gives a variable that was just created its place."""
         variable._lay_out(Layout(Mesh((1,), (BATCH,), self._extended.parameters)))
         share(variable, self)
-
-    def data_layout(self, shape: tuple) -> None:
-        """Returns None: what reads the variables runs where they are."""
-        return None
 
 
 def logical_devices(names: Sequence[str] | None) -> tuple[tuple[str, int], ...]:

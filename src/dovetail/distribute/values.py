@@ -110,8 +110,8 @@ def part(structure: Any, replica: int) -> Any:
 def map_parts(function: Callable, structure: Any) -> Any:
     """Applies a function to every leaf, each value of a replica by itself."""
     return nest.map_structure(
-        lambda leaf: PerReplica(map(function, leaf.values))
-        if isinstance(leaf, PerReplica)
-        else function(leaf),
+        lambda leaf: (
+            PerReplica(map(function, leaf.values)) if isinstance(leaf, PerReplica) else function(leaf)
+        ),
         structure,
     )

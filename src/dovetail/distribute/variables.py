@@ -7,7 +7,7 @@ import functools
 from typing import Any
 
 from dovetail.base.errors import at_user_location
-from dovetail.base.settings import state
+from dovetail.base.settings import among_replicas, state
 from dovetail.distribute.reduction import ReduceOp, reduced
 from dovetail.distribute.values import DistributedValues
 from dovetail.tensor.variable import Variable
@@ -107,7 +107,7 @@ class _Mirrored(_Shared):
 
     def _together(self, method: str, value: Any, args: tuple, kwargs: dict) -> Any:
         change = getattr(super(), method)
-        if not _among_several():
+        if not among_replicas():
             return change(value, *args, **kwargs)
         how = named(VariableAggregation, self.aggregation, VariableAggregation.NONE)  # type: ignore[attr-defined]
         name = self._name  # type: ignore[attr-defined]
@@ -153,10 +153,6 @@ class _OnRead(_Shared):
         share = tensor / len(self._copies) if how is VariableAggregation.SUM else tensor
         for copy in self._copies:
             copy.assign(share)
-
-
-def _among_several() -> bool:
-    return state.replica is not None and state.replica.num_replicas_in_sync > 1
 
 
 @functools.cache

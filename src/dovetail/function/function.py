@@ -23,7 +23,7 @@ from dovetail.base.errors import (
     OperatorNotAllowedInGraphError,
     at_user_location,
 )
-from dovetail.base.settings import settings, state
+from dovetail.base.settings import among_replicas, settings, state
 from dovetail.base.told import Told
 from dovetail.base.wording import is_of_binding, tell
 from dovetail.engine import dtypes, uses_xla
@@ -127,6 +127,8 @@ class Function(Told):
 
     def _inside(self, call: Call, args: tuple, kwargs: dict) -> Any:
         """Runs a call inside another function that is being traced or recorded."""
+        if among_replicas():  # each has its own run of the Python code
+            return self._run(args, kwargs)
         if recording() is not None:
             wide = self._recording_inside(args, kwargs)
             if wide is not None:
@@ -177,6 +179,8 @@ class Function(Told):
 
     def _first_call(self, call: Call) -> Any:
         """Runs a call that has no program yet."""
+        if among_replicas():  # they could not meet in programs of their own
+            return self._run_op_by_op(call)
         wide = self._recording_for(call) if self._wide or self._widens else None
         if wide is not None:
             program = wide.program_for(call.tensors)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base import nest
-from dovetail.base.settings import state
+from dovetail.base.settings import among_replicas, state
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.spec import Described, TensorSpec, TypeSpec, with_shapes
@@ -20,6 +20,9 @@ from dovetail.tensor.variable import Variable
 
 # Functions that tell what a trace depends on besides its arguments, or None: the training flag of layers, say.
 SURROUNDINGS: list[Callable[[], Any]] = []
+
+
+SURROUNDINGS.append(lambda: "replica" if among_replicas() else None)
 
 
 def _surroundings() -> tuple:

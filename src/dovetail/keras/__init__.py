@@ -20,6 +20,7 @@ _SUBMODULES = frozenset(
         "callbacks",
         "config",
         "constraints",
+        "distribution",
         "dtype_policies",
         "initializers",
         "layers",

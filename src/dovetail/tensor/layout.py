@@ -49,8 +49,10 @@ class Layout:
     def sharding(self) -> Any:
         """What XLA calls it."""
         mesh = self.mesh
-        return xla("a value on several devices").meshes().sharding(
-            mesh.devices, mesh.shape, mesh.names, self.axes
+        return (
+            xla("a value on several devices")
+            .meshes()
+            .sharding(mesh.devices, mesh.shape, mesh.names, self.axes)
         )
 
     def divides(self, shape: tuple) -> bool:

@@ -81,7 +81,7 @@ class Metric(Told):
             shape: of the variable.
             initializer: name or initializer of the first value; default: zeros.
             dtype: default: the metric's.
-            aggregation: how copies on several devices are joined; there is one copy here, so any of them is right.
+            aggregation: how the copies that replicas of a `tf.distribute` strategy have become one; "sum" when None.
             name: of the variable.
         """
         if "name" not in self.__dict__:
@@ -92,7 +92,14 @@ class Metric(Told):
         kind = dt.as_dtype(self._dtype if dtype is None else dtype)
         shape = tuple(shape) if isinstance(shape, list | tuple | TensorShape) else shape
         name = name or f"variable_{len(self._own_variables)}"
-        variable: Any = Variable(lambda: make(shape, dtype=kind), trainable=False, name=name, dtype=kind)
+        variable: Any = Variable(
+            lambda: make(shape, dtype=kind),
+            trainable=False,
+            name=name,
+            dtype=kind,
+            synchronization="on_read",
+            aggregation="sum" if aggregation is None else aggregation,
+        )
         variable.path = f"{self.name}/{name}"
         self._track(variable)
         return variable
@@ -110,8 +117,7 @@ class Metric(Told):
     ) -> Variable:
         """Creates a variable of the metric's state (see `add_variable`).
 
-        Keras 2's order `add_weight(name, shape, ...)` works too.  `synchronization` concerns copies on several devices;
-        there is one.
+        Keras 2's order `add_weight(name, shape, ...)` works too.  `synchronization` is "on_read", whatever is given.
         """
         if isinstance(shape, str):
             first, shape = shape, name if isinstance(name, list | tuple | TensorShape) else ()

@@ -14,7 +14,7 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.interrupts import hold_interrupts
-from dovetail.base.settings import settings
+from dovetail.base.settings import among_replicas, settings
 from dovetail.base.settings import state as thread_state
 from dovetail.base.told import Told
 from dovetail.engine import host, is_tracer, loaded_xla, xla
@@ -196,12 +196,11 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
             ValueError: no gradient at all, or one of the wrong shape.
         """
         gradients, variables = checks.pairs(grads_and_vars)
-        replica = thread_state.replica
-        if replica is None or replica.num_replicas_in_sync == 1:
-            self.apply(gradients, variables)
-        else:
+        if among_replicas():
             summed = experimental_aggregate_gradients and not skip_gradients_aggregation
-            replica.update_once(self.apply, list(gradients), list(variables), summed)
+            thread_state.replica.update_once(self.apply, list(gradients), list(variables), summed)
+        else:
+            self.apply(gradients, variables)
         return self.iterations
 
     def apply(self, grads: Iterable, trainable_variables: Iterable | None = None) -> None:

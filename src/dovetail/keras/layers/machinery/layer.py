@@ -214,7 +214,9 @@ class Layer(Calling, Holder, Called):
             regularizer: penalty on its value, part of `losses`.
             constraint: function applied to it after each update.
             name: its name.
-            aggregation, synchronization, use_resource: TensorFlow's placement hints; variables here need none.
+            aggregation, synchronization: how replicas of a `tf.distribute` strategy share it (`tf.VariableAggregation`,
+                `tf.VariableSynchronization`, or their names).
+            use_resource: accepted; every variable is a resource.
         """
         if args:
             named = weights.by_position(args, shape=shape, initializer=initializer, dtype=dtype, name=name)
@@ -225,6 +227,8 @@ class Layer(Calling, Holder, Called):
                 autocast=autocast,
                 regularizer=regularizer,
                 constraint=constraint,
+                aggregation=aggregation,
+                synchronization=synchronization,
                 experimental_autocast=experimental_autocast,
             )
         return weights.add(
@@ -237,6 +241,8 @@ class Layer(Calling, Holder, Called):
             regularizer=regularizers.get(regularizer),
             constraint=constraints.get(constraint),
             name=name,
+            aggregation=aggregation,
+            synchronization=synchronization,
         )
 
     add_variable = add_weight

@@ -43,6 +43,8 @@ def add(
     regularizer: Any,
     constraint: Any,
     name: str | None,
+    aggregation: Any = None,
+    synchronization: Any = None,
 ) -> Variable:
     """Creates a weight and gives it to the layer.
 
@@ -62,7 +64,15 @@ def add(
     value = initializer(shape, dtype=dtype.name) if _takes_dtype(initializer) else initializer(shape)
     if not isinstance(value, TensorLike):
         value = np.asarray(value, dtype.numpy_dtype)
-    variable: Any = Variable(value, trainable=trainable, name=name, dtype=dtype, constraint=constraint)
+    variable: Any = Variable(
+        value,
+        trainable=trainable,
+        name=name,
+        dtype=dtype,
+        constraint=constraint,
+        aggregation=aggregation,
+        synchronization=synchronization,
+    )
     if tuple(variable.shape) != shape:
         raise ValueError(
             f"{layer.name}: the initializer of {name!r} gave shape {variable.shape}, expected {shape}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base.errors import at_user_location
-from dovetail.base.settings import settings
+from dovetail.base.settings import among_replicas, settings, state
 from dovetail.keras import checks, constraints, initializers, regularizers
 from dovetail.keras.layers.machinery.arguments import written
 from dovetail.keras.layers.machinery.input_spec import InputSpec
@@ -29,7 +29,9 @@ class BatchNormalization(Layer):
         center, scale: whether there are beta and gamma.
         beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer: of the weights.
         beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: of the weights.
-        synchronized, fused: how the same numbers are computed; nothing to choose here.
+        synchronized: in a replica of a `tf.distribute` strategy, take the statistics of the batches of all replicas.
+            `fit` always does.
+        fused: how the same numbers are computed; nothing to choose here.
 
     Weights: gamma, beta, moving_mean, moving_variance, each (channels,), in float32 for 16-bit computation.
 
@@ -129,13 +131,14 @@ class BatchNormalization(Layer):
             initializer=getattr(self, f"{name}_initializer"),
             trainable=False,
             autocast=False,
+            aggregation="mean",
         )
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         if not training or not self.trainable:
             return self._normalized(inputs, self.moving_mean, self.moving_variance)
-        if mask is not None:
-            mean, variance = self._masked_moments(inputs, mask)
+        if mask is not None or (self.synchronized and among_replicas()):
+            mean, variance = self._moments(inputs, mask)
             outputs = self._normalized(inputs, mean, variance)
         else:
             parameters = [p for p in (self.gamma, self.beta) if p is not None]
@@ -152,24 +155,34 @@ class BatchNormalization(Layer):
             inputs, mean, variance, self.axis, offset=self.beta, scale=self.gamma, epsilon=self.epsilon
         )
 
-    def _masked_moments(self, inputs: Any, mask: Any) -> tuple:
-        """Returns mean and variance over the elements that the mask keeps; it lacks the channels."""
-        if len(mask.shape) != len(inputs.shape) - 1:
+    def _moments(self, inputs: Any, mask: Any) -> tuple:
+        """Returns mean and variance over the elements that the mask keeps, if there is one; it lacks the channels.
+
+        In a replica of several, when `synchronized`, over the elements of all replicas.
+        """
+        if mask is not None and len(mask.shape) != len(inputs.shape) - 1:
             raise ValueError(
                 f"{self.name}: the mask must have one axis less than the inputs, received a mask of shape "
                 f"{tuple(mask.shape)} for inputs of shape {tuple(inputs.shape)}{at_user_location()}"
             )
         kind = self.moving_mean.dtype
-        kept = expand_dims(mask if mask.dtype.is_bool else mask != 0, axis=self.axis)
         axes = tuple(axis for axis in range(len(inputs.shape)) if axis != self.axis % len(inputs.shape))
-        values = where(kept, inputs._astype(kind), 0.0)
-        counts = (
-            reduction.reduce_sum(where(kept, ones_like(values), 0.0), axis=axes, keepdims=True)
-            + settings.epsilon
-        )
-        mean = reduction.reduce_sum(values, axis=axes, keepdims=True) / counts
-        difference = where(kept, values - mean, 0.0)
-        variance = reduction.reduce_sum(difference * difference, axis=axes, keepdims=True) / counts
+
+        def kept(values: Any) -> Any:
+            if mask is None:
+                return values
+            return where(expand_dims(mask if mask.dtype.is_bool else mask != 0, axis=self.axis), values, 0.0)
+
+        def total(values: Any) -> Any:
+            found = reduction.reduce_sum(kept(values), axis=axes, keepdims=True)
+            shared = self.synchronized and among_replicas()
+            return state.replica.all_reduce("SUM", found) if shared else found
+
+        values = inputs._astype(kind)
+        counts = total(ones_like(values)) + (settings.epsilon if mask is not None else 0.0)
+        mean = total(values) / counts
+        difference = kept(values - mean)
+        variance = total(difference * difference) / counts
         return reshape(mean, shape=(-1,)), reshape(variance, shape=(-1,))
 
     def _move(self, average: Any, value: Any) -> None:
