@@ -111,7 +111,7 @@ def map_parts(function: Callable, structure: Any) -> Any:
     """Applies a function to every leaf, each value of a replica by itself."""
     return nest.map_structure(
         lambda leaf: (
-            PerReplica(map(function, leaf.values)) if isinstance(leaf, PerReplica) else function(leaf)
+            PerReplica(list(map(function, leaf.values))) if isinstance(leaf, PerReplica) else function(leaf)
         ),
         structure,
     )

@@ -160,7 +160,7 @@ def _kind(shared: type, base: type, prefix: str) -> type:
     return type(f"{prefix}{base.__name__}", (shared, base), {"__module__": __name__})
 
 
-def class_for(base: type[Variable], synchronization: Any, prefix: str = "Mirrored") -> type[Variable]:
+def class_for(base: type, synchronization: Any, prefix: str = "Mirrored") -> type:
     """Returns the class of variables like `base` that replicas share.
 
     Raises:
@@ -177,7 +177,7 @@ def share(variable: Any, strategy: Any) -> None:
     """Gives the replicas of a strategy their parts of a variable that was just created."""
     named(VariableAggregation, variable.aggregation, VariableAggregation.NONE)
     variable._strategy = strategy
-    if not isinstance(variable, _OnRead):
+    if not issubclass(type(variable), _OnRead):
         return
     before, state.distribution = state.distribution, None
     try:
