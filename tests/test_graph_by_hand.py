@@ -75,7 +75,7 @@ def test_names_stand_for_what_is_fetched_and_fed():
         x = v1.placeholder(tf.float32, [2], name="x")
         y = x + 1.0
     with v1.Session(graph=graph) as session:
-        assert session.run("AddV2:0", {"x:0": [1.0, 2.0]}).tolist() == [2.0, 3.0]
+        assert session.run("add:0", {"x:0": [1.0, 2.0]}).tolist() == [2.0, 3.0]
         assert session.run([y, "x"], {x: [0.0, 1.0]})[1] is None
 
 

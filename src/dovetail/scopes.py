@@ -25,10 +25,11 @@ _XLA_KINDS = {"XLA_CPU": "CPU", "XLA_GPU": "GPU"}
 
 
 class name_scope:
-    """Puts a prefix before the names of the variables that are created in a `with` block.
+    """Puts a prefix before the names of the variables and operations that are created in a `with` block.
 
     Args:
-        name: added to the names of the scopes around; a name that ends in "/" stands for itself.
+        name: added to the names of the scopes around; a name that ends in "/" stands for itself.  In a graph, where a
+            name stands once, a number is added to a scope that there was before.
 
     Example:
         >>> with tf.name_scope("encoder"):
@@ -42,6 +43,7 @@ class name_scope:
         if not isinstance(name, str):
             raise ValueError(f"tf.name_scope: name must be a string, received {name!r}{at_user_location()}")
         self._name = name
+        self._graphs: list = []
 
     @property
     def name(self) -> str:
@@ -50,17 +52,27 @@ class name_scope:
     def __enter__(self) -> str:
         """Returns the full name of the scope, with a "/" at its end."""
         outer = state.name_scopes[-1] if state.name_scopes else ""
-        if self._name.endswith("/"):
+        graph = None if state.scope is None else state.scope.graph
+        if graph is not None:
+            full = graph.names.scope_name(self._name)
+            graph.names.scopes.append(full)
+            self._graphs.append(graph)
+        elif self._name.endswith("/"):
             full = self._name.rstrip("/")
         elif not self._name:
             full = ""
         else:
             full = f"{outer}/{self._name}" if outer else self._name
+        if graph is None:
+            self._graphs.append(None)
         state.name_scopes.append(full)
         return self._name if self._name.endswith("/") else full + "/" if full else ""
 
     def __exit__(self, *exc: object) -> None:
         state.name_scopes.pop()
+        graph = self._graphs.pop()
+        if graph is not None:
+            graph.names.scopes.pop()
 
 
 def get_current_name_scope() -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from dovetail.base.own import is_own
+from dovetail.base.settings import state
 from dovetail.base.wording import BAD_CALL, tell
 
 
@@ -36,6 +37,12 @@ def told_function(
                     for name, value in kwargs.items():
                         if name in flags and type(value) is not bool:
                             check_flags((name,), kwargs)
+                if (
+                    kwargs.get("name") is not None
+                    and state.scope is not None
+                    and state.scope.graph is not None
+                ):
+                    return state.scope.graph.named(kwargs["name"], function, *args, **kwargs)
                 return function(*args, **kwargs)
             except BAD_CALL as error:
                 tell(label, error, [*inspect.signature(function).parameters], args, kwargs)

@@ -1,6 +1,6 @@
 """Symbolic graphs: what is recorded when layers and ops meet symbolic tensors, and how it is run again."""
 
-from dovetail.graph import by_hand, flat, gradients, mapped, symbolic_gradients, taped
+from dovetail.graph import by_hand, flat, gradients, mapped, order, symbolic_gradients, taped
 from dovetail.graph.construct import Construct, record_construct
 from dovetail.graph.node import Node, OpCall
 from dovetail.graph.record import symbolic_outputs

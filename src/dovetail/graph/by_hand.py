@@ -6,8 +6,8 @@
     with tf.compat.v1.Session(graph=graph) as session:
         session.run(y, {x: [1.0, 2.0]})  # 5.0
 
-A session runs what its fetches need, op by op.  Variables of TensorFlow 1, collections and initializers are not there
-yet.
+A session runs what its fetches need, op by op, and what that waits for.  Variables of TensorFlow 1 and initializers are
+not there yet.
 """
 
 from __future__ import annotations

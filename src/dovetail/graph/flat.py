@@ -127,8 +127,9 @@ def from_rows(state: dict, replace: Callable | None = None) -> FunctionGraph:
     tensors = Tensors([*graph.inputs, *graph.captured])
     for row in state["rows"]:
         node = tensors.node(row, replace)
-        graph.nodes.append(node)
-        graph._own.update((id(tensor), tensor) for tensor in node.outputs)
+        for tensor in node.outputs:
+            graph.adopt(tensor)
+        graph.keep(node)
         _note_variables(graph, node)
     graph._leaves = [tensors.filled(leaf, replace) for leaf in state["leaves"]]
     graph.outputs = [leaf for leaf in graph._leaves if isinstance(leaf, TensorLike)]

@@ -18,6 +18,8 @@ class Node:
     """One call in the graph.
 
     Attributes:
+        graph: the graph that records it, None outside of one.
+        control_inputs: the operations of that graph that it waits for, besides those that make its inputs.
         operation: a callable with a `name`: a Keras layer or an `OpCall`.
         args, kwargs: what it was called with; symbolic tensors anywhere inside.
         outputs: the symbolic tensors it gives, flat.
@@ -26,13 +28,20 @@ class Node:
         where: "file.py:12" of the user's line.
     """
 
-    __slots__ = ("__weakref__", "args", "kwargs", "operation", "name", "outputs", "structure", "where")
+    __slots__ = (
+        *("__weakref__", "args", "control_inputs", "graph", "kwargs", "name"),
+        *("operation", "outputs", "structure", "where"),
+    )
+
+    device = ""
 
     def __init__(self, operation: Any, args: tuple, kwargs: dict) -> None:
         self.operation, self.args, self.kwargs = operation, args, kwargs
         self.outputs: list[SymbolicTensor] = []
         self.structure: Any = None
         self.name: str | None = None
+        self.graph: Any = None
+        self.control_inputs: list = []
         self.where = user_location()
 
     @property
@@ -49,7 +58,12 @@ class Node:
     def parents(self) -> list[Node]:
         return [tensor.node for tensor in self.inputs if tensor.node is not None]
 
+    def values(self) -> tuple:
+        return tuple(self.outputs)
+
     def __repr__(self) -> str:
+        if self.graph is not None:
+            return f"<tf.Operation {self.name!r} type={self.type}>"
         return f"<Node {getattr(self.operation, 'name', self.operation)} at {self.where}>"
 
 
@@ -150,6 +164,25 @@ class _Write:
 
 READ, WRITE = _Read(), _Write()
 
+
+class _Nothing:
+    """Does nothing; what it waits for is done before."""
+
+    type = "NoOp"
+    is_input = False
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __reduce__(self) -> tuple:
+        return NOTHING.get, (self.name,)
+
+    def __call__(self) -> tuple:
+        return ()
+
+
+NOTHING = {name: _Nothing(name) for name in ("tf.no_op", "tf.group")}
+
 # TensorFlow's types of ops whose table names do not spell them.
 _TYPES = {
     "add": "AddV2",
@@ -174,6 +207,16 @@ _TYPES = {
     "reduce_any": "Any",
     "reduce_all": "All",
     "floordiv": "FloorDiv",
+    "floormod": "FloorMod",
+    "getitem": "StridedSlice",
+    "argmax": "ArgMax",
+    "argmin": "ArgMin",
+    "reverse": "ReverseV2",
+    "largest_entries": "TopKV2",
+    "contraction": "Einsum",
+    "convolution": "Conv2D",
+    "band_part": "MatrixBandPart",
+    "random_normal": "RandomStandardNormal",
     "while_loop": "While",
     "cond": "If",
     "switch_case": "Case",

@@ -19,7 +19,6 @@ numbers.  What is no op enters by `record_call` (see `graph/record.py`).
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
 from typing import Any
@@ -27,6 +26,7 @@ from typing import Any
 from dovetail.base import nest
 from dovetail.base.settings import state
 from dovetail.engine import is_tracer
+from dovetail.graph.names import base_name
 from dovetail.graph.node import READ, WRITE, FunctionCall, Node
 from dovetail.graph.operations import BaseGraph, Placeholder
 from dovetail.graph.record import symbolic_outputs
@@ -100,6 +100,7 @@ class FunctionGraph(BaseGraph):
     """
 
     def __init__(self, name: str = "function") -> None:
+        super().__init__()
         self.name, self.outer = name, recording()
         self.inputs: list[SymbolicTensor] = []
         self._taken: list[bool] = []  # which of the arguments, flat, are inputs
@@ -111,7 +112,6 @@ class FunctionGraph(BaseGraph):
         self._writes: dict[int, Variable] = {}
         self._own: dict[int, SymbolicTensor] = {}
         self._inner: dict[int, SymbolicTensor] = {}
-        self._names: Counter = Counter()
         self._leaves: list = []
         self._spec: Any = None
         self._steps: Steps | None = None
@@ -132,11 +132,19 @@ class FunctionGraph(BaseGraph):
         self, shape: Any, dtype: Any, name: str | None = None, partial: Any = None
     ) -> SymbolicTensor:
         """Returns a new symbolic tensor of this graph that gets its value from outside."""
-        named = self.unique_name(name or "Placeholder")
-        tensor = SymbolicTensor(shape, dtype, name=named + ":0", partial=partial)
-        self._own[id(tensor)] = tensor
-        tensor.by_hand = self.by_hand
+        self.require_open()
+        made = Placeholder(self, self.unique_name(name or "Placeholder"))
+        tensor = SymbolicTensor(shape, dtype, name=made.name + ":0", partial=partial)
+        self.adopt(tensor)
+        made.outputs.append(tensor)
+        self._made_by[id(tensor)] = made
+        self._operations.append(made)
         return tensor
+
+    def adopt(self, tensor: SymbolicTensor) -> None:
+        """Makes a tensor one of this graph."""
+        self._own[id(tensor)] = tensor
+        tensor.owner = self
 
     def input_like(self, leaf: Any) -> Any:
         """Returns a new input for a tensor or spec; other values as they are."""
@@ -149,13 +157,20 @@ class FunctionGraph(BaseGraph):
 
     def add(self, node: Node) -> None:
         """Adds a node that has its outputs; tensors of the outside among its arguments become captures."""
+        self.require_open()
         node.args, node.kwargs = nest.mapped(self.inside, (node.args, node.kwargs))
-        node.name = self.unique_name(node.type)
+        node.name = self.unique_name(base_name(node))
         for i, tensor in enumerate(node.outputs):
             tensor._name = f"{node.name}:{i}"
-            self._own[id(tensor)] = tensor
-            tensor.by_hand = self.by_hand
+            self.adopt(tensor)
+        node.graph, node.control_inputs = self, self._waited_for(node)
+        self.keep(node)
+
+    def keep(self, node: Node) -> None:
+        """Puts a node that has its name at the end."""
+        node.graph = self
         self.nodes.append(node)
+        self._operations.append(node)
         self._steps = None
 
     def call(
@@ -194,21 +209,6 @@ class FunctionGraph(BaseGraph):
         if written:
             self._writes.setdefault(id(variable), variable)
 
-    def owns(self, element: Any) -> bool:
-        """True for a symbolic tensor or an operation of this graph."""
-        if isinstance(element, Placeholder):
-            element = element.outputs[0]
-        return id(element) in self._own or any(element is node for node in self.nodes)
-
-    def unique_name(self, base: str) -> str:
-        """Returns `base`, with a number behind it when another tensor or node of the graph has that name."""
-        name = base
-        while name in self._names:  # a program may have given the numbered name itself
-            name = f"{base}_{self._names[base]}"
-            self._names[base] += 1
-        self._names[name] = 1
-        return name
-
     def finish(self, result: Any) -> None:
         """States the result; Python numbers in it become tensors.  Called while the graph records."""
         leaves, self._spec = nest.flatten_spec(result)
@@ -217,6 +217,8 @@ class FunctionGraph(BaseGraph):
         self._steps = None
 
     def _as_output(self, leaf: Any) -> Any:
+        if isinstance(leaf, Node):  # an operation has no value
+            return None
         if isinstance(leaf, (*RETURNED_AS_TENSORS, Variable)):
             leaf = convert_to_tensor(leaf)
         return self.inside(leaf)

@@ -172,5 +172,6 @@ def _visit(start: SymbolicTensor | Node, given: set, done: set, stack: list) -> 
     if id(node) in done:
         return False
     done.add(id(node))
-    stack.append((node, iter(node.inputs)))
+    waited = [operation for operation in node.control_inputs if isinstance(operation, Node)]
+    stack.append((node, iter([*waited, *node.inputs])))
     return True

@@ -11,7 +11,7 @@ from dovetail.ops.attrs import Axis, integer, is_symbolic, static
 from dovetail.ops.core import Op
 from dovetail.ops.families import op
 from dovetail.ops.shapes import as_tensor, reshape
-from dovetail.ops.views import export
+from dovetail.ops.views import export, graph_for_names
 from dovetail.tensor.convert import convert_to_tensor, use_stack
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import TensorLike
@@ -176,6 +176,8 @@ def concat(values: Sequence, axis: int, name: str | None = None) -> Any:
         >>> tf.concat([[[1, 2]], [[3, 4]]], axis=0).shape
         TensorShape([2, 2])
     """
+    if name is not None and (graph := graph_for_names()) is not None:
+        return graph.named(name, _concat, values, axis)
     return _concat(values, axis)
 
 

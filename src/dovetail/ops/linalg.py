@@ -15,7 +15,7 @@ from dovetail.ops.create import ones
 from dovetail.ops.families import op, reshape_to, unbroadcast
 from dovetail.ops.promotion import result_dtype
 from dovetail.ops.reduction import reduce_sum
-from dovetail.ops.views import export
+from dovetail.ops.views import export, graph_for_names
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import TensorLike
 
@@ -107,6 +107,9 @@ def tf_matmul(
         InvalidArgumentError: a rank below 2, or inner sizes that differ.
         ValueError: both transposed and adjoint.
     """
+    if name is not None and (graph := graph_for_names()) is not None:
+        options = (transpose_a, transpose_b, adjoint_a, adjoint_b)
+        return graph.named(name, tf_matmul, a, b, *options, output_type=output_type)
     if (transpose_a and adjoint_a) or (transpose_b and adjoint_b):
         raise ValueError(f"tf.matmul: use transpose or adjoint, not both{at_user_location()}")
     if output_type is not None:

@@ -7,7 +7,6 @@ elements, and functions that cannot be looped (whose result changes its shape, s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from dovetail.base import nest
@@ -421,26 +420,6 @@ def foldr_backend(fn: Callable, elems: Any, initializer: Any = None, name: str |
     return foldr(fn, elems, initializer)
 
 
-# ---- order of execution ---------------------------------------------------------------------------------------------
-
-
-@export("control_dependencies")
-@contextmanager
-def control_dependencies(control_inputs: Any) -> Iterator[None]:
-    """Has no effect: ops run in the order in which the program states them."""
-    yield
-
-
-@export("no_op")
-def no_op(name: str | None = None) -> None:
-    """Does nothing."""
-
-
-@export("group")
-def group(*inputs: Any, name: str | None = None) -> None:
-    """Does nothing: its inputs have run by the time it is called."""
-
-
 @dispatchable("keras.layers.TimeDistributed")
 def over_steps(inputs: Any, function: Callable) -> Any:
     """Applies a function of (n, ...) to all steps of (batch, time, ...) at once: n is batch * time."""
@@ -449,12 +428,6 @@ def over_steps(inputs: Any, function: Callable) -> Any:
         lead = (shape(inputs)[0], shape(inputs)[1])
     outputs = function(reshape(inputs, shape=(-1, *tuple(inputs.shape)[2:])))
     return reshape(outputs, shape=(*(-1 if size is None else size for size in lead), *outputs.shape[1:]))
-
-
-@export("tuple")
-def tuple_(tensors: Any, control_inputs: Any = None, name: str | None = None) -> list:
-    """Returns the tensors as a list."""
-    return [None if tensor is None else identity(tensor) for tensor in tensors]
 
 
 @export("guarantee_const")

@@ -107,3 +107,8 @@ install(TensorLike, "__abs__", fast_unary(math_ops.abs_, False))
 install(TensorLike, "__invert__", lambda self: (logic.logical_not if _is_bool(self) else logic.invert)(self))
 install(TensorLike, "__matmul__", linalg.matmul_operator, "__rmatmul__")
 install(TensorLike, "_astype", arithmetic.astype)
+
+# The code of the methods that stand for operators with two sides: how graphs tell `x + y` from `tf.add(x, y)`.
+OPERATOR_CODES = frozenset(
+    getattr(TensorLike, method).__code__ for method in ("__add__", "__and__", "__matmul__")
+)

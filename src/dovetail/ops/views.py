@@ -18,6 +18,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from dovetail.base.errors import at_user_location, suggest
+from dovetail.base.settings import state
 from dovetail.base.told import told_function
 from dovetail.base.wording import BAD_CALL, tell
 from dovetail.ops import dispatch
@@ -195,10 +196,11 @@ def _binder(
             if not kwargs and len(args) == num_tensors and not variadic:
                 return fast(*args) if fast is not None else call(args, changed, promote)
             tensors: list[Any] = [_EMPTY] * num_tensors
+            named = None
             attributes = dict(changed)
             if len(args) > len(parameters):
                 if len(args) == len(parameters) + 1 and isinstance(args[-1], str | None):
-                    args = args[:-1]
+                    args, named = args[:-1], args[-1]
                 else:
                     raise TypeError(
                         f"{label} takes {len(parameters)} arguments, {len(args)} were given{at_user_location()}"
@@ -214,6 +216,7 @@ def _binder(
                 parameter = by_name.get(key)
                 if parameter is None:
                     if key == "name":
+                        named = value
                         continue
                     raise TypeError(
                         f"{label}: unknown argument {key!r}.{suggest(key, by_name)}{at_user_location()}"
@@ -232,11 +235,18 @@ def _binder(
                     tensors[position] = parameters[position].default
             if variadic:
                 tensors = [*tensors[:-1], *_sequence(label, parameters[num_tensors - 1].visible, tensors[-1])]
+            if named is not None and (graph := graph_for_names()) is not None:
+                return graph.named(named, call, tuple(tensors), attributes, promote)
             return call(tuple(tensors), attributes, promote)
         except BAD_CALL as error:
             tell(label, error, by_name, args, kwargs)
 
     return view
+
+
+def graph_for_names() -> Any:
+    """Returns the graph that takes the names which programs give to operations, None where nothing records."""
+    return None if state.scope is None else state.scope.graph
 
 
 def _refuse_none(parameter: _Parameter) -> None:

@@ -39,11 +39,11 @@ class SymbolicTensor(TensorLike):
         "index",
         "partial",
         "_beside",
-        "by_hand",
+        "owner",
         "__weakref__",
     )
 
-    by_hand: bool  # one of a graph written by hand; unset elsewhere
+    owner: Any  # the graph that records it; unset elsewhere
 
     def __init__(
         self,
@@ -85,8 +85,29 @@ class SymbolicTensor(TensorLike):
 
     @property
     def op(self) -> Any:
-        """The operation (layer or op call) that makes this tensor."""
+        """What makes this tensor: an operation of the graph it belongs to; a layer or an op in functional models."""
+        if hasattr(self, "owner"):
+            return self.owner.operation_of(self)
         return self.node.operation if self.node is not None else None
+
+    @property
+    def graph(self) -> Any:
+        """The graph that records this tensor.
+
+        Raises:
+            AttributeError: no graph does; it belongs to functional models.
+        """
+        return self.owner
+
+    @property
+    def value_index(self) -> int:
+        return self.index
+
+    def consumers(self) -> list:
+        """Returns the operations of its graph that take this tensor."""
+        return [
+            operation for operation in self.owner.get_operations() if any(x is self for x in operation.inputs)
+        ]
 
     def ref(self) -> Reference:
         return Reference(self)
@@ -126,7 +147,7 @@ class SymbolicTensor(TensorLike):
         return self._no_value("using it as an index")
 
     def __hash__(self) -> int:
-        if getattr(self, "by_hand", False):
+        if hasattr(self, "owner") and self.owner.by_hand:
             return id(self)  # a key of feed_dict
         raise TypeError("A symbolic tensor is unhashable. Instead, use tensor.ref() as the key.")
 

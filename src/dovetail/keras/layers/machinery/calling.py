@@ -79,7 +79,10 @@ class Calling:
 
     def _user_call(self, symbolic: bool = False) -> Callable:
         """Returns `call`, with its control flow converted where tensors may have no values."""
-        return converted(self.call) if symbolic or state.scope is not None else self.call
+        if not symbolic and state.scope is None:
+            return self.call
+        graph = recording()
+        return converted(self.call) if graph is None else graph.in_scope(self.name, converted(self.call))
 
     def _needs_no_care(self, x: Tensor) -> bool:
         """True for the common call: built, one tensor of the right kind, no masks, no casts."""
