@@ -11,6 +11,7 @@ import pytest
 
 import dovetail as tf
 from dovetail import keras
+from dovetail.base.errors import InaccessibleTensorError
 from dovetail.function.autograph.convert import Converter
 from dovetail.function.autograph.gate import ConversionWarning, converted
 
@@ -117,6 +118,41 @@ def range_with_step(n):
     total = 0
     for i in range(n, 0, -2):
         total = total * 2 + i
+    return total
+
+
+def assigned_in_a_test(n):
+    total = 0
+    while (square := n * n) > total:
+        total += 3
+        if (rest := square - total) < 2 and rest != 1:
+            total += rest
+    return total, square
+
+
+def none_before_a_loop(n):
+    best = None
+    for i in tf.range(0, 3 * n, 2):
+        value = -((int(i) if isinstance(n, int) else i) - n) - 100
+        if best is None or value > best:
+            best = value
+    return best
+
+
+def none_before_a_while(n):
+    last = None
+    while n > 0:
+        last = n * 2
+        n -= 3
+    return last
+
+
+def steps_of_a_known_range(n):
+    total = 0
+    for i in tf.range(5, 0, -1):
+        total = total * 2 + (int(i) if isinstance(n, int) else i) + n
+    for i in tf.range(n - 1, -1, -1):
+        total = total - (int(i) if isinstance(n, int) else i) * total
     return total
 
 
@@ -249,6 +285,10 @@ CASES = [
     nested_loops,
     range_of_argument,
     range_with_step,
+    assigned_in_a_test,
+    none_before_a_loop,
+    none_before_a_while,
+    steps_of_a_known_range,
     chained,
     conditional_expression,
     unpacking,
@@ -361,6 +401,18 @@ def test_a_loop_that_gives_a_variable_its_first_value_must_run():
     with pytest.raises(tf.errors.InvalidArgumentError, match="square"):
         last(tf.constant(0))
     assert int(last(tf.constant(2))) == 1
+
+
+def test_what_is_collected_in_a_loop_of_the_program_cannot_be_used_after_it():
+    @tf.function
+    def doubled(x):
+        items = []
+        for row in x:
+            items.append(row * 2)
+        return tf.stack(items)
+
+    with pytest.raises(InaccessibleTensorError, match=r"tf\.TensorArray"):
+        doubled(tf.ones([3, 2]))
 
 
 def only_in_one_branch(x):

@@ -119,6 +119,23 @@ def tensor_array(x):
     return array.stack()
 
 
+def rows_of_an_array(x):
+    n = tf.shape(x)[0]
+    squares, rows = tf.TensorArray(tf.float32, n), tf.TensorArray(tf.float32, size=n, element_shape=[2])
+    given = tf.TensorArray(tf.float32, n).unstack(x)
+    for i in tf.range(n - 1, -1, -1):
+        squares = squares.write(i, given.read(i) ** 2)
+        rows = rows.write(n - 1 - i, [x[i], 1.0])
+    return squares.stack(), rows.stack(), rows.size(), rows.concat(), squares.gather([0]), tf.range(n, 0, -1)
+
+
+def slope_of_an_array(x):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.reduce_sum(rows_of_an_array(x)[0])
+    return tape.gradient(y, x)
+
+
 def mapped(x):
     return tf.map_fn(lambda row: row * row, x)
 
@@ -138,6 +155,8 @@ def mapped(x):
         factors,
         unconnected,
         tensor_array,
+        rows_of_an_array,
+        slope_of_an_array,
         mapped,
     ],
 )

@@ -174,3 +174,13 @@ def test_the_variance_of_large_values_is_exact_and_not_negative(axis):
     }[axis]
     np.testing.assert_allclose(getattr(found, "flat_values", found), expected, rtol=1e-6)
     assert not np.isnan(getattr(s := dv.math.reduce_std(rt, axis=axis), "flat_values", s)).any()
+
+
+def test_a_constant_without_rows_has_the_rank_that_is_asked_for():
+    assert tf.ragged.constant([], ragged_rank=1).shape == [0, None]
+    assert tf.ragged.constant([], "int32", ragged_rank=2).shape == [0, None, None]
+    assert tf.ragged.constant([[]], ragged_rank=1).shape == [1, None]
+    with pytest.raises(ValueError, match="ragged_rank"):
+        tf.ragged.constant([1], ragged_rank=1)
+    with pytest.raises(ValueError, match="ragged_rank"):
+        tf.ragged.constant([], ragged_rank=-1)

@@ -94,6 +94,60 @@ def test_tapes_in_functions_that_share_a_watched_tensor():
     at_once(work)
 
 
+def test_reading_while_a_function_writes():
+    v = tf.Variable(np.ones((64, 64), "float32"))
+    w = keras.Variable(np.ones((64, 64), "float32"))
+    optimizer = keras.optimizers.Adam(0.0)
+
+    @tf.function
+    def write(x):
+        v.assign(v * x)
+
+    @tf.function
+    def read(x):
+        return tf.reduce_sum(v * x) + tf.reduce_sum(w)
+
+    one = tf.constant(1.0)
+    write(one), read(one)
+
+    def work(number):
+        for _ in range(300):
+            if number == 0:
+                write(one)
+            elif number == 1:
+                optimizer.apply_gradients([(tf.ones((64, 64)), w)])
+            else:
+                assert float(read(one)) == 2 * 64 * 64 and float(tf.reduce_sum(v + w)) == 2 * 64 * 64
+
+    at_once(work)
+
+
+def test_no_write_is_lost():
+    count, step = tf.Variable(0), tf.function(lambda: count.assign_add(1))
+    step()
+    at_once(lambda number: [step() for _ in range(100)])
+    assert int(count) == 1 + 100 * THREADS
+
+
+def test_a_failed_program_leaves_the_values():
+    v = tf.Variable(np.ones(5, "float32"))
+
+    @tf.function
+    def write(x):
+        v.assign(v + x)
+
+    write(tf.constant(1.0))
+    program = next(iter(write._programs.values()))
+    compiled, program.compiled = program.compiled, lambda *values: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        write(tf.constant(1.0))
+    program.compiled = compiled
+    write(tf.constant(1.0))
+    assert v.numpy().tolist() == [3.0] * 5
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        v.no_such_thing
+
+
 def test_training_of_a_model_each():
     x, y = np.ones((8, 3), "float32"), np.ones((8, 1), "float32")
     results = {}

@@ -33,6 +33,15 @@ def _nested(x):
     return tf.map_fn(inner, x)
 
 
+def _array(x):
+    """The columns in turn, the last first, in an array whose elements have no shape before the loop."""
+    array = tf.TensorArray(tf.float32, size=tf.shape(x)[1])
+    _, array = tf.while_loop(
+        lambda k, _: k >= 0, lambda k, a: (k - 1, a.write(2 - k, x[:, k] * 2.0)), (2, array)
+    )
+    return tf.transpose(array.stack())
+
+
 CASES = {  # function, expected values on DATA
     "while": (_loop, 7 * DATA),
     "while until": (_until, 9 * DATA),
@@ -48,6 +57,7 @@ CASES = {  # function, expected values on DATA
     "foldl": (lambda x: x * tf.foldl(lambda a, row: a * 0.5 + row, x), DATA * (DATA[0] * 0.5 + DATA[1])),
     "foldr": (lambda x: x * tf.foldr(lambda a, row: a * 0.5 + row, x), DATA * (DATA[1] * 0.5 + DATA[0])),
     "nested": (_nested, np.stack([-DATA[0] * DATA.sum(), DATA[1] ** 2 * (3 > 2.5)])),
+    "tensor array": (_array, 2 * DATA[:, ::-1]),
     "custom gradient": (_clipped, DATA**2),
 }
 

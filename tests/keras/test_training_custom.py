@@ -505,3 +505,27 @@ def test_copies_train_on_their_own():
     other.set_weights([np.zeros_like(w) for w in before])
     assert not other.predict(X[:3], verbose=0).any()
     close(model.fit(X, Y, **RUN).history["loss"][0], copy.deepcopy(model).evaluate(X, Y, verbose=0), rtol=0.2)
+
+
+def test_losses_and_metrics_may_branch_on_tensors():
+    def loss(y, p):
+        if tf.reduce_mean(p) > 0:
+            return tf.reduce_mean((y - p) ** 2, -1)
+        return tf.reduce_mean(tf.abs(y - p), -1)
+
+    def sign(y, p):
+        if tf.reduce_mean(p) > 0:
+            return tf.ones_like(y)
+        return -tf.ones_like(y)
+
+    class Own(keras.losses.Loss):
+        def call(self, y_true, y_pred):
+            return loss(y_true, y_pred)
+
+    x, y = np.array([[2.0]], "float32"), np.array([[1.0]], "float32")
+    for one in (loss, Own()):
+        model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones")])
+        model.compile(keras.optimizers.SGD(0.0), one, metrics=[sign])
+        for factor, expected in ((1.0, [1.0, 1.0]), (-2.0, [5.0, -1.0])):
+            assert model.evaluate(x * factor, y, verbose=0) == pytest.approx(expected)
+            assert model.fit(x * factor, y, verbose=0).history["loss"] == pytest.approx(expected[:1])

@@ -164,6 +164,7 @@ CREATION = [
     Case("range", given(5)),
     Case("range", given(3, 18, 3), id="steps"),
     Case("range", given(3, 1, -0.5), id="down"),
+    Case("range", given(3, -1, -1), id="to the first"),
     Case("range", given(np.int64(4)), id="int64"),
     Case("range", given(5), kwargs={"dtype": "float64"}, id="float64"),
     Case("linspace", given(0.0, 2.0, 5)),

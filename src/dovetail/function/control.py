@@ -17,7 +17,7 @@ from dovetail.base.settings import state
 from dovetail.base.told import told_function
 from dovetail.base.wording import described
 from dovetail.engine import effects, is_tracer, loops
-from dovetail.function.autograph.gate import converted
+from dovetail.function.autograph.gate import user_code
 from dovetail.function.lifting import Lifted
 from dovetail.function.recorded import after_step, record_cond, record_loop, record_switch
 from dovetail.graph.construct import CONSTRUCTS, is_recorded
@@ -46,7 +46,7 @@ def cond(
     if not callable(true_fn) or not callable(false_fn):
         label, given = ("true_fn", true_fn) if not callable(true_fn) else ("false_fn", false_fn)
         raise TypeError(f"tf.cond: {label} must be callable, received {given!r}{at_user_location()}")
-    true_fn, false_fn = _user_code(true_fn), _user_code(false_fn)
+    true_fn, false_fn = user_code(true_fn), user_code(false_fn)
     if _is_symbolic(pred) or (_describing() and not _is_known(pred)):
         return record_cond(cond, pred, true_fn, false_fn)
     if _is_known(pred):
@@ -76,7 +76,7 @@ def switch_case(
     functions = [function for _, function in pairs]
     if not all(map(callable, functions)):
         raise TypeError(f"branch_fns must be functions, received {branch_fns!r:.80}")
-    functions = [_user_code(function) for function in (*functions, default or functions[-1])]
+    functions = [user_code(function) for function in (*functions, default or functions[-1])]
     keys = [int(key) for key, _ in pairs]
     if _is_symbolic(branch_index):
         arguments = {"branch_index": branch_index, "branch_fns": list(zip(keys, functions[:-1], strict=True))}
@@ -117,7 +117,7 @@ def case(
         _check_held(predicates, _at_most_one, "more than one predicate is true")
     if default is None:
         _check_held(predicates, any, "no predicate is true, and there is no default")
-    result = _user_code(default if default is not None else pairs.pop()[1])
+    result = user_code(default if default is not None else pairs.pop()[1])
     for pred, function in reversed(pairs):
         result = _nested_case(pred, function, result)
     return result()
@@ -173,7 +173,7 @@ def while_loop(
         raise TypeError(f"cond and body must be functions, received {cond!r:.60} and {body!r:.60}")
     if not isinstance(loop_vars, list | tuple) or not loop_vars:
         raise ValueError(f"tf.while_loop: loop_vars must be a non-empty list or tuple{at_user_location()}")
-    cond, body = _user_code(cond), _user_code(body)
+    cond, body = user_code(cond), user_code(body)
     loop_vars = nest.mapped(_as_loop_variable, loop_vars)
     limit = None if maximum_iterations is None else convert_to_tensor(maximum_iterations, dtype_hint="int32")
     if is_recorded(loop_vars, limit):
@@ -329,11 +329,6 @@ def _runs_python() -> bool:
     while isinstance(scope, StatelessScope):
         scope = scope.parent
     return scope is None
-
-
-def _user_code(function: Callable) -> Callable:
-    """Returns a branch or a body with its control flow converted where tensors may have no values."""
-    return function if state.scope is None else converted(function)
 
 
 def _is_symbolic(value: Any) -> bool:

@@ -6,17 +6,18 @@ the variables that were written.  Variables need not be known in advance: each b
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 from dovetail.base import nest
-from dovetail.base.errors import GraphNeededError, at_user_location
+from dovetail.base.errors import GraphNeededError, InaccessibleTensorError, at_user_location
 from dovetail.base.interrupts import hold_interrupts
 from dovetail.base.settings import state
 from dovetail.engine import dtypes, effects, is_tracer, jax_private_module, xla
-from dovetail.function.donation import value_to_give
+from dovetail.function.donation import give_back, value_to_give
 from dovetail.function.notes import Notes
 from dovetail.graph.recording import trace
 from dovetail.ops.core import Op
@@ -24,7 +25,7 @@ from dovetail.tensor.convert import RETURNED_AS_TENSORS, convert_to_tensor
 from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
-from dovetail.tensor.variable import Scope, Variable, enter_scope
+from dovetail.tensor.variable import WRITING, Scope, Variable, enter_scope
 
 
 class VariableNotKeptError(ValueError):
@@ -45,6 +46,9 @@ def require_kept(created: list[tuple[Any, str]], name: str) -> None:
             "Create it outside of the function, or keep it: `if self.v is None: self.v = tf.Variable(...)`"
             f"{at_user_location()}"
         )
+
+
+_UNSHARED = contextlib.nullcontext()
 
 
 class TraceScope(Scope):
@@ -249,7 +253,17 @@ class Program:
 
     @functools.cached_property
     def compiled(self) -> Callable:
-        """The compiled program; it may reuse the memory of the variables that it writes."""
+        """The compiled program; it may reuse the memory of the variables that it writes.
+
+        Raises:
+            InaccessibleTensorError: it holds a tensor of a trace that is over.
+        """
+        if self.borrows:
+            raise InaccessibleTensorError(
+                "a tensor that was made in a loop, a branch or another function was used outside of it: it was "
+                "appended to a list in a loop on tensors, or kept in an attribute. Return it, make it a variable of "
+                f"the loop, or collect in a tf.TensorArray{at_user_location()}"
+            )
         given = tuple(i for i, donated in enumerate(self.donated, self.num_tensors) if donated)
         return xla("tf.function").jit(self.run, donate_argnums=given, compiler_options=self.options)
 
@@ -266,6 +280,14 @@ class Program:
         """
         written = {id(variable) for variable in self.writes}
         return [id(variable) in written and not self.has_effects for variable in self.reads]
+
+    @functools.cached_property
+    def _alone(self) -> Any:
+        """What is held from reading variables until the new values are stored, so that no thread's writes are lost.
+
+        A program with effects may wait for Python code that calls another program from another thread.
+        """
+        return _UNSHARED if self.has_effects else WRITING
 
     @functools.cached_property
     def has_effects(self) -> bool:
@@ -316,12 +338,14 @@ class Program:
                 effects.settle()
             return self.rebuild([Tensor(value) for value in outputs])
         values = [t._value for t in tensors]
-        with hold_interrupts():
-            values += [
-                value_to_give(v) if given else v._held._value
-                for v, given in zip(self.reads, self.donated, strict=True)
-            ]
-            outputs = self.compiled(*values)
+        with self._alone, hold_interrupts():
+            try:
+                for variable, given in zip(self.reads, self.donated, strict=True):
+                    values.append(value_to_give(variable) if given else variable._held._value)
+                outputs = self.compiled(*values)
+            except BaseException:
+                give_back(self.reads, values[len(tensors) :])
+                raise
             if self.has_effects:
                 effects.settle()
             for variable, value in zip(self.writes, outputs[split:], strict=False):
@@ -337,15 +361,17 @@ class Program:
     def _call_taped(self, tensors: list) -> Any:
         saved, state.autocast = state.autocast, None
         try:
-            reads = [variable._tensor() for variable in self.reads]
+            with self._alone if self.writes else _UNSHARED:
+                reads = [variable._tensor() for variable in self.reads]
+                state.autocast = saved
+                outputs = self.op.call((*tensors, *reads), {})
+                if self.has_effects:
+                    effects.settle()
+                split = self.num_results
+                for variable, tensor in zip(self.writes, outputs[split:], strict=False):
+                    variable._held = Tensor(tensor._value)
         finally:
             state.autocast = saved
-        outputs = self.op.call((*tensors, *reads), {})
-        if self.has_effects:
-            effects.settle()
-        split = self.num_results
-        for variable, tensor in zip(self.writes, outputs[split:], strict=False):
-            variable._held = Tensor(tensor._value)
         self.store_aside(list(outputs[split + len(self.writes) :]))
         return self.rebuild(list(outputs[:split]))
 

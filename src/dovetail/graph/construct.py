@@ -110,6 +110,14 @@ def merged(first: TensorSpec, second: TensorSpec) -> TensorSpec:
     return first.most_specific_compatible_type(second)
 
 
+def _wider(before: TensorSpec, after: TensorSpec) -> TensorSpec:
+    """Returns what both fit; a `tf.TensorArray` that a step gives its first rows has them from then on."""
+    old, new = before.shape, after.shape
+    if old.rank == 2 and old[1] == 0 and new.rank and tuple(new)[1:] != (0,) and old[0] == new[0]:
+        return after
+    return merged(before, after)
+
+
 def settled(step: Callable[[list], list], specs: list, fixed: list | None = None) -> list:
     """Returns specs that `step` keeps: sizes that change from one step to the next become unknown.
 
@@ -134,7 +142,7 @@ def settled(step: Callable[[list], list], specs: list, fixed: list | None = None
                     f"variable {i} is {old.dtype.name} before a step and {new.dtype.name} after it"
                 )
         wider = [
-            old if shape is not None else merged(old, new)
+            old if shape is not None else _wider(old, new)
             for old, new, shape in zip(specs, after, stated, strict=True)
         ]
         if wider == specs:

@@ -174,8 +174,9 @@ def _count(start: Any, limit: Any, delta: Any) -> int:
 
 
 def _range_shape(start: Any, limit: Any, delta: Any, dtype: Any) -> tuple:
-    """In symbolic calls -1 marks a number that is not known."""
-    return (None if -1 in (start, limit, delta) else _count(start, limit, delta),)
+    """In symbolic calls NaN stands for a number that is not known."""
+    unknown = any(number != number for number in (start, limit, delta))
+    return (None if unknown else _count(start, limit, delta),)
 
 
 @op("", shape=_range_shape, dtype=_dtype_rule, differentiable=False)

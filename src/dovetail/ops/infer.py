@@ -6,13 +6,14 @@ body on ones) with the unknown sizes set to two different values - where the ans
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from dovetail.engine import dtypes, host, uses_xla, xla
-from dovetail.ops.attrs import is_symbolic
+from dovetail.ops.attrs import is_symbolic, number
 from dovetail.ops.core import Op
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.shape import TensorShape
@@ -60,7 +61,7 @@ def infer(op: Op, args: tuple, attributes: dict) -> tuple[list[Inferred], bool]:
     Raises:
         ValueError: the shapes do not fit together.
     """
-    known = {name: _static_attribute(value) for name, value in attributes.items()}
+    known = {name: _static_attribute(value, _unknown_of(op, name)) for name, value in attributes.items()}
     if any(value is _UNRANKED for value in known.values()):
         dtype = _first_dtype(args)
         return [Inferred(None, dtype)], False
@@ -103,26 +104,31 @@ def _first_dtype(args: tuple) -> Any:
     return np.dtype(np.float32)
 
 
-def _static_attribute(value: Any) -> Any:
-    """Replaces symbolic tensors in an attribute by what is known of their elements; -1 where nothing is."""
+def _unknown_of(op: Op, name: str) -> Any:
+    """Returns what stands for an unknown value of an attribute: -1 is none for an attribute that may be any number."""
+    return math.nan if name in op.attributes and op.attributes[name][1] is number else -1
+
+
+def _static_attribute(value: Any, unknown: Any = -1) -> Any:
+    """Replaces symbolic tensors in an attribute by what is known of their elements; `unknown` where nothing is."""
     if not is_symbolic(value):
         return value
     if isinstance(value, SymbolicTensor):
         if value.partial is not None:
-            return _as_sizes(value.partial)
+            return _as_sizes(value.partial, unknown)
         if value.shape.rank == 0:
-            return -1
+            return unknown
         if value.shape.rank == 1 and value.shape[0] is not None:
-            return (-1,) * value.shape[0]
+            return (unknown,) * value.shape[0]
         return _UNRANKED
-    return tuple(_static_attribute(item) for item in value)
+    return tuple(_static_attribute(item, unknown) for item in value)
 
 
-def _as_sizes(partial: np.ndarray) -> Any:
+def _as_sizes(partial: np.ndarray, unknown: Any) -> Any:
     if partial.ndim == 0:
         item: Any = partial.item()
-        return -1 if item is _UNKNOWN else int(item)
-    return tuple(_as_sizes(np.asarray(row, object)) for row in partial)
+        return unknown if item is _UNKNOWN else int(item)
+    return tuple(_as_sizes(np.asarray(row, object), unknown) for row in partial)
 
 
 def shape_partial(shape: tuple) -> np.ndarray:

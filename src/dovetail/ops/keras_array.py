@@ -196,7 +196,7 @@ def multi_hot(
 
 @export("ops.is_tensor")
 def is_tensor_of(x: Any) -> bool:
-    """True for a tensor, a variable or a symbolic tensor."""
+    """True for a tensor, dense or composite, a variable or a symbolic tensor."""
     return is_tensor(x)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
+
 from dovetail.base import nest
 from dovetail.base.errors import (
     DataDependentShapeError,
@@ -13,8 +15,9 @@ from dovetail.base.errors import (
 )
 from dovetail.base.settings import state
 from dovetail.base.told import Told
-from dovetail.engine import is_tracer
-from dovetail.ops import array, create, gather, indexing, shapes, slicing
+from dovetail.engine import dtypes, is_tracer
+from dovetail.ops import array, create, gather, indexing, shapes
+from dovetail.ops.families import op
 from dovetail.ops.views import export
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
@@ -32,7 +35,7 @@ class TensorArray(Told):
 
     Args:
         dtype: element type.
-        size: number of elements.
+        size: number of elements; symbolic where a graph is recorded.
         dynamic_size: writing past the end makes the array longer (where the index has a value).
         clear_after_read: accepted; elements stay readable.
         infer_shape: check that all elements have one shape.
@@ -71,8 +74,14 @@ class TensorArray(Told):
         self._dtype = dt.as_dtype(dtype)
         self._dynamic, self._infer = bool(dynamic_size), bool(infer_shape)
         self._shape = TensorShape(element_shape)
-        self._items: list | None = [None] * _static_index("size", 0 if size is None else size)
+        self._items: list | None = None
         self._buffer: Any = None
+        count = _size(0 if size is None else size)
+        if isinstance(count, int):
+            self._items = [None] * count
+        else:
+            row = tuple(self._shape) if self._shape.is_fully_defined() else (0,)
+            self._buffer = create.zeros((count, *row), self._dtype)
 
     # ---- facts
 
@@ -97,15 +106,24 @@ class TensorArray(Told):
     def handle(self) -> None:
         return None
 
+    @property
+    def _count(self) -> int | None:
+        """The number of elements; None while it is symbolic."""
+        return len(self._items) if self._items is not None else self._buffer.shape[0]
+
     def __len__(self) -> int:
-        return len(self._items) if self._items is not None else int(self._buffer.shape[0])
+        count = self._count
+        if count is None:
+            raise TypeError(f"tf.TensorArray: its size has no value yet; use size(){at_user_location()}")
+        return count
 
     def size(self, name: str | None = None) -> Any:
         """Returns the number of elements as an int32 scalar."""
-        return create.constant(len(self), "int32")
+        count = self._count
+        return shapes.shape(self._buffer)[0] if count is None else create.constant(count, "int32")
 
     def __repr__(self) -> str:
-        return f"<tf.TensorArray size={len(self)} dtype={self._dtype.name} element_shape={self._shape}>"
+        return f"<tf.TensorArray size={self._count} dtype={self._dtype.name} element_shape={self._shape}>"
 
     # ---- writing
 
@@ -120,10 +138,8 @@ class TensorArray(Told):
         position = _known_index(index)
         if position is None:
             return self._with_buffer(_set_row(self._filled(value), index, value), value)
-        if position < 0 or (position >= len(self) and not self._dynamic):
-            raise OutOfRangeError(
-                f"tf.TensorArray.write: index {position} is out of range for size {len(self)}{at_user_location()}"
-            )
+        if not self._dynamic:
+            self._check_position("write", position)
         if self._items is None:
             return self._with_buffer(_set_row(self._grown(position + 1), position, value), value)
         items = self._items if _in_place(value) else list(self._items)
@@ -133,7 +149,13 @@ class TensorArray(Told):
 
     def unstack(self, value: Any, name: str | None = None) -> TensorArray:
         """Returns the array with the slices of `value` along its first axis as elements."""
-        return self._replaced(list(array.unstack(convert_to_tensor(value))))
+        value = convert_to_tensor(value)
+        if isinstance(value, SymbolicTensor) and value.shape.rank and value.shape[0] is None:
+            result = self._copy()
+            result._items, result._buffer = None, value
+            result._shape = self._shape.merge_with(value.shape[1:])
+            return result
+        return self._replaced(list(array.unstack(value)))
 
     def scatter(self, indices: Any, value: Any, name: str | None = None) -> TensorArray:
         """Returns the array with the slices of `value` at `indices`."""
@@ -161,10 +183,7 @@ class TensorArray(Told):
         position = _known_index(index)
         if position is None:
             return indexing.get_item(self.stack(), index)
-        if not 0 <= position < len(self):
-            raise OutOfRangeError(
-                f"tf.TensorArray.read: index {position} is out of range for size {len(self)}{at_user_location()}"
-            )
+        self._check_position("read", position)
         if self._items is None:
             return indexing.get_item(self._buffer, position)
         item = self._items[position]
@@ -182,7 +201,7 @@ class TensorArray(Told):
     def concat(self, name: str | None = None) -> Any:
         """Returns the elements joined along their first axes."""
         if self._items is None:
-            return array.concat(array.unstack(self._buffer), 0)
+            return shapes.reshape(self._buffer, shape=[-1, *array.unstack(shapes.shape(self._buffer))[2:]])
         return array.concat([self._zero() if item is None else item for item in self._items], 0)
 
     def gather(self, indices: Any, name: str | None = None) -> Any:
@@ -202,6 +221,13 @@ class TensorArray(Told):
 
     # ---- the inside
 
+    def _check_position(self, what: str, position: int) -> None:
+        count = self._count
+        if position < 0 or (count is not None and position >= count):
+            raise OutOfRangeError(
+                f"tf.TensorArray.{what}: index {position} is out of range for size {count}{at_user_location()}"
+            )
+
     def _checked(self, value: Any) -> Any:
         if not isinstance(value, TensorLike):
             value = convert_to_tensor(value, self._dtype)
@@ -219,7 +245,11 @@ class TensorArray(Told):
         return value
 
     def _zero(self) -> Any:
+        """Returns what an element is that has not been written."""
         if not self._shape.is_fully_defined():
+            written = next((item for item in self._items or () if item is not None), None)
+            if written is not None and self._infer:
+                return create.zeros_like(written)
             raise InvalidArgumentError(
                 f"tf.TensorArray: an element was read that has not been written, and its shape is unknown. Pass "
                 f"element_shape{at_user_location()}"
@@ -227,17 +257,16 @@ class TensorArray(Told):
         return create.zeros(tuple(self._shape), self._dtype)
 
     def _filled(self, value: Any) -> Any:
-        """Returns the buffer, made from the items or from zeros shaped like `value`."""
+        """Returns the buffer: of the items, or without rows yet."""
         if self._items is None:
             return self._buffer
-        shape = tuple(value.shape)
         if all(item is None for item in self._items):
-            return create.zeros((len(self._items), *shape), self._dtype)
-        zero = create.zeros(shape, self._dtype)
+            return create.zeros((len(self._items), 0), self._dtype)
+        zero = create.zeros_like(value)
         return array.stack(*(zero if item is None else item for item in self._items))
 
     def _grown(self, size: int) -> Any:
-        missing = size - len(self)
+        missing = size - (self._count or size)
         if missing <= 0:
             return self._buffer
         more = create.zeros((missing, *tuple(self._buffer.shape)[1:]), self._dtype)
@@ -276,20 +305,43 @@ def _known_index(index: Any) -> int | None:
     return None if isinstance(tensor, SymbolicTensor) or is_tracer(tensor._value) else int(tensor._value)
 
 
-def _static_index(what: str, value: Any) -> int:
+def _size(value: Any) -> Any:
+    """Returns the number of elements: an int, or a symbolic scalar."""
     found = _known_index(value)
-    if found is None:
-        message = f"{what} depends on a traced value; XLA needs it static. Use a shape or a Python number"
-        raise DataDependentShapeError("tf.TensorArray", f"tf.TensorArray: {message}{at_user_location()}")
-    return found
+    if found is not None:
+        return found
+    if isinstance(value, SymbolicTensor):
+        known = value.partial
+        return int(known) if known is not None and isinstance(known.item(), int) else value
+    message = "size depends on a traced value; XLA needs it static. Use a shape or a Python number"
+    raise DataDependentShapeError("tf.TensorArray", f"tf.TensorArray: {message}{at_user_location()}")
 
 
 def _set_row(buffer: Any, index: Any, value: Any) -> Any:
     """Returns the buffer with `value` as the row `index`."""
-    rank = len(value.shape)
-    first = convert_to_tensor(index, dtype_hint="int32")
-    begin = array.stack(first, *(create.zeros((), first.dtype) for _ in range(rank)))
-    return slicing.slice_update(buffer, begin, shapes.expand_dims(value, axis=0))
+    return write_row(buffer, value, convert_to_tensor(index, dtype_hint="int32"))
+
+
+def _is_without_rows(shape: tuple) -> bool:
+    """True for the shape (n, 0) of the buffer of an array whose elements have no shape yet."""
+    return shape[1:] == (0,)
+
+
+@op("", same_dtype=2, shape=lambda x, value, index: (x[0], *value))
+def write_row(xp: Any, x: Any, value: Any, index: Any) -> Any:
+    """Returns `x`, of shape (n, ...), with `value` as its row `index`; of shape (n, 0) it gets rows of zeros first."""
+    if _is_without_rows(x.shape):
+        shape = (x.shape[0], *value.shape)
+        x = np.full(shape, b"", object) if dtypes.is_host_only(x.dtype) else xp.zeros(shape, x.dtype)
+    begin = xp.concatenate([xp.reshape(index, (1,)), xp.zeros((len(value.shape),), index.dtype)])
+    return xp.dynamic_update(x, begin, value[None])
+
+
+def _without_row(g: Any, y: Any, x: Any, value: Any, index: Any) -> Any:
+    return create.zeros_like(x) if _is_without_rows(tuple(x.shape)) else write_row(g, value * 0, index)
+
+
+write_row.gradient(_without_row, lambda g, y, x, value, index: gather.gather(g, index), None)
 
 
 # ---- in nested structures: one leaf, the buffer -----------------------------------------------------------------
@@ -313,10 +365,11 @@ def _unflatten(facts: tuple, children: tuple) -> Any:
         result._items, result._buffer = None, buffer
         return result
     shape = tuple(buffer.shape)
-    if shape[1:] == (0,):
+    if _is_without_rows(shape) and shape[0] is not None:
         result._items = [None] * shape[0]
     else:
-        result._items, result._buffer, result._shape = None, buffer, TensorShape(shape[1:])
+        result._items, result._buffer = None, buffer
+        result._shape = TensorShape(None if _is_without_rows(shape) else shape[1:])
     return result
 
 

@@ -7,6 +7,7 @@ active scope (`state.scope`) instead, which turns them into inputs and outputs o
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -117,6 +118,10 @@ class enter_scope:
         state.scope = self.previous
 
 
+# Held by a program from when it takes the values of variables until it stores their new ones.
+WRITING = threading.RLock()
+
+
 class ReadTensor(Tensor):
     """The value of a variable.  Callable, because TensorFlow spells `v.value()` and Keras `v.value`."""
 
@@ -211,6 +216,15 @@ class Variable(TensorLike, Told, Versioned):
             scope.created(self)
 
     # ---- reading
+
+    def __getattr__(self, name: str) -> Any:
+        """Waits for the value, `_held`, while a program in another thread has it."""
+        if name == "_held":
+            with WRITING:
+                found = self.__dict__.get(name)
+            if found is not None:
+                return found
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def _tensor(self) -> Tensor:
         """Returns the value as ops see it: inside the active scope, watched by tapes, in the autocast dtype."""

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dovetail.base.settings import inherited
+from dovetail.base.settings import inherited, state
 from dovetail.function.autograph.need import Need
 from dovetail.function.autograph.user_code import is_user_function
 
@@ -37,6 +37,11 @@ def _machinery() -> tuple[Converter, dict]:
     """Returns a converter, and `{builtin: what stands for it}`; imported when the first user code comes by."""
     operators = importlib.import_module("dovetail.function.autograph.operators")
     return operators.CONVERTER, operators.REPLACED
+
+
+def user_code(function: Any) -> Any:
+    """Returns a function of the user's, converted while a program is traced or described."""
+    return function if state.scope is None else converted(function)
 
 
 def converted(function: Any) -> Any:

@@ -139,8 +139,8 @@ def _over_rows(
     size = rows.shape[0]
     if size == 0:
         return
-    if size is not None and not all(map(is_defined, variables.get())):
-        body(rows[0])  # gives the variables their first values
+    if size is not None and variables.get_values_from(lambda: body(rows[0])):
+        body(rows[0])
         rows, size = rows[1:], size - 1
         if size == 0:
             return
@@ -172,6 +172,11 @@ def _scanned(rows: Any, body: Callable, variables: _State) -> bool:
 def _run(variables: _State, own: tuple, test: Callable, body: Callable, options: dict, limit: Any) -> None:
     """Runs a loop of the program over the loop's own tensors and the variables."""
     num = len(own)
+    unset = variables.none_until(lambda: body(*own))
+    if unset:
+        _check_runs(test(*own), unset)
+        own = tuple(body(*own) or ())
+        limit = None if limit is None else limit - 1
     start = variables.start(lambda: body(*own), lambda: test(*own))
     tensors = [*own, *start.tensors] or [convert_to_tensor(0)]
 
@@ -211,6 +216,22 @@ class _State:
     def __init__(self, get: Callable, put: Callable, names: tuple) -> None:
         self.get, self.set, self.names = get, put, names
 
+    def get_values_from(self, once: Callable) -> bool:
+        """True when `once()` gives first values to variables that have none, or are None."""
+        return not all(map(is_defined, self.get())) or bool(self.none_until(once))
+
+    def none_until(self, once: Callable) -> list[str]:
+        """Returns the names of the variables that are None before the loop and something else after `once()`."""
+        values = tuple(self.get())
+        if None not in set(map(_none_or_type, values)):
+            return []
+        kinds = self._tried(values, once)
+        self.set(values)
+        pairs = zip(self.names, values, kinds, strict=True)
+        return [
+            name for name, value, kind in pairs if value is None and kind is not None and is_defined(kind)
+        ]
+
     def start(self, once: Callable | None = None, test: Callable | None = None) -> _Start:
         """Returns the variables before the loop; those without a value get the kind that `once()` gives them."""
         values = list(self.get())
@@ -245,6 +266,10 @@ class _State:
         finally:
             state.tapes = tapes
         return tuple(found)
+
+
+def _none_or_type(value: Any) -> Any:
+    return None if value is None else type(value)
 
 
 def _check_runs(going: Any, names: list) -> None:

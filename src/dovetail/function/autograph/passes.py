@@ -22,6 +22,8 @@ from malt.lang import directives
 from malt.pyct import anno, cfg, naming, parser, qual_names, templates, transformer
 from malt.pyct.static_analysis import activity, liveness, reaching_definitions, reaching_fndefs
 
+from dovetail.function.autograph.convert import NotConvertibleError
+
 _ORIGIN = anno.Basic.ORIGIN
 
 
@@ -51,6 +53,7 @@ def rewritten(node: ast.AST, names: Mapping[str, Any], is_loop_option: Callable[
         is_loop_option: tells whether a value is `set_loop_options`.
     """
     child: Any
+    _Walrus().visit(node)
     for child in ast.walk(node):
         if "lineno" in child._attributes:  # the parser shares nodes that have no place of their own
             place = (child.lineno, child.col_offset, child.end_lineno, child.end_col_offset)
@@ -131,6 +134,60 @@ class _LoopOptions(ast.NodeTransformer):
         if isinstance(node, ast.Attribute):
             return getattr(self._value(node.value), node.attr, None)
         return self.names.get(node.id) if isinstance(node, ast.Name) else None
+
+
+class _Walrus(ast.NodeTransformer):
+    """Spells `if (y := f(x)) > 0:` as `y = f(x)` and `if y > 0:`, and `while` in the same way: malt knows no `:=`."""
+
+    def visit_If(self, node: ast.If) -> Any:
+        self.generic_visit(node)
+        return [*self._assigned(node), node]
+
+    def visit_While(self, node: ast.While) -> Any:
+        self.generic_visit(node)
+        first = self._assigned(node)
+        if not first:
+            return node
+        if node.orelse:
+            raise NotConvertibleError("a `while` with `:=` and `else` runs as it is")
+        ends = ast.If(ast.UnaryOp(ast.Not(), node.test), [ast.Break()], [])
+        node.body[:0] = [*first, ast.fix_missing_locations(ast.copy_location(ends, node))]
+        node.test = ast.copy_location(ast.Constant(True), node)
+        return node
+
+    @staticmethod
+    def _assigned(node: Any) -> list[ast.stmt]:
+        """Takes the assignments out of a test; those that Python would not always make stay."""
+        taken = _TakenOut()
+        node.test = taken.visit(node.test)
+        return taken.assignments
+
+
+class _TakenOut(ast.NodeTransformer):
+    def __init__(self) -> None:
+        self.assignments: list[ast.stmt] = []
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> Any:
+        self.generic_visit(node)
+        self.assignments.append(ast.copy_location(ast.Assign([node.target], node.value), node))
+        return ast.copy_location(ast.Name(node.target.id, ast.Load()), node)
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> Any:
+        node.values[0] = self.visit(node.values[0])
+        return node
+
+    def visit_Compare(self, node: ast.Compare) -> Any:
+        node.left, node.comparators[0] = self.visit(node.left), self.visit(node.comparators[0])
+        return node
+
+    def visit_IfExp(self, node: ast.IfExp) -> Any:
+        node.test = self.visit(node.test)
+        return node
+
+    def _stays(self, node: Any) -> Any:
+        return node
+
+    visit_Lambda = visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _stays
 
 
 class _Asserts(ast.NodeTransformer):

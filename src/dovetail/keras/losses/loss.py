@@ -10,6 +10,7 @@ import numpy as np
 from dovetail.base import nest
 from dovetail.base.settings import settings
 from dovetail.base.told import Told
+from dovetail.function.autograph.gate import user_code
 from dovetail.keras import checks
 from dovetail.keras.losses.reduce import checked_reduction, converted, reduce_weighted, same_rank
 from dovetail.keras.masks import mask_of
@@ -63,7 +64,7 @@ class Loss(Told):
         mask = mask_of(y_pred)
         y_pred = _converted(y_pred, self._dtype)
         y_true = _converted(y_true, self._dtype, self.casts_labels)
-        values = self.call(y_true, y_pred)
+        values = user_code(self.call)(y_true, y_pred)
         own_mask = mask_of(values)
         if own_mask is not None:
             mask = own_mask if mask is None else mask & own_mask
@@ -134,7 +135,7 @@ class LossFunctionWrapper(Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         if hasattr(y_true, "shape") and hasattr(y_pred, "shape"):
             y_true, y_pred = same_rank(y_true, y_pred)
-        return self.fn(y_true, y_pred, **self._fn_kwargs)
+        return user_code(self.fn)(y_true, y_pred, **self._fn_kwargs)
 
     def get_config(self) -> dict:
         config = {**super().get_config(), **serialize_keras_object(self._fn_kwargs)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from dovetail.function.autograph.gate import user_code
 from dovetail.keras.losses.reduce import converted, masked_weight, same_rank
 from dovetail.keras.masks import mask_of
 from dovetail.keras.metrics.metric import Metric
@@ -105,7 +106,7 @@ class MeanMetricWrapper(Mean):
     def update_state(  # type: ignore[override]
         self, y_true: Any, y_pred: Any, sample_weight: Any = None
     ) -> None:
-        values = self._fn(y_true, y_pred, **self._fn_kwargs)
+        values = user_code(self._fn)(y_true, y_pred, **self._fn_kwargs)
         weight = masked_weight(sample_weight, mask_of(y_pred), self._dtype, "sum")
         super().update_state(values, sample_weight=weight)
 

@@ -18,7 +18,7 @@ from dovetail.base.settings import among_replicas, settings
 from dovetail.base.settings import state as thread_state
 from dovetail.base.told import Told
 from dovetail.engine import host, is_tracer, loaded_xla, xla
-from dovetail.function.donation import value_to_give
+from dovetail.function.donation import give_back, value_to_give
 from dovetail.keras import checks as argument_checks
 from dovetail.keras.naming import auto_name
 from dovetail.keras.optimizers import checks, custom, step
@@ -31,7 +31,7 @@ from dovetail.keras.optimizers.store import Store
 from dovetail.ops.indexed_slices import Rows
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import Tensor
-from dovetail.tensor.variable import enter_scope
+from dovetail.tensor.variable import WRITING, enter_scope
 
 _ndarray = np.ndarray
 _HOST_ELEMENTS = 4096  # up to so many elements in all variables, NumPy is as fast as a compiled call
@@ -309,10 +309,18 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
         """
         compiled = self._compiled(plan)
         compiled = plan.compiled_by_rows if values is None else compiled
-        with hold_interrupts():
-            if values is None:
-                values = [value_to_give(v) for v in plan.variables]
-            values, state = compiled(gradients, values, [value_to_give(v) for v in plan.state], rate)
+        given = plan.state if values is not None else [*plan.variables, *plan.state]
+        split = len(given) - len(plan.state)
+        taken: list = []
+        with WRITING, hold_interrupts():
+            try:
+                for variable in given:
+                    taken.append(value_to_give(variable))
+                values = taken[:split] if values is None else values
+                values, state = compiled(gradients, values, taken[split:], rate)
+            except BaseException:
+                give_back(given, taken)
+                raise
             self._stored(plan, values, state)
 
     def _stored(self, plan: step.Plan, values: list, state: list) -> None:

@@ -44,7 +44,7 @@ def constant(
     depth, deepest = _depths(pylist)
     if depth is not None and deepest != depth:
         raise ValueError(f"tf.ragged.constant: all scalars must be nested equally deep{at_user_location()}")
-    rank = _ragged_rank(deepest, ragged_rank, inner_shape)
+    rank = _ragged_rank(deepest, ragged_rank, inner_shape, depth is None)
     if rank <= 0:
         return dense_constant(pylist, dtype, None if inner_shape is None else tuple(inner_shape))
     values, splits = list(pylist), []
@@ -58,10 +58,10 @@ def constant(
     return flat
 
 
-def _ragged_rank(depth: int, ragged_rank: Any, inner_shape: Any) -> int:
+def _ragged_rank(depth: int, ragged_rank: Any, inner_shape: Any, is_empty: bool) -> int:
     if ragged_rank is None:
         return depth - 1 if inner_shape is None else max(depth - 1 - len(inner_shape), 0)
-    if not 0 <= ragged_rank < max(depth, 1):
+    if ragged_rank < 0 or (ragged_rank >= max(depth, 1) and not is_empty):
         raise ValueError(
             f"tf.ragged.constant: ragged_rank must be at least 0 and less than {depth}, the depth of the lists; "
             f"received {ragged_rank}{at_user_location()}"
@@ -73,7 +73,7 @@ def _flat(values: list, dtype: Any, depth: int | None, inner_shape: Any) -> Any:
     if inner_shape is not None:
         return dense_constant(np.asarray(values).tolist(), dtype, (len(values), *inner_shape))
     if not values:
-        return dense_constant([], dtype or "float32", (0,) + (0,) * (depth - 1 if depth else 0))
+        return dense_constant([], dtype or "float32", (0,) * max(depth or 1, 1))
     return dense_constant(values, dtype)
 
 
