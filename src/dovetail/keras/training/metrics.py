@@ -6,6 +6,7 @@ import functools
 from typing import Any
 
 from dovetail.base import nest
+from dovetail.function.autograph.gate import user_code
 from dovetail.keras import metrics
 from dovetail.keras.training.outputs import output_names, per_output
 
@@ -150,7 +151,7 @@ def _of_one_rank(function: Any) -> Any:
     def metric(y_true: Any, y_pred: Any) -> Any:
         if len(y_true.shape) == 1 and len(y_pred.shape) == 2 and y_pred.shape[1] == 1:
             y_true = y_true[:, None]
-        return function(y_true, y_pred)
+        return user_code(function)(y_true, y_pred)
 
     return metric
 
