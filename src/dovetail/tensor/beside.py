@@ -30,8 +30,9 @@ class SideTable:
         entries: dict[int, _Entry] = {}
 
         def forget(entry: Any) -> None:
-            if entries.get(entry.key) is entry:
-                del entries[entry.key]
+            key = entry.key
+            if entries.get(key) is entry:  # else something newer is kept there
+                del entries[key]
 
         self._entries, self._forget = entries, forget
 
@@ -51,9 +52,9 @@ class SideTable:
         elif fact is None:
             self._entries.pop(id(tensor), None)
         else:
-            entry: Any = _Entry(tensor, self._forget)
-            entry.key, entry.fact = id(tensor), fact
-            self._entries[entry.key] = entry
+            kept = _Entry(tensor, self._forget)
+            kept.key, kept.fact = id(tensor), fact
+            self._entries[kept.key] = kept
 
     def __len__(self) -> int:
         """The number of tensors with values that something is kept beside."""

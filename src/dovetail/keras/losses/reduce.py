@@ -114,7 +114,7 @@ def _per_sample(weight: Any, values: Any) -> Any:
     Differs from Keras 3, which multiplies the last axis of the values, or fails; Keras 2 did as we do.
     """
     rank = len(values.shape)
-    if len(weight.shape) != 1 or rank < 2 or weight.shape[0] != values.shape[0]:
+    if len(weight.shape) != 1 or rank < 2 or not weight.shape.is_compatible_with(values.shape[:1]):
         return weight
     return shapes.reshape(weight, shape=(-1, *(1,) * (rank - 1)))
 

@@ -10,6 +10,7 @@ from dovetail.engine import is_tracer
 from dovetail.keras import losses, metrics
 from dovetail.keras.training.labels import check_labels, label_range
 from dovetail.keras.training.outputs import output_names, per_output
+from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor
 
 
@@ -81,15 +82,18 @@ class CompiledLoss:
 
     def _check(self, targets: list) -> None:
         for target, known, name in zip(targets, self._ranges, self._names, strict=True):
-            if known is not None and target is not None and not _is_traced(target):
+            if known is not None and target is not None and _has_values(target):
                 check_labels(target, known[0], known[1], name)
 
     def _flat(self, y_pred: Any) -> list:
         return [y_pred[name] for name in self._names] if isinstance(y_pred, dict) else nest.flatten(y_pred)
 
 
-def _is_traced(target: Any) -> bool:
-    return isinstance(target, Tensor) and is_tracer(target._value)
+def _has_values(target: Any) -> bool:
+    """False inside of traces and recordings."""
+    return not isinstance(target, SymbolicTensor) and not (
+        isinstance(target, Tensor) and is_tracer(target._value)
+    )
 
 
 def _apply(function: Any, y_true: Any, y_pred: Any, sample_weight: Any, output: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from dovetail.autodiff import GradientTape
 from dovetail.base.errors import at_user_location
-from dovetail.ops import reduction
+from dovetail.ops import reduction, shapes
 
 
 def unpack_x_y_sample_weight(data: Any) -> tuple:
@@ -155,8 +155,11 @@ class Steps:
         return self._compiled_metrics
 
 
-def _num_samples(x: Any) -> float:
+def _num_samples(x: Any) -> Any:
+    """Returns the size of the first axis: a tensor where a function of unknown sizes is recorded."""
     leaf = x
     while isinstance(leaf, list | tuple | dict):
         leaf = next(iter(leaf.values())) if isinstance(leaf, dict) else leaf[0]
-    return float(leaf.shape[0]) if len(leaf.shape) and leaf.shape[0] is not None else 1.0
+    if not len(leaf.shape):
+        return 1.0
+    return shapes.shape(leaf)[0] if leaf.shape[0] is None else float(leaf.shape[0])
