@@ -30,7 +30,7 @@ from dovetail.engine.host_array import (  # noqa: F401 - names of this engine
     index_max,
     index_min,
     index_mul,
-    look_up_rows,
+    look_up,
     repeat_each,
     rows_at,
     search_rows,

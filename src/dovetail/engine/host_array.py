@@ -33,7 +33,7 @@ def add_rows(rows: Any, ids: Any, num: int) -> Any:
     return out.reshape((num, *rest))
 
 
-def look_up_rows(table: Any, indices: Any) -> Any:
+def look_up(table: Any, indices: Any) -> Any:
     """Takes rows of a table, for ops whose gradients are rows (`tf.IndexedSlices`) in compiled programs too."""
     return take(table, indices, 0)
 

@@ -32,13 +32,14 @@ from dovetail.engine.xla_array import (  # noqa: F401 - names of this engine
     index_max,
     index_min,
     index_mul,
-    look_up_rows,
+    look_up,
     repeat_each,
     rows_at,
     search_rows,
     set_rows,
     summed_rows,
     take,
+    taken_from_nothing,
     unslice,
 )
 from dovetail.engine.xla_conv import compiler_options  # noqa: F401 - a name of this engine

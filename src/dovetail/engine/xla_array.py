@@ -12,6 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from dovetail.base.errors import InvalidArgumentError, at_user_location
+from dovetail.engine import effects
+
 
 def as_shift(shift: Any) -> Any:
     return shift
@@ -27,13 +30,34 @@ def add_rows(rows: Any, ids: Any, num: int) -> Any:
 
 
 def take(x: Any, indices: Any, axis: int) -> Any:
+    if x.shape[axis] == 0:
+        return taken_from_nothing((*x.shape[:axis], *indices.shape, *x.shape[axis:][1:]), x.dtype, axis)
     return jnp.take(x, indices, axis=axis, mode="clip")
+
+
+def look_up(table: Any, indices: Any) -> Any:
+    return look_up_rows(table, indices) if table.shape[0] else take(table, indices, 0)
 
 
 @jax.jit
 def look_up_rows(table: Any, indices: Any) -> Any:
-    # By this function's name, programs know a look-up (see `jax_private.look_ups`).
+    """Takes rows of a table; by this function's name, programs know a look-up (see `jax_private.look_ups`)."""
     return jnp.take(table, indices, axis=0, mode="clip")
+
+
+def taken_from_nothing(shape: tuple, dtype: Any, axis: int) -> Any:
+    """Returns what compiled code has in place of elements of an axis of size 0: zeros of `shape`.
+
+    There is nothing to clamp an index to, so the program raises when it comes here; in a loop or a branch that does
+    not run it does not.
+    """
+    out = jnp.zeros(shape, dtype)
+    if out.size:
+        error = InvalidArgumentError(
+            f"an index into axis {axis}, whose size is 0, is out of bounds{at_user_location()}"
+        )
+        effects.check(lambda: error)
+    return out
 
 
 def summed_rows(rows: Any, ids: Any, num: int) -> tuple:

@@ -18,7 +18,7 @@ from dovetail.ops import rules
 from dovetail.ops.arithmetic import cast
 from dovetail.ops.attrs import Shape, static
 from dovetail.ops.families import op
-from dovetail.ops.index_checks import check_in_range, check_places, taken_from_nothing
+from dovetail.ops.index_checks import check_in_range, check_places
 from dovetail.ops.shapes import as_tensor, reshape
 from dovetail.ops.views import export
 
@@ -63,7 +63,7 @@ def gather_(xp: Any, params: Any, indices: Any, *, axis: int = 0, batch_dims: in
     """Returns the slices of `params` along `axis` that `indices` names."""
     axis, batch = _checked_axes(params.shape, indices.shape, axis, batch_dims)
     if not batch:
-        return _taken_along(xp, params, indices, axis)
+        return xp.take(params, indices, axis) if axis else xp.look_up(params, indices)
     indices = xp.checked_indices(indices, params.shape[axis])
     moved = xp.moveaxis(params, axis, batch)
     found = moved[
@@ -145,13 +145,8 @@ def gather_backend(reference: Any, indices: Any) -> Any:
 def take_wrapped(xp: Any, x: Any, indices: Any, *, axis: int) -> Any:
     """Returns slices along `axis`; negative indices count from the end."""
     size = x.shape[axis]
-    return _taken_along(xp, x, xp.where(indices < 0, indices + np.array(size, indices.dtype), indices), axis)
-
-
-def _taken_along(xp: Any, x: Any, indices: Any, axis: int) -> Any:
-    if x.shape[axis] == 0 and (is_tracer(indices) or is_tracer(x)):
-        return taken_from_nothing(xp, "gather", _gathered(x.shape, indices.shape, axis, 0), x.dtype, axis)
-    return xp.take(x, indices, axis) if axis % x.ndim else xp.look_up_rows(x, indices)
+    indices = xp.where(indices < 0, indices + np.array(size, indices.dtype), indices)
+    return xp.take(x, indices, axis) if axis % x.ndim else xp.look_up(x, indices)
 
 
 @export("ops.take")
@@ -216,9 +211,9 @@ def gather_nd_(xp: Any, params: Any, indices: Any, *, batch_dims: int = 0) -> An
     shape = _nd_shape(params.shape, indices.shape, batch_dims)
     key = _nd_key(xp, indices, params.shape, batch_dims)
     if 0 in params.shape[: len(key)] and (is_tracer(indices) or is_tracer(params)):
-        return taken_from_nothing(xp, "gather_nd", shape, params.dtype, params.shape.index(0))
+        return xp.taken_from_nothing(shape, params.dtype, params.shape.index(0))
     if len(key) == 1 and indices.ndim == 2 and not batch_dims:
-        return xp.look_up_rows(params, key[0])
+        return xp.look_up(params, key[0])
     return xp.asarray(params)[key] if key else xp.broadcast_to(params, shape)
 
 

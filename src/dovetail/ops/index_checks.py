@@ -8,7 +8,7 @@ import numpy as np
 
 from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.base.settings import settings
-from dovetail.engine import effects, host, is_tracer, loaded_xla
+from dovetail.engine import host, is_tracer, loaded_xla
 from dovetail.tensor.tensor import Tensor
 
 
@@ -31,21 +31,6 @@ def check_places(label: str, indices: Any, sizes: tuple, *others: Any) -> None:
         host.checked_places(np.asarray(indices._value), sizes[:depth])
     except IndexError as error:
         raise InvalidArgumentError(f"{label}: {error}{at_user_location()}") from None
-
-
-def taken_from_nothing(xp: Any, label: str, shape: tuple, dtype: Any, axis: int) -> Any:
-    """Returns what compiled code has in place of elements of an axis of size 0: zeros of `shape`.
-
-    There is nothing to clamp an index to, so the program raises when it comes here; in a loop or a branch that does
-    not run it does not.
-    """
-    out = xp.zeros(shape, dtype)
-    if out.size:
-        error = InvalidArgumentError(
-            f"{label}: an index into axis {axis}, whose size is 0, is out of bounds{at_user_location()}"
-        )
-        effects.check(lambda: error)
-    return out
 
 
 def _runs_on_xla(*tensors: Any) -> bool:

@@ -20,7 +20,6 @@ from dovetail.ops.array import unstack
 from dovetail.ops.attrs import Shape, Spec, integer, is_symbolic
 from dovetail.ops.core import Bound
 from dovetail.ops.families import op, unbroadcast
-from dovetail.ops.index_checks import taken_from_nothing
 from dovetail.ops.shapes import as_tensor
 from dovetail.ops.views import export
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -205,7 +204,7 @@ def getitem(xp: Any, x: Any, *indices: Any, spec: Spec) -> Any:
     key = numpy_key(spec, indices, x.shape)
     if 0 in x.shape and any(map(is_tracer, indices)) and (empty := _empty_axis(spec, x.shape)) is not None:
         shape = _indexed(tuple(x.shape), *(tuple(i.shape) for i in indices), spec=spec)
-        return taken_from_nothing(xp, "getitem", shape, x.dtype, empty)
+        return xp.taken_from_nothing(shape, x.dtype, empty)
     x = xp.asarray(x) if indices else x  # NumPy cannot be indexed by traced values
     return x[key if len(key) != 1 else key[0]] if key else x
 

@@ -161,7 +161,7 @@ def _entry_of_old(optimizer: Any, plan: step.Plan) -> Callable[[Any, Any], Any]:
     def apply(gradient: Any, variable: Any) -> Any:
         if not isinstance(gradient, IndexedSlices):
             return dense(gradient, variable, **dense_state)
-        rule = repeated if optimizer._takes_repeated_rows() else sparse
+        rule = repeated if optimizer._takes_repeated_rows else sparse
         return rule(gradient.values, variable, gradient.indices, **sparse_state)
 
     return apply

@@ -41,6 +41,7 @@ class LegacyHooks:
     """Mixin of Optimizer: hyperparameters and slots by name, and the rule on one variable."""
 
     _HAS_AGGREGATE_GRAD = True
+    _takes_repeated_rows = False  # True when the user's rule adds up the rows of one place itself
     _use_locking = False
 
     def _set_hyper(self, name: str, value: Any) -> None:
@@ -137,10 +138,6 @@ class LegacyHooks:
         apply_state: dict = {(var_device, var_dtype): {}}
         self._prepare_local(var_device, var_dtype, apply_state)
         return apply_state[(var_device, var_dtype)]
-
-    def _takes_repeated_rows(self) -> bool:
-        """True when the user's rule adds up the rows of one place itself."""
-        return "_resource_apply_sparse_duplicate_indices" in self._overridden  # type: ignore[attr-defined]
 
     def _resource_apply_sparse_duplicate_indices(
         self, grad: Any, handle: Any, indices: Any, **kwargs: Any

@@ -110,6 +110,7 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
         )
         self.name = argument_checks.text(name, "name") if name is not None else auto_name(type(self).__name__)
         self._overridden = custom.overridden(type(self), Optimizer)
+        self._takes_repeated_rows = "_resource_apply_sparse_duplicate_indices" in self._overridden
         self._start_store()
         self._use_learning_rate(learning_rate)
 

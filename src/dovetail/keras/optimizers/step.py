@@ -124,13 +124,13 @@ def run(optimizer: Any, plan: Plan, xp: Any, gradients: list, values: list, stat
         rate: learning rate as an array scalar.
     """
     steps = optimizer.gradient_accumulation_steps
+    repeated = optimizer._takes_repeated_rows and not steps
     parts = plan.split(state)
     finished = parts.iterations // steps if steps else parts.iterations
     gradients = [
-        _prepared(xp, g, values[i], optimizer.loss_scale_factor) for g, i in zip(gradients, plan.order)
+        _prepared(xp, g, values[i], optimizer.loss_scale_factor, repeated)
+        for g, i in zip(gradients, plan.order)
     ]
-    if steps or not optimizer._takes_repeated_rows():
-        gradients = [rows.summed(xp, g, values[i]) for g, i in zip(gradients, plan.order)]
     if not steps:
         new_values, shared, slots = optimizer._update_all(
             xp, plan, gradients, values, parts.shared, parts.slots, rate, finished
@@ -215,9 +215,10 @@ def _cast(x: Any, dtype: Any) -> Any:
     return x if x.dtype == dtype else x.astype(dtype)
 
 
-def _prepared(xp: Any, gradient: Any, value: Any, scale: float | None) -> Any:
+def _prepared(xp: Any, gradient: Any, value: Any, scale: float | None, repeated: bool) -> Any:
     if type(gradient) is Rows:
-        return rows.on_values(lambda x: _prepared(xp, x, value, scale), gradient)
+        found = rows.on_values(lambda x: _prepared(xp, x, value, scale, repeated), gradient)
+        return found if repeated else rows.summed(xp, found, value)
     if gradient.dtype != value.dtype:
         gradient = xp.cast(gradient, value.dtype)
     return gradient if scale is None else gradient / scale
