@@ -96,6 +96,8 @@ def test_streams(tmp_path, capsys):
     assert path.read_text() == "one 1\ntwo 1\n"
     with pytest.raises(ValueError, match="output_stream"):
         tf.print("x", output_stream="stderr")
+    with pytest.raises(ValueError, match="received 'stderr'"):
+        tf.function(lambda x: tf.print(x, output_stream="stderr"))(tf.constant(1))
 
 
 def test_a_known_string_prints_inside_compiled_code(capfd):

@@ -210,3 +210,17 @@ def test_tapes_follow_rows_in_functions_of_unknown_sizes():
         assert both["a"].to_list() == [[2 * x for x in row] for row in rows] and both["b"] is None
         assert zero.to_list() == [[0.0] * len(row) for row in rows]
         assert pair[0] is None and pair[1].numpy().tolist() == [2.0, 4.0]
+
+
+def test_the_shape_of_uniform_rows_is_known():
+    rows = tf.RaggedTensor.from_uniform_row_length(tf.ragged.constant([[1], [2, 3], [4], [5]]), 2)
+    shape = tf.shape(rows)
+    assert shape.static_lengths() == [2, 2, (1, 2, 1, 1)] and int(shape[1]) == 2
+    assert [shape.is_uniform(axis) for axis in range(3)] == [True, True, False]
+    assert shape[:2].static_lengths() == [2, 2]
+    with pytest.raises(ValueError, match="Index 2 is not uniform"):
+        shape[2]
+    first = tf.function(
+        lambda x: tf.shape(x)[:1].inner_shape, input_signature=[tf.RaggedTensorSpec([None, None])]
+    )
+    assert first(tf.ragged.constant([[1.0], [], [2.0]])).numpy().tolist() == [3]

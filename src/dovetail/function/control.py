@@ -27,7 +27,7 @@ from dovetail.ops import indexing
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.dtype import string
 from dovetail.tensor.symbolic import SymbolicTensor
-from dovetail.tensor.tensor import Tensor, TensorLike
+from dovetail.tensor.tensor import Tensor, TensorLike, has_value
 from dovetail.tensor.variable import StatelessScope, Variable
 
 
@@ -343,14 +343,9 @@ def _describing() -> bool:
 
 def _is_known(value: Any) -> bool:
     """True for Python values and tensors that have a value now."""
-    if isinstance(value, SymbolicTensor):
-        return False
-    if isinstance(value, TensorLike):
-        tensor = value if isinstance(value, Tensor) else value._plain()
-        if isinstance(tensor, SymbolicTensor):
-            return False
-        return not is_tracer(tensor._value)
-    return not is_tracer(value)
+    if isinstance(value, Variable):
+        value = value._plain()
+    return has_value(value) if isinstance(value, TensorLike) else not is_tracer(value)
 
 
 def _any_traced(structure: Any) -> bool:

@@ -37,15 +37,19 @@ def print_(
         end: after the last.
 
     While a model is built (layers run on symbolic tensors) nothing is printed.
+
+    Raises:
+        ValueError: the stream is a string that names no file.
+        TypeError: an input is a symbolic tensor of a functional model, which has no value.
     """
+    _check_stream(output_stream)
     if state.scope is not None and state.scope.describes:
         return
+    options = {"output_stream": output_stream, "summarize": summarize, "sep": sep, "end": end}
     if recording() is not None:
-        options = {"output_stream": output_stream, "summarize": summarize, "sep": sep, "end": end}
         record_call(print_, "tf.print", inputs, options)
         return
-    shown_whole = nest.flatten(list(inputs))
-    leaves, spec = nest.flatten_spec(shown_whole)
+    leaves, spec = nest.flatten_spec(nest.flatten(list(inputs)))
     if any(isinstance(leaf, SymbolicTensor) for leaf in leaves):
         raise TypeError(
             "tf.print: a symbolic tensor has no value to print while the model is built. Print inside a layer's "
@@ -53,19 +57,34 @@ def print_(
         )
     tensors = [convert_to_tensor(leaf) for leaf in leaves if isinstance(leaf, TensorLike)]
 
-    alone = len(inputs) == 1 and isinstance(inputs[0], TensorLike)
-
     def emit(*values: Any) -> None:
         given = iter(values)
         known = [Tensor(next(given)) if isinstance(x, TensorLike) else x for x in leaves]
-        shown = [_shown(x, summarize, quoted=not alone) for x in nest.unflatten(spec, known)]
-        parts = _by_key(nest.pack_sequence_as(list(inputs), shown))
-        _write(sep.join(str(part) for part in parts) + end, output_stream)
+        _print_values(inputs, nest.unflatten(spec, known), **options)
 
     if any(is_tracer(tensor._value) for tensor in tensors) or _in_trace():
         xla("tf.print").debug_callback(emit, *[tensor._value for tensor in tensors])
     else:
         emit(*[np.asarray(tensor._value) for tensor in tensors])
+
+
+def _print_values(
+    inputs: tuple, values: list, output_stream: Any, summarize: int, sep: str, end: str
+) -> None:
+    """Writes the inputs with these values of their leaves."""
+    alone = len(inputs) == 1 and isinstance(inputs[0], TensorLike)
+    shown = [_shown(value, summarize, quoted=not alone) for value in values]
+    parts = _by_key(nest.pack_sequence_as(list(inputs), shown))
+    _write(sep.join(str(part) for part in parts) + end, output_stream)
+
+
+def _check_stream(stream: Any) -> None:
+    """Refuses at the call what could not be written to when the program runs."""
+    if isinstance(stream, str) and not stream.startswith("file://"):
+        raise ValueError(
+            f"tf.print: output_stream must be sys.stderr, sys.stdout, 'file://path' or an object with write(), "
+            f"received {stream!r}{at_user_location()}"
+        )
 
 
 def _in_trace() -> bool:
@@ -104,8 +123,6 @@ def _by_key(structure: Any) -> Any:
 
 def _write(text: str, stream: Any) -> None:
     if isinstance(stream, str):
-        if not stream.startswith("file://"):
-            raise ValueError(f"tf.print: output_stream {stream!r} must be a stream or 'file://path'")
         with open(stream.removeprefix("file://"), "a", encoding="utf-8") as file:
             file.write(text)
         return

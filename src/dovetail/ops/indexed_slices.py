@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dovetail.base.errors import at_user_location
-from dovetail.engine import is_tracer
 from dovetail.ops import dispatch, rules
 from dovetail.ops.arithmetic import (
     add,
@@ -40,7 +39,7 @@ from dovetail.tensor.convert import convert_to_tensor, register_conversion
 from dovetail.tensor.dtype import as_dtype
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.spec import OfOneTensor, TensorSpec, TypeSpec
-from dovetail.tensor.tensor import Tensor
+from dovetail.tensor.tensor import Tensor, has_value
 
 
 class Rows(NamedTuple):
@@ -85,7 +84,7 @@ class IndexedSlices(CompositeTensor):
     @property
     def shape(self) -> TensorShape:
         """The whole tensor's shape, its first size unknown without `dense_shape`."""
-        if self.dense_shape is not None and _is_known(self.dense_shape):
+        if self.dense_shape is not None and has_value(self.dense_shape):
             return TensorShape(np.asarray(self.dense_shape._value).tolist())
         return TensorShape([None, *self.values.shape[1:]])
 
@@ -130,10 +129,6 @@ class IndexedSlices(CompositeTensor):
     def __repr__(self) -> str:
         shape = "" if self.dense_shape is None else f", dense_shape={self.dense_shape!s}"
         return f"IndexedSlices(indices={self.indices!s}, values={self.values!s}{shape})"
-
-
-def _is_known(tensor: Any) -> bool:
-    return isinstance(tensor, Tensor) and not is_tracer(tensor._value)
 
 
 @export("IndexedSlicesSpec")

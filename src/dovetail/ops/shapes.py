@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location
-from dovetail.engine import is_tracer
 from dovetail.ops import rules
 from dovetail.ops.attrs import Axis, DTypeLike, Shape
 from dovetail.ops.core import Op
@@ -19,7 +18,7 @@ from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.symbolic import SymbolicTensor
-from dovetail.tensor.tensor import Tensor, TensorLike
+from dovetail.tensor.tensor import Tensor, TensorLike, has_value
 
 
 def as_tensor(value: Any) -> Any:
@@ -412,7 +411,7 @@ def get_static_value(tensor: Any, partial: bool = False) -> Any:
     """
     if not isinstance(tensor, TensorLike):
         return tensor
-    return tensor.numpy() if isinstance(tensor, Tensor) and not is_tracer(tensor._value) else None
+    return tensor.numpy() if has_value(tensor) else None
 
 
 @export("ops.shape")

@@ -14,7 +14,7 @@ from dovetail.ops.indexing import get_item
 from dovetail.ops.shapes import as_tensor
 from dovetail.ops.views import export
 from dovetail.tensor.symbolic import SymbolicTensor
-from dovetail.tensor.tensor import Tensor, TensorLike
+from dovetail.tensor.tensor import Tensor, TensorLike, has_value
 
 
 @export("slice")
@@ -63,7 +63,7 @@ def _listed(value: Any) -> list | None:
     """Returns offsets or sizes as a list of ints and scalar tensors; None when their number is unknown."""
     if isinstance(value, TensorLike):
         tensor = as_tensor(value)
-        if type(tensor) is Tensor and not is_tracer(tensor._value):
+        if has_value(tensor):
             return np.asarray(tensor._value).tolist()
         return list(tensor) if tuple(tensor.shape) != (None,) else None
     return [int(one) if isinstance(one, np.integer) else _number(one) for one in value]
@@ -71,7 +71,7 @@ def _listed(value: Any) -> list | None:
 
 def _number(value: Any) -> Any:
     tensor = value if type(value) is Tensor else as_tensor(value) if isinstance(value, TensorLike) else None
-    if type(tensor) is Tensor and not is_tracer(tensor._value):
+    if has_value(tensor):
         return int(tensor._value)
     return needed(value) if tensor is None else tensor
 

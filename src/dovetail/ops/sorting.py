@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dovetail.base.errors import DataDependentShapeError, at_user_location
-from dovetail.engine import is_tracer
 from dovetail.ops import rules
 from dovetail.ops.array import concat
 from dovetail.ops.attrs import DTypeLike, Shape
@@ -17,7 +16,7 @@ from dovetail.ops.gather import gather_, take_along_axis_
 from dovetail.ops.shapes import as_tensor, reshape
 from dovetail.ops.views import export
 from dovetail.tensor import dtype as dt
-from dovetail.tensor.tensor import Tensor
+from dovetail.tensor.tensor import has_value
 
 _INT32 = np.dtype(np.int32)
 
@@ -318,7 +317,7 @@ def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = "bool", name: s
         [[True, False, False], [True, True, False]]
     """
     lengths = as_tensor(lengths)
-    if maxlen is None and type(lengths) is Tensor and not is_tracer(lengths._value):
+    if maxlen is None and has_value(lengths):
         values = np.asarray(lengths._value)
         maxlen = int(values.max()) if values.size else 0
     return sequence_mask_(lengths, maxlen=maxlen, dtype=dt.numpy_dtype(dtype))

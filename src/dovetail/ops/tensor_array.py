@@ -23,7 +23,7 @@ from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.symbolic import SymbolicTensor
-from dovetail.tensor.tensor import Tensor, TensorLike
+from dovetail.tensor.tensor import TensorLike, has_value
 
 
 @export("TensorArray")
@@ -294,7 +294,7 @@ class TensorArray(Told):
 
 def _in_place(value: Any) -> bool:
     """True in eager code, where TensorFlow changes the array itself."""
-    return state.scope is None and type(value) is Tensor and not is_tracer(value._value)
+    return state.scope is None and has_value(value)
 
 
 def _known_index(index: Any) -> int | None:

@@ -182,6 +182,11 @@ def array_repr(value: Any) -> str:
     return "\n" + text if "\n" in text else text
 
 
+def has_value(tensor: Any) -> bool:
+    """True for a tensor that has its value now: it is neither traced nor symbolic, nor a variable, which may change."""
+    return isinstance(tensor, Tensor) and not is_tracer(tensor._value)
+
+
 class Reference:
     """A hashable stand-in for a tensor or variable, equal when it stands for the same object."""
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import InvalidArgumentError, at_user_location
-from dovetail.engine import is_tracer
 from dovetail.ops.arithmetic import cast
 from dovetail.ops.array import concat
 from dovetail.ops.attrs import static
@@ -23,16 +22,14 @@ from dovetail.ops.shapes import as_tensor
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
-from dovetail.tensor.tensor import Tensor, TensorLike
+from dovetail.tensor.tensor import TensorLike, has_value
 
 _INT64 = np.dtype(np.int64)
 
 
 def known(tensor: Any) -> np.ndarray | None:
     """Returns the tensor's array where it has a value now, else None."""
-    if type(tensor) is Tensor and not is_tracer(tensor._value):
-        return np.asarray(tensor._value)
-    return None
+    return np.asarray(tensor._value) if has_value(tensor) else None
 
 
 def number(tensor: Any) -> Any:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from dovetail.base.errors import at_user_location
 from dovetail.ops import shapes
+from dovetail.ops.arithmetic import cast
 from dovetail.ops.dispatch import dispatches
 from dovetail.ops.ragged.partition import as_splits, known, lengths_of
 from dovetail.ops.ragged.rows import is_ragged
@@ -23,13 +22,15 @@ class DynamicRaggedShape:
     Args:
         row_splits: the row splits of its partitions, the outermost first.
         inner_shape: the shape of its flat values.
+        uniform: for each partition the length that all its rows have, None where they are ragged.
 
     Differs from TensorFlow: made by `tf.shape` and `DynamicRaggedShape.from_tensor` only, not by row partitions;
     `tf.broadcast_to` does not take it.
     """
 
-    def __init__(self, row_splits: Any, inner_shape: Any) -> None:
+    def __init__(self, row_splits: Any, inner_shape: Any, uniform: Any = None) -> None:
         self._splits, self._inner = tuple(row_splits), as_tensor(inner_shape)
+        self._uniform = (None,) * len(self._splits) if uniform is None else tuple(uniform)
 
     @classmethod
     def from_tensor(cls, t: Any, dtype: Any = None) -> DynamicRaggedShape:
@@ -37,7 +38,7 @@ class DynamicRaggedShape:
         if not is_ragged(t):
             return cls((), shapes.shape(t, dtype or "int64"))
         splits = tuple(as_splits(s, dtype) for s in t.nested_row_splits)
-        return cls(splits, shapes.shape(t.flat_values, splits[0].dtype))
+        return cls(splits, shapes.shape(t.flat_values, splits[0].dtype), _uniform_lengths(t))
 
     @property
     def rank(self) -> int | None:
@@ -62,12 +63,15 @@ class DynamicRaggedShape:
 
     def is_uniform(self, axis: int) -> bool:
         """True for an axis that is not ragged."""
-        return axis == 0 or axis > len(self._splits)
+        return axis == 0 or axis > len(self._splits) or self._uniform[axis - 1] is not None
 
     def static_lengths(self) -> list:
-        """Returns a number for each uniform axis, and the row lengths of each ragged one."""
+        """Returns a number for each uniform axis, and the row lengths of each ragged one; None for what is unknown."""
         lengths = [known(lengths_of(s)) for s in self._splits]
-        rows = [None if x is None else tuple(x.tolist()) for x in lengths]
+        rows = [
+            size if size is not None else None if x is None else tuple(x.tolist())
+            for size, x in zip(self._uniform, lengths, strict=True)
+        ]
         inner = known(self._inner)
         sizes = [None] * (self.inner_rank or 0) if inner is None else inner.tolist()
         if not rows:
@@ -87,6 +91,8 @@ class DynamicRaggedShape:
             raise ValueError(f"Index {axis} is not uniform{at_user_location()}")
         if axis == 0 and self._splits:
             return shapes.shape(self._splits[0], self.dtype)[0] - 1
+        if axis <= len(self._splits):
+            return cast(as_tensor(self._uniform[axis - 1]), dtype=self.dtype)
         return self._inner[axis - len(self._splits)]
 
     def _front(self, index: slice) -> Any:
@@ -97,17 +103,19 @@ class DynamicRaggedShape:
         count = len(range(*index.indices(self.rank)))
         kept = len(self._splits)
         if count > kept:
-            return DynamicRaggedShape(self._splits, self._inner[: count - kept])
+            return DynamicRaggedShape(self._splits, self._inner[: count - kept], self._uniform)
         if count < 2:
-            return DynamicRaggedShape((), self._front_size()[:count])
-        return DynamicRaggedShape(self._splits[: count - 1], self._splits[count - 2][-1:])
-
-    def _front_size(self) -> Any:
-        return as_tensor(np.array([self.static_lengths()[0]], self.dtype.numpy_dtype))
+            return DynamicRaggedShape((), shapes.reshape(self[0], shape=(1,))[:count])
+        outer = slice(0, count - 1)
+        return DynamicRaggedShape(self._splits[outer], self._splits[count - 2][-1:], self._uniform[outer])
 
     def __repr__(self) -> str:
         lengths = ", ".join(str(size) for size in self.static_lengths())
         return f"<DynamicRaggedShape lengths=[{lengths}] num_row_partitions={self.num_row_partitions}>"
+
+
+def _uniform_lengths(rt: Any) -> tuple:
+    return (rt._uniform, *_uniform_lengths(rt.values)) if is_ragged(rt) else ()
 
 
 @dispatches(shapes.shape, RaggedTensor)

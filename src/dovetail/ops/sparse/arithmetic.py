@@ -18,9 +18,10 @@ from dovetail.ops.segment import unsorted_segment_sum
 from dovetail.ops.shapes import as_tensor
 from dovetail.ops.sparse.arrange import retain
 from dovetail.ops.sparse.patterns import count_of, union
-from dovetail.ops.sparse.tensor import SparseTensor, SparseTensorValue, is_known, rank_of, sparse_input
+from dovetail.ops.sparse.tensor import SparseTensor, SparseTensorValue, rank_of, sparse_input
 from dovetail.ops.views import export
 from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.tensor import has_value
 
 
 @export("sparse.add")
@@ -107,7 +108,7 @@ def _values_of(value: Any) -> Any:
 def _check_same_places(a: SparseTensor, b: SparseTensor) -> None:
     _same_shape("tf.sparse.map_values", a.shape, b.shape)
     pair = a.indices, b.indices
-    if pair[0] is not pair[1] and all(map(is_known, pair)) and not np.array_equal(*map(np.asarray, pair)):
+    if pair[0] is not pair[1] and all(map(has_value, pair)) and not np.array_equal(*map(np.asarray, pair)):
         raise InvalidArgumentError(
             f"tf.sparse.map_values: the sparse arguments must have the same indices{at_user_location()}"
         )

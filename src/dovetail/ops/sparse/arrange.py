@@ -27,10 +27,11 @@ from dovetail.ops.sparse.patterns import (
     with_empty_rows,
     zero_column,
 )
-from dovetail.ops.sparse.tensor import SparseTensor, as_int64, is_known, rank_of, sparse_input
+from dovetail.ops.sparse.tensor import SparseTensor, as_int64, rank_of, sparse_input
 from dovetail.ops.views import export
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.shape import TensorShape
+from dovetail.tensor.tensor import has_value
 
 _made = SparseTensor._made
 
@@ -58,7 +59,7 @@ def _full_shape(old: Any, new: Any, st: SparseTensor) -> Any:
     total = reduce_prod(old)
     known = reduce_prod(where_(new, new * 0 + 1, new >= 0))
     sizes = where_(new, new * 0 + floordiv(total, maximum(known, 1)), new >= 0)
-    if is_known(old) and is_known(new):
+    if has_value(old) and has_value(new):
         given = np.asarray(new)
         if (given < -1).any() or (given == -1).sum() > 1 or int(reduce_prod(sizes)) != int(total):
             raise InvalidArgumentError(
@@ -202,8 +203,8 @@ def reset_shape(sp_input: Any, new_shape: Any = None) -> SparseTensor:
             f"tf.sparse.reset_shape: expected {st.shape.rank} sizes, received shape {sizes.shape}{at_user_location()}"
         )
     if (
-        is_known(sizes)
-        and is_known(st.dense_shape)
+        has_value(sizes)
+        and has_value(st.dense_shape)
         and (np.asarray(sizes) < np.asarray(st.dense_shape)).any()
     ):
         raise InvalidArgumentError(

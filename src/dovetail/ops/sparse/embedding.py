@@ -18,8 +18,9 @@ from dovetail.ops.shapes import reshape as reshape_dense
 from dovetail.ops.sparse.arrange import fill_empty_rows, reshape, retain
 from dovetail.ops.sparse.patterns import join
 from dovetail.ops.sparse.ragged import to_sparse
-from dovetail.ops.sparse.tensor import SparseTensor, is_known, rank_of
+from dovetail.ops.sparse.tensor import SparseTensor, rank_of
 from dovetail.ops.views import export
+from dovetail.tensor.tensor import has_value
 
 _COMBINERS = ("mean", "sqrtn", "sum")
 
@@ -81,7 +82,7 @@ def _flat_ids(label: str, ids: Any) -> tuple[Any, Any, Any]:
     """Returns the ids, the row of each, and the number of rows up to the last one that has any."""
     if isinstance(ids, SparseTensor):
         rows = ids.indices[:, 0]
-        return ids.values, rows, num_segments_of(rows, label) if is_known(rows) else ids.dense_shape[0]
+        return ids.values, rows, num_segments_of(rows, label) if has_value(rows) else ids.dense_shape[0]
     if isinstance(ids, RaggedTensor):
         rows = ids.value_rowids()
         return ids.values, rows, ids.nrows()

@@ -14,11 +14,11 @@ from dovetail.ops.indexed_slices import IndexedSlices
 from dovetail.ops.indexing import boolean_mask_
 from dovetail.ops.shapes import as_tensor, expand_dims, shape
 from dovetail.ops.sparse.patterns import constant, join, stored, unlisted
-from dovetail.ops.sparse.tensor import SparseTensor, is_known, sparse_input
+from dovetail.ops.sparse.tensor import SparseTensor, sparse_input
 from dovetail.ops.views import export
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
-from dovetail.tensor.tensor import Tensor
+from dovetail.tensor.tensor import Tensor, has_value
 
 
 @export("sparse.from_dense")
@@ -62,7 +62,7 @@ def to_dense(
 
 def check_order(st: SparseTensor, label: str) -> None:
     """Raises InvalidArgumentError for indices that are out of range, out of order or repeated."""
-    if not (is_known(st.indices) and is_known(st.dense_shape)):
+    if not (has_value(st.indices) and has_value(st.dense_shape)):
         return
     indices, sizes = np.asarray(st.indices._value), np.asarray(st.dense_shape._value)
     outside = ((indices < 0) | (indices >= sizes)).any(axis=1)

@@ -15,8 +15,9 @@ from dovetail.ops.ragged.tensor import RaggedTensor
 from dovetail.ops.shapes import expand_dims, reshape
 from dovetail.ops.sparse.cross import cross, cross_hashed
 from dovetail.ops.sparse.patterns import count_of, join
-from dovetail.ops.sparse.tensor import SparseTensor, as_int64, is_known, rank_of, sparse_input
+from dovetail.ops.sparse.tensor import SparseTensor, as_int64, rank_of, sparse_input
 from dovetail.ops.views import export
+from dovetail.tensor.tensor import has_value
 
 
 def from_sparse(
@@ -36,7 +37,7 @@ def from_sparse(
         raise ValueError(
             f"tf.RaggedTensor.from_sparse: expected rank 2, received shape {st.shape}{at_user_location()}"
         )
-    if is_known(st.indices) and not _is_ragged_right(np.asarray(st.indices)):
+    if has_value(st.indices) and not _is_ragged_right(np.asarray(st.indices)):
         raise InvalidArgumentError(
             f"tf.RaggedTensor.from_sparse: the SparseTensor is not right-ragged; its entries must be in order and side "
             f"by side from column 0{at_user_location()}"

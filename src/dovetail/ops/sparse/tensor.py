@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location
-from dovetail.engine import is_tracer
 from dovetail.ops.shapes import as_tensor
 from dovetail.ops.views import export
 from dovetail.tensor import dtype as dt
@@ -18,7 +17,7 @@ from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.spec import BatchableTypeSpec, OfOneTensor, TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
-from dovetail.tensor.tensor import Tensor
+from dovetail.tensor.tensor import Tensor, has_value
 
 SparseTensorValue = namedtuple("SparseTensorValue", ["indices", "values", "dense_shape"])
 export("compat.v1.SparseTensorValue")(SparseTensorValue)
@@ -127,7 +126,7 @@ class SparseTensor(CompositeTensor):
     def _made(cls, indices: Any, values: Any, dense_shape: Any, shape: Any = None) -> SparseTensor:
         """Returns the sparse tensor of parts that fit; `shape` is what is known of it besides `dense_shape`."""
         made = object.__new__(cls)
-        if shape is not None and shape.is_fully_defined() and not is_known(dense_shape):
+        if shape is not None and shape.is_fully_defined() and not has_value(dense_shape):
             dense_shape = _constant_shape(shape, dense_shape)
         made.indices, made.values, made.dense_shape, made._shape = indices, values, dense_shape, shape
         return made
@@ -150,7 +149,7 @@ class SparseTensor(CompositeTensor):
     @property
     def shape(self) -> TensorShape:
         """What is known of the shape before anything runs."""
-        if is_known(self.dense_shape):
+        if has_value(self.dense_shape):
             return TensorShape(np.asarray(self.dense_shape._value).tolist())
         return static_shape(self.dense_shape) if self._shape is None else self._shape
 
@@ -192,11 +191,6 @@ def as_int64(value: Any) -> Any:
     if isinstance(value, TensorShape):
         value = value.as_list()
     return convert_to_tensor(value, dtype=dt.int64)
-
-
-def is_known(tensor: Any) -> bool:
-    """True for a tensor that has its value: neither traced nor symbolic."""
-    return type(tensor) is Tensor and not is_tracer(tensor._value)
 
 
 def static_shape(dense_shape: Any) -> TensorShape:
