@@ -77,7 +77,7 @@ def conv_kernel_gradient(
 ) -> Any:
     """Returns the gradient of the kernel, given that of the output."""
     channels, outputs = x.shape[-1], g.shape[-1]
-    if groups == 1 and len(window) == 1 and channels * outputs <= g.shape[1] * max(channels, outputs):
+    if groups == 1 and len(window) == 1 and channels * outputs <= 8 * g.shape[1] * max(channels, outputs):
         line = _padded(_wide(x), padding)
         kernel = _line_kernel_gradient(line, _wide(g), window[0], strides, dilations)
         return kernel.astype(x.dtype, copy=False)

@@ -6,6 +6,7 @@ from typing import Any
 
 from dovetail.base.bounded import Bounded
 from dovetail.engine import xla
+from dovetail.engine.memory import keep_freed_pages
 
 SHAPES_BEFORE_OP_BY_OP = 4
 # A step op by op costs about as much more than a compiled one as a sixteenth of what compiling costs.  Whoever waits
@@ -48,7 +49,10 @@ class Frequency:
         if compiled < self._at_once or (compiled < SHAPES_BEFORE_OP_BY_OP and (running or not on_cpu)):
             return True
         count = self._seen.put(key, self._seen.get(key, 0) + times)
-        return count >= (CALLS_THAT_MAKE_A_SHAPE_FREQUENT if on_cpu else _CALLS_ON_A_DEVICE)
+        if count >= (CALLS_THAT_MAKE_A_SHAPE_FREQUENT if on_cpu else _CALLS_ON_A_DEVICE):
+            return True
+        keep_freed_pages()
+        return False
 
     def has_met(self, family: Any) -> bool:
         """Returns whether so many members of the family were compiled that new ones must come often."""
