@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.kinds import BenchmarkError, Workload
 from benchmarks.workloads import (
+    changing_shapes,
     control_flow,
     convolution,
     eager,
@@ -22,6 +23,7 @@ WORKLOADS: tuple[Workload, ...] = (
     *unseen_shapes.WORKLOADS,
     *function_lengths.WORKLOADS,
     *function_trace.WORKLOADS,
+    *changing_shapes.WORKLOADS,
     *tape_step.WORKLOADS,
     *embedding_step.WORKLOADS,
     *control_flow.WORKLOADS,
