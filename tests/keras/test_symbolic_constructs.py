@@ -242,6 +242,21 @@ def test_a_model_that_begins_at_a_raw_op():
         np.testing.assert_allclose(WAYS[way](model)(DATA), DATA + 1)
 
 
+def test_a_raw_op_in_models_is_a_layer_of_its_own_name():
+    inputs = keras.Input((3,))
+    one = inputs + 1.0
+    first, second = keras.Model(inputs, one * 2.0 + one), keras.Model(one, one + 1.0)
+    shown = [layer for layer in first.layers if layer.is_op]
+    assert [layer.name for layer in shown] == ["tf.add", "tf.multiply", "tf.add_1"]
+    assert all(isinstance(layer, keras.layers.Layer) and layer.weights == [] for layer in shown)
+    assert shown[0].output is one and shown[0].count_params() == 0 and second.layers[1].name == "tf.add"
+    twin = keras.layers.deserialize(keras.layers.serialize(shown[1]))
+    assert twin.name == "tf.multiply" and twin.get_config() == shown[1].get_config()
+    np.testing.assert_allclose(twin(DATA, 3.0), 3.0 * DATA)
+    np.testing.assert_allclose(shown[2](tf.constant(DATA), DATA), 2.0 * DATA)
+    assert first.get_layer("tf.add").output is one
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_pictures(name, tmp_path):
     pytest.importorskip("matplotlib")

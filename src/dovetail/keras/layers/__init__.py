@@ -134,7 +134,7 @@ _NAMES = own(
     {
         name: value
         for name, value in list(globals().items())
-        if isinstance(value, type) and issubclass(value, Layer) and value is not TFOpLambda
+        if isinstance(value, type) and issubclass(value, Layer)
     },
 )
 

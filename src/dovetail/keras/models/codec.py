@@ -1,6 +1,6 @@
-"""What stands in the configs of models beside layers: raw ops, constructs with their graphs, variables, specs.
+"""What stands in the configs of models beside layers: constructs with their graphs, variables, specs.
 
-One table a kind of thing, `_LEAVES` and `_OPERATIONS`: how it is written, and under which mark it is found again.
+Two tables, `_LEAVES` and `_READERS`, say how each is written, and under which mark it is found again.
 """
 
 from __future__ import annotations
@@ -11,14 +11,10 @@ from typing import Any
 import numpy as np
 
 from dovetail.base import nest
-from dovetail.base.errors import at_user_location
-from dovetail.graph.construct import CONSTRUCTS, Construct
-from dovetail.graph.derivatives import KINDS, Derivative
 from dovetail.graph.flat import Ref, Row, from_rows, to_rows
-from dovetail.graph.node import READ, WRITE, OpCall
 from dovetail.graph.recording import FunctionGraph
+from dovetail.graph.written import operation_config, operation_of
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
-from dovetail.ops.table import op_named
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -31,42 +27,6 @@ class LayerNotBuiltError(Exception):
 
 def _marked(mark: str, **config: Any) -> dict:
     return {"class_name": mark, "config": config}
-
-
-# ---- operations
-
-
-def operation_config(operation: Any) -> dict | None:
-    """Returns what finds an op or a construct again: its name; None where there is no such name."""
-    if isinstance(operation, OpCall):
-        return {"op": operation.op.name, "promote": operation.promote}
-    if isinstance(operation, Construct):
-        return {"construct": operation.name}
-    if isinstance(operation, Derivative):
-        return {"derivative": operation.name}
-    return {"variable": _ACCESS[id(operation)]} if id(operation) in _ACCESS else None
-
-
-_ACCESS = {id(READ): "read", id(WRITE): "assign"}
-
-
-def operation_of(config: dict) -> Any:
-    """Returns the operation that `operation_config` described.
-
-    Raises:
-        ValueError: it names what is not known.
-    """
-    if "construct" in config and config["construct"] in CONSTRUCTS:
-        return Construct(CONSTRUCTS[config["construct"]], config["construct"])
-    if config.get("derivative") in KINDS:
-        return Derivative(config["derivative"])
-    if "variable" in config:
-        return READ if config["variable"] == "read" else WRITE
-    op = op_named(config.get("op") or "")
-    if op is None:
-        named = config.get("op") or config.get("construct") or config.get("function")
-        raise ValueError(f"the config names the op {named!r}, which is not known")
-    return OpCall(op, bool(config["promote"]))
 
 
 # ---- writing
@@ -248,11 +208,3 @@ _READERS: dict[str, Callable] = {
     "__shape__": lambda reader, config: TensorShape(config["sizes"]),
     "__spec__": lambda reader, config: TensorSpec(config["sizes"], config["dtype"], config["name"]),
 }
-
-
-def unwritable(name: str, error: Exception) -> NotImplementedError:
-    """Returns the error for a raw op that a config cannot hold."""
-    return NotImplementedError(
-        f"the raw op {name!r} cannot be written into a config: {error}. Put it into a Layer with get_config()"
-        f"{at_user_location()}"
-    )

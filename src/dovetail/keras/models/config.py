@@ -15,16 +15,14 @@ from dovetail.graph.flat import copied
 from dovetail.graph.node import Node
 from dovetail.graph.recording import FunctionGraph
 from dovetail.keras.layers.core.input_layer import InputLayer
+from dovetail.keras.layers.core.op_layer import unwritable
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.models.codec import (
     LayerNotBuiltError,
     Reader,
     Writer,
-    operation_config,
-    operation_of,
-    unwritable,
 )
-from dovetail.keras.models.ordering import calls_of
+from dovetail.keras.models.members import Members
 from dovetail.keras.serialization import (
     SymbolicReference,
     deserialize_keras_object,
@@ -50,70 +48,43 @@ def functional_config(model: Any) -> dict:
             f"{model.name}: the losses that add_loss() put on symbolic tensors cannot be written into a config; add "
             "them in a layer's call()"
         )
-    places = _places(model)
-    write = Writer(_symbolic_writer(places), _owners(model))
+    members = model._members
+    write = Writer(_symbolic_writer(members), _owners(model))
     layers = []
     for layer in model._graph_layers:
-        entry = _entry(layer)
+        entry = serialize_keras_object(layer)
         entry["name"] = layer.name
-        calls = [] if _begins(layer, model) else calls_of(layer, model._graph)
-        entry["inbound_nodes"] = [_call_config(layer, node, write) for node in calls]
+        entry["inbound_nodes"] = [_call_config(layer, node, write) for node in members.calls(layer)]
         layers.append(entry)
     return {
         "name": model.name,
         "trainable": model.trainable,
         "layers": layers,
-        "input_layers": _references(model._inputs_structure, places),
-        "output_layers": _references(model._outputs_structure, places),
+        "input_layers": _references(model._inputs_structure, members),
+        "output_layers": _references(model._outputs_structure, members),
     }
 
 
-def _entry(layer: Any) -> dict:
-    if layer.operation is layer:
-        return serialize_keras_object(layer)
-    config = operation_config(layer.operation)
-    if config is None:
-        raise unwritable(layer.name, TypeError("it is a Python function"))
-    config = {"name": layer.name, **config}
-    return {"module": "keras.layers", "class_name": "TFOpLambda", "config": config, "registered_name": None}
-
-
-def _begins(layer: Any, model: Any) -> bool:
-    """True when the model begins with the output of this layer."""
-    if any(layer is start for start in model._starts.values()):
-        return True
-    return any(
-        tensor.node is not None and tensor.node.operation is layer.operation for tensor in model.inputs
-    )
-
-
-def _places(model: Any) -> dict[int, list]:
-    """Returns `[layer name, call, output]` of every symbolic tensor of a model, by id."""
-    found: dict[int, list] = {key: [layer.name, 0, 0] for key, layer in model._starts.items()}
-    for layer in model._graph_layers:
-        if _begins(layer, model):
-            found[id(layer.output)] = [layer.name, 0, 0]
-            continue
-        for call, node in enumerate(calls_of(layer, model._graph)):
-            for index, tensor in enumerate(node.outputs):
-                found[id(tensor)] = [layer.name, call, index]
-    return found
-
-
-def _references(structure: Any, places: dict[int, list]) -> Any:
+def _references(structure: Any, members: Members) -> Any:
     if isinstance(structure, SymbolicTensor):
-        return places[id(structure)]
+        return _history(structure, members)
     if isinstance(structure, dict):
-        return {key: _references(value, places) for key, value in structure.items()}
-    return [_references(value, places) for value in structure]
+        return {key: _references(value, members) for key, value in structure.items()}
+    return [_references(value, members) for value in structure]
 
 
-def _symbolic_writer(places: dict[int, list]) -> Any:
+def _history(tensor: SymbolicTensor, members: Members) -> list:
+    """Returns `[layer name, call, output]` of a symbolic tensor of a model."""
+    place: Any = members.place(tensor)
+    return [place.layer.name, place.call, place.output]
+
+
+def _symbolic_writer(members: Members) -> Any:
     def write(tensor: SymbolicTensor) -> dict:
         config = {
             "shape": list(tensor.shape),
             "dtype": tensor.dtype.name,
-            "keras_history": places[id(tensor)],
+            "keras_history": _history(tensor, members),
         }
         return {"class_name": "__keras_tensor__", "config": config}
 
@@ -125,14 +96,14 @@ def _owners(model: Any) -> dict[int, tuple]:
     return {
         id(variable): (layer.name, index)
         for layer in model._graph_layers
-        if layer.operation is layer
+        if not layer.is_op
         for index, variable in enumerate(layer.weights)
     }
 
 
 def _call_config(layer: Any, node: Node, write: Writer) -> dict:
     tuples = isinstance(node.operation, Construct)
-    if layer.operation is layer:
+    if not layer.is_op:
         return {"args": write(node.args), "kwargs": write(node.kwargs)}
     try:
         return {"args": write(list(node.args), tuples), "kwargs": write(node.kwargs, tuples)}
@@ -218,8 +189,6 @@ class _Rebuilding:
 
 
 def _layer_of(entry: dict) -> Any:
-    if entry["class_name"] == "TFOpLambda":
-        return operation_of(entry["config"])
     layer = deserialize_keras_object(entry)
     if layer.name != entry["name"]:
         layer.name = entry["name"]
@@ -258,7 +227,7 @@ def clone_graph(
     owners = {
         id(weight): (layer, index)
         for layer in model._graph_layers
-        if layer.operation is layer
+        if not layer.is_op
         for index, weight in enumerate(layer.weights)
     }
 
@@ -290,7 +259,7 @@ def clone_graph(
         return operation(*own[0], **own[1])
 
     given = (
-        [_input_like(t, model._shown_name(t)) for t in model.inputs]
+        [_input_like(t, model._members.name_of(t)) for t in model.inputs]
         if inputs is None
         else nest.flatten(inputs)
     )

@@ -14,8 +14,6 @@ from dovetail.base.settings import state
 from dovetail.graph.recording import recording
 from dovetail.graph.replay import Graph
 from dovetail.keras.layers.core.added_metric import AddMetric
-from dovetail.keras.layers.core.input_layer import InputLayer
-from dovetail.keras.layers.core.op_layer import TFOpLambda
 from dovetail.keras.layers.machinery import weights
 from dovetail.keras.layers.machinery.context import calls
 from dovetail.keras.layers.machinery.layer import Layer
@@ -23,7 +21,7 @@ from dovetail.keras.layers.machinery.signature import call_spec
 from dovetail.keras.masks import mask_of, set_mask
 from dovetail.keras.models.config import functional_config, functional_from_config, is_functional_config
 from dovetail.keras.models.copying import copy_model
-from dovetail.keras.models.ordering import operations_in_order
+from dovetail.keras.models.members import Members
 from dovetail.keras.models.pickling import reduce_model
 from dovetail.keras.models.plans import CallPlans
 from dovetail.keras.models.reporting import Reporting
@@ -112,16 +110,8 @@ class Model(Trainer, Reporting, Layer):
         self._simple = isinstance(inputs, SymbolicTensor)
         self._takes_composites = len(nest.flatten(inputs)) != len(flat_inputs)
         self._simple_output = isinstance(outputs, SymbolicTensor)
-        operations = operations_in_order(flat_inputs, flat_outputs, self._graph.nodes)
-        self._starts = _stand_ins(flat_inputs)
-        self._graph_layers = _as_layers([*self._starts.values(), *operations], self._graph)
-        self._shown_names = {id(layer.operation): layer.name for layer in self._graph_layers}
-        names = [layer.name for layer in self._graph_layers]
-        repeated = {name for name in names if names.count(name) > 1}
-        if repeated:
-            raise ValueError(
-                f"Model: layer names must be unique, {sorted(repeated)} occur more than once{at_user_location()}"
-            )
+        self._members = Members(self._graph)
+        self._graph_layers = self._members.layers
         self.built = True
 
     @property
@@ -146,7 +136,7 @@ class Model(Trainer, Reporting, Layer):
 
     @property
     def input_names(self) -> list[str]:
-        return [] if self._graph is None else [self._shown_name(t) for t in self._graph.inputs]
+        return [] if self._graph is None else [self._members.name_of(t) for t in self._graph.inputs]
 
     @property
     def output_names(self) -> list[str]:
@@ -154,15 +144,7 @@ class Model(Trainer, Reporting, Layer):
         structure = self._outputs_structure
         if isinstance(structure, dict):
             return [str(key) for key in sorted(structure)]
-        return [] if self._graph is None else [self._shown_name(t) for t in self._graph.outputs]
-
-    def _shown_name(self, tensor: SymbolicTensor) -> str:
-        """Returns the name by which this model shows what makes a tensor."""
-        if id(tensor) in self._starts:
-            return self._starts[id(tensor)].name
-        if tensor.node is None:
-            return tensor.name
-        return self._shown_names.get(id(tensor.node.operation)) or tensor.node.operation.name
+        return [] if self._graph is None else [self._members.name_of(t) for t in self._graph.outputs]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._graph is not None and len(args) == 1 and state.scope is None and not state.tapes:
@@ -261,8 +243,9 @@ class Model(Trainer, Reporting, Layer):
             hint = "It is one sample without the batch axis: pass x[None], or batch() the dataset"
         else:
             hint = f"Reshape the data, or build the model for it with keras.Input({tuple(have)[1:]})"
+        shown = self._members.name_of(expected)
         raise ValueError(
-            f"{self.name}: expected shape {want} for the input {self._shown_name(expected)!r}, received {have}. {hint}"
+            f"{self.name}: expected shape {want} for the input {shown!r}, received {have}. {hint}"
             f"{at_user_location()}"
         )
 
@@ -441,30 +424,3 @@ def _symbolic(shape: Any, dtype: Any) -> Any:
 
 def _is_metric(tensor: SymbolicTensor) -> bool:
     return tensor.node is not None and isinstance(tensor.node.operation, AddMetric)
-
-
-def _stand_ins(inputs: list[SymbolicTensor]) -> dict[int, InputLayer]:
-    """Returns input layers that show where a model begins at a tensor that no input layer makes, by its id."""
-    made: dict[int, InputLayer] = {}
-    for tensor in inputs:
-        if tensor.node is None or not tensor.node.operation.is_input:
-            made[id(tensor)] = InputLayer(batch_shape=tuple(tensor.shape), dtype=tensor.dtype)
-    return made
-
-
-def _as_layers(operations: list, graph: Graph) -> list[Layer]:
-    """Returns the operations as layers: raw ops wrapped, with names unique in the model."""
-    layers: list[Layer] = []
-    used = {operation.name for operation in operations if isinstance(operation, Layer)}
-    nodes = {id(node.operation): node for node in graph.nodes}
-    for operation in operations:
-        if isinstance(operation, Layer):
-            layers.append(operation)
-            continue
-        name, number = operation.name, 0
-        while name in used:
-            number += 1
-            name = f"{operation.name}_{number}"
-        used.add(name)
-        layers.append(TFOpLambda(operation, nodes[id(operation)], name))
-    return layers

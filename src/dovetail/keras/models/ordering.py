@@ -47,14 +47,6 @@ def operations_in_order(inputs: list, outputs: list, nodes: list[Node]) -> list[
     return sorted(operations.values(), key=lambda o: (-depths[id(o)], met.get(id(o), -1)))
 
 
-def calls_of(layer: Any, graph: Any) -> list[Node]:
-    """Returns the calls of a layer (or of the raw op it stands for) in a graph, in the order of their making."""
-    operation = layer.operation
-    made = {id(node): i for i, node in enumerate(layer._nodes)}
-    used = [node for node in graph.nodes if node.operation is operation]
-    return sorted(used, key=lambda node: made.get(id(node), 0))
-
-
 def _met_order(inputs: list, outputs: list) -> dict[int, int]:
     """Numbers the operations in the order in which a depth-first walk from the outputs meets them."""
     given = {id(tensor) for tensor in inputs}

@@ -29,8 +29,7 @@ MADE_ANEW = frozenset(
             "_loss_outputs",
             "_executors",
             "_found_metrics",
-            "_shown_names",
-            "_starts",
+            "_members",
             "_flags_of_compile",
         ),
     }

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dovetail.keras.layers.machinery.layer import Layer
-from dovetail.keras.models.ordering import calls_of
+from dovetail.keras.models.members import Members
 
 _MIN_WIDTH = 78
 
@@ -30,14 +30,14 @@ def summary_text(
         table.add_column("Trainable")
     for layer, owner, depth in _rows(model, expand_nested, 0, layer_range):
         graph = getattr(owner, "_graph", None)
-        calls = [] if graph is None or layer.is_input else calls_of(layer, graph)
+        calls = [] if graph is None else owner._members.calls(layer)
         cells = [
             f"{'  ' * depth}{layer.name} ({type(layer).__name__})",
             _shape_text(layer, calls),
             _count_text(layer),
         ]
         if connected:
-            cells.append("\n".join(_sources(calls, graph, owner._shown_names)) or "-")
+            cells.append("\n".join(_sources(calls, owner._members)) or "-")
         if show_trainable:
             cells.append("Y" if layer.trainable else "N")
         table.add_row(*cells)
@@ -84,19 +84,10 @@ def _has_branches(model: Any) -> bool:
     return any(len(node.inputs) != 1 for node in graph.nodes) or len(graph.inputs) > 1
 
 
-def _sources(calls: list, graph: Any, shown: dict) -> list[str]:
+def _sources(calls: list, members: Members) -> list[str]:
     """Returns the inputs of a layer's calls as "layer[call][output]"."""
-    names = []
-    for node in calls:
-        for tensor in node.inputs:
-            source = tensor.node
-            if source is not None:
-                made = calls_of(source.operation, graph) if isinstance(source.operation, Layer) else []
-                call = made.index(source) if source in made else 0
-                names.append(
-                    f"{shown.get(id(source.operation), source.operation.name)}[{call}][{tensor.index}]"
-                )
-    return names
+    places = [members.place(tensor) for node in calls for tensor in node.inputs]
+    return [f"{place.layer.name}[{place.call}][{place.output}]" for place in places if place is not None]
 
 
 def _totals(model: Any) -> str:

@@ -85,7 +85,7 @@ def _children(owner: Any) -> list[tuple[str, Any]]:
         return [("inner_optimizer", inner)] if inner is not None else []
     found = {name: value for name, value in vars(owner).items() if name not in _INTERNAL and _holds(value)}
     if _is_model(owner):
-        found[_LISTED] = [layer for layer in owner.layers if layer.operation is layer or layer.weights]
+        found[_LISTED] = [layer for layer in owner.layers if not layer.is_op or layer.weights]
     return sorted(found.items(), key=lambda item: (item[0].startswith("_"), item[0]))
 
 

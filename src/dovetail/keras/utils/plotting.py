@@ -7,7 +7,6 @@ from typing import Any
 
 from dovetail.base.told import told_function
 from dovetail.keras.layers.machinery.layer import Layer
-from dovetail.keras.models.ordering import calls_of
 from dovetail.keras.utils.plot_layout import Layout, Spot
 
 _COLOURS = {"input": ("#e8eef7", "#4a6fa5"), "layer": ("#fdf3e3", "#c98b2b"), "op": ("#e9f5ec", "#3d8b57")}
@@ -105,40 +104,41 @@ def _boxes(model: Any, options: tuple, expand: bool) -> list[_Box]:
         own = inner or [_Box(layer, _lines(layer, _outputs(layer, model), *options), _kind(layer))]
         if connected:
             for tensor in _inputs(layer, model):
-                source = made.get(id(tensor.node.operation))
+                place = model._members.place(tensor)
+                source = None if place is None else made.get(id(place.layer))
                 if source is not None and source not in own[0].sources:
                     own[0].sources.append(source)
         elif previous is not None:
             own[0].sources.append(previous)
         boxes.extend(own)
         previous = own[-1]
-        made[id(layer.operation)] = own[-1]
+        made[id(layer)] = own[-1]
     return boxes
 
 
 def _inputs(layer: Any, model: Any) -> list:
     """Returns the symbolic tensors a layer is called on in this model."""
-    return [tensor for node in calls_of(layer, model._graph) for tensor in node.inputs if tensor.node]
+    return [tensor for node in model._members.calls(layer) for tensor in node.inputs]
 
 
 def _outputs(layer: Any, model: Any) -> list:
     """Returns the symbolic tensors that a layer's first call in this model gives."""
     if layer.is_input:
         return [layer.output]
-    graph = getattr(model, "_graph", None)
-    calls = calls_of(layer, graph) if graph is not None else layer._nodes
+    functional = getattr(model, "_graph", None) is not None
+    calls = model._members.calls(layer) if functional else layer._nodes
     return calls[0].outputs if calls else []
 
 
 def _kind(layer: Layer) -> str:
-    return "input" if layer.is_input else "op" if layer.operation is not layer else "layer"
+    return "input" if layer.is_input else "op" if layer.is_op else "layer"
 
 
 def _lines(
     layer: Layer, outputs: list, shapes: bool, dtype: bool, names: bool, activations: bool, trainable: bool
 ) -> list[str]:
-    title = layer.name if layer.operation is not layer else type(layer).__name__
-    lines = [f"{layer.name} ({title})" if names and not layer.operation is not layer else title]
+    title = layer.name if layer.is_op else type(layer).__name__
+    lines = [f"{layer.name} ({title})" if names and not layer.is_op else title]
     activation = getattr(layer, "activation", None)
     if activations and activation is not None:
         lines.append(f"activation: {getattr(activation, '__name__', type(activation).__name__)}")

@@ -58,6 +58,7 @@ class Layer(Calling, Holder, Called):
 
     supports_masking = False
     is_input = False
+    is_op = False  # stands for a raw op in a functional model
     _holds_layers = False
     _is_leaf = False  # one of ours that calls no other layer: it needs no context for those inside
     _init_arguments: tuple
@@ -123,11 +124,6 @@ class Layer(Calling, Holder, Called):
         self._changed()
 
     # ---- names, dtypes, flags
-
-    @property
-    def operation(self) -> Any:
-        """What nodes of graphs call: the layer itself, for all but raw ops."""
-        return self
 
     @property
     def name(self) -> str:
