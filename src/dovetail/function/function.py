@@ -161,7 +161,7 @@ class Function(Told):
             if found is None:
                 self._in_place.put(call.key, True)
             elif found.graph.captures:
-                self._wide.remove(found)
+                self._wide.pop(found.key, None)
                 self._borrowing()[call.key] = found
         return found
 

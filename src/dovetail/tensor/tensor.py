@@ -7,7 +7,7 @@ user can do with one (operators, indexing, `tf.*` functions) is installed by `op
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -182,7 +182,7 @@ def array_repr(value: Any) -> str:
     return "\n" + text if "\n" in text else text
 
 
-def has_value(tensor: Any) -> bool:
+def has_value(tensor: Any) -> TypeGuard[Tensor]:
     """True for a tensor that has its value now: it is neither traced nor symbolic, nor a variable, which may change."""
     return isinstance(tensor, Tensor) and not is_tracer(tensor._value)
 
