@@ -699,3 +699,47 @@ def test_an_assert_is_kept_by_functions_of_unknown_sizes():
         with pytest.raises(tf.errors.InvalidArgumentError, match="x must be positive"):
             inverse(tf.constant(bad))
     np.testing.assert_allclose(inverse(tf.constant([2.0, 4.0])), [0.5, 0.25])
+
+
+def _signed(x):
+    if tf.reduce_sum(x) > 0.0:
+        return x * 2.0
+    return -x
+
+
+def _added(total, x):
+    if x > 0.0:
+        return total + x
+    return total - x
+
+
+# Functions that take users' functions, called where those are plain Python functions of a module.
+TAKING_FUNCTIONS = {
+    "map_fn": lambda x: tf.map_fn(_signed, x),
+    "map_fn, partial": lambda x: tf.map_fn(functools.partial(_signed), x),
+    "vectorized_map": lambda x: tf.vectorized_map(_signed, x),
+    "scan": lambda x: tf.scan(_added, x, 0.0),
+    "foldl": lambda x: tf.foldl(_added, x, 0.0),
+    "foldr": lambda x: tf.foldr(_added, x),
+    "while_loop": lambda x: tf.while_loop(lambda i, a: i < 2, lambda i, a: (i + 1, _signed(a)), [0, x])[1],
+    "cond": lambda x: tf.cond(x[0] > 0.0, lambda: _signed(x), lambda: -x),
+    "switch_case": lambda x: tf.switch_case(1, [lambda: x, lambda: _signed(x)]),
+    "case": lambda x: tf.case([(x[0] > 9.0, lambda: x)], default=lambda: _signed(x)),
+    "custom_gradient": lambda x: tf.custom_gradient(lambda v: (_signed(v), _signed))(x),
+    "Dataset.map": lambda x: tf.data.Dataset.from_tensor_slices(x).map(_signed).reduce(0.0, _added),
+}
+
+
+@pytest.mark.filterwarnings("ignore::dovetail.function.function.RetracingWarning")
+@pytest.mark.parametrize("name", TAKING_FUNCTIONS)
+def test_functions_given_to_functions_pass_the_gate(name):
+    function = TAKING_FUNCTIONS[name]
+    x = tf.constant([1.0, -2.0, 3.0] * 4)
+    expected = function(x).numpy()
+    np.testing.assert_allclose(tf.function(function)(x), expected)
+    np.testing.assert_allclose(tf.function(function, reduce_retracing=True)(x), expected)
+    wide = tf.function(function, input_signature=[tf.TensorSpec([None])])
+    np.testing.assert_allclose(wide(x), expected)
+    if not name.startswith("Dataset"):
+        with pytest.raises(tf.errors.OperatorNotAllowedInGraphError):
+            tf.function(function, autograph=False)(x)

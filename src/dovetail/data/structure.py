@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import optree
 
-from dovetail.base.errors import InvalidArgumentError
+from dovetail.base.errors import DataDependentShapeError, InvalidArgumentError, at_user_location
+from dovetail.engine import is_tracer
 from dovetail.tensor import Tensor, TensorShape, TensorSpec, TypeSpec, as_dtype, convert_to_tensor
 from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.spec import BatchableTypeSpec
@@ -77,12 +78,19 @@ def as_leaf(value: Any) -> Any:
     kind = type(value)
     if kind is np.ndarray and value.dtype.kind not in "SUO":
         return value
-    if kind is Tensor:
-        return value._concrete("an element of a dataset")
     if kind is SymbolicTensor or isinstance(value, CompositeTensor) or is_dataset(value):
         return value
-    tensor = tensor_of(value)
-    return tensor if type(tensor) is SymbolicTensor else tensor._concrete("an element of a dataset")
+    tensor = value if kind is Tensor else tensor_of(value)
+    return tensor if type(tensor) is SymbolicTensor else _with_value(tensor)
+
+
+def _with_value(tensor: Any) -> np.ndarray:
+    """Returns the value of a tensor; where there is none yet, the function that is being traced must run op by op."""
+    if is_tracer(tensor._value):
+        raise DataDependentShapeError(
+            "tf.data", f"tf.data: datasets take the values of tensors, op by op{at_user_location()}"
+        )
+    return tensor._concrete("an element of a dataset")
 
 
 def tensor_of(value: Any) -> Any:

@@ -11,8 +11,9 @@ from typing import Any
 from dovetail.base import nest
 from dovetail.base.errors import DataDependentShapeError
 from dovetail.engine import loops
+from dovetail.function.autograph.gate import converted
 from dovetail.function.lifting import Lifted
-from dovetail.ops.mapping import use_loop
+from dovetail.ops.mapping import use_gate, use_loop
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import Tensor
 
@@ -65,3 +66,4 @@ def _check_same(before: list, after: list) -> None:
 
 
 use_loop(scan_loop)
+use_gate(converted)

@@ -11,6 +11,7 @@ from typing import Any
 
 from dovetail.base import nest
 from dovetail.base.errors import DataDependentShapeError, at_user_location
+from dovetail.base.settings import state
 from dovetail.engine import loaded_xla
 from dovetail.ops.arithmetic import identity, stop_gradient
 from dovetail.ops.array import concat, stack, unstack
@@ -98,6 +99,18 @@ def looped(step: Callable, initial: Any, elems: Any, backwards: bool = False) ->
         return _loop[0](step, initial, elems, backwards)
     except DataDependentShapeError:
         return None
+
+
+_gate: list[Callable] = []
+
+
+def use_gate(convert: Callable) -> None:
+    """Tells what converts the control flow of users' functions, for where tensors have no values."""
+    _gate[:] = [convert]
+
+
+def _user_code(fn: Any, recorded: bool) -> Any:
+    return _gate[0](fn) if recorded or state.scope is not None else fn
 
 
 _recorder: list[Callable] = []
@@ -222,7 +235,9 @@ def map_fn(
         [1, 4, 9]
     """
     signature = fn_output_signature if fn_output_signature is not None else dtype
-    if _recorder[0](elems):
+    recorded = _recorder[0](elems)
+    fn = _user_code(fn, recorded)
+    if recorded:
         arguments = {"fn": fn, "elems": elems, "fn_output_signature": signature, "back_prop": back_prop}
         return _recorder[1](map_fn, "tf.map_fn", arguments)
     found = looped(lambda state, row: (state, fn(row)), (), elems) if _is_dense(signature) else None
@@ -350,7 +365,9 @@ def scan(
         back_prop: False cuts the gradient.
         parallel_iterations, swap_memory, infer_shape: TensorFlow's scheduling hints, without effect on results.
     """
-    if _recorder[0](elems, initializer):
+    recorded = _recorder[0](elems, initializer)
+    fn = _user_code(fn, recorded)
+    if recorded:
         arguments = {"fn": fn, "elems": elems, "initializer": initializer, "back_prop": back_prop}
         return _recorder[1](scan, "tf.scan", arguments | {"reverse": reverse})
     found = _looped_accumulation(fn, elems, initializer, reverse)
@@ -385,7 +402,9 @@ def foldl(
     name: str | None = None,
 ) -> Any:
     """Returns the last result of `a = fn(a, element)` along the first axis, from the first element to the last."""
-    if _recorder[0](elems, initializer):
+    recorded = _recorder[0](elems, initializer)
+    fn = _user_code(fn, recorded)
+    if recorded:
         arguments = {"fn": fn, "elems": elems, "initializer": initializer, "back_prop": back_prop}
         return _recorder[1](foldl, "tf.foldl", arguments)
     return _last("tf.foldl", fn, elems, initializer, False, back_prop)
@@ -402,7 +421,9 @@ def foldr(
     name: str | None = None,
 ) -> Any:
     """Returns the last result of `a = fn(a, element)` along the first axis, from the last element to the first."""
-    if _recorder[0](elems, initializer):
+    recorded = _recorder[0](elems, initializer)
+    fn = _user_code(fn, recorded)
+    if recorded:
         arguments = {"fn": fn, "elems": elems, "initializer": initializer, "back_prop": back_prop}
         return _recorder[1](foldr, "tf.foldr", arguments)
     return _last("tf.foldr", fn, elems, initializer, True, back_prop)
