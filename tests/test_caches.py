@@ -1,6 +1,8 @@
 """Caches are bounded, and belong to what they serve."""
 
 import gc
+import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -8,8 +10,14 @@ import pytest
 import dovetail as tf
 from dovetail import keras
 from dovetail.base.bounded import Bounded
+from dovetail.base.settings import settings
+from dovetail.function import frequency
 from dovetail.function.frequency import Frequency
+from dovetail.keras.training import programs
+from dovetail.ops import core
 from dovetail.ops.core import OPS
+
+functions = sys.modules["dovetail.function.function"]
 
 
 def test_a_bounded_dict_forgets_the_oldest():
@@ -127,6 +135,103 @@ def test_ten_thousand_attribute_values_and_shapes_leave_flat_memory():
     grown = _resident_bytes() - before
     print(f"10,000 shapes and attribute values: {grown / 2**20:.1f} MiB more")
     assert grown < 64 * 2**20
+
+
+def _memory_of_shapes(run, warm: int, last: int) -> float:
+    """Returns by how many MiB memory grows while `run(n)` compiles for the sizes from `warm` to `last`."""
+    for n in range(1, warm):
+        run(n)
+    gc.collect()
+    before = _resident_bytes()
+    for n in range(warm, last):
+        run(n)
+    gc.collect()
+    return (_resident_bytes() - before) / 2**20
+
+
+@pytest.fixture
+def compiled_anew(monkeypatch):
+    """Lets every shape be compiled, and small caches be full soon."""
+    monkeypatch.setattr(frequency.Frequency, "compiles", lambda *_: True)
+    monkeypatch.setattr(frequency.Frequency, "has_met", lambda *_: False)
+    monkeypatch.setattr(core, "_MOST_COMPILED", 32)
+    monkeypatch.setattr(functions, "MAX_PROGRAMS", 32)
+    monkeypatch.setattr(programs, "_MOST_PROGRAMS", 16)
+
+
+def _op_of_shapes():
+    def run(n):
+        tf.roll(tf.ones([n]), 1, 0)
+
+    before, settings.engine = settings.engine, "xla"
+    yield run
+    settings.engine = before
+
+
+def _function_of_shapes():
+    yield tf.function(lambda x: tf.reduce_sum(tf.tanh(x) * x))
+
+
+def _model_of_shapes():
+    model = keras.Sequential([keras.layers.Dense(2), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+
+    def run(n):
+        x = np.ones((n, 3), "float32")
+        model.fit(x, x[:, :1], batch_size=n, verbose=0)
+        model.predict(x, batch_size=n, verbose=0)
+
+    yield run
+
+
+# What compiles for shapes, and how many of them: small, and the run that takes memory's measure.
+OWNERS = {
+    "op": (_op_of_shapes, 50, 200),
+    "function": (_function_of_shapes, 40, 120),
+    "model": (_model_of_shapes, 12, 36),
+}
+
+
+def _compiled_for(name: str) -> int:
+    """Returns how many programs there are, of the kind that an owner makes."""
+    kinds = {"op": "PjitFunction", "function": "Program", "model": "Program"}
+    gc.collect()
+    return sum(type(x).__name__ == kinds[name] for x in gc.get_objects())
+
+
+@pytest.mark.filterwarnings("ignore::dovetail.function.function.RetracingWarning")
+@pytest.mark.parametrize("name", ["function", "model"])
+def test_programs_of_shapes_are_given_up(name, compiled_anew):
+    made, _, _ = OWNERS[name]
+    for run in made():
+        before = _compiled_for(name)
+        for n in range(1, 45):
+            run(tf.ones([n]) if name == "function" else n)
+        assert _compiled_for(name) - before <= 2 * 32
+
+
+def test_what_an_op_compiled_is_given_up(compiled_anew):
+    for run in _op_of_shapes():
+        run(1)
+        held = [weakref.ref(b._compiled) for b in OPS["roll"]._bound.values() if b._compiled is not None]
+        assert held
+        for n in range(2, 80):
+            run(n)
+        gc.collect()
+        assert all(one() is None for one in held)
+        assert OPS["roll"]._num_compiled <= 32
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::dovetail.function.function.RetracingWarning")
+@pytest.mark.parametrize("name", OWNERS)
+def test_compiled_shapes_leave_flat_memory(name, compiled_anew):
+    made, warm, last = OWNERS[name]
+    for run in made():
+        step = (lambda n, run=run: run(tf.ones([n]))) if name == "function" else run
+        grown = _memory_of_shapes(step, warm, last)
+    print(f"{name}: {last - warm} further shapes compiled: {grown:.1f} MiB more")
+    assert grown < 64
 
 
 def _resident_bytes() -> int:

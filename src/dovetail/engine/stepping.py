@@ -22,7 +22,12 @@ def put(arrays: list) -> list:
 
 
 def steps_program(
-    run: Callable, num_results: int, written: list[int], batch_size: int, options: dict | None = None
+    run: Callable,
+    num_results: int,
+    written: list[int],
+    batch_size: int,
+    options: dict | None = None,
+    when_compiled: Callable[[], None] = lambda: None,
 ) -> Callable:
     """Returns a compiled `f(state, data, order, start, stop) -> (state, results of the last step)`.
 
@@ -32,6 +37,7 @@ def steps_program(
         written: positions in the state that a step writes.
         batch_size: rows of `data` a step takes; `order[i * batch_size : (i + 1) * batch_size]` are those of step i.
         options: for XLA's compiler.
+        when_compiled: called each time the program is compiled for data of another size.
     """
 
     def step(i: Any, carry: tuple, data: list, order: Any) -> tuple:
@@ -44,6 +50,7 @@ def steps_program(
         return state, list(outputs[:num_results])
 
     def steps(state: list, data: list, order: Any, start: Any, stop: Any) -> tuple:
+        when_compiled()
         rows = jax.ShapeDtypeStruct((batch_size,), order.dtype)
         results = jax.eval_shape(
             lambda r: run(*[a.at[r].get(mode="promise_in_bounds") for a in data], *state)[:num_results], rows

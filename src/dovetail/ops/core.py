@@ -44,6 +44,7 @@ _OURS = (OpError, DataDependentShapeError, OperatorNotAllowedInGraphError, Engin
 _SHAPE_LIMIT = 64
 _HOST_ONLY = dtypes.HOST_ONLY_KINDS
 _MOST_BOUND = 512  # cached forms of one op
+_MOST_COMPILED = 512  # compiled signatures of one op, all its forms together
 OPS: dict[str, Op] = {}
 
 
@@ -97,9 +98,22 @@ class Op:
         self._given: Bounded = Bounded(_MOST_BOUND)  # by the attributes as they were given
         self._bound: Bounded = Bounded(_MOST_BOUND // 2)  # by their canonical form
         self._default: Bound | None = None
+        self._num_compiled = 0
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
+
+    def note_compilation(self) -> None:
+        """Counts a compilation for another signature; when they are too many, all are given up.
+
+        JAX keeps what it compiled for a function as long as that function lives, whatever its shapes.
+        """
+        self._num_compiled += 1
+        if self._num_compiled > _MOST_COMPILED:
+            self._num_compiled = 1
+            for bound in (self._default, *self._bound.values(), *self._given.values()):
+                if bound is not None:
+                    bound._compiled = None
 
     def takes_none(self, position: int) -> bool:
         return position >= len(self.tensors) - self.optional
@@ -199,9 +213,16 @@ class Bound:
     @property
     def compiled(self) -> Callable:
         """The body on the XLA engine, compiled once per input signature."""
-        if self._compiled is None:
-            self._compiled = xla(self.op.name).jit(self.inline)
-        return self._compiled
+        found = self._compiled
+        if found is None:
+            op, inline = self.op, self.inline
+
+            def body(*arrays: Any) -> Any:  # runs when there is a new signature to compile for
+                op.note_compilation()
+                return inline(*arrays)
+
+            found = self._compiled = xla(op.name).jit(body)
+        return found
 
     def vjp_op(self, needed: tuple[int, ...], num_inputs: int) -> Op:
         """Returns the op that maps `(*inputs, *output cotangents)` to the cotangents of the `needed` inputs."""

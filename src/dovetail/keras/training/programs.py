@@ -35,6 +35,7 @@ class StepPrograms:
         self._step, self.facts = step, facts
         self._programs: Bounded = Bounded(_MOST_PROGRAMS)
         self._loops: Bounded = Bounded(_MOST_PROGRAMS)
+        self._num_compiled = 0
         self._frequency = Frequency(_SHAPES_AT_ONCE)
         self.op_by_op = False
 
@@ -114,10 +115,17 @@ class StepPrograms:
             written = [positions[id(variable)] for variable in program.writes]
             engine = jax_stepping()
             found = engine.steps_program(
-                program.run, program.num_results, written, batch_size, program.options
+                program.run, program.num_results, written, batch_size, program.options, self._note_compilation
             )
             self._loops.put(key, (program, found))
         return found
+
+    def _note_compilation(self) -> None:
+        """Counts a loop compiled for data of another size; when they are too many, all are given up."""
+        self._num_compiled += 1
+        if self._num_compiled > _MOST_PROGRAMS:
+            self._num_compiled = 1
+            self._loops.clear()
 
 
 def _refuse_objects(leaves: list) -> None:
