@@ -130,6 +130,7 @@ _INTERNAL = frozenset(
 
 # Names that live further up or are seldom used: imported at their first use, "module:name in it" ("": the module).
 _LATE = {
+    "OptionalSpec": "function.optional:OptionalSpec",
     "Assert": "debugging:Assert",
     "VariableAggregation": "distribute.variables:VariableAggregation",
     "VariableSynchronization": "distribute.variables:VariableSynchronization",

@@ -11,6 +11,9 @@ from dovetail.base.wording import BAD_CALL, locate
 from dovetail.data.node import Node
 from dovetail.data.structure import as_plain, as_surface, rebuilder
 from dovetail.function.autograph.values import in_trace
+from dovetail.function.optional import Optional
+
+_END = object()
 
 
 class Iterator:
@@ -45,6 +48,11 @@ class Iterator:
             return next(self)
         except StopIteration:
             raise OutOfRangeError("End of sequence: the iterator has no more elements") from None
+
+    def get_next_as_optional(self) -> Optional:
+        """Returns the next element in a `tf.experimental.Optional`, an empty one after the last."""
+        element = next(self, _END)
+        return Optional.empty(self.element_spec) if element is _END else Optional.from_value(element)
 
     @property
     def element_spec(self) -> Any:

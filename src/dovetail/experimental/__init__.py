@@ -9,6 +9,7 @@ from dovetail.experimental.extension_type import (
     ExtensionTypeBatchEncoder,
     ExtensionTypeSpec,
 )
+from dovetail.function.optional import Optional
 from dovetail.ops.dispatch_api import (
     dispatch_for_api,
     dispatch_for_binary_elementwise_apis,
@@ -25,6 +26,7 @@ __all__ = [
     "ExtensionType",
     "ExtensionTypeBatchEncoder",
     "ExtensionTypeSpec",
+    "Optional",
     "dispatch_for_api",
     "dispatch_for_binary_elementwise_apis",
     "dispatch_for_binary_elementwise_assert_apis",

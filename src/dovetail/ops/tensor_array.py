@@ -22,6 +22,7 @@ from dovetail.ops.views import export
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.shape import TensorShape
+from dovetail.tensor.spec import TypeSpec, register_type_spec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import TensorLike, has_value
 
@@ -374,3 +375,46 @@ def _unflatten(facts: tuple, children: tuple) -> Any:
 
 
 nest.register(TensorArray, _flatten, _unflatten)
+
+
+# ---- its spec -----------------------------------------------------------------------------------------------------
+
+
+@export("TensorArraySpec")
+class TensorArraySpec(TypeSpec):
+    """Describes a `tf.TensorArray`.
+
+    Args:
+        element_shape: shape of the elements.
+        dtype: their type.
+        dynamic_size: writing past the end makes the array longer.
+        infer_shape: all elements have one shape.
+    """
+
+    __slots__ = ("_dtype", "_dynamic", "_infer", "_shape")
+    _has_components = False  # its array is one leaf, the buffer, whose size is not the spec's
+
+    def __init__(
+        self,
+        element_shape: Any = None,
+        dtype: Any = dt.float32,
+        dynamic_size: bool = False,
+        infer_shape: bool = True,
+    ) -> None:
+        self._shape, self._dtype = TensorShape(element_shape), dt.as_dtype(dtype)
+        self._dynamic, self._infer = dynamic_size, infer_shape
+
+    @classmethod
+    def from_value(cls, value: TensorArray) -> TensorArraySpec:
+        """Returns the spec of an array."""
+        return cls(value._shape, value._dtype, value._dynamic, value._infer)
+
+    @property
+    def value_type(self) -> type:
+        return TensorArray
+
+    def _serialize(self) -> tuple:
+        return self._shape, self._dtype, self._dynamic, self._infer
+
+
+register_type_spec(TensorArray, TensorArraySpec.from_value)
