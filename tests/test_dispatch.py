@@ -190,3 +190,11 @@ def test_all_assertions_are_dispatched(rows):
         tf.debugging.assert_positive(Money([-1.0], "EUR"))
     for name in ("Assert", "assert_rank", "assert_type", "assert_shapes", "assert_all_finite"):
         assert dispatch.entry_of(getattr(tf.debugging, name)).name == f"tf.debugging.{name}"
+
+
+def test_a_users_row_for_a_family_goes_before_our_own(rows):
+    rows(
+        tf.experimental.dispatch_for_unary_elementwise_apis(Money),
+        lambda api, x: Money(api(x.amount), x.currency + "!"),
+    )
+    assert tf.identity(Money([1.0], "EUR")).currency == "EUR!"

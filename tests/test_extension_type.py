@@ -315,3 +315,29 @@ def test_specs_of_one_tensor_have_shape_dtype_and_rank():
     for kind in (tf.TensorSpec, tf.SparseTensorSpec):
         with pytest.raises(ValueError, match="holds no batch"):
             kind([], tf.int32)._unbatch()
+
+
+def test_identity_keeps_what_is_made_of_tensors():
+    pair = Pair([1.0], [2.0])
+    again = tf.function(tf.identity)(pair)
+    assert isinstance(again, Pair) and bool(again == pair)
+    rows, sparse = tf.ragged.constant([[1], []]), tf.sparse.from_dense([0, 3])
+    assert tf.identity(rows).to_list() == [[1], []] and tf.identity(sparse).values.numpy().tolist() == [3]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.filterwarnings("ignore:tf.function. .* runs op by op")
+def test_python_functions_take_and_give_them(compiled):
+    spec = Pair.Spec(tf.TensorSpec([2]), tf.TensorSpec([2]))
+
+    def swapped(pair, factor):
+        found = tf.py_function(
+            lambda p, f: (Pair(p.b * f, p.a), p.a.numpy().sum()), [pair, factor], [spec, tf.float32]
+        )
+        return found[0], found[1]
+
+    run = tf.function(swapped) if compiled else swapped
+    pair, total = run(Pair([1.0, 2.0], [3.0, 4.0]), tf.constant(2.0))
+    assert pair.a.numpy().tolist() == [6.0, 8.0] and float(total) == 3.0
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"Tout declares.*Pair.Spec"):
+        tf.py_function(lambda p: p.a, [pair], spec)

@@ -11,9 +11,10 @@ from dovetail.base import nest
 from dovetail.base.errors import DataDependentShapeError, InvalidArgumentError, at_user_location
 from dovetail.engine import is_tracer
 from dovetail.graph.construct import CONSTRUCTS, is_recorded, record_construct
+from dovetail.tensor.composite import is_composite
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.dtype import as_dtype
-from dovetail.tensor.spec import TensorSpec
+from dovetail.tensor.spec import TensorSpec, TypeSpec, type_spec_from_value
 from dovetail.tensor.tensor import Tensor
 
 
@@ -22,15 +23,18 @@ def py_function(func: Callable, inp: Any, Tout: Any, name: str | None = None) ->
 
     Args:
         func: takes as many tensors as `inp` has, and returns values of the dtypes `Tout`.
-        inp: list of tensors.
-        Tout: a dtype, or a list of them; empty for no result.
+        inp: list of tensors and composite tensors.
+        Tout: a dtype or a spec (of a composite tensor, say), or a list of them; empty for no result.
 
     A `tf.function` with it runs op by op, because the shapes of its results are not known before it runs.
     """
     if is_recorded(inp):
         arguments = {"func": func, "inp": list(inp), "Tout": Tout}
         return record_construct(py_function, "tf.py_function", arguments, _declared(Tout))
-    tensors = [_with_value(value, "tf.py_function") for value in inp]
+    tensors = [
+        _with_values(value, "tf.py_function") if is_composite(value) else _with_value(value, "tf.py_function")
+        for value in inp
+    ]
     return _as_declared(func(*tensors), Tout, "tf.py_function")
 
 
@@ -53,8 +57,14 @@ def numpy_function(
 
 
 def _declared(declared: Any) -> Any:
-    """Returns what is known of the results before the function has run: their dtypes."""
-    return nest.mapped(lambda dtype: TensorSpec(None, as_dtype(dtype)), declared)
+    """Returns what is known of the results before the function has run: their dtypes, or their specs."""
+    return nest.map_structure(
+        lambda kind: kind if isinstance(kind, TypeSpec) else TensorSpec(None, as_dtype(kind)), declared
+    )
+
+
+def _with_values(composite: Any, label: str) -> Any:
+    return nest.map_structure(lambda part: _with_value(part, label), composite, expand_composites=True)
 
 
 def _with_value(value: Any, label: str) -> Tensor:
@@ -69,17 +79,25 @@ def _with_value(value: Any, label: str) -> Tensor:
 def _as_declared(result: Any, declared: Any, label: str) -> Any:
     if not nest.is_nested(declared):
         return _checked(result, declared, label)
-    wanted = nest.flat(declared)
-    found = [] if result is None and not wanted else nest.flat(result)
+    wanted = nest.flatten(declared)
+    found = [] if result is None and not wanted else nest.flatten(result)
     if len(found) != len(wanted):
         raise InvalidArgumentError(
             f"{label}: Tout declares {len(wanted)} results, the function returned {len(found)}{at_user_location()}"
         )
     pairs = zip(found, wanted, strict=True)
-    return nest.pack(declared, [_checked(value, dtype, label) for value, dtype in pairs])
+    return nest.pack_sequence_as(declared, [_checked(value, dtype, label) for value, dtype in pairs])
 
 
-def _checked(value: Any, dtype: Any, label: str) -> Tensor:
+def _checked(value: Any, dtype: Any, label: str) -> Any:
+    if isinstance(dtype, TypeSpec):
+        value = value if is_composite(value) else convert_to_tensor(value)
+        if not dtype.is_compatible_with(value):
+            raise InvalidArgumentError(
+                f"{label}: Tout declares {dtype}, the function returned {type_spec_from_value(value)}"
+                f"{at_user_location()}"
+            )
+        return value
     wanted = as_dtype(dtype)
     if not isinstance(value, Tensor | np.ndarray | np.generic):
         return convert_to_tensor(value, wanted)

@@ -10,14 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.base import nest
 from dovetail.base.errors import UnimplementedError
 from dovetail.engine import dtypes
 from dovetail.ops.attrs import DTypeLike
 from dovetail.ops.core import Op
+from dovetail.ops.dispatch import dispatches_first
 from dovetail.ops.families import binary, op, unary, unbroadcast
 from dovetail.ops.rules import broadcast, refuse_strings
 from dovetail.ops.views import export
 from dovetail.tensor import dtype as dt
+from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 
@@ -430,6 +433,11 @@ saturate_cast.gradient(
 def identity(xp: Any, input: Any) -> Any:
     """Returns a tensor with the same contents; for a variable, its value now."""
     return input
+
+
+@dispatches_first(identity, CompositeTensor)
+def _identity_of_parts(input: Any) -> Any:
+    return nest.map_structure(identity, input, expand_composites=True)
 
 
 @export("identity_n")

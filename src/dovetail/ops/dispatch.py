@@ -355,7 +355,7 @@ def find_target(entry: Entry, args: tuple, kwargs: dict) -> Callable[[], Any] | 
 
 
 def _choose(entry: Entry, named: dict) -> Row | None:
-    """Returns the row that applies; a user's before our own, one for the function itself before a family's.
+    """Returns the row that applies: a user's before our own, and one for the function itself before a family's.
 
     Raises:
         ValueError: two rows of users apply.
@@ -368,7 +368,7 @@ def _choose(entry: Entry, named: dict) -> Row | None:
             f"{entry.name}: several functions that users registered take these arguments: {names}"
         )
     own = [row for row in found if row.family is None]
-    ordered = users or own or [row for row in found if row.users] or found
+    ordered = users or [row for row in found if row.users] or own or found
     return ordered[0] if ordered else None
 
 

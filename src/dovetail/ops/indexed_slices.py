@@ -215,11 +215,6 @@ def _clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any) -> Any:
     return t._with_values(clip_by_value(t.values, clip_value_min, clip_value_max))
 
 
-@dispatch.dispatches_first(identity, IndexedSlices)
-def _identity(input: Any) -> Any:
-    return input._with_values(identity(input.values))
-
-
 @dispatch.dispatches_first(stop_gradient, IndexedSlices)
 def _stop_gradient(input: Any) -> Any:
     return input._with_values(stop_gradient(input.values))
