@@ -108,6 +108,11 @@ def test_a_function_called_in_a_function_and_op_by_op():
         np.testing.assert_allclose(by_values(tf.constant(X)), [0.0, 4.0])
 
 
+def test_in_a_dataset():
+    data = tf.data.Dataset.from_tensor_slices(X).map(lambda x: tf.gradients(x**3, x)[0])
+    assert [float(x) for x in data] == [3.0, 12.0] and data.element_spec.shape == []
+
+
 def test_in_a_hand_written_graph():
     with tf.Graph().as_default(), v1.Session() as session:
         x = v1.placeholder(tf.float32, [None], name="x")

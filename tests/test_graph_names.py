@@ -187,6 +187,7 @@ def test_elements():
         y = x * x
     assert graph.as_graph_element("x:0") is x and graph.as_graph_element("x") is x.op
     assert graph.as_graph_element(y) is y and graph.as_graph_element(y.op) is y.op
+    assert isinstance(x.op, tf.Operation) and isinstance(y.op, tf.Operation)
     assert y.consumers() == [] and x.consumers() == [y.op] and graph.version == 2
     assert repr(y.op) == "<tf.Operation 'mul' type=Mul>" and y.op.values() == (y,)
     with pytest.raises(ValueError, match="no element of this graph"):

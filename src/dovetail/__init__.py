@@ -24,6 +24,7 @@ from dovetail.base.errors import suggest
 from dovetail.function import case, cond, function, numpy_function, py_function, switch_case, while_loop
 from dovetail.function import print_ as print
 from dovetail.graph import record as _record
+from dovetail.graph.node import Operation
 from dovetail.graph.operations import BaseGraph as Graph
 from dovetail.module import Module
 from dovetail.ops.table import NAMESPACES

@@ -37,12 +37,9 @@ def told_function(
                     for name, value in kwargs.items():
                         if name in flags and type(value) is not bool:
                             check_flags((name,), kwargs)
-                if (
-                    kwargs.get("name") is not None
-                    and state.scope is not None
-                    and state.scope.graph is not None
-                ):
-                    return state.scope.graph.named(kwargs["name"], function, *args, **kwargs)
+                graph = state.scope.graph if kwargs and state.scope is not None else None
+                if graph is not None and kwargs.get("name") is not None:
+                    return graph.named(kwargs["name"], function, *args, **kwargs)
                 return function(*args, **kwargs)
             except BAD_CALL as error:
                 tell(label, error, [*inspect.signature(function).parameters], args, kwargs)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.base.errors import InvalidArgumentError
+from dovetail.base.errors import GraphNeededError, InvalidArgumentError
 from dovetail.base.settings import state
 from dovetail.data.node import UNKNOWN, Node
 from dovetail.data.sources import Described
@@ -26,6 +26,7 @@ from dovetail.data.structure import (
     with_leading,
     without_leading,
 )
+from dovetail.function import Function
 from dovetail.function.autograph.gate import converted
 from dovetail.tensor import SymbolicTensor, Tensor, TensorShape, TensorSpec
 from dovetail.tensor.composite import CompositeTensor
@@ -72,12 +73,16 @@ class UserFunction:
         element = self._rebuild(tuple(as_surface(leaf) for leaf in leaves))
         with plain_execution():
             try:
-                function = self._converted
-                if function is None:
-                    function = self._converted = converted(self.function)
-                if before:
-                    return function(*before, element)
-                return function(*element) if type(element) is tuple else function(element)
+                given = (*before, element) if before or type(element) is not tuple else element
+                if self._converted is None:
+                    self._converted = converted(self.function)
+                try:
+                    return self._converted(*given)
+                except GraphNeededError:  # such as tf.gradients
+                    if isinstance(self._converted, Function):
+                        raise
+                    self._converted = Function(self.function)
+                    return self._converted(*given)
             except Exception as error:
                 self._explain(error, leaves)
                 raise

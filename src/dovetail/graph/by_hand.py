@@ -21,8 +21,8 @@ from dovetail.base import nest
 from dovetail.base.bounded import Bounded
 from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.base.settings import state
-from dovetail.graph.node import Node
-from dovetail.graph.operations import Placeholder, use_hand_written
+from dovetail.graph.node import Node, Operation
+from dovetail.graph.operations import use_hand_written
 from dovetail.graph.recording import FunctionGraph, recording
 from dovetail.graph.replay import DisconnectedError, Graph
 from dovetail.ops.views import export
@@ -134,7 +134,7 @@ class Session:
             found = self.graph.element(what) if isinstance(what, str) else what
         except KeyError as error:
             raise ValueError(f"Session.run: cannot {verb} {what!r:.60}: {error.args[0]}") from None
-        if not isinstance(found, TensorLike | Node | Placeholder):
+        if not isinstance(found, TensorLike | Operation):
             raise TypeError(
                 f"Session.run: cannot {verb} {what!r:.60}, expected tensors or operations, or their names"
                 f"{at_user_location()}"
@@ -189,4 +189,4 @@ def _fed(tensor: SymbolicTensor, value: Any) -> Any:
 
 
 def _shown(leaf: Any) -> Any:
-    return None if isinstance(leaf, Node | Placeholder) else leaf.numpy()
+    return None if isinstance(leaf, Operation) else leaf.numpy()

@@ -14,12 +14,38 @@ from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.variable import Variable
 
 
-class Node:
-    """One call in the graph.
+class Operation:
+    """What makes tensors of a graph, by name and type (`tf.Operation`).
 
     Attributes:
         graph: the graph that records it, None outside of one.
-        control_inputs: the operations of that graph that it waits for, besides those that make its inputs.
+        name: its name in that graph.
+        type: what it does, by TensorFlow's name, such as "MatMul".
+        inputs, outputs: symbolic tensors.
+        control_inputs: the operations of the graph that it waits for, besides those that make its inputs.
+    """
+
+    __slots__ = ()
+
+    device = ""
+    graph: Any
+    name: Any
+    type: Any
+    inputs: Any
+    outputs: list[SymbolicTensor]
+    control_inputs: list
+
+    def values(self) -> tuple:
+        return tuple(self.outputs)
+
+    def __repr__(self) -> str:
+        return f"<tf.Operation {self.name!r} type={self.type}>"
+
+
+class Node(Operation):
+    """One call in the graph.
+
+    Attributes:
         operation: a callable with a `name`: a Keras layer or an `OpCall`.
         args, kwargs: what it was called with; symbolic tensors anywhere inside.
         outputs: the symbolic tensors it gives, flat.
@@ -32,8 +58,6 @@ class Node:
         *("__weakref__", "args", "control_inputs", "graph", "kwargs", "name"),
         *("operation", "outputs", "structure", "where"),
     )
-
-    device = ""
 
     def __init__(self, operation: Any, args: tuple, kwargs: dict) -> None:
         self.operation, self.args, self.kwargs = operation, args, kwargs
@@ -58,12 +82,9 @@ class Node:
     def parents(self) -> list[Node]:
         return [tensor.node for tensor in self.inputs if tensor.node is not None]
 
-    def values(self) -> tuple:
-        return tuple(self.outputs)
-
     def __repr__(self) -> str:
         if self.graph is not None:
-            return f"<tf.Operation {self.name!r} type={self.type}>"
+            return super().__repr__()
         return f"<Node {getattr(self.operation, 'name', self.operation)} at {self.where}>"
 
 

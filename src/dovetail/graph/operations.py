@@ -10,26 +10,20 @@ from typing import Any
 from dovetail.base import nest
 from dovetail.base.errors import ArgumentTypeError, at_user_location, suggest
 from dovetail.graph.names import Names
-from dovetail.graph.node import NOTHING, Node
+from dovetail.graph.node import NOTHING, Node, Operation
 from dovetail.tensor.symbolic import SymbolicTensor
 
 
-class Placeholder:
+class Placeholder(Operation):
     """The operation of a tensor that gets its value from outside."""
 
-    type, device = "Placeholder", ""
+    type = "Placeholder"
 
     def __init__(self, graph: BaseGraph, name: str) -> None:
         self.graph, self.name = graph, name
         self.inputs: list = []
         self.outputs: list[SymbolicTensor] = []
         self.control_inputs: list = []
-
-    def values(self) -> tuple:
-        return tuple(self.outputs)
-
-    def __repr__(self) -> str:
-        return f"<tf.Operation {self.name!r} type={self.type}>"
 
 
 _hand_written: list[type] = []
@@ -141,7 +135,7 @@ class BaseGraph:
         if isinstance(obj, str):
             by_tensor = allow_tensor and (":" in obj or not allow_operation)
             return self.get_tensor_by_name(obj) if by_tensor else self.get_operation_by_name(obj)
-        is_tensor, is_operation = isinstance(obj, SymbolicTensor), isinstance(obj, Node | Placeholder)
+        is_tensor, is_operation = isinstance(obj, SymbolicTensor), isinstance(obj, Operation)
         if not (is_tensor and allow_tensor or is_operation and allow_operation):
             raise ArgumentTypeError(
                 f"expected a tensor or operation of the graph, received {obj!r:.60}{at_user_location()}"
@@ -227,7 +221,7 @@ class BaseGraph:
 
     def _operation_like(self, leaf: Any) -> Any:
         """Returns the operation that a control input stands for; None for values, which are there already."""
-        if isinstance(leaf, Node | Placeholder):
+        if isinstance(leaf, Operation):
             return leaf if leaf.graph is self else None
         return self.operation_of(leaf) if getattr(leaf, "owner", None) is self else None
 

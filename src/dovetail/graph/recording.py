@@ -27,7 +27,7 @@ from dovetail.base import nest
 from dovetail.base.settings import state
 from dovetail.engine import is_tracer
 from dovetail.graph.names import base_name
-from dovetail.graph.node import READ, WRITE, FunctionCall, Node
+from dovetail.graph.node import READ, WRITE, FunctionCall, Node, Operation
 from dovetail.graph.operations import BaseGraph, Placeholder
 from dovetail.graph.record import symbolic_outputs
 from dovetail.graph.replay import Steps
@@ -217,7 +217,7 @@ class FunctionGraph(BaseGraph):
         self._steps = None
 
     def _as_output(self, leaf: Any) -> Any:
-        if isinstance(leaf, Node):  # an operation has no value
+        if isinstance(leaf, Operation):  # it has no value
             return None
         if isinstance(leaf, (*RETURNED_AS_TENSORS, Variable)):
             leaf = convert_to_tensor(leaf)
