@@ -374,13 +374,14 @@ def has_gradients(tensor: Any) -> bool:
 def _tensors_among(sources: list) -> list:
     """Returns the tensors that sources consist of: the same list, if none is a composite tensor."""
     for source in sources:
+        if isinstance(source, TensorLike):
+            continue
         if isinstance(source, CompositeTensor):
             return [part for source in sources for part in _tensors_among(nest.flat(source))]
-        if not isinstance(source, TensorLike):
-            raise TypeError(
-                f"GradientTape.gradient: sources must be tensors or variables, received {source!r:.60}"
-                f"{at_user_location()}"
-            )
+        raise TypeError(
+            f"GradientTape.gradient: sources must be tensors or variables, received {source!r:.60}"
+            f"{at_user_location()}"
+        )
     return sources
 
 

@@ -10,6 +10,7 @@ plan knows that of the function; what can be seen from the ops alone is checked 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +28,8 @@ class HostPlan:
     """The ops of one run; `record` makes them.
 
     Attributes:
-        steps: `(function, slots of its arguments, slot of its output)`; a list of slots for several outputs.
+        steps: `(function, what picks its arguments from the slots, slot of its output)`; a list of slots for several
+            outputs.
     """
 
     __slots__ = ("_constants", "_results", "_variables", "steps")
@@ -48,8 +50,8 @@ class HostPlan:
                 if value is None:
                     return None
             slots[slot] = value
-        for function, sources, target in self.steps:
-            output = function(*[slots[source] for source in sources])
+        for function, pick, target in self.steps:
+            output = function(*pick(slots))
             if type(target) is int:
                 slots[target] = output
             else:
@@ -81,6 +83,14 @@ def record(function: Callable, inputs: list[Tensor]) -> HostPlan | None:
     plan = HostPlan(notes, results)
     again = plan.run([tensor._value for tensor in inputs])
     return plan if again is not None and all(map(_equal, [*outputs, *others], again)) else None
+
+
+def _picker(places: list[int]) -> Callable[[list], Any]:
+    """Returns what takes the items at some places of a list; it is given one list after the other."""
+    if len(places) < 2:
+        first = places[0] if places else 0
+        return operator.itemgetter(slice(first, first + len(places)))
+    return operator.itemgetter(*places)
 
 
 def _equal(tensor: Tensor, other: Tensor) -> bool:
@@ -135,7 +145,7 @@ class _Notes(StatelessScope, Observer):
         places = [self._place(out) for out in outputs]
         self.made.update((id(out), place) for out, place in zip(outputs, places, strict=True))
         alone = len(places) == 1 and not call.op.several
-        self.steps.append((call.host, sources, places[0] if alone else places))
+        self.steps.append((call.host, _picker(sources), places[0] if alone else places))
 
     def place(self, output: Any) -> int:
         """Returns the place of an output; a plan that gives what no op has made is none."""

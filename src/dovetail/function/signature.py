@@ -27,11 +27,15 @@ SURROUNDINGS.append(lambda: "replica" if among_replicas() else None)
 
 def _surroundings() -> tuple:
     """Returns what the code around a call sets for what it calls, as parts of a key: none in most calls."""
-    parts = [("around", state.autocast)] if state.autocast is not None else []
-    if state.trainable_of is not None:
-        parts.append(("around", state.trainable_of))
-    parts += [("around", found) for told in SURROUNDINGS if (found := told()) is not None]
-    return tuple(parts)
+    parts: tuple = ()
+    for found in (state.autocast, state.trainable_of):
+        if found is not None:
+            parts += (("around", found),)
+    for told in SURROUNDINGS:
+        found = told()
+        if found is not None:
+            parts += (("around", found),)
+    return parts
 
 
 class Call:

@@ -174,6 +174,7 @@ class Program:
         self.closed = self.full if self.notes is None else self.notes.without_own_outputs(self.full)
         self.num_results = sum(1 for leaf in self._result_leaves if leaf is _TENSOR)
         self._only_tensors = self.num_results == len(self._result_leaves)
+        self._one_tensor = self._only_tensors and self._result_spec.is_leaf()
         del self._python_function
 
     def require_kept_variables(self, name: str) -> None:
@@ -322,6 +323,8 @@ class Program:
 
     def rebuild(self, tensors: list) -> Any:
         """Packs result tensors into the structure that the Python function returned."""
+        if self._one_tensor:
+            return tensors[0]
         if not self._only_tensors:
             given = iter(tensors)
             tensors = [next(given) if leaf is _TENSOR else leaf for leaf in self._result_leaves]
@@ -350,7 +353,8 @@ class Program:
                 effects.settle()
             for variable, value in zip(self.writes, outputs[split:], strict=False):
                 variable._held = Tensor(value)
-        self.store_aside([Tensor(value) for value in outputs[split + len(self.writes) :]])
+        if self.stores:
+            self.store_aside([Tensor(value) for value in outputs[split + len(self.writes) :]])
         return self.rebuild([Tensor(value) for value in outputs[:split]])
 
     def store_aside(self, tensors: list) -> None:
@@ -455,9 +459,12 @@ def example_of(tensor: Tensor | TensorSpec) -> Any:
 
 def is_inlined(tensors: list) -> bool:
     """True when a call on these tensors is a part of what is traced around it: in a scope, or on values not known."""
-    return state.scope is not None or any(
-        type(tensor) is SymbolicTensor or is_tracer(tensor._value) for tensor in tensors
-    )
+    if state.scope is not None:
+        return True
+    for tensor in tensors:  # noqa: SIM110  every call comes by here: no generator
+        if type(tensor) is SymbolicTensor or is_tracer(tensor._value):
+            return True
+    return False
 
 
 def as_results(result: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dovetail.base.settings import inherited, state
 from dovetail.function.autograph.need import Need
-from dovetail.function.autograph.user_code import is_user_function
+from dovetail.function.autograph.user_code import is_user_function, place_of
 
 if TYPE_CHECKING:
     from dovetail.function.autograph.convert import Converter
@@ -84,7 +84,7 @@ def _converted_function(function: types.FunctionType) -> Callable:
     if function.__dict__ and MARK in function.__dict__:
         bound = function.__dict__[MARK]
         return function if bound is None else _rebound(*bound)
-    if not is_user_function(function):
+    if place_of(function.__code__.co_filename) == "framework" or not is_user_function(function):
         return function
     converter = _machinery()[0]
     entry = converter.known(function)

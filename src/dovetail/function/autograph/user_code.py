@@ -35,12 +35,13 @@ def is_user_function(function: types.FunctionType) -> bool:
     An installed library counts as the user's code when the module imports the framework.
     """
     filename = function.__code__.co_filename
-    place = _place(filename)
+    place = place_of(filename)
     return place == "user" or (place == "installed" and _uses_framework(function.__globals__))
 
 
 @functools.lru_cache(maxsize=4096)
-def _place(filename: str) -> str:
+def place_of(filename: str) -> str:
+    """Returns whose a file is: the "framework"'s, a "library"'s, "installed" with another package, the "user"'s."""
     if filename.startswith(PACKAGE_DIR + os.sep):
         return "framework"
     if _PACKAGES in filename:

@@ -15,6 +15,7 @@ from dovetail.keras.training.options import RunOptions
 from dovetail.keras.training.programs import to_numbers
 from dovetail.keras.training.sources import evaluation_data, training_data
 from dovetail.keras.training.steps import pack_x_y_sample_weight
+from dovetail.tensor.tensor import Tensor
 
 
 class Trainer(Compiling):
@@ -94,8 +95,10 @@ class Trainer(Compiling):
         options = RunOptions(
             callbacks, verbose, steps_per_epoch, epochs, initial_epoch, validation_steps, validation_freq
         )
-        self.history = runs.train(self, data, validation, options)
-        return self.history
+        history = runs.train(self, data, validation, options)
+        if self.history is not history:
+            self.history = history
+        return history
 
     def evaluate(
         self,
@@ -148,7 +151,8 @@ class Trainer(Compiling):
 
     def _outputs_of(self, leaves: list, spec: Any) -> Any:
         """Predicts one batch: no adapters, no callbacks."""
-        return nest.map_structure(copied, self._executors["predict"].once(leaves, spec))
+        result = self._executors["predict"].once(leaves, spec)
+        return np.array(result) if type(result) is Tensor else nest.map_structure(copied, result)
 
     def train_on_batch(
         self,

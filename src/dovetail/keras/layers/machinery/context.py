@@ -36,7 +36,7 @@ calls = inherited(CallState())
 def _training_around() -> Any:
     """Returns the flag that layers inside of a `tf.function` inherit, where it says something."""
     flag = calls.training if calls.training is not None else calls.learning_phase
-    if isinstance(flag, bool | int | None):
+    if flag is None or isinstance(flag, int):
         return "training" if flag else None
     return Reference(flag)
 
