@@ -116,22 +116,17 @@ def filled(incoming: list, outputs: tuple) -> list:
 
 
 def _by_vjp(call: Bound, inputs: tuple, outputs: tuple, incoming: list, needed: list[int]) -> list:
-    connected = getattr(call.op, "connected", None)
-    if connected is not None:
-        live = connected([i for i, g in enumerate(incoming) if g is not None])
-        if not live.issuperset(needed):
-            there = [i for i in needed if i in live]
-            found = iter(_by_vjp(call, inputs, outputs, incoming, there) if there else [])
-            return [next(found) if i in live else None for i in needed]
-    by_rows = getattr(call.op, "row_gradients", None)
+    op = call.op
+    live = op.connected([i for i, g in enumerate(incoming) if g is not None])
+    if live is not None and not live.issuperset(needed):
+        there = [i for i in needed if i in live]
+        found = iter(_by_vjp(call, inputs, outputs, incoming, there) if there else [])
+        return [next(found) if i in live else None for i in needed]
+    by_rows = op.row_gradients(tuple(needed))
     if by_rows is not None:
-        found = by_rows(tuple(needed))
-        if found is not None:
-            gradient, looked_up = found
-            return with_rows(
-                gradient.call((*inputs, *filled(incoming, outputs)), {}), needed, looked_up, inputs
-            )
-    quiet = getattr(call.op, "quiet", None)  # without the prints, which the forward pass has made
+        gradient, looked_up = by_rows
+        return with_rows(gradient.call((*inputs, *filled(incoming, outputs)), {}), needed, looked_up, inputs)
+    quiet = op.quiet  # without the prints, which the forward pass has made
     gradient = (call if quiet is None else quiet.bind({})).vjp_op(tuple(needed), len(inputs))
     return list(gradient.call((*inputs, *filled(incoming, outputs)), {}))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from dovetail.base import nest
@@ -70,18 +70,23 @@ class _Frozen:
             values[field.name] = convert(values[field.name], field.annotation, where, self._holds_specs)
 
 
-def _constructor(fields: Sequence[Field], label: str) -> Callable:
-    """Returns an `__init__` with a parameter for each field; what follows a default has none is keyword-only."""
-    names = [field.name for field in fields]
-    parameters, seen_default = [inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)], False
+def _parameters(fields: Sequence[Field]) -> list[inspect.Parameter]:
+    """Returns `self` and a parameter for each field; without a default behind one with: keyword-only."""
+    found, seen_default = [inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)], False
     for field in fields:
         given = field.default is not NO_DEFAULT
         late = seen_default and not given
         kind: Any = inspect.Parameter.KEYWORD_ONLY if late else inspect.Parameter.POSITIONAL_OR_KEYWORD
         seen_default = seen_default or given
         default = field.default if given else inspect.Parameter.empty
-        parameters.append(inspect.Parameter(field.name, kind, default=default))
-    parameters.sort(key=lambda parameter: parameter.kind)
+        found.append(inspect.Parameter(field.name, kind, default=default))
+    return sorted(found, key=lambda parameter: parameter.kind)
+
+
+def _constructor(fields: Sequence[Field], label: str) -> Callable:
+    """Returns an `__init__` that sets a field for each argument."""
+    names = [field.name for field in fields]
+    parameters = _parameters(fields)
     positional = [p.name for p in parameters[1:] if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -265,7 +270,7 @@ def _plain(value: Any) -> Any:
     """Returns a field's value with plain dicts, which specs compare."""
     if isinstance(value, tuple):
         return tuple(map(_plain, value))
-    return {key: _plain(value[key]) for key in value} if hasattr(value, "keys") else value
+    return {key: _plain(value[key]) for key in value} if isinstance(value, Mapping) else value
 
 
 class ExtensionTypeBatchEncoder:

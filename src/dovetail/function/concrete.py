@@ -11,6 +11,7 @@ from dovetail.function.fitting import as_tensor
 from dovetail.function.signature import SpecCall, static_key
 from dovetail.function.trace import Program, is_inlined
 from dovetail.function.wide import Wide
+from dovetail.graph.construct import spec_or_leaf
 from dovetail.graph.recording import FunctionGraph
 from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.tensor import Tensor
@@ -71,7 +72,7 @@ class ConcreteFunction:
     def structured_outputs(self) -> Any:
         """The result's structure, tensors as `tf.TensorSpec`; None when the function is not traced as a whole."""
         if isinstance(self.trace, Wide):
-            return nest.mapped(_spec_of, self.trace.graph.structured_outputs)
+            return nest.mapped(spec_or_leaf, self.trace.graph.structured_outputs)
         return None if self.trace is None else outputs_of(self.trace)
 
     @property
@@ -203,8 +204,6 @@ def _baked(value: Any) -> Any:
 def outputs_of(program: Program) -> Any:
     """Returns the structure of a program's results, with a `tf.TensorSpec` for each tensor."""
     values = program.closed.out_avals[: program.num_results]
-    return nest.mapped(_spec_of, program.rebuild([TensorSpec(value.shape, value.dtype) for value in values]))
-
-
-def _spec_of(leaf: Any) -> Any:
-    return TensorSpec(leaf.shape, leaf.dtype) if hasattr(leaf, "shape") and hasattr(leaf, "dtype") else leaf
+    return nest.mapped(
+        spec_or_leaf, program.rebuild([TensorSpec(value.shape, value.dtype) for value in values])
+    )

@@ -87,11 +87,9 @@ class _ProgramOp(Op):
     """A program as an op.
 
     Attributes:
-        quiet: the op without its prints and checks, for gradients; None when it has none.
         program: the program.
     """
 
-    quiet: Op | None = None
     program: Program | None = None
     _by_rows: dict[tuple, Op]
 

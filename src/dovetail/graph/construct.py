@@ -17,6 +17,7 @@ from dovetail.graph.record import symbolic_outputs
 from dovetail.graph.recording import FunctionGraph, recording
 from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
+from dovetail.tensor.tensor import TensorLike
 from dovetail.tensor.variable import Variable
 
 # The public functions of constructs, by name: how configs find them.
@@ -103,6 +104,11 @@ def is_recorded(*values: Any) -> bool:
 
 def spec_of(tensor: Any) -> TensorSpec:
     return TensorSpec(tensor.shape, tensor.dtype)
+
+
+def spec_or_leaf(leaf: Any) -> Any:
+    """Returns the spec of a tensor; what is none as it is."""
+    return spec_of(leaf) if isinstance(leaf, TensorLike) else leaf
 
 
 def merged(first: TensorSpec, second: TensorSpec) -> TensorSpec:

@@ -10,7 +10,7 @@ from typing import Any
 
 from dovetail.autodiff.custom import custom_gradient, use_recorder
 from dovetail.base import nest
-from dovetail.graph.construct import CONSTRUCTS, is_recorded, record_construct, spec_of
+from dovetail.graph.construct import CONSTRUCTS, is_recorded, record_construct, spec_of, spec_or_leaf
 from dovetail.graph.recording import FunctionGraph, trace
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import TensorLike
@@ -53,9 +53,7 @@ def record_with_gradient(function: Callable, args: tuple, kwargs: dict) -> Any:
     forward = trace(lambda *values: call(values)[0], [spec_of(t) for t in inputs], name="forward")
     variables = [variable for variable in forward.variables if variable.trainable]
     backward = _gradient_graph(call, forward, inputs, variables)
-    described = nest.mapped(
-        lambda leaf: spec_of(leaf) if isinstance(leaf, TensorLike) else leaf, forward.structured_outputs
-    )
+    described = nest.mapped(spec_or_leaf, forward.structured_outputs)
     arguments = {"forward": forward, "backward": backward, "inputs": inputs, "variables": variables}
     return record_construct(call_with_gradient, "tf.custom_gradient", arguments, described)
 

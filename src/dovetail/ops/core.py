@@ -73,6 +73,8 @@ class Op:
         observer: what is told of each call inside of a trace, whoever else watches; None for almost all ops.
     """
 
+    quiet: Op | None = None  # the op without what it prints and checks, for gradients; None: it does neither
+
     def __init__(
         self,
         name: str,
@@ -117,6 +119,14 @@ class Op:
 
     def takes_none(self, position: int) -> bool:
         return position >= len(self.tensors) - self.optional
+
+    def connected(self, outputs: list[int]) -> Any:
+        """Returns the inputs that have a gradient when these outputs have one; None: all that are differentiable."""
+        return None
+
+    def row_gradients(self, needed: tuple[int, ...]) -> Any:
+        """Returns an op that gives gradients by rows, and the inputs whose rows; None: gradients are dense."""
+        return None
 
     def gradient(self, *rules: Any) -> Op:
         """Adds the gradient rules: one a tensor parameter (None: not differentiable in it)."""
