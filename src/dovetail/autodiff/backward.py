@@ -11,7 +11,7 @@ from typing import Any
 
 from dovetail.engine import dtypes
 from dovetail.ops import create
-from dovetail.ops.core import Bound
+from dovetail.ops.core import Bound, Joint
 from dovetail.ops.indexed_slices import KEEP_ROWS, IndexedSlices, added, dense, rows_of
 
 
@@ -107,6 +107,9 @@ def pulled_back(call: Any, inputs: tuple, outputs: tuple, incoming: list, needed
         every = list(op.gradients[0](g, out, *inputs, **attributes))
         return [every[i] for i in needed]
     rules = op.gradients
+    if type(rules[0]) is Joint:
+        every = list(rules[0].rule(g, out, *inputs, **attributes))
+        return [every[i] for i in needed]
     return [rules[i](g, out, *inputs, **attributes) if rules[i] is not None else None for i in needed]
 
 

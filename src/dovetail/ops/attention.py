@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.ops.families import op
-from dovetail.ops.precision import floating
+from dovetail.ops.core import Joint, Op
+from dovetail.ops.families import op, unbroadcast
+from dovetail.ops.precision import floating, in_float32
 from dovetail.ops.shapes import as_tensor
 from dovetail.ops.views import export
 
@@ -38,26 +39,96 @@ def attention(
 ) -> Any:
     """Returns `softmax(query . key * scale + bias) . value`; see `dot_product_attention`."""
     _shape(query.shape, key.shape, value.shape)
-    kind = query.dtype.type
-    groups = query.shape[2] // key.shape[2]
-    if groups > 1:  # several heads of the query share one of the key (J. Ainslie et al., 2023)
-        key, value = xp.repeat(key, groups, axis=2), xp.repeat(value, groups, axis=2)
-    q, k, v = (xp.swapaxes(t, 1, 2) for t in (query, key, value))  # (batch, heads, length, size)
-    factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
-    logits = xp.matmul(q * kind(factor), xp.swapaxes(k, 2, 3))
-    if soft_cap is not None:
-        logits = xp.tanh(logits / kind(soft_cap)) * kind(soft_cap)
-    if bias is not None:
-        logits = logits + bias
-    allowed = mask
-    if is_causal:
-        earlier = np.tril(np.ones(logits.shape[-2:], bool))
-        allowed = earlier if mask is None else mask & earlier
-    if allowed is not None:
-        logits = xp.where(allowed, logits, kind(np.finfo(np.float32).min / 2))
-    weights = xp.exp(logits - xp.max(logits, axis=-1, keepdims=True))
-    weights = weights / xp.sum(weights, axis=-1, keepdims=True)
-    return xp.swapaxes(xp.matmul(weights, v), 1, 2)
+    heads = _Heads(xp, query, key, value, scale)
+    weights, _, _ = heads.weights(bias, mask, is_causal, soft_cap)
+    return xp.swapaxes(xp.matmul(weights, heads.v), 1, 2)
+
+
+class _Heads:
+    """The inputs with their heads in front: (batch, heads, length, size).
+
+    Attributes:
+        q, k, v: query (scaled), key and value.
+        groups: how many heads of the query share one of the key (J. Ainslie et al., 2023).
+        factor: what the query was scaled by.
+    """
+
+    def __init__(self, xp: Any, query: Any, key: Any, value: Any, scale: float | None) -> None:
+        self.xp, self.kind = xp, query.dtype.type
+        self.groups = query.shape[2] // key.shape[2]
+        if self.groups > 1:
+            key, value = xp.repeat(key, self.groups, axis=2), xp.repeat(value, self.groups, axis=2)
+        self.factor = self.kind(1 / math.sqrt(query.shape[-1]) if scale is None else scale)
+        q, self.k, self.v = (xp.swapaxes(t, 1, 2) for t in (query, key, value))
+        self.q = q * self.factor
+
+    def weights(self, bias: Any, mask: Any, is_causal: bool, soft_cap: float | None) -> tuple:
+        """Returns the weights, what is allowed (None: everything), and the bounded logits without bias."""
+        xp, kind = self.xp, self.kind
+        logits = xp.matmul(self.q, xp.swapaxes(self.k, 2, 3))
+        bounded = logits if soft_cap is None else xp.tanh(logits / kind(soft_cap))
+        logits = logits if soft_cap is None else bounded * kind(soft_cap)
+        if bias is not None:
+            logits = logits + bias
+        allowed = mask
+        if is_causal:
+            earlier = np.tril(np.ones(logits.shape[-2:], bool))
+            allowed = earlier if mask is None else mask & earlier
+        if allowed is not None:
+            logits = xp.where(allowed, logits, kind(np.finfo(np.float32).min / 2))
+        weights = xp.exp(logits - xp.max(logits, axis=-1, keepdims=True))
+        return weights / xp.sum(weights, axis=-1, keepdims=True), allowed, bounded
+
+    def restored(self, g: Any, shared: bool) -> Any:
+        """Returns a gradient in the layout of its input; `shared` ones are summed over the heads that share."""
+        g = self.xp.swapaxes(g, 1, 2)
+        if not shared or self.groups == 1:
+            return g
+        split = self.xp.reshape(g, (*g.shape[:2], -1, self.groups, g.shape[-1]))
+        return self.xp.sum(split, axis=3)
+
+
+@in_float32
+def _attention_gradient(
+    xp: Any,
+    g: Any,
+    query: Any,
+    key: Any,
+    value: Any,
+    bias: Any = None,
+    mask: Any = None,
+    *,
+    scale: float | None,
+    is_causal: bool,
+    soft_cap: float | None,
+) -> Any:
+    """Returns the gradients of query, key, value and, before it is summed to the bias' shape, of the bias."""
+    heads = _Heads(xp, query, key, value, scale)
+    weights, allowed, bounded = heads.weights(bias, mask, is_causal, soft_cap)
+    g = xp.swapaxes(g, 1, 2)
+    of_weights = xp.matmul(g, xp.swapaxes(heads.v, 2, 3))
+    of_biased = weights * (of_weights - xp.sum(of_weights * weights, axis=-1, keepdims=True))
+    if allowed is not None:  # a row in which nothing is allowed has weights all the same
+        of_biased = xp.where(allowed, of_biased, heads.kind(0))
+    of_logits = of_biased if soft_cap is None else of_biased * (1 - bounded * bounded)
+    return (
+        heads.restored(xp.matmul(of_logits, heads.k) * heads.factor, shared=False),
+        heads.restored(xp.matmul(xp.swapaxes(of_logits, 2, 3), heads.q), shared=True),
+        heads.restored(xp.matmul(xp.swapaxes(weights, 2, 3), g), shared=True),
+        of_biased,
+    )
+
+
+attention_gradient = Op("attention_gradient", _attention_gradient, same_dtype=4, several=True)
+
+
+def _attention_rule(g: Any, y: Any, *inputs: Any, **attributes: Any) -> list:
+    *found, of_bias = attention_gradient(g, *inputs, **attributes)
+    bias = inputs[3] if len(inputs) > 3 else None
+    return [*found, None if bias is None else unbroadcast(of_bias, bias)._astype(bias.dtype), None]
+
+
+attention.gradient(*[Joint(_attention_rule)] * 4, None)
 
 
 @export("ops.dot_product_attention")

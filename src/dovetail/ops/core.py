@@ -200,6 +200,19 @@ class Op:
         return execute(self.bind(attributes), args)
 
 
+class Joint:
+    """A gradient rule that gives the gradients of all inputs at once; it stands in the place of each.
+
+    Args:
+        rule: `f(g, out, *inputs, **attributes) -> [gradient of each input, or None]`.
+    """
+
+    __slots__ = ("rule",)
+
+    def __init__(self, rule: Callable) -> None:
+        self.rule = rule
+
+
 class Bound:
     """An op with fixed attributes: the unit that is compiled, cached and differentiated."""
 

@@ -170,6 +170,24 @@ def take_along_axis_(xp: Any, x: Any, indices: Any, *, axis: int) -> Any:
     return xp.take_along_axis(x, indices, axis=axis)
 
 
+@op("", same_dtype=1, shape=lambda g, indices, shape, axis: shape)
+def along_axis_adjoint(xp: Any, g: Any, indices: Any, *, shape: Shape, axis: int) -> Any:
+    """Adds elements up where they were taken from along `axis`: the adjoint of `take_along_axis_`."""
+    axis = rules.normalized_axis(axis, len(shape))
+    key: list[Any] = list(np.indices(g.shape, sparse=True))
+    key = [part if size != 1 else np.zeros_like(part) for part, size in zip(key, shape, strict=True)]
+    key[axis] = xp.where(indices < 0, indices + np.array(shape[axis], indices.dtype), indices)
+    return xp.index_add(xp.zeros(shape, g.dtype), tuple(key), g)
+
+
+take_along_axis_.gradient(
+    lambda g, y, x, indices, axis: along_axis_adjoint(g, indices, shape=tuple(x.shape), axis=axis), None
+)
+along_axis_adjoint.gradient(
+    lambda h, out, g, indices, shape, axis: take_along_axis_(h, indices, axis=axis), None
+)
+
+
 @export("ops.take_along_axis")
 def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
     """Returns, for each position, the element along `axis` that its index names (flattened when None)."""

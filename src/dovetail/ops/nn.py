@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from dovetail.ops.core import Op
 from dovetail.ops.families import op, unary
 from dovetail.ops.precision import floating, gradient_op, in_float32
 from dovetail.ops.views import export
@@ -302,6 +303,13 @@ def _clipped(xp: Any, x: Any, *, low: float, high: float, slope: float, offset: 
     return xp.clip(x * slope + offset, low, high)
 
 
+_clipped.gradient(
+    lambda g, y, x, low, high, slope, offset: _between_gradient(
+        g, x, low=(low - offset) / slope, high=(high - offset) / slope, slope=slope
+    )
+)
+
+
 @op("K.relu", shape=_same)
 @in_float32
 def general_relu(
@@ -320,6 +328,17 @@ def general_relu(
     return xp.where(x > threshold, above, below)
 
 
+@gradient_op
+def _general_relu_gradient(
+    xp: Any, g: Any, x: Any, *, alpha: float, max_value: float | None, threshold: float
+) -> Any:
+    above = g if max_value is None else xp.keep_where(x < max_value, g)
+    return xp.where(x > threshold, above, g * alpha)
+
+
+general_relu.gradient(lambda g, y, x, **attributes: _general_relu_gradient(g, x, **attributes))
+
+
 # ---- the rest of keras.ops' --------------------------------------------------------------------------------------
 
 
@@ -330,11 +349,30 @@ def celu(xp: Any, x: Any, *, alpha: float = 1.0) -> Any:
     return xp.maximum(x, 0) + xp.expm1(xp.minimum(x, 0) / alpha) * alpha
 
 
+@gradient_op
+def _celu_gradient(xp: Any, g: Any, x: Any, *, alpha: float) -> Any:
+    return g * xp.exp(xp.minimum(x, 0) / alpha)
+
+
+celu.gradient(lambda g, y, x, alpha: _celu_gradient(g, x, alpha=alpha))
+
+
 @op("ops.threshold", shape=_same)
 @in_float32
 def threshold(xp: Any, x: Any, *, threshold: float, default_value: float) -> Any:
     """Returns `x` where it exceeds `threshold`, `default_value` elsewhere."""
     return xp.where(x > threshold, x, default_value)
+
+
+@gradient_op
+def _outside_gradient(xp: Any, g: Any, x: Any, *, low: float | None, high: float) -> Any:
+    """Returns `g` where `x` is above `high`, or below `low` where there is one."""
+    return xp.keep_where(x > high if low is None else (x > high) | (x < low), g)
+
+
+threshold.gradient(
+    lambda g, y, x, threshold, default_value: _outside_gradient(g, x, low=None, high=threshold)
+)
 
 
 @op("ops.hard_shrink", shape=_same)
@@ -344,11 +382,17 @@ def hard_shrink(xp: Any, x: Any, *, threshold: float = 0.5) -> Any:
     return xp.where(xp.abs(x) > threshold, x, 0)
 
 
+hard_shrink.gradient(lambda g, y, x, threshold: _outside_gradient(g, x, low=-threshold, high=threshold))
+
+
 @op("ops.soft_shrink", shape=_same)
 @in_float32
 def soft_shrink(xp: Any, x: Any, *, threshold: float = 0.5) -> Any:
     """Returns `x` moved by `threshold` towards 0, and 0 where it would cross."""
     return xp.where(x > threshold, x - threshold, xp.where(x < -threshold, x + threshold, 0))
+
+
+soft_shrink.gradient(lambda g, y, x, threshold: _outside_gradient(g, x, low=-threshold, high=threshold))
 
 
 @unary("ops.tanh_shrink", floating=True)
@@ -358,11 +402,27 @@ def tanh_shrink(xp: Any, x: Any) -> Any:
     return x - xp.tanh(x)
 
 
+@gradient_op
+def _tanh_shrink_gradient(xp: Any, g: Any, x: Any) -> Any:
+    return g * xp.square(xp.tanh(x))
+
+
+tanh_shrink.gradient(lambda g, y, x: _tanh_shrink_gradient(g, x))
+
+
 @op("ops.squareplus", shape=_same)
 @floating
 def squareplus(xp: Any, x: Any, *, b: float = 4.0) -> Any:
     """Returns `(x + sqrt(x**2 + b)) / 2`."""
     return (x + xp.sqrt(x * x + b)) / 2
+
+
+@gradient_op
+def _squareplus_gradient(xp: Any, g: Any, x: Any, *, b: float) -> Any:
+    return g * (1 + x / xp.sqrt(x * x + b)) / 2
+
+
+squareplus.gradient(lambda g, y, x, b: _squareplus_gradient(g, x, b=b))
 
 
 @unary("ops.sparse_plus", floating=True)
@@ -372,11 +432,17 @@ def sparse_plus(xp: Any, x: Any) -> Any:
     return xp.where(x <= -1, 0, xp.where(x < 1, (x + 1) * (x + 1) / 4, x))
 
 
+sparse_plus.gradient(lambda g, y, x: g * sparse_sigmoid(x))
+
+
 @unary("ops.sparse_sigmoid", floating=True)
 @in_float32
 def sparse_sigmoid(xp: Any, x: Any) -> Any:
     """Returns 0 below -1, `(x + 1) / 2` up to 1, and 1 above."""
     return xp.where(x <= -1, 0, xp.where(x >= 1, 1, (x + 1) / 2))
+
+
+sparse_sigmoid.gradient(lambda g, y, x: _between_gradient(g, x, low=-1.0, high=1.0, slope=0.5))
 
 
 def _halved(shape: tuple, axis: int) -> tuple:
@@ -394,6 +460,16 @@ def glu(xp: Any, x: Any, *, axis: int = -1) -> Any:
     return first * xp.logistic(second)
 
 
+def _glu_gradient(xp: Any, g: Any, x: Any, *, axis: int) -> Any:
+    first, second = xp.split(x, 2, axis=axis)
+    gate = xp.logistic(second)
+    return xp.concatenate([g * gate, g * first * gate * (1 - gate)], axis=axis)
+
+
+glu_gradient = Op("glu_gradient", in_float32(_glu_gradient), shape=lambda g, x, axis: x)
+glu.gradient(lambda g, y, x, axis: glu_gradient(g, x, axis=axis))
+
+
 def _doubled(shape: tuple, axis: int) -> tuple:
     axis %= len(shape)
     return tuple(size * 2 if i == axis and size is not None else size for i, size in enumerate(shape))
@@ -407,6 +483,15 @@ def crelu(xp: Any, features: Any, *, axis: int = -1) -> Any:
     concatenated rectified linear units".
     """
     return xp.maximum(xp.concatenate([features, -features], axis=axis), 0)
+
+
+def _crelu_gradient(xp: Any, g: Any, y: Any, *, axis: int) -> Any:
+    first, second = xp.split(xp.keep_where(y > 0, g), 2, axis=axis)
+    return first - second
+
+
+crelu_gradient = Op("crelu_gradient", _crelu_gradient, shape=lambda g, y, axis: _halved(g, axis))
+crelu.gradient(lambda g, y, x, axis: crelu_gradient(g, y, axis=axis))
 
 
 @op("ops.sparsemax", shape=_same)

@@ -14,6 +14,7 @@ from dovetail.ops.arithmetic import cast, divide, divide_no_nan, masked, maximum
 from dovetail.ops.attrs import DTypeLike, integer, static
 from dovetail.ops.core import Op
 from dovetail.ops.families import op
+from dovetail.ops.gather import along_axis_adjoint
 from dovetail.ops.linalg import flattened
 from dovetail.ops.math import sqrt
 from dovetail.ops.views import export
@@ -378,6 +379,11 @@ def largest_entries(xp: Any, x: Any, *, k: int = 1, index_type: DTypeLike = _INT
         raise ValueError(f"k is {k}, and the last axis has only {x.shape[-1]} entries")
     values, indices = xp.top_k(x, k)
     return values, indices.astype(index_type)
+
+
+largest_entries.gradient(
+    lambda g, out, x, k, index_type: along_axis_adjoint(g[0], out[1], shape=tuple(x.shape), axis=-1)
+)
 
 
 @export("math.top_k nn.top_k")
