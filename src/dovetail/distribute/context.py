@@ -205,7 +205,10 @@ def get_replica_context() -> Any:
     """Returns the context of the replica that the code runs in; None in a strategy's scope, outside of replicas."""
     if state.replica is not None:
         return state.replica
-    return None if has_strategy() else default()._only_replica
+    if not has_strategy():
+        return default()._only_replica
+    one = state.distribution.as_one()
+    return ReplicaContext(one) if state.distribution is one else None
 
 
 def in_cross_replica_context() -> bool:

@@ -42,6 +42,7 @@ class Strategy:
         self._extended = extended
         extended.strategy = weakref.proxy(self)
         self._mesh = Mesh((len(extended.logical),), (BATCH,), extended.logical)
+        self._one: Any = _Together(self)
         self._functions: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
     # ---- what it consists of
@@ -100,14 +101,27 @@ class Strategy:
         variable._lay_out(Layout(self._mesh))
         share(variable, self)
 
+    def as_one(self) -> Any:
+        """Returns what rules inside of a step that all devices do together, on a whole batch: one replica."""
+        return self._one
+
+    def whole_layout(self) -> Layout | None:
+        """Returns the layout of what every device has all of, None where nothing is divided."""
+        return Layout(self._mesh) if self._divides_batches else None
+
+    def named(self, variable: Any) -> None:
+        """Does nothing: where a variable lies does not depend on its name."""
+
     def class_for(self, base: type, synchronization: Any) -> type:
         """Returns the class of variables like `base` that are created under the strategy."""
         return class_for(base, synchronization, self._prefix)
 
     def data_layout(self, shape: tuple) -> Layout | None:
         """Returns how a batch of this shape is divided over the devices; None: it is not."""
+        if not self._divides_batches or not shape:
+            return None
         layout = Layout(self._mesh, (BATCH,))
-        return layout if self._divides_batches and shape and layout.divides(shape) else None
+        return layout if layout.divides(shape) else None
 
     # ---- running
 
@@ -261,6 +275,37 @@ class Extended:
     def variable_created_in_scope(self, v: Any) -> bool:
         """True for variables that were created under the strategy."""
         return getattr(v, "_strategy", None) == self.strategy
+
+
+class _Together(Strategy):
+    """All replicas of a strategy as one: what `get_strategy()` is inside of the steps of `fit`."""
+
+    def __init__(self, strategy: Strategy) -> None:
+        self._strategy = weakref.proxy(strategy)
+        self._extended, self._mesh = strategy.extended, strategy._mesh
+        self._one = self
+        self._functions = weakref.WeakKeyDictionary()
+
+    @property
+    def num_replicas_in_sync(self) -> int:
+        """1: the batch is whole."""
+        return 1
+
+    def class_for(self, base: type, synchronization: Any) -> type:
+        """Returns the class of variables that the strategy makes."""
+        return self._strategy.class_for(base, synchronization)
+
+    def adopt(self, variable: Any) -> None:
+        """Gives a variable that was just created its place under the strategy."""
+        self._strategy.adopt(variable)
+
+    def data_layout(self, shape: tuple) -> Layout | None:
+        """Returns how a batch of this shape is divided over the devices; None: it is not."""
+        return self._strategy.data_layout(shape)
+
+    def whole_layout(self) -> Layout | None:
+        """Returns the layout of what every device has all of."""
+        return self._strategy.whole_layout()
 
 
 class DefaultStrategy(Strategy):

@@ -10,6 +10,8 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from dovetail.engine import jax_private
+
 
 def _device(kind: str, index: int) -> Any:
     return jax.devices("cpu" if kind == "CPU" else None)[index]
@@ -29,10 +31,14 @@ def sharding(devices: tuple, shape: tuple, names: tuple, axes: tuple) -> Any:
 
 
 def place(value: Any, wanted: Any) -> Any:
-    """Returns the array, divided as `sharding` says; the same one when it lies there already."""
-    if getattr(value, "sharding", None) == wanted:
+    """Returns the array, divided as `wanted` says; the same one when it lies there already."""
+    if isinstance(value, jax.core.Tracer):
+        return constrain(value, wanted)
+    lies = getattr(value, "sharding", None)
+    if lies is not None and value.committed and lies.is_equivalent_to(wanted, value.ndim):
         return value
-    return jax.device_put(value, wanted)
+    with jax_private.outside_of_traces():
+        return jax.device_put(value, wanted)
 
 
 def constrain(value: Any, wanted: Any) -> Any:

@@ -28,6 +28,7 @@ def steps_program(
     batch_size: int,
     options: dict | None = None,
     when_compiled: Callable[[], None] = lambda: None,
+    laid_out: Callable[[list, list], tuple[list, list]] = lambda batch, state: (batch, state),
 ) -> Callable:
     """Returns a compiled `f(state, data, order, start, stop) -> (state, results of the last step)`.
 
@@ -38,13 +39,14 @@ def steps_program(
         batch_size: rows of `data` a step takes; `order[i * batch_size : (i + 1) * batch_size]` are those of step i.
         options: for XLA's compiler.
         when_compiled: called each time the program is compiled for data of another size.
+        laid_out: `f(batch, state) -> (batch, state)`, says how they are divided over devices.
     """
 
     def step(i: Any, carry: tuple, data: list, order: Any) -> tuple:
         state, _ = carry
         rows = lax.dynamic_slice_in_dim(order, i * batch_size, batch_size)
-        outputs = run(*[array.at[rows].get(mode="promise_in_bounds") for array in data], *state)
-        state = list(state)
+        batch, state = laid_out([array.at[rows].get(mode="promise_in_bounds") for array in data], list(state))
+        outputs = run(*batch, *state)
         for position, value in zip(written, outputs[num_results:], strict=True):
             state[position] = value
         return state, list(outputs[:num_results])

@@ -264,7 +264,12 @@ class Program:
                 f"the loop, or collect in a tf.TensorArray{at_user_location()}"
             )
         given = tuple(i for i, donated in enumerate(self.donated, self.num_tensors) if donated)
-        return xla("tf.function").jit(self.run, donate_argnums=given, compiler_options=self.options)
+        options: dict[str, Any] = {"donate_argnums": given, "compiler_options": self.options}
+        layouts = [variable._layout for variable in self.writes]
+        if any(layouts):  # what variables get lies as they do
+            kept = [None if layout is None else layout.sharding for layout in layouts]
+            options["out_shardings"] = [*[None] * self.num_results, *kept, *[None] * len(self.stores)]
+        return xla("tf.function").jit(self.run, **options)
 
     @functools.cached_property
     def options(self) -> dict | None:

@@ -320,8 +320,20 @@ class Distribution:
         """Returns the class of variables: their own."""
         return base
 
+    def as_one(self) -> Distribution:
+        """Returns what rules inside of a step: the program is that of one device."""
+        return self
+
+    def whole_layout(self) -> Layout:
+        """Returns the layout of what every device has all of."""
+        return Layout(self._device_mesh.mesh)
+
     def adopt(self, variable: Any) -> None:
-        """Puts a variable that was just created where it belongs.
+        """Puts a variable that was just created on the devices; `named` says how it is divided."""
+        variable._lay_out(self.whole_layout())
+
+    def named(self, variable: Any) -> None:
+        """Divides a variable that has got its path.
 
         Raises:
             ValueError: its shape cannot be divided so.

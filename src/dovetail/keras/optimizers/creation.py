@@ -22,7 +22,10 @@ class Creation:
 
     def _slot_variable(self, reference: Variable, name: str, initial: Any) -> Variable:
         path = getattr(reference, "path", None) or str(reference.name).replace(":0", "").replace(":", "_")
-        return self._new_variable(initial, f"{path.replace('/', '_')}_{name}")
+        variable = self._new_variable(initial, f"{path.replace('/', '_')}_{name}")
+        if reference._layout is not None and variable.shape == reference.shape:
+            variable._lay_out(reference._layout)
+        return variable
 
     def _new_variable(self, initial: Any, name: str, position: int | None = None) -> Variable:
         variable = Variable(initial, trainable=False, name=name)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location, suggest
+from dovetail.base.settings import state
 from dovetail.base.told import Told
 from dovetail.keras import checks, optimizers
 from dovetail.keras.layers.machinery.holder import SKIP
@@ -41,6 +42,7 @@ class Compiling(Steps, Told):
         self.history: Any = None
         self.loss: Any = None
         self._run_eagerly = False
+        self._distribution: Any = state.distribution
         self._compiled_loss = None
         self._compiled_metrics = None
         self._loss_tracker: Any = None
@@ -92,6 +94,7 @@ class Compiling(Steps, Told):
         self._compiled_metrics = CompiledMetrics(metrics, weighted_metrics, names) if given else None
         self._loss_tracker = Mean(name="loss")
         self._run_eagerly = bool(run_eagerly)
+        self._distribution = state.distribution or self._distribution
         self.steps_per_execution = checks.count(steps_per_execution, "steps_per_execution", 1)
         self.jit_compile = jit_compile
         self._compile_config = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base import nest
-from dovetail.base.settings import settings
+from dovetail.base.settings import settings, state
 from dovetail.engine import uses_xla, xla
 from dovetail.function.autograph.gate import converted
 from dovetail.keras.training.arrays import ArrayData
@@ -63,8 +64,23 @@ class Executor:
 
     def _step(self, data: Any, prepared: Callable[[Any], Any] = lambda step: step) -> Any:
         """Runs the step with layers and variables as trainable as they were when the model was compiled."""
-        with self._model._flags_of_compile.seen():
+        with self._model._flags_of_compile.seen(), _under(self._distribution):
             return prepared(getattr(self._model, self._name))(data)
+
+    @property
+    def _distribution(self) -> Any:
+        """Who says on which devices variables and batches lie; None: nobody."""
+        return self._model._distribution or state.distribution
+
+    def _layout_of(self, shape: tuple) -> Any:
+        """Returns how a batch of this shape is divided over devices, None where it is not."""
+        distribution = self._distribution
+        return None if distribution is None else distribution.data_layout(shape)
+
+    def _run_once(self, program: Any, leaves: list) -> Any:
+        if self._distribution is not None:
+            leaves = [_placed(leaf, None if leaf is None else self._layout_of(leaf.shape)) for leaf in leaves]
+        return run_once(program, leaves)
 
     @property
     def _eager(self) -> bool:
@@ -80,7 +96,7 @@ class Executor:
         if program is None:
             return self._programs.run_op_by_op(leaves, spec)
         self._check_values(leaves, spec)
-        return run_once(program, leaves)
+        return self._run_once(program, leaves)
 
     def _check_values(self, leaves: list, spec: Any) -> None:
         """Raises when steps must not run on these values; the trace, which comes first, says what to look for."""
@@ -150,7 +166,7 @@ class Executor:
         if watch.every_batch:
             watch.before(index)
         if program is not None:
-            return _guarded(watch, lambda: program.writes, lambda: run_once(program, leaves))
+            return _guarded(watch, lambda: program.writes, lambda: self._run_once(program, leaves))
         return _guarded(watch, self._all_variables, lambda: self._op_by_op(leaves, spec))
 
     def _op_by_op(self, leaves: list, spec: Any) -> Any:
@@ -166,21 +182,27 @@ class Executor:
             model.optimizer.build(model._trained_weights())
         return [*model.variables, *model.optimizer.variables]
 
+    def _on_device(self, leaves: list) -> list:
+        """Returns arrays on the device, or whole on all devices of a distribution."""
+        distribution = self._distribution
+        whole = None if distribution is None else distribution.whole_layout()
+        return jax_stepping().put(leaves) if whole is None else [whole.place(leaf) for leaf in leaves]
+
     def _looped(
         self, program: Any, data: ArrayData, first: int, full: int, watch: Watch
     ) -> tuple[int, Any, bool]:
         """Runs the full batches in compiled loops; returns `(next batch, last result, whether to stop)`."""
-        loop = self._programs.loop(program, data.batch_size)
+        loop = self._programs.loop(program, data.batch_size, self._layout_of)
         if data.on_device is None:
-            data.on_device = jax_stepping().put([leaf for leaf in data.leaves if leaf is not None])
+            data.on_device = self._on_device([leaf for leaf in data.leaves if leaf is not None])
         rows = np.arange(data.num_samples, dtype=np.int32) if data.order is None else data.order
         index, result = first, None
         while index < full:
             stop = min(full, index + data.steps_per_dispatch)
             began = time.perf_counter()
-            state = [variable._held._value for variable in program.reads]
-            state, outputs = loop(state, data.on_device, rows, np.int32(index), np.int32(stop))
-            for variable, value in _written(program, state):
+            values = [variable._held._value for variable in program.reads]
+            values, outputs = loop(values, data.on_device, rows, np.int32(index), np.int32(stop))
+            for variable, value in _written(program, values):
                 variable._held = Tensor(value)
             result = program.rebuild([Tensor(value) for value in outputs])
             if stop < full or data.steps_per_dispatch == 1:
@@ -190,6 +212,21 @@ class Executor:
             if watch.after(index - first - 1, result):
                 return index, result, True
         return index, result, False
+
+
+@contextlib.contextmanager
+def _under(distribution: Any) -> Iterator[None]:
+    """Runs a step of all devices together: its variables lie where the distribution says, its batch is whole."""
+    before = state.distribution
+    state.distribution = None if distribution is None else distribution.as_one()
+    try:
+        yield
+    finally:
+        state.distribution = before
+
+
+def _placed(leaf: Any, layout: Any) -> Any:
+    return leaf if layout is None else layout.place(leaf)
 
 
 def _filled(leaves: list, spec: Any) -> Any:

@@ -106,16 +106,30 @@ class StepPrograms:
 
         return run
 
-    def loop(self, program: Program, batch_size: int) -> Callable:
-        """Returns the compiled loop over many steps of `program`."""
+    def loop(self, program: Program, batch_size: int, layout_of: Callable[[tuple], Any]) -> Callable:
+        """Returns the compiled loop over many steps of `program`; `layout_of` tells how a batch's shape is divided."""
         key = (id(program), batch_size)
         loop_of, found = self._loops.get(key, (None, None))
         if loop_of is not program:
             positions = {id(variable): i for i, variable in enumerate(program.reads)}
             written = [positions[id(variable)] for variable in program.writes]
             engine = jax_stepping()
+            layouts = [variable._layout for variable in program.reads]
+
+            def laid_out(batch: list, state: list) -> tuple[list, list]:
+                batch = [_constrained(layout_of(array.shape), array) for array in batch]
+                return batch, [
+                    _constrained(layout, value) for layout, value in zip(layouts, state, strict=True)
+                ]
+
             found = engine.steps_program(
-                program.run, program.num_results, written, batch_size, program.options, self._note_compilation
+                program.run,
+                program.num_results,
+                written,
+                batch_size,
+                program.options,
+                self._note_compilation,
+                laid_out,
             )
             self._loops.put(key, (program, found))
         return found
@@ -126,6 +140,10 @@ class StepPrograms:
         if self._num_compiled > _MOST_PROGRAMS:
             self._num_compiled = 1
             self._loops.clear()
+
+
+def _constrained(layout: Any, value: Any) -> Any:
+    return value if layout is None else layout.constrain(value)
 
 
 def _refuse_objects(leaves: list) -> None:

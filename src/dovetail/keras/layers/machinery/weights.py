@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location
+from dovetail.base.settings import state
 from dovetail.keras import initializers, serialization
 from dovetail.keras.layers.machinery.signature import own_parameters
 from dovetail.tensor.dtype import DType
@@ -79,6 +80,8 @@ def add(
         )
     above = [one.name for one in _owners if one is not layer]
     variable.path = "/".join([*above, layer.name, name])
+    if state.distribution is not None:
+        state.distribution.named(variable)
     variable.regularizer = regularizer
     variable._autocast = variable._autocast and autocast
     variable._declared_trainable = bool(trainable)
