@@ -14,6 +14,7 @@ from dovetail.autodiff.tape import GradientTape, UnconnectedGradients
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.base.observer import Observer
+from dovetail.base.own import declare
 from dovetail.base.settings import state
 from dovetail.base.told import Told
 from dovetail.ops import create
@@ -23,6 +24,7 @@ from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import Variable
 
 
+@declare
 class ForwardAccumulator(Observer, Told):
     """Computes Jacobian-vector products of what runs while it is active.
 

@@ -19,6 +19,7 @@ from dovetail.autodiff.backward import SAME, passes_gradient, reachable, walk_ba
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.base.observer import Observer
+from dovetail.base.own import declare
 from dovetail.base.settings import state
 from dovetail.base.told import Told
 from dovetail.engine import dtypes, uses_xla, xla
@@ -48,6 +49,7 @@ def use_tape_recorder(recorder_for: Callable) -> None:
     _recorders[:] = [recorder_for]
 
 
+@declare
 class GradientTape(Told, Observer):
     """Records ops for differentiation.
 

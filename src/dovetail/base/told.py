@@ -7,7 +7,6 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
-from dovetail.base.own import is_own
 from dovetail.base.settings import state
 from dovetail.base.wording import BAD_CALL, tell
 
@@ -74,24 +73,28 @@ class Told:
     It changes Dovetail's own classes only: a subclass of a user's stays as it was written.
 
     Attributes:
-        _is_own: whether the class itself is Dovetail's; a subclass says it anew.
+        _is_own: whether the class itself was declared as Dovetail's.
         _told_methods: names of the methods, wherever the class or its subclasses define them; "*": all public ones.
     """
 
-    _is_own: ClassVar[bool] = True
+    _is_own: ClassVar[bool] = False
     _told_methods: ClassVar[tuple[str, ...]] = ("__init__",)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._is_own = is_own(cls)
-        if cls._is_own:
-            for name in _names(cls):
-                value = cls.__dict__[name]
-                if isinstance(value, staticmethod):
-                    label = f"{cls.__name__}.{name}"
-                    setattr(cls, name, staticmethod(told_function(label)(value.__func__)))
-                elif inspect.isfunction(value):
-                    setattr(cls, name, told(value, flags=name == "__init__" or "*" in cls._told_methods))
+        cls._is_own = False
+
+    @classmethod
+    def _become_own(cls) -> None:
+        """Called when the class is declared as Dovetail's: see `dovetail.base.own.declare`."""
+        cls._is_own = True
+        for name in _names(cls):
+            value = cls.__dict__[name]
+            if isinstance(value, staticmethod):
+                label = f"{cls.__name__}.{name}"
+                setattr(cls, name, staticmethod(told_function(label)(value.__func__)))
+            elif inspect.isfunction(value):
+                setattr(cls, name, told(value, flags=name == "__init__" or "*" in cls._told_methods))
 
 
 def _names(cls: type) -> list[str]:

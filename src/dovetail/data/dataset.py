@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from dovetail.base.errors import InvalidArgumentError
+from dovetail.base.own import declare
 from dovetail.base.told import Told
 from dovetail.data import batching, bucketing, cache, combine, shuffle, sources, transforms
 from dovetail.data.functions import UserFunction
@@ -28,6 +29,7 @@ AUTOTUNE = -1
 _log = logging.getLogger("dovetail")
 
 
+@declare
 class Dataset(Told):
     """A sequence of elements, each a nested structure of tensors.
 

@@ -23,6 +23,7 @@ from dovetail.base.errors import (
     OperatorNotAllowedInGraphError,
     at_user_location,
 )
+from dovetail.base.own import declare
 from dovetail.base.settings import among_replicas, settings, state
 from dovetail.base.told import Told
 from dovetail.base.wording import is_of_binding, tell
@@ -60,6 +61,7 @@ class RetracingWarning(UserWarning):
     """A function is traced again and again."""
 
 
+@declare
 class Function(Told):
     """A Python function that is traced and compiled (`tf.function` returns it).
 

@@ -103,10 +103,8 @@ class OpCall:
     def __init__(self, op: Op, promote: bool) -> None:
         self.op, self.promote = op, promote
         self.function: Callable = op.public or op
-        module = getattr(self.function, "__module__", "") or ""
-        published = module.startswith("dovetail") and not module.startswith("dovetail.ops")
-        prefix = module.replace("dovetail", "tf", 1) if published else "tf"
-        self.name = f"{prefix}.{getattr(self.function, '__name__', op.name)}"
+        published = getattr(self.function, "published", None) or f"tf.{op.name}"
+        self.name = published if published.startswith("tf.") else f"tf.{published}"
 
     @property
     def type(self) -> str:

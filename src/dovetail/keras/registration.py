@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dovetail.base.errors import at_user_location
+from dovetail.base.own import declare
 
 _registered: dict[str, Any] = {}
 _registered_names: dict[Any, str] = {}
@@ -41,6 +42,7 @@ def own(namespace: str, objects: dict[str, Any] | list[Any]) -> dict[str, Any]:
     named: dict[str, Any] = (
         objects if isinstance(objects, dict) else {item.__name__: item for item in objects}
     )
+    declare(*named.values())
     for name, item in named.items():
         table[name] = item
         if item not in _own_names or name == item.__name__:

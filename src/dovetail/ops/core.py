@@ -25,6 +25,7 @@ from dovetail.base.errors import (
     at_user_location,
 )
 from dovetail.base.observer import Observer
+from dovetail.base.own import declare
 from dovetail.base.settings import settings, state
 from dovetail.base.wording import BAD_CALL, cause, described, is_ours, kind_of, plain
 from dovetail.engine import EngineUnavailableError, concrete, dtypes, host, is_tracer, loaded_xla, xla
@@ -48,6 +49,7 @@ _MOST_COMPILED = 512  # compiled signatures of one op, all its forms together
 OPS: dict[str, Op] = {}
 
 
+@declare
 class Op:
     """One row of the op table.
 

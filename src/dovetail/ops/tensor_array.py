@@ -13,6 +13,7 @@ from dovetail.base.errors import (
     OutOfRangeError,
     at_user_location,
 )
+from dovetail.base.own import declare
 from dovetail.base.settings import state
 from dovetail.base.told import Told
 from dovetail.engine import dtypes, is_tracer
@@ -28,6 +29,7 @@ from dovetail.tensor.tensor import TensorLike, has_value
 
 
 @export("TensorArray")
+@declare
 class TensorArray(Told):
     """A list of tensors of one dtype, written and read one at a time.
 

@@ -18,6 +18,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from dovetail.base.errors import at_user_location, suggest
+from dovetail.base.own import declare
 from dovetail.base.settings import state
 from dovetail.base.told import told_function
 from dovetail.base.wording import BAD_CALL, tell
@@ -46,6 +47,8 @@ def publish(name: str, value: Any) -> None:
     if last in table:
         raise ValueError(f"{namespace}.{last} is stated twice")
     table[last] = value
+    if callable(value):
+        declare(value)
 
 
 def contents(namespace: str) -> dict[str, Any]:
@@ -70,6 +73,8 @@ def export(names: str, told: bool = True, op: Op | None = None) -> Callable[[Any
     """
 
     def decorate(function: Callable) -> Callable:
+        if not isinstance(function, type):
+            function.published = _full_name(names.split(maxsplit=1)[0])  # type: ignore[attr-defined]
         public = function if not told or isinstance(function, type) else _told(function, names.split())
         if op is not None:
             dispatch.also(public, op)
@@ -139,6 +144,7 @@ def _view(op: Op, name: str, renames: str, make: Callable | None) -> Callable:
         shown.append(kinds("name", kinds.KEYWORD_ONLY, default=None))
     view.__signature__ = inspect.Signature(_ordered(shown))
     view.op, view.visible = op, {p.canonical: p.visible for p in parameters}
+    view.published = f"{namespace}.{last}"
     return view
 
 

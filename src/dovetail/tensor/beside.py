@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import weakref
 from typing import Any
 
 from dovetail.tensor.symbolic import SymbolicTensor
-
-
-class _Entry(weakref.ref):
-    """What is kept beside one tensor, for as long as the tensor lives."""
-
-    __slots__ = ("fact", "key")
-
-    fact: Any
-    key: int
 
 
 class SideTable:
@@ -24,37 +16,30 @@ class SideTable:
     its graph lead back to the tensor, which a table would then keep alive for ever.
     """
 
-    __slots__ = ("_entries", "_forget")
+    __slots__ = ("_entries",)
 
     def __init__(self) -> None:
-        entries: dict[int, _Entry] = {}
-
-        def forget(entry: Any) -> None:
-            key = entry.key
-            if entries.get(key) is entry:  # else something newer is kept there
-                del entries[key]
-
-        self._entries, self._forget = entries, forget
+        # By id of the tensor: the fact, and what takes the entry out when the tensor goes.
+        self._entries: dict[int, tuple[Any, weakref.ref]] = {}
 
     def get(self, tensor: Any) -> Any:
         """Returns what is kept beside a tensor, None when that is nothing."""
         entry = self._entries.get(id(tensor))
         if entry is not None:
-            return entry.fact
+            return entry[0]
         if type(tensor) is SymbolicTensor and tensor._beside is not None:
             return tensor._beside.get(self)
         return None
 
     def keep(self, tensor: Any, fact: Any) -> None:
         """Keeps a fact beside a tensor; None takes it away."""
+        key = id(tensor)
         if type(tensor) is SymbolicTensor:
             tensor._beside = {**(tensor._beside or {}), self: fact}
         elif fact is None:
-            self._entries.pop(id(tensor), None)
-        else:
-            kept = _Entry(tensor, self._forget)
-            kept.key, kept.fact = id(tensor), fact
-            self._entries[kept.key] = kept
+            self._entries.pop(key, None)
+        else:  # the reference dies with its entry, so it never takes out a later one
+            self._entries[key] = fact, weakref.ref(tensor, functools.partial(self._entries.pop, key))
 
     def __len__(self) -> int:
         """The number of tensors with values that something is kept beside."""

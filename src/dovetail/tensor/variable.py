@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location
+from dovetail.base.own import declare
 from dovetail.base.settings import state
 from dovetail.base.told import Told, check_flags
 from dovetail.base.versions import Versioned
@@ -134,6 +135,7 @@ class ReadTensor(Tensor):
         return plain
 
 
+@declare
 class Variable(TensorLike, Told, Versioned):
     """A tensor that can be assigned to.
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
+from dovetail.keras import registration as _registration
+from dovetail.keras import serialization as _serialization
 from dovetail.keras.activations.functions import (
     celu,
     elu,
@@ -36,18 +39,11 @@ from dovetail.keras.activations.functions import (
     tanh_shrink,
     threshold,
 )
-from dovetail.keras.registration import own, own_name
-from dovetail.keras.serialization import deserialize_keras_object, resolve, serialize_keras_object
 
 swish, hard_swish = silu, hard_silu
 
-_NAMES = own(
-    "keras.activations",
-    {
-        name: value
-        for name, value in globals().items()
-        if getattr(value, "__module__", "").endswith(".functions")
-    },
+_NAMES = _registration.own(
+    "keras.activations", {name: value for name, value in globals().items() if inspect.isfunction(value)}
 )
 
 __all__ = sorted([*_NAMES, "deserialize", "get", "serialize"])  # noqa: PLE0605 - a list
@@ -58,18 +54,18 @@ def serialize(activation: Any, use_legacy_format: bool = False) -> Any:
 
     An op such as `tf.nn.relu` goes by the name of the activation that it is.
     """
-    known = own_name(activation)
+    known = _registration.own_name(activation)
     if known is not None and known[0] == "keras.activations":
         return known[1]
     name = getattr(activation, "__name__", None)
     if hasattr(activation, "op") and name in _NAMES:
         return name
-    return serialize_keras_object(activation, use_legacy_format)
+    return _serialization.serialize_keras_object(activation, use_legacy_format)
 
 
 def deserialize(config: Any, custom_objects: dict | None = None, use_legacy_format: bool = False) -> Any:
     """Returns the activation that a name or a config stands for."""
-    return deserialize_keras_object(
+    return _serialization.deserialize_keras_object(
         config, custom_objects, module_objects=_NAMES, printable_module_name="activation"
     )
 
@@ -81,4 +77,4 @@ def get(identifier: Any) -> Any:
         >>> get("relu") is keras.activations.relu
         True
     """
-    return linear if identifier is None else resolve(identifier, "activation", _NAMES)
+    return linear if identifier is None else _serialization.resolve(identifier, "activation", _NAMES)

@@ -1,5 +1,6 @@
 """`keras.callbacks`: code that runs at points of the training loop."""
 
+from dovetail.base.own import declare
 from dovetail.keras.callbacks.callback import Callback
 from dovetail.keras.callbacks.callback_list import CallbackList
 from dovetail.keras.callbacks.early_stopping import EarlyStopping
@@ -22,3 +23,8 @@ __all__ = [
     "ReduceLROnPlateau",
     "TerminateOnNaN",
 ]
+
+declare(
+    *(CSVLogger, Callback, EarlyStopping, History, LambdaCallback, LearningRateScheduler, ModelCheckpoint),
+    *(ProgbarLogger, ReduceLROnPlateau, TerminateOnNaN),
+)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base.errors import at_user_location as _at_user_location
-from dovetail.keras.layers import experimental
+from dovetail.keras.layers import (
+    activation,
+    convolution,
+    core,
+    experimental,
+    merging,
+    normalization,
+    pooling,
+    regularization,
+    reshaping,
+)
 from dovetail.keras.layers.activation import (
     ELU,
     Activation,
@@ -121,22 +131,21 @@ Convolution1DTranspose, Convolution2DTranspose = Conv1DTranspose, Conv2DTranspos
 Convolution3DTranspose = Conv3DTranspose
 SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D
 
-_OTHER = ("own", "deserialize_keras_object", "serialize_keras_object", "annotations")
-__all__ = ["deserialize", "experimental", "serialize"]
-__all__ += [
-    name
-    for name, value in list(globals().items())
-    if getattr(value, "__module__", "").startswith("dovetail.") and name not in _OTHER
-]
-
-_NAMES = own(
-    "keras.layers",
+_ROOMS = (activation, convolution, core, merging, normalization, pooling, regularization, reshaping)
+_LAYERS = {
+    name: value
+    for name, value in globals().items()
+    if isinstance(value, type) and issubclass(value, Layer)  # the further names too
+}
+__all__ = sorted(  # noqa: PLE0605 - a list
     {
-        name: value
-        for name, value in list(globals().items())
-        if isinstance(value, type) and issubclass(value, Layer)
-    },
+        *("InputSpec", "KerasTensor", "Variable", "deserialize", "experimental", "serialize"),
+        *(name for room in _ROOMS for name in room.__all__),
+        *_LAYERS,
+    }
 )
+
+_NAMES = own("keras.layers", _LAYERS)
 
 
 def serialize(layer: Any, use_legacy_format: bool = False) -> dict:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from dovetail.keras import registration as _registration
+from dovetail.keras import serialization as _serialization
 from dovetail.keras.losses.classes import (
     BinaryCrossentropy,
     BinaryFocalCrossentropy,
@@ -47,8 +49,6 @@ from dovetail.keras.losses.regression import (
     mean_squared_error,
     mean_squared_logarithmic_error,
 )
-from dovetail.keras.registration import own
-from dovetail.keras.serialization import deserialize_keras_object, resolve, serialize_keras_object
 
 mse = MSE = mean_squared_error
 mae = MAE = mean_absolute_error
@@ -60,14 +60,12 @@ logcosh = log_cosh
 huber_loss = huber
 cosine_proximity = cosine_similarity
 
-_HOME = "dovetail.keras.losses."
-_NAMES = own(
+_NAMES = _registration.own(
     "keras.losses",
     {
         name: value
         for name, value in globals().items()
-        if getattr(value, "__module__", "").startswith(_HOME)
-        and (inspect.isfunction(value) or (inspect.isclass(value) and issubclass(value, Loss)))
+        if inspect.isfunction(value) or (inspect.isclass(value) and issubclass(value, Loss))
     },
 )
 
@@ -76,12 +74,14 @@ __all__ = sorted([*_NAMES, "Reduction", "deserialize", "get", "serialize"])  # n
 
 def serialize(loss: Any, use_legacy_format: bool = False) -> Any:
     """Returns the config of a loss; `use_legacy_format`: without the module, as Keras 2 wrote it."""
-    return serialize_keras_object(loss, use_legacy_format)
+    return _serialization.serialize_keras_object(loss, use_legacy_format)
 
 
 def deserialize(name: Any, custom_objects: dict | None = None, use_legacy_format: bool = False) -> Any:
     """Returns the loss that a name or a config stands for; both formats are told apart by themselves."""
-    return deserialize_keras_object(name, custom_objects, module_objects=_NAMES, printable_module_name="loss")
+    return _serialization.deserialize_keras_object(
+        name, custom_objects, module_objects=_NAMES, printable_module_name="loss"
+    )
 
 
 def get(identifier: Any) -> Any:
@@ -91,4 +91,4 @@ def get(identifier: Any) -> Any:
         >>> get("mse") is keras.losses.mean_squared_error
         True
     """
-    return resolve(identifier, "loss", _NAMES)
+    return _serialization.resolve(identifier, "loss", _NAMES)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from dovetail.keras import naming as _naming
+from dovetail.keras import registration as _registration
+from dovetail.keras import serialization as _serialization
 from dovetail.keras.losses import (
     binary_crossentropy,
     binary_focal_crossentropy,
@@ -74,9 +77,6 @@ from dovetail.keras.metrics.mean import Mean, MeanMetricWrapper, Sum
 from dovetail.keras.metrics.metric import Metric
 from dovetail.keras.metrics.overlap import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
 from dovetail.keras.metrics.scores import F1Score, FBetaScore, R2Score
-from dovetail.keras.naming import to_snake_case
-from dovetail.keras.registration import own
-from dovetail.keras.serialization import deserialize_keras_object, resolve, serialize_keras_object
 
 mse = MSE = mean_squared_error
 mae = MAE = mean_absolute_error
@@ -86,19 +86,14 @@ bce = BCE = binary_crossentropy
 kld = KLD = kullback_leibler_divergence = kl_divergence
 logcosh = log_cosh
 
-_LOSS_HOME = "dovetail.keras.losses."
 _CLASSES = {
     name: value for name, value in globals().items() if inspect.isclass(value) and issubclass(value, Metric)
 }
-_FUNCTIONS = {
-    name: value
-    for name, value in globals().items()
-    if inspect.isfunction(value) and value.__module__.startswith("dovetail.keras.metrics.")
-}
-own("keras.metrics", {**_CLASSES, **_FUNCTIONS})
-_LOSSES = [
-    name for name, value in globals().items() if getattr(value, "__module__", "").startswith(_LOSS_HOME)
-]
+# What gives values a sample: functions of this package, and losses, which are declared as such already.
+_BY_SAMPLE = {name: value for name, value in globals().items() if inspect.isfunction(value)}
+_LOSSES = [name for name, value in _BY_SAMPLE.items() if _registration.own_name(value) is not None]
+_FUNCTIONS = {name: value for name, value in _BY_SAMPLE.items() if name not in _LOSSES}
+_registration.own("keras.metrics", {**_CLASSES, **_FUNCTIONS})
 
 __all__ = sorted(  # noqa: PLE0605 - a list
     [*_CLASSES, *_FUNCTIONS, *_LOSSES, "deserialize", "get", "serialize"]
@@ -107,7 +102,7 @@ __all__ = sorted(  # noqa: PLE0605 - a list
 # Names that give a metric object: classes, the same in snake case, and the usual short ones.
 _BY_NAME = {
     **_CLASSES,
-    **{to_snake_case(name): value for name, value in _CLASSES.items()},
+    **{_naming.to_snake_case(name): value for name, value in _CLASSES.items()},
     "bce": BinaryCrossentropy,
     "BCE": BinaryCrossentropy,
     "kld": KLDivergence,
@@ -137,12 +132,12 @@ _BY_NAME = {
 
 def serialize(metric: Any, use_legacy_format: bool = False) -> Any:
     """Returns the config of a metric; `use_legacy_format`: without the module, as Keras 2 wrote it."""
-    return serialize_keras_object(metric, use_legacy_format)
+    return _serialization.serialize_keras_object(metric, use_legacy_format)
 
 
 def deserialize(config: Any, custom_objects: dict | None = None, use_legacy_format: bool = False) -> Any:
     """Returns the metric that a name or a config stands for; both formats are told apart by themselves."""
-    return deserialize_keras_object(
+    return _serialization.deserialize_keras_object(
         config, custom_objects, module_objects=_BY_NAME, printable_module_name="metric"
     )
 
@@ -156,4 +151,4 @@ def get(identifier: Any) -> Any:
         >>> get("mse")
         <MeanSquaredError name=mean_squared_error>
     """
-    return resolve(identifier, "metric", _BY_NAME)
+    return _serialization.resolve(identifier, "metric", _BY_NAME)

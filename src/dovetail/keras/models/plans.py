@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base import nest
-from dovetail.base.own import is_own
+from dovetail.base.own import is_own, is_own_method
 from dovetail.base.settings import settings, state
 from dovetail.base.versions import Versions
 from dovetail.function.host_plan import HostPlan, record
@@ -144,8 +144,8 @@ def _repeats(model: Any) -> bool:
     """True when the shape of the input decides which ops a model runs: all of it is Keras' own code."""
     return (
         model._graph is not None
-        and is_own(model.call)
-        and is_own(type(model).__call__)
+        and is_own_method(model, "call")
+        and is_own_method(type(model), "__call__")
         and model.activity_regularizer is None
         and not model._loss_outputs
         and all(_is_known(node.operation, node.kwargs) for node in model._graph.nodes)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base.errors import at_user_location
+from dovetail.base.own import declare
 from dovetail.keras.layers.machinery.layer import Layer
 
 
+@declare
 class AddMetric(Layer):
     """Gathers the mean of a tensor of a functional model; `Model.add_metric` makes these.
 

@@ -71,9 +71,14 @@ class Layer(Calling, Holder, Called):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._is_leaf = cls._is_own and not cls._holds_layers
+        cls._is_leaf = False
         if "build" in cls.__dict__:
             cls.build = _marks_built(cls.__dict__["build"])  # type: ignore[method-assign]
+
+    @classmethod
+    def _become_own(cls) -> None:
+        super()._become_own()
+        cls._is_leaf = cls is not Layer and not cls._holds_layers
 
     def __init__(
         self,
