@@ -1,5 +1,8 @@
 """`tf.experimental.ExtensionType`: fields, specs, equality, errors; nests, functions, tapes, datasets."""
 
+import copy
+import json
+import pickle
 import typing
 
 import numpy as np
@@ -341,3 +344,69 @@ def test_python_functions_take_and_give_them(compiled):
     assert pair.a.numpy().tolist() == [6.0, 8.0] and float(total) == 3.0
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"Tout declares.*Pair.Spec"):
         tf.py_function(lambda p: p.a, [pair], spec)
+
+
+class Scaled(tf.experimental.BatchableExtensionType):
+    values: tf.Tensor
+    unit: str = "m"
+
+
+@tf.keras.saving.register_keras_serializable("tests")
+class Values(tf.keras.layers.Layer):
+    def call(self, x):
+        return x.values * 2.0
+
+
+def _starts():
+    keras = tf.keras
+    rows = keras.Input([None], dtype="int32", ragged=True)
+    embedded = keras.layers.Embedding(4, 2, embeddings_initializer="ones")(rows)
+    yield rows, keras.layers.GlobalAveragePooling1D()(embedded), tf.ragged.constant([[1, 2], [3]])
+    entries = keras.Input([3], sparse=True)
+    dense = keras.layers.Dense(2, kernel_initializer="ones")
+    yield entries, dense(entries), tf.sparse.from_dense(np.eye(3, dtype=np.float32))
+    own = keras.Input(type_spec=Scaled.Spec(tf.TensorSpec([None, 2]), "m"), name="own")
+    beside = keras.Input([2], name="beside")
+    yield [own, beside], Values()(own) + beside, [Scaled(tf.ones([3, 2])), tf.ones([3, 2])]
+    yield own, keras.layers.Lambda(_same)(own), Scaled(tf.ones([3, 2]))
+
+
+@tf.keras.saving.register_keras_serializable("tests")
+def _same(x):
+    return tf.identity(x)
+
+
+AGAIN = {
+    "clone": tf.keras.models.clone_model,
+    "config": lambda model: tf.keras.Model.from_config(model.get_config()),
+    "json": lambda model: tf.keras.models.model_from_json(model.to_json()),
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda model: pickle.loads(pickle.dumps(model)),
+}
+
+
+@pytest.mark.parametrize("make", AGAIN.values(), ids=AGAIN)
+@pytest.mark.parametrize("number", range(4))
+def test_models_of_them_are_made_again(make, number):
+    inputs, outputs, x = list(_starts())[number]
+    model = tf.keras.Model(inputs, outputs)
+    with tf.keras.saving.CustomObjectScope({"Scaled": Scaled}):
+        want, found = model(x), make(model)(x)
+    for a, b in zip(*(tf.nest.flatten(v, expand_composites=True) for v in (want, found)), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert type(want) is type(found)
+
+
+def test_a_spec_in_a_config_whose_class_is_unknown_says_so():
+    class Unknown(tf.experimental.ExtensionType):
+        a: tf.Tensor
+
+    spec = Unknown(1.0)._type_spec
+    config = tf.keras.saving.serialize_keras_object(spec)
+    with pytest.raises(ValueError, match="Unknown.*custom_objects"):
+        tf.keras.saving.deserialize_keras_object(config)
+    known = {"Unknown": Unknown}
+    assert tf.keras.saving.deserialize_keras_object(config, custom_objects=known) == spec
+    for other in (tf.RaggedTensorSpec([None, None], tf.int32), tf.TensorSpec(None, tf.string, "s")):
+        written = json.loads(json.dumps(tf.keras.saving.serialize_keras_object(other)))
+        assert tf.keras.saving.deserialize_keras_object(written) == other

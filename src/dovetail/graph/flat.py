@@ -11,12 +11,13 @@ from typing import Any
 from dovetail.base import nest
 from dovetail.graph.node import WRITE, Node
 from dovetail.graph.recording import FunctionGraph
+from dovetail.tensor.spec import Placeholder
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import TensorLike
 from dovetail.tensor.variable import Variable
 
 
-class Ref:
+class Ref(Placeholder):
     """Stands for a symbolic tensor: the inputs are numbered first, then the outputs of the nodes, in order."""
 
     __slots__ = ("index",)

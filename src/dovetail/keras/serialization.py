@@ -17,6 +17,7 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location, suggest
 from dovetail.base.wording import plain
+from dovetail.keras import specs
 from dovetail.keras.registration import (
     CustomObjectScope,
     custom_object_names,
@@ -31,6 +32,7 @@ from dovetail.keras.registration import (
 )
 from dovetail.tensor.dtype import DType, numpy_dtype
 from dovetail.tensor.shape import TensorShape
+from dovetail.tensor.spec import Placeholder, TypeSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 
@@ -129,6 +131,7 @@ _WRITERS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (np.ndarray, _write_array),
     (np.generic, lambda obj: obj.item()),
     (DType, lambda obj: obj.name),
+    (TypeSpec, specs.spec_config),
     (np.dtype, lambda obj: obj.name),
     ((types.FunctionType, types.BuiltinFunctionType), _write_function),
 )
@@ -167,7 +170,7 @@ def _class_reference(kind: type) -> dict:
 # ---- configs to objects -----------------------------------------------------------------------------------------
 
 
-class SymbolicReference:
+class SymbolicReference(Placeholder):
     """A symbolic tensor that a config mentions: the functional model puts its own in place.
 
     Attributes:
@@ -188,6 +191,7 @@ _READERS: dict[str, Callable[[dict], Any]] = {
     "__keras_tensor__": lambda config: SymbolicReference(**config),
     "__tensor__": lambda config: Tensor(np.asarray(config["value"], numpy_dtype(config["dtype"]))),
     "__numpy__": lambda config: np.asarray(config["value"], numpy_dtype(config["dtype"])),
+    specs.MARK: specs.spec_of,
     "__tuple__": lambda config: tuple(deserialize_keras_object(config["value"])),
 }
 

@@ -117,10 +117,16 @@ class TypeSpec:
         return _again, (type(self), self._serialize())
 
 
+class Placeholder:
+    """Base of what stands for a tensor that is put in its place later."""
+
+    __slots__ = ()
+
+
 def put_together(spec: TypeSpec, children: tuple) -> Any:
-    """Returns the value of a spec with the given components; of specs for components, what describes the value."""
+    """Returns the value of a spec with the given components; of specs and placeholders, what describes the value."""
     parts = children[0]
-    if any(isinstance(part, TypeSpec | Described) for part in _flat(parts)):
+    if any(isinstance(part, TypeSpec | Described | Placeholder) for part in _flat(parts)):
         return spec if _flat(parts) == _specs(spec) else Described(spec, parts)
     return spec._from_components(parts)
 
@@ -300,7 +306,7 @@ class TensorSpec(OfOneTensor, BatchableTypeSpec):
 
 
 class Described:
-    """A composite tensor of which there are only specs, some of them other ones than its own spec says."""
+    """A composite tensor of which there are only specs, other ones than its own spec says, or placeholders."""
 
     __slots__ = ("parts", "spec")
 

@@ -15,8 +15,8 @@ from dovetail.graph.flat import Ref, Row, from_rows, to_rows
 from dovetail.graph.recording import FunctionGraph
 from dovetail.graph.written import operation_config, operation_of
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
+from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.shape import TensorShape
-from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.variable import Variable
 
@@ -73,6 +73,11 @@ class Writer:
         key = self._keys.setdefault(id(variable), len(self._keys))
         return _marked("__variable__", key=key, value=np.asarray(variable._held._value).tolist(), **facts)
 
+    def composite(self, value: CompositeTensor) -> dict:
+        """Writes a composite tensor: its spec, and its components."""
+        parts = [self(part) for part in nest.flat(value)]
+        return _marked("__composite__", spec=serialize_keras_object(value._type_spec), parts=parts)
+
     def graph(self, graph: FunctionGraph) -> dict:
         state = to_rows(graph)
         return _marked(
@@ -119,12 +124,7 @@ _LEAVES: tuple[tuple[Any, Callable], ...] = (
     (Variable, Writer.variable),
     (FunctionGraph, Writer.graph),
     (TensorShape, lambda writer, shape: _marked("__shape__", sizes=_shape_list(shape))),
-    (
-        TensorSpec,
-        lambda writer, spec: _marked(
-            "__spec__", sizes=_shape_list(spec.shape), dtype=spec.dtype.name, name=spec.name
-        ),
-    ),
+    (CompositeTensor, Writer.composite),
 )
 
 
@@ -171,6 +171,11 @@ class Reader:
             )
         return self._variables[config["key"]]
 
+    def composite(self, config: dict) -> Any:
+        """Returns a composite tensor; where symbolic tensors are only mentioned, what describes it."""
+        spec = deserialize_keras_object(config["spec"])
+        return nest.pack(spec, [self(part) for part in config["parts"]])
+
     def graph(self, config: dict) -> FunctionGraph:
         leaves, spec = nest.flatten_spec(self(config["outputs"]))
         return from_rows(
@@ -206,5 +211,5 @@ _READERS: dict[str, Callable] = {
     "__variable__": Reader.variable,
     "__graph__": Reader.graph,
     "__shape__": lambda reader, config: TensorShape(config["sizes"]),
-    "__spec__": lambda reader, config: TensorSpec(config["sizes"], config["dtype"], config["name"]),
+    "__composite__": Reader.composite,
 }

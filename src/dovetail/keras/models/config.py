@@ -28,6 +28,7 @@ from dovetail.keras.serialization import (
     deserialize_keras_object,
     serialize_keras_object,
 )
+from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.variable import Variable
 
@@ -60,17 +61,19 @@ def functional_config(model: Any) -> dict:
         "name": model.name,
         "trainable": model.trainable,
         "layers": layers,
-        "input_layers": _references(model._inputs_structure, members),
-        "output_layers": _references(model._outputs_structure, members),
+        "input_layers": _references(model._inputs_structure, members, write),
+        "output_layers": _references(model._outputs_structure, members, write),
     }
 
 
-def _references(structure: Any, members: Members) -> Any:
+def _references(structure: Any, members: Members, write: Writer) -> Any:
     if isinstance(structure, SymbolicTensor):
         return _history(structure, members)
+    if isinstance(structure, CompositeTensor):
+        return write(structure)
     if isinstance(structure, dict):
-        return {key: _references(value, members) for key, value in structure.items()}
-    return [_references(value, members) for value in structure]
+        return {key: _references(value, members, write) for key, value in structure.items()}
+    return [_references(value, members, write) for value in structure]
 
 
 def _history(tensor: SymbolicTensor, members: Members) -> list:
@@ -145,7 +148,7 @@ class _Rebuilding:
         for entry in entries:
             layer = self._layers[entry["name"]] = _layer_of(entry)
             if isinstance(layer, InputLayer):
-                self._made[entry["name"], 0] = [layer.output]
+                self._made[entry["name"], 0] = nest.flat(layer.output)
             waiting.append((entry["name"], layer, list(enumerate(entry["inbound_nodes"]))))
         while waiting:
             left = [row for row in waiting if self._call(*row)]
@@ -163,13 +166,11 @@ class _Rebuilding:
                 args, kwargs = tuple(self._read(written["args"])), self._read(written["kwargs"])
             except LayerNotBuiltError:
                 return True
-            references = [
-                leaf for leaf in nest.flatten((args, kwargs)) if isinstance(leaf, SymbolicReference)
-            ]
+            references = [leaf for leaf in nest.flat((args, kwargs)) if isinstance(leaf, SymbolicReference)]
             if any(tuple(r.keras_history[:2]) not in self._made for r in references):
                 return True
-            args, kwargs = nest.map_structure(self._filled, (args, kwargs))
-            self._made[name, number] = nest.flatten(layer(*args, **kwargs))
+            args, kwargs = nest.mapped(self._filled, (args, kwargs))
+            self._made[name, number] = nest.flat(layer(*args, **kwargs))
             calls.pop(0)
         return False
 
@@ -181,6 +182,8 @@ class _Rebuilding:
 
     def tensors(self, references: Any) -> Any:
         """Returns the tensors of "input_layers" or "output_layers", in their structure."""
+        if isinstance(references, dict) and "class_name" in references:
+            return nest.mapped(self._filled, self._read(references))
         if isinstance(references, dict):
             return {key: self.tensors(value) for key, value in references.items()}
         if len(references) == 3 and isinstance(references[0], str):
@@ -255,20 +258,28 @@ def clone_graph(
         if isinstance(operation, Layer):
             copy = copy_of(operation)
             return copy(*args, **kwargs) if call is None else call(copy, *args, **kwargs)
-        own = nest.map_structure(own_leaf, (args, kwargs))
+        own = nest.mapped(own_leaf, (args, kwargs))
         return operation(*own[0], **own[1])
 
-    given = (
-        [_input_like(t, model._members.name_of(t)) for t in model.inputs]
-        if inputs is None
-        else nest.flatten(inputs)
-    )
+    given = _inputs_like(model) if inputs is None else nest.flat(inputs)
     results = model._graph.run(given, run)
     return (
-        nest.pack_sequence_as(model._inputs_structure, given),
-        nest.pack_sequence_as(model._outputs_structure, results),
+        nest.pack(model._inputs_structure, given),
+        nest.pack(model._outputs_structure, results),
     )
 
 
-def _input_like(tensor: SymbolicTensor, name: str) -> SymbolicTensor:
-    return InputLayer(batch_shape=tuple(tensor.shape), dtype=tensor.dtype, name=name).output
+def _inputs_like(model: Any) -> list[SymbolicTensor]:
+    """Returns new inputs like a functional model's; the parts of one composite tensor belong together again."""
+    layers: dict[int, InputLayer] = {}
+    found = []
+    for tensor in model.inputs:
+        name = model._members.name_of(tensor)
+        layer: Any = None if tensor.node is None else tensor.node.operation
+        if not isinstance(layer, InputLayer) or isinstance(layer.output, SymbolicTensor):
+            found.append(InputLayer(batch_shape=tuple(tensor.shape), dtype=tensor.dtype, name=name).output)
+            continue
+        if id(layer) not in layers:
+            layers[id(layer)] = InputLayer.from_config(layer.get_config() | {"name": name})
+        found.append(nest.flat(layers[id(layer)].output)[tensor.index])
+    return found

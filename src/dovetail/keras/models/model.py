@@ -27,7 +27,7 @@ from dovetail.keras.models.plans import CallPlans
 from dovetail.keras.models.reporting import Reporting
 from dovetail.keras.registration import CustomObjectScope
 from dovetail.keras.training.trainer import Trainer
-from dovetail.tensor.composite import CompositeTensor
+from dovetail.tensor.composite import CompositeTensor, is_composite
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -108,7 +108,7 @@ class Model(Trainer, Reporting, Layer):
         self._graph = self._run_graph = Graph(flat_inputs, flat_outputs)
         self._loss_outputs = []
         self._simple = isinstance(inputs, SymbolicTensor)
-        self._takes_composites = len(nest.flatten(inputs)) != len(flat_inputs)
+        self._takes_composites = any(map(is_composite, nest.flatten(inputs)))
         self._simple_output = isinstance(outputs, SymbolicTensor)
         self._members = Members(self._graph)
         self._graph_layers = self._members.layers

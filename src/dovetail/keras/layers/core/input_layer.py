@@ -11,6 +11,7 @@ from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
 from dovetail.graph.node import Node
 from dovetail.keras.layers.machinery.layer import Layer
+from dovetail.keras.serialization import deserialize_keras_object
 from dovetail.ops.table import find
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.spec import TensorSpec, value_of
@@ -134,13 +135,21 @@ class InputLayer(Layer):
         return inputs
 
     def get_config(self) -> dict:
-        return {
+        own = {} if self._spec is None or self._is_sparse or self._is_ragged else {"type_spec": self._spec}
+        return own | {
             "batch_shape": self.batch_shape,
             "dtype": self.dtype,
             "sparse": self._is_sparse,
             "ragged": self._is_ragged,
             "name": self.name,
         }
+
+    @classmethod
+    def from_config(cls, config: dict) -> InputLayer:
+        spec = config.get("type_spec")
+        return cls(
+            **config | {"type_spec": deserialize_keras_object(spec) if isinstance(spec, dict) else spec}
+        )
 
 
 def Input(
