@@ -743,3 +743,87 @@ def test_functions_given_to_functions_pass_the_gate(name):
     if not name.startswith("Dataset"):
         with pytest.raises(tf.errors.OperatorNotAllowedInGraphError):
             tf.function(function, autograph=False)(x)
+
+
+def _dataset(n=45, batch=2):
+    return tf.data.Dataset.from_tensor_slices(np.arange(float(n), dtype="float32")).batch(batch)
+
+
+def _summed(ds):
+    total, count = tf.constant(0.0), 0
+    for x in ds:
+        total += tf.reduce_sum(x)
+        count += 1
+    return total, count
+
+
+def _until(ds):
+    total = tf.constant(0.0)
+    for x in ds:
+        if tf.reduce_max(x) > 42.0:
+            break
+        if tf.reduce_sum(x) < 30.0:
+            continue
+        total += tf.reduce_sum(x)
+    return total
+
+
+def _collected(ds):
+    rows = []
+    for x in ds:
+        rows.append(x[0])
+    return tf.stack(rows)
+
+
+def _first_values(ds):
+    for x in ds:
+        last = x * 2.0
+    return last
+
+
+def _by_value(ds):
+    total = tf.constant(0.0)
+    for x in ds:
+        total += float(x.numpy()[0]) if tf.executing_eagerly() else float(x[0])
+    return total
+
+
+@pytest.mark.filterwarnings("ignore::dovetail.function.function.RetracingWarning")
+@pytest.mark.parametrize("function", [_summed, _until, _collected, _first_values, _by_value])
+def test_loops_over_datasets_give_what_python_gives(function):
+    expected = [np.asarray(part) for part in tf.nest.flatten(function(_dataset()))]
+    traced = tf.function(function)
+    for _ in range(2):
+        found = tf.nest.flatten(traced(_dataset()))
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::dovetail.function.function.RetracingWarning")
+def test_bodies_of_loops_over_datasets_are_compiled():
+    weight, runs = tf.Variable(1.0), []
+
+    def trained(x):
+        runs.append(0)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((x * weight - 2.0 * x) ** 2)
+        weight.assign_sub(1e-4 * tape.gradient(loss, weight))
+        return loss
+
+    @tf.function
+    def epoch(ds, step):
+        total = tf.constant(0.0)
+        for x in ds:
+            total += step(x)
+        return total
+
+    expected = []
+    for _ in range(2):
+        expected.append(sum(float(trained(x)) for x in _dataset(101)))
+    value = float(weight)
+    weight.assign(1.0)
+    runs.clear()
+    found = [float(epoch(_dataset(101), trained)) for _ in range(2)]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_allclose(float(weight), value, rtol=1e-5)
+    assert len(runs) < 30  # of 102: the first elements of a kind, and one trace

@@ -11,6 +11,7 @@ from dovetail.base.settings import state
 from dovetail.engine import loops
 from dovetail.function.autograph.branches import RETURN_VALUE, and_, choose
 from dovetail.function.autograph.checks import check_later
+from dovetail.function.autograph.compiled_body import compiled_body
 from dovetail.function.autograph.values import in_trace, is_convertible, is_defined, is_later, same, zeros_of
 from dovetail.function.control import while_loop
 from dovetail.function.lifting import BranchScope
@@ -98,9 +99,11 @@ def _over_items(over: Iterable, extra_test: Callable | None, body: Callable, var
     going = True if extra_test is None else extra_test()
     if not is_later(going) and not going:
         return
+    compiled = compiled_body(over, body, variables.names)
     for item in over:
         if not is_later(going):
-            body(item)
+            if compiled is None or not compiled.run(item, body, variables):
+                body(item)
         else:
             before = variables.get()
 
@@ -289,6 +292,11 @@ class _Start:
         self.tensors = [tensor for part in self.parts for tensor in part.tensors]
         self.convertible = [leaf for part in self.parts for leaf in part.convertible]
 
+    @property
+    def key(self) -> tuple:
+        """What loops of one program share: structures, and the objects that are no tensors, by identity."""
+        return tuple([part.key for part in self.parts])
+
     def rebuilt(self, tensors: list) -> tuple:
         given = iter(tensors)
         return tuple(part.rebuilt(given) for part in self.parts)
@@ -315,6 +323,11 @@ class _Part:
         pairs = zip(self.leaves, self.is_tensor, strict=True)
         self.convertible = [leaf for leaf, convertible in pairs if convertible]
         self.tensors = [convert_to_tensor(leaf) for leaf in self.convertible]
+
+    @property
+    def key(self) -> tuple:
+        pairs = zip(self.leaves, self.is_tensor, strict=True)
+        return (self.spec, *[None if convertible else id(leaf) for leaf, convertible in pairs])
 
     def rebuilt(self, given: Iterator) -> Any:
         if self.spec is None:
