@@ -116,7 +116,8 @@ class OptionalSpec(BatchableTypeSpec):
         return (value._has_value, value._value)
 
     def _from_components(self, components: Any) -> Any:
-        return Optional(*components, self._element_spec)
+        has_value, value = components
+        return Optional(has_value, value, self._element_spec)
 
     def _batch(self, batch_size: int | None) -> TypeSpec:
         raise NotImplementedError(f"tf.OptionalSpec: optionals cannot be batched{at_user_location()}")

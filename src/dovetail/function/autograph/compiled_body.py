@@ -15,7 +15,7 @@ from typing import Any
 from dovetail.base import nest
 from dovetail.base.bounded import Bounded
 from dovetail.base.errors import DataDependentShapeError, OperatorNotAllowedInGraphError
-from dovetail.base.settings import state
+from dovetail.base.settings import among_replicas, state
 from dovetail.engine import dtypes, uses_xla
 from dovetail.function.autograph.values import is_defined
 from dovetail.function.frequency import CALLS_THAT_MAKE_A_SHAPE_FREQUENT
@@ -104,7 +104,9 @@ def compiled_body(over: Any, body: Callable, names: tuple) -> CompiledBody | Non
     runs; where it is not, the body runs as Python from then on.
     """
     code = getattr(body, "__code__", None)
-    if code is None or not hasattr(over, "element_spec") or state.scope is not None or not uses_xla():
+    if code is None or not hasattr(over, "element_spec"):
+        return None
+    if state.scope is not None or among_replicas() or not uses_xla():
         return None
     cells = zip(code.co_freevars, body.__closure__ or (), strict=True)  # type: ignore[attr-defined]
     outside = [_content(cell) for name, cell in cells if name not in names and not name.startswith(_OWN)]
