@@ -224,3 +224,9 @@ def test_the_shape_of_uniform_rows_is_known():
         lambda x: tf.shape(x)[:1].inner_shape, input_signature=[tf.RaggedTensorSpec([None, None])]
     )
     assert first(tf.ragged.constant([[1.0], [], [2.0]])).numpy().tolist() == [3]
+
+
+@pytest.mark.parametrize("index", [3, -1, 7])
+def test_an_index_that_names_no_row_is_told_as_it_was_given(index):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=rf"indices\[1\] = {index} is not in \[0, 3\)"):
+        tf.gather(tf.ragged.constant([[1, 2], [], [3]]), [0, index])

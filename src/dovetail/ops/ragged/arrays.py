@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.ops import array, create, indexing, shapes
 from dovetail.ops import gather as dense_gather
@@ -224,10 +226,25 @@ def _by_index(params: Any, indices: Any) -> Any:
     if not is_ragged(params):
         return dense_gather.gather(params, indices)
     if len(indices.shape) == 1:
+        _check_rows(params, indices)
         return take_rows(params, indices)
     if len(indices.shape) == 0:
         return params[indices]
     return _by_index(params, to_ragged_rank(indices, len(indices.shape) - 1))
+
+
+def _check_rows(params: Any, indices: Any) -> None:
+    """Raises InvalidArgumentError for an index that names no row, as far as is known; else its row split is missing."""
+    array, splits = known(indices), params.row_splits.shape[0]
+    if array is None or splits is None:
+        return
+    wrong = np.flatnonzero((array < 0) | (array >= splits - 1))
+    if wrong.size:
+        place = int(wrong[0])
+        raise InvalidArgumentError(
+            f"tf.gather: indices[{place}] = {array[place]} is not in [0, {splits - 1}), the rows of the ragged tensor"
+            f"{at_user_location()}"
+        )
 
 
 @dispatches(dense_gather.gather_nd, RaggedTensor)
