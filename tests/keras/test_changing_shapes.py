@@ -13,6 +13,7 @@ from dovetail.function.frequency import (
     Frequency,
 )
 from dovetail.keras.training import programs
+from dovetail.ops import core
 
 CHANNELS, CLASSES, ROWS = 4, 3, 6
 
@@ -45,7 +46,9 @@ def convolutional():
 def attentive():
     x = keras.Input((None, CHANNELS))
     y = keras.layers.Dense(8)(x)
-    y = keras.layers.LayerNormalization()(y + keras.layers.Dense(8)(y))
+    heads = keras.ops.reshape(y, (ROWS, -1, 2, 4))
+    seen = keras.ops.reshape(keras.ops.dot_product_attention(heads, heads, heads), (ROWS, -1, 8))
+    y = keras.layers.LayerNormalization()(y + seen)
     y = keras.layers.GlobalAveragePooling1D()(y)
     return keras.Model(x, keras.layers.Dense(CLASSES)(y))
 
@@ -129,6 +132,16 @@ def test_lengths_that_all_differ_compile_nothing(made):
     model.fit(iter(data), verbose=0)
     model.evaluate(iter(data), verbose=0)
     assert not made
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_no_single_op_is_compiled_either(name, monkeypatch):
+    def refuse(bound):
+        raise AssertionError(f"{bound.op.name} was compiled")
+
+    monkeypatch.setattr(core.Bound, "compiled", property(refuse))
+    model = compiled(MODELS[name])
+    model.fit(iter(batches((7, 12, 9))), verbose=0)
 
 
 def test_single_batches_of_new_shapes_stop_compiling(made):

@@ -7,7 +7,7 @@ import pytest
 
 import dovetail as tf
 from dovetail.engine import host, xla
-from dovetail.ops import gather, nn, segment
+from dovetail.ops import gather, losses, nn, segment
 from dovetail.ops.attention import attention
 
 RNG = np.random.default_rng(0)
@@ -31,6 +31,8 @@ RULES = [
     (nn.general_relu, {"alpha": 0.2, "max_value": 1.0, "threshold": 0.4}, [X]),
     (nn.general_relu, {}, [X]),
     (nn.crelu, {"axis": 0}, [X]),
+    (nn.sparsemax, {}, [X]),
+    (losses.weighted_cross_entropy_with_logits, {}, [X, X[:, ::-1], X[0, 0]]),
     (nn.glu, {}, [X]),
     (nn.glu, {"axis": 1}, [X]),
     (gather.take_along_axis_, {"axis": 1}, [X, RNG.integers(-6, 6, (3, 4)).astype("int32")]),

@@ -10,8 +10,9 @@ from typing import Any
 from dovetail.base.settings import num_replicas, settings
 from dovetail.engine import dtypes
 from dovetail.ops.attrs import Axis
+from dovetail.ops.core import Joint, Op
 from dovetail.ops.families import op, unbroadcast
-from dovetail.ops.precision import FLOAT32, INT32, floating, gradient_op
+from dovetail.ops.precision import FLOAT32, INT32, floating, gradient_op, in_float32
 from dovetail.ops.reduction import reduce_sum
 from dovetail.ops.rules import broadcast, normalized_axis, reduced
 from dovetail.ops.shapes import shape as tensor_shape
@@ -143,8 +144,30 @@ sigmoid_cross_entropy_with_logits.gradient(
 def weighted_cross_entropy_with_logits(xp: Any, labels: Any, logits: Any, pos_weight: Any) -> Any:
     """Returns the sigmoid cross-entropy with the positive term multiplied by `pos_weight`."""
     weight = 1 + (pos_weight - 1) * labels
-    tail = xp.log1p(xp.exp(-xp.abs(logits))) + xp.maximum(-logits, 0)
-    return (1 - labels) * logits + weight * tail
+    return (1 - labels) * logits + weight * _softplus_of_minus(xp, logits)
+
+
+def _softplus_of_minus(xp: Any, logits: Any) -> Any:
+    return xp.log1p(xp.exp(-xp.abs(logits))) + xp.maximum(-logits, 0)
+
+
+@in_float32
+def _weighted_gradient(xp: Any, g: Any, labels: Any, logits: Any, pos_weight: Any) -> tuple:
+    """Returns the gradients of labels, logits and weight, before they are summed to their shapes."""
+    tail = _softplus_of_minus(xp, logits)
+    weight = 1 + (pos_weight - 1) * labels
+    of_logits = (1 - labels) - weight * xp.logistic(-logits)
+    return g * ((pos_weight - 1) * tail - logits), g * of_logits, g * labels * tail
+
+
+weighted_gradient = Op("weighted_gradient", _weighted_gradient, several=True)
+
+
+def _weighted_rule(g: Any, y: Any, *inputs: Any) -> list:
+    return [unbroadcast(part, x) for part, x in zip(weighted_gradient(g, *inputs), inputs, strict=True)]
+
+
+weighted_cross_entropy_with_logits.gradient(*[Joint(_weighted_rule)] * 3)
 
 
 @op(

@@ -509,3 +509,14 @@ def sparsemax(xp: Any, x: Any, *, axis: int = -1) -> Any:
     count = xp.sum(inside.astype(x.dtype), axis=-1, keepdims=True)
     total = xp.sum(xp.where(inside, ordered, 0), axis=-1, keepdims=True)
     return xp.moveaxis(xp.maximum(moved - (total - 1) / count, 0), -1, axis)
+
+
+@gradient_op
+def _sparsemax_gradient(xp: Any, g: Any, y: Any, *, axis: int) -> Any:
+    inside = y > 0
+    count = xp.sum(inside.astype(g.dtype), axis=axis, keepdims=True)
+    mean = xp.sum(xp.keep_where(inside, g), axis=axis, keepdims=True) / count
+    return xp.keep_where(inside, g - mean)
+
+
+sparsemax.gradient(lambda g, y, x, axis: _sparsemax_gradient(g, y, axis=axis))
