@@ -452,3 +452,39 @@ def test_only_look_ups_give_rows_from_functions(lookup):
     parity.check(
         lambda tf: _gradient(tf, lambda tf, t: tf.function(lookup, autograph=False)(tf, t), tf.Variable)
     )
+
+
+@pytest.mark.parametrize("size", [(5, 2), (3000, 64)])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_rule_of_old_may_read_and_write_the_rows_of_its_state(size, compiled):
+    class Lazy(keras.optimizers.Optimizer):
+        """Momentum that moves for the touched rows only."""
+
+        def __init__(self, learning_rate=0.5, name="Lazy", **kwargs):
+            super().__init__(name, **kwargs)
+            self._set_hyper("learning_rate", learning_rate)
+
+        def _create_slots(self, var_list):
+            for var in var_list:
+                self.add_slot(var, "m")
+
+        def _resource_apply_sparse(self, grad, var, indices, apply_state=None):
+            momentum = self.get_slot(var, "m")
+            rows = 0.5 * tf.gather(momentum, indices) + grad
+            self._resource_scatter_update(momentum, indices, rows)
+            var.scatter_sub(tf.IndexedSlices(rows * self._get_hyper("learning_rate", var.dtype), indices))
+
+    table, optimizer = tf.Variable(np.zeros(size, np.float32)), Lazy()
+    optimizer.build([table])
+
+    def step(ids):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.gather(table, ids))
+        optimizer.apply_gradients([(tape.gradient(loss, table), table)])
+
+    run = tf.function(step) if compiled else step
+    for ids in ([3, 1, 3], [4, 4, 4], [3, 0, 0]):
+        run(tf.constant(ids))
+    np.testing.assert_allclose(optimizer.get_slot(table, "m").numpy()[:5, 0], [2, 1, 0, 2, 3])
+    np.testing.assert_allclose(table.numpy()[:5, 0], [-1, -0.5, 0, -2, -1.5])
+    assert not table.numpy()[5:].any()
