@@ -108,6 +108,32 @@ def test_a_function_called_in_a_function_and_op_by_op():
         np.testing.assert_allclose(by_values(tf.constant(X)), [0.0, 4.0])
 
 
+def test_inside_of_loops():
+    rows = [tf.TensorSpec([None], tf.float32)]
+
+    @tf.function(input_signature=rows)
+    def inside(x):
+        return tf.map_fn(lambda one: tf.gradients(one**3 + x[0], one)[0], x)
+
+    @tf.function(input_signature=rows)
+    def captured(x):
+        return tf.map_fn(lambda factor: tf.gradients(x * factor, x)[0], x)
+
+    @tf.function(input_signature=rows)
+    def computed_outside(x):
+        y = x**3
+        return tf.map_fn(lambda i: tf.gradients(y[i], x)[0], tf.range(2), fn_output_signature=tf.float32)
+
+    np.testing.assert_allclose(inside(tf.constant(X)), 3 * X**2)
+    np.testing.assert_allclose(captured(tf.constant(X)), np.repeat(X[:, None], 2, 1))
+    with pytest.raises(NotImplementedError, match="computed outside"):
+        computed_outside(tf.constant(X))
+    inputs = tf.keras.Input((3,))
+    hidden = tf.keras.layers.Dense(2)(inputs)
+    with pytest.raises(NotImplementedError, match="computed outside"):
+        tf.map_fn(lambda row: tf.gradients(tf.reduce_sum(hidden) * row, inputs)[0], hidden)
+
+
 def test_in_a_dataset():
     data = tf.data.Dataset.from_tensor_slices(X).map(lambda x: tf.gradients(x**3, x)[0])
     assert [float(x) for x in data] == [3.0, 12.0] and data.element_spec.shape == []

@@ -7,7 +7,7 @@ from typing import Any
 from dovetail.autodiff.tape import UnconnectedGradients
 from dovetail.base import nest
 from dovetail.base.errors import ArgumentTypeError, GraphNeededError, at_user_location
-from dovetail.graph.connected import reached
+from dovetail.graph.connected import leads_outside, reached
 from dovetail.graph.derivatives import Derivative, use_derivative_recorder
 from dovetail.graph.node import Node
 from dovetail.graph.record import symbolic_outputs
@@ -93,6 +93,12 @@ def _recorded(
 ) -> list:
     targets, sources = [_inside(leaf) for leaf in targets], [_inside(leaf) for leaf in sources]
     live = reached(targets, stops)
+    if leads_outside(recording(), live, sources, stops):
+        raise NotImplementedError(
+            f"{derivative.name}: inside the function of a loop, a branch or a map, what is differentiated was computed "
+            "outside of it. Compute the derivative outside, or compute ys inside; for one gradient an element use "
+            f"tf.GradientTape.jacobian{at_user_location()}"
+        )
     there = [id(source) in live for source in sources]
     wanted = [source for source, connected in zip(sources, there, strict=True) if connected]
     found = iter(_node(derivative, targets, wanted, factors, stops) if wanted else ())
