@@ -11,6 +11,7 @@ from dovetail.base.settings import state
 from dovetail.data import Dataset
 from dovetail.distribute.values import PerReplica, PerReplicaSpec
 from dovetail.function.autograph.values import in_trace
+from dovetail.function.optional import Optional
 from dovetail.ops.create import zeros
 from dovetail.tensor.spec import TensorSpec
 
@@ -45,31 +46,6 @@ class InputContext:
         )
 
 
-class NoValueError(ValueError):
-    """`get_value` of an optional that has none."""
-
-
-class Optional:
-    """The next element of a dataset, if there is one."""
-
-    def __init__(self, element: Any = None, there: bool = False) -> None:
-        self._element, self._there = element, there
-
-    def has_value(self) -> Any:
-        """Returns whether there is one."""
-        return self._there
-
-    def get_value(self) -> Any:
-        """Returns the element.
-
-        Raises:
-            ValueError: there is none.
-        """
-        if not self._there:
-            raise NoValueError(f"the optional has no value: the dataset has ended{at_user_location()}")
-        return self._element
-
-
 class DistributedIterator:
     """Goes once through a distributed dataset."""
 
@@ -97,9 +73,9 @@ class DistributedIterator:
     def get_next_as_optional(self) -> Optional:
         """Returns the next element as what may be none."""
         try:
-            return Optional(next(self), True)
+            return Optional.from_value(next(self))
         except StopIteration:
-            return Optional()
+            return Optional.empty(self.element_spec)
 
 
 class DistributedDataset:

@@ -8,6 +8,7 @@ code that is recorded, because the order of everything is fixed.
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -96,7 +97,7 @@ def run_in_turns(functions: list[Callable[[Meeting], Any]]) -> list:
     messages: list[Any] = [None] * len(functions)
     try:
         for i, (meeting, function) in enumerate(zip(meetings, functions, strict=True)):
-            messages[i] = _checked(meeting.begin(lambda f=function, m=meeting: f(m)))
+            messages[i] = _checked(meeting.begin(functools.partial(function, meeting)))
         while not all(isinstance(message, _Ended) for message in messages):
             for i, part in enumerate(_exchanged(messages)):
                 messages[i] = _checked(meetings[i].go_on(part))

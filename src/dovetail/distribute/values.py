@@ -18,6 +18,9 @@ class DistributedValues:
 
     __slots__ = ()
 
+    def _of_replicas(self) -> tuple:
+        raise NotImplementedError
+
 
 class PerReplica(DistributedValues, CompositeTensor):
     """One value a replica.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import functools
 from typing import Any
 
 from dovetail.base.errors import at_user_location
@@ -81,9 +80,6 @@ class _Shared(DistributedValues):
         """The values of all replicas."""
         return self._of_replicas()
 
-    def _of_replicas(self) -> tuple:
-        raise NotImplementedError
-
 
 class _Mirrored(_Shared):
     """One value for all replicas.  What replicas assign is brought together first."""
@@ -155,9 +151,15 @@ class _OnRead(_Shared):
             copy.assign(share)
 
 
-@functools.cache
+_kinds: dict[tuple[type, type, str], type] = {}
+
+
 def _kind(shared: type, base: type, prefix: str) -> type:
-    return type(f"{prefix}{base.__name__}", (shared, base), {"__module__": __name__})
+    found = _kinds.get((shared, base, prefix))
+    if found is None:
+        found = type(f"{prefix}{base.__name__}", (shared, base), {"__module__": __name__})
+        _kinds[shared, base, prefix] = found
+    return found
 
 
 def class_for(base: type, synchronization: Any, prefix: str = "Mirrored") -> type:
