@@ -104,7 +104,9 @@ def train(model_of, scope):
     keras.utils.set_random_seed(3)
     with scope:
         model, shape = model_of()
-        model.compile(keras.optimizers.SGD(0.05, momentum=0.9), "sparse_categorical_crossentropy", ["accuracy"])
+        model.compile(
+            keras.optimizers.SGD(0.05, momentum=0.9), "sparse_categorical_crossentropy", ["accuracy"]
+        )
     rng = np.random.default_rng(0)
     x = rng.normal(size=(STEPS * BATCH // 2, *shape)).astype("float32")
     y = rng.integers(0, 8, len(x))
