@@ -172,7 +172,8 @@ class Program:
         self.closed = self.full if self.notes is None else self.notes.without_own_outputs(self.full)
         self.num_results = sum(1 for leaf in self._result_leaves if leaf is _TENSOR)
         self._only_tensors = self.num_results == len(self._result_leaves)
-        self._one_tensor = self._only_tensors and self._result_spec.is_leaf()
+        spec: Any = self._result_spec
+        self._one_tensor = self._only_tensors and spec.is_leaf()
         del self._python_function
 
     def require_kept_variables(self, name: str) -> None:
