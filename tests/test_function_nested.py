@@ -339,3 +339,105 @@ def test_mixed_precision_and_masks_reach_inner_calls():
     outer = tf.function(lambda x: (Mixed(dtype="mixed_bfloat16")(x), product(x)))
     low, high = outer(tf.ones([1, 3]))
     assert (low.dtype, high.dtype) == (tf.bfloat16, tf.float32)
+
+
+@tf.custom_gradient
+def _tenfold(x):
+    return x * 3.0, lambda dy: dy * x * 10.0
+
+
+def _looped(x, w):
+    for _ in range(3):
+        x = x * w
+    return x
+
+
+def _in_place(x, w):
+    w.assign_add(1.0)
+    y = x * w
+    w.assign_add(1.0)
+    return y
+
+
+def _with_tape(x, w):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.reduce_sum(x**3 * w)
+    return tape.gradient(y, x)
+
+
+INNER = {
+    "ops": lambda x, w: x * x * w,
+    "identity": lambda x, w: x,
+    "custom_gradient": lambda x, w: _tenfold(x) * w,
+    "loop": lambda x, w: tf.while_loop(lambda i, a: i < 3, lambda i, a: (i + 1, a * w), [0, x])[1],
+    "python loop": _looped,
+    "assignments": _in_place,
+    "tape": _with_tape,
+    "branch": lambda x, w: tf.cond(x[0] > 0.0, lambda: x * w, lambda: -x),
+}
+
+
+def _first_order(inner, x, w):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.reduce_sum(inner(x, w) * x * w)
+    return y, tape.gradient(y, [x, w], unconnected_gradients="zero")
+
+
+def _twice(inner, x, w):
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        y = inner(x, w)
+        z = tf.reduce_sum(inner(y, w))
+        with tape.stop_recording():
+            z += tf.reduce_sum(inner(x, w))
+    return z, tape.gradient(z, x), tape.gradient(z, y)
+
+
+def _second_order(inner, x, w):
+    with tf.GradientTape() as outer:
+        outer.watch(x)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.reduce_sum(inner(x, w) ** 2)
+        gradient = tape.gradient(y, x)
+    return gradient, outer.gradient(gradient, [x, w], unconnected_gradients="zero")
+
+
+def _jacobian(inner, x, w):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = inner(x, w)
+    return tape.jacobian(y, x)
+
+
+def _forward(inner, x, w):
+    with tf.autodiff.ForwardAccumulator(x, tf.ones_like(x)) as accumulator:
+        y = inner(x, w)
+    return accumulator.jvp(y)
+
+
+@pytest.mark.filterwarnings("ignore::dovetail.function.function.RetracingWarning")
+@pytest.mark.parametrize("outer", [_first_order, _twice, _second_order, _jacobian, _forward])
+@pytest.mark.parametrize("name", INNER)
+def test_tapes_see_through_inner_functions(outer, name):
+    x, w = tf.constant([1.0, 2.0]), tf.Variable(2.0)
+
+    def values(result):
+        found = [leaf.numpy() for leaf in tf.nest.flatten(result) if leaf is not None]
+        found.append(w.numpy())
+        w.assign(2.0)
+        return found
+
+    inner = INNER[name]
+    expected = values(tf.function(lambda x: outer(inner, x, w))(x))
+    compiled = tf.function(inner)
+    runs = [tf.function(lambda x: outer(compiled, x, w))]
+    if outer is not _jacobian:
+        runs.append(
+            tf.function(lambda x: outer(tf.function(inner), x, w), input_signature=[tf.TensorSpec([None])])
+        )
+    for run in (*runs, runs[0]):
+        for one, other in zip(values(run(x)), expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5)

@@ -77,6 +77,11 @@ class ForwardAccumulator(Observer, Told):
     def __enter__(self) -> ForwardAccumulator:
         if self._recording:
             raise ValueError(f"ForwardAccumulator: the accumulator is already recording{at_user_location()}")
+        if state.scope is not None and state.scope.graph is not None:
+            raise NotImplementedError(
+                "ForwardAccumulator: it cannot be recorded in a graph of unknown sizes; call the function without an "
+                f"input_signature, or use tapes{at_user_location()}"
+            )
         state.tapes = (*state.tapes, self)
         self._recording = True
         return self
