@@ -230,3 +230,16 @@ def test_the_shape_of_uniform_rows_is_known():
 def test_an_index_that_names_no_row_is_told_as_it_was_given(index):
     with pytest.raises(tf.errors.InvalidArgumentError, match=rf"indices\[1\] = {index} is not in \[0, 3\)"):
         tf.gather(tf.ragged.constant([[1, 2], [], [3]]), [0, index])
+
+
+def test_a_stack_that_has_seen_rows_takes_tensors_and_the_other_way_round():
+    keras = tf.keras
+    rows, ids = tf.ragged.constant([[1, 2], [3]]), tf.constant([[1, 2], [3, 4], [0, 0]])
+    for inputs in ((rows, ids), (ids, rows), (rows, rows[:1], ids, ids[:1])):
+        model = keras.Sequential([keras.layers.Embedding(5, 2), keras.layers.GlobalAveragePooling1D()])
+        table = None
+        for x in inputs:
+            found = model(x).numpy()
+            table = model.layers[0].embeddings.numpy() if table is None else table
+            want = [table[np.asarray(row)].mean(0) for row in x]
+            np.testing.assert_allclose(found, want, rtol=1e-6)

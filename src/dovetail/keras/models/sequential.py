@@ -126,25 +126,32 @@ class Sequential(Model):
         self._rebuild()
 
     def __call__(self, inputs: Any, training: Any = None, mask: Any = None, **kwargs: Any) -> Any:
-        if is_composite(inputs):
-            if self._graph is None and self._stack:
-                self._start(Input(type_spec=with_shapes(inputs._type_spec, _of_any_batch)))
-        elif self._graph is None and self._stack:
-            leaf = inputs if isinstance(inputs, TensorLike) else None
-            shape = tuple(getattr(leaf if leaf is not None else inputs, "shape", ()))
-            if shape and (leaf is None or isinstance(leaf, Tensor | SymbolicTensor)):
-                dtype = getattr(inputs, "dtype", None)
-                integer = dtype is not None and getattr(dtype, "numpy_dtype", dtype).kind in "iub"
-                self._start(
-                    Input(
-                        batch_shape=(None, *shape[1:]),
-                        dtype=dtype if integer else _input_dtype(self._stack[0]),
-                    )
-                )
-                self._guessed = True
-        elif self._guessed and self._stack:
-            self._relax(tuple(getattr(inputs, "shape", ())))
+        if self._stack and (self._graph is None or self._guessed):
+            self._guess(inputs)
         return super().__call__(inputs, training=training, mask=mask, **kwargs)
+
+    def _guess(self, inputs: Any) -> None:
+        """Begins the model with an input like what it is called on, and anew when that is of another kind."""
+        start = None if self._graph is None else self._stack[0].output
+        if is_composite(inputs):
+            if type(start) is not type(inputs):
+                self._start(Input(type_spec=with_shapes(inputs._type_spec, _of_any_batch)))
+                self._guessed = True
+        elif start is None or is_composite(start):
+            self._guess_dense(inputs)
+        else:
+            self._relax(tuple(getattr(inputs, "shape", ())))
+
+    def _guess_dense(self, inputs: Any) -> None:
+        leaf = inputs if isinstance(inputs, TensorLike) else None
+        shape = tuple(getattr(leaf if leaf is not None else inputs, "shape", ()))
+        if not shape or not (leaf is None or isinstance(leaf, Tensor | SymbolicTensor)):
+            return
+        dtype = getattr(inputs, "dtype", None)
+        integer = dtype is not None and getattr(dtype, "numpy_dtype", dtype).kind in "iub"
+        first = self._stack[1 if self._stack[0].is_input else 0]
+        self._start(Input(batch_shape=(None, *shape[1:]), dtype=dtype if integer else _input_dtype(first)))
+        self._guessed = True
 
     def _relax(self, shape: tuple) -> None:
         """Forgets the sizes in which `shape` differs from the first call's, when the layers do without them."""
