@@ -359,3 +359,17 @@ def test_keras_scan_over_many_elements_is_a_loop(reverse):
     np.testing.assert_allclose(outputs, eager_outputs)
     np.testing.assert_allclose(power, 1.5**20, rtol=1e-5)
     assert nothing is None
+
+
+@pytest.mark.parametrize(
+    "index", [0.5, True, None, "0", tf.constant(1.0), tf.constant(True), np.float64(1.0)]
+)
+def test_the_index_of_a_switch_is_an_integer(index):
+    branches = [lambda: 10, lambda: 20]
+    with pytest.raises(TypeError, match=r"branch_index must be an integer.*tf\.cast"):
+        tf.switch_case(index, branches)
+    if isinstance(index, tf.Tensor):
+        with pytest.raises(TypeError, match="branch_index must be an integer"):
+            tf.function(lambda i: tf.switch_case(i, branches))(index)
+    for right in (1, np.int64(1), tf.constant(1, tf.int64), tf.Variable(1), tf.constant(1, tf.uint8)):
+        assert int(tf.switch_case(right, branches)) == 20

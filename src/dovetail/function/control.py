@@ -25,7 +25,7 @@ from dovetail.graph.record import record_call
 from dovetail.graph.recording import recording
 from dovetail.ops import indexing
 from dovetail.tensor.convert import convert_to_tensor
-from dovetail.tensor.dtype import string
+from dovetail.tensor.dtype import as_dtype, string
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike, has_value
 from dovetail.tensor.variable import StatelessScope, Variable
@@ -78,6 +78,7 @@ def switch_case(
         raise TypeError(f"branch_fns must be functions, received {branch_fns!r:.80}")
     functions = [user_code(function) for function in (*functions, default or functions[-1])]
     keys = [int(key) for key, _ in pairs]
+    _check_index(branch_index)
     if _is_symbolic(branch_index):
         arguments = {"branch_index": branch_index, "branch_fns": list(zip(keys, functions[:-1], strict=True))}
         return record_switch(switch_case, arguments | {"default": functions[-1]})
@@ -91,6 +92,19 @@ def switch_case(
             index == convert_to_tensor(key, index.dtype), convert_to_tensor(i), position
         )
     return _switch(position, functions, "tf.switch_case")
+
+
+def _check_index(branch_index: Any) -> None:
+    """Raises TypeError for what is no integer: a float would choose the branch below it."""
+    kind = getattr(branch_index, "dtype", None)
+    whole = (
+        isinstance(branch_index, int) if kind is None else np.dtype(as_dtype(kind).numpy_dtype).kind in "iu"
+    )
+    if not whole or isinstance(branch_index, bool):
+        raise TypeError(
+            f"tf.switch_case: branch_index must be an integer, received {described(branch_index)}; cast it with tf.cast"
+            f"{at_user_location()}"
+        )
 
 
 @told_function("tf.case")
