@@ -432,9 +432,6 @@ def sparse_plus(xp: Any, x: Any) -> Any:
     return xp.where(x <= -1, 0, xp.where(x < 1, (x + 1) * (x + 1) / 4, x))
 
 
-sparse_plus.gradient(lambda g, y, x: g * sparse_sigmoid(x))
-
-
 @unary("ops.sparse_sigmoid", floating=True)
 @in_float32
 def sparse_sigmoid(xp: Any, x: Any) -> Any:
@@ -443,6 +440,7 @@ def sparse_sigmoid(xp: Any, x: Any) -> Any:
 
 
 sparse_sigmoid.gradient(lambda g, y, x: _between_gradient(g, x, low=-1.0, high=1.0, slope=0.5))
+sparse_plus.gradient(lambda g, y, x: g * sparse_sigmoid(x))
 
 
 def _halved(shape: tuple, axis: int) -> tuple:
