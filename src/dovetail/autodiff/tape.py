@@ -29,7 +29,7 @@ from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
-from dovetail.tensor.variable import Variable
+from dovetail.tensor.variable import ReadTensor, Variable
 
 _LOOP_LIMIT = 8
 
@@ -281,6 +281,9 @@ class GradientTape(Told, Observer):
         """Returns the tensors that stood for a source while the tape recorded."""
         if isinstance(source, Variable):
             return self._reads.get(id(source), [])
+        if isinstance(source, ReadTensor):  # `v.value` is another object each time
+            value = source._value
+            return [t for reads in self._reads.values() for t in reads if t._value is value] or [source]
         return [source]
 
     def jacobian(

@@ -170,7 +170,10 @@ class LossScaleOptimizer(Optimizer):
             return new_values, [scale, counter, *new_inner]
         finite = xp.all(xp.stack([xp.all(xp.isfinite(rows.values_of(g))) for g in gradients]))
         new_values = step.select(xp, finite, new_values, values)
+        iterations, *_ = new_inner
         new_inner = step.select(xp, finite, new_inner, state[2:])
+        if self._caller_unscales:  # tf.keras counts the steps that are left out
+            new_inner[0] = iterations
         grown = finite & (counter >= self.dynamic_growth_steps - 1)
         doubled = xp.where(xp.isfinite(scale * 2), scale * 2, scale)
         new_scale = xp.where(finite, xp.where(grown, doubled, scale), scale * 0.5)
@@ -189,7 +192,7 @@ class LossScaleOptimizer(Optimizer):
 
     @property
     def iterations(self) -> Any:
-        """Number of steps that were not skipped."""
+        """Number of steps that were not skipped; in tf.keras' idiom, of all."""
         return self._inner.iterations
 
     @iterations.setter

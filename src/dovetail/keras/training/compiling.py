@@ -7,15 +7,15 @@ from typing import Any, ClassVar
 
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location, suggest
-from dovetail.base.settings import state
+from dovetail.base.settings import settings, state
 from dovetail.base.told import Told
 from dovetail.keras import checks, optimizers
 from dovetail.keras.layers.machinery.holder import SKIP
 from dovetail.keras.layers.machinery.tracking import Found, containers_of, held_objects, unique
-from dovetail.keras.metrics import Mean, Metric
+from dovetail.keras.metrics import Metric
 from dovetail.keras.mixed_precision import LossScaleOptimizer
 from dovetail.keras.training.executor import Executor
-from dovetail.keras.training.losses import CompiledLoss
+from dovetail.keras.training.losses import CompiledLoss, LossTracker
 from dovetail.keras.training.metrics import CompiledMetrics
 from dovetail.keras.training.steps import Steps
 from dovetail.keras.training.trained import TrainableFlags
@@ -92,7 +92,7 @@ class Compiling(Steps, Told):
         self._compiled_loss = CompiledLoss(loss, loss_weights, names) if loss is not None else None
         given = metrics or weighted_metrics
         self._compiled_metrics = CompiledMetrics(metrics, weighted_metrics, names) if given else None
-        self._loss_tracker = Mean(name="loss")
+        self._loss_tracker = LossTracker(name="loss")
         self._run_eagerly = bool(run_eagerly)
         self._distribution = state.distribution or self._distribution
         self.steps_per_execution = checks.count(steps_per_execution, "steps_per_execution", 1)
@@ -129,7 +129,7 @@ class Compiling(Steps, Told):
                 f"{what}: compile the model first: model.compile(optimizer, loss){at_user_location()}"
             )
         if self._loss_tracker is None:
-            self._loss_tracker = Mean(name="loss")
+            self._loss_tracker = LossTracker(name="loss")
 
     # ---- metrics
 
@@ -140,7 +140,8 @@ class Compiling(Steps, Told):
         if self._compiled_loss is not None:
             found += self._compiled_loss.metrics
         if self._compiled_metrics is not None:
-            found.append(self._compiled_metrics)
+            single = settings.legacy_keras  # tf_keras lists them one by one, once they are known
+            found += self._compiled_metrics.metrics if single else [self._compiled_metrics]
         held, models = self._held_metrics()
         # What compile() has made or was given, here and in compiled models inside this one.
         compiled = {id(metric) for model in models for metric in model._metrics_of_compile()}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 from dovetail.base import nest
 from dovetail.base.errors import InvalidArgumentError, at_user_location
+from dovetail.base.settings import state
 from dovetail.engine import is_tracer
 from dovetail.keras import losses, metrics
 from dovetail.keras.training.labels import check_labels, label_range
@@ -87,6 +89,36 @@ class CompiledLoss:
 
     def _flat(self, y_pred: Any) -> list:
         return [y_pred[name] for name in self._names] if isinstance(y_pred, dict) else nest.flatten(y_pred)
+
+
+# The losses that were found and not counted yet: the scope, the loss, the number of samples.
+_NOTED: weakref.WeakKeyDictionary[LossTracker, tuple] = weakref.WeakKeyDictionary()
+
+
+class LossTracker(metrics.Mean):
+    """The running mean of the loss.
+
+    A step of a user that calls `compute_loss` and `compute_metrics`, and no more, has its loss counted, as in tf_keras;
+    one that counts it does not have it counted twice.
+    """
+
+    def note(self, loss: Any, num_samples: Any) -> None:
+        """Notes a loss that the step may count itself."""
+        _NOTED[self] = (state.scope, loss, num_samples)
+
+    def count_noted(self) -> None:
+        """Counts the loss that was noted in this step, if the step has not."""
+        scope, loss, num_samples = _NOTED.pop(self, (None, None, None))
+        if loss is not None and scope is state.scope:
+            self.update_state(loss, sample_weight=num_samples)
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        _NOTED.pop(self, None)
+        super().update_state(values, sample_weight)
+
+    def reset_state(self) -> None:
+        _NOTED.pop(self, None)
+        super().reset_state()
 
 
 def _has_values(target: Any) -> bool:

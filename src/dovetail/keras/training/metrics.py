@@ -6,6 +6,7 @@ import functools
 from typing import Any
 
 from dovetail.base import nest
+from dovetail.base.settings import settings
 from dovetail.function.autograph.gate import user_code
 from dovetail.keras import metrics
 from dovetail.keras.training.outputs import output_names, per_output
@@ -82,6 +83,8 @@ class CompiledMetrics:
         while free in taken:
             number += 1
             free = f"{name}_{number}"
+        if settings.legacy_keras:  # the single metrics are seen then, by their names in the logs
+            metric.name = free
         rows.append((index, weighted, metric, free))
 
     def update_state(self, y: Any, y_pred: Any, sample_weight: Any = None) -> None:

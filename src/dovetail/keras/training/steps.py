@@ -120,12 +120,16 @@ class Steps:
         total = losses[0]
         for value in losses[1:]:
             total = total + value
+        if self._loss_tracker is not None:
+            self._loss_tracker.note(total, _num_samples(y_pred if y_pred is not None else x))
         return total
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict:
         """Updates the compiled metrics, and returns all results."""
         if self._compiled_metrics is not None and y is not None:
             self._compiled_metrics.update_state(y, y_pred, sample_weight=sample_weight)
+        if self._loss_tracker is not None:
+            self._loss_tracker.count_noted()
         return self.get_metrics_result()
 
     def get_metrics_result(self) -> dict:
