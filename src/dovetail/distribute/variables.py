@@ -184,7 +184,7 @@ def share(variable: Any, strategy: Any) -> None:
     before, state.distribution = state.distribution, None
     try:
         variable._copies = tuple(
-            Variable(variable._held, trainable=False, name=variable._name, dtype=variable._numpy_dtype)
+            Variable(variable._array, trainable=False, name=variable._name, dtype=variable._numpy_dtype)
             for _ in range(strategy.num_replicas_in_sync)
         )
     finally:

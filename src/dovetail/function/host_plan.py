@@ -44,7 +44,7 @@ class HostPlan:
         slots = self._constants.copy()
         slots[: len(arrays)] = arrays
         for slot, variable in self._variables:
-            value = variable._held._value
+            value = variable._array
             if type(value) is not np.ndarray:
                 value = on_host(value)
                 if value is None:
@@ -130,7 +130,7 @@ class _Notes(StatelessScope, Observer):
             self._place(tensor)
 
     def first_read(self, variable: Variable) -> Tensor:
-        tensor = Tensor(variable._held._value)
+        tensor = Tensor(variable._array)
         self.variables[self._place(tensor)] = variable
         return tensor
 

@@ -32,7 +32,7 @@ class BranchScope(Scope):
             self.tensors[id(variable)] = value
 
     def first_read(self, variable: Variable) -> Tensor:
-        return variable._held if self.parent is None else self.parent.tensor(variable)
+        return Tensor(variable._array) if self.parent is None else self.parent.tensor(variable)
 
     def created(self, variable: Variable) -> None:
         if self.parent is not None:

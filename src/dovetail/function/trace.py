@@ -6,18 +6,15 @@ the variables that were written.  Variables need not be known in advance: each b
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dovetail.base import nest
 from dovetail.base.errors import GraphNeededError, InaccessibleTensorError, at_user_location
-from dovetail.base.interrupts import hold_interrupts
 from dovetail.base.settings import state
 from dovetail.engine import dtypes, effects, is_tracer, jax_private_module, xla
-from dovetail.function.donation import give_back, value_to_give
 from dovetail.function.notes import Notes
 from dovetail.graph.recording import trace
 from dovetail.ops.core import Op
@@ -25,7 +22,8 @@ from dovetail.tensor.convert import RETURNED_AS_TENSORS, convert_to_tensor
 from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
-from dovetail.tensor.variable import WRITING, Scope, Variable, enter_scope
+from dovetail.tensor.transaction import Transaction
+from dovetail.tensor.variable import Scope, Variable, enter_scope
 
 
 class VariableNotKeptError(ValueError):
@@ -48,9 +46,6 @@ def require_kept(created: list[tuple[Any, str]], name: str) -> None:
         )
 
 
-_UNSHARED = contextlib.nullcontext()
-
-
 class TraceScope(Scope):
     """Collects the variables that a traced function reads and writes.
 
@@ -70,7 +65,7 @@ class TraceScope(Scope):
         self.new: list[Variable] = []
 
     def first_read(self, variable: Variable) -> Tensor:
-        value = jax_private_module().new_argument(self.trace, variable._held._value)
+        value = jax_private_module().new_argument(self.trace, variable._array)
         tensor = self.first[id(variable)] = Tensor(value)
         return tensor
 
@@ -287,12 +282,15 @@ class Program:
         return [id(variable) in written and not self.has_effects for variable in self.reads]
 
     @functools.cached_property
-    def _alone(self) -> Any:
-        """What is held from reading variables until the new values are stored, so that no thread's writes are lost.
+    def _transaction(self) -> Transaction:
+        """What runs the program over the variables; one with effects does not keep other threads waiting."""
+        return Transaction(self.reads, self.donated, self.writes, self.num_results, not self.has_effects)
 
-        A program with effects may wait for Python code that calls another program from another thread.
-        """
-        return _UNSHARED if self.has_effects else WRITING
+    def _settled(self, *values: Any) -> Any:
+        """Runs the compiled program; its prints and checks are through when this returns."""
+        outputs = self.compiled(*values)
+        effects.settle()
+        return outputs
 
     @functools.cached_property
     def has_effects(self) -> bool:
@@ -338,28 +336,11 @@ class Program:
         """Runs the program on tensors and the current values of the variables, and stores what it writes."""
         if state.tapes:
             return self._call_taped(tensors)
-        split = self.num_results
-        if not self.writes and not self.stores:
-            outputs = self.compiled(*[t._value for t in tensors], *[v._held._value for v in self.reads])
-            if self.has_effects:
-                effects.settle()
-            return self.rebuild([Tensor(value) for value in outputs])
-        values = [t._value for t in tensors]
-        with self._alone, hold_interrupts():
-            try:
-                for variable, given in zip(self.reads, self.donated, strict=True):
-                    values.append(value_to_give(variable) if given else variable._held._value)
-                outputs = self.compiled(*values)
-            except BaseException:
-                give_back(self.reads, values[len(tensors) :])
-                raise
-            if self.has_effects:
-                effects.settle()
-            for variable, value in zip(self.writes, outputs[split:], strict=False):
-                variable._held = Tensor(value)
+        run = self._settled if self.has_effects else self.compiled
+        outputs = self._transaction.run(run, *[t._value for t in tensors])
         if self.stores:
-            self.store_aside([Tensor(value) for value in outputs[split + len(self.writes) :]])
-        return self.rebuild([Tensor(value) for value in outputs[:split]])
+            self.store_aside([Tensor(value) for value in outputs[self.num_results + len(self.writes) :]])
+        return self.rebuild([Tensor(value) for value in outputs[: self.num_results]])
 
     def store_aside(self, tensors: list) -> None:
         """Stores the outputs that the Python function stored aside."""
@@ -367,19 +348,21 @@ class Program:
             store(tensor)
 
     def _call_taped(self, tensors: list) -> Any:
-        saved, state.autocast = state.autocast, None
+        autocast = state.autocast
+
+        def run(reads: list) -> Sequence:
+            state.autocast = autocast
+            outputs = self.op.call((*tensors, *reads), {})
+            if self.has_effects:
+                effects.settle()
+            return outputs
+
+        state.autocast = None  # variables are inputs as they are
         try:
-            with self._alone if self.writes else _UNSHARED:
-                reads = [variable._tensor() for variable in self.reads]
-                state.autocast = saved
-                outputs = self.op.call((*tensors, *reads), {})
-                if self.has_effects:
-                    effects.settle()
-                split = self.num_results
-                for variable, tensor in zip(self.writes, outputs[split:], strict=False):
-                    variable._held = Tensor(tensor._value)
+            outputs = self._transaction.run_on_tensors(run)
         finally:
-            state.autocast = saved
+            state.autocast = autocast
+        split = self.num_results
         self.store_aside(list(outputs[split + len(self.writes) :]))
         return self.rebuild(list(outputs[:split]))
 

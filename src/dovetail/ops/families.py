@@ -171,7 +171,7 @@ def _operand(y: Any, a: np.ndarray) -> np.ndarray | None:
     elif kind is float or kind is int:
         return np.array(y, a.dtype) if a.dtype.kind == "f" or (kind is int and a.dtype.kind == "i") else None
     elif kind is Variable and state.scope is None and state.autocast is None:
-        b = y._held._value
+        b = y._array
     else:
         return None
     return b if type(b) is _ndarray and a.dtype == b.dtype and b.size <= settings.active_limit else None

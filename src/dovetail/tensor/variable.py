@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -83,11 +83,17 @@ class _Eager(Scope):
 
 
 class StatelessScope(Scope):
-    """Writes stay inside: a call with given values for variables, or one that must not change any."""
+    """Writes stay inside: a call with given values for variables, or one that must not change any.
 
-    def __init__(self, parent: Scope | None = None) -> None:
+    Args:
+        parent: the scope around it, None when there is none.
+        values: pairs `(variable, tensor)`: what variables hold inside to begin with.
+    """
+
+    def __init__(self, parent: Scope | None = None, values: Iterable[tuple[Variable, Tensor]] = ()) -> None:
         super().__init__()
         self.parent = parent
+        self.tensors = {id(variable): tensor for variable, tensor in values}
 
     def first_read(self, variable: Variable) -> Tensor:
         return variable._held if self.parent is None else self.parent.tensor(variable)
@@ -364,6 +370,15 @@ class Variable(TensorLike, Told, Versioned):
         """Gives the variable a layout, and puts its value there."""
         self._layout = layout
         self._held = Tensor(layout.place(self._held._value))
+
+    @property
+    def _array(self) -> Any:
+        """The array that the variable holds, whatever scope is active."""
+        return self._held._value
+
+    def _take(self, value: Any) -> None:
+        """Puts an array in place that a program has made of this variable: it fits, and no scope is asked."""
+        self._held = Tensor(value if self._layout is None else self._layout.place(value))
 
     def _plain(self) -> Tensor:
         """Returns the current value without autocast and without telling the tapes."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location
-from dovetail.base.settings import settings
+from dovetail.base.settings import settings, state
 from dovetail.base.told import Told
 from dovetail.keras import checks, initializers
 from dovetail.keras.naming import to_snake_case, unique_name
@@ -17,7 +17,7 @@ from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.tensor import Tensor, TensorLike
-from dovetail.tensor.variable import Scope, Variable, enter_scope
+from dovetail.tensor.variable import StatelessScope, Variable, enter_scope
 
 # What the last call of each metric returned.
 _ANSWERS: weakref.WeakKeyDictionary[Metric, weakref.ref] = weakref.WeakKeyDictionary()
@@ -217,21 +217,19 @@ class Metric(Told):
 
     def stateless_reset_state(self) -> list[Tensor]:
         """Returns the state to begin with."""
-        scope = _HeldScope({})
+        scope = StatelessScope(state.scope)
         with enter_scope(scope):
             self.reset_state()
         return [scope.tensor(variable) for variable in self.variables]
 
-    def _holding(self, values: Any) -> _HeldScope:
+    def _holding(self, values: Any) -> StatelessScope:
         variables = self.variables
         if len(values) != len(variables):
             raise ValueError(
                 f"{self.name}: metric_variables must hold one value for each of the {len(variables)} variables, "
                 f"{len(values)} were given{at_user_location()}"
             )
-        return _HeldScope(
-            {id(v): convert_to_tensor(value) for v, value in zip(variables, values, strict=True)}
-        )
+        return StatelessScope(state.scope, zip(variables, map(convert_to_tensor, values), strict=True))
 
     # ---- configs
 
@@ -244,17 +242,6 @@ class Metric(Told):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
-
-
-class _HeldScope(Scope):
-    """Variables hold given values; others their own."""
-
-    def __init__(self, tensors: dict[int, Tensor]) -> None:
-        super().__init__()
-        self.tensors = tensors
-
-    def first_read(self, variable: Variable) -> Tensor:
-        return variable._held
 
 
 def _is_dtype(value: Any) -> bool:

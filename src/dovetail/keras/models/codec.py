@@ -71,7 +71,7 @@ class Writer:
             return _marked("__variable__", layer=layer, weight=index)
         facts = {"name": variable._name, "trainable": variable.trainable, "dtype": str(variable._numpy_dtype)}
         key = self._keys.setdefault(id(variable), len(self._keys))
-        return _marked("__variable__", key=key, value=np.asarray(variable._held._value).tolist(), **facts)
+        return _marked("__variable__", key=key, value=np.asarray(variable._array).tolist(), **facts)
 
     def composite(self, value: CompositeTensor) -> dict:
         """Writes a composite tensor: its spec, and its components."""

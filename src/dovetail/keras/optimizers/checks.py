@@ -92,7 +92,7 @@ def _described(variables: list) -> str:
 
 
 def _flaw(variable: Any) -> str:
-    dtype = variable._held.dtype
+    dtype = variable.dtype
     if not dtype.is_floating and not dtype.is_complex:
         return f" (its dtype {dtype.name} has no gradients)"
     return "" if variable.trainable else " (trainable=False: tapes do not watch it)"
@@ -133,7 +133,7 @@ def shapes(gradients: list, values: list, plan: Any) -> None:
 
 
 def _check_rows(gradient: Rows, variable: Any) -> None:
-    wanted = tuple(variable._held._value.shape)[1:]
+    wanted = tuple(variable._array.shape)[1:]
     if tuple(gradient.values.shape) != (*gradient.indices.shape, *wanted) or gradient.indices.ndim != 1:
         raise ValueError(
             f"apply_gradients: the rows of {label(variable)} have shape {wanted}; its gradient is a tf.IndexedSlices "

@@ -86,7 +86,7 @@ class Creation:
         reference = reference_variable if reference_variable is not None else model_variable
         if reference is None:
             raise TypeError(f"add_variable_from_reference: pass reference_variable{at_user_location()}")
-        sizes = tuple(reference._held._value.shape) if shape is None else tuple(shape)
+        sizes = tuple(reference._array.shape) if shape is None else tuple(shape)
         initial = _initial(
             initializer if initial_value is None else initial_value, sizes, reference._numpy_dtype
         )

@@ -13,12 +13,10 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location
-from dovetail.base.interrupts import hold_interrupts
 from dovetail.base.settings import among_replicas, settings
 from dovetail.base.settings import state as thread_state
 from dovetail.base.told import Told
 from dovetail.engine import host, is_tracer, loaded_xla, xla
-from dovetail.function.donation import give_back, value_to_give
 from dovetail.keras import checks as argument_checks
 from dovetail.keras.naming import auto_name
 from dovetail.keras.optimizers import checks, custom, step
@@ -31,7 +29,7 @@ from dovetail.keras.optimizers.store import Store
 from dovetail.ops.indexed_slices import Rows
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import Tensor
-from dovetail.tensor.variable import WRITING, enter_scope
+from dovetail.tensor.variable import enter_scope
 
 _ndarray = np.ndarray
 _HOST_ELEMENTS = 4096  # up to so many elements in all variables, NumPy is as fast as a compiled call
@@ -309,26 +307,25 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
         nobody else holds it, and costs what the rows cost.
         """
         compiled = self._compiled(plan)
-        compiled = plan.compiled_by_rows if values is None else compiled
-        given = plan.state if values is not None else [*plan.variables, *plan.state]
-        split = len(given) - len(plan.state)
-        taken: list = []
-        with WRITING, hold_interrupts():
-            try:
-                for variable in given:
-                    taken.append(value_to_give(variable))
-                values = taken[:split] if values is None else values
-                values, state = compiled(gradients, values, taken[split:], rate)
-            except BaseException:
-                give_back(given, taken)
-                raise
-            self._stored(plan, values, state)
+        by_rows, split = values is None, len(plan.variables)
+
+        def run(*arrays: Any) -> list:
+            given = arrays[:split] if values is None else values
+            update = plan.compiled_by_rows if by_rows else compiled
+            new_values, new_state = update(gradients, list(given), list(arrays[-len(plan.state) :]), rate)
+            return [*new_values, *new_state]
+
+        plan.transaction(by_rows).run(run)
+        self._constrain(plan)
 
     def _stored(self, plan: step.Plan, values: list, state: list) -> None:
         for variable, array in zip(plan.variables, values):
             variable._store(Tensor(array))
         for variable, array in zip(plan.state, state):
             variable._store(Tensor(array))
+        self._constrain(plan)
+
+    def _constrain(self, plan: step.Plan) -> None:
         for variable in plan.constrained:
             variable.assign(variable.constraint(variable._plain()))
 

@@ -7,6 +7,7 @@ The same lines run inside a trace, compiled as one call, and on NumPy.  The rule
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from dovetail.engine import dtypes
 from dovetail.keras.optimizers import rows
 from dovetail.ops.indexed_slices import Rows
+from dovetail.tensor.transaction import Transaction
 
 
 class Hyper(NamedTuple):
@@ -78,12 +80,22 @@ class Plan:
         self.variables, self.order, self.state, self.decayed = variables, order, state, decayed
         self.num_shared = self.num_slots = 0
         self.averaged = self.accumulating = False
-        self.size = sum(int(np.prod(tuple(variable._held._value.shape))) for variable in variables)
+        self.size = sum(int(np.prod(tuple(variable._array.shape))) for variable in variables)
         self.constrained = [variable for variable in variables if variable.constraint is not None]
         self.compiled: Any = None
         self.compiled_by_rows: Any = None
         self.facts: Any = None
         self.inner: Any = None
+
+    @functools.cache  # noqa: B019  a plan lives as long as its optimizer
+    def transaction(self, by_rows: bool) -> Transaction:
+        """Returns what runs a compiled step over the variables and the state.
+
+        Args:
+            by_rows: the step takes the values of the variables from the transaction, and reuses their memory too.
+        """
+        reads = [*self.variables, *self.state] if by_rows else self.state
+        return Transaction(reads, [True] * len(reads), [*self.variables, *self.state])
 
     def split(self, state: list) -> Parts:
         """Sorts a flat list of state arrays (or of the variables that hold them)."""

@@ -154,11 +154,11 @@ class Store(Creation):
     def _create_state(self, variables: list) -> None:
         if self.use_ema:  # type: ignore[attr-defined]
             self._moving_averages += [
-                self._slot_variable(v, "average", np.array(v._held._value)) for v in variables
+                self._slot_variable(v, "average", np.array(v._array)) for v in variables
             ]
         if self.gradient_accumulation_steps:  # type: ignore[attr-defined]
             self._gradient_sums += [
-                self._slot_variable(v, "gradient_accumulator", np.zeros(v._held._value.shape, v._numpy_dtype))
+                self._slot_variable(v, "gradient_accumulator", np.zeros(v._array.shape, v._numpy_dtype))
                 for v in variables
             ]
         self._create_slot_groups()
@@ -178,7 +178,7 @@ class Store(Creation):
             for index, variable in enumerate(self._trainable_variables):
                 for name in group:
                     if index >= len(self._slot_lists[name]):
-                        shape, dtype = variable._held._value.shape, variable._numpy_dtype
+                        shape, dtype = variable._array.shape, variable._numpy_dtype
                         array = self.new_slot(name, shape, dtype)  # type: ignore[attr-defined]
                         self._slot_lists[name].append(self._slot_variable(variable, name, array))
 

@@ -21,6 +21,7 @@ from dovetail.keras.training.shuffling import taken
 from dovetail.keras.training.source import Source
 from dovetail.keras.training.streams import StreamData
 from dovetail.tensor.tensor import Tensor
+from dovetail.tensor.transaction import undoing
 
 SECONDS_PER_DISPATCH = 0.2
 
@@ -200,10 +201,7 @@ class Executor:
         while index < full:
             stop = min(full, index + data.steps_per_dispatch)
             began = time.perf_counter()
-            values = [variable._held._value for variable in program.reads]
-            values, outputs = loop(values, data.on_device, rows, np.int32(index), np.int32(stop))
-            for variable, value in _written(program, values):
-                variable._held = Tensor(value)
+            outputs = loop(data.on_device, rows, np.int32(index), np.int32(stop))
             result = program.rebuild([Tensor(value) for value in outputs])
             if stop < full or data.steps_per_dispatch == 1:
                 xla("training").block_until_ready(outputs)
@@ -245,12 +243,11 @@ def _guarded(watch: Watch, written: Callable[[], list], run: Callable[[], Any]) 
     """Runs a step; with `keeps_finite`, gives what it has written the old values when its loss is not finite."""
     if not watch.keeps_finite:
         return run()
-    before = [(variable, variable._held) for variable in written()]
-    result = run()
-    if not np.isfinite(np.asarray(result.get("loss", 0.0))).all():
-        for variable, held in before:
-            variable._held = held
-    return result
+    with undoing(written()) as undo:
+        result = run()
+        if not np.isfinite(np.asarray(result.get("loss", 0.0))).all():
+            undo()
+        return result
 
 
 def _may_loop(program: Any, data: ArrayData) -> bool:
@@ -261,10 +258,3 @@ def _may_loop(program: Any, data: ArrayData) -> bool:
 def _next_chunk(steps: int, seconds: float) -> int:
     """Returns how many steps to run per dispatch, given how long some took; the first compiled, which says nothing."""
     return 8 if steps == 1 else max(1, int(steps * SECONDS_PER_DISPATCH / max(seconds, 1e-6)))
-
-
-def _written(program: Any, state: list) -> Iterator[tuple]:
-    written = {id(variable) for variable in program.writes}
-    for variable, value in zip(program.reads, state, strict=True):
-        if id(variable) in written:
-            yield variable, value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from dovetail.engine import jax_private_module, xla
 from dovetail.function.frequency import Frequency
 from dovetail.function.trace import Program
 from dovetail.tensor.tensor import Tensor
+from dovetail.tensor.transaction import Transaction
 
 _MOST_PROGRAMS = 128
 _SHAPES_AT_ONCE = 2  # whole batches, and the last one of an epoch
@@ -107,7 +108,13 @@ class StepPrograms:
         return run
 
     def loop(self, program: Program, batch_size: int, layout_of: Callable[[tuple], Any]) -> Callable:
-        """Returns the compiled loop over many steps of `program`; `layout_of` tells how a batch's shape is divided."""
+        """Returns `f(data, order, start, stop) -> results of the last step`: the compiled loop over many steps.
+
+        Args:
+            program: one step.
+            batch_size: rows of the data a step takes.
+            layout_of: tells how a batch's shape is divided over devices.
+        """
         key = (id(program), batch_size)
         loop_of, found = self._loops.get(key, (None, None))
         if loop_of is not program:
@@ -122,7 +129,7 @@ class StepPrograms:
                     _constrained(layout, value) for layout, value in zip(layouts, state, strict=True)
                 ]
 
-            found = engine.steps_program(
+            loop = engine.steps_program(
                 program.run,
                 program.num_results,
                 written,
@@ -131,6 +138,15 @@ class StepPrograms:
                 self._note_compilation,
                 laid_out,
             )
+            transaction = Transaction(program.reads, [False] * len(program.reads), program.writes)
+
+            def found(*what: Any) -> Sequence:
+                def run(*state: Any) -> list:
+                    state, outputs = loop(list(state), *what)
+                    return [*outputs, *[state[position] for position in written]]
+
+                return transaction.run(run)[: program.num_results]
+
             self._loops.put(key, (program, found))
         return found
 
