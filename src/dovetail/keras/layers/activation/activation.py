@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base.errors import at_user_location
-from dovetail.keras import activations, checks, constraints, initializers, regularizers
+from dovetail.keras import activations, checks
 from dovetail.keras.layers.machinery.arguments import written
+from dovetail.keras.layers.machinery.declared import Argument, Declared, Weight, weights
 from dovetail.keras.layers.machinery.input_spec import InputSpec
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.ops import losses, nn
@@ -15,7 +16,7 @@ from dovetail.ops.indexing import where
 _MASKED = {"float16": -3e4}  # what masked logits become; -1e9 in other dtypes
 
 
-class Activation(Layer):
+class Activation(Declared):
     """Applies an activation function.
 
     Args:
@@ -23,16 +24,11 @@ class Activation(Layer):
     """
 
     supports_masking = True
-
-    def __init__(self, activation: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.activation = activations.get(activation)
+    _arguments = (Argument("activation"),)
+    activation: Any
 
     def call(self, inputs: Any) -> Any:
         return self.activation(inputs)
-
-    def get_config(self) -> dict:
-        return super().get_config() | written(self, "activation")
 
 
 class ReLU(Layer):
@@ -89,7 +85,12 @@ class LeakyReLU(Layer):
         return super().get_config() | {"negative_slope": self.negative_slope}
 
 
-class PReLU(Layer):
+def _shared(layer: Any, name: str, value: Any) -> list[int] | None:
+    axes = (value,) if isinstance(value, int) else value
+    return None if axes is None else list(checks.axes(tuple(axes), name))
+
+
+class PReLU(Declared):
     """Returns `inputs` where positive, `alpha * inputs` elsewhere; alpha is learned.
 
     Args:
@@ -100,21 +101,8 @@ class PReLU(Layer):
     """
 
     supports_masking = True
-
-    def __init__(
-        self,
-        alpha_initializer: Any = "zeros",
-        alpha_regularizer: Any = None,
-        alpha_constraint: Any = None,
-        shared_axes: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.alpha_initializer = initializers.get(alpha_initializer)
-        self.alpha_regularizer = regularizers.get(alpha_regularizer)
-        self.alpha_constraint = constraints.get(alpha_constraint)
-        shared = [shared_axes] if isinstance(shared_axes, int) else shared_axes
-        self.shared_axes = None if shared is None else list(checks.axes(tuple(shared), "shared_axes"))
+    _arguments = (*weights(Weight("alpha", "zeros")), Argument("shared_axes", None, _shared))
+    shared_axes: list[int] | None
 
     def build(self, input_shape: Any) -> None:
         shared = self.shared_axes or ()
@@ -123,22 +111,12 @@ class PReLU(Layer):
                 f"shared_axes {self.shared_axes} must lie in [1, {len(input_shape)}) for inputs of shape {input_shape}"
             )
         shape = [1 if axis in shared else size for axis, size in enumerate(input_shape)][1:]
-        self.alpha = self.add_weight(
-            name="alpha",
-            shape=shape,
-            initializer=self.alpha_initializer,
-            regularizer=self.alpha_regularizer,
-            constraint=self.alpha_constraint,
-        )
+        self.alpha = self._add("alpha", shape)
         axes = {axis: size for axis, size in enumerate(input_shape) if axis and axis not in shared}
         self.input_spec = InputSpec(ndim=len(input_shape), axes=axes)
 
     def call(self, inputs: Any) -> Any:
         return nn.relu(inputs) - self.alpha * nn.relu(-inputs)
-
-    def get_config(self) -> dict:
-        names = ("alpha_initializer", "alpha_regularizer", "alpha_constraint", "shared_axes")
-        return super().get_config() | written(self, *names)
 
 
 class ELU(Layer):

@@ -5,66 +5,66 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base.errors import at_user_location
-from dovetail.keras import activations, constraints, initializers, regularizers
-from dovetail.keras.layers.machinery.arguments import layout, one_of, sizes, written
+from dovetail.keras.layers.machinery.arguments import axis_order, count, one_of, sizes, window
+from dovetail.keras.layers.machinery.declared import Argument, Declared, Weight, weights
 from dovetail.keras.layers.machinery.input_spec import InputSpec
-from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.ops import arithmetic
 from dovetail.ops.conv import convolution
 from dovetail.ops.shapes import reshape
 
-_WRITTEN = (
-    *("kernel_size", "strides", "padding", "data_format", "dilation_rate", "activation", "use_bias"),
-    *("kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer"),
-    *("kernel_constraint", "bias_constraint"),
-)
+KERNEL, BIAS = Weight("kernel", "glorot_uniform"), Weight("bias", "zeros")
 
 
-class BaseConv(Layer):
+def _padding(layer: Any, name: str, value: Any) -> str:
+    return one_of(value, f"{type(layer).__name__}: {name}", layer.paddings)
+
+
+def _extra(layer: Any, name: str, value: Any) -> Any:
+    return None if value is None else sizes(value, layer.rank, f"{type(layer).__name__}: {name}", 0)
+
+
+_ROWS = {
+    row.name: row
+    for row in (
+        Argument("filters", read=count, hint="int"),
+        Argument("kernel_size", read=window),
+        Argument("strides", 1, window),
+        Argument("padding", "valid", _padding, "str"),
+        Argument("output_padding", None, _extra),
+        Argument("data_format", None, axis_order, "str | None"),
+        Argument("dilation_rate", 1, window),
+        Argument("groups", 1, count, "int"),
+        Argument("depth_multiplier", 1, count, "int"),
+        Argument("activation", None),
+        Argument("use_bias", True, hint="bool"),
+    )
+}
+
+
+def arguments(names: str, *roles: Weight) -> tuple[Argument, ...]:
+    """Returns the arguments of a convolution: some of the rows above in an order of its own, then those of weights."""
+    return (*(_ROWS[name] for name in names.split()), *weights(*roles, activity=True))
+
+
+class BaseConv(Declared):
     """What all convolutions share: window arguments, a kernel, a bias and an activation."""
 
     rank = 2
     paddings: tuple[str, ...] = ("valid", "same")
-    written_names: tuple[str, ...] = _WRITTEN
+    kernel_size: tuple[int, ...]
+    strides: tuple[int, ...]
+    padding: str
+    data_format: str
+    dilation_rate: tuple[int, ...]
+    activation: Any
+    use_bias: bool
 
-    def __init__(
-        self,
-        kernel_size: Any,
-        strides: Any = 1,
-        padding: str = "valid",
-        data_format: str | None = None,
-        dilation_rate: Any = 1,
-        activation: Any = None,
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        kind = type(self).__name__
-        self.kernel_size = sizes(kernel_size, self.rank, f"{kind}: kernel_size")
-        self.strides = sizes(strides, self.rank, f"{kind}: strides")
-        self.dilation_rate = sizes(dilation_rate, self.rank, f"{kind}: dilation_rate")
-        self.padding = one_of(padding, f"{kind}: padding", self.paddings)
-        self.data_format = layout(data_format, kind)
+    def _begin(self) -> None:
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(
-                f"{kind}: strides {self.strides} and dilation_rate {self.dilation_rate} cannot both exceed 1"
-                f"{at_user_location()}"
+                f"{type(self).__name__}: strides {self.strides} and dilation_rate {self.dilation_rate} cannot both "
+                f"exceed 1{at_user_location()}"
             )
-        self.activation = activations.get(activation)
-        self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
         self.bias: Any = None
         self.input_spec = InputSpec(min_ndim=self.rank + 2)
 
@@ -89,24 +89,9 @@ class BaseConv(Layer):
         self.input_spec = InputSpec(min_ndim=self.rank + 2, axes={self.channel_axis: channels})
         return int(channels)
 
-    def add_kernel(self, shape: tuple, name: str = "kernel") -> Any:
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
-
     def add_bias(self, num_outputs: int) -> None:
         if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(num_outputs,),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+            self.bias = self._add("bias", (num_outputs,))
 
     def finish(self, outputs: Any) -> Any:
         """Adds the bias and applies the activation."""
@@ -117,57 +102,32 @@ class BaseConv(Layer):
             outputs = arithmetic.add(outputs, bias)
         return self.activation(outputs)
 
-    def get_config(self) -> dict:
-        return super().get_config() | written(self, *self.written_names)
+    def window_arguments(self) -> dict[str, Any]:
+        """Returns what the ops are told of the window."""
+        return {
+            "strides": self.strides,
+            "padding": self.padding.upper(),
+            "data_format": self.data_format,
+            "dilations": self.dilation_rate,
+        }
 
 
 class Conv(BaseConv):
     """Convolution with a kernel of shape (*kernel_size, channels / groups, filters)."""
 
-    written_names: tuple[str, ...] = ("filters", "groups", *_WRITTEN)
+    _arguments = arguments(
+        "filters kernel_size strides padding data_format dilation_rate groups activation use_bias",
+        KERNEL,
+        BIAS,
+    )
+    filters: int
+    groups: int = 1
 
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: Any,
-        strides: Any = 1,
-        padding: str = "valid",
-        data_format: str | None = None,
-        dilation_rate: Any = 1,
-        groups: int = 1,
-        activation: Any = None,
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            kernel_size,
-            strides,
-            padding,
-            data_format,
-            dilation_rate,
-            activation,
-            use_bias,
-            kernel_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            bias_regularizer,
-            activity_regularizer,
-            kernel_constraint,
-            bias_constraint,
-            **kwargs,
-        )
-        (self.filters,) = sizes(filters, 1, f"{type(self).__name__}: filters")
-        (self.groups,) = sizes(groups, 1, f"{type(self).__name__}: groups")
+    def _begin(self) -> None:
+        super()._begin()
         if self.filters % self.groups:
             raise ValueError(
-                f"{type(self).__name__}: filters ({filters}) must be a multiple of groups ({groups})"
+                f"{type(self).__name__}: filters ({self.filters}) must be a multiple of groups ({self.groups})"
                 f"{at_user_location()}"
             )
 
@@ -178,19 +138,11 @@ class Conv(BaseConv):
                 f"{self.name}: the {channels} input channels must be a multiple of groups ({self.groups})"
                 f"{at_user_location()}"
             )
-        self.kernel = self.add_kernel((*self.kernel_size, channels // self.groups, self.filters))
+        self.kernel = self._add("kernel", (*self.kernel_size, channels // self.groups, self.filters))
         self.add_bias(self.filters)
 
     def call(self, inputs: Any) -> Any:
-        outputs = convolution(
-            inputs,
-            self.kernel,
-            strides=self.strides,
-            padding=self.padding.upper(),
-            data_format=self.data_format,
-            dilations=self.dilation_rate,
-        )
-        return self.finish(outputs)
+        return self.finish(convolution(inputs, self.kernel, **self.window_arguments()))
 
 
 class Conv1D(Conv):

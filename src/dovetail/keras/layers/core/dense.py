@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from dovetail.keras import activations, constraints, initializers, regularizers
+from dovetail.keras.layers.machinery.declared import Argument, Declared, Weight, weights
 from dovetail.keras.layers.machinery.input_spec import InputSpec
-from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.ops import arithmetic, linalg
 from dovetail.tensor.shape import TensorShape
 
 
-class Dense(Layer):
+def _units(layer: Any, name: str, value: Any) -> int:
+    if not isinstance(value, int) or value <= 0:
+        raise ValueError(f"Dense: units must be a positive integer, received {value!r}")
+    return value
+
+
+class Dense(Declared):
     """Computes `activation(inputs @ kernel + bias)`.
 
     Args:
@@ -26,53 +31,26 @@ class Dense(Layer):
     Shapes: (batch, ..., input size) -> (batch, ..., units).  Weights: kernel (input size, units), bias (units,).
     """
 
-    def __init__(
-        self,
-        units: int,
-        activation: Any = None,
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        if not isinstance(units, int) or units <= 0:
-            raise ValueError(f"Dense: units must be a positive integer, received {units!r}")
-        self.units = units
-        self.activation = activations.get(activation)
-        self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
+    supports_masking = True
+    _arguments = (
+        Argument("units", read=_units, hint="int"),
+        Argument("activation", None),
+        Argument("use_bias", True, hint="bool"),
+        *weights(Weight("kernel", "glorot_uniform"), Weight("bias", "zeros"), activity=True),
+    )
+    units: int
+    activation: Any
+    use_bias: bool
+
+    def _begin(self) -> None:
         self.bias: Any = None
         self.input_spec = InputSpec(min_ndim=2)
-        self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
         input_size = input_shape[-1]
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(input_size, self.units),
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
+        self.kernel = self._add("kernel", (input_size, self.units))
         if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(self.units,),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+            self.bias = self._add("bias", (self.units,))
         self.input_spec = InputSpec(min_ndim=2, axes={-1: input_size})
 
     def call(self, inputs: Any, training: Any = None) -> Any:
@@ -83,16 +61,3 @@ class Dense(Layer):
 
     def compute_output_shape(self, input_shape: Any) -> TensorShape:
         return TensorShape([*input_shape[:-1], self.units])
-
-    def get_config(self) -> dict:
-        return super().get_config() | {
-            "units": self.units,
-            "activation": activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "kernel_initializer": initializers.serialize(self.kernel_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
-            "kernel_constraint": constraints.serialize(self.kernel_constraint),
-            "bias_constraint": constraints.serialize(self.bias_constraint),
-        }

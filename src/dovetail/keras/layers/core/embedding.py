@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from dovetail.keras import constraints, initializers, regularizers
-from dovetail.keras.layers.machinery.arguments import sizes, written
+from dovetail.keras.layers.machinery.arguments import count
+from dovetail.keras.layers.machinery.declared import Argument, Declared, Weight, weights
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.ops import reduction
 from dovetail.ops.gather import gather_
 from dovetail.tensor.convert import convert_to_tensor
 
 
-class Embedding(Layer):
+def _without(config: dict, name: str) -> dict:
+    return {key: value for key, value in config.items() if key != name}
+
+
+class Embedding(Declared):
     """Turns integers into vectors: (batch, ...) -> (batch, ..., output_dim).
 
     Args:
@@ -31,40 +35,32 @@ class Embedding(Layer):
 
     expected_input_dtype = "int32"
 
-    def __init__(
-        self,
-        input_dim: int,
-        output_dim: int,
-        embeddings_initializer: Any = "uniform",
-        embeddings_regularizer: Any = None,
-        embeddings_constraint: Any = None,
-        mask_zero: bool = False,
-        weights: Any = None,
-        input_length: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        if input_length is not None and "batch_input_shape" not in kwargs and "input_shape" not in kwargs:
-            kwargs["input_shape"] = input_length
-        if weights is not None:
-            kwargs["weights"] = weights if isinstance(weights, list) and len(weights) == 1 else [weights]
-        super().__init__(**kwargs | {"autocast": False})
-        (self.input_dim,) = sizes(input_dim, 1, "Embedding: input_dim")
-        (self.output_dim,) = sizes(output_dim, 1, "Embedding: output_dim")
-        self.embeddings_initializer = initializers.get(embeddings_initializer)
-        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
-        self.embeddings_constraint = constraints.get(embeddings_constraint)
-        self.mask_zero = mask_zero
-        self.supports_masking = mask_zero
-        self.input_length = input_length
+    _arguments = (
+        Argument("input_dim", read=count, hint="int"),
+        Argument("output_dim", read=count, hint="int"),
+        *weights(Weight("embeddings", "uniform")),
+        Argument("mask_zero", False, hint="bool"),
+        Argument("weights", None, kept=False),
+        Argument("input_length", None),
+    )
+    input_dim: int
+    output_dim: int
+    mask_zero: bool
+    input_length: Any
+
+    def _passed_on(self, given: dict[str, Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+        length, table = given["input_length"], given["weights"]
+        if length is not None and "batch_input_shape" not in kwargs and "input_shape" not in kwargs:
+            kwargs["input_shape"] = length
+        if table is not None:
+            kwargs["weights"] = table if isinstance(table, list) and len(table) == 1 else [table]
+        return super()._passed_on(given, kwargs | {"autocast": False})
+
+    def _begin(self) -> None:
+        self.supports_masking = self.mask_zero
 
     def build(self, input_shape: Any = None) -> None:
-        self.embeddings = self.add_weight(
-            name="embeddings",
-            shape=(self.input_dim, self.output_dim),
-            initializer=self.embeddings_initializer,
-            regularizer=self.embeddings_regularizer,
-            constraint=self.embeddings_constraint,
-        )
+        self.embeddings = self._add("embeddings", (self.input_dim, self.output_dim))
 
     def call(self, inputs: Any) -> Any:
         indices = inputs if inputs.dtype.name in ("int32", "int64") else inputs._astype("int32")
@@ -75,9 +71,8 @@ class Embedding(Layer):
         return convert_to_tensor(inputs) != 0 if self.mask_zero else None
 
     def get_config(self) -> dict:
-        parts = ("embeddings_initializer", "embeddings_regularizer", "embeddings_constraint")
-        config = super().get_config() | written(self, "input_dim", "output_dim", *parts, "mask_zero")
-        return config if self.input_length is None else config | {"input_length": self.input_length}
+        config = super().get_config()
+        return config if self.input_length is not None else _without(config, "input_length")
 
 
 class Masking(Layer):

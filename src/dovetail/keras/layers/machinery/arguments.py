@@ -1,4 +1,4 @@
-"""Arguments that many layers share: window sizes, padding, data formats, and how they are written into configs."""
+"""Arguments that many layers share: window sizes, padding, data formats, and how they are read."""
 
 from __future__ import annotations
 
@@ -7,14 +7,6 @@ from typing import Any
 
 from dovetail.base.errors import at_user_location, suggest
 from dovetail.base.settings import settings
-from dovetail.keras import activations, constraints, initializers, regularizers
-
-_WRITERS = (
-    ("activation", activations.serialize),
-    ("_initializer", initializers.serialize),
-    ("_regularizer", regularizers.serialize),
-    ("_constraint", constraints.serialize),
-)
 
 
 def sizes(value: Any, rank: int, name: str, minimum: int = 1) -> tuple[int, ...]:
@@ -69,12 +61,23 @@ def pairs(value: Any, rank: int, name: str) -> tuple[tuple[int, int], ...]:
 
 
 def written(layer: Any, *names: str) -> dict[str, Any]:
-    """Returns attributes of a layer as its config holds them."""
-    return {name: _written(name, getattr(layer, name)) for name in names}
+    """Returns attributes of a layer as its config holds them, where they are plain values."""
+    return {name: getattr(layer, name) for name in names}
 
 
-def _written(name: str, value: Any) -> Any:
-    for ending, write in _WRITERS:
-        if name.endswith(ending):
-            return write(value)
-    return value
+# ---- for the rows of declared layers: `f(layer, name, value)` -----------------------------------------------------
+
+
+def window(layer: Any, name: str, value: Any) -> tuple[int, ...]:
+    """Reads one positive int, or one for each of `layer.rank` spatial axes."""
+    return sizes(value, layer.rank, f"{type(layer).__name__}: {name}")
+
+
+def count(layer: Any, name: str, value: Any) -> int:
+    """Reads a positive int."""
+    return sizes(value, 1, f"{type(layer).__name__}: {name}")[0]
+
+
+def axis_order(layer: Any, name: str, value: Any) -> str:
+    """Reads a data format."""
+    return layout(value, type(layer).__name__)

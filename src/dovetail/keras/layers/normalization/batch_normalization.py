@@ -6,10 +6,9 @@ from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import among_replicas, settings, state
-from dovetail.keras import checks, constraints, initializers, regularizers
-from dovetail.keras.layers.machinery.arguments import written
+from dovetail.keras.layers.machinery.declared import Argument, Weight, weights
 from dovetail.keras.layers.machinery.input_spec import InputSpec
-from dovetail.keras.layers.machinery.layer import Layer
+from dovetail.keras.layers.normalization.normalization import BETA, GAMMA, Scaled, number
 from dovetail.ops import reduction
 from dovetail.ops.create import ones_like
 from dovetail.ops.indexing import where
@@ -17,7 +16,24 @@ from dovetail.ops.normalization import batch_norm, keras_batch_normalization
 from dovetail.ops.shapes import expand_dims, reshape
 
 
-class BatchNormalization(Layer):
+def _refused(layer: Any, name: str, value: Any) -> None:
+    if value:
+        raise NotImplementedError(
+            f"BatchNormalization: {name}={value!r} is not supported; leave it out, or use LayerNormalization or "
+            f"GroupNormalization for small batches{at_user_location()}"
+        )
+
+
+def _axis(layer: Any, name: str, value: Any) -> int:
+    axes = list(value) if isinstance(value, list | tuple) else [value]
+    if len(axes) != 1 or not isinstance(axes[0], int):
+        raise ValueError(
+            f"BatchNormalization: axis must be one integer, received {value!r}{at_user_location()}"
+        )
+    return axes[0]
+
+
+class BatchNormalization(Scaled):
     """Normalizes each channel: `gamma * (inputs - mean) / sqrt(variance + epsilon) + beta`.
 
     Training takes the statistics of the batch and moves the averages towards them; otherwise the averages are taken.
@@ -40,64 +56,29 @@ class BatchNormalization(Layer):
     Source: S. Ioffe, C. Szegedy, 2015, "Batch normalization".
     """
 
-    supports_masking = True
-
-    def __init__(
-        self,
-        axis: Any = -1,
-        momentum: float = 0.99,
-        epsilon: float = 1e-3,
-        center: bool = True,
-        scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
-        moving_mean_initializer: Any = "zeros",
-        moving_variance_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
-        beta_constraint: Any = None,
-        gamma_constraint: Any = None,
-        renorm: bool = False,
-        renorm_clipping: Any = None,
-        renorm_momentum: float = 0.99,
-        synchronized: bool = False,
-        virtual_batch_size: int | None = None,
-        fused: bool | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        refused = {
-            "renorm": renorm,
-            "renorm_clipping": renorm_clipping,
-            "virtual_batch_size": virtual_batch_size,
-        }
-        for name, value in refused.items():
-            if value:
-                raise NotImplementedError(
-                    f"BatchNormalization: {name}={value!r} is not supported; leave it out, or use LayerNormalization "
-                    f"or GroupNormalization for small batches{at_user_location()}"
-                )
-        axes = list(axis) if isinstance(axis, list | tuple) else [axis]
-        if len(axes) != 1 or not isinstance(axes[0], int):
-            raise ValueError(
-                f"BatchNormalization: axis must be one integer, received {axis!r}{at_user_location()}"
-            )
-        self.axis: int = axes[0]
-        self.momentum = checks.number(momentum, "momentum")
-        self.epsilon = checks.number(epsilon, "epsilon")
-        self.center = center
-        self.scale = scale
-        self.synchronized = synchronized
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
-        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
-        self.beta_constraint = constraints.get(beta_constraint)
-        self.gamma_constraint = constraints.get(gamma_constraint)
-        self.gamma: Any = None
-        self.beta: Any = None
+    _arguments = (
+        Argument("axis", -1, _axis),
+        Argument("momentum", 0.99, number, "float"),
+        Argument("epsilon", 1e-3, number, "float"),
+        Argument("center", True, hint="bool"),
+        Argument("scale", True, hint="bool"),
+        *weights(
+            *(BETA, GAMMA),
+            *(
+                Weight("moving_mean", "zeros", penalized=False),
+                Weight("moving_variance", "ones", penalized=False),
+            ),
+        ),
+        Argument("renorm", False, _refused, "bool", kept=False),
+        Argument("renorm_clipping", None, _refused, kept=False),
+        Argument("renorm_momentum", 0.99, hint="float", kept=False),
+        Argument("synchronized", False, hint="bool"),
+        Argument("virtual_batch_size", None, _refused, "int | None", kept=False),
+        Argument("fused", None, hint="bool | None", kept=False),
+    )
+    axis: int
+    momentum: float
+    synchronized: bool
 
     def build(self, input_shape: Any) -> None:
         size = input_shape[self.axis]
@@ -107,32 +88,12 @@ class BatchNormalization(Layer):
                 f"{tuple(input_shape)}{at_user_location()}"
             )
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: size})
-        if self.scale:
-            self.gamma = self._parameter("gamma", size)
-        if self.center:
-            self.beta = self._parameter("beta", size)
+        self.add_parameters((size,))
         self.moving_mean = self._average("moving_mean", size)
         self.moving_variance = self._average("moving_variance", size)
 
-    def _parameter(self, name: str, size: int) -> Any:
-        return self.add_weight(
-            name=name,
-            shape=(size,),
-            initializer=getattr(self, f"{name}_initializer"),
-            regularizer=getattr(self, f"{name}_regularizer"),
-            constraint=getattr(self, f"{name}_constraint"),
-            autocast=False,
-        )
-
-    def _average(self, name: str, size: int) -> Any:
-        return self.add_weight(
-            name=name,
-            shape=(size,),
-            initializer=getattr(self, f"{name}_initializer"),
-            trainable=False,
-            autocast=False,
-            aggregation="mean",
-        )
+    def _average(self, role: str, size: int) -> Any:
+        return self._add(role, (size,), trainable=False, autocast=False, aggregation="mean")
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         if not training or not self.trainable:
@@ -188,10 +149,3 @@ class BatchNormalization(Layer):
     def _move(self, average: Any, value: Any) -> None:
         value = value._astype(average.dtype)
         average.assign(average * self.momentum + value * (1.0 - self.momentum))
-
-    def get_config(self) -> dict:
-        parts = ("beta", "gamma", "moving_mean", "moving_variance")
-        names = [f"{part}_initializer" for part in parts]
-        names += [f"{part}_{kind}" for part in parts[:2] for kind in ("regularizer", "constraint")]
-        plain = ("axis", "momentum", "epsilon", "center", "scale", "synchronized")
-        return super().get_config() | written(self, *plain, *names)

@@ -5,79 +5,60 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base.errors import at_user_location
-from dovetail.keras import checks, constraints, initializers, regularizers
+from dovetail.keras import checks
 from dovetail.keras.layers.machinery.arguments import written
+from dovetail.keras.layers.machinery.declared import Argument, Declared, Weight, weights
 from dovetail.keras.layers.machinery.input_spec import InputSpec
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.ops.normalization import normalized
 from dovetail.ops.norms import l2_normalize
 from dovetail.ops.shapes import reshape, shape, transpose
 
-_PARAMETERS = (
-    *("epsilon", "center", "scale", "beta_initializer", "gamma_initializer", "beta_regularizer"),
-    *("gamma_regularizer", "beta_constraint", "gamma_constraint"),
-)
+BETA, GAMMA = Weight("beta", "zeros"), Weight("gamma", "ones")
 
 
-class _Scaled(Layer):
+def _axes(layer: Any, name: str, value: Any) -> Any:
+    axes = value if isinstance(value, list | tuple) else [value]
+    if not axes or not all(isinstance(one, int) for one in axes):
+        raise ValueError(
+            f"{type(layer).__name__}: axis must be an int or a list of ints, received {value!r}{at_user_location()}"
+        )
+    return list(value) if isinstance(value, list | tuple) else value
+
+
+def number(layer: Any, name: str, value: Any) -> Any:
+    """Reads a number."""
+    return checks.number(value, name)
+
+
+class Scaled(Declared):
     """A normalization with a gamma and a beta, kept in the variables' dtype."""
 
     supports_masking = True
+    _arguments = (
+        Argument("axis", -1, _axes),
+        Argument("epsilon", 1e-3, number, "float"),
+        Argument("center", True, hint="bool"),
+        Argument("scale", True, hint="bool"),
+        *weights(BETA, GAMMA),
+    )
+    axis: Any
+    epsilon: float
+    center: bool
+    scale: bool
 
-    def __init__(
-        self,
-        axis: Any = -1,
-        epsilon: float = 1e-3,
-        center: bool = True,
-        scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
-        beta_constraint: Any = None,
-        gamma_constraint: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        axes = axis if isinstance(axis, list | tuple) else [axis]
-        if not axes or not all(isinstance(one, int) for one in axes):
-            raise ValueError(
-                f"{type(self).__name__}: axis must be an int or a list of ints, received {axis!r}{at_user_location()}"
-            )
-        self.axis: Any = list(axis) if isinstance(axis, list | tuple) else axis
-        self.epsilon = checks.number(epsilon, "epsilon")
-        self.center = center
-        self.scale = scale
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
-        self.beta_constraint = constraints.get(beta_constraint)
-        self.gamma_constraint = constraints.get(gamma_constraint)
+    def _begin(self) -> None:
         self.gamma: Any = None
         self.beta: Any = None
 
     def add_parameters(self, sizes: tuple) -> None:
         if self.scale:
-            self.gamma = self._parameter("gamma", sizes)
+            self.gamma = self._add("gamma", sizes, autocast=False)
         if self.center:
-            self.beta = self._parameter("beta", sizes)
-
-    def _parameter(self, name: str, sizes: tuple) -> Any:
-        return self.add_weight(
-            name=name,
-            shape=sizes,
-            initializer=getattr(self, f"{name}_initializer"),
-            regularizer=getattr(self, f"{name}_regularizer"),
-            constraint=getattr(self, f"{name}_constraint"),
-            autocast=False,
-        )
-
-    def get_config(self) -> dict:
-        return super().get_config() | written(self, "axis", *_PARAMETERS)
+            self.beta = self._add("beta", sizes, autocast=False)
 
 
-class LayerNormalization(_Scaled):
+class LayerNormalization(Scaled):
     """Normalizes over axes: `gamma * (inputs - mean) / sqrt(variance + epsilon) + beta`, in one dispatch.
 
     Args:
@@ -156,7 +137,7 @@ class RMSNormalization(Layer):
         return super().get_config() | written(self, "axis", "epsilon")
 
 
-class GroupNormalization(_Scaled):
+class GroupNormalization(Scaled):
     """Normalizes groups of channels, each example by itself.
 
     Args:
