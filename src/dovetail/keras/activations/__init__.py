@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from dovetail.keras import kinds as _kinds
 from dovetail.keras import registration as _registration
-from dovetail.keras import serialization as _serialization
 from dovetail.keras.activations.functions import (
     celu,
     elu,
@@ -48,6 +48,8 @@ _NAMES = _registration.own(
 
 __all__ = sorted([*_NAMES, "deserialize", "get", "serialize"])  # noqa: PLE0605 - a list
 
+_serialize, deserialize, _get = _kinds.exchange(__name__, "activation", _NAMES)
+
 
 def serialize(activation: Any, use_legacy_format: bool = False) -> Any:
     """Returns the name of one of Dovetail's own activations, the config of another function or of a layer.
@@ -60,14 +62,7 @@ def serialize(activation: Any, use_legacy_format: bool = False) -> Any:
     name = getattr(activation, "__name__", None)
     if hasattr(activation, "op") and name in _NAMES:
         return name
-    return _serialization.serialize_keras_object(activation, use_legacy_format)
-
-
-def deserialize(config: Any, custom_objects: dict | None = None, use_legacy_format: bool = False) -> Any:
-    """Returns the activation that a name or a config stands for."""
-    return _serialization.deserialize_keras_object(
-        config, custom_objects, module_objects=_NAMES, printable_module_name="activation"
-    )
+    return _serialize(activation, use_legacy_format)
 
 
 def get(identifier: Any) -> Any:
@@ -77,4 +72,4 @@ def get(identifier: Any) -> Any:
         >>> get("relu") is keras.activations.relu
         True
     """
-    return linear if identifier is None else _serialization.resolve(identifier, "activation", _NAMES)
+    return linear if identifier is None else _get(identifier)

@@ -21,8 +21,8 @@ from dovetail.keras.initializers.random import (
     TruncatedNormal,
     VarianceScaling,
 )
+from dovetail.keras.kinds import exchange
 from dovetail.keras.registration import own
-from dovetail.keras.serialization import deserialize_keras_object, resolve, serialize_keras_object
 from dovetail.tensor.tensor import TensorLike
 
 zero = zeros = Zeros
@@ -49,17 +49,7 @@ _NAMES = own(
 
 __all__ = sorted([*_NAMES, "deserialize", "get", "serialize"])  # noqa: PLE0605 - a list
 
-
-def serialize(initializer: Any, use_legacy_format: bool = False) -> Any:
-    """Returns the config of an initializer; `use_legacy_format`: without the module, as Keras 2 wrote it."""
-    return serialize_keras_object(initializer, use_legacy_format)
-
-
-def deserialize(config: Any, custom_objects: dict | None = None, use_legacy_format: bool = False) -> Any:
-    """Rebuilds an initializer from its config; both formats are told apart by themselves."""
-    return deserialize_keras_object(
-        config, custom_objects, module_objects=_NAMES, printable_module_name="initializer"
-    )
+serialize, deserialize, _get = exchange(__name__, "initializer", _NAMES)
 
 
 def get(identifier: Any) -> Any:
@@ -71,4 +61,4 @@ def get(identifier: Any) -> Any:
     """
     if isinstance(identifier, TensorLike | np.ndarray | np.generic):
         return Constant(identifier)
-    return resolve(identifier, "initializer", _NAMES)
+    return _get(identifier)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base.errors import at_user_location as _at_user_location
+from dovetail.keras.kinds import exchange
 from dovetail.keras.layers import (
     activation,
     convolution,
@@ -117,7 +118,6 @@ from dovetail.keras.layers.reshaping import (
     ZeroPadding3D,
 )
 from dovetail.keras.registration import own
-from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
 from dovetail.tensor.symbolic import SymbolicTensor as KerasTensor
 from dovetail.tensor.variable import Variable
 
@@ -146,18 +146,12 @@ __all__ = sorted(  # noqa: PLE0605 - a list
 )
 
 _NAMES = own("keras.layers", _LAYERS)
-
-
-def serialize(layer: Any, use_legacy_format: bool = False) -> dict:
-    """Returns the config of a layer; `use_legacy_format`: without the module, as Keras 2 wrote it."""
-    return serialize_keras_object(layer, use_legacy_format)
+serialize, _deserialize, _ = exchange(__name__, "layer", _NAMES)
 
 
 def deserialize(config: Any, custom_objects: dict | None = None, use_legacy_format: bool = False) -> Any:
     """Rebuilds a layer from its config; both formats are told apart by themselves."""
-    found = deserialize_keras_object(
-        config, custom_objects, module_objects=_NAMES, printable_module_name="layer"
-    )
+    found = _deserialize(config, custom_objects, use_legacy_format)
     if not isinstance(found, Layer):
         raise ValueError(
             f"keras.layers.deserialize: the config is that of {found!r:.60}, not of a layer{_at_user_location()}"

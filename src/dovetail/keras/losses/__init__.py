@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
 
+from dovetail.keras import kinds as _kinds
 from dovetail.keras import registration as _registration
-from dovetail.keras import serialization as _serialization
 from dovetail.keras.losses.classes import (
     BinaryCrossentropy,
     BinaryFocalCrossentropy,
@@ -71,24 +70,4 @@ _NAMES = _registration.own(
 
 __all__ = sorted([*_NAMES, "Reduction", "deserialize", "get", "serialize"])  # noqa: PLE0605 - a list
 
-
-def serialize(loss: Any, use_legacy_format: bool = False) -> Any:
-    """Returns the config of a loss; `use_legacy_format`: without the module, as Keras 2 wrote it."""
-    return _serialization.serialize_keras_object(loss, use_legacy_format)
-
-
-def deserialize(name: Any, custom_objects: dict | None = None, use_legacy_format: bool = False) -> Any:
-    """Returns the loss that a name or a config stands for; both formats are told apart by themselves."""
-    return _serialization.deserialize_keras_object(
-        name, custom_objects, module_objects=_NAMES, printable_module_name="loss"
-    )
-
-
-def get(identifier: Any) -> Any:
-    """Returns the loss for a name, a config, a class, an instance or a function.
-
-    Example:
-        >>> get("mse") is keras.losses.mean_squared_error
-        True
-    """
-    return _serialization.resolve(identifier, "loss", _NAMES)
+serialize, deserialize, get = _kinds.exchange(__name__, "loss", _NAMES, config="name")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
 
+from dovetail.keras import kinds as _kinds
 from dovetail.keras import naming as _naming
 from dovetail.keras import registration as _registration
-from dovetail.keras import serialization as _serialization
 from dovetail.keras.losses import (
     binary_crossentropy,
     binary_focal_crossentropy,
@@ -129,26 +128,4 @@ _BY_NAME = {
     "fbeta_score": FBetaScore,
 }
 
-
-def serialize(metric: Any, use_legacy_format: bool = False) -> Any:
-    """Returns the config of a metric; `use_legacy_format`: without the module, as Keras 2 wrote it."""
-    return _serialization.serialize_keras_object(metric, use_legacy_format)
-
-
-def deserialize(config: Any, custom_objects: dict | None = None, use_legacy_format: bool = False) -> Any:
-    """Returns the metric that a name or a config stands for; both formats are told apart by themselves."""
-    return _serialization.deserialize_keras_object(
-        config, custom_objects, module_objects=_BY_NAME, printable_module_name="metric"
-    )
-
-
-def get(identifier: Any) -> Any:
-    """Returns the metric for a name, a config, a class, an instance or a function.
-
-    "accuracy" gives `Accuracy`; which accuracy `compile(metrics=["accuracy"])` means depends on the model's outputs.
-
-    Example:
-        >>> get("mse")
-        <MeanSquaredError name=mean_squared_error>
-    """
-    return _serialization.resolve(identifier, "metric", _BY_NAME)
+serialize, deserialize, get = _kinds.exchange(__name__, "metric", _BY_NAME)
