@@ -50,6 +50,17 @@ def own(namespace: str, objects: dict[str, Any] | list[Any]) -> dict[str, Any]:
     return table
 
 
+def public_names(namespace: dict[str, Any], package: str) -> list[str]:
+    """Returns the names under which a package shows classes and functions of its own modules, for its `__all__`."""
+    return sorted(
+        name
+        for name, item in namespace.items()
+        if name[0] != "_"
+        and (inspect.isclass(item) or inspect.isroutine(item))
+        and item.__module__.startswith(f"{package}.")
+    )
+
+
 def own_name(item: Any) -> tuple[str, str] | None:
     """Returns `(namespace, name)` of one of Dovetail's own objects, None for others."""
     try:

@@ -7,40 +7,8 @@ from typing import Any
 
 from dovetail.keras import kinds as _kinds
 from dovetail.keras import registration as _registration
-from dovetail.keras.activations.functions import (
-    celu,
-    elu,
-    exponential,
-    gelu,
-    glu,
-    hard_shrink,
-    hard_sigmoid,
-    hard_silu,
-    hard_tanh,
-    leaky_relu,
-    linear,
-    log_sigmoid,
-    log_softmax,
-    mish,
-    relu,
-    relu6,
-    selu,
-    sigmoid,
-    silu,
-    soft_shrink,
-    softmax,
-    softplus,
-    softsign,
-    sparse_plus,
-    sparse_sigmoid,
-    sparsemax,
-    squareplus,
-    tanh,
-    tanh_shrink,
-    threshold,
-)
-
-swish, hard_swish = silu, hard_silu
+from dovetail.keras.activations.functions import *
+from dovetail.keras.activations.functions import linear
 
 _NAMES = _registration.own(
     "keras.activations", {name: value for name, value in globals().items() if inspect.isfunction(value)}

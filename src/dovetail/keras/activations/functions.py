@@ -7,6 +7,41 @@ from typing import Any
 from dovetail.keras.logits import keep_logits
 from dovetail.ops import losses, math, nn
 
+__all__ = [
+    "celu",
+    "elu",
+    "exponential",
+    "gelu",
+    "glu",
+    "hard_shrink",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_swish",
+    "hard_tanh",
+    "leaky_relu",
+    "linear",
+    "log_sigmoid",
+    "log_softmax",
+    "mish",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "soft_shrink",
+    "softmax",
+    "softplus",
+    "softsign",
+    "sparse_plus",
+    "sparse_sigmoid",
+    "sparsemax",
+    "squareplus",
+    "swish",
+    "tanh",
+    "tanh_shrink",
+    "threshold",
+]
+
 
 def linear(x: Any) -> Any:
     """Returns `x`."""
@@ -173,3 +208,7 @@ def glu(x: Any, axis: int = -1) -> Any:
 def exponential(x: Any) -> Any:
     """Returns `exp(x)`."""
     return math.exp(x)
+
+
+swish = silu
+hard_swish = hard_silu

@@ -1,30 +1,19 @@
 """`keras.callbacks`: code that runs at points of the training loop."""
 
 from dovetail.base.own import declare
+from dovetail.keras.callbacks.callback import *
 from dovetail.keras.callbacks.callback import Callback
-from dovetail.keras.callbacks.callback_list import CallbackList
-from dovetail.keras.callbacks.early_stopping import EarlyStopping
-from dovetail.keras.callbacks.history import History
-from dovetail.keras.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
-from dovetail.keras.callbacks.model_checkpoint import ModelCheckpoint
-from dovetail.keras.callbacks.progress import ProgbarLogger
-from dovetail.keras.callbacks.simple import CSVLogger, LambdaCallback, TerminateOnNaN
+from dovetail.keras.callbacks.callback_list import *
+from dovetail.keras.callbacks.early_stopping import *
+from dovetail.keras.callbacks.history import *
+from dovetail.keras.callbacks.learning_rate import *
+from dovetail.keras.callbacks.model_checkpoint import *
+from dovetail.keras.callbacks.progress import *
+from dovetail.keras.callbacks.simple import *
+from dovetail.keras.registration import public_names
 
-__all__ = [
-    "CSVLogger",
-    "Callback",
-    "CallbackList",
-    "EarlyStopping",
-    "History",
-    "LambdaCallback",
-    "LearningRateScheduler",
-    "ModelCheckpoint",
-    "ProgbarLogger",
-    "ReduceLROnPlateau",
-    "TerminateOnNaN",
-]
+__all__ = public_names(globals(), __name__)  # noqa: PLE0605 - a list
 
 declare(
-    *(CSVLogger, Callback, EarlyStopping, History, LambdaCallback, LearningRateScheduler, ModelCheckpoint),
-    *(ProgbarLogger, ReduceLROnPlateau, TerminateOnNaN),
+    *(item for item in tuple(globals().values()) if isinstance(item, type) and issubclass(item, Callback))
 )

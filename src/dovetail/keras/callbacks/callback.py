@@ -6,6 +6,8 @@ from typing import Any
 
 from dovetail.base.told import Told
 
+__all__ = ["Callback"]
+
 _BATCH_HOOKS = {
     "train": ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),
     "test": ("on_test_batch_begin", "on_test_batch_end"),

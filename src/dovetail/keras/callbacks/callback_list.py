@@ -9,6 +9,8 @@ from dovetail.keras.callbacks.callback import Callback
 from dovetail.keras.callbacks.history import History
 from dovetail.keras.callbacks.progress import ProgbarLogger
 
+__all__ = ["CallbackList"]
+
 
 class CallbackList:
     """Calls every callback at every point.

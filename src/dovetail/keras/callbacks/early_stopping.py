@@ -7,6 +7,8 @@ from typing import Any
 from dovetail.keras import checks
 from dovetail.keras.callbacks.monitor import MonitorCallback
 
+__all__ = ["EarlyStopping"]
+
 
 class EarlyStopping(MonitorCallback):
     """Stops training when the watched metric has not improved for `patience` epochs.

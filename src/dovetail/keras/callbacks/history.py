@@ -7,6 +7,8 @@ from typing import Any
 from dovetail.base.errors import suggest
 from dovetail.keras.callbacks.callback import Callback
 
+__all__ = ["History"]
+
 # The learning rate in the logs: Keras 2's name of it, and Keras 3's, which is ours.
 _OTHER_NAMES = {"lr": "learning_rate"}
 

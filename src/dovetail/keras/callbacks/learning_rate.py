@@ -11,6 +11,8 @@ import numpy as np
 from dovetail.keras.callbacks.callback import Callback
 from dovetail.keras.callbacks.monitor import MonitorCallback
 
+__all__ = ["LearningRateScheduler", "ReduceLROnPlateau"]
+
 
 class LearningRateScheduler(Callback):
     """Sets the learning rate at the beginning of each epoch.

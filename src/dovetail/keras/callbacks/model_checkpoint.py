@@ -10,6 +10,8 @@ from dovetail.base.errors import at_user_location
 from dovetail.keras import checks
 from dovetail.keras.callbacks.monitor import MonitorCallback
 
+__all__ = ["ModelCheckpoint"]
+
 
 class ModelCheckpoint(MonitorCallback):
     """Saves the weights after epochs, or every so many batches.

@@ -7,6 +7,8 @@ from typing import Any
 from dovetail.keras.callbacks.callback import Callback
 from dovetail.keras.utils.progbar import Progbar
 
+__all__ = ["ProgbarLogger"]
+
 
 class ProgbarLogger(Callback):
     """Shows progress on standard output.

@@ -11,6 +11,8 @@ import numpy as np
 
 from dovetail.keras.callbacks.callback import Callback
 
+__all__ = ["CSVLogger", "LambdaCallback", "TerminateOnNaN"]
+
 
 class TerminateOnNaN(Callback):
     """Stops training at the batch whose loss is NaN or infinite.

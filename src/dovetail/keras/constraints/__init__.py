@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dovetail.keras.constraints.constraint import Constraint, MaxNorm, MinMaxNorm, NonNeg, UnitNorm
+from dovetail.keras.constraints.constraint import *
+from dovetail.keras.constraints.constraint import Constraint
 from dovetail.keras.kinds import exchange
 from dovetail.keras.registration import own
-
-max_norm, min_max_norm, non_neg, unit_norm = MaxNorm, MinMaxNorm, NonNeg, UnitNorm
-maxnorm, nonneg, unitnorm = MaxNorm, NonNeg, UnitNorm
 
 _NAMES = own(
     "keras.constraints",

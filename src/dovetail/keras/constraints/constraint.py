@@ -9,6 +9,21 @@ from dovetail.base.told import Told
 from dovetail.ops import arithmetic, math, reduction
 from dovetail.tensor.convert import convert_to_tensor
 
+__all__ = [
+    "Constraint",
+    "MaxNorm",
+    "MinMaxNorm",
+    "NonNeg",
+    "UnitNorm",
+    "max_norm",
+    "maxnorm",
+    "min_max_norm",
+    "non_neg",
+    "nonneg",
+    "unit_norm",
+    "unitnorm",
+]
+
 
 class Constraint(Told):
     """A function of a weight that gives an allowed weight.  Subclasses define `__call__(w)`."""
@@ -105,3 +120,9 @@ class MinMaxNorm(Constraint):
             "rate": self.rate,
             "axis": self.axis,
         }
+
+
+max_norm = maxnorm = MaxNorm
+min_max_norm = MinMaxNorm
+non_neg = nonneg = NonNeg
+unit_norm = unitnorm = UnitNorm

@@ -6,37 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.keras.initializers.constant import Constant, Identity, Ones, Zeros
+from dovetail.keras.initializers.constant import *
+from dovetail.keras.initializers.constant import Constant
+from dovetail.keras.initializers.initializer import *
 from dovetail.keras.initializers.initializer import Initializer
-from dovetail.keras.initializers.random import (
-    GlorotNormal,
-    GlorotUniform,
-    HeNormal,
-    HeUniform,
-    LecunNormal,
-    LecunUniform,
-    Orthogonal,
-    RandomNormal,
-    RandomUniform,
-    TruncatedNormal,
-    VarianceScaling,
-)
+from dovetail.keras.initializers.random import *
 from dovetail.keras.kinds import exchange
 from dovetail.keras.registration import own
 from dovetail.tensor.tensor import TensorLike
-
-zero = zeros = Zeros
-one = ones = Ones
-constant = Constant
-identity = IdentityInitializer = Identity
-normal = random_normal = RandomNormal
-uniform = random_uniform = RandomUniform
-truncated_normal = TruncatedNormal
-variance_scaling = VarianceScaling
-glorot_normal, glorot_uniform = GlorotNormal, GlorotUniform
-he_normal, he_uniform = HeNormal, HeUniform
-lecun_normal, lecun_uniform = LecunNormal, LecunUniform
-orthogonal = OrthogonalInitializer = Orthogonal
 
 _NAMES = own(
     "keras.initializers",

@@ -11,6 +11,20 @@ from dovetail.keras.initializers.initializer import Initializer, known_sizes, wa
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
 from dovetail.tensor.tensor import Tensor
 
+__all__ = [
+    "Constant",
+    "Identity",
+    "IdentityInitializer",
+    "Ones",
+    "Zeros",
+    "constant",
+    "identity",
+    "one",
+    "ones",
+    "zero",
+    "zeros",
+]
+
 
 class Zeros(Initializer):
     """Zeros, of any dtype."""
@@ -70,3 +84,9 @@ class Identity(Initializer):
 
     def get_config(self) -> dict:
         return {"gain": self.gain}
+
+
+zero = zeros = Zeros
+one = ones = Ones
+constant = Constant
+identity = IdentityInitializer = Identity

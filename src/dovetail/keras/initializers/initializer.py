@@ -10,6 +10,8 @@ from dovetail.base.told import Told
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.shape import TensorShape
 
+__all__ = ["Initializer"]
+
 
 class Initializer(Told):
     """Gives weights their first values.  Subclasses define `__call__(shape, dtype=None)`.

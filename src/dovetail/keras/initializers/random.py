@@ -16,6 +16,34 @@ from dovetail.ops import generator
 from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.variable import enter_scope
 
+__all__ = [
+    "GlorotNormal",
+    "GlorotUniform",
+    "HeNormal",
+    "HeUniform",
+    "LecunNormal",
+    "LecunUniform",
+    "Orthogonal",
+    "OrthogonalInitializer",
+    "RandomNormal",
+    "RandomUniform",
+    "TruncatedNormal",
+    "VarianceScaling",
+    "glorot_normal",
+    "glorot_uniform",
+    "he_normal",
+    "he_uniform",
+    "lecun_normal",
+    "lecun_uniform",
+    "normal",
+    "orthogonal",
+    "random_normal",
+    "random_uniform",
+    "truncated_normal",
+    "uniform",
+    "variance_scaling",
+]
+
 
 class RandomInitializer(Initializer):
     """An initializer that draws; the subclass says from what.
@@ -244,3 +272,16 @@ class Orthogonal(RandomInitializer):
 
     def get_config(self) -> dict:
         return {**super().get_config(), "gain": self.gain}
+
+
+normal = random_normal = RandomNormal
+uniform = random_uniform = RandomUniform
+truncated_normal = TruncatedNormal
+variance_scaling = VarianceScaling
+glorot_normal = GlorotNormal
+glorot_uniform = GlorotUniform
+he_normal = HeNormal
+he_uniform = HeUniform
+lecun_normal = LecunNormal
+lecun_uniform = LecunUniform
+orthogonal = OrthogonalInitializer = Orthogonal

@@ -17,119 +17,19 @@ from dovetail.keras.layers import (
     regularization,
     reshaping,
 )
-from dovetail.keras.layers.activation import (
-    ELU,
-    Activation,
-    LeakyReLU,
-    PReLU,
-    ReLU,
-    Softmax,
-    ThresholdedReLU,
-)
-from dovetail.keras.layers.convolution import (
-    Conv1D,
-    Conv1DTranspose,
-    Conv2D,
-    Conv2DTranspose,
-    Conv3D,
-    Conv3DTranspose,
-    DepthwiseConv1D,
-    DepthwiseConv2D,
-    SeparableConv1D,
-    SeparableConv2D,
-)
-from dovetail.keras.layers.core import (
-    Dense,
-    Embedding,
-    Identity,
-    Input,
-    InputLayer,
-    Lambda,
-    Masking,
-    Rescaling,
-    TFOpLambda,
-    TimeDistributed,
-    Wrapper,
-)
+from dovetail.keras.layers.activation import *
+from dovetail.keras.layers.convolution import *
+from dovetail.keras.layers.core import *
 from dovetail.keras.layers.machinery.input_spec import InputSpec
 from dovetail.keras.layers.machinery.layer import Layer
-from dovetail.keras.layers.merging import (
-    Add,
-    Average,
-    Concatenate,
-    Dot,
-    Maximum,
-    Minimum,
-    Multiply,
-    Subtract,
-    add,
-    average,
-    concatenate,
-    dot,
-    maximum,
-    minimum,
-    multiply,
-    subtract,
-)
-from dovetail.keras.layers.normalization import (
-    BatchNormalization,
-    GroupNormalization,
-    LayerNormalization,
-    RMSNormalization,
-    UnitNormalization,
-)
-from dovetail.keras.layers.pooling import (
-    AveragePooling1D,
-    AveragePooling2D,
-    AveragePooling3D,
-    GlobalAveragePooling1D,
-    GlobalAveragePooling2D,
-    GlobalAveragePooling3D,
-    GlobalMaxPooling1D,
-    GlobalMaxPooling2D,
-    GlobalMaxPooling3D,
-    MaxPooling1D,
-    MaxPooling2D,
-    MaxPooling3D,
-)
-from dovetail.keras.layers.regularization import (
-    ActivityRegularization,
-    AlphaDropout,
-    Dropout,
-    GaussianDropout,
-    GaussianNoise,
-    SpatialDropout1D,
-    SpatialDropout2D,
-    SpatialDropout3D,
-)
-from dovetail.keras.layers.reshaping import (
-    Cropping1D,
-    Cropping2D,
-    Cropping3D,
-    Flatten,
-    Permute,
-    RepeatVector,
-    Reshape,
-    UpSampling1D,
-    UpSampling2D,
-    UpSampling3D,
-    ZeroPadding1D,
-    ZeroPadding2D,
-    ZeroPadding3D,
-)
+from dovetail.keras.layers.merging import *
+from dovetail.keras.layers.normalization import *
+from dovetail.keras.layers.pooling import *
+from dovetail.keras.layers.regularization import *
+from dovetail.keras.layers.reshaping import *
 from dovetail.keras.registration import own
 from dovetail.tensor.symbolic import SymbolicTensor as KerasTensor
 from dovetail.tensor.variable import Variable
-
-MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
-AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
-GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
-GlobalAvgPool1D, GlobalAvgPool2D = GlobalAveragePooling1D, GlobalAveragePooling2D
-GlobalAvgPool3D = GlobalAveragePooling3D
-Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D
-Convolution1DTranspose, Convolution2DTranspose = Conv1DTranspose, Conv2DTranspose
-Convolution3DTranspose = Conv3DTranspose
-SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D
 
 _ROOMS = (activation, convolution, core, merging, normalization, pooling, regularization, reshaping)
 _LAYERS = {

@@ -13,6 +13,21 @@ from dovetail.keras.masks import set_mask
 from dovetail.ops import arithmetic, logic, losses, math, nn, reduction, shapes
 from dovetail.tensor.convert import convert_to_tensor
 
+__all__ = [
+    "BCE",
+    "KLD",
+    "bce",
+    "binary_crossentropy",
+    "binary_focal_crossentropy",
+    "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "kl_divergence",
+    "kld",
+    "kullback_leibler_divergence",
+    "poisson",
+    "sparse_categorical_crossentropy",
+]
+
 
 def _smoothed(y_true: Any, smoothing: float, num_classes: Any) -> Any:
     """Moves `smoothing` of the probability from the labels to all classes alike."""
@@ -167,3 +182,7 @@ def poisson(y_true: Any, y_pred: Any) -> Any:
     y_pred = as_floating(y_pred)
     y_true = as_dtype_of(y_true, y_pred)
     return reduction.reduce_mean(y_pred - y_true * math.log(y_pred + settings.epsilon), axis=-1)
+
+
+bce = BCE = binary_crossentropy
+kld = KLD = kullback_leibler_divergence = kl_divergence

@@ -20,6 +20,8 @@ from dovetail.keras.serialization import deserialize_keras_object, serialize_ker
 from dovetail.tensor.dtype import as_dtype
 from dovetail.tensor.tensor import TensorLike
 
+__all__ = ["Loss", "LossFunctionWrapper"]
+
 
 class Loss(Told):
     """A function of targets and predictions that training makes small.  Subclasses define `call(y_true, y_pred)`.

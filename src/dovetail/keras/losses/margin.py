@@ -8,6 +8,8 @@ from dovetail.base.settings import settings
 from dovetail.keras.losses.reduce import as_dtype_of, as_floating
 from dovetail.ops import arithmetic, logic, reduction
 
+__all__ = ["categorical_hinge", "dice", "hinge", "squared_hinge", "tversky"]
+
 
 def _signed(y_true: Any, y_pred: Any) -> Any:
     """Returns labels of -1 and 1; labels that are all 0 or 1 are converted, others kept."""

@@ -11,6 +11,8 @@ from dovetail.ops import arithmetic, reduction, shapes
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.dtype import as_dtype
 
+__all__ = ["Reduction"]
+
 
 class Reduction:
     """The names of Keras 2 for how a loss is reduced; the strings work everywhere, too."""

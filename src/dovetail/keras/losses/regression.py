@@ -9,6 +9,27 @@ from dovetail.base.settings import settings
 from dovetail.keras.losses.reduce import as_dtype_of, as_floating, same_rank
 from dovetail.ops import arithmetic, math, nn, reduction
 
+__all__ = [
+    "MAE",
+    "MAPE",
+    "MSE",
+    "MSLE",
+    "cosine_proximity",
+    "cosine_similarity",
+    "huber",
+    "huber_loss",
+    "log_cosh",
+    "logcosh",
+    "mae",
+    "mape",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "mse",
+    "msle",
+]
+
 
 def aligned(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     """Returns targets and predictions as tensors of one floating dtype and one rank."""
@@ -76,3 +97,12 @@ def cosine_similarity(y_true: Any, y_pred: Any, axis: Any = -1) -> Any:
     """Returns minus the cosine of the angle between targets and predictions: -1 where they point the same way."""
     y_true, y_pred = aligned(y_true, y_pred)
     return -reduction.reduce_sum(unit(y_true, axis) * unit(y_pred, axis), axis=axis)
+
+
+mse = MSE = mean_squared_error
+mae = MAE = mean_absolute_error
+mape = MAPE = mean_absolute_percentage_error
+msle = MSLE = mean_squared_logarithmic_error
+logcosh = log_cosh
+huber_loss = huber
+cosine_proximity = cosine_similarity

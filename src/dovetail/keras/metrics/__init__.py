@@ -25,57 +25,15 @@ from dovetail.keras.losses import (
     sparse_categorical_crossentropy,
     squared_hinge,
 )
-from dovetail.keras.metrics.accuracy import (
-    Accuracy,
-    BinaryAccuracy,
-    CategoricalAccuracy,
-    SparseCategoricalAccuracy,
-    SparseTopKCategoricalAccuracy,
-    TopKCategoricalAccuracy,
-    binary_accuracy,
-    categorical_accuracy,
-    sparse_categorical_accuracy,
-    sparse_top_k_categorical_accuracy,
-    top_k_categorical_accuracy,
-)
-from dovetail.keras.metrics.auc import AUC
-from dovetail.keras.metrics.confusion import (
-    FalseNegatives,
-    FalsePositives,
-    Precision,
-    PrecisionAtRecall,
-    Recall,
-    RecallAtPrecision,
-    SensitivityAtSpecificity,
-    SpecificityAtSensitivity,
-    TrueNegatives,
-    TruePositives,
-)
-from dovetail.keras.metrics.errors import (
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    CategoricalHinge,
-    ConcordanceCorrelation,
-    CosineSimilarity,
-    Hinge,
-    KLDivergence,
-    LogCoshError,
-    MeanAbsoluteError,
-    MeanAbsolutePercentageError,
-    MeanSquaredError,
-    MeanSquaredLogarithmicError,
-    PearsonCorrelation,
-    Poisson,
-    RootMeanSquaredError,
-    SparseCategoricalCrossentropy,
-    SquaredHinge,
-    concordance_correlation,
-    pearson_correlation,
-)
-from dovetail.keras.metrics.mean import Mean, MeanMetricWrapper, Sum
+from dovetail.keras.metrics.accuracy import *
+from dovetail.keras.metrics.auc import *
+from dovetail.keras.metrics.confusion import *
+from dovetail.keras.metrics.errors import *
+from dovetail.keras.metrics.mean import *
+from dovetail.keras.metrics.metric import *
 from dovetail.keras.metrics.metric import Metric
-from dovetail.keras.metrics.overlap import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
-from dovetail.keras.metrics.scores import F1Score, FBetaScore, R2Score
+from dovetail.keras.metrics.overlap import *
+from dovetail.keras.metrics.scores import *
 
 mse = MSE = mean_squared_error
 mae = MAE = mean_absolute_error
@@ -98,34 +56,37 @@ __all__ = sorted(  # noqa: PLE0605 - a list
     [*_CLASSES, *_FUNCTIONS, *_LOSSES, "deserialize", "get", "serialize"]
 )
 
-# Names that give a metric object: classes, the same in snake case, and the usual short ones.
+# Further names that give a metric object; in functions' names they stand for the class.
+_SHORT = {
+    "bce": "BinaryCrossentropy",
+    "BCE": "BinaryCrossentropy",
+    "kld": "KLDivergence",
+    "KLD": "KLDivergence",
+    "mse": "MeanSquaredError",
+    "MSE": "MeanSquaredError",
+    "mae": "MeanAbsoluteError",
+    "MAE": "MeanAbsoluteError",
+    "mape": "MeanAbsolutePercentageError",
+    "MAPE": "MeanAbsolutePercentageError",
+    "msle": "MeanSquaredLogarithmicError",
+    "MSLE": "MeanSquaredLogarithmicError",
+    "rmse": "RootMeanSquaredError",
+    "cosine_proximity": "CosineSimilarity",
+    "logcosh": "LogCoshError",
+    "kullback_leibler_divergence": "KLDivergence",
+    "auc": "AUC",
+    "AUC": "AUC",
+    "log_cosh": "LogCoshError",
+    "top_k_categorical_accuracy": "TopKCategoricalAccuracy",
+    "r2_score": "R2Score",
+    "f1_score": "F1Score",
+    "sparse_top_k_categorical_accuracy": "SparseTopKCategoricalAccuracy",
+    "fbeta_score": "FBetaScore",
+}
 _BY_NAME = {
     **_CLASSES,
     **{_naming.to_snake_case(name): value for name, value in _CLASSES.items()},
-    "bce": BinaryCrossentropy,
-    "BCE": BinaryCrossentropy,
-    "kld": KLDivergence,
-    "KLD": KLDivergence,
-    "mse": MeanSquaredError,
-    "MSE": MeanSquaredError,
-    "mae": MeanAbsoluteError,
-    "MAE": MeanAbsoluteError,
-    "mape": MeanAbsolutePercentageError,
-    "MAPE": MeanAbsolutePercentageError,
-    "msle": MeanSquaredLogarithmicError,
-    "MSLE": MeanSquaredLogarithmicError,
-    "rmse": RootMeanSquaredError,
-    "cosine_proximity": CosineSimilarity,
-    "logcosh": LogCoshError,
-    "kullback_leibler_divergence": KLDivergence,
-    "auc": AUC,
-    "AUC": AUC,
-    "log_cosh": LogCoshError,
-    "top_k_categorical_accuracy": TopKCategoricalAccuracy,
-    "r2_score": R2Score,
-    "f1_score": F1Score,
-    "sparse_top_k_categorical_accuracy": SparseTopKCategoricalAccuracy,
-    "fbeta_score": FBetaScore,
+    **{name: _CLASSES[kind] for name, kind in _SHORT.items()},
 }
 
 serialize, deserialize, get = _kinds.exchange(__name__, "metric", _BY_NAME)

@@ -11,6 +11,20 @@ from dovetail.ops import logic, reduction, segment, shapes
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.dtype import as_dtype
 
+__all__ = [
+    "Accuracy",
+    "BinaryAccuracy",
+    "CategoricalAccuracy",
+    "SparseCategoricalAccuracy",
+    "SparseTopKCategoricalAccuracy",
+    "TopKCategoricalAccuracy",
+    "binary_accuracy",
+    "categorical_accuracy",
+    "sparse_categorical_accuracy",
+    "sparse_top_k_categorical_accuracy",
+    "top_k_categorical_accuracy",
+]
+
 
 def _matches(equal: Any) -> Any:
     return equal._astype(as_dtype(settings.floatx))

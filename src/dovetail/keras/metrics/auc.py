@@ -16,6 +16,8 @@ from dovetail.ops import arithmetic, indexing, logic, math, nn, reduction
 from dovetail.tensor.dtype import numpy_dtype
 from dovetail.tensor.tensor import Tensor
 
+__all__ = ["AUC"]
+
 _CURVES = ("ROC", "PR", "PRGAIN")
 _SUMMATIONS = ("interpolation", "majoring", "minoring")
 

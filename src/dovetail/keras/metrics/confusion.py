@@ -16,6 +16,19 @@ from dovetail.keras.metrics.counts import (
 )
 from dovetail.ops import arithmetic, indexing, logic, reduction
 
+__all__ = [
+    "FalseNegatives",
+    "FalsePositives",
+    "Precision",
+    "PrecisionAtRecall",
+    "Recall",
+    "RecallAtPrecision",
+    "SensitivityAtSpecificity",
+    "SpecificityAtSensitivity",
+    "TrueNegatives",
+    "TruePositives",
+]
+
 
 class _Count(ConfusionMetric):
     """One count.

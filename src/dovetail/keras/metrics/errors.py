@@ -11,6 +11,28 @@ from dovetail.keras.losses.regression import aligned, unit
 from dovetail.keras.metrics.mean import Mean, MeanMetricWrapper
 from dovetail.ops import arithmetic, math, reduction
 
+__all__ = [
+    "BinaryCrossentropy",
+    "CategoricalCrossentropy",
+    "CategoricalHinge",
+    "ConcordanceCorrelation",
+    "CosineSimilarity",
+    "Hinge",
+    "KLDivergence",
+    "LogCoshError",
+    "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
+    "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "PearsonCorrelation",
+    "Poisson",
+    "RootMeanSquaredError",
+    "SparseCategoricalCrossentropy",
+    "SquaredHinge",
+    "concordance_correlation",
+    "pearson_correlation",
+]
+
 
 class MeanSquaredError(MeanMetricWrapper):
     """`mean(square(y_true - y_pred))`."""

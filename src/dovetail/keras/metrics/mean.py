@@ -13,6 +13,8 @@ from dovetail.keras.registration import own_name
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
 from dovetail.ops import arithmetic, reduction, shapes
 
+__all__ = ["Mean", "MeanMetricWrapper", "Sum"]
+
 
 def _over(reduce: Callable, x: Any, first: int) -> Any:
     """Reduces over the axes from `first` on."""

@@ -19,6 +19,8 @@ from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import StatelessScope, Variable, enter_scope
 
+__all__ = ["Metric"]
+
 # What the last call of each metric returned.
 _ANSWERS: weakref.WeakKeyDictionary[Metric, weakref.ref] = weakref.WeakKeyDictionary()
 

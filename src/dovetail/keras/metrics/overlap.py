@@ -12,6 +12,8 @@ from dovetail.ops import arithmetic, logic, reduction, segment, shapes
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.dtype import as_dtype
 
+__all__ = ["BinaryIoU", "IoU", "MeanIoU", "OneHotIoU", "OneHotMeanIoU"]
+
 _FLOAT, _INT = as_dtype("float32"), as_dtype("int32")
 
 

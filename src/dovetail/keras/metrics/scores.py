@@ -10,6 +10,8 @@ from dovetail.keras.losses.reduce import converted, same_rank
 from dovetail.keras.metrics.metric import Metric
 from dovetail.ops import indexing, logic, math, reduction, shapes
 
+__all__ = ["F1Score", "FBetaScore", "R2Score"]
+
 _AVERAGES = (None, "micro", "macro", "weighted")
 
 

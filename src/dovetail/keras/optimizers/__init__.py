@@ -7,14 +7,15 @@ from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.keras.optimizers import experimental, legacy, schedules
-from dovetail.keras.optimizers.adafactor import Adafactor
-from dovetail.keras.optimizers.adagrad import Adadelta, Adagrad, Ftrl
-from dovetail.keras.optimizers.adam import Adam, Adamax, AdamW, Lamb, Nadam
-from dovetail.keras.optimizers.lion import Lion
-from dovetail.keras.optimizers.loss_scale_optimizer import LossScaleOptimizer
+from dovetail.keras.optimizers.adafactor import *
+from dovetail.keras.optimizers.adagrad import *
+from dovetail.keras.optimizers.adam import *
+from dovetail.keras.optimizers.lion import *
+from dovetail.keras.optimizers.loss_scale_optimizer import *
+from dovetail.keras.optimizers.optimizer import *
 from dovetail.keras.optimizers.optimizer import Optimizer
-from dovetail.keras.optimizers.rmsprop import RMSprop
-from dovetail.keras.optimizers.sgd import SGD
+from dovetail.keras.optimizers.rmsprop import *
+from dovetail.keras.optimizers.sgd import *
 from dovetail.keras.registration import own
 from dovetail.keras.serialization import (
     deserialize_keras_object,
@@ -23,26 +24,15 @@ from dovetail.keras.serialization import (
     unknown,
 )
 
-_OBJECTS = own(
-    "keras.optimizers",
-    [
-        *(
-            Adadelta,
-            Adafactor,
-            Adagrad,
-            Adam,
-            AdamW,
-            Adamax,
-            Ftrl,
-            Lamb,
-            Lion,
-            LossScaleOptimizer,
-            Nadam,
-            Optimizer,
-        ),
-        *(RMSprop, SGD),
-    ],
+_CLASSES = {
+    name: value
+    for name, value in globals().items()
+    if inspect.isclass(value) and issubclass(value, Optimizer)
+}
+__all__ = sorted(  # noqa: PLE0605 - a list
+    [*_CLASSES, "deserialize", "experimental", "get", "legacy", "schedules", "serialize"]
 )
+_OBJECTS = own("keras.optimizers", _CLASSES)
 _BY_LOWER_NAME = {name.lower(): kind for name, kind in _OBJECTS.items() if kind is not Optimizer}
 
 
@@ -105,27 +95,3 @@ def get(identifier: Any, use_legacy_optimizer: bool = False, **kwargs: Any) -> A
         "expected an optimizer (a name, a config, an Optimizer class or an instance), received "
         f"{identifier!r:.80}{at_user_location()}"
     )
-
-
-__all__ = [
-    "SGD",
-    "Adadelta",
-    "Adafactor",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Adamax",
-    "Ftrl",
-    "Lamb",
-    "Lion",
-    "LossScaleOptimizer",
-    "Nadam",
-    "Optimizer",
-    "RMSprop",
-    "deserialize",
-    "experimental",
-    "get",
-    "legacy",
-    "schedules",
-    "serialize",
-]

@@ -8,6 +8,8 @@ import numpy as np
 
 from dovetail.keras.optimizers.optimizer import Optimizer
 
+__all__ = ["Adafactor"]
+
 
 class Adafactor(Optimizer):
     """Adaptive steps from the row and column means of the squared gradient.

@@ -10,6 +10,8 @@ from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
 from dovetail.keras.optimizers.optimizer import Optimizer
 
+__all__ = ["Adadelta", "Adagrad", "Ftrl"]
+
 
 class Adagrad(Optimizer):
     """Divides by the root of the sum of squared gradients: `a += g**2; w -= rate * g / sqrt(a + epsilon)`.

@@ -9,6 +9,8 @@ import numpy as np
 from dovetail.base.settings import settings
 from dovetail.keras.optimizers.optimizer import Optimizer
 
+__all__ = ["Adam", "AdamW", "Adamax", "Lamb", "Nadam"]
+
 
 class Adam(Optimizer):
     """Steps of the size of the learning rate, from running means of the gradient and of its square.

@@ -7,6 +7,8 @@ from typing import Any
 from dovetail.base.errors import at_user_location
 from dovetail.keras.optimizers.optimizer import Optimizer
 
+__all__ = ["Lion"]
+
 
 class Lion(Optimizer):
     """Steps by the sign of a mean of the gradient: `w -= rate * sign(beta_1 * m + (1 - beta_1) * g)`.

@@ -15,6 +15,8 @@ from dovetail.ops import arithmetic
 from dovetail.ops.indexed_slices import IndexedSlices
 from dovetail.tensor.tensor import Tensor
 
+__all__ = ["LossScaleOptimizer"]
+
 _DEFAULT_SCALE = 2.0**15
 _DEFAULT_GROWTH_STEPS = 2000
 

@@ -31,6 +31,8 @@ from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.variable import enter_scope
 
+__all__ = ["Optimizer"]
+
 _ndarray = np.ndarray
 _HOST_ELEMENTS = 4096  # up to so many elements in all variables, NumPy is as fast as a compiled call
 _MAX_PLANS = 32

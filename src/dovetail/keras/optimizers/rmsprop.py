@@ -8,6 +8,8 @@ from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
 from dovetail.keras.optimizers.optimizer import Optimizer
 
+__all__ = ["RMSprop"]
+
 
 class RMSprop(Optimizer):
     """Divides the gradient by a running root mean square of itself.

@@ -7,6 +7,8 @@ from typing import Any
 from dovetail.base.errors import at_user_location
 from dovetail.keras.optimizers.optimizer import Optimizer
 
+__all__ = ["SGD"]
+
 
 class SGD(Optimizer):
     """Gradient descent, optionally with (Nesterov) momentum.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dovetail.keras.kinds import exchange
 from dovetail.keras.registration import own
-from dovetail.keras.regularizers.regularizer import L1, L1L2, L2, OrthogonalRegularizer, Regularizer
-
-l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
+from dovetail.keras.regularizers.regularizer import *
+from dovetail.keras.regularizers.regularizer import Regularizer
 
 _NAMES = own(
     "keras.regularizers",

@@ -10,6 +10,18 @@ from dovetail.base.told import Told
 from dovetail.ops import arithmetic, linalg, math, reduction
 from dovetail.tensor.convert import convert_to_tensor
 
+__all__ = [
+    "L1",
+    "L1L2",
+    "L2",
+    "OrthogonalRegularizer",
+    "Regularizer",
+    "l1",
+    "l1_l2",
+    "l2",
+    "orthogonal_regularizer",
+]
+
 
 class Regularizer(Told):
     """A penalty: a function of a weight that gives a scalar.  Subclasses define `__call__(x)` and `get_config()`."""
@@ -130,3 +142,9 @@ class OrthogonalRegularizer(Regularizer):
 
     def get_config(self) -> dict:
         return {"factor": self.factor, "mode": self.mode}
+
+
+l1 = L1
+l2 = L2
+l1_l2 = L1L2
+orthogonal_regularizer = OrthogonalRegularizer

@@ -2,22 +2,7 @@
 
 from __future__ import annotations
 
-from dovetail.keras.layers.activation.activation import (
-    ELU,
-    Activation,
-    LeakyReLU,
-    PReLU,
-    ReLU,
-    Softmax,
-    ThresholdedReLU,
-)
+from dovetail.keras.layers.activation.activation import *
+from dovetail.keras.registration import public_names
 
-__all__ = [
-    "Activation",
-    "ELU",
-    "LeakyReLU",
-    "PReLU",
-    "ReLU",
-    "Softmax",
-    "ThresholdedReLU",
-]
+__all__ = public_names(globals(), __name__)  # noqa: PLE0605 - a list

@@ -13,6 +13,8 @@ from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.ops import losses, nn
 from dovetail.ops.indexing import where
 
+__all__ = ["Activation", "ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax", "ThresholdedReLU"]
+
 _MASKED = {"float16": -3e4}  # what masked logits become; -1e9 in other dtypes
 
 

@@ -12,6 +12,8 @@ from dovetail.ops import arithmetic
 from dovetail.ops.conv import convolution
 from dovetail.ops.shapes import reshape
 
+__all__ = ["Conv1D", "Conv2D", "Conv3D", "Convolution1D", "Convolution2D", "Convolution3D"]
+
 KERNEL, BIAS = Weight("kernel", "glorot_uniform"), Weight("bias", "zeros")
 
 
@@ -188,3 +190,8 @@ class Conv3D(Conv):
     """
 
     rank = 3
+
+
+Convolution1D = Conv1D
+Convolution2D = Conv2D
+Convolution3D = Conv3D

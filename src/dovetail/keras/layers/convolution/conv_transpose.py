@@ -7,6 +7,15 @@ from typing import Any
 from dovetail.keras.layers.convolution.conv import BIAS, KERNEL, Conv, arguments
 from dovetail.ops.conv import conv_transpose
 
+__all__ = [
+    "Conv1DTranspose",
+    "Conv2DTranspose",
+    "Conv3DTranspose",
+    "Convolution1DTranspose",
+    "Convolution2DTranspose",
+    "Convolution3DTranspose",
+]
+
 
 class ConvTranspose(Conv):
     """Transposed convolution with a kernel of shape (*kernel_size, filters, channels)."""
@@ -55,3 +64,8 @@ class Conv3DTranspose(ConvTranspose):
     """Transposed convolution over three axes; see `Conv2DTranspose`."""
 
     rank = 3
+
+
+Convolution1DTranspose = Conv1DTranspose
+Convolution2DTranspose = Conv2DTranspose
+Convolution3DTranspose = Conv3DTranspose

@@ -9,6 +9,15 @@ from dovetail.keras.layers.machinery.declared import Weight
 from dovetail.ops.conv import convolution
 from dovetail.ops.depthwise import depthwise_conv
 
+__all__ = [
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
+    "SeparableConv1D",
+    "SeparableConv2D",
+    "SeparableConvolution1D",
+    "SeparableConvolution2D",
+]
+
 _DEPTHWISE = Weight("depthwise", "glorot_uniform")
 
 
@@ -97,3 +106,7 @@ class SeparableConv2D(SeparableConv):
     """
 
     rank = 2
+
+
+SeparableConvolution1D = SeparableConv1D
+SeparableConvolution2D = SeparableConv2D

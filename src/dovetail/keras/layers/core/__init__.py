@@ -2,42 +2,13 @@
 
 from __future__ import annotations
 
-from dovetail.keras.layers.core.dense import (
-    Dense,
-)
-from dovetail.keras.layers.core.embedding import (
-    Embedding,
-    Masking,
-)
-from dovetail.keras.layers.core.input_layer import (
-    Input,
-    InputLayer,
-)
-from dovetail.keras.layers.core.lambda_layer import (
-    Lambda,
-)
-from dovetail.keras.layers.core.op_layer import (
-    TFOpLambda,
-)
-from dovetail.keras.layers.core.rescaling import (
-    Identity,
-    Rescaling,
-)
-from dovetail.keras.layers.core.wrapper import (
-    TimeDistributed,
-    Wrapper,
-)
+from dovetail.keras.layers.core.dense import *
+from dovetail.keras.layers.core.embedding import *
+from dovetail.keras.layers.core.input_layer import *
+from dovetail.keras.layers.core.lambda_layer import *
+from dovetail.keras.layers.core.op_layer import *
+from dovetail.keras.layers.core.rescaling import *
+from dovetail.keras.layers.core.wrapper import *
+from dovetail.keras.registration import public_names
 
-__all__ = [
-    "Dense",
-    "Embedding",
-    "Identity",
-    "Input",
-    "InputLayer",
-    "Lambda",
-    "Masking",
-    "Rescaling",
-    "TFOpLambda",
-    "TimeDistributed",
-    "Wrapper",
-]
+__all__ = public_names(globals(), __name__)  # noqa: PLE0605 - a list

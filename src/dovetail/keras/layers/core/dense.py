@@ -9,6 +9,8 @@ from dovetail.keras.layers.machinery.input_spec import InputSpec
 from dovetail.ops import arithmetic, linalg
 from dovetail.tensor.shape import TensorShape
 
+__all__ = ["Dense"]
+
 
 def _units(layer: Any, name: str, value: Any) -> int:
     if not isinstance(value, int) or value <= 0:

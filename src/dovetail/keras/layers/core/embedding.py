@@ -11,6 +11,8 @@ from dovetail.ops import reduction
 from dovetail.ops.gather import gather_
 from dovetail.tensor.convert import convert_to_tensor
 
+__all__ = ["Embedding", "Masking"]
+
 
 def _without(config: dict, name: str) -> dict:
     return {key: value for key, value in config.items() if key != name}

@@ -17,6 +17,8 @@ from dovetail.tensor import dtype as dt
 from dovetail.tensor.spec import TensorSpec, value_of
 from dovetail.tensor.symbolic import SymbolicTensor
 
+__all__ = ["Input", "InputLayer"]
+
 
 class InputLayer(Layer):
     """The layer form of an input.

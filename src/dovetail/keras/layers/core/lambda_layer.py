@@ -12,6 +12,8 @@ from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.serialization import deserialize_keras_object
 from dovetail.tensor.symbolic import SymbolicTensor
 
+__all__ = ["Lambda"]
+
 
 class Lambda(Layer):
     """Applies a function of tensors.

@@ -10,6 +10,8 @@ from dovetail.graph.node import Node
 from dovetail.graph.written import operation_config, operation_of
 from dovetail.keras.layers.machinery.layer import Layer
 
+__all__ = ["TFOpLambda"]
+
 
 class TFOpLambda(Layer):
     """A tensor op applied to symbolic tensors, under the name that the model shows it by.  Models make these.

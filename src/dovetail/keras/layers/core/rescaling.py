@@ -10,6 +10,8 @@ from dovetail.base.settings import settings
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.tensor.convert import convert_to_tensor
 
+__all__ = ["Identity", "Rescaling"]
+
 
 class Rescaling(Layer):
     """Returns `inputs * scale + offset` in the compute dtype.

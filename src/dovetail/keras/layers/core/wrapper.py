@@ -14,6 +14,8 @@ from dovetail.ops.shapes import reshape
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.symbolic import SymbolicTensor
 
+__all__ = ["TimeDistributed", "Wrapper"]
+
 
 class Wrapper(Layer):
     """Holds a layer, to change how it is called.  Subclasses define `call`.

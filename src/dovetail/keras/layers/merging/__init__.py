@@ -2,40 +2,7 @@
 
 from __future__ import annotations
 
-from dovetail.keras.layers.merging.merging import (
-    Add,
-    Average,
-    Concatenate,
-    Dot,
-    Maximum,
-    Minimum,
-    Multiply,
-    Subtract,
-    add,
-    average,
-    concatenate,
-    dot,
-    maximum,
-    minimum,
-    multiply,
-    subtract,
-)
+from dovetail.keras.layers.merging.merging import *
+from dovetail.keras.registration import public_names
 
-__all__ = [
-    "Add",
-    "Average",
-    "Concatenate",
-    "Dot",
-    "Maximum",
-    "Minimum",
-    "Multiply",
-    "Subtract",
-    "add",
-    "average",
-    "concatenate",
-    "dot",
-    "maximum",
-    "minimum",
-    "multiply",
-    "subtract",
-]
+__all__ = public_names(globals(), __name__)  # noqa: PLE0605 - a list

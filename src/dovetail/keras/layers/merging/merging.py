@@ -14,6 +14,25 @@ from dovetail.ops.linalg import k_batch_dot
 from dovetail.ops.norms import l2_normalize
 from dovetail.ops.shapes import expand_dims
 
+__all__ = [
+    "Add",
+    "Average",
+    "Concatenate",
+    "Dot",
+    "Maximum",
+    "Minimum",
+    "Multiply",
+    "Subtract",
+    "add",
+    "average",
+    "concatenate",
+    "dot",
+    "maximum",
+    "minimum",
+    "multiply",
+    "subtract",
+]
+
 
 class Merge(Layer):
     """Joins a list of tensors element by element.

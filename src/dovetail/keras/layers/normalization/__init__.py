@@ -2,20 +2,8 @@
 
 from __future__ import annotations
 
-from dovetail.keras.layers.normalization.batch_normalization import (
-    BatchNormalization,
-)
-from dovetail.keras.layers.normalization.normalization import (
-    GroupNormalization,
-    LayerNormalization,
-    RMSNormalization,
-    UnitNormalization,
-)
+from dovetail.keras.layers.normalization.batch_normalization import *
+from dovetail.keras.layers.normalization.normalization import *
+from dovetail.keras.registration import public_names
 
-__all__ = [
-    "BatchNormalization",
-    "GroupNormalization",
-    "LayerNormalization",
-    "RMSNormalization",
-    "UnitNormalization",
-]
+__all__ = public_names(globals(), __name__)  # noqa: PLE0605 - a list

@@ -15,6 +15,8 @@ from dovetail.ops.indexing import where
 from dovetail.ops.normalization import batch_norm, keras_batch_normalization
 from dovetail.ops.shapes import expand_dims, reshape
 
+__all__ = ["BatchNormalization"]
+
 
 def _refused(layer: Any, name: str, value: Any) -> None:
     if value:

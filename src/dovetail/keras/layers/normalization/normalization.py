@@ -14,6 +14,8 @@ from dovetail.ops.normalization import normalized
 from dovetail.ops.norms import l2_normalize
 from dovetail.ops.shapes import reshape, shape, transpose
 
+__all__ = ["GroupNormalization", "LayerNormalization", "RMSNormalization", "UnitNormalization"]
+
 BETA, GAMMA = Weight("beta", "zeros"), Weight("gamma", "ones")
 
 

@@ -10,6 +10,21 @@ from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.ops import reduction
 from dovetail.ops.shapes import expand_dims
 
+__all__ = [
+    "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D",
+    "GlobalAveragePooling3D",
+    "GlobalAvgPool1D",
+    "GlobalAvgPool2D",
+    "GlobalAvgPool3D",
+    "GlobalMaxPool1D",
+    "GlobalMaxPool2D",
+    "GlobalMaxPool3D",
+    "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
+    "GlobalMaxPooling3D",
+]
+
 
 class GlobalPooling(Layer):
     """Reduces the spatial axes.
@@ -86,3 +101,11 @@ class GlobalAveragePooling3D(GlobalPooling):
     """The mean over three axes."""
 
     rank, reduce = 3, staticmethod(reduction.reduce_mean)
+
+
+GlobalMaxPool1D = GlobalMaxPooling1D
+GlobalMaxPool2D = GlobalMaxPooling2D
+GlobalMaxPool3D = GlobalMaxPooling3D
+GlobalAvgPool1D = GlobalAveragePooling1D
+GlobalAvgPool2D = GlobalAveragePooling2D
+GlobalAvgPool3D = GlobalAveragePooling3D

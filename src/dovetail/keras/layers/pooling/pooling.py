@@ -9,6 +9,21 @@ from dovetail.keras.layers.machinery.input_spec import InputSpec
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.ops.pool import avg_pool, max_pool
 
+__all__ = [
+    "AveragePooling1D",
+    "AveragePooling2D",
+    "AveragePooling3D",
+    "AvgPool1D",
+    "AvgPool2D",
+    "AvgPool3D",
+    "MaxPool1D",
+    "MaxPool2D",
+    "MaxPool3D",
+    "MaxPooling1D",
+    "MaxPooling2D",
+    "MaxPooling3D",
+]
+
 
 class Pooling(Layer):
     """Pooling over the windows of `rank` axes.
@@ -93,3 +108,11 @@ class AveragePooling3D(Pooling):
     """The mean over windows of three axes; see `MaxPooling2D` for the arguments."""
 
     rank, pool = 3, staticmethod(avg_pool)
+
+
+MaxPool1D = MaxPooling1D
+MaxPool2D = MaxPooling2D
+MaxPool3D = MaxPooling3D
+AvgPool1D = AveragePooling1D
+AvgPool2D = AveragePooling2D
+AvgPool3D = AveragePooling3D

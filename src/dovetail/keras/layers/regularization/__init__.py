@@ -2,24 +2,7 @@
 
 from __future__ import annotations
 
-from dovetail.keras.layers.regularization.dropout import (
-    ActivityRegularization,
-    AlphaDropout,
-    Dropout,
-    GaussianDropout,
-    GaussianNoise,
-    SpatialDropout1D,
-    SpatialDropout2D,
-    SpatialDropout3D,
-)
+from dovetail.keras.layers.regularization.dropout import *
+from dovetail.keras.registration import public_names
 
-__all__ = [
-    "ActivityRegularization",
-    "AlphaDropout",
-    "Dropout",
-    "GaussianDropout",
-    "GaussianNoise",
-    "SpatialDropout1D",
-    "SpatialDropout2D",
-    "SpatialDropout3D",
-]
+__all__ = public_names(globals(), __name__)  # noqa: PLE0605 - a list

@@ -14,6 +14,17 @@ from dovetail.keras.random import SeedGenerator
 from dovetail.ops import random
 from dovetail.ops.shapes import shape
 
+__all__ = [
+    "ActivityRegularization",
+    "AlphaDropout",
+    "Dropout",
+    "GaussianDropout",
+    "GaussianNoise",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
+]
+
 _ALPHA_OF_DROPPED = -1.6732632423543772 * 1.0507009873554805  # what selu gives for minus infinity
 
 

@@ -10,6 +10,8 @@ from dovetail.keras.layers.machinery.input_spec import InputSpec
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.ops.padding import pad
 
+__all__ = ["Cropping1D", "Cropping2D", "Cropping3D", "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D"]
+
 
 class _Border(Layer):
     """A layer with (before, after) numbers for each spatial axis."""

@@ -11,6 +11,8 @@ from dovetail.keras.layers.machinery.input_spec import InputSpec
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.ops.shapes import expand_dims, reshape, shape, tile, transpose
 
+__all__ = ["Flatten", "Permute", "RepeatVector", "Reshape"]
+
 
 def reshape_examples(inputs: Any, target: tuple) -> Any:
     """Reshapes each example to `target`, in which one size may be -1; the batch axis stays."""

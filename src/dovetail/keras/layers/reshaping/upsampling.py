@@ -11,6 +11,8 @@ from dovetail.ops.image_resize import resize_keras
 from dovetail.ops.shapes import reshape, tile
 from dovetail.tensor.symbolic import SymbolicTensor
 
+__all__ = ["UpSampling1D", "UpSampling2D", "UpSampling3D"]
+
 
 class UpSampling(Layer):
     """Repeats each element of the spatial axes."""

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from dovetail.keras.optimizers.schedules.cosine import CosineDecay, CosineDecayRestarts
-from dovetail.keras.optimizers.schedules.decays import (
-    ExponentialDecay,
-    InverseTimeDecay,
-    PiecewiseConstantDecay,
-    PolynomialDecay,
-)
+from dovetail.keras.optimizers.schedules.cosine import *
+from dovetail.keras.optimizers.schedules.decays import *
+from dovetail.keras.optimizers.schedules.schedule import *
 from dovetail.keras.optimizers.schedules.schedule import LearningRateSchedule
 from dovetail.keras.registration import own
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
 
-_OBJECTS = own(
-    "keras.optimizers.schedules",
-    [
-        *(CosineDecay, CosineDecayRestarts, ExponentialDecay, InverseTimeDecay),
-        *(LearningRateSchedule, PiecewiseConstantDecay, PolynomialDecay),
-    ],
-)
+_CLASSES = {
+    name: value
+    for name, value in globals().items()
+    if isinstance(value, type) and issubclass(value, LearningRateSchedule)
+}
+__all__ = sorted([*_CLASSES, "deserialize", "serialize"])  # noqa: PLE0605 - a list
+_OBJECTS = own("keras.optimizers.schedules", _CLASSES)
 
 
 def serialize(learning_rate_schedule: LearningRateSchedule) -> dict:
@@ -41,16 +37,3 @@ def deserialize(config: dict, custom_objects: dict[str, Any] | None = None) -> L
         module_objects=_OBJECTS,
         printable_module_name="learning rate schedule",
     )
-
-
-__all__ = [
-    "CosineDecay",
-    "CosineDecayRestarts",
-    "ExponentialDecay",
-    "InverseTimeDecay",
-    "LearningRateSchedule",
-    "PiecewiseConstantDecay",
-    "PolynomialDecay",
-    "deserialize",
-    "serialize",
-]

@@ -13,6 +13,8 @@ import numpy as np
 from dovetail.base.errors import at_user_location
 from dovetail.keras.optimizers.schedules.schedule import Decay, number, periods, positive
 
+__all__ = ["CosineDecay", "CosineDecayRestarts"]
+
 
 def _falling(xp: Any, progress: Any) -> Any:
     """Returns half a cosine: 1 at progress 0, 0 at 1."""

@@ -10,6 +10,8 @@ import numpy as np
 from dovetail.base.errors import at_user_location
 from dovetail.keras.optimizers.schedules.schedule import Decay, number, periods, positive
 
+__all__ = ["ExponentialDecay", "InverseTimeDecay", "PiecewiseConstantDecay", "PolynomialDecay"]
+
 
 class ExponentialDecay(Decay):
     """`initial_learning_rate * decay_rate ** (step / decay_steps)`.

@@ -16,6 +16,8 @@ from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 
+__all__ = ["LearningRateSchedule"]
+
 
 class LearningRateSchedule(Told):
     """A function from the step to the learning rate; an optimizer takes one for its `learning_rate`.
