@@ -132,11 +132,33 @@ class ArrayPlan:
             return self._with_runs(lambda: itertools.islice(runs(), count, None))
         return self._with_runs(lambda: _rows_after(runs(), count))
 
+    def kept(self) -> ArrayPlan:
+        """Returns the plan that keeps the order of the first complete pass."""
+        return self._with_runs(_Kept(self.runs), repeatable=True)
+
     def shard(self, num_shards: int, index: int) -> ArrayPlan:
         runs = self.runs
         if self.batch_size is not None:
             return self._with_runs(lambda: itertools.islice(runs(), index, None, num_shards))
         return self._with_runs(lambda: _every(runs(), num_shards, index))
+
+
+class _Kept:
+    """The runs of the first complete pass, in every later one."""
+
+    def __init__(self, runs: Callable[[], Iterator]) -> None:
+        self._runs = runs
+        self._known: list | None = None
+
+    def __call__(self) -> Iterator:
+        if self._known is not None:
+            yield from self._known
+            return
+        known = []
+        for run in self._runs():
+            known.append(run)
+            yield run
+        self._known = known
 
 
 def gather(column: Any, run: Any) -> np.ndarray:

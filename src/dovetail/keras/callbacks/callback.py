@@ -43,6 +43,13 @@ class Callback(Told):
         """True when a hook of single batches is overridden ("train", "test" or "predict")."""
         return any(getattr(type(self), hook) is not getattr(Callback, hook) for hook in _BATCH_HOOKS[kind])
 
+    def batches_to(self, kind: str) -> int | None:
+        """Returns how many batches may run before this callback must hear of the end of one; None: any number.
+
+        Who wants every Nth batch overrides it, and leaves to `fit` to run those before in one go.
+        """
+        return 1 if self.needs_batches(kind) else None
+
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Called before each epoch."""
 

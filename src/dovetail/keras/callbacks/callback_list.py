@@ -63,6 +63,11 @@ class CallbackList:
         self.needs_test_batches = any(_needs(c, "test") for c in given)
         self.needs_predict_batches = any(_needs(c, "predict") for c in given)
 
+    def room(self, kind: str) -> int | None:
+        """Returns how many batches ("train", "test" or "predict") may run before a callback must hear of one."""
+        rooms = [room for callback in self.callbacks if (room := _room(callback, kind)) is not None]
+        return min(rooms) if rooms else None
+
     def wants_progress(self) -> bool:
         """True when progress between epochs is shown."""
         return self._progress is not None and self._progress.verbose == 1
@@ -137,6 +142,13 @@ class CallbackList:
 
     def on_predict_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self._call("on_predict_batch_end", batch, logs)
+
+
+def _room(callback: Any, kind: str) -> int | None:
+    asks = getattr(callback, "batches_to", None)
+    if callable(asks):
+        return asks(kind)
+    return 1 if _needs(callback, kind) else None
 
 
 def _needs(callback: Any, kind: str) -> bool:

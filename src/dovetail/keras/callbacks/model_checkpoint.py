@@ -56,15 +56,20 @@ class ModelCheckpoint(MonitorCallback):
         self.verbose, self.save_best_only = checks.count(verbose, "verbose"), save_best_only
         self.save_weights_only, self.save_freq = save_weights_only, save_freq
         self._batches = self._epoch = 0
+        self._last_batch = -1
 
     def needs_batches(self, kind: str) -> bool:
         return kind == "train" and self.save_freq != "epoch"
 
+    def batches_to(self, kind: str) -> int | None:
+        return max(self.save_freq - self._batches, 1) if self.needs_batches(kind) else None
+
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self._epoch = epoch
+        self._epoch, self._last_batch = epoch, -1
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        self._batches += 1
+        self._batches += batch - self._last_batch if batch > self._last_batch else batch + 1
+        self._last_batch = batch
         if self.save_freq != "epoch" and self._batches >= self.save_freq:
             self._batches = 0
             self._save(self._epoch, batch, logs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
 from dovetail.keras import checks
+from dovetail.keras.training.shuffling import taken
 from dovetail.keras.training.source import Source
 from dovetail.keras.training.steps import pack_x_y_sample_weight
 from dovetail.tensor.composite import is_composite
@@ -83,6 +86,22 @@ def _table(rows: list) -> np.ndarray:
         ) from None
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Batches that follow each other in one order of samples.
+
+    Attributes:
+        order: numbers of samples (int32), None for the order they have.
+        num_samples: how many of them count.
+        first, stop: the first batch, and the one after the last.
+    """
+
+    order: np.ndarray | None
+    num_samples: int
+    first: int
+    stop: int
+
+
 class ArrayData(Source):
     """Samples in memory.
 
@@ -104,7 +123,6 @@ class ArrayData(Source):
         self.leaves = [as_numpy(leaf) for leaf in leaves]
         self.num_samples = _common_length(self.leaves, parts)
         self.batch_size = 32 if batch_size is None else checks.count(batch_size, "batch_size", 1)
-        self.num_batches = -(-self.num_samples // self.batch_size)
         self.shuffle = shuffle
         self.on_device: list | None = None
         self.order: np.ndarray | None = None
@@ -112,9 +130,24 @@ class ArrayData(Source):
         self.steps_per_dispatch = 1
         self.checked = False
 
+    @property
+    def num_batches(self) -> int | None:
+        return -(-self.num_samples // self.batch_size)
+
     def restart(self) -> None:
         """Begins a new pass, whatever is left of this one."""
         self.position, self.order = 0, None
+
+    def stretches(self, steps: int | None) -> Iterator[Stretch]:
+        """Yields the batches of an epoch: `steps` of them, all for None."""
+        first, stop = taken(self, steps)
+        yield Stretch(self.order, self.num_samples, first, stop)
+
+    def batch(self, stretch: Stretch, index: int) -> list:
+        """Returns the leaves of a batch of a stretch."""
+        start, stop = index * self.batch_size, min((index + 1) * self.batch_size, stretch.num_samples)
+        rows: Any = slice(start, stop) if stretch.order is None else stretch.order[start:stop]
+        return [None if leaf is None else leaf[rows] for leaf in self.leaves]
 
     def part(self, start: int, stop: int) -> ArrayData:
         """Returns a stretch of the samples as data of their own."""
@@ -122,7 +155,6 @@ class ArrayData(Source):
         other.__dict__.update(self.__dict__)
         other.leaves = [None if leaf is None else leaf[start:stop] for leaf in self.leaves]
         other.num_samples, other.on_device = stop - start, None
-        other.num_batches = -(-other.num_samples // other.batch_size)
         return other
 
 

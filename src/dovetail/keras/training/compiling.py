@@ -39,6 +39,7 @@ class Compiling(Steps, Told):
         self.optimizer: Any = None
         self.compiled = False
         self.stop_training = False
+        self.steps_per_execution = 1
         self.history: Any = None
         self.loss: Any = None
         self._run_eagerly = False
@@ -71,7 +72,8 @@ class Compiling(Steps, Told):
             loss_weights: factors of the losses, in the same form.
             metrics, weighted_metrics: lists of names, functions or `Metric`s, or lists or dicts of lists by output.
             run_eagerly: run steps op by op, for debugging.
-            steps_per_execution: accepted; `fit` runs many steps per dispatch by itself.
+            steps_per_execution: callbacks hear of batches once for so many; otherwise without effect, because steps
+                that nobody watches run many per dispatch anyway.
             jit_compile: accepted; steps are always compiled by XLA unless `run_eagerly`.
             auto_scale_loss: wrap the optimizer in a `LossScaleOptimizer` under the mixed_float16 policy.
         """

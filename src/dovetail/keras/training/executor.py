@@ -15,9 +15,8 @@ from dovetail.base import nest
 from dovetail.base.settings import settings, state
 from dovetail.engine import uses_xla, xla
 from dovetail.function.autograph.gate import converted
-from dovetail.keras.training.arrays import ArrayData
+from dovetail.keras.training.arrays import ArrayData, Stretch
 from dovetail.keras.training.programs import StepPrograms, fits_a_loop, jax_stepping, run_once
-from dovetail.keras.training.shuffling import taken
 from dovetail.keras.training.source import Source
 from dovetail.keras.training.streams import StreamData
 from dovetail.tensor.tensor import Tensor
@@ -31,16 +30,26 @@ class Watch:
     """Who watches an epoch, and how closely.
 
     Attributes:
-        before: called with the index of a batch before it runs, when `every_batch`.
+        before: called before every dispatch with the index of its first batch, where somebody watches.
         after: called after every dispatch with the index of its last batch and the result; returns True to stop.
-        every_batch: `after` wants every single batch.
-        keeps_finite: take back a step whose loss is NaN or infinite.
+        room: returns how many batches may run from an index on before `after` must be called; None: any number.
+        keeps_finite: take back a step whose loss is NaN or infinite; for that, batches run one at a time.
     """
 
     before: Callable[[int], None]
     after: Callable[[int, Any], bool]
-    every_batch: bool
+    room: Callable[[int], int | None]
     keeps_finite: bool = False
+
+    def may_run(self, index: int, most: int) -> int:
+        """Returns how many batches the next dispatch may run, at most `most`."""
+        room = 1 if self.keeps_finite else self.room(index)
+        return most if room is None else min(room, most)
+
+    def begins(self, index: int) -> None:
+        """Tells those who watch that batch `index` is about to run."""
+        if self.room(index) is not None:
+            self.before(index)
 
 
 class Executor:
@@ -140,32 +149,54 @@ class Executor:
         yield from batches
 
     def _arrays(self, data: ArrayData, steps: int | None, watch: Watch) -> Any:
-        first, stop = taken(data, steps)
         eager, facts = self._eager, self._programs.facts()
-        index, result = first, None
-        if not eager:
-            full = min(stop, data.num_samples // data.batch_size)
-            program = self._programs.get(_batch(data, first), data.spec, facts, times=max(full - first, 1))
-            if program is not None:
-                if not data.checked:
-                    self._check_values(data.leaves, data.spec)
-                if full - first > 1 and not watch.every_batch and _may_loop(program, data):
-                    index, result, stopped = self._looped(program, data, first, full, watch)
-                    if stopped:
-                        return result
-            data.checked = True
-        for batch in range(index, stop):
-            leaves = _batch(data, batch)
-            program = None if eager else self._programs.get(leaves, data.spec, facts)
-            result = self._watched(batch - first, program, leaves, data.spec, watch)
-            if watch.after(batch - first, result):
+        index, result, stopped = 0, None, False
+        for stretch in data.stretches(steps):
+            index, result, stopped = self._stretch(data, stretch, index, (eager, facts), watch)
+            if stopped:
                 break
         return result
 
+    def _stretch(
+        self, data: ArrayData, stretch: Stretch, index: int, ways: tuple, watch: Watch
+    ) -> tuple[int, Any, bool]:
+        """Runs a stretch of batches whose first is number `index`; returns as `_looped` does."""
+        eager, facts = ways
+        first, result, stopped = stretch.first, None, False
+        if not eager:
+            whole = min(stretch.stop, stretch.num_samples // data.batch_size) - first
+            program = self._programs.get(data.batch(stretch, first), data.spec, facts, times=max(whole, 1))
+            if program is not None:
+                self._check_rows(data, stretch)
+                if whole > 1 and watch.may_run(index, whole) > 1 and _may_loop(program, data):
+                    index, result, stopped = self._looped(program, data, stretch, index, whole, watch)
+                    first += whole
+        for batch in range(first, stretch.stop):
+            if stopped:
+                break
+            leaves = data.batch(stretch, batch)
+            program = None if eager else self._programs.get(leaves, data.spec, facts)
+            result = self._watched(index, program, leaves, data.spec, watch)
+            stopped = watch.after(index, result)
+            index += 1
+        return index, result, stopped
+
+    def _check_rows(self, data: ArrayData, stretch: Stretch) -> None:
+        """Looks at the values of all samples, once; at those of a stretch, where others do not count."""
+        if data.checked or self._check is None:
+            return
+        try:
+            self._check_values(data.leaves, data.spec)
+            data.checked = True
+        except Exception:
+            if stretch.order is None:
+                raise
+            rows = stretch.order[: stretch.num_samples]
+            self._check_values([None if leaf is None else leaf[rows] for leaf in data.leaves], data.spec)
+
     def _watched(self, index: int, program: Any, leaves: list, spec: Any, watch: Watch) -> Any:
         """Runs one step that is watched, op by op when there is no program."""
-        if watch.every_batch:
-            watch.before(index)
+        watch.begins(index)
         if program is not None:
             return _guarded(watch, lambda: program.writes, lambda: self._run_once(program, leaves))
         return _guarded(watch, self._all_variables, lambda: self._op_by_op(leaves, spec))
@@ -190,24 +221,25 @@ class Executor:
         return jax_stepping().put(leaves) if whole is None else [whole.place(leaf) for leaf in leaves]
 
     def _looped(
-        self, program: Any, data: ArrayData, first: int, full: int, watch: Watch
+        self, program: Any, data: ArrayData, stretch: Stretch, index: int, whole: int, watch: Watch
     ) -> tuple[int, Any, bool]:
-        """Runs the full batches in compiled loops; returns `(next batch, last result, whether to stop)`."""
+        """Runs the whole batches in compiled loops; returns `(next index, last result, whether to stop)`."""
         loop = self._programs.loop(program, data.batch_size, self._layout_of)
         if data.on_device is None:
             data.on_device = self._on_device([leaf for leaf in data.leaves if leaf is not None])
-        rows = np.arange(data.num_samples, dtype=np.int32) if data.order is None else data.order
-        index, result = first, None
-        while index < full:
-            stop = min(full, index + data.steps_per_dispatch)
+        rows = np.arange(data.num_samples, dtype=np.int32) if stretch.order is None else stretch.order
+        at, full, result = stretch.first, stretch.first + whole, None
+        while at < full:
+            stop = at + watch.may_run(index, min(full - at, data.steps_per_dispatch))
             began = time.perf_counter()
-            outputs = loop(data.on_device, rows, np.int32(index), np.int32(stop))
+            watch.begins(index)
+            outputs = loop(data.on_device, rows, np.int32(at), np.int32(stop))
             result = program.rebuild([Tensor(value) for value in outputs])
             if stop < full or data.steps_per_dispatch == 1:
                 xla("training").block_until_ready(outputs)
-                data.steps_per_dispatch = _next_chunk(stop - index, time.perf_counter() - began)
-            index = stop
-            if watch.after(index - first - 1, result):
+                data.steps_per_dispatch = _next_chunk(stop - at, time.perf_counter() - began)
+            index, at = index + stop - at, stop
+            if watch.after(index - 1, result):
                 return index, result, True
         return index, result, False
 
@@ -230,13 +262,6 @@ def _placed(leaf: Any, layout: Any) -> Any:
 def _filled(leaves: list, spec: Any) -> Any:
     """Returns a batch of arrays as steps get it: of Tensors."""
     return nest.unflatten(spec, [None if leaf is None else Tensor(leaf) for leaf in leaves])
-
-
-def _batch(data: ArrayData, index: int) -> list:
-    """Returns the leaves of one batch."""
-    start, stop = index * data.batch_size, min((index + 1) * data.batch_size, data.num_samples)
-    rows: Any = slice(start, stop) if data.order is None else data.order[start:stop]
-    return [None if leaf is None else leaf[rows] for leaf in data.leaves]
 
 
 def _guarded(watch: Watch, written: Callable[[], list], run: Callable[[], Any]) -> Any:

@@ -10,6 +10,7 @@ from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.keras.callbacks.callback_list import CallbackList
 from dovetail.keras.training.arrays import fetched, joined
+from dovetail.keras.training.executions import Executions
 from dovetail.keras.training.executor import Watch
 from dovetail.keras.training.interrupts import deferred_interrupt
 from dovetail.keras.training.options import RunOptions
@@ -52,16 +53,23 @@ def _train_epoch(
 ) -> dict | None:
     """Runs the steps of an epoch; returns its logs, None when there were no batches."""
 
+    told = Executions(
+        model.steps_per_execution,
+        lambda: listener.room("train"),
+        listener.on_train_batch_begin,
+        lambda index, result: listener.on_train_batch_end(index, to_numbers(result)),
+        listener.wants_progress,
+    )
+
     def after(index: int, result: Any) -> bool:
-        if listener.needs_batches or listener.wants_progress():
-            listener.on_train_batch_end(index, to_numbers(result))
+        told.after(index, result)
         check()
         return model.stop_training
 
     finite = any(getattr(callback, "keeps_finite", False) for callback in listener.callbacks)
-    watch = Watch(listener.on_train_batch_begin, after, listener.needs_batches, finite)
     data.begin_epoch()
-    result = model._executors["train"].epoch(data, steps, watch)
+    result = model._executors["train"].epoch(data, steps, Watch(told.before, after, told.room, finite))
+    told.finish()
     if result is None:
         return None
     data.end_epoch()
@@ -99,14 +107,21 @@ def _evaluate(
     data.restart()
     listener.on_test_begin(standalone)
 
+    told = Executions(
+        model.steps_per_execution,
+        lambda: listener.room("test"),
+        listener.on_test_batch_begin,
+        lambda index, result: listener.on_test_batch_end(index, to_numbers(result)),
+        lambda: standalone and listener.wants_progress(),
+    )
+
     def after(index: int, result: Any) -> bool:
-        if listener.needs_test_batches or (standalone and listener.wants_progress()):
-            listener.on_test_batch_end(index, to_numbers(result))
+        told.after(index, result)
         check()
         return False
 
-    watch = Watch(listener.on_test_batch_begin, after, listener.needs_test_batches)
-    result = model._executors["test"].epoch(data, steps, watch)
+    result = model._executors["test"].epoch(data, steps, Watch(told.before, after, told.room))
+    told.finish()
     if result is None:
         raise ValueError(f"evaluate: the data is empty: there were no batches{at_user_location()}")
     logs = to_numbers(result)
@@ -122,21 +137,31 @@ def predict(model: Any, data: Source, options: RunOptions) -> Any:
     """
     listener = options.listener(model, data)
     outputs: list = []
+
+    def end(index: int, first: int) -> None:
+        listener.on_predict_batch_end(index, {"outputs": _as_one(outputs[first:])})
+
+    size = model.steps_per_execution
+    told = Executions(
+        size, lambda: listener.room("predict"), listener.on_predict_batch_begin, end, listener.wants_progress
+    )
     listener.on_predict_begin()
     with deferred_interrupt() as check:
 
         def after(index: int, result: Any) -> bool:
             outputs.append(nest.map_structure(fetched, result))
-            if listener.needs_predict_batches or listener.wants_progress():
-                listener.on_predict_batch_end(index, {"outputs": outputs[-1]})
+            told.after(index, index - index % size)
             check()
             return False
 
-        watch = Watch(listener.on_predict_batch_begin, after, every_batch=True)
-        model._executors["predict"].epoch(data, options.steps, watch)
+        model._executors["predict"].epoch(data, options.steps, Watch(told.before, after, lambda index: 1))
+    told.finish()
     listener.on_predict_end()
     if not outputs:
         raise ValueError(f"predict: the data is empty: there were no batches{at_user_location()}")
-    if len(outputs) == 1:
-        return outputs[0]
-    return nest.map_structure(joined, *outputs)
+    return _as_one(outputs)
+
+
+def _as_one(outputs: list) -> Any:
+    """Returns the outputs for several batches as one."""
+    return outputs[0] if len(outputs) == 1 else nest.map_structure(joined, *outputs)

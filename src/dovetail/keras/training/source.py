@@ -4,13 +4,12 @@ from __future__ import annotations
 
 
 class Source:
-    """Data of a run: `ArrayData` lies in memory, `StreamData` comes in batches.
+    """Data of a run: `ArrayData` lies in memory, `StreamData` comes in batches."""
 
-    Attributes:
-        num_batches: batches an epoch; None while that is not known.
-    """
-
-    num_batches: int | None
+    @property
+    def num_batches(self) -> int | None:
+        """Batches an epoch; None while that is not known."""
+        raise NotImplementedError(type(self).__name__)
 
     def restart(self) -> None:
         """Begins a new pass over the data, whatever is left of this one."""

@@ -11,6 +11,7 @@ from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.data import Dataset
 from dovetail.keras.training.arrays import ArrayData, class_weighted, is_arrays
+from dovetail.keras.training.rows import RowData
 from dovetail.keras.training.streams import StreamData
 from dovetail.tensor.composite import CompositeTensor
 
@@ -49,7 +50,7 @@ def training_data(
             f"fit: validation_split needs arrays, received {type(x).__name__}{at_user_location()}"
         )
     _only_in_batches("fit", sample_weight, batch_size)
-    return StreamData(x, steps, bool(shuffle), class_weight), _as_triple(validation)
+    return _batches(x, steps, bool(shuffle), class_weight), _as_triple(validation)
 
 
 def evaluation_data(x: Any, y: Any, sample_weight: Any, batch_size: int | None, steps: int | None) -> Any:
@@ -63,7 +64,16 @@ def evaluation_data(x: Any, y: Any, sample_weight: Any, batch_size: int | None, 
     if y is not None:
         raise ValueError(f"y must be None when x gives batches; they contain the targets{at_user_location()}")
     _only_in_batches("evaluate", sample_weight, None)
-    return StreamData(x, steps)
+    return _batches(x, steps)
+
+
+def _batches(source: Any, steps: int | None, shuffle: bool = False, class_weight: dict | None = None) -> Any:
+    """Returns data for what gives batches: rows of arrays where that is what a dataset is made of, else a stream."""
+    stream = StreamData(source, steps, shuffle, class_weight)
+    plan = source._arrays() if isinstance(source, Dataset) else None
+    if plan is None or not RowData.takes(plan):
+        return stream
+    return RowData(plan, stream.num_batches, steps, class_weight)
 
 
 def _split(data: ArrayData, plain: ArrayData, fraction: float) -> tuple[ArrayData, tuple]:

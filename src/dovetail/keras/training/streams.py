@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.keras.training.arrays import as_numpy, class_weighted
+from dovetail.keras.training.passes import Passes
 from dovetail.keras.training.shuffling import epoch_generator
 from dovetail.keras.training.source import Source
 from dovetail.keras.training.steps import pack_x_y_sample_weight, unpack_x_y_sample_weight
@@ -25,8 +25,7 @@ class StreamData(Source):
         shuffle: new order of the batches in each pass, where the source has a length and is indexed.
         class_weight: `{class: weight}`, which becomes part of the sample weights.
 
-    Attributes:
-        num_batches: batches an epoch; None until the first has ended, where the source does not tell.
+    `num_batches` is None until the first epoch has ended, where the source does not tell.
     """
 
     def __init__(
@@ -43,38 +42,19 @@ class StreamData(Source):
                 f"predict), or repeat it a number of times{at_user_location()}"
             )
         self.source, self.steps, self.shuffle, self.class_weight = source, steps, shuffle, class_weight
-        self._iterator: Iterator | None = None
-        self.num_batches = steps if steps is not None else _length(source)
+        self._passes = Passes(self._begin, steps, _length(source))
+
+    @property
+    def num_batches(self) -> int | None:
+        return self._passes.num_items
 
     def restart(self) -> None:
         """Begins a new pass; a generator goes on where it is."""
-        self._iterator = None
+        self._passes.restart()
 
     def batches(self) -> Iterator[tuple[list, Any]]:
         """Yields `(leaves, spec)` for the batches of one epoch; passes over the source continue from epoch to epoch."""
-        count = 0
-        while self.steps is None or count < self.steps:
-            fresh = self._iterator is None
-            iterator = self._iterator = self._begin() if self._iterator is None else self._iterator
-            try:
-                item = next(iterator)
-            except StopIteration:
-                self._iterator = None
-                if count == 0 and not fresh:
-                    continue
-                self._ended(count)
-                return
-            count += 1
-            yield self._leaves(item)
-
-    def _ended(self, count: int) -> None:
-        if self.steps is None:
-            self.num_batches = count or self.num_batches
-        elif count:
-            warnings.warn(
-                f"the data ran out after {count} of {self.steps} batches; repeat() it, or pass fewer steps",
-                stacklevel=9,
-            )
+        return map(self._leaves, self._passes.epoch())
 
     def _begin(self) -> Iterator:
         source = self.source
@@ -88,18 +68,7 @@ class StreamData(Source):
         return iter(source)
 
     def _leaves(self, item: Any) -> tuple[list, Any]:
-        """Returns a batch as the source gave it: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`."""
-        if isinstance(item, list):
-            item = tuple(item)
-        if isinstance(item, tuple) and len(item) > 3:
-            raise ValueError(
-                f"a batch must be x, (x, y) or (x, y, sample_weight), received a tuple of {len(item)}"
-            )
-        if self.class_weight is not None:
-            x, y, weight = unpack_x_y_sample_weight(item)
-            item = pack_x_y_sample_weight(x, y, class_weighted(y, weight, self.class_weight))
-        leaves, spec = nest.flatten_spec(item)
-        return [as_numpy(leaf) for leaf in leaves], spec
+        return leaves_of(item, self.class_weight)
 
     def begin_epoch(self) -> None:
         """Tells the source that an epoch begins."""
@@ -110,6 +79,21 @@ class StreamData(Source):
         """Tells the source that an epoch has ended."""
         if hasattr(self.source, "on_epoch_end"):
             self.source.on_epoch_end()
+
+
+def leaves_of(item: Any, class_weight: dict | None) -> tuple[list, Any]:
+    """Returns a batch as the source gave it, `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`: its arrays, its spec."""
+    if isinstance(item, list):
+        item = tuple(item)
+    if isinstance(item, tuple) and len(item) > 3:
+        raise ValueError(
+            f"a batch must be x, (x, y) or (x, y, sample_weight), received a tuple of {len(item)}"
+        )
+    if class_weight is not None:
+        x, y, weight = unpack_x_y_sample_weight(item)
+        item = pack_x_y_sample_weight(x, y, class_weighted(y, weight, class_weight))
+    leaves, spec = nest.flatten_spec(item)
+    return [as_numpy(leaf) for leaf in leaves], spec
 
 
 def _length(source: Any) -> int | None:
