@@ -17,6 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from dovetail.engine.kernels import kernel as _row
+
 LAYOUTS = {
     1: ("NWC", "WIO", "NWC"),
     2: ("NHWC", "HWIO", "NHWC"),
@@ -60,13 +62,18 @@ def convolved(x: Any, kernel: Any, strides: tuple, padding: Any, dilations: tupl
     )
 
 
-def is_few_products(x: Any, kernel: Any) -> bool:
+# ---- convolution: (x, kernel, strides, padding, dilations, groups) ---------------------------------------------------
+
+
+def _is_few_products(x: Any, kernel: Any, *numbers: Any) -> bool:
     """True when an output is the sum of so few products that a loop over the outputs beats packing them."""
     *window, channels, _ = kernel.shape
-    return x.dtype == np.float32 and channels <= 2 and math.prod(window) * channels <= _MAX_PRODUCTS
+    few = channels <= 2 and math.prod(window) * channels <= _MAX_PRODUCTS
+    return x.dtype == np.float32 and numbers[-1] == 1 and few
 
 
-def by_products(x: Any, kernel: Any, strides: tuple, padding: tuple, dilations: tuple) -> Any:
+@_row("convolution", "cpu", _is_few_products, "0003: fuses with what follows, no windows are packed")
+def by_products(x: Any, kernel: Any, strides: tuple, padding: tuple, dilations: tuple, groups: int) -> Any:
     """Convolves as a sum of products of shifted inputs, which fuses with what follows."""
     window = kernel.shape[:-2]
     numbers = list(zip(window, strides, dilations, strict=True))
@@ -85,23 +92,41 @@ def by_products(x: Any, kernel: Any, strides: tuple, padding: tuple, dilations: 
     return total
 
 
-def convolve(x: Any, kernel: Any, strides: tuple, padding: tuple, dilations: tuple) -> Any:
-    """Convolves without groups, in the way that is fastest for the shapes."""
-    if is_few_products(x, kernel):
-        return by_products(x, kernel, strides, padding, dilations)
-    if is_pointwise(kernel.shape[:-2], padding):
-        return _every(x, strides) @ kernel.reshape(kernel.shape[-2:])
-    if has_few_outputs(kernel, strides):
-        return by_taps(x, kernel, padding, dilations)
-    return convolved(x, kernel, strides, padding, dilations)
+def _is_pointwise(x: Any, kernel: Any, strides: tuple, padding: tuple, dilations: tuple, groups: int) -> bool:
+    """True when each output comes from one position."""
+    return groups == 1 and _has_no_neighbours(kernel.shape[:-2], padding)
 
 
-def has_few_outputs(kernel: Any, strides: tuple) -> bool:
+def _has_no_neighbours(window: tuple, padding: tuple) -> bool:
+    return set(window) == {1} and not any(map(any, padding))
+
+
+@_row("convolution", "cpu", _is_pointwise, "0003: a product of matrices does it")
+def as_product(x: Any, kernel: Any, strides: tuple, padding: tuple, dilations: tuple, groups: int) -> Any:
+    """Multiplies every position that a window sees with the kernel."""
+    return _every(x, strides) @ kernel.reshape(kernel.shape[-2:])
+
+
+def _every(x: Any, strides: tuple) -> Any:
+    """Returns the positions that windows of size 1 see."""
+    return lax.slice(x, (0,) * x.ndim, x.shape, (1, *strides, 1))
+
+
+def _has_few_outputs(
+    x: Any, kernel: Any, strides: tuple, padding: tuple, dilations: tuple, groups: int
+) -> bool:
     """True when Eigen would spend its time on packing windows for a product with a few columns."""
-    return kernel.dtype == np.float32 and kernel.shape[-1] <= _FEW_OUTPUTS and set(strides) == {1}
+    few = kernel.dtype == np.float32 and kernel.shape[-1] <= _FEW_OUTPUTS
+    return few and groups == 1 and set(strides) == {1}
 
 
-def by_taps(x: Any, kernel: Any, padding: Any, dilations: tuple) -> Any:
+@_row(
+    "convolution",
+    "cpu",
+    _has_few_outputs,
+    "0003: products first, windows then: few columns are cheap to shift",
+)
+def by_taps(x: Any, kernel: Any, strides: tuple, padding: Any, dilations: tuple, groups: int) -> Any:
     """Multiplies each position with the whole kernel, then sums the shifted results: for few outputs, stride 1."""
     window, outputs = kernel.shape[:-2], kernel.shape[-1]
     x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *((*pair, 0) for pair in padding), (0, 0, 0)))
@@ -118,22 +143,39 @@ def by_taps(x: Any, kernel: Any, padding: Any, dilations: tuple) -> Any:
     return total
 
 
-def is_pointwise(window: tuple, padding: tuple) -> bool:
-    """True when each output comes from one position, so that a matrix product does it."""
-    return set(window) == {1} and not any(map(any, padding))
+_row("convolution")(convolved)
 
 
-def _every(x: Any, strides: tuple) -> Any:
-    """Returns the positions that windows of size 1 see."""
-    return lax.slice(x, (0,) * x.ndim, x.shape, (1, *strides, 1))
+# ---- the kernel's gradient: (x, g, window, strides, padding, dilations, groups) --------------------------------------
 
 
-def kernel_gradient(x: Any, g: Any, window: tuple, strides: tuple, padding: tuple, dilations: tuple) -> Any:
-    """Returns the gradient of the kernel: `x` convolved with `g` as the kernel, batch and channels swapped."""
-    if is_pointwise(window, padding):
-        rows, outputs = (each.reshape(-1, each.shape[-1]) for each in (_every(x, strides), g))
-        product = lax.dot_general(rows, outputs, (((0,), (0,)), ((), ())))
-        return product.reshape(*window, *product.shape)
+def _is_pointwise_gradient(
+    x: Any, g: Any, window: tuple, strides: tuple, padding: tuple, dilations: tuple, groups: int
+) -> bool:
+    return groups == 1 and _has_no_neighbours(window, padding)
+
+
+@_row("convolution, kernel's gradient", "cpu", _is_pointwise_gradient, "0003: a product of matrices does it")
+def kernel_gradient_as_product(
+    x: Any, g: Any, window: tuple, strides: tuple, padding: tuple, dilations: tuple, groups: int
+) -> Any:
+    """Multiplies what the windows see with what they gave."""
+    rows, outputs = (each.reshape(-1, each.shape[-1]) for each in (_every(x, strides), g))
+    product = lax.dot_general(rows, outputs, (((0,), (0,)), ((), ())))
+    return product.reshape(*window, *product.shape)
+
+
+def _is_ungrouped(*arguments: Any) -> bool:
+    return arguments[-1] == 1
+
+
+@_row(
+    "convolution, kernel's gradient", "cpu", _is_ungrouped, "0003: in the form that Eigen takes, in loops too"
+)
+def kernel_gradient(
+    x: Any, g: Any, window: tuple, strides: tuple, padding: tuple, dilations: tuple, groups: int
+) -> Any:
+    """Convolves `x` with `g` as the kernel, batch and channels swapped."""
     rank, pairs = len(window), []
     sides = zip(x.shape[1:-1], g.shape[1:-1], window, strides, dilations, padding, strict=True)
     for size, n, k, s, d, (before, _) in sides:
@@ -145,10 +187,27 @@ def kernel_gradient(x: Any, g: Any, window: tuple, strides: tuple, padding: tupl
     return lax.transpose(result, (*inner, 0, rank + 1))
 
 
-def input_gradient(
-    g: Any, kernel: Any, sizes: tuple, strides: tuple, padding: tuple, dilations: tuple
+@_row("convolution, kernel's gradient")
+def kernel_gradient_transposed(
+    x: Any, g: Any, window: tuple, strides: tuple, padding: tuple, dilations: tuple, groups: int
 ) -> Any:
-    """Returns the gradient of the input: `g`, spread out by the strides, convolved with the kernel turned around."""
+    """Transposes the convolution as JAX does it."""
+    like = jax.ShapeDtypeStruct((*window, x.shape[-1] // groups, g.shape[-1]), x.dtype)
+    return jax.linear_transpose(
+        lambda kernel: convolved(x, kernel, strides, padding, dilations, groups), like
+    )(g)[0]
+
+
+# ---- the input's gradient: (g, kernel, sizes, strides, padding, dilations, groups) -----------------------------------
+
+
+@_row(
+    "convolution, input's gradient", "cpu", _is_ungrouped, "0003: in the form that Eigen takes, in loops too"
+)
+def input_gradient(
+    g: Any, kernel: Any, sizes: tuple, strides: tuple, padding: tuple, dilations: tuple, groups: int
+) -> Any:
+    """Convolves `g`, spread out by the strides, with the kernel turned around."""
     rank, pairs = len(sizes), []
     sides = zip(sizes, g.shape[1:-1], kernel.shape[:-2], strides, dilations, padding, strict=True)
     for size, n, k, s, d, (before, _) in sides:
@@ -156,8 +215,8 @@ def input_gradient(
         pairs.append((first, size + (k - 1) * d - first - ((n - 1) * s + 1)))
     axes = tuple(range(rank))
     turned = lax.rev(lax.transpose(kernel, (*axes, rank + 1, rank)), axes)
-    if has_few_outputs(turned, strides):
-        return by_taps(g, turned, pairs, dilations)
+    if _has_few_outputs(g, turned, strides, padding, dilations, groups):
+        return by_taps(g, turned, strides, pairs, dilations, groups)
     return lax.conv_general_dilated(
         g,
         turned,
@@ -167,3 +226,14 @@ def input_gradient(
         rhs_dilation=dilations,
         dimension_numbers=LAYOUTS[rank],
     )
+
+
+@_row("convolution, input's gradient")
+def input_gradient_transposed(
+    g: Any, kernel: Any, sizes: tuple, strides: tuple, padding: tuple, dilations: tuple, groups: int
+) -> Any:
+    """Transposes the convolution as JAX does it."""
+    like = jax.ShapeDtypeStruct((g.shape[0], *sizes, kernel.shape[-2] * groups), g.dtype)
+    return jax.linear_transpose(lambda x: convolved(x, kernel, strides, padding, dilations, groups), like)(g)[
+        0
+    ]

@@ -8,41 +8,31 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from dovetail.engine import xla_conv
+from dovetail.engine import kernels, xla_conv  # noqa: F401 - its rows
+from dovetail.engine.kernels import kernel
 
 
 def conv(x: Any, kernel: Any, strides: tuple, padding: tuple, dilations: tuple, groups: int) -> Any:
     """Convolves over the spatial axes."""
-    if jax.default_backend() == "cpu" and groups == 1:
-        return xla_conv.convolve(x, kernel, strides, padding, dilations)
-    return xla_conv.convolved(x, kernel, strides, padding, dilations, groups)
+    return kernels.run("convolution", x, kernel, strides, padding, dilations, groups)
 
 
 def conv_kernel_gradient(
     x: Any, g: Any, window: tuple, strides: tuple, padding: tuple, dilations: tuple, groups: int
 ) -> Any:
     """Returns the gradient of the kernel, given that of the output."""
-    numbers = (strides, padding, dilations)
-    if jax.default_backend() == "cpu" and groups == 1:
-        return xla_conv.kernel_gradient(x, g, window, *numbers)
-    like = jax.ShapeDtypeStruct((*window, x.shape[-1] // groups, g.shape[-1]), x.dtype)
-    return jax.linear_transpose(lambda kernel: xla_conv.convolved(x, kernel, *numbers, groups), like)(g)[0]
+    return kernels.run("convolution, kernel's gradient", x, g, window, strides, padding, dilations, groups)
 
 
 def conv_input_gradient(
     g: Any, kernel: Any, sizes: tuple, strides: tuple, padding: tuple, dilations: tuple, groups: int
 ) -> Any:
     """Returns the gradient of an input of spatial `sizes`: the transposed convolution of `g`."""
-    numbers = (strides, padding, dilations)
-    if jax.default_backend() == "cpu" and groups == 1:
-        return xla_conv.input_gradient(g, kernel, sizes, *numbers)
-    like = jax.ShapeDtypeStruct((g.shape[0], *sizes, kernel.shape[-2] * groups), g.dtype)
-    return jax.linear_transpose(lambda x: xla_conv.convolved(x, kernel, *numbers, groups), like)(g)[0]
+    return kernels.run("convolution, input's gradient", g, kernel, sizes, strides, padding, dilations, groups)
 
 
 def spread(x: Any, low: tuple, high: tuple, interior: tuple) -> Any:
@@ -80,12 +70,17 @@ def pick_labels(values: Any, labels: Any) -> Any:
 
 
 def computed_once(function: Any, first: tuple, seed: Any, *more: Any) -> tuple:
-    """Returns `function(first, seed, *more)`, a tuple like `first`, computed once however often it is used.
+    """Returns `function(first, seed, *more)`, a tuple like `first`, computed once however often it is used."""
+    return kernels.run("computed once", function, first, seed, *more)
 
-    XLA's CPU compiler drops optimization barriers before it fuses, so there a branch that is never taken keeps
-    the consumers from fusing with the computation.
-    """
-    if jax.default_backend() != "cpu":
-        return lax.optimization_barrier(function(first, seed, *more))
+
+@kernel("computed once", "cpu", why="XLA's CPU compiler drops optimization barriers before it fuses")
+def _behind_a_branch(function: Any, first: tuple, seed: Any, *more: Any) -> tuple:
+    """A branch that is never taken keeps the consumers from fusing with the computation."""
     never = (seed | np.ones((), seed.dtype)) == 0
     return lax.cond(never, lambda values: values, lambda values: function(values, seed, *more), first)
+
+
+@kernel("computed once")
+def _behind_a_barrier(function: Any, first: tuple, seed: Any, *more: Any) -> tuple:
+    return lax.optimization_barrier(function(first, seed, *more))

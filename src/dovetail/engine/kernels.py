@@ -1,0 +1,71 @@
+"""The kernel table: which way of computing a primitive serves on which platform.
+
+A row is a function with its platform, the condition on the arguments under which it serves, and what justifies it.
+Rows of the platform are asked in the order in which they were written, then those for any platform ("*"), the last of
+which has no condition.
+
+    @kernel("convolution", "cpu", when=is_pointwise, why="0003: one product of matrices")
+    def as_product(x, kernel, strides, padding, dilations, groups): ...
+
+    kernels.run("convolution", x, kernel, strides, padding, dilations, groups)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+
+ANY = "*"
+
+
+class Kernel(NamedTuple):
+    """One row of the table.
+
+    Attributes:
+        primitive: what it computes.
+        platform: "cpu", "gpu", "tpu" or "*".
+        when: `when(*arguments) -> bool`; None: always.
+        run: the function.
+        why: the number of the page in docs/design with the figures, and what they say in short.
+    """
+
+    primitive: str
+    platform: str
+    when: Callable[..., bool] | None
+    run: Callable
+    why: str
+
+
+TABLE: dict[tuple[str, str], list[Kernel]] = {}
+
+
+def kernel(
+    primitive: str, platform: str = ANY, when: Callable[..., bool] | None = None, why: str = "XLA's own"
+) -> Callable[[Callable], Callable]:
+    """Decorator: adds a row to the table."""
+
+    def decorate(function: Callable) -> Callable:
+        TABLE.setdefault((primitive, platform), []).append(Kernel(primitive, platform, when, function, why))
+        return function
+
+    return decorate
+
+
+def chosen(primitive: str, platform: str, *arguments: Any) -> Kernel:
+    """Returns the row that serves a call on a platform.
+
+    Raises:
+        LookupError: the table has no row for it.
+    """
+    for key in ((primitive, platform), (primitive, ANY)):
+        for row in TABLE.get(key, ()):
+            if row.when is None or row.when(*arguments):
+                return row
+    raise LookupError(f"no kernel computes {primitive!r} on {platform!r}")
+
+
+def run(primitive: str, *arguments: Any) -> Any:
+    """Computes a primitive by the row that serves on the default platform."""
+    return chosen(primitive, jax.default_backend(), *arguments).run(*arguments)
