@@ -1,5 +1,6 @@
 """Imports point down, JAX stands behind the engine, and importing the package costs and prints nothing."""
 
+import re
 import subprocess
 import sys
 
@@ -61,3 +62,16 @@ def test_import_is_silent_and_leaves_jax_alone():
     program = "import sys, dovetail; sys.exit('jax' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_only_variables_and_their_transaction_know_what_a_variable_holds():
+    """Everything else reads and writes variables by `_tensor`, `_plain`, `_array`, `_store`, `_take`, or a transaction."""
+    source = layering.SOURCE
+    found = [
+        f"{path.relative_to(source)}:{number}"
+        for path in sorted(source.rglob("*.py"))
+        if path.relative_to(source).parts[0] not in ("tensor", "engine")
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if re.search(r"(?<!self)\._held\b(?!\()", line)
+    ]
+    assert not found

@@ -29,6 +29,7 @@ from dovetail.base.own import declare
 from dovetail.base.settings import settings, state
 from dovetail.base.wording import BAD_CALL, cause, described, is_ours, kind_of, plain
 from dovetail.engine import EngineUnavailableError, concrete, dtypes, host, is_tracer, loaded_xla, xla
+from dovetail.engine.placement import runs_on_host
 from dovetail.ops import dispatch
 from dovetail.ops.attrs import CANONICAL, is_symbolic
 from dovetail.ops.promotion import result_dtype
@@ -42,8 +43,6 @@ _ndarray = np.ndarray
 _MOVED_BYTES = 1 << 16
 _VALUES = frozenset({Tensor, Variable})
 _OURS = (OpError, DataDependentShapeError, OperatorNotAllowedInGraphError, EngineUnavailableError)
-_SHAPE_LIMIT = 64
-_HOST_ONLY = dtypes.HOST_ONLY_KINDS
 _MOST_BOUND = 512  # cached forms of one op
 _MOST_COMPILED = 512  # compiled signatures of one op, all its forms together
 OPS: dict[str, Op] = {}
@@ -218,12 +217,13 @@ class Joint:
 class Bound:
     """An op with fixed attributes: the unit that is compiled, cached and differentiated."""
 
-    __slots__ = ("_compiled", "_inline", "_vjp_ops", "attributes", "host", "op", "size")
+    __slots__ = ("_compiled", "_inline", "_vjp_ops", "attributes", "host", "op", "size", "work")
 
     def __init__(self, op: Op, attributes: dict) -> None:
         self.op, self.attributes = op, attributes
         self.host = functools.partial(op.body, host, **attributes)
         self.size = 0 if op.size is None else op.size(**attributes)
+        self.work = None if op.work is None else functools.partial(op.work, **attributes)
         self._compiled: Any = None
         self._inline: Any = None
         self._vjp_ops: Bounded | None = None
@@ -436,7 +436,7 @@ def execute(bound: Bound, args: tuple) -> Any:
     try:
         if traced:
             out = _run_traced(bound, values)
-        elif op.engine == "host" or (op.engine == "both" and _belongs_on_host(bound, values)):
+        elif op.engine == "host" or (op.engine == "both" and runs_on_host(values, bound.size, bound.work)):
             out = bound.host(*[v if type(v) is _ndarray or v is None else np.asarray(v) for v in values])
         else:
             if _ndarray in map(type, values):
@@ -460,24 +460,6 @@ def execute(bound: Bound, args: tuple) -> Any:
     return result
 
 
-def _belongs_on_host(bound: Bound, values: list) -> bool:
-    """Decides the engine of an eager op: small values that live in host memory go to NumPy."""
-    limit = settings.active_limit
-    if limit < 0 and state.scope is None:
-        return bool(state.host_only)
-    size = bound.size
-    for value in values:
-        if value is not None:
-            size += value.size
-            if value.dtype.kind in _HOST_ONLY:
-                return True  # XLA has no strings
-            if type(value) is not _ndarray and not loaded_xla().lives_on_host(value):
-                return False
-    if bound.op.work is not None:
-        size = bound.op.work(*values, **bound.attributes)
-    return size <= limit or bool(state.host_only) or (size <= _SHAPE_LIMIT and _in_trace())
-
-
 def _keep_on_device(args: tuple, values: list) -> None:
     """Moves tensors that XLA is about to read to its device, once, instead of with every call."""
     engine = xla("moving a tensor to the device")
@@ -486,12 +468,6 @@ def _keep_on_device(args: tuple, values: list) -> None:
             moved = engine.put_on_device(value)
             if type(moved) is concrete.array:  # inside a trace it may be a tracer, which must not be kept
                 values[i] = args[i]._value = moved
-
-
-def _in_trace() -> bool:
-    """Inside a trace, small known values stay known, even where XLA is to run everything: they may size tensors."""
-    engine = loaded_xla()
-    return engine is not None and engine.in_trace()
 
 
 def _wrap(value: Any) -> Tensor:

@@ -169,12 +169,14 @@ def _operand(y: Any, a: np.ndarray) -> np.ndarray | None:
     if kind is Tensor:
         b = y._value
     elif kind is float or kind is int:
-        return np.array(y, a.dtype) if a.dtype.kind == "f" or (kind is int and a.dtype.kind == "i") else None
+        fits = a.dtype.kind == "f" or (kind is int and a.dtype.kind == "i")
+        return np.array(y, a.dtype) if fits and a.size < settings.active_limit else None
     elif kind is Variable and state.scope is None and state.autocast is None:
         b = y._array
     else:
         return None
-    return b if type(b) is _ndarray and a.dtype == b.dtype and b.size <= settings.active_limit else None
+    small = type(b) is _ndarray and a.dtype == b.dtype and a.size + b.size <= settings.active_limit
+    return b if small else None
 
 
 def reduction(names: str, gradient: Any = None, **options: Any) -> Callable[[Callable], Op]:

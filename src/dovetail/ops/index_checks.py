@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import InvalidArgumentError, at_user_location
-from dovetail.base.settings import settings
-from dovetail.engine import host, is_tracer, loaded_xla
+from dovetail.engine import host, is_tracer
+from dovetail.engine.placement import in_host_memory, runs_on_host
 from dovetail.tensor.tensor import Tensor
 
 
@@ -37,7 +37,7 @@ def _runs_on_xla(*tensors: Any) -> bool:
     """True for large eager tensors with indices in host memory, where looking at them costs no transfer."""
     if any(type(tensor) is not Tensor or is_tracer(tensor._value) for tensor in tensors):
         return False
-    if sum(tensor._value.size for tensor in tensors) <= settings.active_limit:
+    if runs_on_host([tensor._value for tensor in tensors]):
         return False
     indices = tensors[-1]._value
-    return indices.dtype.kind in "iu" and (type(indices) is np.ndarray or loaded_xla().lives_on_host(indices))
+    return indices.dtype.kind in "iu" and in_host_memory(indices)

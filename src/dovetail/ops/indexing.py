@@ -14,7 +14,8 @@ import numpy as np
 
 from dovetail.base.errors import InvalidArgumentError, OperatorNotAllowedInGraphError, at_user_location
 from dovetail.base.settings import settings, state
-from dovetail.engine import is_tracer, loaded_xla
+from dovetail.engine import is_tracer
+from dovetail.engine.placement import views_on_host
 from dovetail.ops import rules
 from dovetail.ops.array import unstack
 from dovetail.ops.attrs import Shape, Spec, integer, is_symbolic
@@ -198,7 +199,11 @@ def _indexed(shape: tuple, *indices: tuple, spec: tuple) -> tuple:
 # ---- x[...] ---------------------------------------------------------------------------------------------------------
 
 
-@op("", same_dtype=1, shape=_indexed)
+def _elements_of_indices(x: Any, *indices: Any, **_: Any) -> int:
+    return sum(index.size for index in indices)  # the rest is a view
+
+
+@op("", same_dtype=1, shape=_indexed, work=_elements_of_indices)
 def getitem(xp: Any, x: Any, *indices: Any, spec: Spec) -> Any:
     """Returns the part of `x` that a key names."""
     key = numpy_key(spec, indices, x.shape)
@@ -273,7 +278,7 @@ def get_item(x: Any, key: Any) -> Any:
     """
     if type(x) is Tensor and not state.tapes:
         value = x._value
-        if type(value) is _ndarray and settings.active_limit >= 0:
+        if type(value) is _ndarray and settings.active_limit >= 0:  # `views_on_host`, without a call
             plain = _plain_key(key)
             if plain is not None:
                 try:
@@ -314,8 +319,7 @@ def _plain_key(key: Any) -> tuple | None:
 def _view(x: Tensor, bound: Bound) -> Any:
     """Runs static indexing of a value in host memory on NumPy, where it costs no copy and no compilation."""
     value = x._value
-    on_host = type(value) is _ndarray or (not is_tracer(value) and loaded_xla().lives_on_host(value))
-    if not on_host or settings.active_limit < 0 or state.tapes:
+    if is_tracer(value) or state.tapes or not views_on_host(value):
         return getitem(x, spec=bound.attributes["spec"])
     try:
         result = bound.host(np.asarray(value))

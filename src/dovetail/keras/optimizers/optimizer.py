@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location
-from dovetail.base.settings import among_replicas, settings
+from dovetail.base.settings import among_replicas
 from dovetail.base.settings import state as thread_state
 from dovetail.base.told import Told
-from dovetail.engine import host, is_tracer, loaded_xla, xla
+from dovetail.engine import host, is_tracer, xla
+from dovetail.engine.placement import group_runs_on_host
 from dovetail.keras import checks as argument_checks
 from dovetail.keras.naming import auto_name
 from dovetail.keras.optimizers import checks, custom, step
@@ -340,13 +341,7 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
         return [_array(a) for a in values], [_array(a) for a in state]
 
     def _fits_host(self, plan: step.Plan, values: list) -> bool:
-        if settings.engine != "auto":
-            return settings.engine == "host"
-        if thread_state.host_only:
-            return True
-        return plan.size <= _HOST_ELEMENTS and all(
-            type(v) is _ndarray or loaded_xla().lives_on_host(v) for v in values
-        )
+        return group_runs_on_host(values, plan.size, _HOST_ELEMENTS)
 
     def _compiled(self, plan: step.Plan) -> Any:
         facts = self._rate_facts()

@@ -1,0 +1,77 @@
+"""Where eager work runs: on NumPy or on XLA.  Everything that decides it asks here.
+
+The rule: work whose values lie in host memory runs on NumPy when it is small, that is, when the elements that it reads
+(or the work that an op says it is) are no more than `settings.active_limit`; all else runs on XLA.  What is open around
+it, tapes or scopes, makes no difference.  Strings are NumPy's alone.
+
+The shortest ways, which have no time for a call, compare with `settings.active_limit` themselves, in the same terms:
+`ops/families.py` and `keras/models/plans.py`; `tests/test_placement.py` holds them to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from dovetail.base.settings import settings, state
+from dovetail.engine import loaded_xla
+from dovetail.engine.dtypes import HOST_ONLY_KINDS
+
+_ndarray = np.ndarray
+_SHAPE_LIMIT = 64
+
+
+def runs_on_host(values: Iterable, size: int = 0, work: Callable[..., int] | None = None) -> bool:
+    """Decides where an eager op runs; True: on NumPy.
+
+    Args:
+        values: the arrays it reads; None for absent ones.
+        size: elements to count besides; negative for ops that XLA would compile anew for every shape.
+        work: `work(*values) -> elements` to count instead, for ops whose cost is not their inputs' size.
+    """
+    limit = settings.active_limit
+    if limit < 0 and state.scope is None:
+        return bool(state.host_only)
+    for value in values:
+        if value is not None:
+            size += value.size
+            if value.dtype.kind in HOST_ONLY_KINDS:
+                return True
+            if type(value) is not _ndarray and not loaded_xla().lives_on_host(value):
+                return False
+    if work is not None:
+        size = work(*values)
+    return size <= limit or bool(state.host_only) or (size <= _SHAPE_LIMIT and _in_trace())
+
+
+def _in_trace() -> bool:
+    """Inside a trace, small known values stay known, even where XLA is to run everything: they may size tensors."""
+    engine = loaded_xla()
+    return engine is not None and engine.in_trace()
+
+
+def group_runs_on_host(values: Iterable, size: int, limit: int) -> bool:
+    """Decides where many small pieces of work run that XLA would do as one, such as an optimizer's step.
+
+    Args:
+        values: the arrays.
+        size: their elements in all.
+        limit: up to so many, NumPy takes no longer than one compiled call.
+    """
+    if settings.engine != "auto":
+        return settings.engine == "host"
+    if state.host_only:
+        return True
+    return size <= min(limit, settings.active_limit) and all(map(in_host_memory, values))
+
+
+def in_host_memory(value: Any) -> bool:
+    """True when NumPy can look at an array without a transfer."""
+    return type(value) is _ndarray or loaded_xla().lives_on_host(value)
+
+
+def views_on_host(value: Any) -> bool:
+    """Decides where a view of a value is made, whatever its size: NumPy copies nothing."""
+    return settings.active_limit >= 0 and in_host_memory(value)
