@@ -65,7 +65,7 @@ def test_import_is_silent_and_leaves_jax_alone():
 
 
 def test_only_variables_and_their_transaction_know_what_a_variable_holds():
-    """Everything else reads and writes variables by `_tensor`, `_plain`, `_array`, `_store`, `_take`, or a transaction."""
+    """All else uses `_tensor`, `_plain`, `_array`, `_store`, `_take`, or a transaction."""
     source = layering.SOURCE
     found = [
         f"{path.relative_to(source)}:{number}"
