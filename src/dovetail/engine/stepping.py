@@ -25,7 +25,7 @@ def steps_program(
     run: Callable,
     num_results: int,
     written: list[int],
-    batch_size: int,
+    batch_size: int | None,
     options: dict | None = None,
     when_compiled: Callable[[], None] = lambda: None,
     laid_out: Callable[[list, list], tuple[list, list]] = lambda batch, state: (batch, state),
@@ -37,15 +37,21 @@ def steps_program(
         num_results: how many results a step has.
         written: positions in the state that a step writes.
         batch_size: rows of `data` a step takes; `order[i * batch_size : (i + 1) * batch_size]` are those of step i.
+            None: `data` are stacked batches, step i takes `data[i]`; `order` is None too.
         options: for XLA's compiler.
         when_compiled: called each time the program is compiled for data of another size.
         laid_out: `f(batch, state) -> (batch, state)`, says how they are divided over devices.
     """
 
+    def batch_at(i: Any, data: list, order: Any) -> list:
+        if batch_size is None:
+            return [lax.dynamic_index_in_dim(array, i, keepdims=False) for array in data]
+        rows = lax.dynamic_slice_in_dim(order, i * batch_size, batch_size)
+        return [array.at[rows].get(mode="promise_in_bounds") for array in data]
+
     def step(i: Any, carry: tuple, data: list, order: Any) -> tuple:
         state, _ = carry
-        rows = lax.dynamic_slice_in_dim(order, i * batch_size, batch_size)
-        batch, state = laid_out([array.at[rows].get(mode="promise_in_bounds") for array in data], list(state))
+        batch, state = laid_out(batch_at(i, data, order), list(state))
         outputs = run(*batch, *state)
         for position, value in zip(written, outputs[num_results:], strict=True):
             state[position] = value
@@ -53,10 +59,7 @@ def steps_program(
 
     def steps(state: list, data: list, order: Any, start: Any, stop: Any) -> tuple:
         when_compiled()
-        rows = jax.ShapeDtypeStruct((batch_size,), order.dtype)
-        results = jax.eval_shape(
-            lambda r: run(*[a.at[r].get(mode="promise_in_bounds") for a in data], *state)[:num_results], rows
-        )
+        results = jax.eval_shape(lambda: run(*batch_at(0, data, order), *state)[:num_results])
         empty = [jnp.zeros(r.shape, r.dtype) for r in results]
         return lax.fori_loop(start, stop, lambda i, carry: step(i, carry, data, order), (state, empty))
 

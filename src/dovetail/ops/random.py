@@ -119,6 +119,11 @@ def next_key(seed: Any = None) -> Tensor:
     return _global.key(seed)
 
 
+def is_shared(variable: Variable) -> bool:
+    """True for the state of a generator that any code may draw from: the global one, and those of op seeds."""
+    return variable is _global.state or any(variable is rng for rng in _global.by_seed.values())
+
+
 @export("random.set_seed")
 def set_seed(seed: int) -> None:
     """Starts the global generator again: the same program then draws the same numbers, compiled or eager.

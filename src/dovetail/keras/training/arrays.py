@@ -12,6 +12,7 @@ from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
 from dovetail.keras import checks
+from dovetail.keras.training.pace import Pace
 from dovetail.keras.training.shuffling import taken
 from dovetail.keras.training.source import Source
 from dovetail.keras.training.steps import pack_x_y_sample_weight
@@ -113,7 +114,7 @@ class ArrayData(Source):
         order: the order of the samples in this pass, None for the one they have.
         position: the next batch of this pass.
         on_device: the arrays where XLA can use them, None before they are needed.
-        steps_per_dispatch: how many steps the next dispatch runs; the loop adapts it to the time they take.
+        pace: how many steps the next dispatch runs.
         checked: whether the labels were compared with the model's outputs.
     """
 
@@ -127,7 +128,7 @@ class ArrayData(Source):
         self.on_device: list | None = None
         self.order: np.ndarray | None = None
         self.position = 0
-        self.steps_per_dispatch = 1
+        self.pace = Pace()
         self.checked = False
 
     @property

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,12 @@ from dovetail.base.settings import settings, state
 from dovetail.engine import uses_xla, xla
 from dovetail.function.autograph.gate import converted
 from dovetail.keras.training.arrays import ArrayData, Stretch
+from dovetail.keras.training.gathering import Gathering, in_turn
 from dovetail.keras.training.programs import StepPrograms, fits_a_loop, jax_stepping, run_once
 from dovetail.keras.training.source import Source
 from dovetail.keras.training.streams import StreamData
 from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.transaction import undoing
-
-SECONDS_PER_DISPATCH = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,26 +126,59 @@ class Executor:
         return run(data, steps, watch)
 
     def _stream(self, data: StreamData, steps: int | None, watch: Watch) -> Any:
-        result = None
-        eager, facts = self._eager, self._programs.facts()
-        for index, (leaves, spec) in enumerate(self._batches(data, eager)):
+        eager = self._eager
+        gathering = Gathering(watch, data.pace, self._run_once, self._loop_of)
+        for program, leaves, spec in in_turn(self._prepared(data, eager), gathering):
+            several = program is not None and watch.may_run(gathering.index, 2) > 1
+            if several and self._programs.may_gather(program, leaves):
+                gathering.take(program, leaves, data.places_for(leaves))
+            else:
+                gathering.run(partial(self._watched, program, leaves, spec, watch))
+            if gathering.stopped or (steps is not None and gathering.index >= steps):
+                break
+        gathering.finish()
+        return gathering.result
+
+    def _prepared(self, data: StreamData, eager: bool) -> Iterator[tuple]:
+        """Yields `(program, leaves, spec)` for the batches of an epoch, whose values have been looked at."""
+        facts = self._programs.facts()
+        for leaves, spec in self._batches(data, eager):
             program = None if eager else self._programs.get(leaves, spec, facts)
             if program is not None:
                 self._check_values(leaves, spec)
-            result = self._watched(index, program, leaves, spec, watch)
-            if watch.after(index, result) or (steps is not None and index + 1 >= steps):
-                break
-        return result
+            yield program, leaves, spec
 
     def _batches(self, data: StreamData, eager: bool) -> Iterator[tuple]:
         """Yields the batches of a stream; before anything is compiled it has looked at the first two."""
         batches = data.batches()
         if not eager and self._programs.is_new:
-            ahead = list(itertools.islice(batches, 2))
-            if len(ahead) == 2:
-                self._programs.compare(ahead[0][0], ahead[1][0])
-            yield from ahead
+            first = next(batches, None)
+            if first is None:
+                return
+            # What gives the second may write it into the arrays of the first.
+            first = ([None if leaf is None else leaf.copy() for leaf in first[0]], first[1])
+            second, failure = None, None
+            try:
+                second = next(batches, None)
+            except Exception as error:  # noqa: BLE001  it is raised where the second batch is wanted
+                failure = error
+            if second is not None:
+                self._programs.compare(first[0], second[0])
+            yield first
+            if failure is not None:
+                raise failure
+            if second is not None:
+                yield second
         yield from batches
+
+    def _loop_of(self, program: Any, make: bool) -> Callable | None:
+        """Returns the loop over batches that lie stacked; None where there is none yet and none is to be made."""
+        if not make and not self._programs.has_loop(program, None):
+            return None
+        loop = self._programs.loop(program, None, self._layout_of)
+        return lambda stacked, start, stop: loop(
+            self._on_device(stacked), None, np.int32(start), np.int32(stop)
+        )
 
     def _arrays(self, data: ArrayData, steps: int | None, watch: Watch) -> Any:
         eager, facts = self._eager, self._programs.facts()
@@ -176,7 +208,7 @@ class Executor:
                 break
             leaves = data.batch(stretch, batch)
             program = None if eager else self._programs.get(leaves, data.spec, facts)
-            result = self._watched(index, program, leaves, data.spec, watch)
+            result = self._watched(program, leaves, data.spec, watch, index)
             stopped = watch.after(index, result)
             index += 1
         return index, result, stopped
@@ -194,7 +226,7 @@ class Executor:
             rows = stretch.order[: stretch.num_samples]
             self._check_values([None if leaf is None else leaf[rows] for leaf in data.leaves], data.spec)
 
-    def _watched(self, index: int, program: Any, leaves: list, spec: Any, watch: Watch) -> Any:
+    def _watched(self, program: Any, leaves: list, spec: Any, watch: Watch, index: int) -> Any:
         """Runs one step that is watched, op by op when there is no program."""
         watch.begins(index)
         if program is not None:
@@ -230,14 +262,14 @@ class Executor:
         rows = np.arange(data.num_samples, dtype=np.int32) if stretch.order is None else stretch.order
         at, full, result = stretch.first, stretch.first + whole, None
         while at < full:
-            stop = at + watch.may_run(index, min(full - at, data.steps_per_dispatch))
+            stop = at + watch.may_run(index, min(full - at, data.pace.steps))
             began = time.perf_counter()
             watch.begins(index)
             outputs = loop(data.on_device, rows, np.int32(at), np.int32(stop))
             result = program.rebuild([Tensor(value) for value in outputs])
-            if stop < full or data.steps_per_dispatch == 1:
+            if stop < full or data.pace.is_unknown:
                 xla("training").block_until_ready(outputs)
-                data.steps_per_dispatch = _next_chunk(stop - at, time.perf_counter() - began)
+                data.pace.took(stop - at, time.perf_counter() - began)
             index, at = index + stop - at, stop
             if watch.after(index - 1, result):
                 return index, result, True
@@ -278,8 +310,3 @@ def _guarded(watch: Watch, written: Callable[[], list], run: Callable[[], Any]) 
 def _may_loop(program: Any, data: ArrayData) -> bool:
     size = sum(leaf.nbytes for leaf in data.leaves if leaf is not None)
     return fits_a_loop(program) and size <= jax_stepping().MAX_BYTES_ON_DEVICE
-
-
-def _next_chunk(steps: int, seconds: float) -> int:
-    """Returns how many steps to run per dispatch, given how long some took; the first compiled, which says nothing."""
-    return 8 if steps == 1 else max(1, int(steps * SECONDS_PER_DISPATCH / max(seconds, 1e-6)))

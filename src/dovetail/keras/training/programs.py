@@ -15,6 +15,8 @@ from dovetail.base.settings import state
 from dovetail.engine import jax_private_module, xla
 from dovetail.function.frequency import Frequency
 from dovetail.function.trace import Program
+from dovetail.keras.training.gathering import MOST_BYTES
+from dovetail.ops.random import is_shared
 from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.transaction import Transaction
 
@@ -36,6 +38,7 @@ class StepPrograms:
         self._step, self.facts = step, facts
         self._programs: Bounded = Bounded(_MOST_PROGRAMS)
         self._loops: Bounded = Bounded(_MOST_PROGRAMS)
+        self._gathers: Bounded = Bounded(_MOST_PROGRAMS)
         self._num_compiled = 0
         self._frequency = Frequency(_SHAPES_AT_ONCE)
         self.op_by_op = False
@@ -107,12 +110,29 @@ class StepPrograms:
 
         return run
 
-    def loop(self, program: Program, batch_size: int, layout_of: Callable[[tuple], Any]) -> Callable:
+    def may_gather(self, program: Program, leaves: list) -> bool:
+        """Returns whether batches like `leaves` may wait for others, and run with them in one compiled loop.
+
+        Not so where steps draw random numbers from generators that whatever makes the batches may draw from too: the
+        order of the draws would depend on how many batches wait.
+        """
+        known, may = self._gathers.get(id(program), (None, False))
+        if known is not program:
+            size = sum(leaf.nbytes for leaf in leaves if leaf is not None)
+            may = fits_a_loop(program) and not any(map(is_shared, program.reads)) and 2 * size <= MOST_BYTES
+            self._gathers.put(id(program), (program, may))
+        return may
+
+    def has_loop(self, program: Program, batch_size: int | None) -> bool:
+        """True when the loop over many such steps has been made."""
+        return self._loops.get((id(program), batch_size), (None, None))[0] is program
+
+    def loop(self, program: Program, batch_size: int | None, layout_of: Callable[[tuple], Any]) -> Callable:
         """Returns `f(data, order, start, stop) -> results of the last step`: the compiled loop over many steps.
 
         Args:
             program: one step.
-            batch_size: rows of the data a step takes.
+            batch_size: rows of the data a step takes, by their numbers in `order`; None: the data are stacked batches.
             layout_of: tells how a batch's shape is divided over devices.
         """
         key = (id(program), batch_size)

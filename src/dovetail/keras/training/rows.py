@@ -9,6 +9,7 @@ import numpy as np
 
 from dovetail.data.plan import ArrayPlan, as_indices
 from dovetail.keras.training.arrays import ArrayData, Stretch
+from dovetail.keras.training.pace import Pace
 from dovetail.keras.training.passes import Passes
 from dovetail.keras.training.streams import leaves_of
 
@@ -35,7 +36,7 @@ class RowData(ArrayData):
         self.num_samples, self.batch_size = plan.size, plan.batch_size or 1
         self.shuffle, self.checked = False, False
         self.on_device = self.order = None
-        self.steps_per_dispatch = 1
+        self.pace = Pace()
         self._passes = Passes(plan.runs, steps, num_batches)
         self._capacity = min(self._passes.num_items or 1, max(_MOST_ROWS // self.batch_size, 1))
 

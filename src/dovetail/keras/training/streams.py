@@ -8,6 +8,8 @@ from typing import Any
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.keras.training.arrays import as_numpy, class_weighted
+from dovetail.keras.training.gathering import Places, kind_of
+from dovetail.keras.training.pace import Pace
 from dovetail.keras.training.passes import Passes
 from dovetail.keras.training.shuffling import epoch_generator
 from dovetail.keras.training.source import Source
@@ -24,6 +26,9 @@ class StreamData(Source):
         steps: batches an epoch; None: until the source ends.
         shuffle: new order of the batches in each pass, where the source has a length and is indexed.
         class_weight: `{class: weight}`, which becomes part of the sample weights.
+
+    Attributes:
+        pace: how many steps the next dispatch runs.
 
     `num_batches` is None until the first epoch has ended, where the source does not tell.
     """
@@ -42,7 +47,10 @@ class StreamData(Source):
                 f"predict), or repeat it a number of times{at_user_location()}"
             )
         self.source, self.steps, self.shuffle, self.class_weight = source, steps, shuffle, class_weight
-        self._passes = Passes(self._begin, steps, _length(source))
+        self._most = _length(source) if steps is None else steps
+        self._passes = Passes(self._begin, steps, self._most)
+        self.pace = Pace(2)
+        self._places: Places | None = None
 
     @property
     def num_batches(self) -> int | None:
@@ -69,6 +77,12 @@ class StreamData(Source):
 
     def _leaves(self, item: Any) -> tuple[list, Any]:
         return leaves_of(item, self.class_weight)
+
+    def places_for(self, leaves: list) -> Places:
+        """Returns room for such batches to be gathered."""
+        if self._places is None or self._places.kind != kind_of(leaves):
+            self._places = Places(leaves, self._most)
+        return self._places
 
     def begin_epoch(self) -> None:
         """Tells the source that an epoch begins."""
