@@ -827,3 +827,211 @@ def test_bodies_of_loops_over_datasets_are_compiled():
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     np.testing.assert_allclose(float(weight), value, rtol=1e-5)
     assert len(runs) < 30  # of 102: the first elements of a kind, and one trace
+
+
+# ---- what needs no conversion
+
+
+class Dampened:
+    """Holds what its methods call."""
+
+    def __init__(self, layer):
+        self.layer, self.bound = layer, 3.0
+
+    def scaled(self, x):
+        return tf.nn.relu(self.layer(x)) * self.bound
+
+    def clipped(self, x):
+        if tf.reduce_sum(x) > self.bound:
+            return x * 0.5
+        return x
+
+    def both(self, x):
+        return self.clipped(self.scaled(x))
+
+    @staticmethod
+    def doubled(x):
+        return tf.add(x, x)
+
+
+def _identity_layer():
+    return keras.layers.Dense(1, kernel_initializer="ones", use_bias=False)
+
+
+dampened = Dampened(_identity_layer())
+weight = tf.Variable(2.0)
+optimizer = keras.optimizers.SGD(0.5)
+
+
+def plain_helper(x):
+    return tf.square(x) * weight
+
+
+def branching_helper(x):
+    return x * 2.0 if tf.reduce_sum(x) > 0 else x
+
+
+def recursive_helper(x, n=2):
+    return tf.cond(tf.constant(n > 0), lambda: recursive_helper(x, n - 1) if n else x, lambda: x)
+
+
+def mutual_one(x):
+    return mutual_other(x) if x is None else plain_helper(x)
+
+
+def mutual_other(x):
+    return mutual_one(x)
+
+
+def calls_plain(x):
+    return plain_helper(plain_helper(x))
+
+
+def calls_method(x):
+    return dampened.scaled(x)
+
+
+def calls_static(x):
+    return dampened.doubled(x) + Dampened.doubled(x)
+
+
+def tapes(x):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(plain_helper(x))
+    gradient = tape.gradient(loss, weight)
+    optimizer.apply_gradients([(gradient, weight)])
+    parts = []
+    parts.append("loss {}".format(weight.name))  # noqa: UP032
+    return loss
+
+
+def nested_plain(x):
+    def inner(y):
+        return plain_helper(y)
+
+    return inner(x) + tf.map_fn(lambda y: tf.abs(y), x)
+
+
+NEEDLESS = (calls_plain, calls_method, calls_static, tapes, nested_plain, mutual_one, dampened.scaled)
+
+
+@pytest.mark.parametrize("function", NEEDLESS, ids=lambda f: f.__name__)
+def test_what_calls_only_what_needs_nothing_runs_as_it_is(function):
+    assert converted(function) == function
+    assert converted(functools.partial(function)).func == function
+
+
+def calls_branching(x):
+    return branching_helper(x)
+
+
+def calls_branching_in_helpers(x):
+    return plain_helper(calls_branching(x))
+
+
+def calls_branching_method(x):
+    return dampened.clipped(x)
+
+
+def calls_method_that_calls(x):
+    return dampened.both(x)
+
+
+def calls_argument(f, x):
+    return f(x)
+
+
+def calls_attribute_of_result(x):
+    return tf.identity(x).numpy()
+
+
+def calls_after_a_choice(x):
+    f = plain_helper
+    if x is None:
+        f = branching_helper
+    return f(x)
+
+
+def calls_new_object(x):
+    return Dampened(_identity_layer()).clipped(x)
+
+
+def calls_builtin_for_tensors(x):
+    return abs(x) + plain_helper(len(x))
+
+
+def spreads(x):
+    return branching_helper(*[x])
+
+
+NEEDY = (
+    calls_branching,
+    calls_branching_in_helpers,
+    calls_branching_method,
+    calls_method_that_calls,
+    calls_argument,
+    calls_attribute_of_result,
+    calls_after_a_choice,
+    calls_new_object,
+    calls_builtin_for_tensors,
+    spreads,
+    recursive_helper,
+    dampened.both,
+    dampened.clipped,
+)
+
+
+@pytest.mark.parametrize("function", NEEDY, ids=lambda f: f.__name__)
+def test_what_calls_what_needs_conversion_or_is_unknown_is_converted(function):
+    assert converted(function) != function
+
+
+def test_methods_of_global_objects_are_the_users_code():
+    assert float(tf.function(calls_branching_method)(tf.constant([4.0]))[0]) == 2.0
+    assert float(tf.function(calls_method_that_calls)(tf.constant([[4.0]]))[0, 0]) == 6.0
+
+
+def _own_code(function):
+    """Returns the code of a function as code of which nothing is known."""
+    code = function.__code__
+    return code.replace(co_consts=(*code.co_consts, object()))
+
+
+def test_a_finding_is_looked_at_again_when_names_mean_something_else():
+    names: dict = {}
+    step = types.FunctionType(_own_code(calls_plain), names, "step")
+    names["plain_helper"] = plain_helper
+    outer = types.FunctionType(_own_code(calls_branching), {"branching_helper": step}, "outer")
+    assert converted(step) is step
+    assert converted(outer) is outer
+    names["plain_helper"] = branching_helper
+    assert converted(step) is not step
+    assert converted(outer) is not outer
+    assert float(tf.function(outer)(tf.constant([3.0]))[0]) == 12.0
+
+
+def test_closures_of_one_code_are_told_apart():
+    def make(helper):
+        def step(x):
+            return helper(x)
+
+        return step
+
+    first, second = make(plain_helper), make(branching_helper)
+    assert converted(first) is first
+    assert float(tf.function(second)(tf.constant([3.0]))[0]) == 6.0
+
+
+def test_methods_are_told_apart_by_what_their_instance_holds():
+    class Holder:
+        def __init__(self, function):
+            self.function = function
+
+        def run(self, x):
+            return self.function(x)
+
+    plain, branching = Holder(plain_helper), Holder(branching_helper)
+    assert converted(plain.run) == plain.run
+    assert float(tf.function(branching.run)(tf.constant([3.0]))[0]) == 6.0
+    plain.function = branching_helper
+    assert float(tf.function(plain.run)(tf.constant([3.0]))[0]) == 6.0

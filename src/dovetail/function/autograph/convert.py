@@ -13,7 +13,8 @@ from collections import ChainMap
 from collections.abc import Callable
 from typing import Any
 
-from dovetail.function.autograph.need import Need, need_of
+from dovetail.function.autograph.callees import UNKNOWN, View
+from dovetail.function.autograph.need import Finding, Inquiry, Need
 from dovetail.function.autograph.source import definition_of
 
 OPERATORS = "ag__"
@@ -29,13 +30,17 @@ class NotConvertibleError(Exception):
 class Converted:
     """What is known of one code object: what it needs, and its converted code once there is one."""
 
-    __slots__ = ("alive", "code", "failed", "need", "tree")
+    __slots__ = ("alive", "code", "failed", "finding", "tree")
 
-    def __init__(self, alive: Any, need: Need) -> None:
-        self.alive, self.need = alive, need
+    def __init__(self, alive: Any, finding: Finding) -> None:
+        self.alive, self.finding = alive, finding
         self.code: types.CodeType | None = None
         self.tree: ast.AST | None = None
         self.failed: str | None = None
+
+    @property
+    def need(self) -> Need:
+        return self.finding.need
 
 
 class Converter:
@@ -52,19 +57,33 @@ class Converter:
         self._replaced, self._is_loop_option = replaced, is_loop_option
         self._known: dict[int, Converted] = {}
 
-    def known(self, function: types.FunctionType) -> Converted:
-        """Returns the entry of the function's code object, which lives as long as that does."""
+    def known(self, function: types.FunctionType, instance: Any = UNKNOWN) -> Converted:
+        """Returns the entry of the function's code object, which lives as long as that does.
+
+        Args:
+            instance: what the function is bound to, if anything.
+        """
         code = function.__code__
         entry = self._known.get(id(code))
-        if entry is None or entry.alive() is not code:
-            key, known = id(code), self._known
-            alive = weakref.ref(code, lambda _: known.pop(key, None))
-            entry = known[key] = Converted(alive, self._need(function))
-        return entry
+        if entry is not None and entry.alive() is code:
+            if entry.need is not Need.NOTHING:
+                return entry
+            view = View(function, instance)
+            if entry.finding.holds(view):
+                return entry
+        else:
+            view = View(function, instance)
+        return self._note(code, Inquiry(self._found, self._note, self._replaced).finding(view))
 
-    def _need(self, function: types.FunctionType) -> Need:
-        names = _names_of(function)
-        return need_of(function.__code__, names.__getitem__, self._replaced)
+    def _found(self, code: types.CodeType) -> Finding | None:
+        entry = self._known.get(id(code))
+        return entry.finding if entry is not None and entry.alive() is code else None
+
+    def _note(self, code: types.CodeType, finding: Finding) -> Converted:
+        key, known = id(code), self._known
+        alive = weakref.ref(code, lambda _: known.pop(key, None))
+        known[key] = entry = Converted(alive, finding)
+        return entry
 
     def convert(self, function: types.FunctionType, entry: Converted) -> types.FunctionType:
         """Returns the converted function; its globals, closure, defaults and attributes are the original's.
@@ -94,9 +113,9 @@ class Converter:
         node = definition_of(function)
         _prepare(node, function)
         if need is Need.CALLS:
-            return ast.fix_missing_locations(_Calls().visit(node))
+            return _Calls().visit(node)
         passes = importlib.import_module("dovetail.function.autograph.passes")
-        return passes.rewritten(node, _names_of(function), self._is_loop_option)
+        return ast.fix_missing_locations(passes.rewritten(node, _names_of(function), self._is_loop_option))
 
 
 def _names_of(function: types.FunctionType) -> ChainMap:
@@ -123,7 +142,8 @@ def _prepare(node: Any, function: types.FunctionType) -> None:
     parts = function.__qualname__.split(".")
     owner = parts[-2] if len(parts) > 1 and parts[-2] != "<locals>" else ""
     first = [*arguments.posonlyargs, *arguments.args][:1]
-    _ClassNames(owner.lstrip("_"), first[0].arg if first else "").visit(node)
+    if owner or "__class__" in function.__code__.co_freevars:
+        _ClassNames(owner.lstrip("_"), first[0].arg if first else "").visit(node)
 
 
 class _ClassNames(ast.NodeTransformer):
@@ -152,14 +172,19 @@ class _ClassNames(ast.NodeTransformer):
         return node
 
 
+_LOAD = ast.Load()
+_LOCATION = ("lineno", "col_offset", "end_lineno", "end_col_offset")
+
+
 class _Calls(ast.NodeTransformer):
     """Turns `f(x)` into `ag__.call(f)(x)`."""
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
         if not (isinstance(node.func, ast.Name) and node.func.id == "super"):
-            call = ast.Attribute(ast.Name(OPERATORS, ast.Load()), "call", ast.Load())
-            node.func = ast.copy_location(ast.Call(call, [node.func], []), node.func)
+            at = {name: getattr(node.func, name) for name in _LOCATION}
+            call = ast.Attribute(ast.Name(OPERATORS, _LOAD, **at), "call", _LOAD, **at)
+            node.func = ast.Call(call, [node.func], [], **at)
         return node
 
 
@@ -169,13 +194,16 @@ def _compiled(node: Any, function: types.FunctionType) -> types.CodeType:
     is_lambda = isinstance(node, ast.Lambda)
     if not is_lambda:
         node.name = _PREFIX + original.co_name  # so that the original's name still means what it did
-    body = ast.Expr(node) if is_lambda else node
+    at = {name: getattr(node, name) for name in _LOCATION}
+    body = ast.Expr(node, **at) if is_lambda else node
     free = [*original.co_freevars, OPERATORS]
-    names: list[ast.stmt] = [ast.Assign([ast.Name(name, ast.Store())], ast.Constant(None)) for name in free]
+    names: list[ast.stmt] = [
+        ast.Assign([ast.Name(name, ast.Store(), **at)], ast.Constant(None, **at), **at) for name in free
+    ]
     no_arguments = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
-    outer = ast.FunctionDef("outer", no_arguments, [*names, body], [])
+    outer = ast.FunctionDef("outer", no_arguments, [*names, body], [], **at)
     outer.type_params = []  # type: ignore[attr-defined]
-    module = ast.fix_missing_locations(ast.Module([ast.copy_location(outer, node)], []))
+    module = ast.Module([outer], [])
     flags = original.co_flags & _FUTURE_ANNOTATIONS
     compiled = compile(module, original.co_filename, "exec", flags=flags, dont_inherit=True)
     wanted = "<lambda>" if is_lambda else node.name

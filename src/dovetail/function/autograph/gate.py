@@ -12,13 +12,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dovetail.base.settings import inherited, state
+from dovetail.function.autograph.callees import UNKNOWN
 from dovetail.function.autograph.need import Need
-from dovetail.function.autograph.user_code import is_user_function, place_of
+from dovetail.function.autograph.user_code import MARK, is_user_function, place_of
 
 if TYPE_CHECKING:
     from dovetail.function.autograph.convert import Converter
-
-MARK = "autograph_info__"
 
 
 class ConversionWarning(UserWarning):
@@ -59,7 +58,7 @@ def converted(function: Any) -> Any:
         inner = function.__func__
         if type(inner) is not types.FunctionType:
             return function
-        made = _converted_function(inner)
+        made = _converted_function(inner, function.__self__)
         return function if made is inner else types.MethodType(made, function.__self__)
     if kind is types.BuiltinFunctionType or kind is type or isinstance(function, type):
         try:
@@ -76,18 +75,18 @@ def converted(function: Any) -> Any:
     call = getattr(kind, "__call__", None)  # noqa: B004  the function itself
     if type(call) is not types.FunctionType:
         return function
-    made = _converted_function(call)
+    made = _converted_function(call, function)
     return function if made is call else types.MethodType(made, function)
 
 
-def _converted_function(function: types.FunctionType) -> Callable:
+def _converted_function(function: types.FunctionType, instance: Any = UNKNOWN) -> Callable:
     if function.__dict__ and MARK in function.__dict__:
         bound = function.__dict__[MARK]
         return function if bound is None else _rebound(*bound)
     if place_of(function.__code__.co_filename) == "framework" or not is_user_function(function):
         return function
     converter = _machinery()[0]
-    entry = converter.known(function)
+    entry = converter.known(function, instance)
     if entry.need is Need.NOTHING or entry.failed is not None:
         return function
     try:
@@ -103,7 +102,8 @@ def _converted_function(function: types.FunctionType) -> Callable:
 
 def _rebound(function: Callable, alive: Callable) -> Callable:
     """Returns a method of a weakly held instance with its function converted."""
-    made = converted(function)
+    plain = type(function) is types.FunctionType
+    made = _converted_function(function, alive()) if plain else converted(function)
 
     def method(*args: Any, **kwargs: Any) -> Any:
         return made(alive(), *args, **kwargs)

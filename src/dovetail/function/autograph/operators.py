@@ -11,9 +11,10 @@ from typing import Any
 from dovetail.function.autograph import branches, loops, values
 from dovetail.function.autograph.builtin_names import REPLACED, iterated
 from dovetail.function.autograph.convert import Converted, Converter
-from dovetail.function.autograph.gate import MARK, Converting, converted, keep
-from dovetail.function.autograph.need import Need
+from dovetail.function.autograph.gate import Converting, converted, keep
+from dovetail.function.autograph.need import Finding, Need
 from dovetail.function.autograph.options import set_loop_options
+from dovetail.function.autograph.user_code import MARK
 
 
 def _converted_call(function: Any, args: tuple, kwargs: dict | None, scope: Any) -> Any:
@@ -73,7 +74,7 @@ def fully_converted(entity: Any, recursive: bool = True) -> Callable:
         ValueError: it cannot be converted.
     """
     function = _function_of(entity)
-    entry = Converted(lambda: None, Need.ALL)
+    entry = Converted(lambda: None, Finding(Need.ALL))
     try:
         made = CONVERTER.convert(function, entry)
     except Exception as error:

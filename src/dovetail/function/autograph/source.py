@@ -85,18 +85,20 @@ def _span(node: Any) -> tuple[tuple[int, int], tuple[int, int]]:
 
 def _parsed(node: Any, lines: list[str]) -> Any:
     """Parses one definition once more, in a frame that leaves its columns where they are."""
-    tree: Any
     text = lines[node.lineno - 1 : node.end_lineno]
     if isinstance(node, ast.Lambda):
         text[-1] = text[-1].encode()[: node.end_col_offset].decode()
         text[0] = " " * node.col_offset + text[0].encode()[node.col_offset :].decode()
-        tree = ast.parse("(\n" + "".join(text) + "\n)", mode="eval").body
-        ast.increment_lineno(tree, node.lineno - 2)
-    elif node.col_offset:
-        tree = ast.parse("if 1:\n" + "".join(text))
-        tree = tree.body[0].body[0]
-        ast.increment_lineno(tree, node.lineno - 2)
-    else:
-        tree = ast.parse("".join(text)).body[0]
-        ast.increment_lineno(tree, node.lineno - 1)
+        return _from_line(node.lineno, "(", "".join(text) + "\n)", "eval")
+    if node.col_offset:
+        return _from_line(node.lineno, "if 1:", "".join(text), "exec").body[0]
+    return ast.parse("\n" * (node.lineno - 1) + "".join(text)).body[0]
+
+
+def _from_line(line: int, before: str, text: str, mode: str) -> Any:
+    """Parses a text that begins at a line, with a frame in the line above it."""
+    tree: Any = ast.parse("\n" * (line - 2) + before + "\n" + text, mode=mode)
+    tree = tree.body if mode == "eval" else tree.body[0]
+    if line == 1:  # no line is above it
+        ast.increment_lineno(tree, -1)
     return tree

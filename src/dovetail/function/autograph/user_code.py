@@ -6,10 +6,12 @@ import functools
 import os
 import sysconfig
 import types
-from typing import Any
 
 from dovetail.base.errors import PACKAGE_DIR
 
+MARK = (
+    "autograph_info__"  # of functions that pass the gate as they are, or whose function and instance it tells
+)
 _STDLIB = tuple({sysconfig.get_path("stdlib") + os.sep, sysconfig.get_path("platstdlib") + os.sep, "<frozen"})
 _PACKAGES = f"-packages{os.sep}"
 # Installed libraries that work on tensors of other kinds, or that call user code themselves.
@@ -55,9 +57,3 @@ def _uses_framework(names: dict) -> bool:
         isinstance(value, types.ModuleType) and value.__name__.partition(".")[0] in _OURS
         for value in list(names.values())
     )
-
-
-def is_foreign(value: Any) -> bool:
-    """True for an object with a `__call__` that is not the user's: a layer, a `tf.function`, a library's object."""
-    call = getattr(type(value), "__call__", None)  # noqa: B004  the function itself
-    return not isinstance(call, types.FunctionType) or not is_user_function(call)
