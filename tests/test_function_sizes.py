@@ -596,3 +596,56 @@ def test_signatures_of_nested_values():
     for wrong in ({"a": [1, 2]}, {"a": [1.5], "b": (2,)}, {"a": [[1]], "b": (2,)}, [1, 2]):
         with pytest.raises(TypeError, match="argument 0"):
             wide(wrong)
+
+
+# ---- composite tensors leave sizes open
+
+
+def _sparse(count):
+    values = np.arange(1.0, count + 1, dtype=np.float32)
+    return tf.SparseTensor(np.repeat(np.arange(count), 2).reshape(-1, 2), values, (3, 4))
+
+
+def _ragged(lengths):
+    return tf.RaggedTensor.from_row_lengths(tf.range(sum(lengths), dtype=tf.float32), lengths)
+
+
+COMPOSITES = {
+    "sparse": (
+        lambda x: tf.sparse.sparse_dense_matmul(x, tf.ones((4, 2))),
+        [_sparse(n) for n in (1, 2, 3, 3, 0, 2)],
+    ),
+    "ragged": (
+        lambda x: tf.reduce_sum(x * 2.0, axis=1) + 1.0,
+        [_ragged(n) for n in ((1, 2), (3, 0), (2, 2), (1, 2), (4, 4))],
+    ),
+    "slices": (
+        lambda x: tf.reduce_sum(x.values, axis=0) + tf.cast(tf.reduce_sum(x.indices), tf.float32),
+        [tf.IndexedSlices(tf.ones((n, 2)), tf.range(n), tf.constant((4, 2))) for n in (1, 2, 3, 2)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COMPOSITES)
+def test_values_of_one_spec_share_a_trace_whatever_number_of_values_they_hold(name):
+    function, values = COMPOSITES[name]
+    runs = []
+    compiled = tf.function(lambda x: runs.append(1) or function(x))
+    for value in values:
+        np.testing.assert_allclose(compiled(value), function(value))
+    assert len(runs) == compiled.experimental_get_tracing_count() == 1
+
+
+def test_other_specs_of_composite_tensors_are_traced_by_themselves():
+    compiled = tf.function(lambda x: tf.reduce_sum(x))
+    for lengths in ((1, 2), (3, 4), (1, 2, 3), (5, 0, 0)):
+        assert float(compiled(_ragged(lengths))) == sum(range(sum(lengths)))
+    assert compiled.experimental_get_tracing_count() == 2
+
+
+def test_code_that_needs_the_number_of_values_is_traced_for_each():
+    compiled = tf.function(lambda x: x.values * float(int(x.values.shape[0])))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for count in (1, 2, 1):
+            np.testing.assert_allclose(compiled(_sparse(count)), _sparse(count).values * count)

@@ -34,7 +34,15 @@ from dovetail.function.describe import arguments_of, long_form
 from dovetail.function.fitting import fitted
 from dovetail.function.frequency import Frequency
 from dovetail.function.nested import in_program, run_inside
-from dovetail.function.signature import Call, Parameters, SpecCall, common_shape, describe_change, fits
+from dovetail.function.signature import (
+    Call,
+    Parameters,
+    SpecCall,
+    common_shape,
+    describe_change,
+    fits,
+    open_sizes,
+)
 from dovetail.function.trace import Program, VariableNotKeptError, as_results, example_of, is_inlined
 from dovetail.function.wide import Wide, record
 from dovetail.graph.construct import CONSTRUCTS, record_construct, spec_of
@@ -183,7 +191,7 @@ class Function(Told):
         """Runs a call that has no program yet."""
         if among_replicas():  # they could not meet in programs of their own
             return self._run_op_by_op(call)
-        wide = self._recording_for(call) if self._wide or self._widens else None
+        wide = self._recording_for(call) if self._wide or self._widens or open_sizes(call.spec) else None
         if wide is not None:
             program = wide.program_for(call.tensors)
             if program is None:
@@ -280,14 +288,15 @@ class Function(Told):
             if not all(isinstance(leaf, TensorSpec) for leaf in nest.flat(self.input_signature)):
                 return None
             return SpecCall(self.input_signature, {})
+        opened = call.opened()
         if not self._reduce_retracing:
-            return None
-        shapes, kind = call.shapes, call.kind()
+            return None if opened is None else call.widened(opened)
+        shapes, kind = opened or call.shapes, call.kind()
         met = self._shapes_met.get(kind)
         if met is not None:
             shapes = [common_shape(a, b) for a, b in zip(met, shapes, strict=True)]
         self._shapes_met.put(kind, shapes)
-        return None if met is None else call.widened(shapes)
+        return None if met is None and opened is None else call.widened(shapes)
 
     def _record(self, wanted: SpecCall, call: Call | None = None) -> Wide | None:
         """Records the Python function; None, with a warning, when its code needs to know sizes or values.
@@ -304,15 +313,18 @@ class Function(Told):
             if call is None or self._worth_a_program(call) and self._new_program(call) is None:
                 return None
             self._needs_sizes = True
-            self._say(
-                "sizes",
-                f"{self.__name__} is traced for each shape by itself, its Python code cannot run with unknown sizes: "
-                f"{type(error).__name__}: {error}",
-            )
+            if self._widens:
+                self._say(
+                    "sizes",
+                    f"{self.__name__} is traced for each shape by itself, its Python code cannot run with unknown "
+                    f"sizes: {type(error).__name__}: {error}",
+                )
             return None
         self._num_traces += 1
         self._creates_variables = False
-        return self._wide.put(wanted.key, Wide(wanted, graph))
+        # Who leaves sizes open expects that they change.
+        frequency = Frequency(at_once=0) if self._widens or call is None else Frequency()
+        return self._wide.put(wanted.key, Wide(wanted, graph, frequency))
 
     def _say(self, what: str, message: str) -> None:
         if what not in self._warned:

@@ -110,6 +110,16 @@ class Call:
             parts[1 + place] = ("tensor", parts[1 + place][1])
         return tuple(parts)
 
+    def opened(self) -> list | None:
+        """Returns the shapes without the sizes that the specs of composite tensors leave open; None when none does."""
+        known = open_sizes(self.spec)
+        if known is None:
+            return None
+        return [
+            shape if known[place] is None else _opened(shape, known[place])
+            for place, shape in zip(self.places, self.shapes, strict=True)
+        ]
+
     def widened(self, shapes: list) -> SpecCall:
         """Returns the call with specs of other shapes in the places of the tensors."""
         dtypes = [self.key[1 + place][1] for place in self.places]
@@ -171,6 +181,25 @@ def _structures_fit(wide: Any, call: Any) -> bool:
         one == other or (isinstance(one, TypeSpec) and one.is_subtype_of(other))
         for one, other in zip(given, wanted, strict=True)
     )
+
+
+@functools.lru_cache(maxsize=512)
+def open_sizes(spec: Any) -> tuple | None:
+    """Returns a shape a leaf of a structure: as the spec of its composite tensor says it, None for leaves beside those.
+
+    None for a structure in which no spec leaves a size open.
+    """
+    shapes: list = []
+    for one in _outline(spec)[0]:
+        shapes += [None] if one is _MARK else [part.shape for part in nest.flat(one)]
+    is_open = any(shape is not None and (shape.rank is None or None in tuple(shape)) for shape in shapes)
+    return tuple(shapes) if is_open else None
+
+
+def _opened(shape: tuple | None, known: TensorShape) -> tuple | None:
+    if shape is None or known.rank != len(shape):
+        return shape
+    return tuple([None if size is None else own for own, size in zip(shape, known, strict=True)])
 
 
 @functools.lru_cache(maxsize=512)

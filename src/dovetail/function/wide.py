@@ -84,20 +84,23 @@ def _record(call: SpecCall, run: Callable, name: str, names: list[str], scope: S
 class Wide:
     """A recorded function, and the programs for the shapes that it met.
 
+    Args:
+        frequency: decides which shapes are compiled.
+
     Attributes:
         key: of the calls that it serves, with unknown sizes.
         graph: what the Python function did.
         op_by_op: it cannot be compiled: shapes in it depend on values.
     """
 
-    def __init__(self, call: SpecCall, graph: FunctionGraph) -> None:
+    def __init__(self, call: SpecCall, graph: FunctionGraph, frequency: Frequency) -> None:
         self.call_spec, self.key, self.graph = call, call.key, graph
         self.op_by_op = any(
             dtypes.is_host_only(spec.dtype.numpy_dtype) for spec in call.tensors
         )  # XLA has no strings
         self.why: Exception | None = None
         self._programs: Bounded = Bounded(_MOST_PROGRAMS)
-        self._frequency = Frequency(at_once=0)  # who leaves sizes open expects that they change
+        self._frequency = frequency
 
     @property
     def generality(self) -> int:

@@ -241,7 +241,8 @@ class _Walk:
 
 
 def _makes_its_own(kind: type) -> bool:
-    return kind.__new__ is object.__new__ or kind.__module__ == "builtins" or is_own(kind)
+    made_by_object = not any("__new__" in one.__dict__ for one in kind.__mro__[:-1])
+    return made_by_object or kind.__module__ == "builtins" or is_own(kind)
 
 
 def _enters_itself(kind: type) -> bool:
@@ -276,7 +277,7 @@ def _decoded(raw: bytes) -> list[tuple[int, int, int]]:
 def _labels(code: types.CodeType, instructions: list) -> frozenset:
     """Returns the places that jumps lead to."""
     if _NAMES_HAVE_FLAG:  # jumps have caches
-        return frozenset(dis.findlabels(code.co_code))
+        return frozenset(dis.findlabels(code.co_code))  # type: ignore[arg-type]
     return frozenset(
         at + 2 + 2 * (-argument if opcode in _BACKWARD else argument)
         for at, opcode, argument in instructions

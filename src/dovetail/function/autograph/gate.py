@@ -102,8 +102,11 @@ def _converted_function(function: types.FunctionType, instance: Any = UNKNOWN) -
 
 def _rebound(function: Callable, alive: Callable) -> Callable:
     """Returns a method of a weakly held instance with its function converted."""
-    plain = type(function) is types.FunctionType
-    made = _converted_function(function, alive()) if plain else converted(function)
+    made = (
+        _converted_function(function, alive())
+        if isinstance(function, types.FunctionType)
+        else converted(function)
+    )
 
     def method(*args: Any, **kwargs: Any) -> Any:
         return made(alive(), *args, **kwargs)
