@@ -1,11 +1,13 @@
 """Optimizers: five steps beside Keras, equal engines, arguments, state, errors, and rules that users write."""
 
 import copy
+import gc
 import os
 import pathlib
 import pickle
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -160,7 +162,7 @@ def test_large_variables_take_one_compiled_call(engine):
     optimizer = optimizers.Adam(0.1)
     for _ in range(3):
         optimizer.apply_gradients([(Tensor(np.ones((100, 100), np.float32)), own[0])])
-    (plan,) = optimizer._plans.values()
+    (plan,) = optimizer._plans.found.values()
     assert plan.compiled._cache_size() <= 2  # the first call has NumPy arrays
     assert np.asarray(own[0])[0, 0] == pytest.approx(-0.3, rel=1e-4)
 
@@ -211,7 +213,7 @@ def test_setting_the_learning_rate_does_not_compile_again():
     optimizer = optimizers.SGD(0.1)
     gradient = Tensor(np.ones(5000, np.float32))
     optimizer.apply_gradients([(gradient, weight)])
-    (plan,) = optimizer._plans.values()
+    (plan,) = optimizer._plans.found.values()
     compiled = plan.compiled
     optimizer.learning_rate = 1.0
     optimizer.apply_gradients([(gradient, weight)])
@@ -521,3 +523,25 @@ assert "jax" not in sys.modules
 """
     environment = {**os.environ, "DOVETAIL_ENGINE": "host", "PYTHONPATH": str(SOURCE)}
     subprocess.run([sys.executable, "-c", program], check=True, env=environment, timeout=120)
+
+
+def test_plans_live_no_longer_than_their_optimizer():
+    optimizer = optimizers.SGD(0.1)
+    own = [Variable(np.ones((128, 64), np.float32))]
+    optimizer.apply_gradients([(Tensor(np.ones((128, 64), np.float32)), own[0])])
+    (found,) = optimizer._plans.found.values()
+    iterations = weakref.ref(found.state[0])
+    del optimizer, found
+    gc.collect()
+    assert iterations() is None
+
+
+def test_parts_agree_after_a_rename_and_a_copy():
+    optimizer = optimizers.Adam(0.1, name="first")
+    own = variables()
+    train(optimizer, own)
+    optimizer.name = "second"
+    copied = copy.deepcopy(optimizer)
+    assert copied._rate._state is copied._state and copied._momentums is copied._state.slots["momentum"]
+    assert copied.add_variable((), name="more").path == "second/more"
+    assert [v.path for v in copied.variables[:2]] == ["first/iteration", "first/learning_rate"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any
 
 from dovetail.base.errors import at_user_location, suggest
 from dovetail.keras import checks, serialization
@@ -20,98 +21,73 @@ _COMMON = (
     ),
     *("ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps"),
 )
+_COUNTS = ("ema_overwrite_frequency", "gradient_accumulation_steps")  # 0 switches them off
 _LEGACY = ("lr", "decay", "jit_compile", "is_legacy_optimizer")
 
 
-class Arguments:
-    """Mixin of Optimizer: checks, keeps and serializes the common arguments.
+def time_decay(kind: type, kwargs: dict[str, Any]) -> float:
+    """Reads the spellings of Keras 2, and returns `decay`, 0 when it was not given.
 
-    Attributes:
-        hyperparameters: names of the arguments that a class adds, all kept as attributes.
+    Raises:
+        TypeError: an argument that is not known.
     """
+    for name in kwargs:
+        if name not in _LEGACY:
+            raise TypeError(
+                f"{kind.__name__}: unknown argument {name!r}.{suggest(name, [*_COMMON, *_LEGACY])}"
+                f"{at_user_location()}"
+            )
+    given = kwargs.get("decay")
+    found = float(checks.number(given, "decay")) if given is not None else 0.0
+    if found < 0:
+        raise ValueError(f"{kind.__name__}: decay must be >= 0, received {given!r}{at_user_location()}")
+    return found
 
-    hyperparameters: ClassVar[tuple[str, ...]] = ()
-    weight_decay: float | None
-    clipnorm: float | None
-    clipvalue: float | None
-    global_clipnorm: float | None
-    use_ema: bool
-    ema_momentum: float
-    ema_overwrite_frequency: int | None
-    loss_scale_factor: float | None
-    gradient_accumulation_steps: int | None
-    _initial_decay: float = 0.0
 
-    def _take_legacy_arguments(self, kwargs: dict[str, Any], learning_rate: Any) -> Any:
-        """Reads the spellings of Keras 2, and returns the learning rate.
-
-        Raises:
-            TypeError: an argument that is not known.
-        """
-        for name in kwargs:
-            if name not in _LEGACY:
-                raise TypeError(
-                    f"{type(self).__name__}: unknown argument {name!r}.{suggest(name, [*_COMMON, *_LEGACY])}"
-                    f"{at_user_location()}"
-                )
-        decay = kwargs.get("decay")
-        self._initial_decay = float(checks.number(decay, "decay")) if decay is not None else 0.0
-        if self._initial_decay < 0:
+def check(kind: type, given: dict[str, Any]) -> None:
+    """Raises ValueError for a common argument out of its range."""
+    for name, valid, expected, needs in _RANGES:
+        value = given[name] or None if name in _COUNTS else given[name]
+        if value is None or (needs is not None and not given[needs]):
+            continue
+        if not (checks.is_number(value) and valid(value)):
             raise ValueError(
-                f"{type(self).__name__}: decay must be >= 0, received {decay!r}{at_user_location()}"
+                f"{kind.__name__}: {name} must be {expected}, received {value!r}{at_user_location()}"
             )
-        return kwargs["lr"] if kwargs.get("lr") is not None else learning_rate
-
-    def _set_common(self, **given: Any) -> None:
-        """Checks the common arguments and sets the attributes of the same names."""
-        for name, value in given.items():
-            setattr(self, name, value)
-        self._check(
-            "loss_scale_factor", given["loss_scale_factor"], lambda value: value > 0, "a number > 0 or None"
-        )
-        for name in ("clipnorm", "clipvalue", "global_clipnorm", "weight_decay"):
-            self._check(name, given[name], lambda value: value >= 0, "a number >= 0 or None")
-        clips = {name: given[name] for name in ("clipnorm", "clipvalue", "global_clipnorm") if given[name]}
-        if len(clips) > 1:
-            raise ValueError(
-                f"{type(self).__name__}: only one of clipnorm, clipvalue and global_clipnorm may be set, "
-                f"received {clips}{at_user_location()}"
-            )
-        if given["use_ema"]:
-            self._check("ema_momentum", given["ema_momentum"], lambda value: 0 <= value <= 1, "in [0, 1]")
-            self._check(
-                "ema_overwrite_frequency",
-                given["ema_overwrite_frequency"] or None,
-                lambda value: isinstance(value, int) and value >= 1,
-                "an integer >= 1 or None",
-            )
-        self._check(
-            "gradient_accumulation_steps",
-            given["gradient_accumulation_steps"] or None,
-            lambda value: isinstance(value, int) and value >= 2,
-            "an integer >= 2 or None",
+    clips = {name: given[name] for name in ("clipnorm", "clipvalue", "global_clipnorm") if given[name]}
+    if len(clips) > 1:
+        raise ValueError(
+            f"{kind.__name__}: only one of clipnorm, clipvalue and global_clipnorm may be set, received {clips}"
+            f"{at_user_location()}"
         )
 
-    def _check(self, name: str, value: Any, valid: Any, expected: str) -> None:
-        if value is not None and not (checks.is_number(value) and valid(value)):
-            raise ValueError(
-                f"{type(self).__name__}: {name} must be {expected}, received {value!r}{at_user_location()}"
-            )
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns the arguments, for `from_config`; the state is in `variables`."""
-        config = {name: getattr(self, name) for name in _COMMON if name != "learning_rate"}
-        config["learning_rate"] = self._learning_rate_config()  # type: ignore[attr-defined]
-        if self._initial_decay:
-            config["decay"] = self._initial_decay
-        return config | {name: getattr(self, name) for name in self.hyperparameters}
+def _counts_from(smallest: int) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, int) and value >= smallest
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
-        """Returns an optimizer with the arguments of a config."""
-        config = dict(config)
-        if isinstance(config.get("learning_rate"), dict):
-            config["learning_rate"] = serialization.deserialize_keras_object(
-                config["learning_rate"], custom_objects=custom_objects
-            )
-        return cls(**config)
+
+# Argument, what holds for its value, the same in words, and the argument without which it does not matter.
+_RANGES: tuple[tuple[str, Callable[[Any], bool], str, str | None], ...] = (
+    ("loss_scale_factor", lambda value: value > 0, "a number > 0 or None", None),
+    ("clipnorm", lambda value: value >= 0, "a number >= 0 or None", None),
+    ("clipvalue", lambda value: value >= 0, "a number >= 0 or None", None),
+    ("global_clipnorm", lambda value: value >= 0, "a number >= 0 or None", None),
+    ("weight_decay", lambda value: value >= 0, "a number >= 0 or None", None),
+    ("ema_momentum", lambda value: 0 <= value <= 1, "in [0, 1]", "use_ema"),
+    ("ema_overwrite_frequency", _counts_from(1), "an integer >= 1 or None", "use_ema"),
+    ("gradient_accumulation_steps", _counts_from(2), "an integer >= 2 or None", None),
+)
+
+
+def config_of(optimizer: Any) -> dict[str, Any]:
+    """Returns the arguments that an optimizer was made with, but for its learning rate."""
+    names = [name for name in _COMMON if name != "learning_rate"]
+    return {name: getattr(optimizer, name) for name in (*names, *optimizer.hyperparameters)}
+
+
+def with_schedule(config: dict[str, Any], custom_objects: dict[str, Any] | None) -> dict[str, Any]:
+    """Returns a config whose learning rate is a number or a schedule, no longer the config of one."""
+    rate = config.get("learning_rate")
+    if isinstance(rate, dict):
+        rate = serialization.deserialize_keras_object(rate, custom_objects=custom_objects)
+    return config | ({"learning_rate": rate} if "learning_rate" in config else {})

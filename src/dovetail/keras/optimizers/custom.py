@@ -107,13 +107,13 @@ def _store_others(scope: BoundScope, known: list) -> None:
 def apply_rule(optimizer: Any, gradient: Any, variable: Variable, learning_rate: Any) -> None:
     """Applies the optimizer's built-in rule to one variable, in place."""
     names = [name for group in optimizer.slot_groups() for name in group]
-    slot_variables = [optimizer._slot_lists[name][optimizer._get_variable_index(variable)] for name in names]
+    slot_variables = optimizer._state.of(variable, names, averaged=False, accumulating=False)
     slots = tuple(v._plain()._value for v in slot_variables)
     value = variable._plain()._value
     rate = optimizer._decayed_lr() if learning_rate is None else learning_rate
     gradient, rate = _arrays_of(gradient), convert_to_tensor(rate)._value
     finished = convert_to_tensor(optimizer.iterations)._value
-    shared = tuple(v._plain()._value for v in optimizer._shared)
+    shared = tuple(v._plain()._value for v in optimizer._state.shared)
     traced = any(map(is_tracer, (rows.values_of(gradient), value, rate, finished, *slots, *shared)))
     xp = xla() if traced else host
     hyper = step.Hyper(rate.astype(value.dtype), (finished + 1).astype(value.dtype), shared)

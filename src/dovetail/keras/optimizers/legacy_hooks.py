@@ -21,6 +21,7 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location, suggest
 from dovetail.keras.optimizers import custom
+from dovetail.keras.optimizers.hooks import Hooks
 from dovetail.ops import arithmetic
 from dovetail.ops.indexed_slices import IndexedSlices
 from dovetail.tensor import dtype as dt
@@ -37,8 +38,10 @@ _SLOT_NAMES = {
 }
 
 
-class LegacyHooks:
-    """Mixin of Optimizer: hyperparameters and slots by name, and the rule on one variable."""
+class LegacyHooks(Hooks):
+    """Hyperparameters and slots by name, and the rule on one variable."""
+
+    _hyper: dict[str, Any]
 
     _HAS_AGGREGATE_GRAD = True
     _takes_repeated_rows = False  # True when the user's rule adds up the rows of one place itself
@@ -47,25 +50,25 @@ class LegacyHooks:
     def _set_hyper(self, name: str, value: Any) -> None:
         """Notes a hyperparameter: a number, tensor, function without arguments, or (the learning rate) a schedule."""
         if name == "learning_rate":
-            self._use_learning_rate(value)  # type: ignore[attr-defined]
+            self._build_learning_rate(value)
         elif name == "decay":
             self._initial_decay = float(value)
         else:
-            self._hyper[name] = value  # type: ignore[attr-defined]
+            self._hyper[name] = value
 
     def _get_hyper(self, name: str, dtype: Any = None) -> Any:
         """Returns a hyperparameter, as a tensor of `dtype` when one is given."""
         if name == "learning_rate":
-            value = self._learning_rate  # type: ignore[attr-defined]
+            value = self._learning_rate
         elif name == "decay":
             value = self._initial_decay
-        elif name in self._hyper:  # type: ignore[attr-defined]
-            value = self._hyper[name]  # type: ignore[attr-defined]
+        elif name in self._hyper:
+            value = self._hyper[name]
             value = value() if callable(value) and not isinstance(value, TensorLike) else value
         elif name in vars(self):
             value = vars(self)[name]
         else:
-            known = ["learning_rate", "decay", *self._hyper]  # type: ignore[attr-defined]
+            known = ["learning_rate", "decay", *self._hyper]
             raise AttributeError(
                 f"{type(self).__name__}: no hyperparameter {name!r}.{suggest(name, known)} "
                 f"Set it with _set_hyper({name!r}, value) in __init__{at_user_location()}"
@@ -79,13 +82,9 @@ class LegacyHooks:
     def _serialize_hyperparameter(self, name: Any) -> Any:
         """Returns a hyperparameter for `get_config`."""
         if name == "learning_rate" or not isinstance(name, str):
-            return self._learning_rate_config()  # type: ignore[attr-defined]
+            return self._rate.config()
         value = self._get_hyper(name)
         return np.asarray(value).item() if isinstance(value, TensorLike) else value
-
-    def _decayed_lr(self, dtype: Any = "float32") -> Any:
-        """Returns the learning rate of this step: the schedule's, with `decay`."""
-        return arithmetic.cast(self._current_rate(), dtype=dt.numpy_dtype(dtype))  # type: ignore[attr-defined]
 
     def _create_slots(self, var_list: list) -> None:
         """Override to call `add_slot` for each variable."""
@@ -93,34 +92,29 @@ class LegacyHooks:
     def add_slot(self, var: Any, slot_name: str, initializer: Any = "zeros", shape: Any = None) -> Any:
         """Creates the state `slot_name` of a variable, once, and returns it."""
         key = (var._unique_id, slot_name)
-        found = self._named_slots.get(key)  # type: ignore[attr-defined]
+        found = self._state.named.get(key)
         if found is None:
-            found = self.add_variable_from_reference(  # type: ignore[attr-defined]
-                var, slot_name, initializer=initializer, shape=shape
-            )
-            self._named_slots[key] = found  # type: ignore[attr-defined]
+            found = self.add_variable_from_reference(var, slot_name, initializer=initializer, shape=shape)
+            self._state.named[key] = found
         return found
 
     def get_slot(self, var: Any, slot_name: str) -> Any:
         """Returns the state `slot_name` of a variable ("m" and "v" are the names of old, "momentum" Keras 3's)."""
-        found = self._named_slots.get((var._unique_id, slot_name))  # type: ignore[attr-defined]
+        state = self._state
+        found = state.named.get((var._unique_id, slot_name))
         if found is not None:
             return found
-        lists = self._slot_lists  # type: ignore[attr-defined]
-        name = slot_name if slot_name in lists else _SLOT_NAMES.get(slot_name, slot_name)
-        index = self._trainable_variables_indices.get(var._unique_id)  # type: ignore[attr-defined]
-        if name in lists and index is not None:
-            return lists[name][index]
+        name = slot_name if slot_name in state.slots else _SLOT_NAMES.get(slot_name, slot_name)
+        if name in state.slots and state.knows(var):
+            return state.slots[name][state.place(var)]
         raise KeyError(
             f"{type(self).__name__}: no slot {slot_name!r} for the variable {var.name}."
-            f"{suggest(slot_name, [*lists, *(slot for _, slot in self._named_slots)])}"  # type: ignore[attr-defined]
-            f"{at_user_location()}"
+            f"{suggest(slot_name, self.get_slot_names())}{at_user_location()}"
         )
 
     def get_slot_names(self) -> list[str]:
         """Returns the names of all slots."""
-        named = dict.fromkeys(slot for _, slot in self._named_slots)  # type: ignore[attr-defined]
-        return [*self._slot_lists, *named]  # type: ignore[attr-defined]
+        return [*self._state.slots, *dict.fromkeys(slot for _, slot in self._state.named)]
 
     def _prepare(self, var_list: list) -> dict:
         """Returns what `_prepare_local` notes for each (device, dtype) of the variables."""
@@ -153,7 +147,7 @@ class LegacyHooks:
         """
         slices = IndexedSlices(grad, indices, var.shape.as_list())
         if self._has_rule():  # type: ignore[attr-defined]
-            return self.update_step(slices, var, self._decayed_lr(var.dtype))  # type: ignore[attr-defined]
+            return self.update_step(slices, var, self._decayed_lr(var.dtype))
         rule = self._resource_apply_dense
         state = {"apply_state": apply_state} if custom.takes_apply_state(rule) else {}
         return rule(convert_to_tensor(slices), var, **state)
@@ -168,4 +162,4 @@ class LegacyHooks:
 
     def _resource_apply_dense(self, grad: Any, var: Any, apply_state: Any = None) -> Any:
         """Applies the built-in rule to one variable; overrides call it through `super()`."""
-        return self.update_step(grad, var, self._decayed_lr(var.dtype))  # type: ignore[attr-defined]
+        return self.update_step(grad, var, self._decayed_lr(var.dtype))

@@ -10,7 +10,7 @@ from dovetail.base.errors import at_user_location
 from dovetail.keras import serialization
 from dovetail.keras.optimizers import rows, step
 from dovetail.keras.optimizers.optimizer import Optimizer
-from dovetail.keras.optimizers.store import Store
+from dovetail.keras.optimizers.rate import Rate
 from dovetail.ops import arithmetic
 from dovetail.ops.indexed_slices import IndexedSlices
 from dovetail.tensor.tensor import Tensor
@@ -74,10 +74,10 @@ class LossScaleOptimizer(Optimizer):
                 f"LossScaleOptimizer: initial_scale must be > 0, received {initial_scale!r}{at_user_location()}"
             )
         inner_optimizer.loss_scale_factor = None
-        self.step_counter = self._new_variable(np.zeros((), np.int64), "step_counter")
-        self.dynamic_scale = self._new_variable(np.asarray(self.initial_scale, np.float32), "dynamic_scale")
+        self.step_counter = self._state.new(np.zeros((), np.int64), "step_counter")
+        self.dynamic_scale = self._state.new(np.asarray(self.initial_scale, np.float32), "dynamic_scale")
         self._caller_unscales = False
-        self._inner_changes = inner_optimizer._num_changes
+        self._inner_changes = inner_optimizer._plans.num_changes
 
     @property
     def inner_optimizer(self) -> Optimizer:
@@ -132,8 +132,8 @@ class LossScaleOptimizer(Optimizer):
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> None:
         """Updates the variables, or skips the step; see `Optimizer.apply`."""
-        if self._inner_changes != self._inner._num_changes:
-            self._inner_changes = self._inner._num_changes
+        if self._inner_changes != self._inner._plans.num_changes:
+            self._inner_changes = self._inner._plans.num_changes
             self._forget_plans()
         super().apply(grads, trainable_variables)
 
@@ -146,7 +146,7 @@ class LossScaleOptimizer(Optimizer):
 
     def _build_for(self, variables: list) -> None:
         self._inner._build_for(variables)
-        Store.build(self, variables)
+        Optimizer.build(self, variables)
 
     def build(self, variables: Any) -> None:
         variables = list(variables)
@@ -157,11 +157,8 @@ class LossScaleOptimizer(Optimizer):
     def _runs_op_by_op(self) -> bool:
         return self._inner._runs_op_by_op()
 
-    def _rate_array(self) -> Any:
-        return self._inner._rate_array()
-
-    def _rate_facts(self) -> Any:
-        return self._inner._rate_facts()
+    def _rate_in_force(self) -> Rate:
+        return self._inner._rate_in_force()
 
     def _pure_step(self, plan: Any, xp: Any, gradients: list, values: list, state: list, rate: Any) -> tuple:
         scale, counter = state[:2]

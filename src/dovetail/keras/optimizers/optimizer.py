@@ -1,14 +1,9 @@
-"""What every optimizer is: state as variables, and a step that is one pure function of arrays.
-
-A step of the built-in optimizers runs in one of three ways, from the same lines (`step.py`): inlined into a surrounding
-trace, compiled into one call, or, when all variables together are small, on NumPy.
-"""
+"""What every optimizer is: parts that it holds (state, learning rate, plans), a rule, and what training calls."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,30 +11,20 @@ from dovetail.base.errors import at_user_location
 from dovetail.base.settings import among_replicas
 from dovetail.base.settings import state as thread_state
 from dovetail.base.told import Told
-from dovetail.engine import host, is_tracer, xla
-from dovetail.engine.placement import group_runs_on_host
 from dovetail.keras import checks as argument_checks
 from dovetail.keras.naming import auto_name
-from dovetail.keras.optimizers import checks, custom, step
-from dovetail.keras.optimizers.arguments import Arguments
-from dovetail.keras.optimizers.gradients import Gradients
+from dovetail.keras.optimizers import arguments, checks, custom, gradients, runner, state, step
 from dovetail.keras.optimizers.legacy_hooks import LegacyHooks
 from dovetail.keras.optimizers.rate import Rate
-from dovetail.keras.optimizers.rows import on_values, values_of
-from dovetail.keras.optimizers.store import Store
-from dovetail.ops.indexed_slices import Rows
+from dovetail.keras.optimizers.weight_decay import Undecayed
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.variable import enter_scope
 
 __all__ = ["Optimizer"]
 
-_ndarray = np.ndarray
-_HOST_ELEMENTS = 4096  # up to so many elements in all variables, NumPy is as fast as a compiled call
-_MAX_PLANS = 32
 
-
-class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
+class Optimizer(LegacyHooks, Told):
     """Base of all optimizers.
 
     A new rule is a pure function on the arrays of one variable, `update`, and the names of the state it keeps:
@@ -76,6 +61,11 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
     """
 
     _told_methods = ("__init__", "apply_gradients", "apply")
+    # Names of the arguments that a class adds, all kept as attributes.
+    hyperparameters: ClassVar[tuple[str, ...]] = ()
+    use_ema: bool
+    loss_scale_factor: float | None
+    gradient_accumulation_steps: int | None
 
     def __init__(
         self,
@@ -94,26 +84,32 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
     ) -> None:
         if isinstance(learning_rate, str) and not self._is_own:
             learning_rate, name = 0.001, learning_rate  # a class in tf.keras' manner: the name comes first
-        self._plans: dict[tuple, step.Plan] = {}
-        self._num_changes = 0
+        self._plans = runner.Plans()
         self._warned: set[str] = set()
-        learning_rate = self._take_legacy_arguments(kwargs, learning_rate)
-        self._set_common(
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            use_ema=use_ema,
-            ema_momentum=ema_momentum,
-            ema_overwrite_frequency=ema_overwrite_frequency,
-            loss_scale_factor=loss_scale_factor,
-            gradient_accumulation_steps=gradient_accumulation_steps,
-        )
+        time_decay = arguments.time_decay(type(self), kwargs)
+        common = {
+            "weight_decay": weight_decay,
+            "clipnorm": clipnorm,
+            "clipvalue": clipvalue,
+            "global_clipnorm": global_clipnorm,
+            "use_ema": use_ema,
+            "ema_momentum": ema_momentum,
+            "ema_overwrite_frequency": ema_overwrite_frequency,
+            "loss_scale_factor": loss_scale_factor,
+            "gradient_accumulation_steps": gradient_accumulation_steps,
+        }
+        for argument, value in common.items():
+            setattr(self, argument, value)
+        arguments.check(type(self), common)
         self.name = argument_checks.text(name, "name") if name is not None else auto_name(type(self).__name__)
         self._overridden = custom.overridden(type(self), Optimizer)
         self._takes_repeated_rows = "_resource_apply_sparse_duplicate_indices" in self._overridden
-        self._start_store()
-        self._use_learning_rate(learning_rate)
+        self._hyper: dict[str, Any] = {}
+        self._undecayed = Undecayed()
+        self.built = False
+        self._state = state.State(self.name)
+        self._rate = Rate(self._state, type(self).__name__, time_decay)
+        self._rate.use(kwargs["lr"] if kwargs.get("lr") is not None else learning_rate)
 
     def __setattr__(self, name: str, value: Any) -> None:
         # A hyperparameter is a constant of the compiled step, so a new value needs a new one.
@@ -121,11 +117,120 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
             self._forget_plans()
         if name in self.hyperparameters and not isinstance(value, bool) and not callable(value):
             argument_checks.number_or_none(value, name)
+        if name == "name" and "_state" in self.__dict__:
+            self._state.owner = value
         object.__setattr__(self, name, value)
 
     def _forget_plans(self) -> None:
-        self._plans.clear()
-        self._num_changes += 1
+        self._plans.forget()
+
+    # ---- the learning rate
+
+    @property
+    def learning_rate(self) -> Any:
+        """The learning rate: a Variable to assign to, or what the schedule gives at this step."""
+        return self._rate.read()
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        self._rate.replace(value)
+        self._forget_plans()
+
+    @property
+    def lr(self) -> Any:
+        """Keras 2's name of `learning_rate`."""
+        return self.learning_rate
+
+    @lr.setter
+    def lr(self, value: Any) -> None:
+        self.learning_rate = value
+
+    @property
+    def decay(self) -> Any:
+        """Keras 2's time decay: the rate is divided by `1 + decay * iterations`.  0 when it was not given."""
+        return Tensor(np.asarray(self._rate.time_decay, np.float32))
+
+    def _rate_in_force(self) -> Rate:
+        """Returns the rate that steps take: a wrapper's is that of the optimizer inside."""
+        return self._rate
+
+    # ---- the state
+
+    @property
+    def iterations(self) -> Any:
+        """Number of steps done, an int64 variable (with gradient accumulation: the number of updates, a tensor)."""
+        steps = getattr(self, "gradient_accumulation_steps", None)
+        return self._state.iterations // steps if steps else self._state.iterations
+
+    @iterations.setter
+    def iterations(self, variable: Any) -> None:
+        self._state.replace_iterations(variable)
+
+    @property
+    def variables(self) -> state.VariableList:
+        """All variables of the optimizer: iterations, learning rate, then the state of each variable."""
+        return state.VariableList(self._state.variables)
+
+    @property
+    def weights(self) -> state.VariableList:
+        """The same as `variables`."""
+        return self.variables
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Returns the values of `variables`."""
+        return [np.array(variable._plain()._value) for variable in self.variables]
+
+    def set_weights(self, weights: list) -> None:
+        """Assigns to `variables`, in order.
+
+        Raises:
+            ValueError: the optimizer has not been built, or a number or shape of weights does not fit.
+        """
+        state.assign_all(self, self.variables, weights)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Writes the values into `store[index]`, for weights files."""
+        for index, variable in enumerate(self.variables):
+            store[str(index)] = np.asarray(variable._plain()._value)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Reads what `save_own_variables` wrote; warns and reads nothing when the number of variables differs."""
+        state.read_all(self, self.variables, store)
+
+    def build(self, variables: Iterable) -> None:
+        """Creates the state of the variables that have none yet."""
+        self._state.extend(self, variables)
+        self.built = True
+
+    def _build_for(self, variables: list) -> None:
+        """Builds when there are variables without state.
+
+        Raises:
+            ValueError: they are new, and a user's `build` has made the state already.
+        """
+        unknown = [v for v in variables if not self._state.knows(v)]
+        if not unknown:
+            self._state.fill_slots(self)
+            return
+        if self.built and type(self).build is not Optimizer.build:
+            raise ValueError(
+                f"Unknown variable: {checks.label(unknown[0])}. {self.name} was built for other variables; create a "
+                f"new optimizer, or call build() with all variables at first{at_user_location()}"
+            )
+        self.build(variables)
+        Optimizer.build(self, variables)  # for a user's build() that does not call super().build()
+
+    # ---- configs
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments, for `from_config`; the state is in `variables`."""
+        config = arguments.config_of(self) | {"learning_rate": self._rate.config()}
+        return config | ({"decay": self._rate.time_decay} if self._rate.time_decay else {})
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """Returns an optimizer with the arguments of a config."""
+        return cls(**arguments.with_schedule(config, custom_objects))
 
     # ---- the rule
 
@@ -197,12 +302,12 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
         Raises:
             ValueError: no gradient at all, or one of the wrong shape.
         """
-        gradients, variables = checks.pairs(grads_and_vars)
+        grads, variables = checks.pairs(grads_and_vars)
         if among_replicas():
             summed = experimental_aggregate_gradients and not skip_gradients_aggregation
-            thread_state.replica.update_once(self.apply, list(gradients), list(variables), summed)
+            thread_state.replica.update_once(self.apply, list(grads), list(variables), summed)
         else:
-            self.apply(gradients, variables)
+            self.apply(grads, variables)
         return self.iterations
 
     def apply(self, grads: Iterable, trainable_variables: Iterable | None = None) -> None:
@@ -212,33 +317,33 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
             grads: gradients, in the order of the variables.
             trainable_variables: the variables; None: those the optimizer was built with.
         """
-        gradients = grads if type(grads) is list else list(grads)
-        if not gradients:
+        given = grads if type(grads) is list else list(grads)
+        if not given:
             return
         variables = self._given_variables(trainable_variables)
-        checks.lengths(gradients, variables)
+        checks.lengths(given, variables)
         if thread_state.scope is not None and thread_state.scope.graph is not None:
-            self._record(gradients, variables)
+            self._record(given, variables)
             return
         try:
-            arrays = [g._value for g in gradients]
+            arrays = [g._value for g in given]
         except AttributeError:  # a None, an array, a variable
             arrays = None
         if arrays is None:
             self._build_for(variables)
-            gradients, variables = checks.present(gradients, variables, self._warned)
-            arrays = [g._value for g in gradients]
-        plan = self._plans.get(tuple([id(v) for v in variables]))
-        self._run(plan if plan is not None else self._planned(variables), arrays)
+            given, variables = checks.present(given, variables, self._warned)
+            arrays = [g._value for g in given]
+        plan = self._plans.of(variables)
+        runner.run(self, plan if plan is not None else self._planned(variables), arrays)
 
-    def _record(self, gradients: list, variables: list) -> None:
+    def _record(self, given: list, variables: list) -> None:
         """Adds the step to the graph of the function that is being recorded."""
         with enter_scope(None):
             self._build_for(variables)
-        if all(gradient is None for gradient in gradients):
-            checks.present(gradients, variables, self._warned)
+        if all(gradient is None for gradient in given):
+            checks.present(given, variables, self._warned)
         scope = thread_state.scope
-        scope.graph.call(lambda given: self.apply(given, variables), f"{self.name}.apply", (gradients,))
+        scope.graph.call(lambda grads: self.apply(grads, variables), f"{self.name}.apply", (given,))
         scope.changed([*variables, *self.variables])
 
     def _given_variables(self, variables: Iterable | None) -> list:
@@ -249,113 +354,35 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
                 f"{self.name}.apply: without variables, the optimizer must have been built: call "
                 f"optimizer.build(variables) first, or pass them{at_user_location()}"
             )
-        return self._trainable_variables
+        return self._state.trainable
 
     def _planned(self, variables: list) -> step.Plan:
         """Makes the plan for a list of variables, creating the state of those that are new."""
         self._build_for(variables)
-        plan = self._make_plan(variables)
-        if len(self._plans) >= _MAX_PLANS:
-            self._plans.clear()
-        self._plans[tuple([id(v) for v in variables])] = plan
-        return plan
+        return self._plans.keep(variables, self._make_plan(variables))
 
     def _make_plan(self, variables: list) -> step.Plan:
         unique = {id(v): v for v in variables}
         position = {key: index for index, key in enumerate(unique)}
         names = [name for group in self.slot_groups() for name in group]
-        shared = [*self._shared, *(self._free_variables() if self._overridden else ())]
-        state = [self._iterations, *shared]
+        averaged, accumulating = bool(self.use_ema), bool(self.gradient_accumulation_steps)
+        free = self._state.free(self._rate.given) if self._overridden else ()
+        shared = [*self._state.shared, *free]
+        owned = [self._state.iterations, *shared]
         for variable in unique.values():
-            state += self._state_of(variable, names)
+            owned += self._state.of(variable, names, averaged, accumulating)
         decayed = [self.weight_decay is not None and self._use_weight_decay(v) for v in unique.values()]
-        plan = step.Plan(list(unique.values()), [position[id(v)] for v in variables], state, decayed)
+        plan = step.Plan(list(unique.values()), [position[id(v)] for v in variables], owned, decayed)
         plan.num_shared, plan.num_slots = len(shared), len(names)
-        plan.averaged, plan.accumulating = bool(self.use_ema), bool(self.gradient_accumulation_steps)
+        plan.averaged, plan.accumulating = averaged, accumulating
         return plan
-
-    def _run(self, plan: step.Plan, gradients: list) -> None:
-        """Runs a step on raw gradients, and stores what it gives."""
-        values: Any = [v._plain()._value for v in plan.variables]
-        checks.shapes(gradients, values, plan)
-        rate = self._rate_array()
-        # Only inside a scope can a variable hold a traced value.
-        by_rows = Rows in map(type, gradients)
-        arrays = list(map(values_of, gradients)) if by_rows else gradients
-        traced = any(map(is_tracer, arrays if thread_state.scope is None else [*arrays, *values]))
-        on_host = self._runs_op_by_op() or self._fits_host(plan, values)
-        if thread_state.scope is None and not traced and not on_host:
-            values = None if by_rows else values  # held by nobody else, they may be given away
-            self._run_compiled(plan, gradients, values, rate)
-            return
-        state = [v._plain()._value for v in plan.state]
-        if traced or any(map(is_tracer, state)):
-            values, state = self._pure_step(plan, xla(), gradients, values, state, rate)
-        elif on_host:
-            if not self._runs_op_by_op():
-                gradients = [on_values(np.asarray, g) for g in gradients]
-                gradients = [
-                    Rows(g.values, np.asarray(g.indices)) if type(g) is Rows else g for g in gradients
-                ]
-                values, state = ([np.asarray(a) for a in group] for group in (values, state))
-            values, state = self._on_host(plan, gradients, values, state, rate)
-        else:
-            values, state = self._pure_step(plan, xla(), gradients, values, state, rate)
-        self._stored(plan, values, state)
-
-    def _run_compiled(self, plan: step.Plan, gradients: list, values: list | None, rate: Any) -> None:
-        """Runs the compiled step, which reuses the memory of the optimizer's own state.
-
-        Values are None when gradients are rows: the step then reuses the memory of the variables as well, where
-        nobody else holds it, and costs what the rows cost.
-        """
-        compiled = self._compiled(plan)
-        by_rows, split = values is None, len(plan.variables)
-
-        def run(*arrays: Any) -> list:
-            given = arrays[:split] if values is None else values
-            update = plan.compiled_by_rows if by_rows else compiled
-            new_values, new_state = update(gradients, list(given), list(arrays[-len(plan.state) :]), rate)
-            return [*new_values, *new_state]
-
-        plan.transaction(by_rows).run(run)
-        self._constrain(plan)
-
-    def _stored(self, plan: step.Plan, values: list, state: list) -> None:
-        for variable, array in zip(plan.variables, values):
-            variable._store(Tensor(array))
-        for variable, array in zip(plan.state, state):
-            variable._store(Tensor(array))
-        self._constrain(plan)
-
-    def _constrain(self, plan: step.Plan) -> None:
-        for variable in plan.constrained:
-            variable.assign(variable.constraint(variable._plain()))
 
     def _runs_op_by_op(self) -> bool:
         return bool(self._overridden)
 
-    def _on_host(self, plan: step.Plan, gradients: list, values: list, state: list, rate: Any) -> tuple:
-        with np.errstate(all="ignore"):
-            values, state = self._pure_step(plan, host, gradients, values, state, rate)
-        return [_array(a) for a in values], [_array(a) for a in state]
-
-    def _fits_host(self, plan: step.Plan, values: list) -> bool:
-        return group_runs_on_host(values, plan.size, _HOST_ELEMENTS)
-
-    def _compiled(self, plan: step.Plan) -> Any:
-        facts = self._rate_facts()
-        if plan.compiled is None or plan.facts != facts:
-            namespace = xla(f"an update of {plan.size} numbers by {self.name}")
-            whole = functools.partial(self._pure_step, plan, namespace)
-            plan.compiled = namespace.jit(whole, donate_argnums=2)
-            plan.compiled_by_rows = namespace.jit(whole, donate_argnums=(1, 2))
-            plan.facts = facts
-        return plan.compiled
-
     def _pure_step(self, plan: Any, xp: Any, gradients: list, values: list, state: list, rate: Any) -> tuple:
         """Returns `(values, state)` after one step; all are lists of arrays."""
-        rate = self._rate_at(xp, rate, state[0])
+        rate = self._rate.at(xp, rate, state[0])
         return step.run(self, plan, xp, gradients, values, state, rate)
 
     def _update_all(self, xp: Any, plan: Any, gradients: list, values: list, shared: tuple, slots: list,
@@ -377,13 +404,13 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
                 f"{self.name}.stateless_apply: call optimizer.build(variables) first{at_user_location()}"
             )
         own = self.variables
-        if len(optimizer_variables) != len(own) or len(trainable_variables) != len(self._trainable_variables):
+        if len(optimizer_variables) != len(own) or len(trainable_variables) != len(self._state.trainable):
             raise ValueError(
                 f"{self.name}.stateless_apply: expected {len(own)} optimizer values and "
-                f"{len(self._trainable_variables)} variable values, received {len(optimizer_variables)} and "
+                f"{len(self._state.trainable)} variable values, received {len(optimizer_variables)} and "
                 f"{len(trainable_variables)}{at_user_location()}"
             )
-        known = [*own, *self._trainable_variables]
+        known = [*own, *self._state.trainable]
         arrays = [convert_to_tensor(v)._value for v in (*optimizer_variables, *trainable_variables)]
         tensors = custom.run_bound(known, arrays, lambda: self.apply(list(grads)))
         return tensors[len(own) :], tensors[: len(own)]
@@ -391,9 +418,44 @@ class Optimizer(Arguments, Rate, Store, Gradients, LegacyHooks, Told):
     def finalize_variable_values(self, var_list: list) -> None:
         """Overwrites the variables with their moving averages, when `use_ema` is set."""
         if self.use_ema:
-            for variable, average in zip(var_list, self._averages_of(var_list)):
+            for variable, average in zip(var_list, self._state.averages_of(var_list)):
                 variable.assign(average._plain())
 
+    # ---- from a loss to an update
 
-def _array(value: Any) -> Any:
-    return value if type(value) is _ndarray or not isinstance(value, np.generic) else np.asarray(value)
+    def minimize(
+        self, loss: Any, var_list: Any, grad_loss: Any = None, name: str | None = None, tape: Any = None
+    ) -> Any:
+        """Computes gradients and applies them.
+
+        Args:
+            loss: function without arguments that returns the loss; or the loss itself, with the tape that recorded it.
+            var_list: variables to update, or a function that returns them (called after the loss).
+            grad_loss: factors of the loss' elements; ones when None.
+            name: accepted for compatibility; names nothing.
+            tape: the tape, when `loss` is a tensor.
+
+        Returns:
+            `iterations`, after the step.
+
+        Example:
+            >>> w = tf.Variable(2.0)
+            >>> keras.optimizers.SGD(0.1).minimize(lambda: w * w, [w])
+            >>> float(w)
+            1.6
+        """
+        return self.apply_gradients(gradients.of_loss(loss, var_list, grad_loss, tape, self._loss_factor()))
+
+    def compute_gradients(
+        self, loss: Any, var_list: Any, tape: Any = None, grad_loss: Any = None
+    ) -> list[tuple]:
+        """Returns `(gradient, variable)` pairs; see `minimize`."""
+        return gradients.of_loss(loss, var_list, grad_loss, tape, None)
+
+    def _loss_factor(self) -> Any:
+        """Returns the factor of the loss that `apply` divides the gradients by, or None."""
+        return self.loss_scale_factor
+
+    def scale_loss(self, loss: Any) -> Any:
+        """Multiplies the loss by `loss_scale_factor`; `apply` divides the gradients by it."""
+        return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor

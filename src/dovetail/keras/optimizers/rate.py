@@ -12,6 +12,7 @@ from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
 from dovetail.keras import serialization
 from dovetail.keras.optimizers.schedules.schedule import Decay, LearningRateSchedule
+from dovetail.keras.optimizers.state import State
 from dovetail.ops import arithmetic
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
@@ -34,51 +35,43 @@ class ScheduledRate(Tensor):
 
 
 class Rate:
-    """Mixin of Optimizer: `learning_rate`, `lr`, and what a step takes of them."""
+    """What an optimizer holds for its learning rate: `given`, and what a step takes of it.
 
-    _learning_rate: Any = None
-    _iterations: Variable
-    _initial_decay: float
-    _own_variables: list[Variable]
+    Args:
+        state: where a number becomes a variable, and whose `iterations` a schedule sees.
+        label: the optimizer's class, for errors.
 
-    @property
-    def learning_rate(self) -> Any:
-        """The learning rate: a Variable to assign to, or what the schedule gives at this step."""
-        rate = self._learning_rate
+    Attributes:
+        given: a Variable, a schedule, or a function.
+        time_decay: Keras 2's `decay`: the rate is divided by `1 + time_decay * iterations`.
+    """
+
+    def __init__(self, state: State, label: str, time_decay: float) -> None:
+        self._state, self._label, self.time_decay = state, label, time_decay
+        self.given: Any = None
+
+    def read(self) -> Any:
+        """Returns the rate: a Variable to assign to, or what the schedule gives at this step."""
+        rate = self.given
         if isinstance(rate, Variable):
             return rate
-        value = convert_to_tensor(_called(rate, self._iterations), dtype_hint=settings.floatx)
+        value = convert_to_tensor(_called(rate, self._state.iterations), dtype_hint=settings.floatx)
         if type(value) is SymbolicTensor:  # a function is being recorded
             return value
         return ScheduledRate(value._value, rate) if isinstance(rate, LearningRateSchedule) else value
 
-    @learning_rate.setter
-    def learning_rate(self, value: Any) -> None:
-        if isinstance(self._learning_rate, LearningRateSchedule) and not callable(value):
+    def replace(self, value: Any) -> None:
+        """Takes what a user assigns; a number where there is a schedule is a mistake."""
+        if isinstance(self.given, LearningRateSchedule) and not callable(value):
             raise TypeError(
-                f"{type(self).__name__}: the learning rate is the schedule {type(self._learning_rate).__name__}, so a "
-                "number cannot be assigned. Create the optimizer with a number, or assign another schedule"
-                f"{at_user_location()}"
+                f"{self._label}: the learning rate is the schedule {type(self.given).__name__}, so a number cannot be "
+                f"assigned. Create the optimizer with a number, or assign another schedule{at_user_location()}"
             )
-        self._use_learning_rate(value)
+        self.use(value)
 
-    @property
-    def lr(self) -> Any:
-        """Keras 2's name of `learning_rate`."""
-        return self.learning_rate
-
-    @lr.setter
-    def lr(self, value: Any) -> None:
-        self.learning_rate = value
-
-    @property
-    def decay(self) -> Any:
-        """Keras 2's time decay: the rate is divided by `1 + decay * iterations`.  0 when it was not given."""
-        return Tensor(np.asarray(self._initial_decay, np.float32))
-
-    def _use_learning_rate(self, value: Any) -> None:
-        """Takes a number, tensor, schedule or function for the learning rate."""
-        before = self._learning_rate
+    def use(self, value: Any) -> None:
+        """Takes a number, tensor, schedule or function for the rate."""
+        before = self.given
         if isinstance(value, type):
             raise TypeError(f"learning_rate is the class {value.__name__}; pass an instance of it")
         if isinstance(value, Variable) and not isinstance(before, Variable):
@@ -86,59 +79,62 @@ class Rate:
         if isinstance(value, dict):
             value = serialization.deserialize_keras_object(value)
         if isinstance(value, LearningRateSchedule) or (callable(value) and not isinstance(value, TensorLike)):
-            self._learning_rate = value
-            self._own_variables = [v for v in self._own_variables if v is not before]
+            self.given = value
+            self._state.variables = [v for v in self._state.variables if v is not before]
         elif isinstance(before, Variable):
-            before.assign(_checked(self, value))
+            before.assign(self._checked(value))
         else:
-            self._learning_rate = self._new_variable(  # type: ignore[attr-defined]
-                np.asarray(_checked(self, value), dt.numpy_dtype(settings.floatx)),
-                "learning_rate",
-                position=1,
-            )
-        self._forget_plans()  # type: ignore[attr-defined]
+            number = np.asarray(self._checked(value), dt.numpy_dtype(settings.floatx))
+            self.given = self._state.new(number, "learning_rate", position=1)
 
-    def _build_learning_rate(self, value: Any) -> Any:
-        """tf.keras: `self._learning_rate = self._build_learning_rate(learning_rate)` in a subclass' `__init__`."""
-        self._use_learning_rate(value)
-        return self._learning_rate
-
-    def _rate_array(self) -> Any:
+    def array(self) -> Any:
         """Returns the rate as the array that a step takes; None when the step computes it (built-in schedules)."""
-        rate = self._learning_rate
+        rate = self.given
         if isinstance(rate, Variable):
             return rate._plain()._value
         if isinstance(rate, Decay):
             return None
-        value = _called(rate, self._iterations)
+        value = _called(rate, self._state.iterations)
         value = value if isinstance(value, TensorLike) else np.asarray(value, dt.numpy_dtype(settings.floatx))
         return convert_to_tensor(value)._value
 
-    def _rate_facts(self) -> Any:
+    def facts(self) -> Any:
         """Returns what a compiled step takes for constant about the rate."""
-        return dict(vars(self._learning_rate)) if isinstance(self._learning_rate, Decay) else None
+        return dict(vars(self.given)) if isinstance(self.given, Decay) else None
 
-    def _rate_at(self, xp: Any, rate: Any, iterations: Any) -> Any:
+    def at(self, xp: Any, rate: Any, iterations: Any) -> Any:
         """Returns the rate in force, inside a step."""
         if rate is None:
-            rate = self._learning_rate.value(xp, iterations)
-        if self._initial_decay:
-            rate = rate / (1 + np.float32(self._initial_decay) * iterations.astype(np.float32))
+            rate = self.given.value(xp, iterations)
+        if self.time_decay:
+            rate = rate / (1 + np.float32(self.time_decay) * iterations.astype(np.float32))
         return rate
 
-    def _current_rate(self) -> Any:
-        """Returns the rate in force as a tensor, `decay` included."""
-        rate = convert_to_tensor(self.learning_rate)
-        if not self._initial_decay:
+    def in_force(self, rate: Any) -> Any:
+        """Returns the optimizer's `learning_rate` as a tensor, with the time decay."""
+        rate = convert_to_tensor(rate)
+        if not self.time_decay:
             return rate
-        iterations = arithmetic.cast(self._iterations, dtype=rate.dtype)
-        return rate * (1.0 / (iterations * self._initial_decay + 1.0))
+        iterations = arithmetic.cast(self._state.iterations, dtype=rate.dtype)
+        return rate * (1.0 / (iterations * self.time_decay + 1.0))
 
-    def _learning_rate_config(self) -> Any:
-        rate = self._learning_rate
-        if isinstance(rate, Variable):
-            return float(np.asarray(rate._plain()._value))
-        return serialization.serialize_keras_object(rate)
+    def config(self) -> Any:
+        if isinstance(self.given, Variable):
+            return float(np.asarray(self.given._plain()._value))
+        return serialization.serialize_keras_object(self.given)
+
+    def _checked(self, value: Any) -> Any:
+        """Returns a rate as something that a variable can be assigned."""
+        if isinstance(value, bool) or not isinstance(
+            value, int | float | np.generic | np.ndarray | TensorLike
+        ):
+            raise ValueError(
+                f"{self._label}: learning_rate must be a number, a LearningRateSchedule or a function, received "
+                f"{value!r:.80}{at_user_location()}"
+            )
+        if isinstance(value, TensorLike):
+            return arithmetic.cast(value, dtype=dt.numpy_dtype(settings.floatx))
+        return float(value)
 
 
 def _called(rate: Callable, iterations: Variable) -> Any:
@@ -151,15 +147,3 @@ def _called(rate: Callable, iterations: Variable) -> Any:
         return rate()
     needed = [p for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
     return rate(iterations) if needed else rate()
-
-
-def _checked(optimizer: Any, value: Any) -> Any:
-    """Returns the rate as something that a variable can be assigned."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.generic | np.ndarray | TensorLike):
-        raise ValueError(
-            f"{type(optimizer).__name__}: learning_rate must be a number, a LearningRateSchedule or a function, "
-            f"received {value!r:.80}{at_user_location()}"
-        )
-    if isinstance(value, TensorLike):
-        return arithmetic.cast(value, dtype=dt.numpy_dtype(settings.floatx))
-    return float(value)

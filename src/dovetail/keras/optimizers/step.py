@@ -7,7 +7,6 @@ The same lines run inside a trace, compiled as one call, and on NumPy.  The rule
 
 from __future__ import annotations
 
-import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,6 +57,7 @@ class Plan:
             reuses the memory of the variables as well.
         facts: what the compiled step took for constant (the schedule's attributes).
         inner: the plan of a wrapped optimizer.
+        transactions: see `transaction`; made when they are needed.
     """
 
     __slots__ = (
@@ -73,7 +73,7 @@ class Plan:
             "num_shared",
             "num_slots",
         ),
-        *("order", "size", "state", "variables"),
+        *("order", "size", "state", "transactions", "variables"),
     )
 
     def __init__(self, variables: list, order: list[int], state: list, decayed: list[bool]) -> None:
@@ -86,16 +86,20 @@ class Plan:
         self.compiled_by_rows: Any = None
         self.facts: Any = None
         self.inner: Any = None
+        self.transactions: dict[bool, Transaction] = {}
 
-    @functools.cache  # noqa: B019  a plan lives as long as its optimizer
     def transaction(self, by_rows: bool) -> Transaction:
         """Returns what runs a compiled step over the variables and the state.
 
         Args:
             by_rows: the step takes the values of the variables from the transaction, and reuses their memory too.
         """
-        reads = [*self.variables, *self.state] if by_rows else self.state
-        return Transaction(reads, [True] * len(reads), [*self.variables, *self.state])
+        found = self.transactions.get(by_rows)
+        if found is None:
+            reads = [*self.variables, *self.state] if by_rows else self.state
+            found = Transaction(reads, [True] * len(reads), [*self.variables, *self.state])
+            self.transactions[by_rows] = found
+        return found
 
     def split(self, state: list) -> Parts:
         """Sorts a flat list of state arrays (or of the variables that hold them)."""
