@@ -1,7 +1,11 @@
 """Callbacks: the decisions of Keras' on tables of fabricated logs, and inside `fit`."""
 
 import csv
+import http.server
+import json
 import os
+import threading
+import urllib.parse
 
 import numpy as np
 import pytest
@@ -417,3 +421,56 @@ def test_metrics_of_more_than_one_number():
     history = model.fit(X, Y, verbose=0).history
     assert history["inner"] == [3.0]
     np.testing.assert_array_equal(history["each"][0], [1.0, 2.0])
+
+
+# ---- RemoteMonitor
+
+
+class Inbox(http.server.BaseHTTPRequestHandler):
+    """Keeps what is sent; refuses what goes to "/no/"."""
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.server.letters.append((self.path, self.headers["Content-Type"], self.headers["X-Who"], body))
+        self.send_response(404 if self.path == "/no/" else 200)
+        self.end_headers()
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def inbox():
+    with http.server.HTTPServer(("127.0.0.1", 0), Inbox) as server:
+        server.letters = []
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", server.letters
+        server.shutdown()
+        thread.join()
+
+
+def test_remote_monitors_send_the_logs(inbox):
+    root, letters = inbox
+    row = [{"loss": np.float32(0.5), "each": np.array([1.0, 2.0])}]
+    run(keras, always(keras.callbacks.RemoteMonitor(root)), row)
+    as_json = keras.callbacks.RemoteMonitor(
+        root, path="/x/", headers={"X-Who": "me"}, send_as_json=True, field="unused"
+    )
+    run(keras, always(as_json), row)
+    run(keras, always(keras.callbacks.RemoteMonitor(root, field="news")), row)
+    expected = {"epoch": 0, "loss": 0.5, "each": [1.0, 2.0]}
+    forms = [urllib.parse.parse_qs(letters[i][-1]) for i in (0, 2)]
+    assert [json.loads(form[name][0]) for form, name in zip(forms, ("data", "news"))] == [expected, expected]
+    assert letters[0][:3] == ("/publish/epoch/end/", "application/x-www-form-urlencoded", None)
+    assert letters[1][:3] == ("/x/", "application/json", "me") and json.loads(letters[1][3]) == expected
+
+
+def test_remote_monitors_go_on_without_a_server(inbox):
+    root, _ = inbox
+    for monitor in (
+        keras.callbacks.RemoteMonitor("http://127.0.0.1:1"),
+        keras.callbacks.RemoteMonitor(root, path="/no/"),
+    ):
+        with pytest.warns(UserWarning, match="RemoteMonitor: could not send the logs to http"):
+            run(keras, always(monitor), [{"loss": 1.0}])

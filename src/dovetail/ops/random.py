@@ -134,6 +134,25 @@ def set_seed(seed: int) -> None:
     _global.set_seed(int(seed))
 
 
+def generators() -> dict[str, Any]:
+    """Returns the state of the global generator and of the op seeds' as plain numbers; see `set_generators`."""
+    by_seed = [(seed, np.asarray(rng._plain()._value).tolist()) for seed, rng in _global.by_seed.items()]
+    state = None if _global.state is None else np.asarray(_global.state._plain()._value).tolist()
+    return {"seed": _global.seed, "state": state, "by_seed": by_seed}
+
+
+def set_generators(found: dict[str, Any]) -> None:
+    """Gives the generators the state that `generators` has returned, here or in another process."""
+    _global.seed = found["seed"]
+    if found["state"] is not None:
+        if _global.state is None:
+            _global.state = new_state(0)
+        _global.state.assign(np.array(found["state"], np.int64))
+    for seed, value in found["by_seed"]:
+        rng = _global.by_seed.setdefault(seed, new_state(0))
+        rng.assign(np.array(value, np.int64))
+
+
 def stateless_key(seed: Any) -> Any:
     """Returns the key that a pair of integers (list, array or tensor) stands for."""
     key = seed if isinstance(seed, TensorLike) else convert_to_tensor(np.asarray(seed, np.int64))

@@ -1,6 +1,7 @@
 """`keras.callbacks`: code that runs at points of the training loop."""
 
 from dovetail.base.own import declare
+from dovetail.keras.callbacks.backup import *
 from dovetail.keras.callbacks.callback import *
 from dovetail.keras.callbacks.callback import Callback
 from dovetail.keras.callbacks.callback_list import *
@@ -9,7 +10,9 @@ from dovetail.keras.callbacks.history import *
 from dovetail.keras.callbacks.learning_rate import *
 from dovetail.keras.callbacks.model_checkpoint import *
 from dovetail.keras.callbacks.progress import *
+from dovetail.keras.callbacks.remote_monitor import *
 from dovetail.keras.callbacks.simple import *
+from dovetail.keras.callbacks.swap_ema_weights import *
 from dovetail.keras.registration import public_names
 
 __all__ = public_names(globals(), __name__)  # noqa: PLE0605 - a list

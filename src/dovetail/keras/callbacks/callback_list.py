@@ -77,6 +77,11 @@ class CallbackList:
         if self.params["steps"] is None and data.num_batches is not None:
             self.params["steps"] = data.num_batches
 
+    def first_epoch(self, asked: int) -> int:
+        """Returns the number of the first epoch: where a callback resumes a broken run, else what was asked for."""
+        resumed = (getattr(callback, "resumes_at", None) for callback in self.callbacks)
+        return next((epoch for epoch in resumed if epoch is not None), asked)
+
     def append(self, callback: Callback) -> None:
         self.callbacks.append(callback)
         if callback not in self._all:
@@ -101,7 +106,11 @@ class CallbackList:
         self._call("on_epoch_begin", epoch, logs)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Tells the callbacks first, so that what they add to the logs (such as the learning rate) is shown too."""
+        """Tells the callbacks first, so that what they add to the logs (such as the learning rate) is shown too.
+
+        They add to a copy: what they add is not told again when training ends.
+        """
+        logs = dict(logs or {})
         for callback in (*self.callbacks, *([self._progress] if self._progress is not None else [])):
             callback.on_epoch_end(epoch, logs)
 

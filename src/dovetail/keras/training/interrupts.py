@@ -13,6 +13,8 @@ from typing import Any
 def deferred_interrupt() -> Iterator[Callable[[], None]]:
     """Holds Ctrl-C back while a step runs, so that variables always hold the values of a finished step.
 
+    One that came in after the last step is raised at the end.
+
     Yields:
         a function that raises KeyboardInterrupt if one has come in.
     """
@@ -41,3 +43,4 @@ def deferred_interrupt() -> Iterator[Callable[[], None]]:
         yield check
     finally:
         signal.signal(signal.SIGINT, before if before is not None else signal.SIG_DFL)
+    check()

@@ -28,13 +28,14 @@ def train(model: Any, data: Source, validation: Source | None, options: RunOptio
     model.stop_training = False
     logs: dict = {}
     listener.on_train_begin()
+    first = listener.first_epoch(options.initial_epoch)
     with deferred_interrupt() as check:
-        for epoch in range(options.initial_epoch, options.epochs):
+        for epoch in range(first, options.epochs):
             model.reset_metrics()
             listener.on_epoch_begin(epoch)
             result = _train_epoch(model, data, listener, options.steps, check)
             if result is None:
-                _no_batches(epoch, options.initial_epoch)
+                _no_batches(epoch, first)
                 break
             logs = result
             if validation is not None and options.validates(epoch):
@@ -43,7 +44,7 @@ def train(model: Any, data: Source, validation: Source | None, options: RunOptio
             listener.on_epoch_end(epoch, logs)
             if model.stop_training:
                 break
-    model._finish_training()
+        model._finish_training()
     listener.on_train_end(logs)
     return listener.history
 
