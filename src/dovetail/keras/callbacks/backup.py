@@ -14,6 +14,8 @@ from dovetail.base.errors import at_user_location
 from dovetail.keras.callbacks.callback import Callback
 from dovetail.ops import random
 
+__all__ = ["BackupAndRestore"]
+
 _LATEST, _PREVIOUS, _NEXT = "latest.weights.h5", "previous.weights.h5", "next.weights.h5"
 _STATE = "dovetail_training"  # the attribute of the file that holds what is no weight
 

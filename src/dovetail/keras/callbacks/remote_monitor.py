@@ -12,6 +12,8 @@ import numpy as np
 
 from dovetail.keras.callbacks.callback import Callback
 
+__all__ = ["RemoteMonitor"]
+
 _SECONDS = 30
 
 

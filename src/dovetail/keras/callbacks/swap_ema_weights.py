@@ -5,6 +5,8 @@ from __future__ import annotations
 from dovetail.base.errors import at_user_location
 from dovetail.keras.callbacks.callback import Callback
 
+__all__ = ["SwapEMAWeights"]
+
 
 class SwapEMAWeights(Callback):
     """Puts the moving averages of the weights in their place for a while; an optimizer with `use_ema=True` keeps them.
