@@ -68,6 +68,16 @@ def fit_keras(task: Task) -> Callable[[Loaded], Run]:
     return build
 
 
+def fit_under_strategy(task: Task) -> Callable[[Loaded], Run]:
+    """Time the same `fit` of a model that was made in the scope of a strategy for one device."""
+
+    def build(fw: Loaded) -> Run:
+        with fw.tf.distribute.OneDeviceStrategy("/cpu:0").scope():
+            return fit_keras(task)(fw)
+
+    return build
+
+
 def fit_torch(task: Task) -> Callable[[Loaded], Run]:
     """Time the same training in PyTorch by hand."""
 
@@ -96,7 +106,20 @@ def workload(name: str, about: str, task: Task, *bars: Bar) -> Workload:
     )
 
 
+STRATEGY = Workload(
+    name="fit_mlp_strategy",
+    about="fit of the same MLP under OneDeviceStrategy, beside fit without a strategy",
+    unit="samples/s",
+    sides=(
+        Side("dovetail", "dovetail", fit_under_strategy(MLP)),
+        Side("no strategy", "dovetail", fit_keras(MLP)),
+        Side("tf_keras", "tf_keras", fit_under_strategy(MLP)),
+    ),
+    bars=(Bar("a strategy for one device costs at most 3%", than="no strategy", at_least=0.97),),
+)
+
 WORKLOADS = (
+    STRATEGY,
     workload(
         "fit_mlp",
         "fit of the 784-128-10 MLP, NumPy data, batch 32",
