@@ -133,8 +133,8 @@ _INTERNAL = frozenset(
 _LATE = {
     "OptionalSpec": "function.optional:OptionalSpec",
     "Assert": "debugging:Assert",
-    "VariableAggregation": "distribute.variables:VariableAggregation",
-    "VariableSynchronization": "distribute.variables:VariableSynchronization",
+    "VariableAggregation": "tensor.sharing:VariableAggregation",
+    "VariableSynchronization": "tensor.sharing:VariableSynchronization",
     "assert_equal": "debugging:assert_equal",
     "assert_greater": "debugging:assert_greater",
     "assert_less": "debugging:assert_less",

@@ -138,7 +138,13 @@ def suggest(name: str, candidates: Iterable[str]) -> str:
 PACKAGE_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Libraries that call methods of tensors: np.sum(tensor).
 ARRAY_LIBRARIES = tuple(f"-packages{os.sep}{name}" for name in ("numpy", "scipy", "ml_dtypes"))
-_FOREIGN = (os.sep + "site-packages" + os.sep + "jax", os.sep + "optree" + os.sep, "<frozen", "<string>")
+_FOREIGN = (
+    os.sep + "site-packages" + os.sep + "jax",
+    os.sep + "optree" + os.sep,
+    os.sep + "contextlib.py",
+    "<frozen",
+    "<string>",
+)
 
 
 def is_framework_file(name: str) -> bool:

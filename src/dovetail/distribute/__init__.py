@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dovetail.distribute import experimental
+from dovetail.distribute import cluster_resolver, experimental
 from dovetail.distribute.context import (
     ReplicaContext,
     experimental_set_strategy,
@@ -12,7 +12,14 @@ from dovetail.distribute.context import (
     in_cross_replica_context,
 )
 from dovetail.distribute.datasets import DistributedDataset, DistributedIterator, InputContext
+from dovetail.distribute.elsewhere import (
+    MultiWorkerMirroredStrategy,
+    ParameterServerStrategy,
+    Server,
+    TPUStrategy,
+)
 from dovetail.distribute.options import (
+    CrossDeviceOps,
     HierarchicalCopyAllReduce,
     InputOptions,
     InputReplicationMode,
@@ -21,10 +28,12 @@ from dovetail.distribute.options import (
     RunOptions,
 )
 from dovetail.distribute.reduction import ReduceOp
+from dovetail.distribute.strategy import Extended as StrategyExtended
 from dovetail.distribute.strategy import MirroredStrategy, OneDeviceStrategy, Strategy
 from dovetail.distribute.values import DistributedValues
 
 __all__ = [
+    "CrossDeviceOps",
     "DistributedDataset",
     "DistributedIterator",
     "DistributedValues",
@@ -33,13 +42,19 @@ __all__ = [
     "InputOptions",
     "InputReplicationMode",
     "MirroredStrategy",
+    "MultiWorkerMirroredStrategy",
     "NcclAllReduce",
     "OneDeviceStrategy",
+    "ParameterServerStrategy",
     "ReduceOp",
     "ReductionToOneDevice",
     "ReplicaContext",
     "RunOptions",
+    "Server",
     "Strategy",
+    "StrategyExtended",
+    "TPUStrategy",
+    "cluster_resolver",
     "experimental",
     "experimental_set_strategy",
     "get_replica_context",

@@ -1,8 +1,15 @@
 """`tf.distribute.experimental`."""
 
 from dovetail.distribute.context import ValueContext
+from dovetail.distribute.elsewhere import (
+    MultiWorkerMirroredStrategy,
+    ParameterServerStrategy,
+    PreemptionCheckpointHandler,
+    TPUStrategy,
+)
 from dovetail.distribute.options import (
     CollectiveCommunication,
+    CollectiveHints,
     CommunicationImplementation,
     CommunicationOptions,
 )
@@ -11,7 +18,12 @@ from dovetail.distribute.strategy import CentralStorageStrategy
 __all__ = [
     "CentralStorageStrategy",
     "CollectiveCommunication",
+    "CollectiveHints",
     "CommunicationImplementation",
     "CommunicationOptions",
+    "MultiWorkerMirroredStrategy",
+    "ParameterServerStrategy",
+    "PreemptionCheckpointHandler",
+    "TPUStrategy",
     "ValueContext",
 ]

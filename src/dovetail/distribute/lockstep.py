@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 from dovetail.base.errors import at_user_location
-from dovetail.base.settings import snapshot, take_over
+from dovetail.base.settings import snapshot, state, take_over
 from dovetail.engine import jax_private_module, loaded_xla
 
 
@@ -46,16 +46,23 @@ class Meeting:
         self._answers: SimpleQueue = SimpleQueue()
         self._messages: SimpleQueue = SimpleQueue()
         self.thread: threading.Thread | None = None
+        self._scope: Any = None  # where the replica's own code runs
 
     def exchange(self, what: str, value: Any, combine: Callable[[list], list]) -> Any:
         """Waits for the other replicas, and returns this one's part of `combine(values of all)`.
 
         Raises:
-            RuntimeError: called outside of the replica's own code.
+            RuntimeError: called outside of the replica's own code, as in a loop on tensors.
         """
         if threading.current_thread() is not self.thread:
             raise RuntimeError(
                 f"{what} of a replica is used outside of the function that Strategy.run calls{at_user_location()}"
+            )
+        if state.scope is not self._scope:
+            raise RuntimeError(
+                f"{what}: replicas cannot meet inside of a loop or a branch on tensors, nor in a tf.function that a "
+                "replica calls, because each records its own. Put it into the function that Strategy.run calls "
+                f"itself, or loop over Strategy.run{at_user_location()}"
             )
         self._messages.put(_Given(what, value, combine))
         answer = self._answers.get()
@@ -65,10 +72,11 @@ class Meeting:
 
     def begin(self, run: Callable[[], Any]) -> Any:
         """Starts the replica; returns its first message."""
-        state, trace = snapshot(), jax_private_module().current_trace() if loaded_xla() else None
+        self._scope = state.scope
+        before, trace = snapshot(), jax_private_module().current_trace() if loaded_xla() else None
 
         def body() -> None:
-            take_over(state)
+            take_over(before)
             inside = contextlib.nullcontext() if trace is None else jax_private_module().inside(trace)
             try:
                 with inside:
@@ -97,10 +105,12 @@ def run_in_turns(functions: list[Callable[[Meeting], Any]]) -> list:
     messages: list[Any] = [None] * len(functions)
     try:
         for i, (meeting, function) in enumerate(zip(meetings, functions, strict=True)):
-            messages[i] = _checked(meeting.begin(functools.partial(function, meeting)))
+            messages[i] = meeting.begin(functools.partial(function, meeting))
+            _check(messages[i])
         while not all(isinstance(message, _Ended) for message in messages):
             for i, part in enumerate(_exchanged(messages)):
-                messages[i] = _checked(meetings[i].go_on(part))
+                messages[i] = meetings[i].go_on(part)
+                _check(messages[i])
     except BaseException:
         for meeting, message in zip(meetings, messages, strict=True):
             if isinstance(message, _Given):
@@ -109,10 +119,9 @@ def run_in_turns(functions: list[Callable[[Meeting], Any]]) -> list:
     return [message.result for message in messages]
 
 
-def _checked(message: Any) -> Any:
+def _check(message: Any) -> None:
     if isinstance(message, _Failed):
         raise message.error
-    return message
 
 
 def _exchanged(messages: list) -> list:

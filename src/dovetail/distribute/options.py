@@ -56,7 +56,15 @@ class CommunicationOptions:
         self.implementation = CommunicationImplementation(getattr(implementation, "value", implementation))
 
 
-class _CrossDeviceOps:
+class CollectiveHints:
+    """The older name of some of `CommunicationOptions`."""
+
+    def __init__(self, bytes_per_pack: int = 0, timeout_seconds: float | None = None) -> None:
+        given = CommunicationOptions(bytes_per_pack, timeout_seconds)
+        self.bytes_per_pack, self.timeout_seconds = given.bytes_per_pack, given.timeout_seconds
+
+
+class CrossDeviceOps:
     """How devices bring values together; XLA chooses by itself."""
 
     def __init__(self, num_packs: int = 1) -> None:
@@ -65,15 +73,15 @@ class _CrossDeviceOps:
         self.num_packs = num_packs
 
 
-class NcclAllReduce(_CrossDeviceOps):
+class NcclAllReduce(CrossDeviceOps):
     """Sums by NCCL, which XLA uses on GPUs."""
 
 
-class HierarchicalCopyAllReduce(_CrossDeviceOps):
+class HierarchicalCopyAllReduce(CrossDeviceOps):
     """Sums in a hierarchy of copies."""
 
 
-class ReductionToOneDevice(_CrossDeviceOps):
+class ReductionToOneDevice(CrossDeviceOps):
     """Sums on one device."""
 
     def __init__(self, reduce_to_device: Any = None, accumulation_fn: Any = None) -> None:

@@ -47,13 +47,29 @@ def total(values: Sequence[Any]) -> Any:
 def reduced(op: ReduceOp, values: Sequence[Any]) -> Any:
     """Returns the sum or the mean of tensors of one shape, one a replica."""
     values = list(map(convert_to_tensor, values))
+    _check_one_shape(values)
     found = total(values)
     return found if op is ReduceOp.SUM else found / len(values)
+
+
+def _check_one_shape(values: Sequence[Any]) -> None:
+    """Raises where sizes that are known differ: adding would repeat the smaller value."""
+    if not all(values[0].shape.is_compatible_with(value.shape) for value in values):
+        shapes = ", ".join(f"replica {i} {value.shape}" for i, value in enumerate(values))
+        raise ValueError(
+            f"values of different shapes cannot be reduced element by element: {shapes}. Reduce along an axis, "
+            f"Strategy.reduce(..., axis=0), or gather them{at_user_location()}"
+        )
 
 
 def reduced_along(op: ReduceOp, values: Sequence[Any], axis: Any) -> Any:
     """Returns the sum or the mean of the elements along an axis of all values, which may differ in its size."""
     tensors = [convert_to_tensor(value) for value in values]
+    if any(tensor.shape.rank == 0 for tensor in tensors):
+        raise ValueError(
+            f"a scalar has no axis {axis} to reduce along; pass axis=None to reduce over replicas only"
+            f"{at_user_location()}"
+        )
     found = total([reduction.reduce_sum(tensor, axis=axis) for tensor in tensors])
     if op is ReduceOp.SUM:
         return found

@@ -37,6 +37,7 @@ class Strategy:
     is_strategy = True
     _prefix = "Mirrored"
     _divides_batches = False  # whether `fit` runs over all devices
+    _copies_variables = True  # whether a replica may have a value of its own
 
     def __init__(self, extended: Extended) -> None:
         self._extended = extended
@@ -69,16 +70,29 @@ class Strategy:
         Raises:
             RuntimeError: another one is in force.
         """
-        if state.distribution is not None and state.distribution is not self._if_chosen():
-            raise RuntimeError(
-                f"Mixing different tf.distribute.Strategy objects: {type(state.distribution).__name__} is in force, "
-                f"and {type(self).__name__}.scope() was entered{at_user_location()}"
-            )
+        self._check_alone("scope()")
         before, state.distribution = state.distribution, self._if_chosen()
         try:
             yield self
         finally:
             state.distribution = before
+
+    def _check_outside(self, what: str) -> None:
+        """Raises RuntimeError in a replica."""
+        if state.replica is not None:
+            raise RuntimeError(
+                f"{type(self).__name__}.{what} is called inside of a replica, where each runs for itself. Call it "
+                f"outside of the function that run() calls, or in one that merge_call() calls{at_user_location()}"
+            )
+
+    def _check_alone(self, what: str) -> None:
+        """Raises RuntimeError in a replica, and in the scope of another strategy."""
+        self._check_outside(what)
+        if state.distribution is not None and state.distribution is not self._if_chosen():
+            raise RuntimeError(
+                f"Mixing different tf.distribute.Strategy objects: {type(state.distribution).__name__} is in force, "
+                f"and {type(self).__name__}.{what} was called{at_user_location()}"
+            )
 
     def _if_chosen(self) -> Strategy | None:
         """Returns the strategy, None for the default one, which is as good as none."""
@@ -137,8 +151,7 @@ class Strategy:
             what it returns, with a `PerReplica` value for each tensor when there are several replicas.
         """
         kwargs = kwargs or {}
-        if state.replica is not None:
-            raise RuntimeError(f"Strategy.run is called inside of a replica{at_user_location()}")
+        self._check_alone("run()")
         if isinstance(fn, Function) and self.num_replicas_in_sync > 1 and executing_eagerly():
             return self._compiled(fn)(args, kwargs)
         return self._run(
@@ -185,6 +198,7 @@ class Strategy:
             ValueError: the sum of a value that is the same on all replicas.
         """
         op = _reduce_op(reduce_op, "Strategy.reduce")
+        self._check_outside("reduce()")
         return nest.map_structure(lambda leaf: self._reduced(op, leaf, axis), value)
 
     def _reduced(self, op: Any, value: Any, axis: Any) -> Any:
@@ -201,11 +215,16 @@ class Strategy:
 
     def gather(self, value: Any, axis: int) -> Any:
         """Returns the values of all replicas side by side along an axis, in which they may differ."""
+        self._check_outside("gather()")
         return nest.map_structure(lambda leaf: gathered(local(leaf), axis), value)
 
     def experimental_local_results(self, value: Any) -> tuple:
-        """Returns the values of the replicas of this process, as a tuple; of what is no such value, just itself."""
-        return local(value)
+        """Returns what each replica of this process has, as a tuple; of what is no such value, just itself."""
+        if not nest.is_nested(value):
+            return local(value)
+        return tuple(part(value, i) for i in range(self.num_replicas_in_sync))
+
+    unwrap = experimental_local_results
 
     # ---- data
 
@@ -271,6 +290,43 @@ class Extended:
     def colocate_vars_with(self, colocate_with_variable: Any) -> Iterator[None]:
         """Does nothing: variables lie on all devices."""
         yield
+
+    def broadcast_to(self, tensor: Any, destinations: Any) -> Any:
+        """Returns the tensor: where it is used, XLA brings it."""
+        return tensor
+
+    def call_for_each_replica(self, fn: Callable, args: Any = (), kwargs: Any = None) -> Any:
+        """Calls a function once for each replica, as `Strategy.run` does."""
+        return self.strategy.run(fn, args, kwargs)
+
+    def read_var(self, v: Any) -> Any:
+        """Returns the value of a variable."""
+        return v.read_value()
+
+    def value_container(self, value: Any) -> Any:
+        """Returns the variable itself: replicas have no variables of their own that belong to one."""
+        return value
+
+    def non_slot_devices(self, var_list: Sequence) -> tuple[str, ...]:
+        """Returns the names of the devices that hold variables."""
+        return self.parameter_devices
+
+    def update_non_slot(
+        self, colocate_with: Any, fn: Callable, args: Any = (), kwargs: Any = None, group: bool = True
+    ) -> Any:
+        """Calls `fn(*args, **kwargs)`."""
+        return fn(*args, **(kwargs or {}))
+
+    @property
+    def worker_devices_by_replica(self) -> list[tuple[str, ...]]:
+        """The name of each replica's device, in a tuple of its own."""
+        return [(name,) for name in self.worker_devices]
+
+    experimental_require_static_shapes = False
+    experimental_between_graph = False
+    experimental_should_init = True
+    should_checkpoint = True
+    should_save_summary = True
 
     def variable_created_in_scope(self, v: Any) -> bool:
         """True for variables that were created under the strategy."""
@@ -375,7 +431,7 @@ class MirroredStrategy(Strategy):
     numbers of one device.  `run` calls a function once for each replica.
 
     Args:
-        devices: their names; None: all GPUs (or TPUs), or else the CPU.
+        devices: their names; None: all GPUs (or TPUs), or else all CPUs.
         cross_device_ops: accepted; XLA chooses how devices exchange values.
     """
 
@@ -394,11 +450,14 @@ class CentralStorageStrategy(Strategy):
     """
 
     _prefix = "Aggregating"
+    _copies_variables = False
 
     def __init__(
         self, compute_devices: Sequence[str] | None = None, parameter_device: str | None = None
     ) -> None:
         computing = logical_devices(compute_devices)
+        if not compute_devices and computing[0][0] == "CPU":
+            computing = computing[:1]
         kept = logical_devices([parameter_device]) if parameter_device else computing[:1]
         super().__init__(Extended(computing, kept))
 
@@ -409,15 +468,15 @@ class CentralStorageStrategy(Strategy):
 
 
 def logical_devices(names: Sequence[str] | None) -> tuple[tuple[str, int], ...]:
-    """Returns `(kind, index)` of devices given by name; None: all accelerators, or else the CPU.
+    """Returns `(kind, index)` of devices given by name; None or an empty list: all accelerators, or else all CPUs.
 
     Raises:
         ValueError: one is not there, or is named twice.
     """
     known = machine.logical()
-    if names is None:
+    if not names:
         found = [device for device in known if device[0] != "CPU"]
-        return tuple(found or [("CPU", 0)])
+        return tuple(found or known)
     wanted = [parse_device(name)[:2] for name in names]
     for name, device in zip(names, wanted, strict=True):
         if device not in known:

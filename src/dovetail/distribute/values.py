@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dovetail.base import nest
+from dovetail.scopes import executing_eagerly
 from dovetail.tensor.composite import CompositeTensor, is_composite
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.spec import TypeSpec, type_spec_from_value
@@ -39,7 +40,7 @@ class PerReplica(DistributedValues, CompositeTensor):
 
     @property
     def _type_spec(self) -> PerReplicaSpec:
-        return PerReplicaSpec(*map(type_spec_from_value, self._values))
+        return PerReplicaSpec(*map(type_spec_from_value, map(_in_graph, self._values)))
 
     def __repr__(self) -> str:
         lines = (f"  {i}: {value!r}" for i, value in enumerate(self._values))
@@ -95,12 +96,11 @@ def _joined(*values: Any) -> Any:
         return values[0]
     if isinstance(values[0], Variable) and all(value is values[0] for value in values):
         return values[0]
-    return PerReplica(
-        [
-            value if isinstance(value, TensorLike) or is_composite(value) else convert_to_tensor(value)
-            for value in values
-        ]
-    )
+    return PerReplica([value if executing_eagerly() else _in_graph(value) for value in values])
+
+
+def _in_graph(value: Any) -> Any:
+    return value if isinstance(value, TensorLike) or is_composite(value) else convert_to_tensor(value)
 
 
 def part(structure: Any, replica: int) -> Any:

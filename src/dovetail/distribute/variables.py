@@ -2,50 +2,15 @@
 
 from __future__ import annotations
 
-import enum
+import copy
 from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import among_replicas, state
 from dovetail.distribute.reduction import ReduceOp, reduced
 from dovetail.distribute.values import DistributedValues
-from dovetail.tensor.variable import Variable
-
-
-class VariableSynchronization(enum.Enum):
-    """When the copies of a variable are brought together."""
-
-    AUTO = 0
-    NONE = 1
-    ON_WRITE = 2
-    ON_READ = 3
-
-
-class VariableAggregation(enum.Enum):
-    """How what replicas assign, or hold, becomes one value."""
-
-    NONE = 0
-    SUM = 1
-    MEAN = 2
-    ONLY_FIRST_REPLICA = 3
-
-
-def named(kind: type[enum.Enum], value: Any, default: enum.Enum) -> Any:
-    """Returns the member that a name, a number or the member itself means; None: the default.
-
-    Raises:
-        ValueError: there is no such member.
-    """
-    if value is None:
-        return default
-    if isinstance(value, kind):
-        return value
-    name = str(getattr(value, "name", value)).upper()
-    if name in kind.__members__:
-        return kind[name]
-    raise ValueError(
-        f"{kind.__name__}: expected one of {', '.join(kind.__members__)}, received {value!r}{at_user_location()}"
-    )
+from dovetail.tensor.sharing import VariableAggregation, VariableSynchronization, named
+from dovetail.tensor.variable import Variable, enter_scope
 
 
 def combined(how: VariableAggregation, values: list, name: str) -> Any:
@@ -67,8 +32,8 @@ def combined(how: VariableAggregation, values: list, name: str) -> Any:
 class _Shared(DistributedValues):
     """What variables under a strategy have in common; goes before `Variable` in the bases."""
 
-    __slots__ = ()
     _strategy: Any
+    _copies: tuple  # one variable a replica, once each has a value of its own
 
     @property
     def distribute_strategy(self) -> Any:
@@ -80,14 +45,83 @@ class _Shared(DistributedValues):
         """The values of all replicas."""
         return self._of_replicas()
 
+    def _of_replicas(self) -> tuple:
+        return tuple(Variable._tensor(each) for each in self._copies)
+
+    def _here(self) -> Any:
+        """Returns the copy of the replica that the code runs in; None where there is none."""
+        replica = state.replica
+        return self._copies[replica.index] if replica is not None and self._copies else None
+
+    def _seen(self, own: Any) -> Any:
+        """Returns the value of a replica's copy as ops see it: tapes take it for that of the variable."""
+        tensor = Variable._plain(own)
+        for tape in state.tapes:
+            tape.read_variable(self, tensor)
+        wanted = state.autocast
+        if wanted is not None and own._autocast and wanted != own._numpy_dtype:
+            return tensor._astype(wanted)
+        return tensor
+
+    def _divide(self, first: Any = None) -> None:
+        """Gives each replica a copy that holds what the variable does.
+
+        Args:
+            first: what is the copy of the first replica; a new one by default.
+        """
+        before, state.distribution = state.distribution, None
+        replicas = range(self._strategy.num_replicas_in_sync)
+        try:
+            with enter_scope(None):
+                self._copies = tuple(
+                    first if first is not None and i == 0 else _alone(self) for i in replicas
+                )
+        finally:
+            state.distribution = before
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        clone: Any = Variable.__deepcopy__(self, memo)  # type: ignore[arg-type]
+        clone._copies = tuple(clone if each is self else copy.deepcopy(each, memo) for each in self._copies)
+        return clone
+
+
+def _alone(variable: Any) -> Variable:
+    return Variable(variable._array, trainable=False, name=variable._name, dtype=variable._numpy_dtype)
+
 
 class _Mirrored(_Shared):
-    """One value for all replicas.  What replicas assign is brought together first."""
+    """One value for all replicas.  What replicas assign is brought together first.
 
-    __slots__ = ()
+    Where nothing says how (`VariableAggregation.NONE`), each replica from then on has a copy: the variable's own value
+    is the first one's, and what is assigned outside of replicas goes to all.
+    """
 
     def _of_replicas(self) -> tuple:
-        return (self._tensor(),) * self._strategy.num_replicas_in_sync  # type: ignore[attr-defined]
+        if self._copies:
+            return super()._of_replicas()
+        return (self._tensor(),) * self._strategy.num_replicas_in_sync
+
+    def _tensor(self) -> Any:
+        here = self._here()
+        return super()._tensor() if here is None else self._seen(here)  # type: ignore[misc]
+
+    def _plain(self) -> Any:
+        here = self._here()
+        return Variable._plain(self if here is None else here)  # type: ignore[arg-type]
+
+    def _store(self, tensor: Any) -> None:
+        for each in self._targets():
+            Variable._store(each, tensor)
+
+    def _assign_symbolic(self, value: Any) -> Any:
+        for each in self._targets():
+            Variable._assign_symbolic(each, value)
+        return self
+
+    def _targets(self) -> tuple:
+        """Returns the variables that an assignment goes to."""
+        here = self._here()
+        return (self, *self._copies[1:]) if here is None else (here,)
 
     def assign(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         """Replaces the value; in a replica, by the aggregated values of all."""
@@ -102,53 +136,64 @@ class _Mirrored(_Shared):
         return self._together("assign_sub", delta, args, kwargs)
 
     def _together(self, method: str, value: Any, args: tuple, kwargs: dict) -> Any:
-        change = getattr(super(), method)
         if not among_replicas():
-            return change(value, *args, **kwargs)
-        how = named(VariableAggregation, self.aggregation, VariableAggregation.NONE)  # type: ignore[attr-defined]
-        name = self._name  # type: ignore[attr-defined]
+            return getattr(super(), method)(value, *args, **kwargs)
+        how, name = self.aggregation, self._name  # type: ignore[attr-defined]
+        if how is VariableAggregation.NONE and self._strategy._copies_variables:
+            return self._apart(method, value, args, kwargs)
+        change = getattr(super(), method)
         state.replica.once(
             f"{name}.{method}", value, lambda given: change(combined(how, given, name), *args, **kwargs)
         )
+        return self
+
+    def _apart(self, method: str, value: Any, args: tuple, kwargs: dict) -> Any:
+        """Changes the copy of one replica alone."""
+        if not self._copies:
+            self._divide(self)
+            if state.scope is not None and id(self) in state.scope.written:
+                for each in self._copies[1:]:
+                    Variable._store(each, Variable._plain(self))  # type: ignore[arg-type]
+        getattr(Variable, method)(self._here(), value, *args, **kwargs)
         return self
 
 
 class _OnRead(_Shared):
     """A copy a replica; they are brought together where they are read outside of replicas."""
 
-    __slots__ = ()
-    _copies: tuple
-
-    def _of_replicas(self) -> tuple:
-        return tuple(copy._tensor() for copy in self._copies)
-
-    def _here(self) -> Variable | None:
-        replica = state.replica
-        return self._copies[replica.index] if replica is not None else None
-
     def _tensor(self) -> Any:
         here = self._here()
-        return self._aggregated(Variable._tensor) if here is None else here._tensor()
+        return self._aggregated(Variable._tensor) if here is None else self._seen(here)
 
     def _plain(self) -> Any:
         here = self._here()
         return self._aggregated(Variable._plain) if here is None else here._plain()
 
     def _aggregated(self, read: Any) -> Any:
-        how = named(VariableAggregation, self.aggregation, VariableAggregation.NONE)  # type: ignore[attr-defined]
-        if how in (VariableAggregation.NONE, VariableAggregation.ONLY_FIRST_REPLICA):
+        how = self.aggregation  # type: ignore[attr-defined]
+        if how is VariableAggregation.NONE or how is VariableAggregation.ONLY_FIRST_REPLICA:
             return read(self._copies[0])
         return reduced(ReduceOp[how.name], [read(copy) for copy in self._copies])
 
     def _store(self, tensor: Any) -> None:
         here = self._here()
         if here is not None:
-            here._store(tensor)
+            here.assign(tensor)
             return
-        how = named(VariableAggregation, self.aggregation, VariableAggregation.NONE)  # type: ignore[attr-defined]
-        share = tensor / len(self._copies) if how is VariableAggregation.SUM else tensor
-        for copy in self._copies:
-            copy.assign(share)
+        summed = self.aggregation is VariableAggregation.SUM  # type: ignore[attr-defined]
+        for each in self._copies:
+            each.assign(tensor / len(self._copies) if summed else tensor)
+
+    def _assign_symbolic(self, value: Any) -> Any:
+        self._store(value)
+        return self
+
+    def __repr__(self) -> str:
+        name, shape, dtype = self.name, self.shape, self.dtype  # type: ignore[attr-defined]
+        values = (
+            "" if state.scope is not None else "".join(f"\n  {i}: {x!r}" for i, x in enumerate(self.values))
+        )
+        return f"<tf.Variable '{name}' shape={shape} dtype={dtype.name}, one value a replica{values and ':' + values}>"
 
 
 _kinds: dict[tuple[type, type, str], type] = {}
@@ -171,21 +216,17 @@ def class_for(base: type, synchronization: Any, prefix: str = "Mirrored") -> typ
     if issubclass(base, _Shared):
         return base
     how = named(VariableSynchronization, synchronization, VariableSynchronization.AUTO)
+    if how is VariableSynchronization.NONE:
+        raise ValueError(
+            "tf.Variable: synchronization=NONE means nothing under a strategy. Use AUTO, ON_WRITE or, for a value of "
+            f"its own on each replica, ON_READ{at_user_location()}"
+        )
     on_read = how is VariableSynchronization.ON_READ
     return _kind(_OnRead, base, "SyncOnRead") if on_read else _kind(_Mirrored, base, prefix)
 
 
 def share(variable: Any, strategy: Any) -> None:
     """Gives the replicas of a strategy their parts of a variable that was just created."""
-    named(VariableAggregation, variable.aggregation, VariableAggregation.NONE)
-    variable._strategy = strategy
-    if not issubclass(type(variable), _OnRead):
-        return
-    before, state.distribution = state.distribution, None
-    try:
-        variable._copies = tuple(
-            Variable(variable._array, trainable=False, name=variable._name, dtype=variable._numpy_dtype)
-            for _ in range(strategy.num_replicas_in_sync)
-        )
-    finally:
-        state.distribution = before
+    variable._strategy, variable._copies = strategy, ()
+    if issubclass(type(variable), _OnRead):
+        variable._divide()

@@ -129,7 +129,13 @@ class DeviceMesh:
 def _device(name: str) -> tuple[str, int]:
     kind, _, index = str(name).rpartition(":")
     kind = kind.rpartition("/")[2].removeprefix("device:").upper()
-    return {"CUDA": "GPU", "ROCM": "GPU"}.get(kind, kind), int(index)
+    found = ({"CUDA": "GPU", "ROCM": "GPU"}.get(kind, kind), int(index) if index.isdigit() else -1)
+    if found not in machine.logical():
+        there = ", ".join(f"{kind.lower()}:{i}" for kind, i in machine.logical())
+        raise ValueError(
+            f"DeviceMesh: there is no device {name!r}; the devices are {there}{at_user_location()}"
+        )
+    return found
 
 
 class TensorLayout:

@@ -22,6 +22,7 @@ from dovetail.engine import dtypes, is_tracer
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.shape import TensorShape
+from dovetail.tensor.sharing import VariableAggregation, VariableSynchronization, named
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Reference, Tensor, TensorLike, array_repr
 
@@ -208,7 +209,10 @@ class Variable(TensorLike, Told, Versioned):
                 f"returns it: tf.Variable(lambda: ...){at_user_location()}"
             )
         self._held = held if type(held) is Tensor else Tensor(held._value)
-        self._trainable = True if trainable is None else bool(trainable)
+        self.synchronization = named(VariableSynchronization, synchronization, VariableSynchronization.AUTO)
+        self.aggregation = named(VariableAggregation, aggregation, VariableAggregation.NONE)
+        on_read = self.synchronization is VariableSynchronization.ON_READ
+        self._trainable = not on_read if trainable is None else bool(trainable)
         self._declared_shape = held.shape if shape is None else TensorShape(shape)
         self._declared_shape.assert_is_compatible_with(held.shape)
         self._numpy_dtype = np.dtype(self._held._value.dtype)
@@ -217,7 +221,6 @@ class Variable(TensorLike, Told, Versioned):
         self._name = f"{scope_name}/{name or 'Variable'}" if scope_name else name or "Variable"
         self._unique_id = next(_ids)
         self.constraint = constraint
-        self.synchronization, self.aggregation = synchronization, aggregation
         if state.distribution is not None:
             state.distribution.adopt(self)
         if scope is not None:

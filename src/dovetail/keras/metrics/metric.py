@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from dovetail.base import nest
 from dovetail.base.errors import at_user_location
-from dovetail.base.settings import settings, state
+from dovetail.base.settings import among_replicas, num_replicas, settings, state
 from dovetail.base.told import Told
+from dovetail.function.autograph.gate import user_code
 from dovetail.keras import checks, initializers
 from dovetail.keras.naming import to_snake_case, unique_name
 from dovetail.tensor import dtype as dt
@@ -54,6 +57,8 @@ class Metric(Told):
         self = super().__new__(cls)
         object.__setattr__(self, "_own_variables", [])
         object.__setattr__(self, "_own_metrics", [])
+        if num_replicas() > 1:
+            object.__setattr__(self, "result", functools.partial(_result_of_all, self))
         return self
 
     def __init__(self, name: str | None = None, dtype: Any = None) -> None:
@@ -244,6 +249,21 @@ class Metric(Told):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
+
+
+def _result_of_all(metric: Metric) -> Any:
+    """Returns the result for what all replicas have counted, in each of them too."""
+    result = user_code(type(metric).result)
+    if not among_replicas():
+        return result(metric)
+    return state.replica.once(
+        f"{metric.name}.result()", None, lambda _: nest.map_structure(_read, result(metric))
+    )
+
+
+def _read(value: Any) -> Any:
+    """Returns the value of a variable as it is between replicas: inside of one it would be the replica's own."""
+    return value.read_value() if isinstance(value, Variable) else value
 
 
 def _is_dtype(value: Any) -> bool:
