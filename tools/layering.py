@@ -69,6 +69,7 @@ LATE_IMPORTS = {
         "dovetail.function.autograph.passes",
     ): "malt costs 40 ms; only programs with control flow on tensors need it",
     ("dovetail.engine.xla", "dovetail.engine.stepping"): "only training needs it",
+    ("dovetail.engine.xla", "dovetail.engine.rows"): "only input pipelines of many elements need it",
     ("dovetail.engine.xla", "dovetail.engine.mesh"): "only programs for several devices need it",
     (
         "dovetail.keras.models.reporting",

@@ -57,6 +57,10 @@ class Batch(Node):
         return self.source.plan and self.source.plan.batch(self._size, self._drop)
 
     def _generate(self) -> Iterator[tuple]:
+        stacked = self.source.batches(self._size) if self.method == "batch" else None
+        if stacked is not None:
+            yield from (leaves for leaves in stacked if not self._drop or len(leaves[0]) == self._size)
+            return
         elements = self.source.elements()
         while group := list(itertools.islice(elements, self._size)):
             if len(group) < self._size and self._drop:

@@ -26,7 +26,7 @@ class MemoryCache(Node):
 
     def _make_plan(self) -> ArrayPlan | None:
         plan = self.source.plan  # rows of arrays are in memory already; a shuffled order is kept as it came
-        return plan if plan is None or plan.repeatable else plan.kept()
+        return plan and plan.kept()
 
     def _generate(self) -> Iterator[tuple]:
         if self._kept is not None:

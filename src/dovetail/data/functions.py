@@ -31,16 +31,20 @@ from dovetail.function.autograph.gate import converted
 from dovetail.tensor import SymbolicTensor, Tensor, TensorShape, TensorSpec
 from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.spec import value_of
+from dovetail.tensor.variable import Scope, StatelessScope
 
 
 @contextlib.contextmanager
-def plain_execution() -> Iterator[None]:
+def plain_execution(scope: Scope | None = None) -> Iterator[None]:
     """Runs what is inside op by op on the host engine, unseen by tapes and traces of the caller.
 
     An input pipeline meets arrays of ever new shapes, for which compiled ops would be compiled again and again.
+
+    Args:
+        scope: where reads and writes of variables go; None: to the variables.
     """
     saved = state.tapes, state.scope, state.autocast
-    state.tapes, state.scope, state.autocast = (), None, None
+    state.tapes, state.scope, state.autocast = (), scope, None
     state.host_only += 1
     try:
         yield
@@ -66,12 +70,12 @@ class UserFunction:
         self._converted: Any = None
         self._rebuild: Any = None
 
-    def __call__(self, leaves: tuple, *before: Any) -> Any:
-        """Returns what the function returns; `before` are arguments ahead of the element's."""
+    def __call__(self, leaves: tuple, *before: Any, scope: Scope | None = None) -> Any:
+        """Returns what the function returns; `before` are arguments ahead of the element's, `scope`: see above."""
         if self._rebuild is None:
             self._rebuild = rebuilder(self.source.tree)
         element = self._rebuild(tuple(as_surface(leaf) for leaf in leaves))
-        with plain_execution():
+        with plain_execution(scope):
             try:
                 given = (*before, element) if before or type(element) is not tuple else element
                 if self._converted is None:
@@ -97,9 +101,9 @@ class UserFunction:
         if note not in getattr(error, "__notes__", ()):
             error.add_note(note)
 
-    def outcome(self, leaves: tuple) -> tuple[tuple, Any]:
+    def outcome(self, leaves: tuple, scope: Scope | None = None) -> tuple[tuple, Any]:
         """Returns `(leaves, tree)` of what the function returns."""
-        return normalized(self(leaves))
+        return normalized(self(leaves, scope=scope))
 
     def truth(self, leaves: tuple) -> bool:
         """Returns what a predicate says.
@@ -125,10 +129,13 @@ class UserFunction:
         return value._node
 
     def described(self) -> tuple[tuple, Any]:
-        """Returns `(leaves, tree)` of the function's result with specs for leaves, without values where possible."""
+        """Returns `(leaves, tree)` of the function's result with specs for leaves, without values where possible.
+
+        No variable changes, the states of random generators among them.
+        """
         stand_ins = tuple(self._stand_in(spec) for spec in self.source.specs)
         try:
-            result, tree = self.outcome(stand_ins)
+            result, tree = self.outcome(stand_ins, StatelessScope())
             return tuple(map(spec_of, result)), tree
         except Exception:  # noqa: BLE001  whatever it needs values for, an element will tell
             return self._described_by_example()
@@ -149,7 +156,7 @@ class UserFunction:
                 f"Dataset.{self.method}: the element_spec follows from what the function returns, the function "
                 "needs an element for it, and the dataset is empty"
             )
-        result, tree = self.outcome(first)
+        result, tree = self.outcome(first, StatelessScope())
         unknown = set()
         for leaf, spec in zip(first, self.source.specs, strict=True):
             size = getattr(leaf, "shape", None) if isinstance(leaf, CompositeTensor) else None

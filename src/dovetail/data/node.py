@@ -70,6 +70,15 @@ class Node:
         plan = self.plan
         return plan.elements() if plan is not None else self._generate()
 
+    @property
+    def may_look_ahead(self) -> bool:
+        """Whether nobody can tell when elements are taken earlier than they are wanted."""
+        return self.plan is not None
+
+    def batches(self, size: int) -> Iterator[tuple] | None:
+        """Returns a fresh iterator over the elements in groups of `size`, stacked; None where they come singly."""
+        return None
+
     def _generate(self) -> Iterator[tuple]:
         raise NotImplementedError(type(self).__name__)
 

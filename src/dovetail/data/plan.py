@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.data.mapped_columns import MappedColumn, MappedRows
 from dovetail.data.structure import rebuilder
 
 _CHUNK = 1024
+_ROWS_AT_ONCE = 64
 _MATERIALIZED_RANGE = 1 << 24
 
 
@@ -70,7 +72,11 @@ class ArrayPlan:
     @property
     def arrays(self) -> Any:
         """The columns as arrays, nested as elements are."""
-        return rebuilder(self.tree)(tuple(np.asarray(column) for column in self.columns))
+        columns = tuple(np.asarray(column) for column in self.columns)
+        for column in self.columns:
+            if type(column) is MappedColumn:
+                column.rows.forget()
+        return rebuilder(self.tree)(columns)
 
     @property
     def is_materialized(self) -> bool:
@@ -92,11 +98,29 @@ class ArrayPlan:
         columns = self.columns
         if self.batch_size is not None:
             return (tuple(gather(column, run) for column in columns) for run in self.runs())
+        if self.is_mapped:
+            return self._mapped_elements()
         return (
             tuple(column[index, ...] for column in columns)
             for run in self.runs()
             for index in (run if type(run) is range else run.tolist())
         )
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether columns are computed when they are asked for."""
+        return any(type(column) is MappedColumn for column in self.columns)
+
+    def _mapped_elements(self) -> Iterator[tuple]:
+        for run in self.runs():
+            for start in range(0, len(run), _ROWS_AT_ONCE):
+                columns = [gather(column, run[start : start + _ROWS_AT_ONCE]) for column in self.columns]
+                for row in range(len(columns[0])):
+                    yield tuple(column[row, ...] for column in columns)
+
+    def mapped(self, rows: MappedRows, tree: Any) -> ArrayPlan:
+        """Returns the plan of the same rows, mapped."""
+        return dataclasses.replace(self, columns=rows.columns(), tree=tree)
 
     def _with_runs(self, runs: Callable[[], Iterator], **changes: Any) -> ArrayPlan:
         return dataclasses.replace(self, runs=runs, in_order=False, **changes)
@@ -133,8 +157,18 @@ class ArrayPlan:
         return self._with_runs(lambda: _rows_after(runs(), count))
 
     def kept(self) -> ArrayPlan:
-        """Returns the plan that keeps the order of the first complete pass."""
-        return self._with_runs(_Kept(self.runs), repeatable=True)
+        """Returns the plan that keeps the order of the first complete pass, and the rows that it has computed."""
+        plan = self if self.repeatable else self._with_runs(_Kept(self.runs), repeatable=True)
+        if not self.is_mapped:
+            return plan
+        known: dict[int, tuple] = {}
+        columns = []
+        for column in self.columns:
+            if type(column) is MappedColumn:
+                kept = known.setdefault(id(column.rows), column.rows.kept().columns())
+                column = kept[column.position]
+            columns.append(column)
+        return dataclasses.replace(plan, columns=tuple(columns))
 
     def shard(self, num_shards: int, index: int) -> ArrayPlan:
         runs = self.runs

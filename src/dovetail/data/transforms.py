@@ -12,6 +12,7 @@ import numpy as np
 
 from dovetail.base.errors import InvalidArgumentError
 from dovetail.data.functions import UserFunction, check_tree, normalized
+from dovetail.data.mapped_columns import MappedRows
 from dovetail.data.node import INFINITE, UNKNOWN, Node, known, smallest, total
 from dovetail.data.options import Options
 from dovetail.data.plan import ArrayPlan, repeated
@@ -27,7 +28,11 @@ from dovetail.data.structure import (
     spec_of,
     without_leading,
 )
+from dovetail.data.vectorized import LEAST_ELEMENTS, RowFunction, RowPass, chunks_of, row_function
 from dovetail.tensor import TensorSpec
+
+_LEAST_BATCH = 8  # smaller ones are cut out of larger chunks
+_MOST_BYTES = 1 << 26
 
 
 class Transformed(Node):
@@ -68,13 +73,59 @@ class Transformed(Node):
 
 
 class Map(Transformed):
-    """Applies a function to every element; with `num_workers` > 1 in threads, in order."""
+    """Applies a function to every element; with `num_workers` > 1 in threads, in order.
+
+    Where there are many elements, and none is missed when it is taken early, many are mapped at a time.
+    """
+
+    _rows: RowFunction | None = None
+    _traced = False
 
     def __init__(self, source: Node, function: UserFunction, num_workers: int) -> None:
         super().__init__(source, function)
         self._num_workers = num_workers
+        # Maps of maps are one function: their draws come in turn.
+        self._base: Node = source
+        self._functions: tuple[UserFunction, ...] = (function,)
+
+    @property
+    def row_function(self) -> RowFunction | None:
+        """The function for many rows, None where it runs element by element."""
+        if not self._traced:
+            count, self._traced = self.source.cardinality(), True
+            if type(self.source) is Map and self.source.row_function is not None:
+                self._base = self.source._base
+                self._functions = (*self.source._functions, self._function)
+            if (count == INFINITE or count >= LEAST_ELEMENTS) and self._base.may_look_ahead:
+                self._rows = row_function(self._functions)
+            if self._rows is not None and self._seen_tree is None:
+                self._seen_tree = self._rows.tree
+        return self._rows
+
+    @property
+    def may_look_ahead(self) -> bool:
+        return self.row_function is not None and not self.row_function.writes
+
+    def _make_plan(self) -> ArrayPlan | None:
+        rows, plan = self.row_function, self._base.plan
+        if rows is None or not rows.is_pure or plan is None or plan.batch_size is not None:
+            return None
+        return plan.mapped(MappedRows(rows, plan.columns, plan.size), rows.tree)
+
+    def batches(self, size: int) -> Iterator[tuple] | None:
+        rows = self.row_function
+        if rows is None or not _LEAST_BATCH <= size <= _MOST_BYTES // max(rows.row_bytes, 1):
+            return None
+        return self._pass(rows, size).batches()
+
+    def _pass(self, rows: RowFunction, size: int) -> RowPass:
+        return RowPass(rows, self._functions, chunks_of(self._base.elements(), size))
 
     def _generate(self) -> Iterator[tuple]:
+        rows = self.row_function
+        if rows is not None:
+            yield from self._pass(rows, rows.chunk).elements()
+            return
         if self._num_workers > 1:
             yield from self._in_threads()
             return
@@ -281,7 +332,9 @@ class Zip(Node):
         if not all(plan is not None and plan.in_order for plan in plans):
             return None
         size = min(plan.size for plan in plans)
-        columns = tuple(column[:size] for plan in plans for column in plan.columns)
+        columns = tuple(
+            column if plan.size == size else column[:size] for plan in plans for column in plan.columns
+        )
         return ArrayPlan.of_columns(columns, self.tree, size)
 
     def _generate(self) -> Iterator[tuple]:

@@ -228,3 +228,37 @@ def with_offsets(closed: Any, tables: set[int]) -> Callable:
         return outputs, places
 
     return run
+
+
+# ---- what fails on the host, and goes on in compiled code
+
+_POSITIONS = {"gather": 1, "dynamic_slice": 1, "dynamic_update_slice": 2}  # the first operand that says where
+_CALLS = frozenset({"pjit", "jit", "closed_call", "custom_jvp_call", "custom_vjp_call"})
+
+
+def looks_up_by_data(closed: Any, given: int) -> bool:
+    """True when the first `given` inputs decide where the program reads or writes, or what it divides integers by.
+
+    Compiled code then goes on, at some place or with some number, where eager ops raise.
+    """
+    return _by_data(closed.jaxpr, set(closed.jaxpr.invars[:given]))
+
+
+def _by_data(jaxpr: Any, data: set) -> bool:
+    for equation in jaxpr.eqns:
+        from_data = [not isinstance(operand, core.Literal) and operand in data for operand in equation.invars]
+        if not any(from_data):
+            continue
+        name = equation.primitive.name
+        first = 1 if name.startswith("scatter") else _POSITIONS.get(name)
+        if first is not None and any(from_data[first:]):
+            return True
+        if name in ("div", "rem") and equation.outvars[0].aval.dtype.kind in "iu" and from_data[1]:
+            return True
+        for inner in core.jaxprs_in_params(equation.params):
+            one_to_one = name in _CALLS and len(inner.invars) == len(from_data)
+            of_inner = from_data if one_to_one else [True] * len(inner.invars)
+            if _by_data(inner, {var for var, tainted in zip(inner.invars, of_inner, strict=True) if tainted}):
+                return True
+        data.update(equation.outvars)
+    return False

@@ -326,6 +326,11 @@ def meshes() -> Any:
     return importlib.import_module("dovetail.engine.mesh")
 
 
+def rows() -> Any:
+    """Returns `engine/rows.py`: a program of one row for many."""
+    return importlib.import_module("dovetail.engine.rows")
+
+
 def stepping() -> Any:
     """Returns `engine/stepping.py`: many steps in one program."""
     return importlib.import_module("dovetail.engine.stepping")

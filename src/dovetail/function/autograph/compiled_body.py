@@ -113,7 +113,7 @@ def compiled_body(over: Any, body: Callable, names: tuple) -> CompiledBody | Non
     found = _known.get(code)
     if found is None:
         found = _known[code] = CompiledBody([_held(value) for value in outside])
-        found.failed = _changes_objects(code)
+        found.failed = changes_objects(code)
     elif not all(held() is value for held, value in zip(found.outside, outside, strict=True)):
         found.failed = True
     return None if found.failed else found
@@ -133,9 +133,10 @@ def _held(value: Any) -> Callable:
         return lambda: value
 
 
-def _changes_objects(code: types.CodeType) -> bool:
+def changes_objects(code: types.CodeType) -> bool:
+    """True for code that changes objects in place or takes values of tensors: a program would do so once only."""
     return (
         not _CHANGING.isdisjoint(code.co_names)
         or any(at.opname in _STORING for at in dis.get_instructions(code))
-        or any(_changes_objects(inner) for inner in code.co_consts if isinstance(inner, types.CodeType))
+        or any(changes_objects(inner) for inner in code.co_consts if isinstance(inner, types.CodeType))
     )

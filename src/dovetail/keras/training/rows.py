@@ -14,6 +14,7 @@ from dovetail.keras.training.passes import Passes
 from dovetail.keras.training.streams import leaves_of
 
 _MOST_ROWS = 1 << 22
+_MOST_MAPPED_BYTES = 1 << 30
 _MOST_SAMPLES = 1 << 31
 
 
@@ -41,11 +42,12 @@ class RowData(ArrayData):
         self._capacity = min(self._passes.num_items or 1, max(_MOST_ROWS // self.batch_size, 1))
 
     @staticmethod
-    def takes(plan: ArrayPlan) -> bool:
+    def takes(plan: ArrayPlan, num_batches: int | None) -> bool:
         """True for plans of batches of numbers."""
         return (
             plan.batch_size is not None
             and 0 < plan.size < _MOST_SAMPLES
+            and (not plan.is_mapped or _worth_mapping(plan, num_batches))
             and all(column.dtype.kind not in "OSU" for column in plan.columns)
         )
 
@@ -80,3 +82,9 @@ class RowData(ArrayData):
             order[position : position + len(run)] = as_indices(run)
             position += len(run)
         return Stretch(order, position, 0, len(whole) + (len(rest) > 0))
+
+
+def _worth_mapping(plan: ArrayPlan, num_batches: int | None) -> bool:
+    """True when all rows may be mapped ahead: most of them come, and the results fit into memory."""
+    rows = plan.size if num_batches is None else num_batches * (plan.batch_size or 1)
+    return 2 * rows >= plan.size and plan.row_bytes() * plan.size <= _MOST_MAPPED_BYTES

@@ -71,7 +71,7 @@ def _batches(source: Any, steps: int | None, shuffle: bool = False, class_weight
     """Returns data for what gives batches: rows of arrays where that is what a dataset is made of, else a stream."""
     stream = StreamData(source, steps, shuffle, class_weight)
     plan = source._arrays() if isinstance(source, Dataset) else None
-    if plan is None or not RowData.takes(plan):
+    if plan is None or not RowData.takes(plan, stream.num_batches):
         return stream
     return RowData(plan, stream.num_batches, steps, class_weight)
 
