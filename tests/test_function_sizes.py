@@ -619,10 +619,6 @@ COMPOSITES = {
         lambda x: tf.reduce_sum(x * 2.0, axis=1) + 1.0,
         [_ragged(n) for n in ((1, 2), (3, 0), (2, 2), (1, 2), (4, 4))],
     ),
-    "slices": (
-        lambda x: tf.reduce_sum(x.values, axis=0) + tf.cast(tf.reduce_sum(x.indices), tf.float32),
-        [tf.IndexedSlices(tf.ones((n, 2)), tf.range(n), tf.constant((4, 2))) for n in (1, 2, 3, 2)],
-    ),
 }
 
 

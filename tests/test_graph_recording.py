@@ -1,5 +1,7 @@
 """Functions recorded as graphs: program order, variables, captures, effects, on every way to run."""
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -112,3 +114,31 @@ def test_exclusive_cases_are_checked_when_run():
         assert int(run([tf.constant(3.0)])) == 1 and int(run([tf.constant(-3.0)])) == 0
         with pytest.raises(tf.errors.InvalidArgumentError, match="more than one"):
             run([tf.constant(9.0)])
+
+
+def test_a_replay_lets_go_of_what_no_later_step_uses():
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
+    def deep(x):
+        first = x + 1.0
+        for _ in range(8):
+            x = tf.sin(x)
+        return x + first
+
+    graph = deep.get_concrete_function().graph
+    kept = []
+    alive = []
+
+    def call(operation, args, kwargs):
+        result = operation(*args, **kwargs)
+        alive.append(sum(reference() is not None for reference in kept))
+        kept.append(weakref.ref(result))
+        return result
+
+    graph.run([tf.constant([1.0])])
+    (result,) = graph._steps.run([tf.constant([1.0])], call)
+    expected = 1.0
+    for _ in range(8):
+        expected = np.sin(expected)
+    np.testing.assert_allclose(result, [expected + 2.0], rtol=1e-5)
+    assert len(kept) == 10
+    assert max(alive) <= 3

@@ -184,3 +184,14 @@ def test_a_constant_without_rows_has_the_rank_that_is_asked_for():
         tf.ragged.constant([1], ragged_rank=1)
     with pytest.raises(ValueError, match="ragged_rank"):
         tf.ragged.constant([], ragged_rank=-1)
+
+
+def test_ragged_tensors_are_made_by_class_methods_and_have_no_len():
+    with pytest.raises(ValueError, match="from_row_splits"):
+        dv.RaggedTensor(1, 2)
+    with pytest.raises(ValueError, match="from_row_splits"):
+        dv.RaggedTensor(values=dv.constant([1]), row_splits=dv.constant([0, 1]))
+    rows = dv.ragged.constant([[1, 2], [3]])
+    with pytest.raises(TypeError, match="len"):
+        len(rows)
+    assert [row.numpy().tolist() for row in rows] == [[1, 2], [3]]

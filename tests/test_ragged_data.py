@@ -83,7 +83,7 @@ def test_print(tmp_path):
 def test_components_of_unknown_size(function, shape):
     """Graphs record what is done with the components; the shapes are inferred, and the replay gives the values."""
     values, splits = tf.keras.Input([], dtype="float32"), tf.keras.Input([], dtype="int64")
-    out = function(tf.RaggedTensor(values, splits))
+    out = function(tf.RaggedTensor.from_row_splits(values, splits))
     assert out.shape.as_list() == shape
     parts = [out.flat_values, out.row_splits] if isinstance(out, tf.RaggedTensor) else [out]
     rows = tf.ragged.constant([[1.0, 5.0, 2.0], [4.0]])

@@ -1,5 +1,7 @@
 """Sparse tensors: every function on several of them beside TensorFlow; inside tf.function; gradients; errors."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -466,3 +468,26 @@ def test_models_train_and_predict_on_sparse_rows():
     found, expected = fitted(tf.sparse.from_dense(rows), True), fitted(rows, False)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["sparse", "ragged", "empty"])
+def test_embeddings_are_given_up_to_the_last_row_of_ids_eager_and_compiled(kind):
+    given = {
+        "sparse": lambda: tf.SparseTensor([[0, 0], [1, 0]], tf.constant([1, 2], tf.int64), (4, 4)),
+        "ragged": lambda: tf.ragged.constant([[1, 2], [], [3], []], dtype=tf.int64),
+        "empty": lambda: tf.SparseTensor(tf.zeros((0, 2), tf.int64), tf.zeros(0, tf.int64), (3, 4)),
+    }[kind]()
+    count = {"sparse": 2, "ragged": 3, "empty": 0}[kind]
+
+    def look_up(ids):
+        return tf.nn.embedding_lookup_sparse(tf.constant(TABLE), ids, None, combiner="mean")
+
+    def safely(ids):
+        return tf.nn.safe_embedding_lookup_sparse(tf.constant(TABLE), ids)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for function in (look_up, tf.function(look_up)):
+            assert function(given).shape == (count, TABLE.shape[1])
+        for function in (safely, tf.function(safely)):
+            assert len(function(given)) == given.shape[0]

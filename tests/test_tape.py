@@ -264,3 +264,33 @@ def test_higher_derivatives_of_nested_compiled_loops(steps, order):
     expected = factor * 1.1 ** (degree - order) if degree >= order else 0.0
     found = derivative(tf.constant(1.1, tf.float64), tf.constant(steps))
     np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("method", ["gradient", "jacobian", "batch_jacobian"])
+def test_a_tape_may_be_used_in_a_branch_that_is_traced_more_than_once(method):
+    @tf.function
+    def run(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = x * x
+        derivative = getattr(tape, method)
+        return tf.cond(tf.reduce_sum(x) > 0.0, lambda: derivative(y, x), lambda: 2.0 * derivative(y, x))
+
+    x = tf.constant([[1.0, 2.0], [3.0, 4.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = x * x
+    np.testing.assert_allclose(run(x), getattr(tape, method)(y, x))
+
+
+@pytest.mark.parametrize("second", ["gradient", "jacobian", "batch_jacobian"])
+@pytest.mark.parametrize("first", ["gradient", "jacobian", "batch_jacobian"])
+def test_a_tape_that_has_served_its_call_holds_nothing_and_says_so(first, second):
+    x = tf.constant([[1.0, 2.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = x * x
+    getattr(tape, first)(y, x)
+    assert not tape._entries
+    with pytest.raises(RuntimeError, match=f"{second} was called a second time"):
+        getattr(tape, second)(y, x)

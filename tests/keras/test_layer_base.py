@@ -481,3 +481,26 @@ def test_registered_layers_come_back_from_their_config():
 def test_out_of_range_indices_are_refused_where_values_are_known():
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"indices\[0,1\] = 9 is not in \[0, 4\)"):
         layers.Embedding(4, 2)(np.array([[1, 9]]))
+
+
+def test_weights_follow_what_replaces_an_item_of_a_list():
+    class Many(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.parts = [tf.Variable(1.0), tf.Variable(2.0)]
+            self.nested = {"deep": [keras.layers.Dense(1)]}
+
+        def call(self, x):
+            return x
+
+    layer = Many()
+    layer.nested["deep"][0].build((None, 2))
+    assert len(layer.trainable_weights) == 4
+    new, other = tf.Variable(3.0), keras.layers.Dense(1)
+    other.build((None, 3))
+    layer.parts[0] = new
+    layer.nested["deep"][0] = other
+    found = layer.trainable_weights
+    assert any(v is new for v in found)
+    assert any(v is other.kernel for v in found)
+    assert len(found) == 4

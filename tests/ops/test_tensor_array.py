@@ -205,3 +205,26 @@ def test_shapes_are_values_in_traces(engine, monkeypatch):
     assert vector.shape == (6,)
     assert numbers.numpy().tolist() == [0, 1]
     assert zeros.shape == (3,)
+
+
+@pytest.mark.parametrize("run", [lambda f: f, tf.function], ids=["eager", "compiled"])
+def test_what_map_fn_gives_is_like_the_elements_unless_a_signature_says_otherwise(run):
+    elems = tf.constant([1, 2])
+    for fn in (lambda x: tf.cast(x, tf.float32), lambda x: tf.cast(x, tf.int64), lambda x: 1.5):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="fn_output_signature"):
+            run(lambda e, fn=fn: tf.map_fn(fn, e))(elems)
+    with pytest.raises(ValueError, match="fn_output_signature"):
+        run(lambda e: tf.map_fn(lambda x: (x, x), e))(elems)
+    stated = run(lambda e: tf.map_fn(lambda x: tf.cast(x, tf.float32), e, fn_output_signature=tf.float32))
+    assert stated(elems).numpy().tolist() == [1.0, 2.0]
+    numbers = run(lambda e: tf.map_fn(lambda x: 1, e))(tf.constant([1.0, 2.0]))
+    assert numbers.dtype == tf.float32
+    halves = run(lambda e: tf.vectorized_map(lambda x: tf.cast(x, tf.float32) / 2.0, e))(elems)
+    assert halves.numpy().tolist() == [0.5, 1.0]
+
+
+def test_bincount_cuts_numbers_off_and_counts_over_all_axes():
+    assert tf.math.bincount(tf.constant([1.0, 2.5])).numpy().tolist() == [0, 1, 1]
+    assert tf.math.bincount(tf.constant([True, False, True])).numpy().tolist() == [1, 2]
+    assert tf.math.bincount(tf.constant([[1, 2], [2, 0]])).numpy().tolist() == [1, 1, 2]
+    assert tf.math.bincount(tf.constant([[1, 2], [2, 0]]), axis=-1).numpy().tolist() == [[0, 1, 1], [1, 0, 1]]

@@ -90,6 +90,20 @@ class GradientTape(Told, Observer):
         self._entries, self._tracked = [], set()
         self._watched, self._reads = {}, defaultdict(list)
 
+    def _require_unused(self, method: str) -> None:
+        """Raises RuntimeError when the tape has served the one call that it serves."""
+        if self._used and not self._persistent:
+            raise RuntimeError(
+                f"GradientTape.{method} was called a second time. A tape serves one call (of gradient, jacobian or "
+                f"batch_jacobian); use tf.GradientTape(persistent=True) for several{at_user_location()}"
+            )
+
+    def _spend(self) -> None:
+        """Notes that the tape has served its call; not so in a branch, which may be traced more than once."""
+        if not self._persistent and state.scope is self._home:
+            self._used = True
+            self._release()
+
     def _meet_recording(self) -> None:
         """Finds out whether a function is being recorded; where no scope is active, none is."""
         self._recorder = _recorders[0](self, self._recorder) if _recorders else None
@@ -224,11 +238,7 @@ class GradientTape(Told, Observer):
         """
         if self._recorder is not None:
             return self._recorder.gradient(target, sources, output_gradients, unconnected_gradients)
-        if self._used and not self._persistent:
-            raise RuntimeError(
-                "GradientTape.gradient was called a second time. A tape serves one call; use "
-                f"tf.GradientTape(persistent=True) for several{at_user_location()}"
-            )
+        self._require_unused("gradient")
         unconnected = UnconnectedGradients(unconnected_gradients)
         leaves, spec = nest.closed(sources)
         tensors = _tensors_among(leaves)
@@ -236,9 +246,7 @@ class GradientTape(Told, Observer):
         context = _Paused((self,) if self._recording and not self._persistent else ())
         with context:
             found = self._differentiate(seeds, tensors)
-        if not self._persistent and state.scope is self._home:  # a branch may be traced more than once
-            self._used = True
-            self._release()
+        self._spend()
         if unconnected is UnconnectedGradients.ZERO:
             found = [
                 create.zeros_like(source) if g is None else g
@@ -300,16 +308,14 @@ class GradientTape(Told, Observer):
         """
         if self._recorder is not None:
             return self._recorder.jacobian(target, sources, unconnected_gradients)
-        if self._used and not self._persistent:
-            raise RuntimeError("GradientTape.jacobian: the tape has been used; make it persistent")
+        self._require_unused("jacobian")
         unconnected = UnconnectedGradients(unconnected_gradients)
         tensor = target if isinstance(target, Tensor) else target._plain()
         flat = nest.flat(sources)
         count = math.prod(tensor.shape)
         with _Paused((self,) if self._recording and not self._persistent else ()):
             rows = self._rows(tensor, flat, np.eye(count, dtype=tensor._value.dtype), experimental_use_pfor)
-        if not self._persistent:
-            self._used = True
+        self._spend()
         result = []
         for source, stacked in zip(flat, rows, strict=True):
             shape = (*tensor.shape, *source.shape)
@@ -354,6 +360,7 @@ class GradientTape(Told, Observer):
         """Returns the Jacobian of each example: target (b, n...), source (b, m...) -> (b, n..., m...)."""
         if self._recorder is not None:
             return self._recorder.batch_jacobian(target, source, unconnected_gradients)
+        self._require_unused("batch_jacobian")
         if target.shape.rank < 1 or source.shape.rank < 1 or target.shape[0] != source.shape[0]:
             raise ValueError(
                 f"batch_jacobian: target {target.shape} and source {source.shape} must share their first axis"
@@ -363,8 +370,7 @@ class GradientTape(Told, Observer):
         seeds[np.arange(each), :, np.arange(each)] = 1
         with _Paused((self,) if self._recording and not self._persistent else ()):
             rows = self._rows(target, [source], seeds, experimental_use_pfor)[0]
-        if not self._persistent:
-            self._used = True
+        self._spend()
         if rows is None:
             zero = UnconnectedGradients(unconnected_gradients) is UnconnectedGradients.ZERO
             return create.zeros((*target.shape, *source.shape[1:]), source.dtype) if zero else None

@@ -9,7 +9,7 @@ from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.graph.construct import CONSTRUCTS, is_recorded, record_construct, settled, spec_of
 from dovetail.graph.recording import FunctionGraph, trace
-from dovetail.ops.mapping import foldl, foldr, map_fn, row_spec, scan, signature_of, use_recorder
+from dovetail.ops.mapping import foldl, foldr, map_elements, row_spec, scan, signature_of, use_recorder
 from dovetail.tensor.composite import is_composite
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.spec import TensorSpec, batchable, type_spec_from_value
@@ -71,5 +71,5 @@ def _stacked(spec: TensorSpec, size: int | None) -> TensorSpec:
     return TensorSpec(None if spec.shape.rank is None else [size, *spec.shape], spec.dtype)
 
 
-CONSTRUCTS.update({"tf.map_fn": map_fn, "tf.scan": scan, "tf.foldl": foldl, "tf.foldr": foldr})
+CONSTRUCTS.update({"tf.map_fn": map_elements, "tf.scan": scan, "tf.foldl": foldl, "tf.foldr": foldr})
 use_recorder(is_recorded, record_mapped)

@@ -28,8 +28,9 @@ class Steps:
         for node in nodes:
             for tensor in node.outputs:
                 self._slots.setdefault(id(tensor), len(self._slots))
-        self._steps = [self._step(node) for node in nodes]
         self._results = [self._slots[id(tensor)] for tensor in outputs]
+        spent = self._last_uses(nodes)
+        self._steps = [(*self._step(node), spent[i]) for i, node in enumerate(nodes)]
         self._nodes, self._num_inputs = nodes, len(inputs)
         differentiating = [node for node in nodes if type(node.operation) is Derivative]
         self._watch = Watch(differentiating, self._slots) if differentiating else None
@@ -45,7 +46,7 @@ class Steps:
         slots[: len(values)] = values
         if self._watch is not None and call is None:
             return self._run_watched(slots, self._watch)
-        for operation, fill, targets in self._steps:
+        for operation, fill, targets, spent in self._steps:
             args, kwargs = fill(slots)
             result = operation(*args, **kwargs) if call is None else call(operation, args, kwargs)
             if len(targets) == 1 and not isinstance(result, list | tuple | dict):
@@ -53,6 +54,8 @@ class Steps:
             else:
                 for target, value in zip(targets, nest.flat(result), strict=True):
                     slots[target] = value
+            for slot in spent:
+                slots[slot] = None
         return [slots[i] for i in self._results]
 
     def _run_watched(self, slots: list, watch: Watch) -> list:
@@ -61,7 +64,7 @@ class Steps:
         try:
             for slot in watch.slots.intersection(range(self._num_inputs)):
                 slots[slot] = watch.station(slot, slots[slot], tapes)
-            for node, (operation, fill, targets) in zip(self._nodes, self._steps, strict=True):
+            for node, (operation, fill, targets, _) in zip(self._nodes, self._steps, strict=True):
                 args, kwargs = fill(slots)
                 if type(operation) is Derivative:
                     result = watch.derivative(node, args, tapes)
@@ -73,6 +76,15 @@ class Steps:
         finally:
             close(tapes)
         return [slots[i] for i in self._results]
+
+    def _last_uses(self, nodes: list[Node]) -> list[list[int]]:
+        """Returns, a node, the slots that nothing uses after it: their values need not be kept."""
+        last = {self._slots[id(t)]: i for i, node in enumerate(nodes) for t in (*node.outputs, *node.inputs)}
+        spent: list[list[int]] = [[] for _ in nodes]
+        for slot, at in last.items():
+            if slot not in self._results:
+                spent[at].append(slot)
+        return spent
 
     def _step(self, node: Node) -> tuple:
         targets = [self._slots[id(tensor)] for tensor in node.outputs]

@@ -6,11 +6,12 @@ elements, and functions that cannot be looped (whose result changes its shape, s
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from dovetail.base import nest
-from dovetail.base.errors import DataDependentShapeError, at_user_location
+from dovetail.base.errors import DataDependentShapeError, InvalidArgumentError, at_user_location
 from dovetail.base.settings import state
 from dovetail.engine import loaded_xla
 from dovetail.ops.arithmetic import identity, stop_gradient
@@ -20,6 +21,7 @@ from dovetail.ops.dispatch import dispatchable
 from dovetail.ops.shapes import as_tensor, reshape, shape
 from dovetail.ops.views import export
 from dovetail.tensor.composite import CompositeTensor
+from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.dtype import as_dtype, string
 from dovetail.tensor.spec import (
     TensorSpec,
@@ -226,20 +228,77 @@ def map_fn(
     Args:
         fn: function of one element (a structure like `elems`), returning a tensor or a structure of tensors.
         elems: tensor, or a structure of tensors whose first axes have one size.
-        dtype, fn_output_signature: structure of the result's dtypes or specs; checked, not needed.
+        dtype, fn_output_signature: structure of the result's dtypes or specs; None: those of `elems`.
         back_prop: False cuts the gradient.
         parallel_iterations, swap_memory, infer_shape: TensorFlow's scheduling hints, without effect on results.
 
     Example:
         >>> tf.map_fn(lambda x: x * x, tf.constant([1, 2, 3])).numpy().tolist()
         [1, 4, 9]
+
+    Raises:
+        ValueError: `fn` returns another structure, or (an InvalidArgumentError) other dtypes, than those of `elems`,
+            and no `fn_output_signature` says so.
     """
     signature = fn_output_signature if fn_output_signature is not None else dtype
+    like = signature is None and not _holds_composites(elems)
+    out = map_elements(fn, elems, signature, back_prop, like)
+    return _like_elements(out, elems) if like else out
+
+
+def _in_dtypes_of(fn: Callable, elems: Any) -> Callable:
+    """Returns `fn` with Python numbers among its results made tensors of the elements' dtypes."""
+    dtypes = [as_tensor(leaf).dtype for leaf in nest.flat(elems)]
+
+    @functools.wraps(fn)
+    def mapped(row: Any) -> Any:
+        leaves, spec = nest.flatten_spec(fn(row))
+        if len(leaves) == len(dtypes):
+            leaves = [
+                leaf if isinstance(leaf, TensorLike) else convert_to_tensor(leaf, dtype_hint=kind)
+                for leaf, kind in zip(leaves, dtypes, strict=True)
+            ]
+        return nest.unflatten(spec, leaves)
+
+    return mapped
+
+
+def _like_elements(out: Any, elems: Any) -> Any:
+    """Returns results of which no signature says what they are; raises where they are not what the elements are."""
+    got, expected = nest.flat(out), [as_tensor(leaf) for leaf in nest.flat(elems)]
+    if len(got) != len(expected):
+        raise ValueError(
+            f"tf.map_fn: fn returned {len(got)} tensors for {len(expected)} in elems; tell of them in "
+            f"fn_output_signature{at_user_location()}"
+        )
+    for tensor, element in zip(got, expected, strict=True):
+        if tensor.dtype != element.dtype:
+            raise InvalidArgumentError(
+                f"tf.map_fn: fn returned {tensor.dtype.name} for elements of {element.dtype.name}; pass "
+                f"fn_output_signature=tf.{tensor.dtype.name}{at_user_location()}"
+            )
+    return out
+
+
+def map_elements(
+    fn: Callable,
+    elems: Any,
+    fn_output_signature: Any = None,
+    back_prop: bool = True,
+    numbers_like_elems: bool = False,
+) -> Any:
+    """Maps a function; without a signature the results are what they are.
+
+    Args:
+        numbers_like_elems: Python numbers that `fn` returns get the dtypes of `elems`.
+    """
+    signature = fn_output_signature
     recorded = _recorder[0](elems)
     fn = _user_code(fn, recorded)
+    fn = _in_dtypes_of(fn, elems) if numbers_like_elems else fn
     if recorded:
         arguments = {"fn": fn, "elems": elems, "fn_output_signature": signature, "back_prop": back_prop}
-        return _recorder[1](map_fn, "tf.map_fn", arguments)
+        return _recorder[1](map_elements, "tf.map_fn", arguments)
     found = looped(lambda state, row: (state, fn(row)), (), elems) if _is_dense(signature) else None
     out = _written_out(fn, elems, signature) if found is None else _checked(found[1], signature)
     return out if back_prop else _cut(out)
@@ -284,7 +343,7 @@ def map_fn_backend(fn: Callable, elems: Any, name: str | None = None, dtype: Any
 @export("ops.map")
 def map_keras(f: Callable, xs: Any) -> Any:
     """Applies `f` to each element along the first axis, and stacks the results."""
-    return map_fn(f, xs)
+    return map_elements(f, xs)
 
 
 @export("vectorized_map")
@@ -293,13 +352,13 @@ def vectorized_map(fn: Callable, elems: Any, fallback_to_while_loop: bool = True
 
     Differs from TensorFlow: the elements are taken one after another here, as in `map_fn`.
     """
-    return map_fn(fn, elems)
+    return map_elements(fn, elems)
 
 
 @export("ops.vectorized_map")
 def vectorized_map_keras(function: Callable, elements: Any) -> Any:
     """Applies `function` to each element along the first axis, and stacks the results."""
-    return map_fn(function, elements)
+    return map_elements(function, elements)
 
 
 def _accumulated(function: str, fn: Callable, elems: Any, initializer: Any, backwards: bool) -> Iterator:

@@ -236,7 +236,7 @@ def bincount(
     """Counts how often each number occurs.
 
     Args:
-        arr: integers, 0 or larger.
+        arr: integers, 0 or larger; other numbers are cut off to integers.
         weights: what each occurrence counts; their dtype is the result's.
         minlength: the smallest length of the result.
         maxlength: its largest; larger numbers are left out.
@@ -251,8 +251,10 @@ def bincount(
             f"tf.math.bincount: expected axis 0, -1 or None, received {axis}{at_user_location()}"
         )
     values: Any = arr if isinstance(arr, TensorLike) else convert_to_tensor(arr)
+    values = values if values.dtype.is_integer else cast(values, dtype="int32")
     low, high = integer(minlength), integer(maxlength)
-    size = low if low is not None and low == high else num_segments_of(values, "tf.math.bincount")
+    all_values = values if len(values.shape) == 1 else flattened(values)
+    size = low if low is not None and low == high else num_segments_of(all_values, "tf.math.bincount")
     size = size if low is None else max(size, low)
     size = size if high is None else min(size, high)
     if axis != -1 and len(values.shape) != 1:

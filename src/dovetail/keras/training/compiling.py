@@ -157,7 +157,7 @@ class Compiling(Steps, Told):
             held = [m for layer in layers for m in held_objects(layer, SKIP) if isinstance(m, Metric)]
             containers = [c for layer in layers for c in containers_of(layer, SKIP)]
             models = [layer for layer in layers if isinstance(layer, Compiling)]
-            found = self._found_metrics = Found((held, models), layers, containers, exact=True)
+            found = self._found_metrics = Found((held, models), layers, containers)
         return found.items
 
     def _metrics_of_compile(self) -> list:

@@ -79,7 +79,7 @@ def expand(value: Any, axis: int) -> Any:
     if axis == 0:
         return expand_first(value)
     if axis == 1:
-        return RaggedTensor(value, range_of(num_rows(value) + 1, dtype=value.row_splits.dtype), 1)
+        return RaggedTensor._of(value, range_of(num_rows(value) + 1, dtype=value.row_splits.dtype), 1)
     return value.with_values(expand(value.values, axis - 1))
 
 
@@ -304,9 +304,9 @@ def _masked(data: Any, mask: Any) -> Any:
     data, mask = to_ragged_rank(data, depth), to_ragged_rank(mask, depth)
     inner = _masked(data.values, mask.values)
     if is_ragged(mask.values):
-        return RaggedTensor(inner, data.row_splits, data._uniform)
-    kept = RaggedTensor(cast(mask.values, dtype=data.row_splits.dtype), mask.row_splits)
-    return RaggedTensor(inner, partition.from_lengths(reduce_sum(kept, axis=1)))
+        return RaggedTensor._of(inner, data.row_splits, data._uniform)
+    kept = RaggedTensor._of(cast(mask.values, dtype=data.row_splits.dtype), mask.row_splits)
+    return RaggedTensor._of(inner, partition.from_lengths(reduce_sum(kept, axis=1)))
 
 
 @dispatches(indexing.where, RaggedTensor)
@@ -358,7 +358,7 @@ def range_(
     if all(len(p.shape) == 0 for p in parts):
         parts[0] = shapes.expand_dims(parts[0], axis=0)
     splits, values = partition.ranges(*parts)
-    return RaggedTensor(values, as_splits(splits, row_splits_dtype))
+    return RaggedTensor._of(values, as_splits(splits, row_splits_dtype))
 
 
 @export("ragged.stack")

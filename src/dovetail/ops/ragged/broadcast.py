@@ -106,7 +106,7 @@ def _of_rank(arg: Any, rank: int) -> Any:
         if is_ragged(arg):
             count = num_rows(arg)
             splits = reshape(count, shape=(1,)) * np.array([0, 1], arg.row_splits.dtype.numpy_dtype)
-            arg = RaggedTensor(arg, splits, arg.shape[0])
+            arg = RaggedTensor._of(arg, splits, arg.shape[0])
         else:
             arg = expand_dims(arg, axis=0)
     return arg
@@ -121,7 +121,7 @@ def _planned(args: list, depth: int, what: str) -> tuple[list, Any]:
     flat = [dense_gather.gather(a.flat_values, next(index)) if is_ragged(a) else a for a in args]
     shape: Any = flat[0] if is_ragged(args[0]) else trees[0].flat_values
     for level in reversed(splits):
-        shape = RaggedTensor(shape, level)
+        shape = RaggedTensor._of(shape, level)
     return flat, shape
 
 

@@ -54,7 +54,7 @@ def constant(
         values = [item for row in rows for item in row]
     flat = _flat(values, dtype, deepest - rank if inner_shape is None else None, inner_shape)
     for each in reversed(splits):
-        flat = RaggedTensor(flat, as_splits(each, row_splits_dtype))
+        flat = RaggedTensor._of(flat, as_splits(each, row_splits_dtype))
     return flat
 
 

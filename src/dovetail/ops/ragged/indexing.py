@@ -60,7 +60,7 @@ def _inside(rt: Any, keys: list) -> Any:
     first, rest = keys[0], keys[1:]
     if first is None:
         inner = _inside(rt, rest)
-        return RaggedTensor(inner, range_of(num_rows(inner) + 1, dtype=rt.row_splits.dtype), 1)
+        return RaggedTensor._of(inner, range_of(num_rows(inner) + 1, dtype=rt.row_splits.dtype), 1)
     if isinstance(first, slice):
         sliced = rt if first == slice(None) else slice_columns(rt, first)
         if not rest:
@@ -120,12 +120,12 @@ def expand_first(value: Any) -> Any:
         return expand_dims(value, axis=0)
     count = num_rows(value)
     size = value.row_splits.shape[0]
-    return RaggedTensor(value, stack_values([count * 0, count]), None if size is None else size - 1)
+    return RaggedTensor._of(value, stack_values([count * 0, count]), None if size is None else size - 1)
 
 
 def iterate(self: Any) -> Any:
     """Yields the rows."""
-    return (self[i] for i in range(len(self)))
+    return (self[i] for i in range(self._known_rows()))
 
 
 RaggedTensor.__getitem__ = get_item  # type: ignore[attr-defined,misc]

@@ -139,7 +139,7 @@ def segmented(reduce: Callable, data: Any, ids: Any, num: Any) -> Any:
     if not is_ragged(data):
         return reduce(data, ids, num_segments=count)
     splits, places = segment_layout(data.row_splits, ids, num=count)
-    return RaggedTensor(segmented(reduce, data.values, places, splits[-1]), splits)
+    return RaggedTensor._of(segmented(reduce, data.values, places, splits[-1]), splits)
 
 
 def _bool_segments(reduce: Callable) -> Callable:

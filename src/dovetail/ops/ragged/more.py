@@ -51,7 +51,7 @@ def _matmul(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False
     turned = transpose_a or transpose_b
     if not turned and not is_ragged(b) and len(b.shape) == 2 and len(a.shape) - a.ragged_rank == 2:
         return a.with_flat_values(linalg.matmul(a.flat_values, b))
-    count = len(a) if is_ragged(a) else len(b)
+    count = (a if is_ragged(a) else b)._known_rows()
     rows = [
         linalg.matmul(_matrix(a[i]), _matrix(b[i]), transpose_a=transpose_a, transpose_b=transpose_b)
         for i in range(count)
@@ -120,18 +120,14 @@ def _split(
         raise ValueError(
             f"tf.split: a ragged tensor is split along its first axis, not {axis}{at_user_location()}"
         )
-    sizes = static(num_or_size_splits)
+    sizes, rows = static(num_or_size_splits), value._known_rows()
     if isinstance(sizes, int):
-        if sizes < 1 or len(value) % sizes:
-            raise ValueError(
-                f"tf.split: {len(value)} rows do not split into {sizes} parts{at_user_location()}"
-            )
-        sizes = [len(value) // sizes] * sizes
+        if sizes < 1 or rows % sizes:
+            raise ValueError(f"tf.split: {rows} rows do not split into {sizes} parts{at_user_location()}")
+        sizes = [rows // sizes] * sizes
     ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
-    if ends and ends[-1] != len(value):
-        raise ValueError(
-            f"tf.split: the sizes {sizes} do not add up to {len(value)} rows{at_user_location()}"
-        )
+    if ends and ends[-1] != rows:
+        raise ValueError(f"tf.split: the sizes {sizes} do not add up to {rows} rows{at_user_location()}")
     return [value[end - size : end] for size, end in zip(sizes, ends, strict=True)]
 
 
@@ -156,7 +152,7 @@ def stack_dynamic_partitions(data: Any, partitions: Any, num_partitions: Any, na
     order = sorting.argsort(ids, stable=True)
     rows = take_rows(data if is_ragged(data) else as_tensor(data), cast(order, dtype="int64"))
     kind = rows.row_splits.dtype if is_ragged(rows) else "int64"
-    return RaggedTensor(rows, as_splits(splits_of_rowids(ids, num_partitions), kind))
+    return RaggedTensor._of(rows, as_splits(splits_of_rowids(ids, num_partitions), kind))
 
 
 @dispatches(over_steps, RaggedTensor)

@@ -41,7 +41,7 @@ def of_ranges(values: Any, starts: Any, limits: Any, step: int = 1, uniform: Any
     """Returns the ragged tensor whose row i is `values[starts[i]:limits[i]:step]`."""
     splits, index = ranges(starts, limits, one(step, starts))
     splits = partition.as_splits(splits, starts.dtype)
-    return RaggedTensor(take_rows(values, index), splits, uniform)
+    return RaggedTensor._of(take_rows(values, index), splits, uniform)
 
 
 def slice_rows(rt: Any, key: slice) -> Any:
@@ -86,7 +86,7 @@ def concat_columns(values: list) -> Any:
     order = reshape(concat([expand_dims(p, axis=1) for p in places], axis=1), shape=(-1,))
     mixed = take_rows(whole, order)
     splits = mixed.row_splits[:: len(values)]
-    return RaggedTensor(mixed.values, splits)
+    return RaggedTensor._of(mixed.values, splits)
 
 
 def to_ragged_rank(value: Any, rank: int) -> Any:
@@ -103,8 +103,8 @@ def to_ragged_rank(value: Any, rank: int) -> Any:
     length = value.shape[1]
     if length is None:
         splits = range_of(size[0] + 1, dtype="int64") * size[1]
-        return RaggedTensor(inner, splits)
-    return RaggedTensor(inner, range_of(size[0] + 1, dtype="int64") * length, length)
+        return RaggedTensor._of(inner, splits)
+    return RaggedTensor._of(inner, range_of(size[0] + 1, dtype="int64") * length, length)
 
 
 def merged_sizes(value: Any, size: Any) -> Any:
@@ -121,7 +121,7 @@ def merge_two(rt: Any) -> Any:
     """Merges axes 1 and 2."""
     inner = rt.values
     if is_ragged(inner):
-        return RaggedTensor(inner.values, dense_gather.gather(inner.row_splits, rt.row_splits))
+        return RaggedTensor._of(inner.values, dense_gather.gather(inner.row_splits, rt.row_splits))
     size = shape_of(inner, rt.row_splits.dtype)
     length = None if rt._uniform is None or inner.shape[1] is None else rt._uniform * inner.shape[1]
-    return RaggedTensor(reshape(inner, shape=merged_sizes(inner, size)), rt.row_splits * size[1], length)
+    return RaggedTensor._of(reshape(inner, shape=merged_sizes(inner, size)), rt.row_splits * size[1], length)

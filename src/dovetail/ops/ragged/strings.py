@@ -92,7 +92,7 @@ def _by_vector(function: Callable, input: Any) -> Any:
 
 
 def _made(parts: Any) -> Any:
-    return RaggedTensor(parts[1], parts[0])
+    return RaggedTensor._of(parts[1], parts[0])
 
 
 @export("strings.split")

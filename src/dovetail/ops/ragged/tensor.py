@@ -43,8 +43,22 @@ class RaggedTensor(CompositeTensor):
     _is_tensor = True
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, values: Any, row_splits: Any, uniform_row_length: Any = None) -> None:
-        self._values, self._splits, self._uniform = values, row_splits, uniform_row_length
+    _values: Any
+    _splits: Any
+    _uniform: Any
+
+    def __init__(self, *parts: Any, **named: Any) -> None:
+        raise ValueError(
+            "tf.RaggedTensor is made by its class methods, such as tf.RaggedTensor.from_row_splits(values, row_splits)"
+            f" and from_row_lengths, or by tf.ragged.constant{at_user_location()}"
+        )
+
+    @classmethod
+    def _of(cls, values: Any, row_splits: Any, uniform_row_length: Any = None) -> Any:
+        """Returns the ragged tensor of parts that are known to fit."""
+        made = cls.__new__(cls)
+        made._values, made._splits, made._uniform = values, row_splits, uniform_row_length
+        return made
 
     # ---- construction
 
@@ -115,7 +129,7 @@ class RaggedTensor(CompositeTensor):
         splits = range_of(nrows + 1, dtype=splits_dtype(values)) * length
         if validate:
             partition.check(splits, _static_rows(values), "from_uniform_row_length")
-        return cls(values, splits, length)
+        return cls._of(values, splits, length)
 
     @classmethod
     def from_nested_row_splits(
@@ -252,7 +266,7 @@ class RaggedTensor(CompositeTensor):
 
     def with_values(self, new_values: Any) -> Any:
         """Returns the same rows of other values."""
-        return RaggedTensor(_rows(new_values), self._splits, self._uniform)
+        return RaggedTensor._of(_rows(new_values), self._splits, self._uniform)
 
     def with_flat_values(self, new_values: Any) -> Any:
         """Returns the same rows of other flat values."""
@@ -265,7 +279,7 @@ class RaggedTensor(CompositeTensor):
         """Returns the same rows with row splits of int32 or int64."""
         inner = self._values
         values = inner.with_row_splits_dtype(dtype) if isinstance(inner, RaggedTensor) else inner
-        return RaggedTensor(values, as_splits(self._splits, dtype), self._uniform)
+        return RaggedTensor._of(values, as_splits(self._splits, dtype), self._uniform)
 
     def consumers(self) -> list:
         return []
@@ -277,10 +291,13 @@ class RaggedTensor(CompositeTensor):
     def _shape_invariant_to_type_spec(self, shape: Any) -> RaggedTensorSpec:
         return RaggedTensorSpec(shape, self.dtype, self.ragged_rank, self._splits.dtype)
 
-    def __len__(self) -> int:
+    def _known_rows(self) -> int:
+        """Returns the number of rows; raises TypeError where it is not known yet."""
         size = self._splits.shape[0]
         if size is None:
-            raise TypeError(f"len() of a ragged tensor of unknown size; use rt.nrows(){at_user_location()}")
+            raise TypeError(
+                f"a ragged tensor of an unknown number of rows cannot be iterated over; use nrows(){at_user_location()}"
+            )
         return size - 1
 
     def __bool__(self) -> bool:
@@ -303,7 +320,7 @@ def _made(cls: Any, values: Any, splits: Any, validate: bool, what: str) -> Any:
         splits, values = as_splits(splits, "int64"), values.with_row_splits_dtype("int64")
     if validate:
         partition.check(splits, _static_rows(values), what)
-    return cls(values, splits)
+    return cls._of(values, splits)
 
 
 def _nested(make: Any, flat_values: Any, partitions: Any, validate: bool) -> Any:
@@ -433,7 +450,9 @@ class RaggedTensorSpec(OfOneTensor, BatchableTypeSpec):
         if not self._ragged_rank:
             return result
         for axis, each in reversed(list(enumerate(splits, 1))):
-            result = RaggedTensor(result, each, self._shape[axis] if self._shape.rank is not None else None)
+            result = RaggedTensor._of(
+                result, each, self._shape[axis] if self._shape.rank is not None else None
+            )
         return result
 
     def is_compatible_with(self, spec_or_value: Any) -> bool:
@@ -461,11 +480,11 @@ class RaggedTensorSpec(OfOneTensor, BatchableTypeSpec):
         sizes = [] if self._shape.rank is None else [size or 0 for size in self._shape]
         whole: Any = zeros((0, *sizes[self._ragged_rank + 1 :]), self._dtype)
         for _ in range(self._ragged_rank + 1):
-            whole = RaggedTensor(whole, as_splits([0], self._row_splits_dtype))
+            whole = RaggedTensor._of(whole, as_splits([0], self._row_splits_dtype))
         return whole
 
     def _unstack(self, value: Any) -> list:
-        return [value[i] for i in range(len(value))]
+        return [value[i] for i in range(value._known_rows())]
 
     def __repr__(self) -> str:
         return f"RaggedTensorSpec({self._shape!r}, {self._dtype!r}, {self._ragged_rank}, {self._row_splits_dtype!r})"
@@ -477,8 +496,8 @@ def stack_rows(values: list, spec: RaggedTensorSpec) -> Any:
     lengths = [static(num_rows(value)) for value in values]
     splits = as_splits(np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]), spec.row_splits_dtype)
     if rank == 0:
-        return RaggedTensor(concat([as_tensor(v) for v in values], axis=0), splits)
-    return RaggedTensor(join_rows(values), splits)
+        return RaggedTensor._of(concat([as_tensor(v) for v in values], axis=0), splits)
+    return RaggedTensor._of(join_rows(values), splits)
 
 
 def join_rows(values: list) -> Any:
@@ -490,4 +509,4 @@ def join_rows(values: list) -> Any:
         shifted = value._splits + offsets
         parts.append(shifted if i == 0 else shifted[1:])
         offsets = shifted[-1]
-    return RaggedTensor(join_rows([value._values for value in values]), concat(parts, axis=0))
+    return RaggedTensor._of(join_rows([value._values for value in values]), concat(parts, axis=0))

@@ -6,12 +6,12 @@ from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.ops.arithmetic import cast, divide_no_nan, masked
-from dovetail.ops.create import ones_like
+from dovetail.ops.create import ones_like, zeros
 from dovetail.ops.embedding import embedding_lookup
 from dovetail.ops.logic import logical_and, logical_not
 from dovetail.ops.math import sqrt
 from dovetail.ops.ragged.tensor import RaggedTensor
-from dovetail.ops.reduction import reduce_prod
+from dovetail.ops.reduction import reduce_max, reduce_prod
 from dovetail.ops.segment import num_segments_of, unsorted_segment_sum
 from dovetail.ops.shapes import expand_dims, shape
 from dovetail.ops.shapes import reshape as reshape_dense
@@ -46,14 +46,22 @@ def embedding_lookup_sparse(
         allow_fast_lookup: no effect.
 
     Returns:
-        A matrix with a row for each row of ids, up to the last one that has any.  Compiled code, which does not know
-        which that is, returns all rows of a sparse matrix; those without ids are zero.
+        A matrix with a row for each row of ids, up to the last one that has any.  As that depends on the ids, compiled
+        functions run op by op; the safe form gives all rows, and is compiled.
     """
     label = "tf.nn.embedding_lookup_sparse"
     combiner = _combiner(label, combiner)
-    ids, rows, count = _flat_ids(label, sp_ids)
+    _, rows = _flat_ids(label, sp_ids)
+    return _combined(label, params, sp_ids, sp_weights, combiner, max_norm, _rows_up_to_the_last(rows, label))
+
+
+def _combined(
+    label: str, params: Any, sp_ids: Any, sp_weights: Any, combiner: str, max_norm: Any, count: Any
+) -> Any:
+    """Returns the combined embeddings of `count` rows of ids."""
+    ids, rows = _flat_ids(label, sp_ids)
     if sp_weights is not None:
-        weights, _, _ = _flat_ids(label, sp_weights)
+        weights, _ = _flat_ids(label, sp_weights)
     looked_up = embedding_lookup(params, ids, max_norm=max_norm)  # (entries, embedding)
     if sp_weights is None:
         weights = ones_like(looked_up[:, 0])
@@ -78,17 +86,22 @@ def _combiner(label: str, combiner: str | None) -> str:
     return combiner
 
 
-def _flat_ids(label: str, ids: Any) -> tuple[Any, Any, Any]:
-    """Returns the ids, the row of each, and the number of rows up to the last one that has any."""
+def _flat_ids(label: str, ids: Any) -> tuple[Any, Any]:
+    """Returns the ids, and the row of each."""
     if isinstance(ids, SparseTensor):
-        rows = ids.indices[:, 0]
-        return ids.values, rows, num_segments_of(rows, label) if has_value(rows) else ids.dense_shape[0]
+        return ids.values, ids.indices[:, 0]
     if isinstance(ids, RaggedTensor):
-        rows = ids.value_rowids()
-        return ids.values, rows, ids.nrows()
+        return ids.values, ids.value_rowids()
     raise TypeError(
         f"{label}: expected a SparseTensor or RaggedTensor, received {type(ids).__name__}{at_user_location()}"
     )
+
+
+def _rows_up_to_the_last(rows: Any, label: str) -> Any:
+    """Returns the number of rows up to the last one that has ids."""
+    if has_value(rows):
+        return num_segments_of(rows, label)
+    return reduce_max(join([reshape_dense(rows, shape=(-1,)) + 1, zeros((1,), rows.dtype)]))
 
 
 @export("nn.safe_embedding_lookup_sparse")
@@ -127,7 +140,11 @@ def safe_embedding_lookup_sparse(
     ids, empty = fill_empty_rows(retain(ids, kept), 0 if default_id is None else default_id)
     if weights is not None:
         weights, _ = fill_empty_rows(retain(weights, kept), 1)
-    out = embedding_lookup_sparse(embedding_weights, ids, weights, combiner=combiner, max_norm=max_norm)
+    label, combiner = (
+        "tf.nn.safe_embedding_lookup_sparse",
+        _combiner("tf.nn.safe_embedding_lookup_sparse", combiner),
+    )
+    out = _combined(label, embedding_weights, ids, weights, combiner, max_norm, ids.dense_shape[0])
     if default_id is None:
         out = masked(out, expand_dims(logical_not(empty), axis=1))
     return reshape_dense(out, shape=join([lead, shape(out, "int64")[1:]]))

@@ -14,7 +14,7 @@ from dovetail.engine import is_tracer
 from dovetail.graph.recording import recording
 from dovetail.keras.layers.machinery import weights
 from dovetail.keras.layers.machinery.context import calls
-from dovetail.keras.layers.machinery.tracking import Found, held_objects, unique
+from dovetail.keras.layers.machinery.tracking import Found, containers_of, held_objects, unique
 from dovetail.keras.metrics import Mean, Metric
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
@@ -153,7 +153,7 @@ class Holder(Told, Versioned):
             if not layer.trainable:
                 continue
             containers.append(layer._own_weights)
-            containers.extend(value for value in vars(layer).values() if type(value) in (list, dict))
+            containers.extend(value for value in containers_of(layer, SKIP) if type(value) is not tuple)
             held = layer._held_variables()
             walked.extend(held)
             variables.extend(v for v in held if v.trainable)

@@ -20,25 +20,25 @@ class Found:
         items: what was found.
         walked: the layers and variables that decide.
         containers: the lists and dicts that they hold.
-        exact: note what is in the containers, not only how much.
     """
 
     __slots__ = ("_containers", "_contents", "_lengths", "_versions", "items")
 
-    def __init__(self, items: Any, walked: list, containers: list, exact: bool = False) -> None:
+    def __init__(self, items: Any, walked: list, containers: list) -> None:
         self.items, self._containers = items, containers
         self._lengths = list(map(len, containers))
-        self._contents = [list(_values(container)) for container in containers] if exact else []
+        self._contents = [_held(container) for container in containers]  # long lists of words are left out
         self._versions = Versions(walked)
 
     def holds(self) -> bool:
-        """True when no attribute was set and no list or dict has changed (or, unless `exact`, its length) since."""
+        """True when no attribute was set and no list or dict has changed since."""
         return (
             self._versions.hold()
             and self._lengths == list(map(len, self._containers))
             and all(
                 all(map(operator.is_, _values(now), before))
                 for now, before in zip(self._containers, self._contents)
+                if before
             )
         )
 
@@ -70,6 +70,12 @@ def _nested(container: Any) -> Iterator[Any]:
 
 def _values(container: Any) -> Any:
     return container.values() if isinstance(container, dict) else container
+
+
+def _held(container: Any) -> list:
+    """Returns what a container holds, nothing when that is all plain values."""
+    values = list(_values(container))
+    return [] if PLAIN.issuperset(map(type, values)) else values
 
 
 def _inside(container: Any) -> Iterator[Any]:
