@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from dovetail.base.errors import at_user_location
+from dovetail.base.trackable import CONTAINERS, children, is_transparent
 from dovetail.scopes import name_scope
 from dovetail.tensor.variable import Variable
 
@@ -44,6 +45,11 @@ class Module:
             )
         self._name = name
 
+    def __children__(self) -> list[tuple[str, Any]]:
+        """Returns the attributes, in the order of their names: see `dovetail.base.trackable`."""
+        ignored = self._TF_MODULE_IGNORED_PROPERTIES
+        return [(name, vars(self)[name]) for name in sorted(vars(self)) if name not in ignored]
+
     @property
     def name(self) -> str:
         return self._name
@@ -56,7 +62,7 @@ class Module:
     @property
     def variables(self) -> tuple[Variable, ...]:
         """The variables of this module and of those in it: attributes in the order of their names."""
-        return tuple(self._flatten(predicate=_is_variable, expand=_is_module))
+        return tuple(self._flatten(predicate=_is_variable, expand=_holds_variables))
 
     @property
     def trainable_variables(self) -> tuple[Variable, ...]:
@@ -137,27 +143,30 @@ def _is_module(value: Any) -> bool:
     return hasattr(kind, "trainable_variables") and hasattr(kind, "variables")
 
 
+def _holds_variables(value: Any) -> bool:
+    return _is_module(value) or is_transparent(value)
+
+
 def _leaves(module: Any, key: Callable | None) -> Iterator[tuple[tuple, Any]]:
     """Yields `(path, leaf)` of the attributes of one module; Keras layers only tell their variables."""
-    if not isinstance(module, Module):
+    if not is_transparent(module):
         for i, variable in enumerate(module.variables):
             yield ("variables", i), variable
         return
-    ignored = module._TF_MODULE_IGNORED_PROPERTIES
-    attributes = [(name, value) for name, value in vars(module).items() if name not in ignored]
-    for name, value in sorted(attributes, key=key or (lambda item: item[0])):
+    found = children(module)
+    for name, value in found if key is None else sorted(found, key=key):
         yield from _inside((name,), value)
 
 
 def _inside(path: tuple, value: Any) -> Iterator[tuple[tuple, Any]]:
-    if isinstance(value, dict):
-        for key in sorted(value, key=lambda k: (str(type(k)), k)) if _sortable(value) else value:
-            yield from _inside((*path, key), value[key])
-    elif isinstance(value, list | tuple):
-        for i, item in enumerate(value):
-            yield from _inside((*path, i), item)
-    else:
+    if not isinstance(value, CONTAINERS):
         yield path, value
+        return
+    found = children(value)
+    if isinstance(value, dict) and _sortable(value):
+        found.sort(key=lambda item: (str(type(item[0])), item[0]))
+    for name, child in found:
+        yield from _inside((*path, name), child)
 
 
 def _sortable(keys: Any) -> bool:

@@ -75,7 +75,7 @@ def test_layers_are_walked_once(monkeypatch):
     model, _ = made()
     assert names(model) == ALL
     walks = []
-    monkeypatch.setattr(compiling, "held_objects", lambda *args: walks.append(args) or [])
+    monkeypatch.setattr(compiling, "held", lambda *args: walks.append(args) or [])
     for _ in range(5):
         assert names(model) == ALL
     assert not walks

@@ -50,6 +50,8 @@ class SeedGenerator:
         TensorShape([2])
     """
 
+    _held_as = "state"  # not among the weights of a layer that draws from it
+
     def __init__(self, seed: int | None = None, name: str | None = None) -> None:
         if seed is not None and not isinstance(seed, int | np.integer):
             raise ValueError(f"SeedGenerator: seed must be an int, received {seed!r:.60}{at_user_location()}")
@@ -69,9 +71,8 @@ class SeedGenerator:
         """Returns a new seed, integers of shape (2,). `ordered` changes nothing: draws always keep their order."""
         return self.next_key()
 
-    def _tracked_variables(self) -> list:
-        """The state, as layers that hold the generator list it."""
-        return [self.state]
+    def __children__(self) -> list[tuple[str, Any]]:
+        return [("state", self.state)]
 
     def get_config(self) -> dict:
         return {"seed": self._initial_seed}

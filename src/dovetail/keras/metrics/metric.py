@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import among_replicas, num_replicas, settings, state
 from dovetail.base.told import Told
+from dovetail.base.trackable import leaves, unique
 from dovetail.function.autograph.gate import user_code
 from dovetail.keras import checks, initializers
 from dovetail.keras.naming import to_snake_case, unique_name
@@ -50,6 +50,7 @@ class Metric(Told):
     """
 
     _told_methods = ("__init__", "update_state")
+    _held_as = "apart"
     _own_variables: list[Variable]
     _own_metrics: list[Metric]
 
@@ -137,8 +138,9 @@ class Metric(Told):
         return self.add_variable(shape, initializer, dtype, aggregation, name)
 
     def __setattr__(self, attribute: str, value: Any) -> None:
-        for item in _tracked(value):
-            self._track(item)
+        for item in leaves([value]):
+            if isinstance(item, Variable | Metric):
+                self._track(item)
         object.__setattr__(self, attribute, value)
 
     def _track(self, item: Variable | Metric) -> None:
@@ -146,13 +148,14 @@ class Metric(Told):
         if item is not self and not any(other is item for other in known):
             known.append(item)
 
+    def __children__(self) -> list[tuple[str, Any]]:
+        return [(item.name, item) for own in (self._own_variables, self._own_metrics) for item in own]
+
     @property
     def variables(self) -> list[Variable]:
         """The state, that of metrics inside this one included."""
-        result = list(self._own_variables)
-        for metric in self._own_metrics:
-            result += [v for v in metric.variables if not any(v is other for other in result)]
-        return result
+        inside = (variable for metric in self._own_metrics for variable in metric.variables)
+        return unique([*self._own_variables, *inside])
 
     @property
     def weights(self) -> list[Variable]:
@@ -270,14 +273,3 @@ def _is_dtype(value: Any) -> bool:
     if isinstance(value, dt.DType | np.dtype):
         return True
     return isinstance(value, str) and any(value == known.name for known in dt.ALL)
-
-
-def _tracked(value: Any) -> Iterator[Any]:
-    if isinstance(value, Variable | Metric):
-        yield value
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _tracked(item)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _tracked(item)

@@ -336,14 +336,11 @@ class Model(Trainer, Reporting, Layer):
         """The layers of the model; raw ops appear as `TFOpLambda` layers, as in tf.keras."""
         if self._graph_layers is not None:
             return list(self._graph_layers)
-        return [layer for layer in Layer._sublayers(self) if not layer.is_input]
+        return [layer for layer in self._sublayers() if not layer.is_input]
 
-    def _sublayers(self) -> list[Layer]:
-        own = super()._sublayers()
-        if self._graph_layers is None:
-            return own
-        listed = {id(layer) for layer in self._graph_layers}
-        return [*self._graph_layers, *(layer for layer in own if id(layer) not in listed)]
+    def __children__(self) -> list[tuple[str, Any]]:
+        listed = [] if self._graph_layers is None else [("layers", list(self._graph_layers))]
+        return [*listed, *(item for item in super().__children__() if item[0] != "_graph_layers")]
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """Returns a layer by name or by index.

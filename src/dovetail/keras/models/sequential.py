@@ -106,8 +106,9 @@ class Sequential(Model):
     def layers(self) -> list[Layer]:
         return [layer for layer in self._stack if not layer.is_input]
 
-    def _sublayers(self) -> list[Layer]:
-        return list(self._stack)
+    def __children__(self) -> list[tuple[str, Any]]:
+        others = [item for item in super().__children__() if item[0] not in ("layers", "_stack")]
+        return [("layers", self._stack), *others]
 
     def build(self, input_shape: Any = None) -> None:
         """Builds the layers for an input shape, with the batch axis."""

@@ -198,6 +198,9 @@ class LossScaleOptimizer(Optimizer):
     def iterations(self, variable: Any) -> None:
         self._inner.iterations = variable
 
+    def __children__(self) -> list[tuple[str, Any]]:
+        return [*super().__children__(), ("inner_optimizer", self._inner)]
+
     @property
     def variables(self) -> Any:
         """Its own variables (iterations, learning rate, counter, scale), then the inner optimizer's."""

@@ -61,6 +61,7 @@ class Optimizer(LegacyHooks, Told):
     """
 
     _told_methods = ("__init__", "apply_gradients", "apply")
+    _held_as = "apart"
     # Names of the arguments that a class adds, all kept as attributes.
     hyperparameters: ClassVar[tuple[str, ...]] = ()
     use_ema: bool
@@ -170,6 +171,9 @@ class Optimizer(LegacyHooks, Told):
     def variables(self) -> state.VariableList:
         """All variables of the optimizer: iterations, learning rate, then the state of each variable."""
         return state.VariableList(self._state.variables)
+
+    def __children__(self) -> list[tuple[str, Any]]:
+        return [(str(index), variable) for index, variable in enumerate(self._state.variables)]
 
     @property
     def weights(self) -> state.VariableList:

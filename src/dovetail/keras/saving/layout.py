@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from dovetail.keras.layers.machinery.holder import SKIP
+from dovetail.base.trackable import children, held, is_transparent
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.naming import to_snake_case
 from dovetail.keras.optimizers import Optimizer
@@ -20,8 +20,7 @@ from dovetail.tensor.variable import Variable
 
 _LISTED = "layers"
 _CONTAINERS = (list, tuple, dict, set)
-# Attributes of models that hold layers or optimizers a second time.
-_INTERNAL = SKIP | {"_graph_layers", "_stack", "_compile_config"}
+_INTERNAL = ("_stack", "_compile_config")  # attributes of models that hold layers or optimizers a second time
 
 
 class Place:
@@ -50,8 +49,9 @@ def places(model: Any) -> list[Place]:
 
 def _walk(owner: Any, path: str, seen: set[int]) -> Iterator[Place]:
     seen.add(id(owner))
-    yield Place(path, owner, own_variables(owner))
-    for name, child in _children(owner):
+    if isinstance(owner, Layer | Optimizer):  # the variables of a module inside are its layer's
+        yield Place(path, owner, own_variables(owner))
+    for name, child in _named(owner):
         below = f"{path}/{name}" if path else name
         if isinstance(child, _CONTAINERS):
             yield from _walk_container(child, below, seen)
@@ -63,7 +63,7 @@ def _walk_container(container: Any, path: str, seen: set[int]) -> Iterator[Place
     used: Counter = Counter()
     for member in _members(container):
         nested = isinstance(member, _CONTAINERS)
-        if not nested and not isinstance(member, Layer | Optimizer):
+        if not nested and not _holds(member):
             continue
         base = "container" if nested else to_snake_case(type(member).__name__)
         name = f"{base}_{used[base]}" if used[base] else base
@@ -78,12 +78,9 @@ def _members(container: Any) -> list:
     return list(container.values() if isinstance(container, dict) else container)
 
 
-def _children(owner: Any) -> list[tuple[str, Any]]:
-    """Returns the attributes that hold layers or an optimizer, by name."""
-    if isinstance(owner, Optimizer):
-        inner = getattr(owner, "inner_optimizer", None)
-        return [("inner_optimizer", inner)] if inner is not None else []
-    found = {name: value for name, value in vars(owner).items() if name not in _INTERNAL and _holds(value)}
+def _named(owner: Any) -> list[tuple[str, Any]]:
+    """Returns what holds layers or an optimizer, by the name of its group."""
+    found = {str(name): child for name, child in children(owner) if name not in _INTERNAL and _holds(child)}
     if _is_model(owner):
         found[_LISTED] = [layer for layer in owner.layers if not layer.is_op or layer.weights]
     return sorted(found.items(), key=lambda item: (item[0].startswith("_"), item[0]))
@@ -96,7 +93,9 @@ def _is_model(owner: Any) -> bool:
 def _holds(value: Any) -> bool:
     if isinstance(value, _CONTAINERS):
         return any(_holds(member) for member in _members(value))
-    return isinstance(value, Layer | Optimizer)
+    if isinstance(value, Layer | Optimizer):
+        return True
+    return is_transparent(value) and any(isinstance(item, Layer | Optimizer) for item in held(value))
 
 
 def own_variables(owner: Any) -> list[Variable]:

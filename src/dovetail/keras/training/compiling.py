@@ -9,9 +9,8 @@ from dovetail.base import nest
 from dovetail.base.errors import at_user_location, suggest
 from dovetail.base.settings import settings, state
 from dovetail.base.told import Told
+from dovetail.base.trackable import Found, containers, held, unique
 from dovetail.keras import checks, optimizers
-from dovetail.keras.layers.machinery.holder import SKIP
-from dovetail.keras.layers.machinery.tracking import Found, containers_of, held_objects, unique
 from dovetail.keras.metrics import Metric
 from dovetail.keras.mixed_precision import LossScaleOptimizer
 from dovetail.keras.training.executor import Executor
@@ -144,20 +143,20 @@ class Compiling(Steps, Told):
         if self._compiled_metrics is not None:
             single = settings.legacy_keras  # tf_keras lists them one by one, once they are known
             found += self._compiled_metrics.metrics if single else [self._compiled_metrics]
-        held, models = self._held_metrics()
+        inside, models = self._held_metrics()
         # What compile() has made or was given, here and in compiled models inside this one.
         compiled = {id(metric) for model in models for metric in model._metrics_of_compile()}
-        return unique([*found, *(metric for metric in held if id(metric) not in compiled)])
+        return unique([*found, *(metric for metric in inside if id(metric) not in compiled)])
 
     def _held_metrics(self) -> tuple[list, list]:
         """Returns the metrics that the layers hold, and the models among the layers."""
         found = self._found_metrics
         if found is None or not found.holds():
             layers = self._flatten_layers()
-            held = [m for layer in layers for m in held_objects(layer, SKIP) if isinstance(m, Metric)]
-            containers = [c for layer in layers for c in containers_of(layer, SKIP)]
+            metrics = [item for layer in layers for item in held(layer) if isinstance(item, Metric)]
+            boxes = [box for layer in layers for box in containers(layer)]
             models = [layer for layer in layers if isinstance(layer, Compiling)]
-            found = self._found_metrics = Found((held, models), layers, containers)
+            found = self._found_metrics = Found((metrics, models), layers, boxes, exact=True)
         return found.items
 
     def _metrics_of_compile(self) -> list:

@@ -9,12 +9,12 @@ import numpy as np
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import state
 from dovetail.base.told import Told
+from dovetail.base.trackable import Found, attributes, below, containers, held, is_transparent, unique
 from dovetail.base.versions import Versioned
 from dovetail.engine import is_tracer
 from dovetail.graph.recording import recording
 from dovetail.keras.layers.machinery import weights
 from dovetail.keras.layers.machinery.context import calls
-from dovetail.keras.layers.machinery.tracking import Found, containers_of, held_objects, unique
 from dovetail.keras.metrics import Mean, Metric
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
@@ -41,6 +41,8 @@ SKIP = frozenset(
 class Holder(Told, Versioned):
     """The half of `Layer` that answers for its state.  Only `Layer` derives from it."""
 
+    _held_as = "apart"  # a layer answers for its weights itself
+
     _told_methods: ClassVar[tuple[str, ...]] = ("__init__", "set_weights")
 
     name: str
@@ -51,35 +53,25 @@ class Holder(Told, Versioned):
     _losses_call: int
     _found: Any
 
+    def __children__(self) -> list[tuple[str, Any]]:
+        """Returns what the layer holds: see `dovetail.base.trackable`."""
+        return attributes(self, SKIP)
+
     def _sublayers(self) -> list[Any]:
-        """Returns the layers this one holds directly, in the order of its attributes."""
-        return unique(
-            value for value in held_objects(self, SKIP) if isinstance(value, Holder) and value is not self
-        )
+        """Returns the layers this one holds directly, in order."""
+        return unique(item for item in held(self) if isinstance(item, Holder) and item is not self)
 
     def _flatten_layers(self, include_self: bool = True) -> list[Any]:
         """Returns this layer and all below it."""
-        result: list[Any] = []
-        seen: set[int] = set()
-        stack: list[Any] = [self] if include_self else self._sublayers()[::-1]
-        while stack:
-            layer = stack.pop()
-            if id(layer) not in seen:
-                seen.add(id(layer))
-                result.append(layer)
-                stack.extend(layer._sublayers()[::-1])
-        return result
+        return below(self, lambda layer: layer._sublayers())[0 if include_self else 1 :]
 
     def _held_variables(self) -> list[Variable]:
         """Returns the weights this layer itself holds: those of `add_weight`, then plain `tf.Variable` attributes."""
-        others = [v for v in held_objects(self, SKIP) if isinstance(v, Variable)]
-        return unique([*self._own_weights, *others])
+        return unique([*self._own_weights, *(item for item in held(self) if isinstance(item, Variable))])
 
     def _stored_variables(self) -> list[Variable]:
         """Returns `_held_variables` in the order of weights files: those made to be trained first."""
-        held = self._held_variables()
-        trained = [v for v in held if getattr(v, "_declared_trainable", v.trainable)]
-        return trained + [v for v in held if not getattr(v, "_declared_trainable", v.trainable)]
+        return _trained_first(self._held_variables())
 
     def save_own_variables(self, store: dict[str, Any]) -> None:
         """Puts the values of the layer's own variables into `store`.  Override it to put more there."""
@@ -99,24 +91,16 @@ class Holder(Told, Versioned):
     @property
     def variables(self) -> list[Variable]:
         """All state but that of metrics: weights, and the state of random generators."""
-        found: list[Variable] = list(self.weights)
-        for layer in self._flatten_layers():
-            for value in held_objects(layer, SKIP):
-                if not isinstance(value, Holder | Variable | TensorLike) and hasattr(
-                    value, "_tracked_variables"
-                ):
-                    found.extend(value._tracked_variables())
-        return unique(found)
+        items = [item for layer in self._flatten_layers() for item in held(layer)]
+        states = [item for item in items if getattr(type(item), "_held_as", None) == "state"]
+        inside = (variable for item in states for variable in held(item) if isinstance(variable, Variable))
+        return unique([*self.weights, *inside])
 
     @property
     def weights(self) -> list[Variable]:
         """The variables that define the layer, those of its sublayers after its own."""
-        found: list[Variable] = []
-        for layer in self._flatten_layers():
-            own = layer._held_variables()
-            found.extend(v for v in own if _is_declared_trainable(v))
-            found.extend(v for v in own if not _is_declared_trainable(v))
-        return unique(found)
+        layers = self._flatten_layers()
+        return unique(variable for layer in layers for variable in layer._stored_variables())
 
     @property
     def trainable_variables(self) -> list[Variable]:
@@ -134,30 +118,27 @@ class Holder(Told, Versioned):
         found = self._found
         if found is None or not found.holds():
             walked: list = []
-            containers: list = []
-            found = Found(self._find_trainable(walked, containers), walked, containers)
+            boxes: list = []
+            items = self._find_trainable(walked, boxes)
+            # A module does not tell when an attribute of it is replaced, so what it holds is noted.
+            exact = any(
+                is_transparent(item) for layer in walked if isinstance(layer, Holder) for item in held(layer)
+            )
+            found = Found(items, walked, boxes, exact)
             object.__setattr__(self, "_found", found)
         return list(found.items)
 
-    def _find_trainable(self, walked: list, containers: list) -> list[Variable]:
+    def _find_trainable(self, walked: list, boxes: list) -> list[Variable]:
         """Walks the layers; notes the layers and variables that decide, and the lists and dicts that it passes."""
+        layers = below(self, lambda layer: layer._sublayers() if layer.trainable else ())
         variables: list[Variable] = []
-        seen: set[int] = set()
-        stack: list[Any] = [self]
-        while stack:
-            layer = stack.pop()
-            if id(layer) in seen:
-                continue
-            seen.add(id(layer))
-            walked.append(layer)
-            if not layer.trainable:
-                continue
-            containers.append(layer._own_weights)
-            containers.extend(value for value in containers_of(layer, SKIP) if type(value) is not tuple)
-            held = layer._held_variables()
-            walked.extend(held)
-            variables.extend(v for v in held if v.trainable)
-            stack.extend(layer._sublayers()[::-1])
+        walked.extend(layers)
+        for layer in layers:
+            if layer.trainable:
+                boxes.extend([layer._own_weights, *containers(layer)])
+                found = layer._held_variables()
+                walked.extend(found)
+                variables.extend(v for v in found if v.trainable)
         return unique(variables)
 
     @property
@@ -249,11 +230,11 @@ class Holder(Told, Versioned):
                 f"add_metric: aggregation must be 'mean' or None, received {aggregation!r}{at_user_location()}"
             )
         added = self.__dict__.get("_added_metrics", {})
-        held = [item for item in held_objects(self, SKIP) if isinstance(item, Metric)]
-        if name is None and not held:
+        metrics = [item for item in held(self) if isinstance(item, Metric)]
+        if name is None and not metrics:
             raise ValueError(f"{self.name}: add_metric needs a name for the metric{at_user_location()}")
         if name not in added:
-            if name is None or any(metric.gave(value) or metric.name == name for metric in held):
+            if name is None or any(metric.gave(value) or metric.name == name for metric in metrics):
                 return
             added = {**added, name: Mean(name=name)}
             self._added_metrics = added
@@ -261,9 +242,9 @@ class Holder(Told, Versioned):
             added[name].update_state(value)
 
 
-def _is_declared_trainable(variable: Variable) -> bool:
-    """True for what was made to be trained; freezing a layer does not change the order of its weights."""
-    return getattr(variable, "_declared_trainable", variable.trainable)
+def _trained_first(variables: list[Variable]) -> list[Variable]:
+    """Puts what was made to be trained first; freezing a layer does not change the order of its weights."""
+    return sorted(variables, key=lambda v: not getattr(v, "_declared_trainable", v.trainable))
 
 
 def _is_alive(value: Any) -> bool:

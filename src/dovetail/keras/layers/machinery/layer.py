@@ -13,6 +13,7 @@ from typing import Any
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location, suggest
 from dovetail.base.settings import state
+from dovetail.base.trackable import PLAIN
 from dovetail.graph.node import Node
 from dovetail.keras import constraints, initializers, mixed_precision, regularizers
 from dovetail.keras.layers.machinery import weights
@@ -26,7 +27,6 @@ from dovetail.keras.layers.machinery.init_arguments import (
 )
 from dovetail.keras.layers.machinery.shapes import plain_shapes, shape_of
 from dovetail.keras.layers.machinery.signature import build_arguments
-from dovetail.keras.layers.machinery.tracking import PLAIN
 from dovetail.keras.naming import to_snake_case, unique_name
 from dovetail.keras.serialization import serialize_keras_object
 from dovetail.tensor import dtype as dt

@@ -1,0 +1,158 @@
+"""What an object holds: `children` asks modules, layers, models, optimizers, metrics, lists and dicts in one way.
+
+An object takes part by a method `__children__()` that gives `(name, child)` pairs.  Weights, freezing, counting,
+metrics and files all walk over that:
+
+    class Pair:
+        def __init__(self):
+            self.left, self.right = tf.Variable(1.0), tf.Variable(2.0)
+        def __children__(self):
+            return [("left", self.left), ("right", self.right)]
+
+A layer with a `Pair` among its attributes trains, saves and loads the two variables as weights of its own.  A class may
+say otherwise by an attribute `_held_as`: "state", the variables inside are among the layer's `variables`, no weights
+(random generators); "apart", they are the object's own (metrics, optimizers; a layer answers for its weights itself).
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from dovetail.base.versions import Versions
+
+# Types of values that hold nothing.
+PLAIN = frozenset({int, float, str, bool, type(None), bytes, complex, type, type(len), type(lambda: 0)})
+CONTAINERS = (list, tuple, dict)
+
+
+def children(owner: Any) -> list[tuple[Any, Any]]:
+    """Returns what an object holds directly, in order.
+
+    Args:
+        owner: a list, a tuple, a dict, or an object with `__children__`; anything else holds nothing.
+
+    Returns:
+        (name, child): the name is an attribute's, an index, or a key.
+    """
+    if isinstance(owner, dict):
+        return list(owner.items())
+    if isinstance(owner, list | tuple):
+        return list(enumerate(owner))
+    tell = getattr(type(owner), "__children__", None)
+    return [] if tell is None else list(tell(owner))
+
+
+def attributes(owner: Any, skip: frozenset[str] = frozenset()) -> list[tuple[str, Any]]:
+    """Returns the attributes that may hold something, in the order in which they were set: what `__children__` gives.
+
+    Args:
+        owner: the object.
+        skip: names of attributes that refer to what the object does not own.
+    """
+    return [
+        (name, value) for name, value in vars(owner).items() if type(value) not in PLAIN and name not in skip
+    ]
+
+
+def leaves(owner: Any) -> Iterator[Any]:
+    """Yields what an object holds, and in place of a list, tuple or dict what is inside."""
+    for _, child in children(owner):
+        if type(child) in PLAIN:
+            continue
+        if isinstance(child, CONTAINERS):
+            yield from leaves(child)
+        else:
+            yield child
+
+
+def held(owner: Any) -> Iterator[Any]:
+    """Yields the leaves of an object, then those of the objects among them that hold weights for it, nearest first.
+
+    What an object inside holds apart is left to that object.
+    """
+    pending, seen = [owner], {id(owner)}
+    for one in pending:
+        for leaf in leaves(one):
+            yield leaf
+            if is_transparent(leaf) and id(leaf) not in seen:
+                seen.add(id(leaf))
+                pending.append(leaf)
+
+
+def is_transparent(item: Any) -> bool:
+    """True for what is held for its weights' sake: modules, and users' objects with `__children__`."""
+    kind = type(item)
+    return hasattr(kind, "__children__") and getattr(kind, "_held_as", "weights") == "weights"
+
+
+def below(owner: Any, inside: Callable[[Any], Iterable[Any]]) -> list[Any]:
+    """Returns an object and all below it, each once, depth first: `inside(item)` gives what is directly below."""
+    result: list[Any] = []
+    seen: set[int] = set()
+    stack = [owner]
+    while stack:
+        item = stack.pop()
+        if id(item) not in seen:
+            seen.add(id(item))
+            result.append(item)
+            stack.extend(reversed(list(inside(item))))
+    return result
+
+
+def containers(owner: Any) -> Iterator[Any]:
+    """Yields the lists, tuples and dicts that an object holds, those inside of them, and those of its modules."""
+    for _, child in children(owner):
+        if isinstance(child, CONTAINERS):
+            yield child
+            yield from containers(child)
+    if not isinstance(owner, CONTAINERS):
+        for item in held(owner):
+            if is_transparent(item):
+                yield vars(item) if hasattr(item, "__dict__") else dict(children(item))
+
+
+def unique(items: Any) -> list:
+    """Returns the items without repetitions (by identity), in order."""
+    seen: set[int] = set()
+    result = []
+    for item in items:
+        if id(item) not in seen:
+            seen.add(id(item))
+            result.append(item)
+    return result
+
+
+class Found:
+    """What a walk found, and how to tell that it would find the same again.
+
+    Args:
+        items: what was found.
+        walked: the versioned objects (layers, variables) that decide.
+        boxes: the lists and dicts that they hold.
+        exact: note what is in the lists and dicts, not only how much.
+    """
+
+    __slots__ = ("_boxes", "_contents", "_lengths", "_versions", "items")
+
+    def __init__(self, items: Any, walked: list, boxes: list, exact: bool = False) -> None:
+        self.items, self._boxes = items, boxes
+        self._lengths = list(map(len, boxes))
+        self._contents = [list(_values(box)) for box in boxes] if exact else []
+        self._versions = Versions(walked)
+
+    def holds(self) -> bool:
+        """True when no attribute was set and no list or dict has changed (or, unless `exact`, its length) since."""
+        return (
+            self._versions.hold()
+            and self._lengths == list(map(len, self._boxes))
+            and all(
+                all(map(operator.is_, _values(now), before))
+                for now, before in zip(self._boxes, self._contents)
+            )
+        )
+
+
+def _values(container: Any) -> Any:
+    return container.values() if isinstance(container, dict) else container
