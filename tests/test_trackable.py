@@ -170,6 +170,21 @@ def test_lists_inside_of_lists_are_watched():
     assert len(layer.trainable_weights) == 2
 
 
+def test_what_is_put_in_place_of_another_is_found():
+    layer = keras.layers.Layer()
+    layer.parts = [tf.Variable(1.0)]
+    assert layer.weights == layer.trainable_weights == layer.parts
+    layer.parts[0] = tf.Variable(2.0)
+    assert layer.weights == layer.trainable_weights == layer.parts
+
+
+def test_a_penalty_on_a_shared_weight_counts_once():
+    layer, inner = keras.layers.Layer(), keras.layers.Dense(1, kernel_regularizer="l2", use_bias=False)
+    inner.build((None, 3))
+    layer.inner, layer.kernel = inner, inner.kernel
+    assert len(layer.losses) == 1
+
+
 def test_the_state_of_metrics_generators_and_optimizers_is_no_weight():
     layer = keras.layers.Layer()
     layer.metric, layer.seeds = keras.metrics.Mean(), keras.random.SeedGenerator(1)

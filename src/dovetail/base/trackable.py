@@ -16,6 +16,7 @@ say otherwise by an attribute `_held_as`: "state", the variables inside are amon
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -83,7 +84,11 @@ def held(owner: Any) -> Iterator[Any]:
 
 def is_transparent(item: Any) -> bool:
     """True for what is held for its weights' sake: modules, and users' objects with `__children__`."""
-    kind = type(item)
+    return _is_transparent(type(item))  # type: ignore[arg-type]
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_transparent(kind: type) -> bool:
     return hasattr(kind, "__children__") and getattr(kind, "_held_as", "weights") == "weights"
 
 
@@ -124,31 +129,46 @@ def unique(items: Any) -> list:
     return result
 
 
+class Trail:
+    """What a walk passed: as long as none of it changes, it would find the same again.
+
+    Attributes:
+        walked: the versioned objects (layers, variables) that decide.
+        grown: lists that only grow, or shrink.
+        boxes: lists, tuples and dicts of which every entry decides.
+    """
+
+    __slots__ = ("boxes", "grown", "walked")
+
+    def __init__(self) -> None:
+        self.walked: list = []
+        self.grown: list = []
+        self.boxes: list = []
+
+
 class Found:
     """What a walk found, and how to tell that it would find the same again.
 
     Args:
         items: what was found.
-        walked: the versioned objects (layers, variables) that decide.
-        boxes: the lists and dicts that they hold.
-        exact: note what is in the lists and dicts, not only how much.
+        trail: what the walk passed.
     """
 
-    __slots__ = ("_boxes", "_contents", "_lengths", "_versions", "items")
+    __slots__ = ("_boxes", "_contents", "_grown", "_lengths", "_versions", "items")
 
-    def __init__(self, items: Any, walked: list, boxes: list, exact: bool = False) -> None:
-        self.items, self._boxes = items, boxes
-        self._lengths = list(map(len, boxes))
-        self._contents = [list(_values(box)) for box in boxes] if exact else []
-        self._versions = Versions(walked)
+    def __init__(self, items: Any, trail: Trail) -> None:
+        self.items, self._grown, self._boxes = items, trail.grown, trail.boxes
+        self._lengths = list(map(len, trail.grown))
+        self._contents = [list(_values(box)) for box in trail.boxes]
+        self._versions = Versions(trail.walked)
 
     def holds(self) -> bool:
-        """True when no attribute was set and no list or dict has changed (or, unless `exact`, its length) since."""
+        """True when no attribute was set since, and no list or dict has changed."""
         return (
             self._versions.hold()
-            and self._lengths == list(map(len, self._boxes))
+            and self._lengths == list(map(len, self._grown))
             and all(
-                all(map(operator.is_, _values(now), before))
+                len(now) == len(before) and all(map(operator.is_, _values(now), before))
                 for now, before in zip(self._boxes, self._contents)
             )
         )

@@ -9,7 +9,7 @@ from dovetail.base import nest
 from dovetail.base.errors import at_user_location, suggest
 from dovetail.base.settings import settings, state
 from dovetail.base.told import Told
-from dovetail.base.trackable import Found, containers, held, unique
+from dovetail.base.trackable import Found, Trail, held, unique
 from dovetail.keras import checks, optimizers
 from dovetail.keras.metrics import Metric
 from dovetail.keras.mixed_precision import LossScaleOptimizer
@@ -152,11 +152,12 @@ class Compiling(Steps, Told):
         """Returns the metrics that the layers hold, and the models among the layers."""
         found = self._found_metrics
         if found is None or not found.holds():
-            layers = self._flatten_layers()
+            layers, trail = self._flatten_layers(), Trail()
+            for layer in layers:
+                layer._note_on(trail)
             metrics = [item for layer in layers for item in held(layer) if isinstance(item, Metric)]
-            boxes = [box for layer in layers for box in containers(layer)]
             models = [layer for layer in layers if isinstance(layer, Compiling)]
-            found = self._found_metrics = Found((metrics, models), layers, boxes, exact=True)
+            found = self._found_metrics = Found((metrics, models), trail)
         return found.items
 
     def _metrics_of_compile(self) -> list:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import state
 from dovetail.base.told import Told
-from dovetail.base.trackable import Found, attributes, below, containers, held, is_transparent, unique
+from dovetail.base.trackable import Found, Trail, attributes, below, containers, held, unique
 from dovetail.base.versions import Versioned
 from dovetail.engine import is_tracer
 from dovetail.graph.recording import recording
@@ -63,7 +64,8 @@ class Holder(Told, Versioned):
 
     def _flatten_layers(self, include_self: bool = True) -> list[Any]:
         """Returns this layer and all below it."""
-        return below(self, lambda layer: layer._sublayers())[0 if include_self else 1 :]
+        layers = self._remembered("layers", self._find_layers)
+        return layers if include_self else layers[1:]
 
     def _held_variables(self) -> list[Variable]:
         """Returns the weights this layer itself holds: those of `add_weight`, then plain `tf.Variable` attributes."""
@@ -99,8 +101,7 @@ class Holder(Told, Versioned):
     @property
     def weights(self) -> list[Variable]:
         """The variables that define the layer, those of its sublayers after its own."""
-        layers = self._flatten_layers()
-        return unique(variable for layer in layers for variable in layer._stored_variables())
+        return self._remembered("weights", self._find_weights)
 
     @property
     def trainable_variables(self) -> list[Variable]:
@@ -114,31 +115,50 @@ class Holder(Told, Versioned):
     @property
     def trainable_weights(self) -> list[Variable]:
         if state.trainable_of is not None:
-            return self._find_trainable([], [])
-        found = self._found
+            return self._find_trainable(Trail())
+        return self._remembered("trainable", self._find_trainable)
+
+    def _remembered(self, what: str, find: Callable[[Trail], list]) -> list:
+        """Returns what a walk finds, walking only when something on its way has changed.
+
+        Args:
+            what: name of the walk.
+            find: walks, and notes what it passes.
+        """
+        if self._found is None:
+            object.__setattr__(self, "_found", {})
+        found = self._found.get(what)
         if found is None or not found.holds():
-            walked: list = []
-            boxes: list = []
-            items = self._find_trainable(walked, boxes)
-            # A module does not tell when an attribute of it is replaced, so what it holds is noted.
-            exact = any(
-                is_transparent(item) for layer in walked if isinstance(layer, Holder) for item in held(layer)
-            )
-            found = Found(items, walked, boxes, exact)
-            object.__setattr__(self, "_found", found)
+            trail = Trail()
+            found = self._found[what] = Found(find(trail), trail)
         return list(found.items)
 
-    def _find_trainable(self, walked: list, boxes: list) -> list[Variable]:
-        """Walks the layers; notes the layers and variables that decide, and the lists and dicts that it passes."""
-        layers = below(self, lambda layer: layer._sublayers() if layer.trainable else ())
-        variables: list[Variable] = []
-        walked.extend(layers)
+    def _note_on(self, trail: Trail) -> None:
+        trail.walked.append(self)
+        trail.grown.append(self._own_weights)
+        trail.boxes.extend(containers(self))
+
+    def _find_layers(self, trail: Trail) -> list[Holder]:
+        layers = below(self, lambda layer: layer._sublayers())
         for layer in layers:
-            if layer.trainable:
-                boxes.extend([layer._own_weights, *containers(layer)])
-                found = layer._held_variables()
-                walked.extend(found)
-                variables.extend(v for v in found if v.trainable)
+            layer._note_on(trail)
+        return layers
+
+    def _find_weights(self, trail: Trail) -> list[Variable]:
+        return unique(
+            variable for layer in self._find_layers(trail) for variable in layer._stored_variables()
+        )
+
+    def _find_trainable(self, trail: Trail) -> list[Variable]:
+        variables: list[Variable] = []
+        for layer in below(self, lambda layer: layer._sublayers() if layer.trainable else ()):
+            if not layer.trainable:
+                trail.walked.append(layer)
+                continue
+            layer._note_on(trail)
+            found = layer._held_variables()
+            trail.walked.extend(found)
+            variables.extend(v for v in found if v.trainable)
         return unique(variables)
 
     @property
@@ -201,11 +221,10 @@ class Holder(Told, Versioned):
                     result.append(value())
                 elif layer._losses_call == newest and _is_alive(value):
                     result.append(value)
-        for layer in layers:
-            for variable in layer._held_variables():
-                penalty = getattr(variable, "regularizer", None)
-                if penalty is not None and variable.trainable:
-                    result.append(penalty(variable))
+        for variable in self.weights:
+            penalty = getattr(variable, "regularizer", None)
+            if penalty is not None and variable.trainable:
+                result.append(penalty(variable))
         return result
 
     # ---- metrics
