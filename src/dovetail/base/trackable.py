@@ -107,10 +107,11 @@ def below(owner: Any, inside: Callable[[Any], Iterable[Any]]) -> list[Any]:
 
 
 def containers(owner: Any) -> Iterator[Any]:
-    """Yields the lists, tuples and dicts that an object holds, those inside of them, and those of its modules."""
+    """Yields the lists and dicts that an object holds, those inside of them, and those of its modules."""
     for _, child in children(owner):
         if isinstance(child, CONTAINERS):
-            yield child
+            if not isinstance(child, tuple):  # a tuple stays as it is
+                yield child
             yield from containers(child)
     if not isinstance(owner, CONTAINERS):
         for item in held(owner):
@@ -135,7 +136,7 @@ class Trail:
     Attributes:
         walked: the versioned objects (layers, variables) that decide.
         grown: lists that only grow, or shrink.
-        boxes: lists, tuples and dicts of which every entry decides.
+        boxes: lists and dicts of which every entry decides.
     """
 
     __slots__ = ("boxes", "grown", "walked")
@@ -157,9 +158,9 @@ class Found:
     __slots__ = ("_boxes", "_contents", "_grown", "_lengths", "_versions", "items")
 
     def __init__(self, items: Any, trail: Trail) -> None:
-        self.items, self._grown, self._boxes = items, trail.grown, trail.boxes
-        self._lengths = list(map(len, trail.grown))
-        self._contents = [list(_values(box)) for box in trail.boxes]
+        self.items, self._grown, self._boxes = items, [*trail.grown, *trail.boxes], trail.boxes
+        self._lengths = list(map(len, self._grown))
+        self._contents = [_kept(box) for box in trail.boxes]
         self._versions = Versions(trail.walked)
 
     def holds(self) -> bool:
@@ -168,11 +169,18 @@ class Found:
             self._versions.hold()
             and self._lengths == list(map(len, self._grown))
             and all(
-                len(now) == len(before) and all(map(operator.is_, _values(now), before))
+                all(map(operator.is_, _values(now), before))
                 for now, before in zip(self._boxes, self._contents)
+                if before
             )
         )
 
 
 def _values(container: Any) -> Any:
     return container.values() if isinstance(container, dict) else container
+
+
+def _kept(container: Any) -> list:
+    """Returns what a container holds, nothing when that is all plain values: there may be many."""
+    values = list(_values(container))
+    return [] if PLAIN.issuperset(map(type, values)) else values
