@@ -412,6 +412,7 @@ class OneDeviceStrategy(Strategy):
 
     def run(self, fn: Callable, args: Any = (), kwargs: Any = None, options: Any = None) -> Any:
         """Calls a function; what it returns lies on the device."""
+        self._check_alone("run()")
         with ReplicaContext(self):
             result = (converted(fn) if not executing_eagerly() and not isinstance(fn, Function) else fn)(
                 *args, **(kwargs or {})

@@ -133,7 +133,7 @@ def _device(name: str) -> tuple[str, int]:
     if found not in machine.logical():
         there = ", ".join(f"{kind.lower()}:{i}" for kind, i in machine.logical())
         raise ValueError(
-            f"DeviceMesh: there is no device {name!r}; the devices are {there}{at_user_location()}"
+            f"DeviceMesh: there is no device '{name}'; the devices are {there}{at_user_location()}"
         )
     return found
 
