@@ -7,6 +7,7 @@ from benchmarks.workloads import (
     changing_shapes,
     control_flow,
     convolution,
+    datasets,
     eager,
     embedding_step,
     fit,
@@ -29,6 +30,7 @@ WORKLOADS: tuple[Workload, ...] = (
     *control_flow.WORKLOADS,
     *convolution.WORKLOADS,
     *fit.WORKLOADS,
+    *datasets.WORKLOADS,
     *one_sample.WORKLOADS,
     *fresh_process.WORKLOADS,
 )
