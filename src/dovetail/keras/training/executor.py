@@ -129,8 +129,8 @@ class Executor:
         eager = self._eager
         gathering = Gathering(watch, data.pace, self._run_once, self._loop_of)
         for program, leaves, spec in in_turn(self._prepared(data, eager), gathering):
-            several = program is not None and watch.may_run(gathering.index, 2) > 1
-            if several and self._programs.may_gather(program, leaves):
+            waits = program is not None and gathering.may_wait(program)
+            if waits and self._programs.may_gather(program, leaves):
                 gathering.take(program, leaves, data.places_for(leaves))
             else:
                 gathering.run(partial(self._watched, program, leaves, spec, watch))

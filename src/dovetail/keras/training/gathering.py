@@ -96,6 +96,7 @@ class Gathering:
         self._program: Any = None
         self._places: Any = None
         self._index = self._count = 0  # the number of the first batch that waits, and how many do
+        self._most = 0  # how many may
         self._running: tuple | None = None
         self.result: Any = None
         self.stopped = False
@@ -105,16 +106,22 @@ class Gathering:
         """The number of the next batch."""
         return self._index + self._count
 
+    def may_wait(self, program: Any) -> bool:
+        """Whether batch `index` may wait for others: nobody wants to hear of it by itself."""
+        return (self._count > 0 and program is self._program) or self._watch.may_run(self.index, 2) > 1
+
     def take(self, program: Any, leaves: list, places: Places) -> None:
         """Adds a batch; it runs now or later."""
         if self._count and (program is not self._program or places is not self._places):
             self.flush()
             if self.stopped:
                 return
-        self._program, self._places = program, places
+        if not self._count:
+            self._program, self._places = program, places
+            self._most = self._watch.may_run(self._index, min(self._pace.steps, places.capacity))
         places.put(self._count, leaves)
         self._count += 1
-        if self._count >= self._watch.may_run(self._index, min(self._pace.steps, places.capacity)):
+        if self._count >= self._most:
             self.flush()
 
     def run(self, step: Callable[[int], Any]) -> None:
