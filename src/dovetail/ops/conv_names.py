@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from typing import Any
 
+from dovetail.base.errors import at_user_location, suggest
 from dovetail.base.settings import settings
 from dovetail.ops.conv import conv_transpose, convolution
 from dovetail.ops.depthwise import depthwise_conv
@@ -64,41 +68,34 @@ def conv1d(
     )
 
 
-@export("nn.conv2d")
-def conv2d(
-    input: Any,
-    filters: Any,
-    strides: Any,
-    padding: Any,
-    data_format: str | None = "NHWC",
-    dilations: Any = None,
-    name: str | None = None,
-) -> Any:
-    """Convolves over two axes: input (..., height, width, channels), kernel (height, width, channels, outputs).
+def _of_rank(rank: int, layout: str, shapes: str) -> Callable:
+    """Returns the public convolution over two or three axes."""
+
+    def conv(
+        input: Any,
+        filters: Any,
+        strides: Any,
+        padding: Any,
+        data_format: str | None = layout,
+        dilations: Any = None,
+        name: str | None = None,
+    ) -> Any:
+        _expect(rank, filters, data_format)
+        return convolution(
+            input, filters, strides=strides, padding=padding, data_format=data_format, dilations=dilations
+        )
+
+    conv.__doc__ = f"""Convolves over {rank} axes: {shapes}.
 
     See `convolution` for the arguments.
     """
-    _expect(2, filters, data_format)
-    return convolution(
-        input, filters, strides=strides, padding=padding, data_format=data_format, dilations=dilations
-    )
+    return export(f"nn.conv{rank}d")(conv)
 
 
-@export("nn.conv3d")
-def conv3d(
-    input: Any,
-    filters: Any,
-    strides: Any,
-    padding: Any,
-    data_format: str | None = "NDHWC",
-    dilations: Any = None,
-    name: str | None = None,
-) -> Any:
-    """Convolves over three axes; see `convolution` for the arguments."""
-    _expect(3, filters, data_format)
-    return convolution(
-        input, filters, strides=strides, padding=padding, data_format=data_format, dilations=dilations
-    )
+conv2d = _of_rank(
+    2, "NHWC", "input (..., height, width, channels), kernel (height, width, channels, outputs)"
+)
+conv3d = _of_rank(3, "NDHWC", "input (..., depth, height, width, channels), kernel with three axes likewise")
 
 
 @export("nn.conv1d_transpose nn.conv2d_transpose nn.conv3d_transpose")
@@ -208,56 +205,40 @@ def keras_conv_transpose(
     )
 
 
-@export("K.conv1d")
-def backend_conv1d(
-    x: Any,
-    kernel: Any,
-    strides: int = 1,
-    padding: str = "valid",
-    data_format: str | None = None,
-    dilation_rate: int = 1,
-) -> Any:
-    """Convolves over one axis; `padding` may be "causal"."""
-    return keras_conv(x, kernel, strides, padding, data_format, dilation_rate)
+def _backend(name: str, function: Callable, ones: Any, **renamed: str) -> None:
+    """Publishes a function of `keras.ops` as the backend's of one rank.
+
+    Args:
+        name: in the backend.
+        function: what is called.
+        ones: the default of strides and dilation rate.
+        renamed: names of the function's parameters, and what the backend calls them.
+    """
+    defaults = {"strides": ones, "dilation_rate": ones}
+    parameters = [
+        p.replace(name=renamed.get(p.name, p.name), default=defaults.get(p.name, p.default))
+        for p in inspect.signature(function).parameters.values()
+    ]
+    signature = inspect.Signature(parameters, return_annotation="Any")
+
+    @functools.wraps(function)
+    def of_backend(*args: Any, **kwargs: Any) -> Any:
+        for unknown in kwargs.keys() - signature.parameters.keys():
+            near = suggest(unknown, signature.parameters)
+            raise TypeError(f"unknown argument {unknown!r}.{near}{at_user_location()}")
+        given = signature.bind(*args, **kwargs)
+        given.apply_defaults()
+        return function(*given.args)
+
+    of_backend.__name__ = name
+    of_backend.__signature__ = signature  # type: ignore[attr-defined]
+    export(f"K.{name}")(of_backend)
 
 
-@export("K.conv2d")
-def backend_conv2d(
-    x: Any,
-    kernel: Any,
-    strides: Any = (1, 1),
-    padding: str = "valid",
-    data_format: str | None = None,
-    dilation_rate: Any = (1, 1),
-) -> Any:
-    """Convolves over two axes."""
-    return keras_conv(x, kernel, strides, padding, data_format, dilation_rate)
-
-
-@export("K.conv3d")
-def backend_conv3d(
-    x: Any,
-    kernel: Any,
-    strides: Any = (1, 1, 1),
-    padding: str = "valid",
-    data_format: str | None = None,
-    dilation_rate: Any = (1, 1, 1),
-) -> Any:
-    """Convolves over three axes."""
-    return keras_conv(x, kernel, strides, padding, data_format, dilation_rate)
-
-
-@export("K.depthwise_conv2d")
-def backend_depthwise_conv2d(
-    x: Any,
-    depthwise_kernel: Any,
-    strides: Any = (1, 1),
-    padding: str = "valid",
-    data_format: str | None = None,
-    dilation_rate: Any = (1, 1),
-) -> Any:
-    """Convolves each channel with its own kernels."""
-    return keras_depthwise_conv(x, depthwise_kernel, strides, padding, data_format, dilation_rate)
+for _rank in (1, 2, 3):
+    _backend(f"conv{_rank}d", keras_conv, 1 if _rank == 1 else (1,) * _rank, inputs="x")
+_backend("depthwise_conv2d", keras_depthwise_conv, (1, 1), inputs="x", kernel="depthwise_kernel")
+_backend("separable_conv2d", keras_separable_conv, (1, 1), inputs="x")
 
 
 @export("K.conv2d_transpose")
@@ -278,20 +259,4 @@ def backend_conv2d_transpose(
         strides=strides,
         dilations=dilation_rate,
         **_keras(padding, data_format),
-    )
-
-
-@export("K.separable_conv2d")
-def backend_separable_conv2d(
-    x: Any,
-    depthwise_kernel: Any,
-    pointwise_kernel: Any,
-    strides: Any = (1, 1),
-    padding: str = "valid",
-    data_format: str | None = None,
-    dilation_rate: Any = (1, 1),
-) -> Any:
-    """Convolves each channel by itself, then mixes the channels with a convolution of size 1."""
-    return keras_separable_conv(
-        x, depthwise_kernel, pointwise_kernel, strides, padding, data_format, dilation_rate
     )
