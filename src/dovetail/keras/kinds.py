@@ -70,6 +70,8 @@ def _renamed(function: Callable, name: str) -> Callable:
 
     @functools.wraps(function)
     def renamed(*args: Any, **kwargs: Any) -> Any:
+        if first.name in kwargs:
+            raise TypeError(f"{function.__name__}() got an unexpected keyword argument {first.name!r}")
         if name in kwargs and not args:
             args = (kwargs.pop(name),)
         return function(*args, **kwargs)

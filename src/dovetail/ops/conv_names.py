@@ -225,7 +225,7 @@ def _backend(name: str, function: Callable, ones: Any, **renamed: str) -> None:
     def of_backend(*args: Any, **kwargs: Any) -> Any:
         for unknown in kwargs.keys() - signature.parameters.keys():
             near = suggest(unknown, signature.parameters)
-            raise TypeError(f"unknown argument {unknown!r}.{near}{at_user_location()}")
+            raise TypeError(f"keras.backend.{name}: unknown argument {unknown!r}.{near}{at_user_location()}")
         given = signature.bind(*args, **kwargs)
         given.apply_defaults()
         return function(*given.args)
