@@ -134,16 +134,30 @@ def test_saturated_outputs_have_gradients_whatever_is_known_of_sizes(unknown):
     np.testing.assert_allclose(gradient(tf.constant([[-200.0, 200.0]])), [[-1.0, 1.0]], atol=1e-6)
 
 
-def test_a_table_keeps_no_tensor_alive():
+@pytest.mark.parametrize(
+    "make", [lambda: tf.constant([1.0]), lambda: tf.ragged.constant([[1.0]]), lambda: tf.Variable(1.0)]
+)
+def test_a_table_keeps_no_tensor_alive(make):
     table = SideTable()
-    tensor = tf.constant([1.0])
+    tensor = make()
     fact = tf.constant([True])
     watched = weakref.ref(fact)
     table.keep(tensor, fact)
     del fact
-    assert table.get(tensor) is watched() and len(table) == 1
+    assert table.get(tensor) is watched()
     del tensor
     assert len(table) == 0 and watched() is None
+
+
+@pytest.mark.parametrize("make", [lambda: tf.constant([1.0]), lambda: keras.Input((2,))])
+def test_tables_keep_their_facts_apart(make):
+    tables, tensor = [SideTable() for _ in range(3)], make()
+    assert all(table.get(tensor) is None for table in tables)
+    for number, table in enumerate(tables):
+        table.keep(tensor, number + 1)
+    tables[1].keep(tensor, "new")
+    tables[0].keep(tensor, None)
+    assert [table.get(tensor) for table in tables] == [None, "new", 3]
 
 
 def test_a_symbolic_mask_that_leads_back_to_its_tensor_goes_with_it():

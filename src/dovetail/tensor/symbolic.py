@@ -28,7 +28,7 @@ class SymbolicTensor(TensorLike):
         index: which of the node's outputs it is.
         partial: for small integer tensors computed from shapes, the known elements as an object array in which
             `None` marks the unknown ones; None when nothing is known.
-        _beside: what side tables keep with it, by table; None for nothing.
+        _beside: what side tables keep with it (see `tensor/beside.py`); None for nothing.
     """
 
     __slots__ = (
@@ -58,7 +58,7 @@ class SymbolicTensor(TensorLike):
         self._dtype = dt.as_dtype(dtype)
         self._name = name if name is not None else f"keras_tensor_{next(_names)}"
         self.node, self.index, self.partial = node, index, partial
-        self._beside: dict | None = None
+        self._beside: tuple | None = None
 
     @property
     def shape(self) -> TensorShape:

@@ -40,7 +40,7 @@ class Tensor(TensorLike):
         dtype: a `DType`.
     """
 
-    __slots__ = ("__weakref__", "_value")
+    __slots__ = ("__weakref__", "_beside", "_value")  # what is beside it: see `tensor/beside.py`
 
     def __init__(self, value: Any) -> None:
         self._value = value
