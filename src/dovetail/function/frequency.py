@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from dovetail.base.bounded import Bounded
@@ -15,6 +16,15 @@ CALLS_THAT_MAKE_A_SHAPE_FREQUENT = 16
 _CALLS_ON_A_DEVICE = 3
 _MOST_SEEN = 2048
 _MOST_FAMILIES = 512
+
+
+def _on_cpu() -> bool:
+    return xla("compiling").platform() == "cpu"  # elsewhere every single op would be compiled
+
+
+@functools.cache
+def _calls_that_make_a_shape_frequent() -> int:
+    return CALLS_THAT_MAKE_A_SHAPE_FREQUENT if _on_cpu() else _CALLS_ON_A_DEVICE
 
 
 class Frequency:
@@ -42,17 +52,21 @@ class Frequency:
             key: the shapes.
             times: how many such calls are about to come.
         """
-        running = times > 1 or self._last.get(family) == key
-        self._last.put(family, key)
-        on_cpu = xla("compiling").platform() == "cpu"  # elsewhere every single op would be compiled
-        compiled = self._compiled.get(family, 0)
-        if compiled < self._at_once or (compiled < SHAPES_BEFORE_OP_BY_OP and (running or not on_cpu)):
+        if self._compiled.get(family, 0) < SHAPES_BEFORE_OP_BY_OP and self._compiles_early(
+            family, key, times
+        ):
             return True
         count = self._seen.put(key, self._seen.get(key, 0) + times)
-        if count >= (CALLS_THAT_MAKE_A_SHAPE_FREQUENT if on_cpu else _CALLS_ON_A_DEVICE):
+        if count >= _calls_that_make_a_shape_frequent():
             return True
         keep_freed_pages()
         return False
+
+    def _compiles_early(self, family: Any, key: Any, times: int) -> bool:
+        """Decides for a member of a family of which few were compiled."""
+        running = times > 1 or self._last.get(family) == key
+        self._last.put(family, key)
+        return running or self._compiled.get(family, 0) < self._at_once or not _on_cpu()
 
     def has_met(self, family: Any) -> bool:
         """Returns whether so many members of the family were compiled that new ones must come often."""

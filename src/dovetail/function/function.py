@@ -133,7 +133,7 @@ class Function(Told):
         if is_inlined(call.tensors):
             return self._inside(call, args, kwargs)
         program = self._programs.get(call.key)
-        return self._first_call(call) if program is None else program.call(call.tensors)
+        return self._first_call(call, args, kwargs) if program is None else program.call(call.tensors)
 
     def _inside(self, call: Call, args: tuple, kwargs: dict) -> Any:
         """Runs a call inside another function that is being traced or recorded."""
@@ -187,29 +187,39 @@ class Function(Told):
             graph, tensors = _recorded_call(self, args, kwargs)
             return as_results(graph.run(tensors))
 
-    def _first_call(self, call: Call) -> Any:
+    def _first_call(self, call: Call, args: tuple, kwargs: dict) -> Any:
         """Runs a call that has no program yet."""
-        if among_replicas():  # they could not meet in programs of their own
-            return self._run_op_by_op(call)
-        wide = self._recording_for(call) if self._wide or self._widens or open_sizes(call.spec) else None
-        if wide is not None:
-            program = wide.program_for(call.tensors)
-            if program is None:
-                if wide.why is not None:
-                    self._say("data", f"{self.__name__} runs op by op, it cannot be compiled: {wide.why}")
-                return wide.run_op_by_op(call.tensors)
-            return self._programs.put(call.key, program).call(call.tensors)
-        program = self._programs.get(call.key)  # made when the recording failed
-        if program is None and self._worth_a_program(call):
+        if state.replica is not None and among_replicas():  # they could not meet in programs of their own
+            return self._run_op_by_op(call, args, kwargs)
+        if self._wide or self._widens or open_sizes(call.spec):
+            wide = self._recording_for(call)
+            if wide is not None:
+                return self._run_wide(wide, call)
+            program = self._programs.get(call.key)  # made when the recording failed
+            if program is not None:
+                return program.call(call.tensors)
+        if self._worth_a_program(call):
             program = self._new_program(call)
-        return self._run_op_by_op(call) if program is None else program.call(call.tensors)
+            if program is not None:
+                return program.call(call.tensors)
+        return self._run_op_by_op(call, args, kwargs)
+
+    def _run_wide(self, wide: Wide, call: Call) -> Any:
+        """Runs a call by a recording that serves it."""
+        program = wide.program_for(call.tensors)
+        if program is not None:
+            return self._programs.put(call.key, program).call(call.tensors)
+        if wide.why is not None:
+            self._say("data", f"{self.__name__} runs op by op, it cannot be compiled: {wide.why}")
+        return wide.run_op_by_op(call.tensors)
 
     # ---- traces for exact shapes
 
     def _worth_a_program(self, call: Call) -> bool:
         """Decides whether a call is compiled or runs op by op; says what makes a function trace again and again."""
-        if any(dtypes.is_host_only(tensor._value.dtype) for tensor in call.tensors):
-            return False  # XLA has no strings
+        for tensor in call.tensors:
+            if tensor._value.dtype.kind in dtypes.HOST_ONLY_KINDS:
+                return False  # XLA has no strings
         family = call.family()
         if not self._frequency.compiles(family, call.key):
             self._say(
@@ -260,8 +270,9 @@ class Function(Told):
         program.require_kept_variables(self.__name__)
         return program
 
-    def _run_op_by_op(self, call: Call) -> Any:
-        args, kwargs = call.rebuild(call.tensors)
+    def _run_op_by_op(self, call: Call, args: tuple, kwargs: dict) -> Any:
+        if call.has_arrays:
+            args, kwargs = call.rebuild(call.tensors)
         state.host_only += 1
         try:
             return self._run_ops(args, kwargs)

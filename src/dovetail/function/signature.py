@@ -22,15 +22,15 @@ from dovetail.tensor.variable import Variable
 SURROUNDINGS: list[Callable[[], Any]] = []
 
 
-SURROUNDINGS.append(lambda: "replica" if among_replicas() else None)
-
-
 def _surroundings() -> tuple:
     """Returns what the code around a call sets for what it calls, as parts of a key: none in most calls."""
     parts: tuple = ()
-    for found in (state.autocast, state.trainable_of):
-        if found is not None:
-            parts += (("around", found),)
+    if state.autocast is not None:
+        parts += (("around", state.autocast),)
+    if state.trainable_of is not None:
+        parts += (("around", state.trainable_of),)
+    if state.replica is not None and among_replicas():
+        parts += (("around", "replica"),)
     for told in SURROUNDINGS:
         found = told()
         if found is not None:
@@ -46,12 +46,13 @@ class Call:
         spec: how they are packed into `(args, kwargs)`.
         tensors: the tensors among the leaves.
         places: their positions.
+        has_arrays: whether leaves have become tensors that were none, or tensors of another class.
         is_symbolic: whether there are symbolic tensors among the leaves.
         key: hashable; equal keys share a trace.  For each tensor it holds `(shape, dtype)`; after the parts for the
             leaves come those for the surroundings.
     """
 
-    __slots__ = ("is_symbolic", "key", "leaves", "places", "spec", "tensors")
+    __slots__ = ("has_arrays", "is_symbolic", "key", "leaves", "places", "spec", "tensors")
     tensors: list[Any]
 
     def __init__(self, args: tuple, kwargs: dict) -> None:
@@ -59,7 +60,7 @@ class Call:
         tensors: list[Any] = []
         places: list[int] = []
         parts: list[tuple] = []
-        self.is_symbolic = False
+        self.is_symbolic = self.has_arrays = False
         for i, leaf in enumerate(leaves):
             kind = type(leaf)
             if kind is SymbolicTensor:
@@ -76,6 +77,7 @@ class Call:
                     continue
                 leaf = leaves[i] = _plain(convert_to_tensor(leaf))
                 kind = type(leaf)
+                self.has_arrays = True
             if kind is Tensor:
                 tensors.append(leaf)
                 places.append(i)

@@ -165,7 +165,10 @@ class Converting:
         self._made: Callable | None = None
 
     def __call__(self, args: tuple, kwargs: dict) -> Any:
-        before, _status.disabled = _status.disabled, not self._convert
+        before = _status.disabled
+        if before is not self._convert and self._made is not None:  # as it is to be
+            return self._made(*args, **kwargs)
+        _status.disabled = not self._convert
         try:
             if self._made is None:
                 self._made = converted(self._function)
