@@ -54,7 +54,7 @@ class Transaction:
     def run(self, program: Callable, *before: Any) -> Sequence:
         """Calls `program(*before, *values of what it reads)`, and stores what it wrote; returns all its outputs."""
         if not self._writes:
-            return program(*before, *[variable._held._value for variable, _ in self._reads])
+            return program(*before, *self._values())
         values = [*before]
         with self._alone, hold_interrupts():
             try:
@@ -69,13 +69,21 @@ class Transaction:
                 variable._take(outputs[position])
         return outputs
 
+    def _values(self) -> list:
+        """Returns the values that variables have at one moment: another thread may store those of a step one by one."""
+        if len(self._reads) < 2:
+            return [variable._held._value for variable, _ in self._reads]
+        with WRITING:
+            return [variable._held._value for variable, _ in self._reads]
+
     def run_on_tensors(self, program: Callable[[list], Sequence]) -> Sequence:
         """As `run`, for `program(tensors of what it reads)`, whose calls active tapes note; nothing is given away."""
         with self._alone:
             outputs = program([variable._tensor() for variable, _ in self._reads])
             first = len(outputs) - len(self._writes) if self._at is None else self._at
-            for position, variable in enumerate(self._writes, first):
-                variable._take(outputs[position]._value)
+            with hold_interrupts() if self._writes else _UNSHARED:
+                for position, variable in enumerate(self._writes, first):
+                    variable._take(outputs[position]._value)
         return outputs
 
     def _give_back(self, values: list) -> None:

@@ -27,9 +27,8 @@ class SwapEMAWeights(Callback):
     def __init__(self, swap_on_epoch: bool = False) -> None:
         super().__init__()
         self.swap_on_epoch = swap_on_epoch
-        self._own: list[tuple] | None = (
-            None  # the variables and their own values, while the averages are in place
-        )
+        # The variables and their own values, while the averages are in place.
+        self._own: list[tuple] | None = None
 
     def _put_averages(self) -> None:
         optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
@@ -38,12 +37,10 @@ class SwapEMAWeights(Callback):
                 "SwapEMAWeights: the optimizer keeps no averages of the weights. Compile with one that does, such as "
                 f"keras.optimizers.Adam(use_ema=True){at_user_location()}"
             )
-        if (
-            self._own is not None or not optimizer.built
-        ):  # before the first step, the weights are their average
-            return
-        variables = optimizer._trainable_variables
-        averages = optimizer._averages_of(variables)
+        if self._own is not None or not optimizer.built:
+            return  # before the first step, the weights are their average
+        variables = optimizer._state.trainable
+        averages = optimizer._state.averages_of(variables)
         self._own = [(variable, variable._plain()) for variable in variables]
         for variable, average in zip(variables, averages, strict=True):
             variable.assign(average._plain())

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.base.interrupts import hold_interrupts
 from dovetail.base.settings import state as thread_state
 from dovetail.engine import host, is_tracer, xla
 from dovetail.engine.placement import group_runs_on_host
@@ -18,6 +19,7 @@ from dovetail.keras.optimizers import checks, step
 from dovetail.keras.optimizers.rows import on_values, values_of
 from dovetail.ops.indexed_slices import Rows
 from dovetail.tensor.tensor import Tensor
+from dovetail.tensor.variable import WRITING
 
 _ndarray = np.ndarray
 _HOST_ELEMENTS = 4096  # up to so many elements in all variables, NumPy is as fast as a compiled call
@@ -89,11 +91,24 @@ def _run_compiled(optimizer: Any, plan: step.Plan, gradients: list, values: list
         new_values, new_state = update(gradients, list(given), list(arrays[-len(plan.state) :]), rate)
         return [*new_values, *new_state]
 
-    plan.transaction(by_rows).run(run)
-    _constrain(plan)
+    if not plan.constrained:
+        plan.transaction(by_rows).run(run)
+        return
+    with WRITING, hold_interrupts():
+        plan.transaction(by_rows).run(run)
+        _constrain(plan)
 
 
 def _stored(plan: step.Plan, values: list, state: list) -> None:
+    """Stores what a step gives; other threads and Ctrl-C see all of it or nothing."""
+    if thread_state.scope is not None:
+        _store(plan, values, state)
+        return
+    with WRITING, hold_interrupts():
+        _store(plan, values, state)
+
+
+def _store(plan: step.Plan, values: list, state: list) -> None:
     for variable, array in zip(plan.variables, values):
         variable._store(Tensor(array))
     for variable, array in zip(plan.state, state):
