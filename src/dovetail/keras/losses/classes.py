@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 
+from dovetail.keras.binding import bound, refuse_unknown
 from dovetail.keras.losses import crossentropy, margin, regression
 from dovetail.keras.losses.loss import LossFunctionWrapper
 
@@ -30,229 +33,187 @@ __all__ = [
 ]
 
 _MEAN = "sum_over_batch_size"
+_OF_ALL = ("reduction", "name", "dtype")  # see `Loss`
+
+
+def _common(name: str) -> dict[str, Any]:
+    """Returns the last parameters of a loss, with their defaults."""
+    return {"reduction": _MEAN, "name": name, "dtype": None}
+
+
+def _over(function: Callable, **parameters: Any) -> Any:
+    """Returns the constructor of a loss.
+
+    Args:
+        function: of `(y_true, y_pred, **settings)`.
+        parameters: the constructor's, in order, with their defaults; those that not all losses have are the settings.
+    """
+    kind, names = inspect.Parameter, list(parameters)
+    shown = [
+        kind(name, kind.POSITIONAL_OR_KEYWORD, default=value, annotation="Any")
+        for name, value in parameters.items()
+    ]
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        given = parameters | bound(f"{type(self).__name__}.__init__", names, args, kwargs)
+        refuse_unknown(type(self), names, kwargs)
+        common = {name: given.pop(name) for name in _OF_ALL}
+        LossFunctionWrapper.__init__(self, function, **common, **given)
+
+    own = kind("self", kind.POSITIONAL_OR_KEYWORD)
+    __init__.__signature__ = inspect.Signature([own, *shown])  # type: ignore[attr-defined]
+    return __init__
 
 
 class MeanSquaredError(LossFunctionWrapper):
     """`mean(square(y_true - y_pred))`."""
 
-    def __init__(
-        self, reduction: str | None = _MEAN, name: str = "mean_squared_error", dtype: Any = None
-    ) -> None:
-        super().__init__(regression.mean_squared_error, reduction, name, dtype)
+    __init__ = _over(regression.mean_squared_error, **_common("mean_squared_error"))
 
 
 class MeanAbsoluteError(LossFunctionWrapper):
     """`mean(abs(y_true - y_pred))`."""
 
-    def __init__(
-        self, reduction: str | None = _MEAN, name: str = "mean_absolute_error", dtype: Any = None
-    ) -> None:
-        super().__init__(regression.mean_absolute_error, reduction, name, dtype)
+    __init__ = _over(regression.mean_absolute_error, **_common("mean_absolute_error"))
 
 
 class MeanAbsolutePercentageError(LossFunctionWrapper):
     """`100 * mean(abs((y_true - y_pred) / y_true))`."""
 
-    def __init__(
-        self, reduction: str | None = _MEAN, name: str = "mean_absolute_percentage_error", dtype: Any = None
-    ) -> None:
-        super().__init__(regression.mean_absolute_percentage_error, reduction, name, dtype)
+    __init__ = _over(regression.mean_absolute_percentage_error, **_common("mean_absolute_percentage_error"))
 
 
 class MeanSquaredLogarithmicError(LossFunctionWrapper):
     """`mean(square(log(y_true + 1) - log(y_pred + 1)))`."""
 
-    def __init__(
-        self, reduction: str | None = _MEAN, name: str = "mean_squared_logarithmic_error", dtype: Any = None
-    ) -> None:
-        super().__init__(regression.mean_squared_logarithmic_error, reduction, name, dtype)
+    __init__ = _over(regression.mean_squared_logarithmic_error, **_common("mean_squared_logarithmic_error"))
 
 
 class Huber(LossFunctionWrapper):
     """Squared error up to `delta`, absolute beyond (see `huber`)."""
 
-    def __init__(
-        self, delta: float = 1.0, reduction: str | None = _MEAN, name: str = "huber_loss", dtype: Any = None
-    ) -> None:
-        super().__init__(regression.huber, reduction, name, dtype, delta=delta)
+    __init__ = _over(regression.huber, delta=1.0, **_common("huber_loss"))
 
 
 class LogCosh(LossFunctionWrapper):
     """`mean(log(cosh(y_pred - y_true)))`."""
 
-    def __init__(self, reduction: str | None = _MEAN, name: str = "log_cosh", dtype: Any = None) -> None:
-        super().__init__(regression.log_cosh, reduction, name, dtype)
+    __init__ = _over(regression.log_cosh, **_common("log_cosh"))
 
 
 class CosineSimilarity(LossFunctionWrapper):
     """Minus the cosine between targets and predictions along `axis`."""
 
-    def __init__(
-        self,
-        axis: int = -1,
-        reduction: str | None = _MEAN,
-        name: str = "cosine_similarity",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(regression.cosine_similarity, reduction, name, dtype, axis=axis)
+    __init__ = _over(regression.cosine_similarity, axis=-1, **_common("cosine_similarity"))
 
 
 class BinaryCrossentropy(LossFunctionWrapper):
     """Cross-entropy of independent yes/no questions (see `binary_crossentropy` for the arguments)."""
 
-    def __init__(
-        self,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        axis: int = -1,
-        reduction: str | None = _MEAN,
-        name: str = "binary_crossentropy",
-        dtype: Any = None,
-    ) -> None:
-        settings = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
-        super().__init__(crossentropy.binary_crossentropy, reduction, name, dtype, **settings)
+    __init__ = _over(
+        crossentropy.binary_crossentropy,
+        from_logits=False,
+        label_smoothing=0.0,
+        axis=-1,
+        **_common("binary_crossentropy"),
+    )
 
 
 class BinaryFocalCrossentropy(LossFunctionWrapper):
     """Binary cross-entropy that looks away from easy examples (see `binary_focal_crossentropy` for the arguments)."""
 
-    def __init__(
-        self,
-        apply_class_balancing: bool = False,
-        alpha: float = 0.25,
-        gamma: float = 2.0,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        axis: int = -1,
-        reduction: str | None = _MEAN,
-        name: str = "binary_focal_crossentropy",
-        dtype: Any = None,
-    ) -> None:
-        settings = {
-            "alpha": alpha,
-            "gamma": gamma,
-            "from_logits": from_logits,
-            "label_smoothing": label_smoothing,
-        }
-        settings |= {"apply_class_balancing": apply_class_balancing, "axis": axis}
-        super().__init__(crossentropy.binary_focal_crossentropy, reduction, name, dtype, **settings)
+    __init__ = _over(
+        crossentropy.binary_focal_crossentropy,
+        apply_class_balancing=False,
+        alpha=0.25,
+        gamma=2.0,
+        from_logits=False,
+        label_smoothing=0.0,
+        axis=-1,
+        **_common("binary_focal_crossentropy"),
+    )
 
 
 class CategoricalCrossentropy(LossFunctionWrapper):
     """Cross-entropy for one-hot or soft labels (see `categorical_crossentropy` for the arguments)."""
 
-    def __init__(
-        self,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        axis: int = -1,
-        reduction: str | None = _MEAN,
-        name: str = "categorical_crossentropy",
-        dtype: Any = None,
-    ) -> None:
-        settings = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
-        super().__init__(crossentropy.categorical_crossentropy, reduction, name, dtype, **settings)
+    __init__ = _over(
+        crossentropy.categorical_crossentropy,
+        from_logits=False,
+        label_smoothing=0.0,
+        axis=-1,
+        **_common("categorical_crossentropy"),
+    )
 
 
 class CategoricalFocalCrossentropy(LossFunctionWrapper):
     """Cross-entropy that looks away from easy examples (see `categorical_focal_crossentropy` for the arguments)."""
 
-    def __init__(
-        self,
-        alpha: Any = 0.25,
-        gamma: float = 2.0,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        axis: int = -1,
-        reduction: str | None = _MEAN,
-        name: str = "categorical_focal_crossentropy",
-        dtype: Any = None,
-    ) -> None:
-        settings = {
-            "alpha": alpha,
-            "gamma": gamma,
-            "from_logits": from_logits,
-            "label_smoothing": label_smoothing,
-        }
-        super().__init__(
-            crossentropy.categorical_focal_crossentropy, reduction, name, dtype, **settings, axis=axis
-        )
+    __init__ = _over(
+        crossentropy.categorical_focal_crossentropy,
+        alpha=0.25,
+        gamma=2.0,
+        from_logits=False,
+        label_smoothing=0.0,
+        axis=-1,
+        **_common("categorical_focal_crossentropy"),
+    )
 
 
 class SparseCategoricalCrossentropy(LossFunctionWrapper):
     """Cross-entropy for integer labels (see `sparse_categorical_crossentropy` for the arguments)."""
 
     casts_labels = False
-
-    def __init__(
-        self,
-        from_logits: bool = False,
-        ignore_class: int | None = None,
-        reduction: str | None = _MEAN,
-        axis: int = -1,
-        name: str = "sparse_categorical_crossentropy",
-        dtype: Any = None,
-    ) -> None:
-        settings = {"from_logits": from_logits, "ignore_class": ignore_class, "axis": axis}
-        super().__init__(crossentropy.sparse_categorical_crossentropy, reduction, name, dtype, **settings)
+    __init__ = _over(
+        crossentropy.sparse_categorical_crossentropy,
+        from_logits=False,
+        ignore_class=None,
+        reduction=_MEAN,
+        axis=-1,
+        name="sparse_categorical_crossentropy",
+        dtype=None,
+    )
 
 
 class KLDivergence(LossFunctionWrapper):
     """`sum(y_true * log(y_true / y_pred))`."""
 
-    def __init__(self, reduction: str | None = _MEAN, name: str = "kl_divergence", dtype: Any = None) -> None:
-        super().__init__(crossentropy.kl_divergence, reduction, name, dtype)
+    __init__ = _over(crossentropy.kl_divergence, **_common("kl_divergence"))
 
 
 class Poisson(LossFunctionWrapper):
     """`mean(y_pred - y_true * log(y_pred))`."""
 
-    def __init__(self, reduction: str | None = _MEAN, name: str = "poisson", dtype: Any = None) -> None:
-        super().__init__(crossentropy.poisson, reduction, name, dtype)
+    __init__ = _over(crossentropy.poisson, **_common("poisson"))
 
 
 class Hinge(LossFunctionWrapper):
     """`mean(max(1 - y_true * y_pred, 0))`."""
 
-    def __init__(self, reduction: str | None = _MEAN, name: str = "hinge", dtype: Any = None) -> None:
-        super().__init__(margin.hinge, reduction, name, dtype)
+    __init__ = _over(margin.hinge, **_common("hinge"))
 
 
 class SquaredHinge(LossFunctionWrapper):
     """`mean(square(max(1 - y_true * y_pred, 0)))`."""
 
-    def __init__(self, reduction: str | None = _MEAN, name: str = "squared_hinge", dtype: Any = None) -> None:
-        super().__init__(margin.squared_hinge, reduction, name, dtype)
+    __init__ = _over(margin.squared_hinge, **_common("squared_hinge"))
 
 
 class CategoricalHinge(LossFunctionWrapper):
     """The margin between the right class and the best wrong one (see `categorical_hinge`)."""
 
-    def __init__(
-        self, reduction: str | None = _MEAN, name: str = "categorical_hinge", dtype: Any = None
-    ) -> None:
-        super().__init__(margin.categorical_hinge, reduction, name, dtype)
+    __init__ = _over(margin.categorical_hinge, **_common("categorical_hinge"))
 
 
 class Dice(LossFunctionWrapper):
     """One minus the share of overlap between two regions (see `dice`)."""
 
-    def __init__(
-        self, reduction: str | None = _MEAN, name: str = "dice", axis: Any = None, dtype: Any = None
-    ) -> None:
-        super().__init__(margin.dice, reduction, name, dtype, axis=axis)
+    __init__ = _over(margin.dice, reduction=_MEAN, name="dice", axis=None, dtype=None)
 
 
 class Tversky(LossFunctionWrapper):
     """The Dice loss with weights for the two kinds of error (see `tversky`)."""
 
-    def __init__(
-        self,
-        alpha: float = 0.5,
-        beta: float = 0.5,
-        reduction: str | None = _MEAN,
-        name: str = "tversky",
-        axis: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(margin.tversky, reduction, name, dtype, alpha=alpha, beta=beta, axis=axis)
+    __init__ = _over(
+        margin.tversky, alpha=0.5, beta=0.5, reduction=_MEAN, name="tversky", axis=None, dtype=None
+    )

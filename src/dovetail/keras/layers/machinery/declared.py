@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from dovetail.keras import activations, constraints, initializers, regularizers
+from dovetail.keras.binding import bound
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.tensor.variable import Variable
 
@@ -140,7 +141,7 @@ def _constructor(rows: tuple[Argument, ...], label: str) -> Callable:
     names = [row.name for row in rows]
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        values = _bound(label, names, args, kwargs)
+        values = bound(label, names, args, kwargs)
         given = {row.name: values.get(row.name, row.default) for row in rows}
         needed = [repr(name) for name, value in given.items() if value is REQUIRED]
         if needed:
@@ -156,21 +157,6 @@ def _constructor(rows: tuple[Argument, ...], label: str) -> Callable:
     __init__.__qualname__ = label
     __init__.__signature__ = inspect.Signature(parameters, return_annotation="None")  # type: ignore[attr-defined]
     return __init__
-
-
-def _bound(label: str, names: list[str], args: tuple, kwargs: dict) -> dict[str, Any]:
-    """Takes what was given for the named parameters, out of `kwargs` too."""
-    if len(args) > len(names):
-        raise TypeError(
-            f"{label}() takes up to {len(names) + 1} positional arguments but {len(args) + 1} were given"
-        )
-    values = dict(zip(names, args, strict=False))
-    for name in names:
-        if name in kwargs:
-            if name in values:
-                raise TypeError(f"{label}() got multiple values for argument {name!r}")
-            values[name] = kwargs.pop(name)
-    return values
 
 
 def _take(layer: Any, row: Argument, value: Any) -> None:
