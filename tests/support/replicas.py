@@ -9,6 +9,7 @@ import contextlib
 import copy
 import functools
 import json
+import pickle
 import threading
 import traceback
 
@@ -556,6 +557,45 @@ for _fit in FITS:
                 lambda scope=_scope, fit=_fit: alike(on_one_device(fit), fitted(scope, **FITS[fit])),
                 True,
             )
+
+
+def fitted_on_datasets(strategy):
+    """Returns weights after `fit` on datasets that are divided, and on ones that a function makes."""
+    rows = tf.data.Dataset.from_tensor_slices((X, Y))
+    with strategy.scope():
+        model = classifier()
+        model.compile("adam", "sparse_categorical_crossentropy")
+    whole = strategy.experimental_distribute_dataset(rows.batch(7))
+    made = strategy.distribute_datasets_from_function(
+        lambda c: rows.batch(c.get_per_replica_batch_size(8)).repeat()
+    )
+    model.fit(whole, verbose=0)
+    history = model.fit(made, steps_per_epoch=2, validation_data=whole, verbose=0).history
+    return [list(history.values()), model.get_weights()]
+
+
+@case(True)
+def fit_on_distributed_datasets():
+    return alike(fitted_on_datasets(tf.distribute.get_strategy()), fitted_on_datasets(mirrored()))
+
+
+@case([["MirroredVariable", True], ["Variable", True], ["Variable", True]])
+def copies_of_models():
+    found = []
+    for scope, remake in (
+        (mirrored().scope, copy.deepcopy),
+        (mirrored().scope, lambda model: pickle.loads(pickle.dumps(model))),
+        (layouts().scope, lambda model: pickle.loads(pickle.dumps(model))),
+    ):
+        with scope():
+            model = classifier()
+            model.compile("adam", "sparse_categorical_crossentropy")
+            other = remake(model)
+            same = np.allclose(model.predict(X[:4], verbose=0), other.predict(X[:4], verbose=0), atol=1e-6)
+            other.fit(X[:8], Y[:8], batch_size=8, verbose=0)
+            kept = np.array_equal(model.get_weights()[0], classifier().get_weights()[0])
+            found.append([type(other.weights[0]).__name__, same and kept])
+    return found
 
 
 @case([["up/kernel", [None, "model"]], ["up/bias", ["model"]], ["down/kernel", ["model", None]]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ from dovetail.base import nest
 from dovetail.base.errors import DataDependentShapeError, OutOfRangeError, at_user_location
 from dovetail.base.settings import state
 from dovetail.data import Dataset
+from dovetail.distribute.reduction import gathered
 from dovetail.distribute.values import PerReplica, PerReplicaSpec
 from dovetail.function.autograph.values import in_trace
 from dovetail.function.optional import Optional
@@ -99,8 +101,13 @@ class DistributedDataset:
         return -(-count // self._strategy.num_replicas_in_sync) if self._per_replica else count
 
     def cardinality(self) -> Any:
-        """Returns the number of elements."""
-        return self._dataset.cardinality() if not self._per_replica else len(self)
+        """Returns the number of elements, negative where it is infinite or unknown."""
+        count = self._dataset.cardinality()
+        return count if not self._per_replica or int(count) < 0 else len(self)
+
+    def _whole(self) -> Any:
+        """Returns what gives the batches of all replicas together, which is what `fit` takes."""
+        return _Gathered(self) if self._per_replica else self._dataset
 
     @property
     def element_spec(self) -> Any:
@@ -123,17 +130,32 @@ class DistributedDataset:
                 else nest.map_structure(lambda leaf: divided(leaf, replicas), element)
             )
 
+    def _groups(self) -> Iterator[list]:
+        """Yields the elements that replicas take at a time; the last are perhaps too few."""
+        elements = iter(self._dataset)
+        while group := list(itertools.islice(elements, self._strategy.num_replicas_in_sync)):
+            yield group
+
     def _whole_batches(self) -> Iterator:
         replicas = self._strategy.num_replicas_in_sync
-        batches: list = []
-        for element in self._dataset:
-            batches.append(element)
+        for batches in self._groups():
             if len(batches) == replicas:
                 yield _side_by_side(batches)
-                batches = []
-        if batches:
+                continue
             empty = nest.map_structure(lambda leaf: zeros([0, *leaf.shape[1:]], leaf.dtype), batches[0])
             yield _side_by_side(batches + [empty] * (replicas - len(batches)))
+
+
+class _Gathered:
+    """The batches that replicas take at a time, as one batch."""
+
+    def __init__(self, dataset: DistributedDataset) -> None:
+        self._dataset = dataset
+        self.cardinality = dataset.cardinality
+
+    def __iter__(self) -> Iterator:
+        for batches in self._dataset._groups():
+            yield nest.map_structure(lambda *leaves: gathered(leaves, 0), *batches)
 
 
 def _side_by_side(elements: list) -> Any:

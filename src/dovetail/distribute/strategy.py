@@ -46,6 +46,14 @@ class Strategy:
         self._one: Any = _Together(self)
         self._functions: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
+    def __deepcopy__(self, memo: Any) -> Strategy:
+        """Returns itself: a copy of a model or a variable runs where the first does."""
+        return self
+
+    def __reduce__(self) -> tuple:
+        """Is None in files: what is read from them belongs to no strategy."""
+        return type(None), ()
+
     # ---- what it consists of
 
     @property

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
+
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import among_replicas, state
 from dovetail.distribute.reduction import ReduceOp, reduced
@@ -83,6 +85,14 @@ class _Shared(DistributedValues):
         clone: Any = Variable.__deepcopy__(self, memo)  # type: ignore[arg-type]
         clone._copies = tuple(clone if each is self else copy.deepcopy(each, memo) for each in self._copies)
         return clone
+
+    def __reduce__(self) -> tuple:
+        """Is a plain variable in files."""
+        restore, (kind, facts, _) = Variable.__reduce__(self)  # type: ignore[arg-type]
+        facts = {
+            name: fact for name, fact in facts.items() if name not in ("_strategy", "_copies", "_layout")
+        }
+        return restore, (kind.__bases__[1], facts, np.array(self._plain()._value))  # type: ignore[attr-defined]
 
 
 def _alone(variable: Any) -> Variable:

@@ -45,6 +45,10 @@ class Layout:
     mesh: Mesh
     axes: tuple[str | None, ...] = ()
 
+    def __reduce__(self) -> tuple:
+        """Leaves out what XLA calls it, which is of this process."""
+        return Layout, (self.mesh, self.axes)
+
     @functools.cached_property
     def sharding(self) -> Any:
         """What XLA calls it."""

@@ -452,6 +452,8 @@ class Variable(TensorLike, Told, Versioned):
         clone.__dict__.update(self.__dict__)
         clone._unique_id = next(_ids)
         clone._held = Tensor(np.array(self._held._value))
+        if clone._layout is not None:
+            clone._lay_out(clone._layout)
         return clone
 
     def __reduce__(self) -> tuple:
@@ -467,6 +469,8 @@ def _restore(kind: type, facts: dict, array: np.ndarray) -> Variable:
     variable.__dict__.update(facts)
     variable._unique_id = next(_ids)
     variable._held = Tensor(array)
+    if variable._layout is not None:
+        variable._lay_out(variable._layout)
     return variable
 
 

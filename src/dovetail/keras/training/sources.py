@@ -69,6 +69,8 @@ def evaluation_data(x: Any, y: Any, sample_weight: Any, batch_size: int | None, 
 
 def _batches(source: Any, steps: int | None, shuffle: bool = False, class_weight: dict | None = None) -> Any:
     """Returns data for what gives batches: rows of arrays where that is what a dataset is made of, else a stream."""
+    if hasattr(source, "_whole"):  # of a strategy: its replicas compute together here
+        source = source._whole()
     stream = StreamData(source, steps, shuffle, class_weight)
     plan = source._arrays() if isinstance(source, Dataset) else None
     if plan is None or not RowData.takes(plan, stream.num_batches):
