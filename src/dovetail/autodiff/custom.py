@@ -16,6 +16,7 @@ from dovetail.autodiff.backward import SAME, Pullback, passes_gradient
 from dovetail.autodiff.tape import GradientTape, paused_recording
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
+from dovetail.base.joints import Joint, Recorder
 from dovetail.base.observer import Observer
 from dovetail.base.settings import state
 from dovetail.engine import is_tracer, loops
@@ -46,12 +47,12 @@ class _VariableListener(Observer):
             self.tensors.append(tensor)
 
 
-_recorder: list[Callable] = []
+_recorder = Joint("record_custom", set_by="dovetail.graph.gradients", called_by="tf.custom_gradient")
 
 
 def use_recorder(needed: Callable, recorder: Callable) -> None:
     """Tells how symbolic tensors are taken: `needed(*values) -> bool`, `recorder(function, args, kwargs)`."""
-    _recorder[:] = [needed, recorder]
+    _recorder.set(Recorder(needed, recorder))
 
 
 def _plain(args: tuple) -> bool:
@@ -71,8 +72,8 @@ class _CustomGradient:
         return _CustomGradient(self._function.__get__(instance, owner), self._hidden)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if (state.scope is not None or not _plain(args)) and _recorder[0](args):
-            return _recorder[1](self._function, args, kwargs)
+        if (state.scope is not None or not _plain(args)) and _recorder.get().needed(args):
+            return _recorder.get().record(self._function, args, kwargs)
         leaves = [_as_argument(leaf) for leaf in nest.flat(args)]
         args = nest.pack(args, leaves)
         tapes = state.tapes

@@ -18,6 +18,7 @@ import numpy as np
 from dovetail.autodiff.backward import SAME, passes_gradient, reachable, walk_back
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
+from dovetail.base.joints import Joint
 from dovetail.base.observer import Observer
 from dovetail.base.own import declare
 from dovetail.base.settings import state
@@ -41,12 +42,12 @@ class UnconnectedGradients(enum.Enum):
     ZERO = "zero"
 
 
-_recorders: list[Callable] = []
+_recorder = Joint("record_tape", set_by="dovetail.graph.taped", called_by="tf.GradientTape in a function")
 
 
 def use_tape_recorder(recorder_for: Callable) -> None:
     """Tells what stands in for tapes in functions that are recorded: `recorder_for(tape, the one so far)`, or None."""
-    _recorders[:] = [recorder_for]
+    _recorder.set(recorder_for)
 
 
 @declare
@@ -106,7 +107,7 @@ class GradientTape(Told, Observer):
 
     def _meet_recording(self) -> None:
         """Finds out whether a function is being recorded; where no scope is active, none is."""
-        self._recorder = _recorders[0](self, self._recorder) if _recorders else None
+        self._recorder = _recorder.target(self, self._recorder)
 
     def __enter__(self) -> GradientTape:
         self._home = state.scope

@@ -8,6 +8,7 @@ from typing import Any
 from dovetail.autodiff.custom import connected
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
+from dovetail.base.joints import Joint
 from dovetail.base.settings import settings, state
 from dovetail.distribute.lockstep import Meeting
 from dovetail.distribute.reduction import ReduceOp, gathered, reduce_op, reduced, total
@@ -229,14 +230,16 @@ def experimental_set_strategy(strategy: Any) -> None:
     settings.distribution = state.distribution = None if strategy is None else strategy._if_chosen()
 
 
-_default: list[Any] = []
+_default = Joint(
+    "default_strategy", set_by="dovetail.distribute.strategy", called_by="tf.distribute.get_strategy"
+)
 
 
 def use_default(strategy: Any) -> None:
     """Says which strategy rules where none was chosen."""
-    _default[:] = [strategy]
+    _default.set(strategy)
 
 
 def default() -> Any:
     """Returns the strategy of one replica that rules where none was chosen."""
-    return _default[0]
+    return _default.get()

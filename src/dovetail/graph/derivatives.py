@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dovetail.autodiff.tape import GradientTape
+from dovetail.base.joints import Joint
 from dovetail.base.settings import state
 from dovetail.ops.arithmetic import identity
 from dovetail.ops.create import zeros_like
@@ -19,12 +20,14 @@ from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import TensorLike
 
-_again: list[Callable] = []
+_again = Joint(
+    "record_derivative", set_by="dovetail.graph.symbolic_gradients", called_by="a recorded derivative"
+)
 
 
 def use_derivative_recorder(recorder: Callable) -> None:
     """Tells what records a derivative anew: `recorder(derivative, targets, sources, factors, stops) -> results`."""
-    _again[:] = [recorder]
+    _again.set(recorder)
 
 
 def _of_first_order(tape: GradientTape, targets: list, sources: list, factors: list | None) -> list:
@@ -64,7 +67,7 @@ class Derivative:
 
     def __call__(self, targets: list, sources: list, factors: Any, stops: list) -> tuple:
         """Records the derivative of other symbolic tensors: a graph is copied."""
-        return _again[0](self, targets, sources, factors, stops)
+        return _again.target(self, targets, sources, factors, stops)
 
     def __repr__(self) -> str:
         return f"<{self.name}>"

@@ -9,6 +9,7 @@ from typing import Any
 
 from dovetail.base import nest
 from dovetail.base.errors import ArgumentTypeError, at_user_location, suggest
+from dovetail.base.joints import Joint
 from dovetail.graph.names import Names
 from dovetail.graph.node import NOTHING, Node, Operation
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -26,12 +27,12 @@ class Placeholder(Operation):
         self.control_inputs: list = []
 
 
-_hand_written: list[type] = []
+_hand_written = Joint("hand_written", set_by="dovetail.graph.by_hand", called_by="tf.Graph")
 
 
 def use_hand_written(kind: type) -> None:
     """Tells which class `tf.Graph()` makes."""
-    _hand_written[:] = [kind]
+    _hand_written.set(kind)
 
 
 class BaseGraph:
@@ -51,7 +52,7 @@ class BaseGraph:
     nodes: list
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        return object.__new__(_hand_written[0] if cls is BaseGraph else cls)
+        return object.__new__(_hand_written.get() if cls is BaseGraph else cls)
 
     def __init__(self) -> None:
         self.names = Names()

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.base import joints
 from dovetail.base.bounded import Bounded
 from dovetail.base.errors import (
     ArgumentTypeError,
@@ -179,13 +180,13 @@ class Op:
         for value in attributes.values():
             kind = type(value)
             if (kind is SymbolicTensor or kind is list or kind is tuple) and is_symbolic(value):
-                return _symbolic[0](self, args, attributes, promote)
+                return _symbolic.target(self, args, attributes, promote)
         kinds = set(map(type, args))
         if kinds <= _VALUES:
             if Variable in kinds:
                 args = tuple([arg if type(arg) is Tensor else arg._tensor() for arg in args])
                 if state.scope is not None and SymbolicTensor in map(type, args):  # a graph records the reads
-                    return _symbolic[0](self, args, attributes, promote)
+                    return _symbolic.target(self, args, attributes, promote)
             if self.same_dtype and len(args) > 1:
                 args = _checked(self, args, promote)
         else:
@@ -197,7 +198,7 @@ class Op:
                 args = as_tensors(self, args, promote)
                 kinds = set(map(type, args))
             if SymbolicTensor in kinds:  # or lists that held symbolic tensors
-                return _symbolic[0](self, args, attributes, promote)
+                return _symbolic.target(self, args, attributes, promote)
         return execute(self.bind(attributes), args)
 
 
@@ -317,12 +318,12 @@ def _typed(value: Any) -> Any:
     return (value, type(value)) if isinstance(value, int | float | complex) else value
 
 
-_symbolic: list[Callable] = []
+_symbolic = joints.Joint("record_op", set_by="dovetail.graph.record", called_by="an op on symbolic tensors")
 
 
 def use_symbolic_handler(handler: Callable) -> None:
     """Tells who records calls on symbolic tensors; the graph layer installs itself here."""
-    _symbolic[:] = [handler]
+    _symbolic.set(handler)
 
 
 # ---- arguments --------------------------------------------------------------------------------------------------

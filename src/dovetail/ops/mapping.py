@@ -12,6 +12,7 @@ from typing import Any
 
 from dovetail.base import nest
 from dovetail.base.errors import DataDependentShapeError, InvalidArgumentError, at_user_location
+from dovetail.base.joints import Joint, Recorder
 from dovetail.base.settings import state
 from dovetail.engine import loaded_xla
 from dovetail.ops.arithmetic import identity, stop_gradient
@@ -70,13 +71,13 @@ def _composite_rows(function: str, elems: Any) -> list:
     return [nest.pack_sequence_as(elems, list(row)) for row in zip(*columns, strict=True)]
 
 
-_loop: list[Callable] = []
+_loop = Joint("loop", set_by="dovetail.function.scanning", called_by="a loop over elements in compiled code")
 _WRITTEN_OUT = 8
 
 
 def use_loop(function: Callable) -> None:
     """Tells how compiled code loops over elements: `f(step, initial, elems, backwards) -> (last state, outputs)`."""
-    _loop[:] = [function]
+    _loop.set(function)
 
 
 def looped(step: Callable, initial: Any, elems: Any, backwards: bool = False) -> Any:
@@ -98,29 +99,31 @@ def looped(step: Callable, initial: Any, elems: Any, backwards: bool = False) ->
     if sizes or size is None or size <= _WRITTEN_OUT:
         return None
     try:
-        return _loop[0](step, initial, elems, backwards)
+        return _loop.target(step, initial, elems, backwards)
     except DataDependentShapeError:
         return None
 
 
-_gate: list[Callable] = []
+_gate = Joint("gate", set_by="dovetail.function.scanning", called_by="a function that is mapped")
 
 
 def use_gate(convert: Callable) -> None:
     """Tells what converts the control flow of users' functions, for where tensors have no values."""
-    _gate[:] = [convert]
+    _gate.set(convert)
 
 
 def _user_code(fn: Any, recorded: bool) -> Any:
-    return _gate[0](fn) if recorded or state.scope is not None else fn
+    return _gate.target(fn) if recorded or state.scope is not None else fn
 
 
-_recorder: list[Callable] = []
+_recorder = Joint(
+    "record_mapped", set_by="dovetail.graph.mapped", called_by="tf.map_fn, tf.scan and the folds"
+)
 
 
 def use_recorder(needed: Callable, recorder: Callable) -> None:
     """Tells how symbolic tensors are mapped: `needed(*tensors) -> bool`, `recorder(function, name, arguments)`."""
-    _recorder[:] = [needed, recorder]
+    _recorder.set(Recorder(needed, recorder))
 
 
 def _stacked(function: str, results: list) -> Any:
@@ -293,12 +296,12 @@ def map_elements(
         numbers_like_elems: Python numbers that `fn` returns get the dtypes of `elems`.
     """
     signature = fn_output_signature
-    recorded = _recorder[0](elems)
+    recorded = _recorder.get().needed(elems)
     fn = _user_code(fn, recorded)
     fn = _in_dtypes_of(fn, elems) if numbers_like_elems else fn
     if recorded:
         arguments = {"fn": fn, "elems": elems, "fn_output_signature": signature, "back_prop": back_prop}
-        return _recorder[1](map_elements, "tf.map_fn", arguments)
+        return _recorder.get().record(map_elements, "tf.map_fn", arguments)
     found = looped(lambda state, row: (state, fn(row)), (), elems) if _is_dense(signature) else None
     out = _written_out(fn, elems, signature) if found is None else _checked(found[1], signature)
     return out if back_prop else _cut(out)
@@ -424,11 +427,11 @@ def scan(
         back_prop: False cuts the gradient.
         parallel_iterations, swap_memory, infer_shape: TensorFlow's scheduling hints, without effect on results.
     """
-    recorded = _recorder[0](elems, initializer)
+    recorded = _recorder.get().needed(elems, initializer)
     fn = _user_code(fn, recorded)
     if recorded:
         arguments = {"fn": fn, "elems": elems, "initializer": initializer, "back_prop": back_prop}
-        return _recorder[1](scan, "tf.scan", arguments | {"reverse": reverse})
+        return _recorder.get().record(scan, "tf.scan", arguments | {"reverse": reverse})
     found = _looped_accumulation(fn, elems, initializer, reverse)
     if found is not None:
         out = found[1]
@@ -461,11 +464,11 @@ def foldl(
     name: str | None = None,
 ) -> Any:
     """Returns the last result of `a = fn(a, element)` along the first axis, from the first element to the last."""
-    recorded = _recorder[0](elems, initializer)
+    recorded = _recorder.get().needed(elems, initializer)
     fn = _user_code(fn, recorded)
     if recorded:
         arguments = {"fn": fn, "elems": elems, "initializer": initializer, "back_prop": back_prop}
-        return _recorder[1](foldl, "tf.foldl", arguments)
+        return _recorder.get().record(foldl, "tf.foldl", arguments)
     return _last("tf.foldl", fn, elems, initializer, False, back_prop)
 
 
@@ -480,11 +483,11 @@ def foldr(
     name: str | None = None,
 ) -> Any:
     """Returns the last result of `a = fn(a, element)` along the first axis, from the last element to the first."""
-    recorded = _recorder[0](elems, initializer)
+    recorded = _recorder.get().needed(elems, initializer)
     fn = _user_code(fn, recorded)
     if recorded:
         arguments = {"fn": fn, "elems": elems, "initializer": initializer, "back_prop": back_prop}
-        return _recorder[1](foldr, "tf.foldr", arguments)
+        return _recorder.get().record(foldr, "tf.foldr", arguments)
     return _last("tf.foldr", fn, elems, initializer, True, back_prop)
 
 

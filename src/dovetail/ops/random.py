@@ -192,7 +192,7 @@ class Drawing(Op):
             or any(type(arg) is SymbolicTensor for arg in args)
             or _recording()
         ):
-            return _symbolic[0](self, args, attributes, promote)
+            return _symbolic.target(self, args, attributes, promote)
         rest = dict(attributes)
         return self.pure.call((next_key(rest.pop("seed", None)), *args), rest, promote)
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location
+from dovetail.base.joints import Joint
 from dovetail.engine import dtypes, is_tracer, loaded_xla
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.shape import TensorShape
@@ -26,7 +27,7 @@ _ACCEPTED_BY = {"b": "biufcV", "i": "iufcV", "u": "iufcV", "f": "fcV", "c": "c"}
 # Python values that a function may return and its caller gets as tensors.
 RETURNED_AS_TENSORS = (bool, int, float, complex, str, bytes, np.ndarray, np.generic)
 _converters: list[tuple[type, Callable]] = []
-_stack: list[Callable] = []
+_stack = Joint("stack", set_by="dovetail.ops.array", called_by="a list of tensors")
 
 
 def register_conversion(kind: type, function: Callable[[Any, Any], Any]) -> None:
@@ -36,12 +37,12 @@ def register_conversion(kind: type, function: Callable[[Any, Any], Any]) -> None
 
 def use_stack(function: Callable[[list], Any]) -> None:
     """Tells how a list of tensors becomes one; the op table installs its `stack`."""
-    _stack[:] = [function]
+    _stack.set(function)
 
 
 def stacked(tensors: list) -> Any:
     """Returns tensors of one shape as one, with a new first axis."""
-    return _stack[0](tensors)
+    return _stack.target(tensors)
 
 
 def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, name: str | None = None) -> Any:
@@ -190,7 +191,7 @@ def _from_list(value: Any, dtype: np.dtype | None) -> Any:
     leaf = _first_leaf(value)
     if _holds_tensor(value):
         hint = _hint_of(value, None)
-        return _stack[0]([_part(item, dtype, hint) for item in value])
+        return _stack.target([_part(item, dtype, hint) for item in value])
     try:
         array = np.asarray(value)
     except ValueError:
