@@ -1,7 +1,8 @@
 """`tf.data.Dataset`: a pipeline of elements on the host.
 
 A dataset is a description; every `for` loop over it makes a fresh iterator.  Elements are NumPy arrays inside and
-Tensors at the surface.  Functions given to `map`, `filter` and the others run op by op on the host engine.
+Tensors at the surface.  Functions given to `filter` and the others run op by op on the host engine; so do those given
+to `map`, unless there are so many elements that they are worth compiling for.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Dataset(Told):
         for images, labels in dataset: ...
 
     Differs from TensorFlow: `deterministic=False` still keeps the order; `num_parallel_calls=AUTOTUNE` maps in the
-    calling thread, and a number above 1 uses that many threads.
+    calling thread, and a number above 1 uses that many threads, unless many elements are mapped at a time (see `map`).
     """
 
     _told_methods: ClassVar[tuple[str, ...]] = ("*",)
@@ -209,6 +210,10 @@ class Dataset(Told):
 
         Args:
             map_func: takes Tensors, returns a nested structure of tensors; may use any op.
+                Over 1,024 elements or more of fixed shapes, taken from arrays, it is traced once and compiled, as in
+                TensorFlow, and runs for many elements at a time, with the random draws of one at a time.  It runs for
+                each element by itself where it needs values, prints, checks, looks something up at a place that the
+                element gives, or changes Python objects.
             num_parallel_calls: number of threads; None and AUTOTUNE: the calling thread.
             deterministic: accepted; the order is always kept.
         """
