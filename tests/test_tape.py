@@ -294,3 +294,23 @@ def test_a_tape_that_has_served_its_call_holds_nothing_and_says_so(first, second
     assert not tape._entries
     with pytest.raises(RuntimeError, match=f"{second} was called a second time"):
         getattr(tape, second)(y, x)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_any_reading_of_a_variable_is_a_source(compiled):
+    v = tf.Variable([1.0, 2.0])
+
+    def gradients():
+        with tf.GradientTape() as tape:
+            inside = v.value
+            loss = tf.reduce_sum(v.value**2 * inside)
+        return tape.gradient(loss, [v.value, inside, v, v.value()])
+
+    later, inside, own, plain = tf.function(gradients)() if compiled else gradients()
+    for found in (later, inside, own):
+        np.testing.assert_allclose(found, [3.0, 12.0])
+    v.assign([5.0, 5.0])
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(v * v)
+        v.assign([6.0, 6.0])
+    np.testing.assert_allclose(tape.gradient(loss, v.value) or [0.0, 0.0], [0.0, 0.0])

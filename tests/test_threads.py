@@ -1,5 +1,6 @@
 """Several threads call models, functions and tapes at once; each gets what it would get alone."""
 
+import sys
 import threading
 
 import numpy as np
@@ -9,6 +10,7 @@ import dovetail as tf
 from dovetail import keras
 from dovetail.base.versions import Versioned, Versions
 from dovetail.function.substitution import substituted
+from dovetail.tensor.transaction import Transaction
 
 THREADS, CALLS = 4, 12
 
@@ -187,3 +189,31 @@ def test_a_substituted_value_is_seen_by_its_own_thread_only(read):
     np.testing.assert_array_equal(seen["there"], [1.0, 2.0])
     np.testing.assert_array_equal(seen["own"], [5.0, 5.0])
     assert type(x) is tf.Tensor and x.numpy().tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("what", ["transaction", "optimizer"])
+def test_what_is_written_as_one_is_read_as_one(what):
+    variables = [tf.Variable(np.zeros(2, "float32")) for _ in range(40)]
+    ones, none = [tf.ones([2])] * 40, [False] * 40
+    reading = Transaction(variables, none, [])
+    writing = Transaction(variables, none, variables)
+    optimizer = keras.optimizers.SGD(1.0)
+    write = {
+        "transaction": lambda: writing.run(lambda *values: [value + 1 for value in values]),
+        "optimizer": lambda: optimizer.apply(ones, variables),
+    }[what]
+    write()
+    before = sys.getswitchinterval()
+
+    def work(number):
+        for _ in range(1000):
+            if number:
+                assert len({float(value[0]) for value in reading.run(lambda *values: values)}) == 1
+            else:
+                write()
+
+    sys.setswitchinterval(1e-6)
+    try:
+        at_once(work, threads=2)
+    finally:
+        sys.setswitchinterval(before)

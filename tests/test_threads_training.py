@@ -1,5 +1,6 @@
 """Threads that predict, evaluate and train at the same time see the state of finished steps only."""
 
+import sys
 import threading
 import time
 
@@ -35,6 +36,15 @@ def generator():
     while True:
         for i in range(0, 16, 4):
             yield X[i : i + 4], BOTH[i : i + 4]
+
+
+@pytest.fixture(autouse=True)
+def many_switches():
+    """Lets threads take turns every few bytecodes, so that what is not done as one is seen."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
 TRAINING = {

@@ -529,3 +529,41 @@ def test_losses_and_metrics_may_branch_on_tensors():
         for factor, expected in ((1.0, [1.0, 1.0]), (-2.0, [5.0, -1.0])):
             assert model.evaluate(x * factor, y, verbose=0) == pytest.approx(expected)
             assert model.fit(x * factor, y, verbose=0).history["loss"] == pytest.approx(expected[:1])
+
+
+# ---- the loss of steps of ones own
+
+
+def counted(how):
+    class Net(keras.Sequential):
+        def train_step(self, data):
+            x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+            with tf.GradientTape() as tape:
+                y_pred = self(x, training=True)
+                loss = self.compute_loss(x, y, y_pred, weight)
+            self.optimizer.apply(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
+            if how == "by itself":
+                self.metrics[0].update_state(loss, sample_weight=len(x))
+            return self.compute_metrics(x, y, y_pred, weight)
+
+    return Net
+
+
+@pytest.mark.parametrize("how", ["not at all", "by itself"])
+def test_the_loss_of_compute_loss_is_counted_once(mode, how):
+    histories = []
+    for kind in (keras.Sequential, counted(how)):
+        keras.utils.set_random_seed(2)
+        model = kind([keras.Input((4,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse", metrics=["mae"], run_eagerly=mode == "eager")
+        histories.append(model.fit(X, Y, batch_size=16, epochs=2, shuffle=False, verbose=0).history)
+    close(histories[1], histories[0])
+
+
+def test_metrics_of_tf_keras(monkeypatch):
+    monkeypatch.setattr(settings, "legacy_keras", True)
+    model = mlp(keras)
+    model.compile("sgd", "mse", metrics=["mae"], weighted_metrics=["mae"])
+    model.fit(X, Y, verbose=0)
+    assert [metric.name for metric in model.metrics] == ["loss", "mae", "weighted_mae"] == model.metrics_names
+    assert sorted(model.evaluate(X, Y, verbose=0, return_dict=True)) == ["loss", "mae", "weighted_mae"]
