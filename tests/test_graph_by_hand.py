@@ -94,3 +94,25 @@ def test_a_fetched_operation_runs_for_what_it_does(capsys):
     with v1.Session(graph=graph) as session:
         assert session.run(operation, {x: 2.0}) is None
     assert capsys.readouterr().err == "x is 2\n"
+
+
+def test_constants_are_operations_with_names():
+    graph = tf.Graph()
+    with graph.as_default():
+        first = tf.constant(3.0, name="first")
+        second = tf.constant(2.0, name="first")
+        plain = tf.constant([1, 2])
+        kept = tf.identity(first + second, name="kept")
+        spread = tf.reshape(v1.placeholder(tf.float32, [None], name="fed"), tf.constant([2, -1]))
+    assert [t.op.name for t in (first, second, plain)] == ["first", "first_1", "Const"]
+    assert first.op.type == "Const"
+    assert graph.get_tensor_by_name("kept:0") is kept
+    assert graph.get_tensor_by_name("first:0") is first
+    assert spread.shape.as_list() == [2, None]
+    with v1.Session(graph=graph) as session:
+        assert session.run(kept) == 5.0
+        assert session.run(kept, {first: 10.0}) == 12.0
+        assert session.run([plain, "first:0"])[0].tolist() == [1, 2]
+        assert session.run(spread, {"fed:0": np.arange(4.0)}).tolist() == [[0.0, 1.0], [2.0, 3.0]]
+    assert isinstance(tf.constant(1.0), tf.Tensor)
+    assert float(tf.constant(1.0)) == 1.0

@@ -21,10 +21,12 @@ from dovetail.base import nest
 from dovetail.base.bounded import Bounded
 from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.base.settings import state
-from dovetail.graph.node import Node, Operation
+from dovetail.graph.node import CONSTANT, Node, Operation
 from dovetail.graph.operations import use_hand_written
+from dovetail.graph.record import symbolic_outputs
 from dovetail.graph.recording import FunctionGraph, recording
 from dovetail.graph.replay import DisconnectedError, Graph
+from dovetail.ops.infer import Inferred, partial_of
 from dovetail.ops.views import export
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -41,6 +43,11 @@ class HandWritten(FunctionGraph):
 
     def __init__(self) -> None:
         super().__init__("graph")
+
+    def constant(self, value: Tensor) -> SymbolicTensor:
+        """Returns a value as the output of an operation, as every tensor of such a graph is one."""
+        described = Inferred(tuple(value.shape), value.dtype, partial_of(value))
+        return symbolic_outputs(Node(CONSTANT, (value,), {}), [described])
 
     def __repr__(self) -> str:
         return f"<tf.Graph of {len(self.get_operations())} operations>"

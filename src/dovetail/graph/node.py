@@ -200,6 +200,20 @@ class _Nothing:
         return ()
 
 
+class _Constant:
+    """Gives the value that its node holds."""
+
+    type = name = "Const"
+    is_input = False
+
+    def __reduce__(self) -> str:
+        return "CONSTANT"
+
+    def __call__(self, value: Any) -> Any:
+        return value
+
+
+CONSTANT = _Constant()
 NOTHING = {name: _Nothing(name) for name in ("tf.no_op", "tf.group")}
 
 # TensorFlow's types of ops whose table names do not spell them.

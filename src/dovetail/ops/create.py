@@ -17,10 +17,10 @@ from dovetail.ops.core import Bound, Op
 from dovetail.ops.families import op
 from dovetail.ops.reduction import reduce_sum
 from dovetail.ops.shapes import as_tensor, broadcast_to, reshape
-from dovetail.ops.views import export
+from dovetail.ops.views import export, graph_for_names
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor as convert
-from dovetail.tensor.tensor import Tensor, TensorLike
+from dovetail.tensor.tensor import Tensor, TensorLike, has_value
 
 _BAKED_LIMIT = 1024
 
@@ -421,7 +421,16 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
         value: the value.
         dtype: element type; by default int32 for ints, float32 for floats, an array's own.
         shape: reshapes the value, or repeats a single number.
+        name: of the operation, in a graph that is written by hand.
     """
+    tensor = _constant(value, dtype, shape)
+    graph = graph_for_names()
+    if graph is None or not graph.by_hand or not has_value(tensor):
+        return tensor
+    return graph.named(name or "Const", graph.constant, tensor)
+
+
+def _constant(value: Any, dtype: Any, shape: Any) -> Any:
     if isinstance(value, TensorLike) and dtype is not None and as_tensor(value).dtype != dtype:
         value = cast(value, dtype=dt.numpy_dtype(dtype))
     tensor = convert(value, dtype)
