@@ -424,6 +424,25 @@ def shares_of_batches():
     return [[np.asarray(x).tolist() for x in strategy.experimental_local_results(e)] for e in data]
 
 
+@case([[1.0, 2.0, 3.0, 4.0], [3.0, 5.0]])
+def shares_of_sparse_batches():
+    strategy = mirrored()
+    rows = tf.data.Dataset.from_tensor_slices(tf.sparse.from_dense(np.diag([1.0, 2.0, 3.0, 4.0, 5.0]))).batch(
+        4
+    )
+    sums = [
+        strategy.run(tf.sparse.reduce_sum, args=(batch, 1))
+        for batch in strategy.experimental_distribute_dataset(rows)
+    ]
+    totals = [strategy.run(tf.reduce_sum, args=(each,)) for each in sums]
+    return [plain(strategy.gather(sums[0], axis=0)), [plain(totals[0])[0], plain(totals[1])[0]]]
+
+
+@case("ValueError: the strategy has 2 replicas, and a value of 4 replicas was given")
+def values_of_another_strategy():
+    mirrored().run(tf.square, args=(mirrored(4).run(number),))
+
+
 @case([[16.0, 32.0], [[0.0, 1.0], [2.0, 3.0]]])
 def iterators_in_functions():
     strategy = mirrored()

@@ -15,6 +15,8 @@ from dovetail.distribute.values import PerReplica, PerReplicaSpec
 from dovetail.function.autograph.values import in_trace
 from dovetail.function.optional import Optional
 from dovetail.ops.create import zeros
+from dovetail.ops.sparse.arrange import slice_sparse
+from dovetail.ops.sparse.tensor import SparseTensor, SparseTensorSpec
 from dovetail.tensor.spec import TensorSpec
 
 
@@ -176,13 +178,25 @@ def divided(tensor: Any, replicas: int) -> PerReplica:
             f"{at_user_location()}"
         )
     size = -(-int(tensor.shape[0]) // replicas)
-    return PerReplica([tensor[i * size : (i + 1) * size] for i in range(replicas)])
+    starts = [min(i * size, int(tensor.shape[0])) for i in range(replicas)]
+    if isinstance(tensor, SparseTensor):
+        rest = [int(each) for each in tensor.shape[1:]]
+        return PerReplica(
+            [
+                slice_sparse(
+                    tensor, [start, *[0] * len(rest)], [min(size, int(tensor.shape[0]) - start), *rest]
+                )
+                for start in starts
+            ]
+        )
+    return PerReplica([tensor[start : start + size] for start in starts])
 
 
 def _share(spec: TensorSpec, replicas: int) -> TensorSpec:
     shape = spec.shape
     size = None if not shape.rank or shape[0] is None or shape[0] % replicas else shape[0] // replicas
-    return TensorSpec([size, *shape[1:]], spec.dtype)
+    kind = SparseTensorSpec if isinstance(spec, SparseTensorSpec) else TensorSpec
+    return kind([size, *shape[1:]], spec.dtype)
 
 
 def from_function(function: Callable[[InputContext], Dataset], strategy: Any) -> DistributedDataset:

@@ -93,6 +93,16 @@ class Strategy:
                 f"outside of the function that run() calls, or in one that merge_call() calls{at_user_location()}"
             )
 
+    def _check_count(self, what: str, structure: Any) -> None:
+        """Raises ValueError for values of another number of replicas."""
+        wanted = self.num_replicas_in_sync
+        for leaf in nest.flatten(structure):
+            if isinstance(leaf, PerReplica) and len(leaf.values) != wanted:
+                raise ValueError(
+                    f"{type(self).__name__}.{what}: the strategy has {wanted} replica{'s' * (wanted > 1)}, and a value "
+                    f"of {len(leaf.values)} replicas was given: it is another strategy's{at_user_location()}"
+                )
+
     def _check_alone(self, what: str) -> None:
         """Raises RuntimeError in a replica, and in the scope of another strategy."""
         self._check_outside(what)
@@ -160,6 +170,7 @@ class Strategy:
         """
         kwargs = kwargs or {}
         self._check_alone("run()")
+        self._check_count("run()", (args, kwargs))
         if isinstance(fn, Function) and self.num_replicas_in_sync > 1 and executing_eagerly():
             return self._compiled(fn)(args, kwargs)
         return self._run(
@@ -207,6 +218,7 @@ class Strategy:
         """
         op = _reduce_op(reduce_op, "Strategy.reduce")
         self._check_outside("reduce()")
+        self._check_count("reduce()", value)
         return nest.map_structure(lambda leaf: self._reduced(op, leaf, axis), value)
 
     def _reduced(self, op: Any, value: Any, axis: Any) -> Any:
@@ -224,6 +236,7 @@ class Strategy:
     def gather(self, value: Any, axis: int) -> Any:
         """Returns the values of all replicas side by side along an axis, in which they may differ."""
         self._check_outside("gather()")
+        self._check_count("gather()", value)
         return nest.map_structure(lambda leaf: gathered(local(leaf), axis), value)
 
     def experimental_local_results(self, value: Any) -> tuple:
