@@ -178,6 +178,14 @@ def test_what_is_put_in_place_of_another_is_found():
     assert layer.weights == layer.trainable_weights == layer.parts
 
 
+def test_weights_are_in_the_order_of_files_when_a_variable_is_frozen():
+    layer = keras.layers.Layer()
+    layer.first, layer.second = tf.Variable(1.0), tf.Variable(2.0)
+    assert layer.weights == [layer.first, layer.second]
+    layer.first.trainable = False
+    assert layer.weights == layer._stored_variables() == [layer.second, layer.first]
+
+
 def test_a_penalty_on_a_shared_weight_counts_once():
     layer, inner = keras.layers.Layer(), keras.layers.Dense(1, kernel_regularizer="l2", use_bias=False)
     inner.build((None, 3))

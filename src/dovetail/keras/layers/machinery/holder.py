@@ -145,9 +145,9 @@ class Holder(Told, Versioned):
         return layers
 
     def _find_weights(self, trail: Trail) -> list[Variable]:
-        return unique(
-            variable for layer in self._find_layers(trail) for variable in layer._stored_variables()
-        )
+        found = unique(v for layer in self._find_layers(trail) for v in layer._stored_variables())
+        trail.walked.extend(found)  # a variable of the user's that is frozen goes to the end
+        return found
 
     def _find_trainable(self, trail: Trail) -> list[Variable]:
         variables: list[Variable] = []
