@@ -567,3 +567,30 @@ def test_metrics_of_tf_keras(monkeypatch):
     model.fit(X, Y, verbose=0)
     assert [metric.name for metric in model.metrics] == ["loss", "mae", "weighted_mae"] == model.metrics_names
     assert sorted(model.evaluate(X, Y, verbose=0, return_dict=True)) == ["loss", "mae", "weighted_mae"]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_stateless_calls_give_losses_and_pass_gradients(compiled):
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dense(1, kernel_regularizer=keras.regularizers.L2(0.5)),
+        ]
+    )
+    before = model.get_weights()
+    values = [tf.constant(2 * w) for w in (v.numpy() for v in model.trainable_variables)]
+    others = [v.value for v in model.non_trainable_variables]
+
+    def run(values, others):
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            y, new, losses = model.stateless_call(values, others, X, training=True, return_losses=True)
+            total = tf.reduce_mean(tf.square(y - Y)) + losses[0]
+        return losses[0], new, tape.gradient(total, values)
+
+    loss, new, gradients = (tf.function(run) if compiled else run)(values, others)
+    close(loss, 0.5 * np.sum(np.square(values[2])))
+    close(new[0], 0.01 * X.mean(0))
+    assert all(g is not None and np.any(np.asarray(g)) for g in gradients[1:])
+    close(model.get_weights(), before)

@@ -257,19 +257,27 @@ class Calling:
         return previous_mask
 
     def stateless_call(
-        self, trainable_variables: Any, non_trainable_variables: Any, *args: Any, **kwargs: Any
-    ) -> tuple[Any, list]:
-        """Calls the layer with other values for its variables; returns `(outputs, new non-trainable values)`."""
-        scope = StatelessScope(state.scope)
+        self,
+        trainable_variables: Any,
+        non_trainable_variables: Any,
+        *args: Any,
+        return_losses: bool = False,
+        **kwargs: Any,
+    ) -> tuple:
+        """Calls the layer with other values for its variables; returns `(outputs, new non-trainable values)`.
+
+        With `return_losses` the losses of the call are the third part.
+        """
         pairs = [
             *zip(self.trainable_variables, trainable_variables, strict=True),
             *zip(self.non_trainable_variables, non_trainable_variables, strict=True),
         ]
-        for variable, value in pairs:
-            scope.assign(variable, convert_to_tensor(value))
+        given = [(variable, convert_to_tensor(value)) for variable, value in pairs]
+        scope = StatelessScope(state.scope, given)  # the tensors themselves: gradients pass
         with enter_scope(scope):
             outputs = self(*args, **kwargs)
-            return outputs, [scope.tensor(variable) for variable in self.non_trainable_variables]
+            found = outputs, [scope.tensor(variable) for variable in self.non_trainable_variables]
+            return (*found, list(self.losses)) if return_losses else found  # type: ignore[attr-defined]
 
 
 def _inherited_training() -> Any:
