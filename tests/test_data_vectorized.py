@@ -1,5 +1,8 @@
 """Functions given to `map`, many elements at a time: the same values and random draws as one at a time."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -253,3 +256,22 @@ def test_models_train_on_augmented_images_as_on_their_elements(many):
                     model.train_on_batch(x, y)
         results.append(model.get_weights())
     parity.assert_same(results[0], results[1])
+
+
+ONE_PASS = """
+import dovetail as tf
+from dovetail.engine import loaded_xla
+
+dataset = tf.data.Dataset.range(2048).map(lambda n: n * 2).map(lambda n: tf.cast(n, "float32") + 0.5)
+first = [float(x) for x in dataset]
+assert loaded_xla() is None
+assert [float(x) for x in dataset] == first == [2 * n + 0.5 for n in range(2048)]
+assert loaded_xla() is not None and len(dataset._node._functions) == 2
+"""
+
+
+def test_a_single_pass_does_not_load_xla():
+    done = subprocess.run(
+        [sys.executable, "-c", ONE_PASS], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -210,7 +210,7 @@ class Dataset(Told):
 
         Args:
             map_func: takes Tensors, returns a nested structure of tensors; may use any op.
-                Over 1,024 elements or more of fixed shapes, taken from arrays, it is traced once and compiled, as in
+                Over 2,000 elements or more of fixed shapes, taken from arrays, it is traced once and compiled, as in
                 TensorFlow, and runs for many elements at a time, with the random draws of one at a time.  It runs for
                 each element by itself where it needs values, prints, checks, looks something up at a place that the
                 element gives, or changes Python objects.

@@ -29,6 +29,7 @@ from dovetail.data.structure import (
     without_leading,
 )
 from dovetail.data.vectorized import LEAST_ELEMENTS, RowFunction, RowPass, chunks_of, row_function
+from dovetail.engine import loaded_xla, uses_xla, xla
 from dovetail.tensor import TensorSpec
 
 _LEAST_BATCH = 8  # smaller ones are cut out of larger chunks
@@ -84,7 +85,7 @@ class Map(Transformed):
     def __init__(self, source: Node, function: UserFunction, num_workers: int) -> None:
         super().__init__(source, function)
         self._num_workers = num_workers
-        # Maps of maps are one function: their draws come in turn.
+        self._num_passes = 0
         self._base: Node = source
         self._functions: tuple[UserFunction, ...] = (function,)
 
@@ -92,15 +93,22 @@ class Map(Transformed):
     def row_function(self) -> RowFunction | None:
         """The function for many rows, None where it runs element by element."""
         if not self._traced:
+            if loaded_xla() is None and self._num_passes < 2:  # loading XLA costs more than most passes
+                return None
             count, self._traced = self.source.cardinality(), True
-            if type(self.source) is Map and self.source.row_function is not None:
-                self._base = self.source._base
-                self._functions = (*self.source._functions, self._function)
-            if (count == INFINITE or count >= LEAST_ELEMENTS) and self._base.may_look_ahead:
-                self._rows = row_function(self._functions)
+            if (count == INFINITE or count >= LEAST_ELEMENTS) and uses_xla():
+                xla("tf.data")
+                self._join_source()
+                self._rows = row_function(self._functions) if self._base.may_look_ahead else None
             if self._rows is not None and self._seen_tree is None:
                 self._seen_tree = self._rows.tree
         return self._rows
+
+    def _join_source(self) -> None:
+        """Makes maps of maps one function: their draws come in turn."""
+        if type(self.source) is Map and self.source.row_function is not None:
+            self._base = self.source._base
+            self._functions = (*self.source._functions, self._function)
 
     @property
     def may_look_ahead(self) -> bool:
@@ -113,8 +121,10 @@ class Map(Transformed):
         return plan.mapped(MappedRows(rows, plan.columns, plan.size), rows.tree)
 
     def batches(self, size: int) -> Iterator[tuple] | None:
+        self._num_passes += 1
         rows = self.row_function
         if rows is None or not _LEAST_BATCH <= size <= _MOST_BYTES // max(rows.row_bytes, 1):
+            self._num_passes -= 1
             return None
         return self._pass(rows, size).batches()
 
@@ -122,6 +132,7 @@ class Map(Transformed):
         return RowPass(rows, self._functions, chunks_of(self._base.elements(), size))
 
     def _generate(self) -> Iterator[tuple]:
+        self._num_passes += 1
         rows = self.row_function
         if rows is not None:
             yield from self._pass(rows, rows.chunk).elements()

@@ -17,13 +17,13 @@ import numpy as np
 from dovetail.base.settings import state
 from dovetail.data.functions import UserFunction
 from dovetail.data.structure import flatten, rebuilder, stack, tensor_of
-from dovetail.engine import dtypes, jax_private_module, uses_xla, xla
+from dovetail.engine import dtypes, jax_private_module, xla
 from dovetail.function.autograph.compiled_body import changes_objects
 from dovetail.function.autograph.gate import converted
 from dovetail.function.trace import Program, example_of
 from dovetail.tensor import Tensor, TensorSpec
 
-LEAST_ELEMENTS = 1024  # compiling costs as much as mapping some hundred elements op by op
+LEAST_ELEMENTS = 2000  # compiling costs as much as mapping so many elements by a few ops
 _CHUNK_BYTES = 1 << 21
 _MOST_ROWS = 512
 _MOST_RESTARTS = 3
@@ -149,7 +149,7 @@ def row_function(functions: tuple[UserFunction, ...]) -> RowFunction | None:
     not count.
     """
     specs = functions[0].source.specs
-    if not uses_xla() or not specs or not all(map(_is_fixed, specs)):
+    if not specs or not all(map(_is_fixed, specs)):
         return None
     if any(_changes(function.function) for function in functions):
         return None

@@ -10,6 +10,7 @@ import numpy as np
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.data import Dataset
+from dovetail.engine import uses_xla, xla
 from dovetail.keras.training.arrays import ArrayData, class_weighted, is_arrays
 from dovetail.keras.training.rows import RowData
 from dovetail.keras.training.streams import StreamData
@@ -72,6 +73,8 @@ def _batches(source: Any, steps: int | None, shuffle: bool = False, class_weight
     if hasattr(source, "_whole"):  # of a strategy: its replicas compute together here
         source = source._whole()
     stream = StreamData(source, steps, shuffle, class_weight)
+    if uses_xla():
+        xla("training")  # datasets compile what they map where that has been loaded
     plan = source._arrays() if isinstance(source, Dataset) else None
     if plan is None or not RowData.takes(plan, stream.num_batches):
         return stream
