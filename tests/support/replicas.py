@@ -438,6 +438,21 @@ def shares_of_sparse_batches():
     return [plain(strategy.gather(sums[0], axis=0)), [plain(totals[0])[0], plain(totals[1])[0]]]
 
 
+@case([[2, None], [2, 3], [3.0, 5.0]])
+def specs_of_shares():
+    strategy = mirrored()
+    ragged = tf.ragged.constant([[1.0], [2.0], [3.0], [2.0]])
+    rows = tf.data.Dataset.from_tensor_slices((ragged, tf.zeros([4, 3]))).batch(4, drop_remainder=True)
+    data = strategy.experimental_distribute_dataset(rows)
+
+    @tf.function(input_signature=[data.element_spec])
+    def totals(batch):
+        return strategy.run(lambda x, _: tf.reduce_sum(x, axis=[0, 1]), args=batch)
+
+    first, second = (spec._value_specs[0] for spec in data.element_spec)
+    return [first.shape.as_list(), second.shape.as_list(), *(plain(totals(batch)) for batch in data)]
+
+
 @case("ValueError: the strategy has 2 replicas, and a value of 4 replicas was given")
 def values_of_another_strategy():
     mirrored().run(tf.square, args=(mirrored(4).run(number),))

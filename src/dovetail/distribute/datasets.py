@@ -15,6 +15,7 @@ from dovetail.distribute.values import PerReplica, PerReplicaSpec
 from dovetail.function.autograph.values import in_trace
 from dovetail.function.optional import Optional
 from dovetail.ops.create import zeros
+from dovetail.ops.ragged.tensor import RaggedTensorSpec
 from dovetail.ops.sparse.arrange import slice_sparse
 from dovetail.ops.sparse.tensor import SparseTensor, SparseTensorSpec
 from dovetail.tensor.spec import TensorSpec
@@ -192,11 +193,15 @@ def divided(tensor: Any, replicas: int) -> PerReplica:
     return PerReplica([tensor[start : start + size] for start in starts])
 
 
-def _share(spec: TensorSpec, replicas: int) -> TensorSpec:
+def _share(spec: Any, replicas: int) -> Any:
+    """Returns the spec of a replica's share: the size of its first axis is known where all shares are equal."""
     shape = spec.shape
     size = None if not shape.rank or shape[0] is None or shape[0] % replicas else shape[0] // replicas
+    sizes = [size, *shape[1:]]
+    if isinstance(spec, RaggedTensorSpec):
+        return RaggedTensorSpec(sizes, spec.dtype, spec.ragged_rank, spec.row_splits_dtype)
     kind = SparseTensorSpec if isinstance(spec, SparseTensorSpec) else TensorSpec
-    return kind([size, *shape[1:]], spec.dtype)
+    return kind(sizes, spec.dtype)
 
 
 def from_function(function: Callable[[InputContext], Dataset], strategy: Any) -> DistributedDataset:
