@@ -7,6 +7,7 @@ from typing import Any
 
 from dovetail.base import nest
 from dovetail.base.errors import InvalidArgumentError, at_user_location
+from dovetail.base.own import declare
 from dovetail.base.settings import state
 from dovetail.engine import is_tracer
 from dovetail.keras import losses, metrics
@@ -95,6 +96,7 @@ class CompiledLoss:
 _NOTED: weakref.WeakKeyDictionary[LossTracker, tuple] = weakref.WeakKeyDictionary()
 
 
+@declare
 class LossTracker(metrics.Mean):
     """The running mean of the loss.
 
