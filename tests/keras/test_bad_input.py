@@ -221,12 +221,19 @@ def test_labels_out_of_range(kind, how):
     goes_on(model)
 
 
-def test_labels_out_of_range_in_a_dataset_stop_at_their_batch():
+def test_labels_out_of_range_in_a_dataset_over_arrays():
+    model, rows = classifier(), tf.data.Dataset.from_tensor_slices((X, BAD_LABELS["too large"]))
+    with nothing_lost(model), clear_error(ValueError, "[0, 3)", "sample 50", "No step ran"):
+        model.fit(rows.batch(16), verbose=0)
+    model.fit(rows.take(48).batch(16), verbose=0)  # without the wrong one
+
+
+def test_labels_out_of_range_in_a_stream_stop_at_their_batch():
     labels = BAD_LABELS["too large"]
     model = classifier()
-    dataset = tf.data.Dataset.from_tensor_slices((X, labels)).batch(16)
+    batches = [(X[i : i + 16], labels[i : i + 16]) for i in range(0, 64, 16)]
     with clear_error(ValueError, "[0, 3)", "sample 2"):
-        model.fit(dataset, verbose=0)
+        model.fit((batch for batch in batches), verbose=0)
     assert int(model.optimizer.iterations) == 3
     sound = classifier()
     sound.fit(X[:48], labels[:48], batch_size=16, shuffle=False, verbose=0)
