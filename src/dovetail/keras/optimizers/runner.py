@@ -19,6 +19,7 @@ from dovetail.keras.optimizers import checks, step
 from dovetail.keras.optimizers.rows import on_values, values_of
 from dovetail.ops.indexed_slices import Rows
 from dovetail.tensor.tensor import Tensor
+from dovetail.tensor.transaction import stored_as_one
 from dovetail.tensor.variable import WRITING
 
 _ndarray = np.ndarray
@@ -103,9 +104,9 @@ def _stored(plan: step.Plan, values: list, state: list) -> None:
     """Stores what a step gives; other threads and Ctrl-C see all of it or nothing."""
     if thread_state.scope is not None:
         _store(plan, values, state)
-        return
-    with WRITING, hold_interrupts():
-        _store(plan, values, state)
+    elif plan.constrained or not stored_as_one([*plan.variables, *plan.state], [*values, *state]):
+        with WRITING, hold_interrupts():
+            _store(plan, values, state)
 
 
 def _store(plan: step.Plan, values: list, state: list) -> None:
