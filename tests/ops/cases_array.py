@@ -313,13 +313,6 @@ GATHERING = [
     ),
     Case("nn.embedding_lookup", with_indices((5, 3), 2, 4, below=5), grad=(0,)),
     Case("nn.embedding_lookup", with_indices((5, 3), 2, 4, below=5), kwargs={"max_norm": 1.0}, id="max_norm"),
-    Case(
-        "scaled_down",
-        array(3, 4),
-        kwargs={"norm": 1.0},
-        grad=(0,),
-        oracle=lambda x, norm: reference().clip_by_norm(x, norm, axes=[-1]).numpy(),
-    ),
     Case("gather_nd", with_indices((4, 4, 3), 5, 2, below=4), grad=(0,)),
     Case(
         "gather_nd",
