@@ -329,6 +329,26 @@ GATHERING = [
         oracle=lambda g, i, shape: reference().scatter_nd(i, g, shape).numpy(),
     ),
     Case(
+        "along_axis_adjoint",
+        given(np.ones((2, 3), np.float32), np.array([[0, 4, 0], [1, -1, 2]], np.int32)),
+        kwargs={"shape": (2, 5), "axis": 1},
+        grad=(0,),
+        oracle=lambda g, i, shape, axis: np.array([[2, 0, 0, 0, 1], [0, 1, 1, 0, 1]], np.float32),
+    ),
+    Case(
+        "write_row",
+        given(np.ones((3, 2), np.float32), np.array([5, 6], np.float32), np.array(1, np.int32)),
+        grad=(0, 1),
+        oracle=lambda x, value, i: np.array([[1, 1], [5, 6], [1, 1]], np.float32),
+    ),
+    Case(
+        "write_row",
+        given(np.ones((3, 0), np.float32), np.array([5, 6], np.float32), np.array(2, np.int32)),
+        grad=(1,),
+        oracle=lambda x, value, i: np.array([[0, 0], [0, 0], [5, 6]], np.float32),
+        id="first row",
+    ),
+    Case(
         "scatter_nd",
         given(np.array([[1], [3], [1]], np.int32), np.array([1.0, 2, 3], np.float32), [5]),
         grad=(1,),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import signal
 import threading
+from _signal import (
+    signal as _set_handler,
+)  # without the enums that signal.signal makes of numbers, 5 microseconds a call
 from types import TracebackType
 from typing import Any
 
@@ -24,7 +27,7 @@ class hold_interrupts:
         self._before: Any = None
         if threading.get_ident() == _MAIN:
             try:
-                self._before = signal.signal(signal.SIGINT, self._note)
+                self._before = _set_handler(signal.SIGINT, self._note)
             except ValueError:  # an embedded interpreter, where Python handles no signals
                 self._before = None
         return self
@@ -38,9 +41,9 @@ class hold_interrupts:
         before = self._before
         if before is None:
             return
-        signal.signal(signal.SIGINT, before)
+        _set_handler(signal.SIGINT, before)
         if self._came and kind is None:
             if callable(before):
                 before(signal.SIGINT, None)
-            elif before is signal.SIG_DFL:
+            elif before == signal.SIG_DFL:
                 raise KeyboardInterrupt

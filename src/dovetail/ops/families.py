@@ -150,7 +150,7 @@ def fast_binary(op: Op, promote: bool) -> Callable:
     def call(x: Any, y: Any) -> Any:
         if type(x) is Tensor and not state.tapes:
             a = x._value
-            if type(a) is _ndarray and a.size <= settings.active_limit:
+            if type(a) is _ndarray:
                 try:
                     b = _operand(y, a)
                     if b is not None:
