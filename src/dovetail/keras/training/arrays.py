@@ -30,6 +30,8 @@ def fetched(value: Any) -> Any:
 
 def copied(value: Any) -> Any:
     """Returns an output that shares no memory with the model's."""
+    if type(value) is Tensor:
+        return value._concrete("predict").copy()
     return value if is_composite(value) else np.array(value)
 
 

@@ -152,7 +152,7 @@ class Trainer(Compiling):
     def _outputs_of(self, leaves: list, spec: Any) -> Any:
         """Predicts one batch: no adapters, no callbacks."""
         result = self._executors["predict"].once(leaves, spec)
-        return np.array(result) if type(result) is Tensor else nest.map_structure(copied, result)
+        return copied(result) if type(result) is Tensor else nest.map_structure(copied, result)
 
     def train_on_batch(
         self,
