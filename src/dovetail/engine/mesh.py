@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax import lax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec, SingleDeviceSharding
 
 from dovetail.engine import jax_private
 
@@ -26,6 +26,8 @@ def sharding(devices: tuple, shape: tuple, names: tuple, axes: tuple) -> Any:
         shape, names: of the mesh's axes.
         axes: for each axis of the array the name of the mesh's axis that divides it, or None.
     """
+    if len(devices) == 1:  # a mesh of one would make XLA copy what is there already
+        return SingleDeviceSharding(_device(*devices[0]))
     grid = np.array([_device(*device) for device in devices]).reshape(shape)
     return NamedSharding(Mesh(grid, names), PartitionSpec(*axes))
 

@@ -56,7 +56,11 @@ class Transaction:
     def run(self, program: Callable, *before: Any) -> Sequence:
         """Calls `program(*before, *values of what it reads)`, and stores what it wrote; returns all its outputs."""
         if not self._writes:
-            return program(*before, *self._values())
+            with (
+                WRITING if len(self._reads) > 1 else _UNSHARED
+            ):  # another thread may store a step's values one by one
+                values = [variable._held._value for variable, _ in self._reads]
+            return program(*before, *values)
         values = [*before]
         with self._alone, hold_interrupts():
             try:
@@ -70,13 +74,6 @@ class Transaction:
             for position, variable in enumerate(self._writes, first):
                 variable._take(outputs[position])
         return outputs
-
-    def _values(self) -> list:
-        """Returns the values that variables have at one moment: another thread may store those of a step one by one."""
-        if len(self._reads) < 2:
-            return [variable._held._value for variable, _ in self._reads]
-        with WRITING:
-            return [variable._held._value for variable, _ in self._reads]
 
     def run_on_tensors(self, program: Callable[[list], Sequence]) -> Sequence:
         """As `run`, for `program(tensors of what it reads)`, whose calls active tapes note; nothing is given away."""

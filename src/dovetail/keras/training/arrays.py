@@ -44,7 +44,9 @@ def as_numpy(value: Any) -> Any:
     """Returns a leaf of user data as a NumPy array (float64 becomes Keras' `floatx`), None for None."""
     if value is None:
         return None
-    if isinstance(value, TensorLike):
+    if type(value) is np.ndarray:
+        array = value
+    elif isinstance(value, TensorLike):
         tensor = value if isinstance(value, Tensor) else value._tensor()
         array = np.asarray(tensor._value)
     elif hasattr(value, "to_numpy"):

@@ -179,7 +179,8 @@ class StepPrograms:
 
 
 def _constrained(layout: Any, value: Any) -> Any:
-    return value if layout is None else layout.constrain(value)
+    """Inside a program: divides a value over devices; one device has nothing to divide, and XLA a copy less to make."""
+    return value if layout is None or len(layout.mesh.devices) == 1 else layout.constrain(value)
 
 
 def _refuse_objects(leaves: list) -> None:
