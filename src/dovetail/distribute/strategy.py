@@ -14,7 +14,7 @@ from dovetail.distribute import context, datasets
 from dovetail.distribute.context import ReplicaContext, ValueContext
 from dovetail.distribute.lockstep import run_in_turns
 from dovetail.distribute.reduction import gathered, reduce_op, reduced, reduced_along
-from dovetail.distribute.values import PerReplica, local, map_parts, part, regrouped
+from dovetail.distribute.values import PerReplica, local, part, regrouped
 from dovetail.distribute.variables import class_for, share
 from dovetail.engine import devices as machine
 from dovetail.function import Function, function
@@ -518,5 +518,4 @@ __all__ = [
     "OneDeviceStrategy",
     "Strategy",
     "logical_devices",
-    "map_parts",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from dovetail.base import nest
@@ -107,14 +107,4 @@ def part(structure: Any, replica: int) -> Any:
     """Returns a structure with the values of one replica."""
     return nest.map_structure(
         lambda leaf: leaf.values[replica] if isinstance(leaf, PerReplica) else leaf, structure
-    )
-
-
-def map_parts(function: Callable, structure: Any) -> Any:
-    """Applies a function to every leaf, each value of a replica by itself."""
-    return nest.map_structure(
-        lambda leaf: (
-            PerReplica(list(map(function, leaf.values))) if isinstance(leaf, PerReplica) else function(leaf)
-        ),
-        structure,
     )
