@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from dovetail.base.errors import DataDependentShapeError, OutOfRangeError, at_user_location
 from dovetail.base.settings import state
@@ -16,17 +16,18 @@ from dovetail.function.optional import Optional
 _END = object()
 
 
-class Iterator:
-    """Goes once through a dataset: a Python iterator with TensorFlow's `get_next()` and `element_spec`."""
+class OnePass:
+    """What goes once through elements: a Python iterator with TensorFlow's `get_next()`.
 
-    _convert: Callable[[Any], Any] = staticmethod(as_surface)
+    Subclasses define `element_spec` and `_pull`, which returns the next element or raises StopIteration.
+    """
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
-        self._elements = node.elements()
-        self._rebuild: Any = None
+    element_spec: Any
 
-    def __iter__(self) -> Iterator:
+    def _pull(self) -> Any:
+        raise NotImplementedError(f"{type(self).__name__}: define _pull()")
+
+    def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Any:
@@ -34,13 +35,7 @@ class Iterator:
             raise DataDependentShapeError(
                 "dataset", f"a loop over a dataset takes its elements one by one{at_user_location()}"
             )
-        try:
-            leaves = next(self._elements)
-        except BAD_CALL as error:
-            locate("Dataset", error)
-        if self._rebuild is None:
-            self._rebuild = rebuilder(self._node.tree)
-        return self._rebuild(tuple(map(self._convert, leaves)))
+        return self._pull()
 
     def get_next(self) -> Any:
         """Returns the next element; raises `tf.errors.OutOfRangeError` after the last."""
@@ -54,8 +49,28 @@ class Iterator:
         element = next(self, _END)
         return Optional.empty(self.element_spec) if element is _END else Optional.from_value(element)
 
+
+class Iterator(OnePass):
+    """Goes once through a dataset: a Python iterator with TensorFlow's `get_next()` and `element_spec`."""
+
+    _convert: Callable[[Any], Any] = staticmethod(as_surface)
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._elements = node.elements()
+        self._rebuild: Any = None
+
+    def _pull(self) -> Any:
+        try:
+            leaves = next(self._elements)
+        except BAD_CALL as error:
+            locate("Dataset", error)
+        if self._rebuild is None:
+            self._rebuild = rebuilder(self._node.tree)
+        return self._rebuild(tuple(map(self._convert, leaves)))
+
     @property
-    def element_spec(self) -> Any:
+    def element_spec(self) -> Any:  # type: ignore[override]
         return self._node.element_spec
 
 

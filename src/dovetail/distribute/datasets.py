@@ -7,13 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from dovetail.base import nest
-from dovetail.base.errors import DataDependentShapeError, OutOfRangeError, at_user_location
-from dovetail.base.settings import state
+from dovetail.base.errors import at_user_location
 from dovetail.data import Dataset
+from dovetail.data.iterators import OnePass
 from dovetail.distribute.reduction import gathered
 from dovetail.distribute.values import PerReplica, PerReplicaSpec
-from dovetail.function.autograph.values import in_trace
-from dovetail.function.optional import Optional
 from dovetail.ops.create import zeros
 from dovetail.ops.ragged.tensor import RaggedTensorSpec
 from dovetail.ops.sparse.arrange import slice_sparse
@@ -51,36 +49,14 @@ class InputContext:
         )
 
 
-class DistributedIterator:
+class DistributedIterator(OnePass):
     """Goes once through a distributed dataset."""
 
     def __init__(self, elements: Iterator, element_spec: Any) -> None:
         self._elements, self.element_spec = elements, element_spec
 
-    def __iter__(self) -> DistributedIterator:
-        return self
-
-    def __next__(self) -> Any:
-        if state.scope is not None and in_trace():
-            raise DataDependentShapeError(
-                "dataset",
-                f"a loop over a distributed dataset takes its elements one by one{at_user_location()}",
-            )
+    def _pull(self) -> Any:
         return next(self._elements)
-
-    def get_next(self) -> Any:
-        """Returns the next element; raises `tf.errors.OutOfRangeError` after the last."""
-        try:
-            return next(self)
-        except StopIteration:
-            raise OutOfRangeError("End of sequence: the iterator has no more elements") from None
-
-    def get_next_as_optional(self) -> Optional:
-        """Returns the next element as what may be none."""
-        try:
-            return Optional.from_value(next(self))
-        except StopIteration:
-            return Optional.empty(self.element_spec)
 
 
 class DistributedDataset:
