@@ -18,6 +18,7 @@ from dovetail.distribute.elsewhere import (
     Server,
     TPUStrategy,
 )
+from dovetail.distribute.kinds import MirroredStrategy, OneDeviceStrategy
 from dovetail.distribute.options import (
     CrossDeviceOps,
     HierarchicalCopyAllReduce,
@@ -29,7 +30,7 @@ from dovetail.distribute.options import (
 )
 from dovetail.distribute.reduction import ReduceOp
 from dovetail.distribute.strategy import Extended as StrategyExtended
-from dovetail.distribute.strategy import MirroredStrategy, OneDeviceStrategy, Strategy
+from dovetail.distribute.strategy import Strategy
 from dovetail.distribute.values import DistributedValues
 
 __all__ = [

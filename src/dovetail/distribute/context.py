@@ -231,7 +231,7 @@ def experimental_set_strategy(strategy: Any) -> None:
 
 
 _default = Joint(
-    "default_strategy", set_by="dovetail.distribute.strategy", called_by="tf.distribute.get_strategy"
+    "default_strategy", set_by="dovetail.distribute.kinds", called_by="tf.distribute.get_strategy"
 )
 
 

@@ -7,13 +7,13 @@ from dovetail.distribute.elsewhere import (
     PreemptionCheckpointHandler,
     TPUStrategy,
 )
+from dovetail.distribute.kinds import CentralStorageStrategy
 from dovetail.distribute.options import (
     CollectiveCommunication,
     CollectiveHints,
     CommunicationImplementation,
     CommunicationOptions,
 )
-from dovetail.distribute.strategy import CentralStorageStrategy
 
 __all__ = [
     "CentralStorageStrategy",
