@@ -8,7 +8,7 @@ import pytest
 
 import dovetail as tf
 from dovetail import keras
-from tests.keras.layer_case import CASES
+from tests.keras.layer_rows import CASES
 
 HERE = os.path.basename(__file__)
 EXPECTED = (ValueError, TypeError)

@@ -12,7 +12,8 @@ import dovetail as tf
 from dovetail import keras
 from dovetail.keras import layers
 from dovetail.keras.serialization import custom_object_scope
-from tests.keras.layer_case import CASES, half_plus_one
+from tests.keras.layer_rows import CASES
+from tests.keras.layer_rows.first import half_plus_one
 from tests.ops.case import engine
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -295,7 +296,7 @@ sys.modules["jax"] = None
 import dovetail as tf
 from dovetail.base.settings import settings
 from dovetail.keras import layers
-from tests.keras.layer_case import CASES
+from tests.keras.layer_rows import CASES
 settings.engine = "host"
 for case in CASES:
     inputs, mask = case.inputs(), case.mask_value()

@@ -9,7 +9,7 @@ import dovetail as tf
 from dovetail import keras
 from dovetail.keras import layers
 from dovetail.keras.models.plans import CallPlan
-from tests.keras.layer_case import CASES
+from tests.keras.layer_rows import CASES
 from tests.ops.case import engine
 
 RNG = np.random.default_rng(5)

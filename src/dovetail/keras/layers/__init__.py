@@ -8,16 +8,20 @@ from dovetail.base.errors import at_user_location as _at_user_location
 from dovetail.keras.kinds import exchange
 from dovetail.keras.layers import (
     activation,
+    attention,
     convolution,
     core,
     experimental,
     merging,
     normalization,
     pooling,
+    preprocessing,
+    recurrent,
     regularization,
     reshaping,
 )
 from dovetail.keras.layers.activation import *
+from dovetail.keras.layers.attention import *
 from dovetail.keras.layers.convolution import *
 from dovetail.keras.layers.core import *
 from dovetail.keras.layers.machinery.input_spec import InputSpec
@@ -25,13 +29,27 @@ from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.layers.merging import *
 from dovetail.keras.layers.normalization import *
 from dovetail.keras.layers.pooling import *
+from dovetail.keras.layers.preprocessing import *
+from dovetail.keras.layers.recurrent import *
 from dovetail.keras.layers.regularization import *
 from dovetail.keras.layers.reshaping import *
 from dovetail.keras.registration import own
 from dovetail.tensor.symbolic import SymbolicTensor as KerasTensor
 from dovetail.tensor.variable import Variable
 
-_ROOMS = (activation, convolution, core, merging, normalization, pooling, regularization, reshaping)
+_ROOMS = (
+    activation,
+    attention,
+    convolution,
+    core,
+    merging,
+    normalization,
+    pooling,
+    preprocessing,
+    recurrent,
+    regularization,
+    reshaping,
+)
 _LAYERS = {
     name: value
     for name, value in globals().items()

@@ -1,0 +1,7 @@
+"""Recurrent layers: cells, the layers that run them over time, and wrappers."""
+
+from __future__ import annotations
+
+from dovetail.keras.registration import public_names
+
+__all__ = public_names(globals(), __name__)  # noqa: PLE0605 - a list
