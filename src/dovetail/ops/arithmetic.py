@@ -59,7 +59,7 @@ def _conj_gradient(g: Any, y: Any, x: Any) -> Any:
     return conj(g)
 
 
-@unary("math.conj ops.conj ops.conjugate", _conj_gradient)
+@unary("math.conj ops.numpy.conj ops.numpy.conjugate", _conj_gradient)
 def conj(xp: Any, x: Any) -> Any:
     """Returns the complex conjugate; real numbers unchanged."""
     return xp.conj(x) if x.dtype.kind == "c" else x
@@ -74,7 +74,7 @@ def conjugated(x: Any) -> Any:
 
 
 @binary(
-    "add math.add ops.add(x1,x2)",
+    "add math.add ops.numpy.add(x1,x2)",
     (lambda g, z, x, y: g, lambda g, z, x, y: g),
 )
 def add(xp: Any, x: Any, y: Any) -> Any:
@@ -90,7 +90,7 @@ def add(xp: Any, x: Any, y: Any) -> Any:
 
 
 @binary(
-    "subtract math.subtract ops.subtract(x1,x2) K.subtract",
+    "subtract math.subtract ops.numpy.subtract(x1,x2) K.subtract",
     (lambda g, z, x, y: g, lambda g, z, x, y: -g),
 )
 def subtract(xp: Any, x: Any, y: Any) -> Any:
@@ -99,7 +99,7 @@ def subtract(xp: Any, x: Any, y: Any) -> Any:
 
 
 @binary(
-    "multiply math.multiply ops.multiply(x1,x2) K.multiply",
+    "multiply math.multiply ops.numpy.multiply(x1,x2) K.multiply",
     (lambda g, z, x, y: g * conjugated(y), lambda g, z, x, y: g * conjugated(x)),
 )
 def multiply(xp: Any, x: Any, y: Any) -> Any:
@@ -146,13 +146,13 @@ def accumulate_n(inputs: Any, shape: Any = None, tensor_dtype: Any = None, name:
     return total
 
 
-@unary("negative math.negative ops.negative", lambda g, y, x: -g)
+@unary("negative math.negative ops.numpy.negative", lambda g, y, x: -g)
 def negative(xp: Any, x: Any) -> Any:
     """Returns `-x`."""
     return xp.negative(x)
 
 
-@unary("square math.square ops.square K.square", lambda g, y, x: g * (conjugated(x) * 2))
+@unary("square math.square ops.numpy.square K.square", lambda g, y, x: g * (conjugated(x) * 2))
 def square(xp: Any, x: Any) -> Any:
     """Returns `x * x`."""
     return xp.multiply(x, x)
@@ -233,14 +233,14 @@ def multiply_no_nan(xp: Any, x: Any, y: Any) -> Any:
     return xp.where(y == 0, xp.zeros((), x.dtype), xp.multiply(x, y))
 
 
-@binary("math.floordiv ops.floor_divide(x1,x2)", differentiable=False)
+@binary("math.floordiv ops.numpy.floor_divide(x1,x2)", differentiable=False)
 def floordiv(xp: Any, x: Any, y: Any) -> Any:
     """Returns the quotient rounded towards minus infinity, as Python's `//`."""
     return xp.floordiv(x, y)
 
 
 @binary(
-    "math.floormod math.mod ops.mod(x1,x2)",
+    "math.floormod math.mod ops.numpy.mod(x1,x2)",
     (lambda g, z, x, y: g, lambda g, z, x, y: -g * floordiv(x, y)),
 )
 def floormod(xp: Any, x: Any, y: Any) -> Any:
@@ -311,7 +311,7 @@ def pow_(xp: Any, x: Any, y: Any) -> Any:
 
 
 @binary(
-    "maximum math.maximum ops.maximum(x1,x2) K.maximum",
+    "maximum math.maximum ops.numpy.maximum(x1,x2) K.maximum",
     (lambda g, z, x, y: masked(g, x >= y), lambda g, z, x, y: masked(g, x < y)),
 )
 def maximum(xp: Any, x: Any, y: Any) -> Any:
@@ -320,7 +320,7 @@ def maximum(xp: Any, x: Any, y: Any) -> Any:
 
 
 @binary(
-    "minimum math.minimum ops.minimum(x1,x2) K.minimum",
+    "minimum math.minimum ops.numpy.minimum(x1,x2) K.minimum",
     (lambda g, z, x, y: masked(g, x <= y), lambda g, z, x, y: masked(g, x > y)),
 )
 def minimum(xp: Any, x: Any, y: Any) -> Any:
@@ -339,7 +339,7 @@ def _clip_shape(t: tuple, low: tuple, high: tuple) -> tuple:
     return t
 
 
-@op("clip_by_value ops.clip(x,x_min,x_max)", shape=_clip_shape)
+@op("clip_by_value ops.numpy.clip(x,x_min,x_max)", shape=_clip_shape)
 def clip_by_value(xp: Any, t: Any, clip_value_min: Any, clip_value_max: Any) -> Any:
     """Returns `max(min(t, clip_value_max), clip_value_min)`.
 
@@ -429,7 +429,7 @@ saturate_cast.gradient(
 )
 
 
-@unary("identity ops.copy(x)", lambda g, y, x: g)
+@unary("identity ops.numpy.copy(x)", lambda g, y, x: g)
 def identity(xp: Any, input: Any) -> Any:
     """Returns a tensor with the same contents; for a variable, its value now."""
     return input

@@ -31,7 +31,7 @@ def _stacked(*shapes: tuple, axis: int) -> tuple:
     return (*merged[:axis], len(shapes), *merged[axis:])
 
 
-@op("ops.stack(x) K.stack(x)", shape=_stacked)
+@op("ops.numpy.stack(x) K.stack(x)", shape=_stacked)
 def stack(xp: Any, *values: Any, axis: int = 0) -> Any:
     """Joins tensors of one shape along a new axis.
 
@@ -181,7 +181,7 @@ def concat(values: Sequence, axis: int, name: str | None = None) -> Any:
     return _concat(values, axis)
 
 
-@export("ops.concatenate")
+@export("ops.numpy.concatenate")
 def concatenate(xs: Sequence, axis: int = 0) -> Any:
     """Joins tensors along an axis that they have; dtypes are promoted."""
     return _concat(xs, axis, promote=True)
@@ -198,7 +198,7 @@ def concatenate_last(tensors: Sequence, axis: int = -1) -> Any:
     return _concat(tensors, axis)
 
 
-@export("ops.append")
+@export("ops.numpy.append")
 def append(x1: Any, x2: Any, axis: int | None = None) -> Any:
     """Joins two tensors along `axis`; flattened when it is None."""
     if axis is None:
@@ -214,13 +214,13 @@ def _at_least(x: Any, rank: int) -> Any:
     return reshape(x, shape=(1,) * (rank - len(own)) + own)
 
 
-@export("ops.vstack")
+@export("ops.numpy.vstack")
 def vstack(xs: Sequence) -> Any:
     """Joins tensors along the first axis; vectors become rows."""
     return _concat([_at_least(x, 2) for x in xs], 0, promote=True)
 
 
-@export("ops.hstack")
+@export("ops.numpy.hstack")
 def hstack(xs: Sequence) -> Any:
     """Joins tensors along the second axis; vectors along their only one."""
     parts = [_at_least(x, 1) for x in xs]
@@ -292,7 +292,7 @@ def split(
     return list(split_(value, sizes=sizes, axis=axis))
 
 
-@export("ops.split")
+@export("ops.numpy.split")
 def split_at(x: Any, indices_or_sections: Any, axis: int = 0) -> list:
     """Cuts a tensor along `axis`: into a number of equal pieces, or before each of a list of indices."""
     where = indices_or_sections
@@ -308,7 +308,7 @@ def split_at(x: Any, indices_or_sections: Any, axis: int = 0) -> list:
     return list(split_(x, sizes=(*sizes, -1 if size is None else size - marks[-1]), axis=axis))
 
 
-@export("ops.array_split")
+@export("ops.numpy.array_split")
 def array_split(x: Any, indices_or_sections: int, axis: int = 0) -> list:
     """Cuts a tensor along `axis` into pieces whose sizes differ by one at most."""
     x = as_tensor(x)

@@ -131,7 +131,7 @@ def _attention_rule(g: Any, y: Any, *inputs: Any, **attributes: Any) -> list:
 attention.gradient(*[Joint(_attention_rule)] * 4, None)
 
 
-@export("ops.dot_product_attention")
+@export("ops.nn.dot_product_attention")
 def dot_product_attention(
     query: Any,
     key: Any,

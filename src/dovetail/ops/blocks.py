@@ -96,13 +96,13 @@ def depth_to_space(input: Any, block_size: int, data_format: str = "NHWC", name:
     return _in_format(depth_to_space_, input, block_size, _format("tf.nn.depth_to_space", data_format))
 
 
-@export("ops.space_to_depth")
+@export("ops.nn.space_to_depth")
 def space_to_depth_keras(x: Any, block_size: int, data_format: str = "channels_last") -> Any:
     """Moves blocks of pixels into channels."""
     return space_to_depth(x, block_size, data_format)
 
 
-@export("ops.depth_to_space")
+@export("ops.nn.depth_to_space")
 def depth_to_space_keras(x: Any, block_size: int, data_format: str = "channels_last") -> Any:
     """Moves channels into blocks of pixels."""
     return depth_to_space(x, block_size, data_format)
@@ -314,7 +314,7 @@ def unravel_index(indices: Any, dims: Any, name: str | None = None) -> Any:
     return unravel_index_(indices, dims=dims)
 
 
-@export("ops.unravel_index")
+@export("ops.numpy.unravel_index")
 def unravel_index_tuple(indices: Any, shape: tuple) -> tuple:
     """Returns the coordinates, one tensor an axis, of flat indices into a tensor of `shape`."""
     return tuple(unravel_index_(indices, dims=shape))

@@ -137,7 +137,7 @@ def _keras(padding: Any, data_format: str | None) -> dict:
     }
 
 
-@export("ops.conv")
+@export("ops.nn.conv")
 def keras_conv(
     inputs: Any,
     kernel: Any,
@@ -152,7 +152,7 @@ def keras_conv(
     )
 
 
-@export("ops.depthwise_conv")
+@export("ops.nn.depthwise_conv")
 def keras_depthwise_conv(
     inputs: Any,
     kernel: Any,
@@ -167,7 +167,7 @@ def keras_depthwise_conv(
     )
 
 
-@export("ops.separable_conv")
+@export("ops.nn.separable_conv")
 def keras_separable_conv(
     inputs: Any,
     depthwise_kernel: Any,
@@ -182,7 +182,7 @@ def keras_separable_conv(
     return keras_conv(each, pointwise_kernel, data_format=data_format)
 
 
-@export("ops.conv_transpose")
+@export("ops.nn.conv_transpose")
 def keras_conv_transpose(
     inputs: Any,
     kernel: Any,

@@ -94,13 +94,13 @@ def _refuse_layout(function: str, layout: Any) -> None:
         raise ValueError(f"{function}: layout (DTensor) is not supported; leave it out{at_user_location()}")
 
 
-@export("ops.zeros ops.empty K.zeros")
+@export("ops.numpy.zeros ops.numpy.empty K.zeros")
 def zeros_floatx(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
     """Returns a tensor of zeros, in Keras' default float type unless `dtype` says otherwise."""
     return zeros(shape, _floatx(dtype))
 
 
-@export("ops.ones K.ones")
+@export("ops.numpy.ones K.ones")
 def ones_floatx(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
     """Returns a tensor of ones, in Keras' default float type unless `dtype` says otherwise."""
     return ones(shape, _floatx(dtype))
@@ -109,14 +109,14 @@ def ones_floatx(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
 _LIKE = {"shape": lambda shape, dtype: shape, "dtype": _dtype_rule, "differentiable": False}
 
 
-@op("zeros_like(input,dtype) ops.zeros_like(x) ops.empty_like(x) K.zeros_like(x)", **_LIKE)
+@op("zeros_like(input,dtype) ops.numpy.zeros_like(x) ops.numpy.empty_like(x) K.zeros_like(x)", **_LIKE)
 def zeros_like(xp: Any, input: Any, *, dtype: DTypeLike = None) -> Any:
     """Returns zeros of the shape of `input`, and of its dtype unless `dtype` is given."""
     dtype = dtype or input.dtype
     return np.full(input.shape, b"", object) if dtypes.is_host_only(dtype) else xp.zeros(input.shape, dtype)
 
 
-@op("ones_like(input,dtype) ops.ones_like(x) K.ones_like(x)", **_LIKE)
+@op("ones_like(input,dtype) ops.numpy.ones_like(x) K.ones_like(x)", **_LIKE)
 def ones_like(xp: Any, input: Any, *, dtype: DTypeLike = None) -> Any:
     """Returns ones of the shape of `input`, and of its dtype unless `dtype` is given."""
     return xp.ones(input.shape, dtype or input.dtype)
@@ -145,7 +145,7 @@ def fill(dims: Any, value: Any, name: str | None = None, layout: Any = None) -> 
     return fill_(value, dims=dims)
 
 
-@export("ops.full")
+@export("ops.numpy.full")
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
     """Returns a tensor of `shape` with `fill_value`, which broadcasts, everywhere."""
     value = convert(fill_value)
@@ -153,7 +153,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
     return broadcast_to(value, shape=shape)
 
 
-@export("ops.full_like")
+@export("ops.numpy.full_like")
 def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
     """Returns a tensor of the shape of `x` with `fill_value` everywhere."""
     x = as_tensor(x)
@@ -232,7 +232,7 @@ def range_of(
     return _made(range_, {"start": start, "limit": limit, "delta": delta, "dtype": kind})
 
 
-@export("ops.arange")
+@export("ops.numpy.arange")
 def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
     """Returns the numbers from `start` up to but without `stop`, in steps of `step` (1)."""
     return range_of(start, stop, 1 if step is None else step, dtype)
@@ -275,7 +275,7 @@ def linspace(start: Any, stop: Any, num: Any, name: str | None = None, axis: int
     return linspace_(start, stop, num=num, axis=axis)
 
 
-@export("ops.linspace")
+@export("ops.numpy.linspace")
 def linspace_numpy(
     start: Any,
     stop: Any,
@@ -333,13 +333,13 @@ def eye(
     return _made(eye_, sizes | {"dtype": dt.numpy_dtype(dtype)})
 
 
-@export("ops.eye")
+@export("ops.numpy.eye")
 def eye_numpy(N: Any, M: Any = None, k: int = 0, dtype: Any = None) -> Any:
     """Returns a matrix with ones on diagonal `k`."""
     return _made(eye_, {"rows": N, "columns": M, "k": k, "dtype": dt.numpy_dtype(_floatx(dtype))})
 
 
-@export("K.eye ops.identity")
+@export("K.eye ops.numpy.identity")
 def eye_backend(size: Any, dtype: Any = None, name: str | None = None) -> Any:
     """Returns an identity matrix."""
     return eye(size, dtype=_floatx(dtype))
@@ -394,7 +394,7 @@ def one_hot(
     )
 
 
-@export("ops.one_hot")
+@export("ops.nn.one_hot")
 def one_hot_numpy(x: Any, num_classes: Any, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
     """Returns vectors of length `num_classes` with 1 at the index."""
     if sparse:
@@ -476,7 +476,7 @@ def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, nam
 _conversion = dispatch.enter_function(convert_to_tensor, ["tf.convert_to_tensor"])
 
 
-@export("ops.convert_to_tensor ops.array")
+@export("ops.convert_to_tensor ops.numpy.array")
 def convert_and_cast(
     x: Any, dtype: Any = None, sparse: bool | None = None, ragged: bool | None = None
 ) -> Any:

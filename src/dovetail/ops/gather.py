@@ -149,7 +149,7 @@ def take_wrapped(xp: Any, x: Any, indices: Any, *, axis: int) -> Any:
     return xp.take(x, indices, axis) if axis % x.ndim else xp.look_up(x, indices)
 
 
-@export("ops.take")
+@export("ops.numpy.take")
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """Returns the slices of `x` along `axis` (elements of the flattened `x` when None); negative indices wrap."""
     if axis is None:
@@ -188,7 +188,7 @@ along_axis_adjoint.gradient(
 )
 
 
-@export("ops.take_along_axis")
+@export("ops.numpy.take_along_axis")
 def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
     """Returns, for each position, the element along `axis` that its index names (flattened when None)."""
     if axis is None:

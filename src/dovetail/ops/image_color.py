@@ -253,7 +253,7 @@ def psnr(xp: Any, a: Any, b: Any, *, max_val: float) -> Any:
     return np.float32(20 * np.log10(peak)) - np.float32(10 / np.log(10)) * xp.log(error)
 
 
-@op("ops.psnr(x1,x2)", shape=lambda *_, **__: ())
+@op("ops.nn.psnr(x1,x2)", shape=lambda *_, **__: ())
 @floating
 def psnr_of_all(xp: Any, x: Any, y: Any, *, max_val: float) -> Any:
     """Returns the peak signal-to-noise ratio over all elements together, in decibels."""

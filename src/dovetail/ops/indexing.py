@@ -263,7 +263,7 @@ getitem.gradient(_getitem_gradient)
 getitem_adjoint.gradient(_getitem_adjoint_gradient)
 
 
-@export("ops.get_item")
+@export("ops.numpy.get_item")
 def get_item(x: Any, key: Any) -> Any:
     """Returns `x[key]`.
 

@@ -24,7 +24,7 @@ from dovetail.tensor import dtype as dt
 from dovetail.tensor.composite import is_tensor
 
 
-@export("ops.where")
+@export("ops.numpy.where")
 def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
     """Chooses `x1` where the condition holds and `x2` elsewhere; with one argument, the coordinates."""
     if x1 is None and x2 is None:
@@ -37,7 +37,7 @@ def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
     )
 
 
-@export("ops.nonzero")
+@export("ops.numpy.nonzero")
 def nonzero(x: Any) -> Any:
     """Returns the coordinates of the elements that are not 0, a tuple of vectors, one an axis."""
     return tuple(
@@ -45,7 +45,7 @@ def nonzero(x: Any) -> Any:
     )
 
 
-@export("ops.select")
+@export("ops.numpy.select")
 def select(condlist: Sequence, choicelist: Sequence, default: Any = 0) -> Any:
     """Returns, for each element, the choice whose condition is the first to hold."""
     if len(condlist) != len(choicelist):
@@ -61,7 +61,7 @@ def select(condlist: Sequence, choicelist: Sequence, default: Any = 0) -> Any:
 # ---- joining, splitting, turning ------------------------------------------------------------------------------------
 
 
-@export("ops.dstack")
+@export("ops.numpy.dstack")
 def dstack(xs: Sequence) -> Any:
     """Joins tensors along the third axis; vectors and matrices get the axes they lack."""
     return concatenate([_deep(as_tensor(x)) for x in xs], axis=2)
@@ -74,38 +74,38 @@ def _deep(x: Any) -> Any:
     return reshape(x, shape=((1, *sizes) if len(sizes) == 1 else sizes if sizes else (1, 1)) + (1,))
 
 
-@export("ops.hsplit")
+@export("ops.numpy.hsplit")
 def hsplit(x: Any, indices_or_sections: Any) -> list:
     """Cuts along the second axis (vectors: their only one)."""
     x = as_tensor(x)
     return split_at(x, indices_or_sections, 0 if len(x.shape) == 1 else 1)
 
 
-@export("ops.vsplit")
+@export("ops.numpy.vsplit")
 def vsplit(x: Any, indices_or_sections: Any) -> list:
     """Cuts along the first axis."""
     return split_at(x, indices_or_sections, 0)
 
 
-@export("ops.dsplit")
+@export("ops.numpy.dsplit")
 def dsplit(x: Any, indices_or_sections: Any) -> list:
     """Cuts along the third axis."""
     return split_at(x, indices_or_sections, 2)
 
 
-@export("ops.fliplr")
+@export("ops.numpy.fliplr")
 def fliplr(x: Any) -> Any:
     """Reverses the second axis."""
     return flip(x, 1)
 
 
-@export("ops.flipud")
+@export("ops.numpy.flipud")
 def flipud(x: Any) -> Any:
     """Reverses the first axis."""
     return flip(x, 0)
 
 
-@export("ops.rot90")
+@export("ops.numpy.rot90")
 def rot90(array: Any, k: int = 1, axes: tuple = (0, 1)) -> Any:
     """Turns the plane of two axes by `k` quarter turns, from the first axis towards the second."""
     first, second = axes
@@ -124,14 +124,14 @@ def rot90(array: Any, k: int = 1, axes: tuple = (0, 1)) -> Any:
 # ---- making and classifying -----------------------------------------------------------------------------------------
 
 
-@export("ops.tri")
+@export("ops.numpy.tri")
 def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
     """Returns a matrix with ones at and below diagonal `k`."""
     rows, columns = whole(N), whole(N if M is None else M)
     return as_tensor(np.tri(rows, columns, integer(k) or 0, dtype=dt.numpy_dtype(dtype or settings.floatx)))
 
 
-@export("ops.logspace")
+@export("ops.numpy.logspace")
 def logspace(
     start: Any,
     stop: Any,
@@ -153,7 +153,7 @@ def digitize_(xp: Any, x: Any, bins: Any) -> Any:
     return xp.cast(xp.searchsorted(bins, x, side="right"), np.dtype(np.int32))
 
 
-@export("ops.digitize")
+@export("ops.numpy.digitize")
 def digitize(x: Any, bins: Any) -> Any:
     """Returns which bin each element falls into: 0 below the first edge."""
     return digitize_(x, bins)
@@ -165,14 +165,14 @@ def isin_(xp: Any, x: Any, values: Any) -> Any:
     return xp.isin(x, values)
 
 
-@export("ops.isin")
+@export("ops.numpy.isin")
 def isin(x1: Any, x2: Any, assume_unique: bool = False, invert: bool = False) -> Any:
     """Returns whether each element of `x1` is (or is not, with `invert`) in `x2`; `assume_unique` is only a hint."""
     found = isin_.call((x1, x2), {}, True)
     return where_(False, True, found) if invert else found
 
 
-@export("ops.multi_hot")
+@export("ops.nn.multi_hot")
 def multi_hot(
     inputs: Any, num_classes: int | None = None, axis: int = -1, dtype: Any = None, sparse: bool = False
 ) -> Any:

@@ -50,32 +50,32 @@ def _number(x: Any) -> Any:
 # ---- reductions --------------------------------------------------------------------------------------------------
 
 
-@export("ops.sum")
+@export("ops.numpy.sum")
 def ops_sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Sums over `axis`; booleans and small integers in 32 bits."""
     return reduction.reduce_sum(_widened(x), axis=axis, keepdims=keepdims)
 
 
-@export("ops.prod")
+@export("ops.numpy.prod")
 def ops_prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
     """Multiplies over `axis`; booleans and small integers in 32 bits, or in `dtype`."""
     x = _widened(x) if dtype is None else cast(x, dtype=dtype)
     return reduction.reduce_prod(x, axis=axis, keepdims=keepdims)
 
 
-@export("ops.mean")
+@export("ops.numpy.mean")
 def ops_mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Averages over `axis`; integers and booleans give floats."""
     return reduction.reduce_mean(_float(x), axis=axis, keepdims=keepdims)
 
 
-@export("ops.var")
+@export("ops.numpy.var")
 def ops_var(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Returns the variance over `axis`; integers and booleans give floats."""
     return reduction.reduce_variance(_float(x), axis=axis, keepdims=keepdims)
 
 
-@export("ops.std")
+@export("ops.numpy.std")
 def ops_std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Returns the standard deviation over `axis`; integers and booleans give floats."""
     return reduction.reduce_std(_float(x), axis=axis, keepdims=keepdims)
@@ -114,7 +114,7 @@ def _with_initial(x: Any, initial: Any, extreme: Any) -> Any:
     return x if initial is None else extreme(x, initial)
 
 
-@export("ops.max ops.amax")
+@export("ops.numpy.max ops.numpy.amax")
 def ops_max(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any:
     """Returns the largest element over `axis`, at least `initial`."""
     x = _tensor(x)
@@ -123,7 +123,7 @@ def ops_max(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = Non
     return _with_initial(reduction.reduce_max(x, axis=axis, keepdims=keepdims), initial, arithmetic.maximum)
 
 
-@export("ops.min ops.amin")
+@export("ops.numpy.min ops.numpy.amin")
 def ops_min(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any:
     """Returns the smallest element over `axis`, at most `initial`."""
     x = _tensor(x)
@@ -132,19 +132,19 @@ def ops_min(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = Non
     return _with_initial(reduction.reduce_min(x, axis=axis, keepdims=keepdims), initial, arithmetic.minimum)
 
 
-@export("ops.all K.all")
+@export("ops.numpy.all K.all")
 def ops_all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Returns whether all elements over `axis` hold; numbers count as `x != 0`."""
     return reduction.reduce_all(logic.as_bool(x), axis=axis, keepdims=keepdims)
 
 
-@export("ops.any K.any")
+@export("ops.numpy.any K.any")
 def ops_any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Returns whether any element over `axis` holds; numbers count as `x != 0`."""
     return reduction.reduce_any(logic.as_bool(x), axis=axis, keepdims=keepdims)
 
 
-@export("ops.count_nonzero")
+@export("ops.numpy.count_nonzero")
 def ops_count_nonzero(x: Any, axis: Any = None) -> Any:
     """Counts the elements that are not 0 over `axis`, as int32."""
     return reduction.count_nonzero(x, axis=axis, dtype="int32")
@@ -160,13 +160,13 @@ def _position(function: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     return linalg._with_axis(found, axis=normalized_axis(axis, rank)) if keepdims else found
 
 
-@export("ops.argmax")
+@export("ops.numpy.argmax")
 def ops_argmax(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Returns the position of the largest element along `axis` (in the flattened tensor when None), as int32."""
     return _position(reduction.argmax, x, axis, keepdims)
 
 
-@export("ops.argmin")
+@export("ops.numpy.argmin")
 def ops_argmin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Returns the position of the smallest element along `axis` (in the flattened tensor when None), as int32."""
     return _position(reduction.argmin, x, axis, keepdims)
@@ -177,19 +177,19 @@ def _accumulated(function: Any, x: Any, axis: Any, dtype: Any) -> Any:
     return function(linalg.flattened(x), axis=0) if axis is None else function(x, axis=axis)
 
 
-@export("ops.cumsum")
+@export("ops.numpy.cumsum")
 def ops_cumsum(x: Any, axis: Any = None, dtype: Any = None) -> Any:
     """Returns the running sum along `axis`, over all elements when None."""
     return _accumulated(reduction.cumsum, x, axis, dtype)
 
 
-@export("ops.cumprod")
+@export("ops.numpy.cumprod")
 def ops_cumprod(x: Any, axis: Any = None, dtype: Any = None) -> Any:
     """Returns the running product along `axis`, over all elements when None."""
     return _accumulated(reduction.cumprod, x, axis, dtype)
 
 
-@export("ops.average")
+@export("ops.numpy.average")
 def ops_average(x: Any, axis: Any = None, weights: Any = None) -> Any:
     """Returns the mean over `axis`, weighted by `weights` of the same shape or of the length of the axis."""
     x = _float(x)
@@ -207,13 +207,13 @@ def ops_average(x: Any, axis: Any = None, weights: Any = None) -> Any:
 # ---- element by element ------------------------------------------------------------------------------------------
 
 
-@export("ops.divide ops.true_divide")
+@export("ops.numpy.divide ops.numpy.true_divide")
 def ops_divide(x1: Any, x2: Any) -> Any:
     """Returns the quotient; integers give floats of the default dtype."""
     return arithmetic.divide(*_both_floating(x1, x2))
 
 
-@export("ops.divide_no_nan")
+@export("ops.numpy.divide_no_nan")
 def ops_divide_no_nan(x1: Any, x2: Any) -> Any:
     """Returns the quotient, and 0 where `x2` is 0; integers give floats of the default dtype."""
     return arithmetic.divide_no_nan(*_both_floating(x1, x2))
@@ -228,13 +228,13 @@ def _both_floating(x1: Any, x2: Any) -> list:
     return [cast(x, dtype=dtype) for x in (x1, x2)]
 
 
-@export("ops.arctan2")
+@export("ops.numpy.arctan2")
 def ops_arctan2(x1: Any, x2: Any) -> Any:
     """Returns the angle of the points `(x2, x1)`."""
     return math_ops.atan2(*_both_floating(x1, x2))
 
 
-@export("ops.power")
+@export("ops.numpy.power")
 def ops_power(x1: Any, x2: Any) -> Any:
     """Returns `x1 ** x2`; dtypes are promoted."""
     return arithmetic.pow_.call((x1, x2), {}, True)
@@ -246,13 +246,13 @@ def k_pow(x: Any, a: Any) -> Any:
     return arithmetic.pow_(x, a)
 
 
-@export("ops.reciprocal")
+@export("ops.numpy.reciprocal")
 def ops_reciprocal(x: Any) -> Any:
     """Returns `1 / x`; integers give floats."""
     return arithmetic.reciprocal(_float(x))
 
 
-@export("ops.round")
+@export("ops.numpy.round")
 def ops_round(x: Any, decimals: int = 0) -> Any:
     """Rounds to `decimals` digits after the point; of two equally near numbers, to the even one."""
     x = _tensor(x)
@@ -286,13 +286,13 @@ def k_clip(x: Any, min_value: Any, max_value: Any) -> Any:
     return arithmetic.clip_by_value(x, min_value, max_value)
 
 
-@export("ops.trunc")
+@export("ops.numpy.trunc")
 def ops_trunc(x: Any) -> Any:
     """Returns the whole number next to `x` towards 0."""
     return arithmetic.truncatediv(x, 1)
 
 
-@export("ops.logaddexp")
+@export("ops.numpy.logaddexp")
 def ops_logaddexp(x1: Any, x2: Any) -> Any:
     """Returns `log(exp(x1) + exp(x2))` without overflow."""
     x1, x2 = _both_floating(x1, x2)
@@ -303,7 +303,7 @@ def ops_logaddexp(x1: Any, x2: Any) -> Any:
 # ---- linear algebra ----------------------------------------------------------------------------------------------
 
 
-@export("ops.norm")
+@export("ops.linalg.norm")
 def ops_norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """Returns the norm of vectors or matrices, with `ord` as in NumPy.
 
@@ -324,7 +324,7 @@ def ops_norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) 
     return norms.norm(x, ord, axis, keepdims)
 
 
-@export("ops.normalize")
+@export("ops.nn.normalize")
 def ops_normalize(x: Any, axis: Any = -1, order: Any = 2, epsilon: float | None = None) -> Any:
     """Returns `x` divided by its norm of the given order along `axis`, the norm at least `epsilon`."""
     x = _float(x)
@@ -345,32 +345,32 @@ def _diagonal(x: Any, offset: int, axis1: int, axis2: int) -> Any:
     return matrix.diagonal_of(x, k=offset)
 
 
-@export("ops.diagonal")
+@export("ops.numpy.diagonal")
 def ops_diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """Returns the diagonal of the matrices that two axes make, as the last axis."""
     return _diagonal(x, offset, axis1, axis2)
 
 
-@export("ops.trace")
+@export("ops.numpy.trace")
 def ops_trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """Returns the sum of a diagonal of the matrices that two axes make."""
     return reduction.reduce_sum(_widened(_diagonal(x, offset, axis1, axis2)), axis=-1)
 
 
-@export("ops.diag")
+@export("ops.numpy.diag")
 def ops_diag(x: Any, k: int = 0) -> Any:
     """Returns the matrix with a given diagonal, or the diagonal of a given matrix."""
     x = _tensor(x)
     return matrix.diag_matrix(x, k=k) if len(x.shape) == 1 else matrix.diagonal_of(x, k=k)
 
 
-@op("ops.tril", shape=lambda x, k: x)
+@op("ops.numpy.tril", shape=lambda x, k: x)
 def tril(xp: Any, x: Any, *, k: int = 0) -> Any:
     """Returns the matrices with everything above the diagonal `k` set to 0."""
     return xp.tril(x, k)
 
 
-@op("ops.triu", shape=lambda x, k: x)
+@op("ops.numpy.triu", shape=lambda x, k: x)
 def triu(xp: Any, x: Any, *, k: int = 0) -> Any:
     """Returns the matrices with everything below the diagonal `k` set to 0."""
     return xp.triu(x, k)
@@ -380,7 +380,7 @@ tril.gradient(lambda g, y, x, k: tril(g, k=k))
 triu.gradient(lambda g, y, x, k: triu(g, k=k))
 
 
-@export("ops.cross")
+@export("ops.numpy.cross")
 def ops_cross(x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: Any = None) -> Any:
     """Returns the cross products of vectors of 3 numbers along the last axis.
 
@@ -392,7 +392,7 @@ def ops_cross(x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -
     return matrix.cross.call((x1, x2), {}, True)
 
 
-@export("ops.slogdet")
+@export("ops.numpy.slogdet")
 def ops_slogdet(x: Any) -> tuple:
     """Returns the sign of the determinant and the logarithm of its absolute value."""
     return matrix.slogdet(x)
@@ -404,13 +404,13 @@ def ops_logdet(x: Any) -> Any:
     return matrix.logdet(x)
 
 
-@export("ops.eigh")
+@export("ops.linalg.eigh")
 def ops_eigh(x: Any) -> tuple:
     """Returns eigenvalues in ascending order and eigenvectors (as columns) of Hermitian matrices."""
     return matrix.eigh(x)
 
 
-@export("ops.eig")
+@export("ops.linalg.eig")
 def ops_eig(x: Any) -> tuple:
     """Returns complex eigenvalues in no particular order, and eigenvectors (as columns)."""
     return matrix.eig(x)

@@ -290,7 +290,7 @@ def einsum(equation: str, *inputs: Any, **kwargs: Any) -> Any:
     return contraction(*inputs, equation=_explicit(equation, len(inputs)))
 
 
-@export("ops.einsum")
+@export("ops.numpy.einsum")
 def ops_einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
     """Returns the sum of products that `subscripts` describes; see `tf.einsum`.  Dtypes are promoted."""
     unknown = set(kwargs) - {"optimize"}
@@ -356,7 +356,7 @@ def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Any:
     return _contract(a, b, *_axis_pairs(axes, len(a.shape), len(b.shape)))
 
 
-@export("ops.tensordot")
+@export("ops.numpy.tensordot")
 def ops_tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     """Sums products of `x1` and `x2` over pairs of axes; see `tf.tensordot`.  Dtypes are promoted."""
     return tensordot(*_promoted(x1, x2), axes)
@@ -365,7 +365,7 @@ def ops_tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
 # ---- products of Keras -------------------------------------------------------------------------------------------
 
 
-@export("ops.matmul")
+@export("ops.numpy.matmul")
 def ops_matmul(x1: Any, x2: Any) -> Any:
     """Returns the matrix product as NumPy's `matmul`: vectors count as a row on the left, a column on the right."""
     x1, x2 = _promoted(x1, x2)
@@ -379,7 +379,7 @@ def ops_matmul(x1: Any, x2: Any) -> Any:
     return _contract(x1, x2, (0,), (rank2 - 2,))
 
 
-@export("ops.dot")
+@export("ops.numpy.dot")
 def ops_dot(x1: Any, x2: Any) -> Any:
     """Returns NumPy's `dot`: the last axis of `x1` with the last but one of `x2`; scalars multiply."""
     x1, x2 = _promoted(x1, x2)
@@ -431,14 +431,14 @@ def k_batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
     return _with_axis(out, axis=1) if len(out.shape) == 1 else out
 
 
-@export("ops.outer")
+@export("ops.numpy.outer")
 def ops_outer(x1: Any, x2: Any) -> Any:
     """Returns the products of all elements of `x1` (rows) with all of `x2` (columns)."""
     x1, x2 = (flattened(x) for x in _promoted(x1, x2))
     return _contract(x1, x2, (), ())
 
 
-@export("ops.inner")
+@export("ops.numpy.inner")
 def ops_inner(x1: Any, x2: Any) -> Any:
     """Returns the sums of products over the last axes of both."""
     x1, x2 = _promoted(x1, x2)

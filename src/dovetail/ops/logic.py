@@ -24,41 +24,41 @@ def refuse_complex(x: Any) -> None:
         )
 
 
-@comparison("greater math.greater ops.greater(x1,x2) K.greater")
+@comparison("greater math.greater ops.numpy.greater(x1,x2) K.greater")
 def greater(xp: Any, x: Any, y: Any) -> Any:
     """Returns `x > y` as booleans, element by element with broadcasting."""
     refuse_complex(x)
     return xp.greater(x, y)
 
 
-@comparison("greater_equal math.greater_equal ops.greater_equal(x1,x2) K.greater_equal")
+@comparison("greater_equal math.greater_equal ops.numpy.greater_equal(x1,x2) K.greater_equal")
 def greater_equal(xp: Any, x: Any, y: Any) -> Any:
     """Returns `x >= y` as booleans, element by element with broadcasting."""
     refuse_complex(x)
     return xp.greater_equal(x, y)
 
 
-@comparison("less math.less ops.less(x1,x2) K.less")
+@comparison("less math.less ops.numpy.less(x1,x2) K.less")
 def less(xp: Any, x: Any, y: Any) -> Any:
     """Returns `x < y` as booleans, element by element with broadcasting."""
     refuse_complex(x)
     return xp.less(x, y)
 
 
-@comparison("less_equal math.less_equal ops.less_equal(x1,x2) K.less_equal")
+@comparison("less_equal math.less_equal ops.numpy.less_equal(x1,x2) K.less_equal")
 def less_equal(xp: Any, x: Any, y: Any) -> Any:
     """Returns `x <= y` as booleans, element by element with broadcasting."""
     refuse_complex(x)
     return xp.less_equal(x, y)
 
 
-@comparison("equal math.equal ops.equal(x1,x2) K.equal")
+@comparison("equal math.equal ops.numpy.equal(x1,x2) K.equal")
 def equal(xp: Any, x: Any, y: Any) -> Any:
     """Returns `x == y` as booleans, element by element with broadcasting."""
     return xp.equal(x, y)
 
 
-@comparison("not_equal math.not_equal ops.not_equal(x1,x2) K.not_equal")
+@comparison("not_equal math.not_equal ops.numpy.not_equal(x1,x2) K.not_equal")
 def not_equal(xp: Any, x: Any, y: Any) -> Any:
     """Returns `x != y` as booleans, element by element with broadcasting."""
     return xp.not_equal(x, y)
@@ -106,25 +106,25 @@ def as_bool(x: Any) -> Any:
     return x if x.dtype.is_bool else x._astype(_BOOL)
 
 
-@export("ops.logical_and")
+@export("ops.numpy.logical_and")
 def _ops_logical_and(x1: Any, x2: Any) -> Any:
     """Returns `x1 and x2`, element by element; numbers count as `x != 0`."""
     return logical_and(as_bool(x1), as_bool(x2))
 
 
-@export("ops.logical_or")
+@export("ops.numpy.logical_or")
 def _ops_logical_or(x1: Any, x2: Any) -> Any:
     """Returns `x1 or x2`, element by element; numbers count as `x != 0`."""
     return logical_or(as_bool(x1), as_bool(x2))
 
 
-@export("ops.logical_xor")
+@export("ops.numpy.logical_xor")
 def _ops_logical_xor(x1: Any, x2: Any) -> Any:
     """Returns whether exactly one of `x1`, `x2` holds; numbers count as `x != 0`."""
     return logical_xor(as_bool(x1), as_bool(x2))
 
 
-@export("ops.logical_not")
+@export("ops.numpy.logical_not")
 def _ops_logical_not(x: Any) -> Any:
     """Returns `not x`, element by element; numbers count as `x != 0`."""
     return logical_not(as_bool(x))
@@ -138,42 +138,42 @@ def _need_integers(x: Any) -> None:
         raise TypeError(f"expected integers, received {x.dtype}")
 
 
-@binary("bitwise.bitwise_and ops.bitwise_and", differentiable=False)
+@binary("bitwise.bitwise_and ops.numpy.bitwise_and", differentiable=False)
 def bitwise_and(xp: Any, x: Any, y: Any) -> Any:
     """Returns the bits set in both of two integers."""
     _need_integers(x)
     return xp.bitwise_and(x, y)
 
 
-@binary("bitwise.bitwise_or ops.bitwise_or", differentiable=False)
+@binary("bitwise.bitwise_or ops.numpy.bitwise_or", differentiable=False)
 def bitwise_or(xp: Any, x: Any, y: Any) -> Any:
     """Returns the bits set in either of two integers."""
     _need_integers(x)
     return xp.bitwise_or(x, y)
 
 
-@binary("bitwise.bitwise_xor ops.bitwise_xor", differentiable=False)
+@binary("bitwise.bitwise_xor ops.numpy.bitwise_xor", differentiable=False)
 def bitwise_xor(xp: Any, x: Any, y: Any) -> Any:
     """Returns the bits set in exactly one of two integers."""
     _need_integers(x)
     return xp.bitwise_xor(x, y)
 
 
-@binary("bitwise.left_shift ops.left_shift ops.bitwise_left_shift", differentiable=False)
+@binary("bitwise.left_shift ops.numpy.left_shift ops.numpy.bitwise_left_shift", differentiable=False)
 def left_shift(xp: Any, x: Any, y: Any) -> Any:
     """Returns the bits of `x` moved up by `y` places."""
     _need_integers(x)
     return xp.left_shift(x, y)
 
 
-@binary("bitwise.right_shift ops.right_shift ops.bitwise_right_shift", differentiable=False)
+@binary("bitwise.right_shift ops.numpy.right_shift ops.numpy.bitwise_right_shift", differentiable=False)
 def right_shift(xp: Any, x: Any, y: Any) -> Any:
     """Returns the bits of `x` moved down by `y` places; the sign stays."""
     _need_integers(x)
     return xp.right_shift(x, y)
 
 
-@unary("bitwise.invert ops.bitwise_not ops.bitwise_invert", False)
+@unary("bitwise.invert ops.numpy.bitwise_not ops.numpy.bitwise_invert", False)
 def invert(xp: Any, x: Any) -> Any:
     """Returns the integer with every bit flipped."""
     _need_integers(x)
@@ -201,25 +201,25 @@ def is_finite(xp: Any, x: Any) -> Any:
     return xp.isfinite(x)
 
 
-@export("ops.isnan")
+@export("ops.numpy.isnan")
 def _ops_isnan(x: Any) -> Any:
     """Returns whether each number is NaN; integers never are."""
     return is_nan(as_floating(x, "float32"))
 
 
-@export("ops.isinf")
+@export("ops.numpy.isinf")
 def _ops_isinf(x: Any) -> Any:
     """Returns whether each number is infinite; integers never are."""
     return is_inf(as_floating(x, "float32"))
 
 
-@export("ops.isfinite")
+@export("ops.numpy.isfinite")
 def _ops_isfinite(x: Any) -> Any:
     """Returns whether each number is neither infinite nor NaN; integers always are."""
     return is_finite(as_floating(x, "float32"))
 
 
-@comparison("ops.isclose(x1,x2)")
+@comparison("ops.numpy.isclose(x1,x2)")
 def isclose(
     xp: Any, x: Any, y: Any, *, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Any:

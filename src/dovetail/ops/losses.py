@@ -37,7 +37,7 @@ def _log_softmax(xp: Any, x: Any, axis: Any) -> Any:
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
 
 
-@op("nn.softmax math.softmax ops.softmax(x) K.softmax(x)", shape=_same)
+@op("nn.softmax math.softmax ops.nn.softmax(x) K.softmax(x)", shape=_same)
 @floating
 def softmax(xp: Any, logits: Any, *, axis: Axis = -1) -> Any:
     """Returns `exp(logits) / sum(exp(logits))` along `axis`, without overflow.
@@ -64,7 +64,7 @@ def _softmax_gradient(xp: Any, g: Any, y: Any, *, axis: Axis) -> Any:
 softmax.gradient(lambda g, y, x, axis: _softmax_gradient(g, y, axis=axis))
 
 
-@op("nn.log_softmax math.log_softmax ops.log_softmax(x)", shape=_same)
+@op("nn.log_softmax math.log_softmax ops.nn.log_softmax(x)", shape=_same)
 @floating
 def log_softmax(xp: Any, logits: Any, *, axis: Axis = -1) -> Any:
     """Returns `logits - log(sum(exp(logits)))` along `axis` (None is -1)."""
@@ -258,7 +258,7 @@ def _unclipped(probabilities: Any) -> Any:
 
 
 @op(
-    "ops.binary_crossentropy",
+    "ops.nn.binary_crossentropy",
     same_dtype=0,
     shape=lambda z, x, from_logits: broadcast(z, x),
     dtype=_of_logits,
@@ -307,7 +307,7 @@ binary_crossentropy.gradient(
 
 
 @op(
-    "ops.categorical_crossentropy",
+    "ops.nn.categorical_crossentropy",
     same_dtype=0,
     shape=lambda z, x, from_logits, axis: reduced(broadcast(z, x), axis=axis),
     dtype=_of_logits,
@@ -365,7 +365,7 @@ def _sparse_shape(z: tuple, x: tuple, from_logits: bool, axis: int, ignore_class
 
 
 @op(
-    "ops.sparse_categorical_crossentropy",
+    "ops.nn.sparse_categorical_crossentropy",
     same_dtype=0,
     shape=_sparse_shape,
     dtype=_of_logits,

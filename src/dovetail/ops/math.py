@@ -38,13 +38,13 @@ def _abs_gradient(g: Any, y: Any, x: Any) -> Any:
     return complex_(g, g * 0) * sign(x) if x.dtype.is_complex else g * sign(x)
 
 
-@unary("abs math.abs ops.abs ops.absolute K.abs", _abs_gradient, dtype=real_dtype)
+@unary("abs math.abs ops.numpy.abs ops.numpy.absolute K.abs", _abs_gradient, dtype=real_dtype)
 def abs_(xp: Any, x: Any) -> Any:
     """Returns the absolute value; of a complex number, its length, as a real number."""
     return xp.abs(x)
 
 
-@unary("sign math.sign ops.sign K.sign", lambda g, y, x: g * 0)
+@unary("sign math.sign ops.numpy.sign K.sign", lambda g, y, x: g * 0)
 def sign(xp: Any, x: Any) -> Any:
     """Returns -1, 0 or 1 with the sign of `x`; `x / |x|` for complex numbers."""
     return xp.sign(x)
@@ -53,7 +53,7 @@ def sign(xp: Any, x: Any) -> Any:
 # ---- roots, exponentials, logarithms -----------------------------------------------------------------------------
 
 
-@unary("sqrt math.sqrt ops.sqrt", lambda g, y, x: g * 0.5 / conjugated(y), floating=True)
+@unary("sqrt math.sqrt ops.numpy.sqrt", lambda g, y, x: g * 0.5 / conjugated(y), floating=True)
 def sqrt(xp: Any, x: Any) -> Any:
     """Returns the square root; NaN for negative numbers."""
     return xp.sqrt(x)
@@ -65,37 +65,37 @@ def rsqrt(xp: Any, x: Any) -> Any:
     return xp.rsqrt(x)
 
 
-@unary("exp math.exp ops.exp K.exp", lambda g, y, x: g * conjugated(y), floating=True)
+@unary("exp math.exp ops.numpy.exp K.exp", lambda g, y, x: g * conjugated(y), floating=True)
 def exp(xp: Any, x: Any) -> Any:
     """Returns e to the power of `x`."""
     return xp.exp(x)
 
 
-@unary("math.expm1 ops.expm1", lambda g, y, x: g * conjugated(exp(x)), floating=True)
+@unary("math.expm1 ops.numpy.expm1", lambda g, y, x: g * conjugated(exp(x)), floating=True)
 def expm1(xp: Any, x: Any) -> Any:
     """Returns `exp(x) - 1`, accurate near 0."""
     return xp.expm1(x)
 
 
-@unary("math.log ops.log K.log", lambda g, y, x: g / conjugated(x), floating=True)
+@unary("math.log ops.numpy.log K.log", lambda g, y, x: g / conjugated(x), floating=True)
 def log(xp: Any, x: Any) -> Any:
     """Returns the natural logarithm; -inf for 0, NaN for negative numbers."""
     return xp.log(x)
 
 
-@unary("math.log1p ops.log1p", lambda g, y, x: g / conjugated(x + 1), floating=True)
+@unary("math.log1p ops.numpy.log1p", lambda g, y, x: g / conjugated(x + 1), floating=True)
 def log1p(xp: Any, x: Any) -> Any:
     """Returns `log(1 + x)`, accurate near 0."""
     return xp.log1p(x)
 
 
-@unary("ops.log2", lambda g, y, x: g / (x * math.log(2)), floating=True)
+@unary("ops.numpy.log2", lambda g, y, x: g / (x * math.log(2)), floating=True)
 def log2(xp: Any, x: Any) -> Any:
     """Returns the logarithm to base 2."""
     return xp.log2(x)
 
 
-@unary("ops.log10", lambda g, y, x: g / (x * math.log(10)), floating=True)
+@unary("ops.numpy.log10", lambda g, y, x: g / (x * math.log(10)), floating=True)
 def log10(xp: Any, x: Any) -> Any:
     """Returns the logarithm to base 10."""
     return xp.log10(x)
@@ -108,37 +108,37 @@ def _sin_gradient(g: Any, y: Any, x: Any) -> Any:
     return g * conjugated(cos(x))
 
 
-@unary("sin math.sin ops.sin K.sin", _sin_gradient, floating=True)
+@unary("sin math.sin ops.numpy.sin K.sin", _sin_gradient, floating=True)
 def sin(xp: Any, x: Any) -> Any:
     """Returns the sine of an angle in radians."""
     return xp.sin(x)
 
 
-@unary("cos math.cos ops.cos K.cos", lambda g, y, x: -g * conjugated(sin(x)), floating=True)
+@unary("cos math.cos ops.numpy.cos K.cos", lambda g, y, x: -g * conjugated(sin(x)), floating=True)
 def cos(xp: Any, x: Any) -> Any:
     """Returns the cosine of an angle in radians."""
     return xp.cos(x)
 
 
-@unary("tan math.tan ops.tan", lambda g, y, x: g * conjugated(y * y + 1), floating=True)
+@unary("tan math.tan ops.numpy.tan", lambda g, y, x: g * conjugated(y * y + 1), floating=True)
 def tan(xp: Any, x: Any) -> Any:
     """Returns the tangent of an angle in radians."""
     return xp.tan(x)
 
 
-@unary("asin math.asin ops.arcsin", lambda g, y, x: g * conjugated(rsqrt(1 - x * x)), floating=True)
+@unary("asin math.asin ops.numpy.arcsin", lambda g, y, x: g * conjugated(rsqrt(1 - x * x)), floating=True)
 def asin(xp: Any, x: Any) -> Any:
     """Returns the angle in [-pi/2, pi/2] whose sine is `x`."""
     return xp.arcsin(x)
 
 
-@unary("acos math.acos ops.arccos", lambda g, y, x: -g * conjugated(rsqrt(1 - x * x)), floating=True)
+@unary("acos math.acos ops.numpy.arccos", lambda g, y, x: -g * conjugated(rsqrt(1 - x * x)), floating=True)
 def acos(xp: Any, x: Any) -> Any:
     """Returns the angle in [0, pi] whose cosine is `x`."""
     return xp.arccos(x)
 
 
-@unary("atan math.atan ops.arctan", lambda g, y, x: g / conjugated(x * x + 1), floating=True)
+@unary("atan math.atan ops.numpy.arctan", lambda g, y, x: g / conjugated(x * x + 1), floating=True)
 def atan(xp: Any, x: Any) -> Any:
     """Returns the angle in (-pi/2, pi/2) whose tangent is `x`."""
     return xp.arctan(x)
@@ -157,31 +157,31 @@ def _sinh_gradient(g: Any, y: Any, x: Any) -> Any:
     return g * conjugated(cosh(x))
 
 
-@unary("sinh math.sinh ops.sinh", _sinh_gradient, floating=True)
+@unary("sinh math.sinh ops.numpy.sinh", _sinh_gradient, floating=True)
 def sinh(xp: Any, x: Any) -> Any:
     """Returns the hyperbolic sine."""
     return xp.sinh(x)
 
 
-@unary("cosh math.cosh ops.cosh", lambda g, y, x: g * conjugated(sinh(x)), floating=True)
+@unary("cosh math.cosh ops.numpy.cosh", lambda g, y, x: g * conjugated(sinh(x)), floating=True)
 def cosh(xp: Any, x: Any) -> Any:
     """Returns the hyperbolic cosine."""
     return xp.cosh(x)
 
 
-@unary("asinh math.asinh ops.arcsinh", lambda g, y, x: g * conjugated(rsqrt(x * x + 1)), floating=True)
+@unary("asinh math.asinh ops.numpy.arcsinh", lambda g, y, x: g * conjugated(rsqrt(x * x + 1)), floating=True)
 def asinh(xp: Any, x: Any) -> Any:
     """Returns the inverse of `sinh`."""
     return xp.arcsinh(x)
 
 
-@unary("acosh math.acosh ops.arccosh", lambda g, y, x: g / conjugated(sinh(y)), floating=True)
+@unary("acosh math.acosh ops.numpy.arccosh", lambda g, y, x: g / conjugated(sinh(y)), floating=True)
 def acosh(xp: Any, x: Any) -> Any:
     """Returns the inverse of `cosh`, at least 0; NaN for numbers below 1."""
     return xp.arccosh(x)
 
 
-@unary("atanh math.atanh ops.arctanh", lambda g, y, x: g / conjugated(1 - x * x), floating=True)
+@unary("atanh math.atanh ops.numpy.arctanh", lambda g, y, x: g / conjugated(1 - x * x), floating=True)
 def atanh(xp: Any, x: Any) -> Any:
     """Returns the inverse of `tanh`; NaN outside of [-1, 1]."""
     return xp.arctanh(x)
@@ -290,13 +290,13 @@ def polyval(coeffs: Any, x: Any, name: str | None = None) -> Any:
 # ---- rounding ----------------------------------------------------------------------------------------------------
 
 
-@unary("floor math.floor ops.floor", False, floating=True)
+@unary("floor math.floor ops.numpy.floor", False, floating=True)
 def floor(xp: Any, x: Any) -> Any:
     """Returns the largest whole number that is not above `x`."""
     return xp.floor(x)
 
 
-@unary("math.ceil ops.ceil", False, floating=True)
+@unary("math.ceil ops.numpy.ceil", False, floating=True)
 def ceil(xp: Any, x: Any) -> Any:
     """Returns the smallest whole number that is not below `x`."""
     return xp.ceil(x)
@@ -330,19 +330,19 @@ def complex_(xp: Any, real: Any, imag: Any) -> Any:
     return real.astype(kind) + imag.astype(kind) * kind.type(1j)
 
 
-@unary("math.real(input) ops.real", lambda g, y, x: _as_real_part(g, x), dtype=real_dtype)
+@unary("math.real(input) ops.numpy.real", lambda g, y, x: _as_real_part(g, x), dtype=real_dtype)
 def real(xp: Any, x: Any) -> Any:
     """Returns the real part; real numbers unchanged."""
     return xp.real(x)
 
 
-@unary("math.imag(input) ops.imag", lambda g, y, x: _as_imaginary_part(g, x), dtype=real_dtype)
+@unary("math.imag(input) ops.numpy.imag", lambda g, y, x: _as_imaginary_part(g, x), dtype=real_dtype)
 def imag(xp: Any, x: Any) -> Any:
     """Returns the imaginary part; zeros for real numbers."""
     return xp.imag(x)
 
 
-@unary("math.angle(input) ops.angle", dtype=real_dtype)
+@unary("math.angle(input) ops.numpy.angle", dtype=real_dtype)
 def angle(xp: Any, x: Any) -> Any:
     """Returns the argument of a complex number in radians; for real numbers 0, or pi where they are negative."""
     return xp.angle(x).astype(real_dtype(x.dtype))

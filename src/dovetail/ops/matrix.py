@@ -240,7 +240,7 @@ cross.gradient(
 # ---- determinants and inverses -----------------------------------------------------------------------------------
 
 
-@op("linalg.det ops.det(x)", shape=lambda x: x[:-2])
+@op("linalg.det ops.linalg.det(x)", shape=lambda x: x[:-2])
 def matrix_determinant(xp: Any, input: Any) -> Any:
     """Returns the determinants."""
     return xp.linalg.det(_matrices(input))
@@ -303,7 +303,7 @@ def inv(input: Any, adjoint: bool = False, name: str | None = None) -> Any:
     return matrix_inverse(input, adjoint=adjoint)
 
 
-@export("ops.inv")
+@export("ops.linalg.inv")
 def ops_inv(x: Any) -> Any:
     """Returns the inverses of the matrices."""
     return matrix_inverse(x)
@@ -322,7 +322,7 @@ def pinv(xp: Any, a: Any, *, rcond: float | None = None) -> Any:
     return xp.linalg.pinv(a, rcond=limit)
 
 
-@export("ops.pinv")
+@export("ops.linalg.pinv")
 def ops_pinv(x: Any, rcond: Any = None) -> Any:
     """Returns the Moore-Penrose inverses."""
     return pinv(x, rcond=rcond)
@@ -335,7 +335,7 @@ def matrix_exponential(xp: Any, x: Any) -> Any:
 
 
 @op(
-    "linalg.matrix_rank ops.matrix_rank(x)",
+    "linalg.matrix_rank ops.linalg.matrix_rank(x)",
     shape=lambda x, tol: x[:-2],
     dtype=lambda *_, **__: _INT32,
     differentiable=False,
@@ -364,7 +364,7 @@ def cholesky(xp: Any, input: Any) -> Any:
     return xp.linalg.cholesky(_matrices(input))
 
 
-@export("ops.cholesky")
+@export("ops.linalg.cholesky")
 def ops_cholesky(x: Any, upper: bool = False) -> Any:
     """Returns the lower triangular Cholesky factor, the upper one with `upper`."""
     return adjoint(cholesky(x)) if upper else cholesky(x)
@@ -395,7 +395,7 @@ def qr(input: Any, full_matrices: bool = False, name: str | None = None) -> Qr:
     return Qr(*qr_(input, full_matrices=full_matrices))
 
 
-@export("ops.qr")
+@export("ops.linalg.qr")
 def ops_qr(x: Any, mode: str = "reduced") -> Any:
     """Returns `(q, r)`; `mode` is "reduced" or "complete"."""
     if mode not in ("reduced", "complete"):
@@ -433,7 +433,7 @@ def svd(tensor: Any, full_matrices: bool = False, compute_uv: bool = True, name:
     )
 
 
-@export("ops.svd")
+@export("ops.linalg.svd")
 def ops_svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     """Returns `(u, s, vh)` with `x = u @ diag(s) @ vh`, or only the singular values."""
     if not compute_uv:

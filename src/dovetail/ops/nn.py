@@ -30,7 +30,7 @@ def relu_gradient(xp: Any, g: Any, y: Any) -> Any:
 relu_gradient.gradient(lambda gg, out, g, y: relu_gradient(gg, y), None)
 
 
-@unary("nn.relu ops.relu", lambda g, y, x: relu_gradient(g, y))
+@unary("nn.relu ops.nn.relu", lambda g, y, x: relu_gradient(g, y))
 def relu(xp: Any, features: Any) -> Any:
     """Returns `max(features, 0)`, element by element."""
     return xp.maximum(features, 0)
@@ -41,13 +41,13 @@ def _between_gradient(xp: Any, g: Any, x: Any, *, low: float, high: float, slope
     return xp.where((x > low) & (x < high), g * slope, 0)
 
 
-@unary("nn.relu6 ops.relu6", lambda g, y, x: _between_gradient(g, x, low=0.0, high=6.0, slope=1.0))
+@unary("nn.relu6 ops.nn.relu6", lambda g, y, x: _between_gradient(g, x, low=0.0, high=6.0, slope=1.0))
 def relu6(xp: Any, features: Any) -> Any:
     """Returns `min(max(features, 0), 6)`."""
     return xp.minimum(xp.maximum(features, 0), 6)
 
 
-@op("nn.leaky_relu ops.leaky_relu(x,negative_slope=0.2)", shape=_same)
+@op("nn.leaky_relu ops.nn.leaky_relu(x,negative_slope=0.2)", shape=_same)
 @in_float32
 def leaky_relu(xp: Any, features: Any, *, alpha: float = 0.2) -> Any:
     """Returns `features` where positive, `alpha * features` elsewhere.
@@ -67,7 +67,7 @@ def _leaky_relu_gradient(xp: Any, g: Any, x: Any, *, alpha: float) -> Any:
 leaky_relu.gradient(lambda g, y, x, alpha: _leaky_relu_gradient(g, x, alpha=alpha))
 
 
-@op("nn.elu ops.elu(x) K.elu(x)", shape=_same)
+@op("nn.elu ops.nn.elu(x) K.elu(x)", shape=_same)
 @floating
 def elu(xp: Any, features: Any, *, alpha: float = 1.0) -> Any:
     """Returns `features` where positive, `alpha * (exp(features) - 1)` elsewhere.
@@ -86,7 +86,7 @@ def _elu_gradient(xp: Any, g: Any, y: Any, *, alpha: float, scale: float) -> Any
 elu.gradient(lambda g, y, x, alpha: _elu_gradient(g, y, alpha=alpha, scale=1.0))
 
 
-@op("nn.selu ops.selu(x)", shape=_same)
+@op("nn.selu ops.nn.selu(x)", shape=_same)
 @floating
 def selu(xp: Any, features: Any) -> Any:
     """Returns the scaled exponential linear unit: 1.0507 * elu with alpha 1.6733.
@@ -115,7 +115,7 @@ sigmoid_gradient.gradient(
 
 
 @unary(
-    "sigmoid math.sigmoid nn.sigmoid ops.sigmoid K.sigmoid",
+    "sigmoid math.sigmoid nn.sigmoid ops.nn.sigmoid K.sigmoid",
     lambda g, y, x: sigmoid_gradient(g, y),
     floating=True,
 )
@@ -136,13 +136,13 @@ tanh_gradient.gradient(
 )
 
 
-@unary("tanh math.tanh nn.tanh ops.tanh K.tanh", lambda g, y, x: tanh_gradient(g, y), floating=True)
+@unary("tanh math.tanh nn.tanh ops.numpy.tanh K.tanh", lambda g, y, x: tanh_gradient(g, y), floating=True)
 def tanh(xp: Any, x: Any) -> Any:
     """Returns the hyperbolic tangent."""
     return xp.tanh(x)
 
 
-@op("nn.gelu ops.gelu(x,approximate=True)", shape=_same)
+@op("nn.gelu ops.nn.gelu(x,approximate=True)", shape=_same)
 @floating
 def gelu(xp: Any, features: Any, *, approximate: bool = False) -> Any:
     """Returns `x * P(X <= x)` for X ~ N(0, 1).
@@ -175,7 +175,7 @@ def _gelu_gradient(xp: Any, g: Any, x: Any, *, approximate: bool) -> Any:
 gelu.gradient(lambda g, y, x, approximate: _gelu_gradient(g, x, approximate=approximate))
 
 
-@op("ops.silu(x) ops.swish(x)", shape=_same)
+@op("ops.nn.silu(x) ops.nn.swish(x)", shape=_same)
 @floating
 def silu(xp: Any, features: Any, *, beta: float = 1.0) -> Any:
     """Returns `x * sigmoid(beta * x)`.
@@ -208,7 +208,7 @@ def _softplus_gradient(xp: Any, g: Any, x: Any) -> Any:
 
 
 @unary(
-    "math.softplus(features) nn.softplus(features) ops.softplus K.softplus",
+    "math.softplus(features) nn.softplus(features) ops.nn.softplus K.softplus",
     lambda g, y, x: _softplus_gradient(g, x),
     floating=True,
 )
@@ -218,7 +218,7 @@ def softplus(xp: Any, x: Any) -> Any:
     return xp.softplus(x)
 
 
-@unary("math.log_sigmoid ops.log_sigmoid", lambda g, y, x: _softplus_gradient(g, -x), floating=True)
+@unary("math.log_sigmoid ops.nn.log_sigmoid", lambda g, y, x: _softplus_gradient(g, -x), floating=True)
 @in_float32
 def log_sigmoid(xp: Any, x: Any) -> Any:
     """Returns `log(sigmoid(x))`, accurate for large negative values."""
@@ -231,7 +231,7 @@ def _softsign_gradient(xp: Any, g: Any, x: Any) -> Any:
     return g / (root * root)
 
 
-@unary("nn.softsign ops.softsign K.softsign", lambda g, y, x: _softsign_gradient(g, x), floating=True)
+@unary("nn.softsign ops.nn.softsign K.softsign", lambda g, y, x: _softsign_gradient(g, x), floating=True)
 @in_float32
 def softsign(xp: Any, features: Any) -> Any:
     """Returns `x / (1 + |x|)`."""
@@ -258,7 +258,7 @@ def mish(xp: Any, x: Any) -> Any:
 
 
 @unary(
-    "ops.hard_sigmoid",
+    "ops.nn.hard_sigmoid",
     lambda g, y, x: _between_gradient(g, x, low=-3.0, high=3.0, slope=1 / 6),
     floating=True,
 )
@@ -274,7 +274,7 @@ def _hard_silu_gradient(xp: Any, g: Any, x: Any) -> Any:
     return g * (xp.clip(x + 3, 0, 6) / 6 + xp.where(inside, x / 6, 0))
 
 
-@unary("ops.hard_silu ops.hard_swish", lambda g, y, x: _hard_silu_gradient(g, x), floating=True)
+@unary("ops.nn.hard_silu ops.nn.hard_swish", lambda g, y, x: _hard_silu_gradient(g, x), floating=True)
 @in_float32
 def hard_silu(xp: Any, x: Any) -> Any:
     """Returns `x * relu6(x + 3) / 6`.
@@ -284,7 +284,9 @@ def hard_silu(xp: Any, x: Any) -> Any:
     return x * (xp.clip(x + 3, 0, 6) / 6)
 
 
-@unary("ops.hard_tanh", lambda g, y, x: _between_gradient(g, x, low=-1.0, high=1.0, slope=1.0), floating=True)
+@unary(
+    "ops.nn.hard_tanh", lambda g, y, x: _between_gradient(g, x, low=-1.0, high=1.0, slope=1.0), floating=True
+)
 @in_float32
 def hard_tanh(xp: Any, x: Any) -> Any:
     """Returns `x` clipped to [-1, 1]."""
@@ -342,7 +344,7 @@ general_relu.gradient(lambda g, y, x, **attributes: _general_relu_gradient(g, x,
 # ---- the rest of keras.ops' --------------------------------------------------------------------------------------
 
 
-@op("ops.celu", shape=_same)
+@op("ops.nn.celu", shape=_same)
 @floating
 def celu(xp: Any, x: Any, *, alpha: float = 1.0) -> Any:
     """Returns `max(x, 0) + min(0, alpha * (exp(x / alpha) - 1))`."""
@@ -357,7 +359,7 @@ def _celu_gradient(xp: Any, g: Any, x: Any, *, alpha: float) -> Any:
 celu.gradient(lambda g, y, x, alpha: _celu_gradient(g, x, alpha=alpha))
 
 
-@op("ops.threshold", shape=_same)
+@op("ops.nn.threshold", shape=_same)
 @in_float32
 def threshold(xp: Any, x: Any, *, threshold: float, default_value: float) -> Any:
     """Returns `x` where it exceeds `threshold`, `default_value` elsewhere."""
@@ -375,7 +377,7 @@ threshold.gradient(
 )
 
 
-@op("ops.hard_shrink", shape=_same)
+@op("ops.nn.hard_shrink", shape=_same)
 @in_float32
 def hard_shrink(xp: Any, x: Any, *, threshold: float = 0.5) -> Any:
     """Returns `x` where `|x|` exceeds `threshold`, 0 elsewhere."""
@@ -385,7 +387,7 @@ def hard_shrink(xp: Any, x: Any, *, threshold: float = 0.5) -> Any:
 hard_shrink.gradient(lambda g, y, x, threshold: _outside_gradient(g, x, low=-threshold, high=threshold))
 
 
-@op("ops.soft_shrink", shape=_same)
+@op("ops.nn.soft_shrink", shape=_same)
 @in_float32
 def soft_shrink(xp: Any, x: Any, *, threshold: float = 0.5) -> Any:
     """Returns `x` moved by `threshold` towards 0, and 0 where it would cross."""
@@ -395,7 +397,7 @@ def soft_shrink(xp: Any, x: Any, *, threshold: float = 0.5) -> Any:
 soft_shrink.gradient(lambda g, y, x, threshold: _outside_gradient(g, x, low=-threshold, high=threshold))
 
 
-@unary("ops.tanh_shrink", floating=True)
+@unary("ops.nn.tanh_shrink", floating=True)
 @in_float32
 def tanh_shrink(xp: Any, x: Any) -> Any:
     """Returns `x - tanh(x)`."""
@@ -410,7 +412,7 @@ def _tanh_shrink_gradient(xp: Any, g: Any, x: Any) -> Any:
 tanh_shrink.gradient(lambda g, y, x: _tanh_shrink_gradient(g, x))
 
 
-@op("ops.squareplus", shape=_same)
+@op("ops.nn.squareplus", shape=_same)
 @floating
 def squareplus(xp: Any, x: Any, *, b: float = 4.0) -> Any:
     """Returns `(x + sqrt(x**2 + b)) / 2`."""
@@ -425,14 +427,14 @@ def _squareplus_gradient(xp: Any, g: Any, x: Any, *, b: float) -> Any:
 squareplus.gradient(lambda g, y, x, b: _squareplus_gradient(g, x, b=b))
 
 
-@unary("ops.sparse_plus", floating=True)
+@unary("ops.nn.sparse_plus", floating=True)
 @in_float32
 def sparse_plus(xp: Any, x: Any) -> Any:
     """Returns 0 below -1, `(x + 1)**2 / 4` up to 1, and `x` above."""
     return xp.where(x <= -1, 0, xp.where(x < 1, (x + 1) * (x + 1) / 4, x))
 
 
-@unary("ops.sparse_sigmoid", floating=True)
+@unary("ops.nn.sparse_sigmoid", floating=True)
 @in_float32
 def sparse_sigmoid(xp: Any, x: Any) -> Any:
     """Returns 0 below -1, `(x + 1) / 2` up to 1, and 1 above."""
@@ -448,7 +450,7 @@ def _halved(shape: tuple, axis: int) -> tuple:
     return tuple(size // 2 if i == axis and size is not None else size for i, size in enumerate(shape))
 
 
-@op("ops.glu", shape=_halved)
+@op("ops.nn.glu", shape=_halved)
 @floating
 def glu(xp: Any, x: Any, *, axis: int = -1) -> Any:
     """Splits `x` in two along `axis` and returns `first * sigmoid(second)`."""
@@ -492,7 +494,7 @@ crelu_gradient = Op("crelu_gradient", _crelu_gradient, shape=lambda g, y, axis: 
 crelu.gradient(lambda g, y, x, axis: crelu_gradient(g, y, axis=axis))
 
 
-@op("ops.sparsemax", shape=_same)
+@op("ops.nn.sparsemax", shape=_same)
 @floating
 def sparsemax(xp: Any, x: Any, *, axis: int = -1) -> Any:
     """Returns the Euclidean projection of `x` onto the probability simplex along `axis`.

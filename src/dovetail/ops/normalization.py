@@ -147,7 +147,7 @@ def normalized(x: Any, gamma: Any, beta: Any, axis: Any, epsilon: float | None, 
     )
 
 
-@export("ops.layer_normalization")
+@export("ops.nn.layer_normalization")
 def layer_normalization(
     x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float | None = None
 ) -> Any:
@@ -155,7 +155,7 @@ def layer_normalization(
     return normalized(x, gamma, beta, axis, epsilon)
 
 
-@export("ops.rms_normalization")
+@export("ops.nn.rms_normalization")
 def rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: float | None = None) -> Any:
     """Divides `x` by the root of its mean square over `axis`, then multiplies by `scale`."""
     return normalized(x, scale, None, axis, epsilon, rms=True)
@@ -331,7 +331,7 @@ batch_normalization.gradient(
 )
 
 
-@export("ops.batch_normalization")
+@export("ops.nn.batch_normalization")
 def keras_batch_normalization(
     x: Any, mean: Any, variance: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3
 ) -> Any:

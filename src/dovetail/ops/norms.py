@@ -175,7 +175,7 @@ def nn_moments(
     return moments(x, axes=axes, keepdims=keepdims)
 
 
-@export("ops.moments")
+@export("ops.nn.moments")
 def ops_moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = False) -> tuple:
     """Returns the mean and the variance of `x` over `axes`.
 

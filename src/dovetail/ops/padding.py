@@ -78,7 +78,7 @@ def repeat(input: Any, repeats: Any, axis: int | None = None, name: str | None =
     return repeat_(input, repeats=repeats, axis=axis)
 
 
-@export("ops.repeat")
+@export("ops.numpy.repeat")
 def repeat_numpy(x: Any, repeats: Any, axis: int | None = None) -> Any:
     """Repeats each element, or each slice along `axis`."""
     return repeat(x, repeats, axis)
@@ -167,7 +167,7 @@ def pad_adjoint(xp: Any, g: Any, *, paddings: Nested, mode: str = "CONSTANT") ->
 pad_adjoint.gradient(lambda g, y, x, paddings, mode: pad(g, paddings=paddings, mode=mode))
 
 
-@export("ops.pad")
+@export("ops.numpy.pad")
 def pad_numpy(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> Any:
     """Adds elements before and after along each axis.
 
@@ -236,7 +236,7 @@ def meshgrid_(xp: Any, *vectors: Any, indexing: str = "xy") -> Any:
     return list(xp.meshgrid(*vectors, indexing=indexing))
 
 
-@export("meshgrid ops.meshgrid")
+@export("meshgrid ops.numpy.meshgrid")
 def meshgrid(*args: Any, indexing: str = "xy", name: str | None = None) -> list:
     """Returns the coordinates of the grid that vectors span, one tensor a vector.
 

@@ -301,7 +301,7 @@ def _keras_pool(
     )
 
 
-@export("ops.max_pool")
+@export("ops.nn.max_pool")
 def keras_max_pool(
     inputs: Any, pool_size: Any, strides: Any = None, padding: str = "valid", data_format: str | None = None
 ) -> Any:
@@ -309,7 +309,7 @@ def keras_max_pool(
     return _keras_pool(max_pool, inputs, pool_size, strides, padding, data_format)
 
 
-@export("ops.average_pool")
+@export("ops.nn.average_pool")
 def keras_average_pool(
     inputs: Any, pool_size: Any, strides: Any = None, padding: str = "valid", data_format: str | None = None
 ) -> Any:

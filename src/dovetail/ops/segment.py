@@ -263,7 +263,7 @@ def bincount(
     return count_values(values, weights, size=size, dtype=dtype, binary=binary_output)
 
 
-@export("ops.bincount")
+@export("ops.numpy.bincount")
 def ops_bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = False) -> Any:
     """Counts how often each number occurs, for each row of a rank-2 tensor; see `tf.math.bincount`."""
     if sparse:

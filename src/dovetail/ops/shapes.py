@@ -31,7 +31,7 @@ def _reshaped(old: tuple, shape: tuple) -> tuple:
 
 
 @op(
-    "reshape ops.reshape(x,newshape) K.reshape(x,shape)",
+    "reshape ops.numpy.reshape(x,newshape) K.reshape(x,shape)",
     shape=_reshaped,
 )
 def reshape(xp: Any, tensor: Any, *, shape: Shape) -> Any:
@@ -69,7 +69,7 @@ def _checked_perm(perm: tuple, rank: int) -> tuple:
 
 
 @op(
-    "transpose ops.transpose(x,axes) K.permute_dimensions(x,pattern)",
+    "transpose ops.numpy.transpose(x,axes) K.permute_dimensions(x,pattern)",
     shape=_transposed,
 )
 def transpose(xp: Any, a: Any, *, perm: Axis = None, conjugate: bool = False) -> Any:
@@ -111,7 +111,7 @@ def _expanded(shape: tuple, axis: Any) -> tuple:
 
 
 @op(
-    "expand_dims ops.expand_dims(x) K.expand_dims(x,axis=-1)",
+    "expand_dims ops.numpy.expand_dims(x) K.expand_dims(x,axis=-1)",
     shape=_expanded,
 )
 def expand_dims(xp: Any, input: Any, *, axis: Axis) -> Any:
@@ -133,7 +133,7 @@ def _squeezed(shape: tuple, axis: Any) -> tuple:
 
 
 @op(
-    "squeeze ops.squeeze(x) K.squeeze(x)",
+    "squeeze ops.numpy.squeeze(x) K.squeeze(x)",
     shape=_squeezed,
 )
 def squeeze(xp: Any, input: Any, *, axis: Axis = None) -> Any:
@@ -173,7 +173,7 @@ def _tile_gradient(g: Any, y: Any, x: Any, multiples: tuple) -> Any:
 tile.gradient(_tile_gradient)
 
 
-@export("ops.tile")
+@export("ops.numpy.tile")
 def tile_numpy(x: Any, repeats: Any) -> Any:
     """Repeats the whole tensor along its axes, as `numpy.tile` does: missing axes and repeats count as 1."""
     x = as_tensor(x)
@@ -207,7 +207,7 @@ def _broadcast_shape(old: tuple, shape: tuple) -> tuple:
     )
 
 
-@op("broadcast_to ops.broadcast_to(x)", shape=_broadcast_shape)
+@op("broadcast_to ops.numpy.broadcast_to(x)", shape=_broadcast_shape)
 def broadcast_to(xp: Any, input: Any, *, shape: Shape) -> Any:
     """Repeats a tensor along axes of size 1, and along new axes in front, so that it has `shape`."""
     return xp.broadcast_to(input, _broadcast_shape(input.shape, shape))
@@ -225,7 +225,7 @@ def reverse(xp: Any, tensor: Any, *, axis: Axis) -> Any:
 reverse.gradient(lambda g, y, x, axis: reverse(g, axis=axis))
 
 
-@export("ops.flip")
+@export("ops.numpy.flip")
 def flip(x: Any, axis: Any = None) -> Any:
     """Reverses the order of the elements along `axis` (all axes when None)."""
     x = as_tensor(x)
@@ -260,7 +260,7 @@ def _integers(shift: Any) -> Any:
     return shift
 
 
-@export("ops.roll")
+@export("ops.numpy.roll")
 def roll_numpy(x: Any, shift: Any, axis: Any = None) -> Any:
     """Moves elements along `axis` by `shift` places; over the flattened tensor when `axis` is None."""
     if axis is not None:
@@ -288,13 +288,13 @@ def moveaxis_(xp: Any, x: Any, *, source: Axis, destination: Axis) -> Any:
 moveaxis_.gradient(lambda g, y, x, source, destination: moveaxis_(g, source=destination, destination=source))
 
 
-@export("ops.moveaxis")
+@export("ops.numpy.moveaxis")
 def moveaxis(x: Any, source: Any, destination: Any) -> Any:
     """Moves axes to other positions; the others keep their order."""
     return moveaxis_(x, source=source, destination=destination)
 
 
-@export("ops.swapaxes")
+@export("ops.numpy.swapaxes")
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     """Exchanges two axes."""
     x = as_tensor(x)
@@ -304,7 +304,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     return transpose(x, perm=tuple(order))
 
 
-@export("K.flatten ops.ravel")
+@export("K.flatten ops.numpy.ravel")
 def flatten(x: Any) -> Any:
     """Returns the elements as a vector."""
     return reshape(x, shape=(-1,))
@@ -428,13 +428,13 @@ def shape_tuple(x: Any) -> tuple:
     return tuple(dynamic[i] if known is None else known for i, known in enumerate(sizes))
 
 
-@export("ops.size")
+@export("ops.numpy.size")
 def size_number(x: Any) -> Any:
     """Returns the number of elements."""
     return size(x)
 
 
-@export("K.ndim ops.ndim")
+@export("K.ndim ops.numpy.ndim")
 def ndim(x: Any) -> int:
     """Returns the number of axes as a Python int."""
     return len(as_tensor(x).shape)

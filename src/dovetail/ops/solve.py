@@ -56,7 +56,7 @@ def solve(matrix: Any, rhs: Any, adjoint: bool = False, name: str | None = None)
     return matrix_solve(matrix, rhs, adjoint=adjoint)
 
 
-@export("ops.solve")
+@export("ops.linalg.solve")
 def ops_solve(a: Any, b: Any) -> Any:
     """Solves `a @ x = b`; `b` may be a vector."""
     b = b if isinstance(b, TensorLike) else convert_to_tensor(b)
@@ -92,7 +92,7 @@ def triangular_solve(
     return matrix_triangular_solve(matrix, rhs, lower=lower, adjoint=adjoint)
 
 
-@export("ops.solve_triangular")
+@export("ops.linalg.solve_triangular")
 def ops_solve_triangular(a: Any, b: Any, lower: bool = False) -> Any:
     """Solves `a @ x = b` for triangular matrices; `b` may be a vector."""
     b = b if isinstance(b, TensorLike) else convert_to_tensor(b)
@@ -142,7 +142,7 @@ def lstsq(
     return matmul(pinv(matrix), rhs)
 
 
-@export("ops.lstsq")
+@export("ops.linalg.lstsq")
 def ops_lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     """Returns the least squares solution of `a @ x = b`; `b` may be a vector."""
     b = b if isinstance(b, TensorLike) else convert_to_tensor(b)

@@ -77,13 +77,13 @@ def argsort(
     return argsort_(values, axis=axis, descending=_descending("tf.argsort", direction))
 
 
-@export("ops.sort")
+@export("ops.numpy.sort")
 def sort_numpy(x: Any, axis: int | None = -1) -> Any:
     """Sorts along `axis` (flattened when None)."""
     return sort_(reshape(x, shape=(-1,)), axis=0) if axis is None else sort_(x, axis=axis)
 
 
-@export("ops.argsort")
+@export("ops.numpy.argsort")
 def argsort_numpy(x: Any, axis: int | None = -1) -> Any:
     """Returns the int32 indices that sort `x` along `axis` (flattened when None)."""
     return argsort_(reshape(x, shape=(-1,)), axis=0) if axis is None else argsort_(x, axis=axis)
@@ -134,7 +134,7 @@ def searchsorted(
     return _search("tf.searchsorted", sorted_sequence, values, side, out_type)
 
 
-@export("ops.searchsorted")
+@export("ops.numpy.searchsorted")
 def searchsorted_numpy(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
     """Returns the int32 indices at which `values` would be inserted into a sorted vector."""
     values = as_tensor(values)

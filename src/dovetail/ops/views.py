@@ -2,10 +2,11 @@
 
 An op states the names it goes by in one string, separated by spaces:
 
-    "reduce_sum math.reduce_sum ops.sum(x) K.sum(x,axis=None)"
+    "reduce_sum math.reduce_sum ops.numpy.sum(x) K.sum(x,axis=None)"
 
-A name without a dot belongs to `tf`, "math.f" to `tf.math`, "ops.f" to `keras.ops`, "K.f" to `keras.backend`.  The
-parentheses rename parameters by position (and may change defaults); what they leave out keeps the op's own name.
+A name without a dot belongs to `tf`, "math.f" to `tf.math`, "ops.f" to `keras.ops`, "K.f" to `keras.backend`.
+"ops.numpy.f" is `keras.ops.f`, which goes by `keras.ops.numpy.f` too; "ops.image.f" is only there.  The parentheses
+rename parameters by position (and may change defaults); what they leave out keeps the op's own name.
 """
 
 from __future__ import annotations
@@ -28,10 +29,19 @@ from dovetail.ops.core import OPS, Op
 NAMESPACES: dict[str, dict[str, Any]] = {}
 _EMPTY = inspect.Parameter.empty
 _ROOTS = {"ops": "keras.ops", "K": "keras.backend"}
+_SHARED = frozenset(
+    {"keras.ops.linalg", "keras.ops.nn", "keras.ops.numpy"}
+)  # whose names `keras.ops` has too
 
 
 def namespace_of(name: str) -> tuple[str, str]:
     """Splits a stated name into the namespace and the name in it: "math.abs" -> ("tf.math", "abs")."""
+    place, last = _place_of(name)
+    return ("keras.ops" if place in _SHARED else place), last
+
+
+def _place_of(name: str) -> tuple[str, str]:
+    """Splits a stated name into the innermost namespace that holds it, and the name in it."""
     head, _, last = name.rpartition(".")
     if not head:
         return "tf", last
@@ -42,11 +52,12 @@ def namespace_of(name: str) -> tuple[str, str]:
 
 def publish(name: str, value: Any) -> None:
     """Puts `value` under a stated name; a name can be stated only once."""
-    namespace, last = namespace_of(name)
-    table = NAMESPACES.setdefault(namespace, {})
-    if last in table:
-        raise ValueError(f"{namespace}.{last} is stated twice")
-    table[last] = value
+    place, last = _place_of(name)
+    for namespace in ("keras.ops", place) if place in _SHARED else (place,):
+        table = NAMESPACES.setdefault(namespace, {})
+        if last in table:
+            raise ValueError(f"{namespace}.{last} is stated twice")
+        table[last] = value
     if callable(value):
         declare(value)
 
