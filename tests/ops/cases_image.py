@@ -1,6 +1,7 @@
 """Rows for images."""
 
 import numpy as np
+from scipy import ndimage
 
 from tests.ops.case import Case, f32, i32
 
@@ -17,6 +18,10 @@ def image(*shape, dtype=np.float32, then=()):
 def images(*shape, dtype=np.float32, then=()):
     """Arguments: two images of one shape, then what follows them."""
     return lambda rng: (*image(*shape, dtype=dtype)(rng), *image(*shape, dtype=dtype)(rng), *then)
+
+
+def then(make, *more):
+    return lambda rng: (*make(rng), *more)
 
 
 def resized(shape, size, **kwargs):
@@ -111,6 +116,145 @@ SHAPES = [
 ]
 
 
+TURN = f32([0.91, 0.213, -0.717, -0.317, 1.119, 0.437, 0, 0])
+MOVES = f32([TURN, [1.213, 0.011, -3.117, 0.013, 0.819, 2.371, 0, 0]])
+SQUARE = f32([[0, 0], [6, 0], [0, 5], [6, 5]])
+BENT = f32([[0.3, -0.4], [5.1, 0.6], [-0.2, 5.5], [6.3, 4.2]])
+
+
+def placed(*shape):
+    """Arguments: an array, and coordinates in and around it."""
+
+    def make(rng):
+        low, high = np.full(len(shape), -1.0), np.array(shape, float)
+        where = np.stack([rng.uniform(a, b, (4, 5)) for a, b in zip(low, high, strict=True)])
+        return rng.uniform(0, 1, shape).astype(np.float32), where.astype(np.float32)
+
+    return make
+
+
+def read_at(x, coordinates, order, fill_mode="constant", fill_value=0.0):
+    """The reference: SciPy's; its names of what JAX calls "constant" and "wrap" begin with grid-."""
+    mode = {"constant": "grid-constant", "wrap": "grid-wrap"}.get(fill_mode, fill_mode)
+    return ndimage.map_coordinates(x, coordinates, order=order, mode=mode, cval=fill_value)
+
+
+def shifted(images, shifts, order, mode, fill):
+    places = np.stack(np.meshgrid(*map(np.arange, images.shape[1:3]), indexing="ij"), -1) + shifts
+    planes = [
+        [read_at(image[..., c], place.transpose(2, 0, 1), order, mode, fill) for c in range(image.shape[-1])]
+        for image, place in zip(images, places, strict=True)
+    ]
+    return np.moveaxis(np.array(planes), 1, -1)
+
+
+def projected(images, rows, order, mode, fill, flat):
+    y, x = np.meshgrid(*map(np.arange, images.shape[1:3]), indexing="ij")
+    a = rows[:, :6, None, None]
+    places = np.stack([a[:, 3] * x + a[:, 4] * y + a[:, 5] - y, a[:, 0] * x + a[:, 1] * y + a[:, 2] - x], -1)
+    return shifted(images, places, order, mode, fill)
+
+
+SAMPLED = [
+    *(
+        Case(
+            "ops.image.affine_transform",
+            image(then=(MOVES,)),
+            {"fill_mode": mode, "fill_value": 0.3, "data_format": "channels_last"},
+            rtol=1e-4,
+            atol=1e-5,
+            id=mode,
+        )
+        for mode in ("constant", "nearest", "reflect")
+    ),
+    Case("ops.image.affine_transform", image(7, 6, 3, then=(TURN,)), rtol=1e-4, atol=1e-5, id="one"),
+    Case(
+        "ops.image.affine_transform", image(then=(MOVES,)), {"interpolation": "nearest"}, id="nearest_pixel"
+    ),
+    Case(
+        "ops.image.affine_transform",
+        image(then=(MOVES,), dtype=np.uint8),
+        {"interpolation": "nearest"},
+        id="uint8",
+    ),
+    Case(
+        "ops.image.perspective_transform",
+        image(then=(np.stack([SQUARE, SQUARE]), np.stack([BENT, SQUARE]))),
+        {"fill_value": 0.5},
+        rtol=1e-3,
+        atol=1e-4,
+    ),
+    Case(
+        "ops.image.perspective_transform", image(6, 7, 3, then=(SQUARE, BENT)), rtol=1e-3, atol=1e-4, id="one"
+    ),
+    Case(
+        "project_images",
+        image(then=(MOVES,)),
+        {"order": 1, "mode": "wrap", "fill": 0.0, "flat": True},
+        oracle=projected,
+        grad=(0, 1),
+        rtol=1e-4,
+        atol=1e-5,
+        id="wrap",
+    ),
+    *(
+        Case(
+            "ops.image.map_coordinates",
+            then(placed(5, 6), order),
+            {"fill_mode": mode, "fill_value": 0.5},
+            oracle=read_at,
+            grad=(0,) if order and mode == "mirror" else (),
+            symbolic="the first axis counts the axes",
+            id=f"{mode}_{order}",
+        )
+        for mode in ("constant", "nearest", "reflect", "wrap", "mirror")
+        for order in (0, 1)
+    ),
+    Case(
+        "ops.image.map_coordinates",
+        then(placed(3, 4, 5), 1),
+        oracle=read_at,
+        symbolic="the first axis counts the axes",
+        id="volume",
+    ),
+    Case(
+        "displace_images",
+        lambda rng: (*image()(rng), np.float32(rng.normal(size=(2, 6, 7, 2)))),
+        {"order": 1, "mode": "reflect", "fill": 0.0},
+        oracle=shifted,
+        grad=(0,),
+    ),
+    Case("ops.image.gaussian_blur", image(), {"data_format": "channels_last"}, grad=(0,), atol=1e-5),
+    Case(
+        "ops.image.gaussian_blur",
+        image(),
+        {"kernel_size": (5, 5), "sigma": (0.7, 2.0), "data_format": "channels_last"},
+        atol=1e-5,
+        id="wide",
+    ),
+    Case("ops.image.gaussian_blur", image(6, 7, 3), {"data_format": "channels_last"}, atol=1e-5, id="one"),
+    *(
+        Case(
+            "ops.image.scale_and_translate",
+            image(6, 7, 3, then=((9, 5, 3), f32(1.5, 0.6), f32(0.3, -0.4), (0, 1), method)),
+            symbolic="its sizes say how it is read",
+            rtol=1e-4,
+            atol=1e-5,
+            id=method,
+        )
+        for method in ("linear", "cubic", "lanczos3", "lanczos5")
+    ),
+    Case(
+        "ops.image.scale_and_translate",
+        image(6, 7, 3, then=((4, 7, 3), f32([0.5]), f32([0.0]), (0,), "bilinear")),
+        {"antialias": False},
+        symbolic="its sizes say how it is read",
+        atol=1e-5,
+        id="plain",
+    ),
+]
+
+
 def gray_or_color(name, **kinds):
     return [
         Case(name, image(), atol=1e-5, rtol=1e-4, **kinds),
@@ -174,10 +318,6 @@ def boxes_and_scores(count):
     return make
 
 
-def then(make, *more):
-    return lambda rng: (*make(rng), *more)
-
-
 def combined(classes):
     def make(rng):
         boxes = np.stack([boxes_and_scores(12)(rng)[0] for _ in range(2 * classes)]).reshape(
@@ -226,4 +366,4 @@ BOXES = [
     Case("ops.psnr", images(then=(1.0,)), rtol=1e-4, atol=1e-4),
 ]
 
-CASES = [*RESIZE, *SHAPES, *COLORS, *BOXES]
+CASES = [*RESIZE, *SHAPES, *COLORS, *SAMPLED, *BOXES]

@@ -48,25 +48,25 @@ publish("image.ResizeMethod", ResizeMethod)
 def _cubic(b: float, c: float) -> Callable:
     """The family of D. Mitchell, A. Netravali, 1988: "Reconstruction filters in computer graphics"."""
 
-    def kernel(x: np.ndarray) -> np.ndarray:
-        x = np.abs(x)
+    def kernel(xp: Any, x: Any) -> Any:
+        x = xp.abs(x)
         near = ((12 - 9 * b - 6 * c) * x**3 + (-18 + 12 * b + 6 * c) * x**2 + (6 - 2 * b)) / 6
         far = ((-b - 6 * c) * x**3 + (6 * b + 30 * c) * x**2 + (-12 * b - 48 * c) * x + (8 * b + 24 * c)) / 6
-        return np.where(x < 1, near, np.where(x < 2, far, 0.0))
+        return xp.where(x < 1, near, xp.where(x < 2, far, x.dtype.type(0)))
 
     return kernel
 
 
 def _lanczos(radius: int) -> Callable:
-    return lambda x: np.where(np.abs(x) < radius, np.sinc(x) * np.sinc(x / radius), 0.0)
+    return lambda xp, x: xp.where(xp.abs(x) < radius, xp.sinc(x) * xp.sinc(x / radius), x.dtype.type(0))
 
 
-def _gaussian(x: np.ndarray) -> np.ndarray:
-    return np.where(np.abs(x) < 1.5, np.exp(-(x**2) / (2 * 0.5**2)), 0.0)
+def _gaussian(xp: Any, x: Any) -> Any:
+    return xp.where(xp.abs(x) < 1.5, xp.exp(-(x**2) / (2 * 0.5**2)), x.dtype.type(0))
 
 
-_KERNELS: dict[str, Callable] = {
-    "bilinear": lambda x: np.maximum(1 - np.abs(x), 0.0),
+KERNELS: dict[str, Callable] = {
+    "bilinear": lambda xp, x: xp.maximum(1 - xp.abs(x), x.dtype.type(0)),
     "bicubic": _cubic(0.0, 0.5),
     "mitchellcubic": _cubic(1 / 3, 1 / 3),
     "lanczos3": _lanczos(3),
@@ -93,7 +93,7 @@ def _weights(old: int, new: int, method: str, antialias: bool) -> np.ndarray:
     distance = (np.arange(old, dtype=np.float32)[None, :] + np.float32(0.5) - center) * (
         np.float32(1) / (_inverse(old, new) if width > 1 else np.float32(1))
     )
-    values = _KERNELS[method](distance.astype(np.float64))
+    values = KERNELS[method](np, distance.astype(np.float64))
     total = values.sum(axis=1, keepdims=True)
     return np.where(total != 0, values / np.where(total != 0, total, 1), 0).astype(np.float32)
 
@@ -233,7 +233,7 @@ def resize(
 
 def _method(name: Any) -> str:
     """Returns a method's name in lower case."""
-    known = ("nearest", "area", *_KERNELS)
+    known = ("nearest", "area", *KERNELS)
     if not isinstance(name, str) or name.lower() not in known:
         near = suggest(str(name), known)
         raise ValueError(f"method must be one of {', '.join(known)}, received {name!r:.60}.{near}")
