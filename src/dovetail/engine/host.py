@@ -20,6 +20,7 @@ import numpy as np
 from dovetail.engine import dtypes
 from dovetail.engine.host_array import (  # noqa: F401 - names of this engine
     add_rows,
+    add_up,
     as_shift,
     bitcast,
     checked_indices,
@@ -85,7 +86,7 @@ def _widened(function: Any) -> Any:
     return reduce
 
 
-sum = _widened(np.add.reduce)
+sum = _widened(add_up)
 prod = _widened(np.multiply.reduce)
 
 
@@ -96,7 +97,7 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         count = x.size // builtins.max(total.size, 1)
         return np.trunc(total / count).astype(x.dtype) if count else total.astype(x.dtype)
     wide = x.astype(np.float32) if dtypes.is_half(x.dtype) else x
-    total = np.add.reduce(wide, axis=axis, keepdims=keepdims)
+    total = add_up(wide, axis=axis, keepdims=keepdims)
     return np.true_divide(total, wide.dtype.type(_reduced_count(x, axis))).astype(x.dtype)
 
 

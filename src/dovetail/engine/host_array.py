@@ -33,6 +33,34 @@ def add_rows(rows: Any, ids: Any, num: int) -> Any:
     return out.reshape((num, *rest))
 
 
+_SMALL_SUM = 1 << 12  # elements from which on it counts how NumPy sums
+_ONE_THREAD = 9216  # elements of a matrix beyond which BLAS asks its other threads
+_NARROW = 256
+
+
+def add_up(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
+    """`np.add.reduce`, up to ten times as fast where the rows that are added up are short.
+
+    NumPy starts a loop for each row.  Leading axes one by one make the rows longer; for the last axis but one, BLAS
+    multiplies by a row of ones.
+    """
+    if x.size >= _SMALL_SUM and x.ndim > 2 and x.dtype.kind == "f" and x.shape[-1] <= _NARROW:
+        axes = (axis,) if type(axis) is int else axis
+        if (
+            axes is not None
+            and len(axes) > 1
+            and tuple(sorted(axes)) == tuple(range(len(axes))) != (*range(x.ndim),)
+        ):
+            for _ in axes:
+                x = np.add.reduce(x, axis=0)
+            return x.reshape((1,) * len(axes) + x.shape) if keepdims else x
+        rows = x.shape[-2]
+        if axes in ((-2,), (x.ndim - 2,)) and rows * x.shape[-1] < _ONE_THREAD and x.flags.c_contiguous:
+            total = np.matmul(np.ones((1, rows), x.dtype), x)  # (..., 1, columns)
+            return total if keepdims else total[..., 0, :]
+    return np.add.reduce(x, axis=axis, keepdims=keepdims, dtype=dtype)
+
+
 def look_up(table: Any, indices: Any) -> Any:
     """Takes rows of a table, for ops whose gradients are rows (`tf.IndexedSlices`) in compiled programs too."""
     return take(table, indices, 0)

@@ -93,9 +93,13 @@ def conv_input_gradient(
 ) -> Any:
     """Returns the gradient of an input of spatial `sizes`: the transposed convolution of `g`."""
     window, channels = kernel.shape[:-2], kernel.shape[-2]
+    line = groups == 1 and len(window) == 1
+    if line and strides == dilations == (1,) and max(padding[0]) < len(kernel):
+        made = _line_input_gradient(_wide(g), _wide(kernel), sizes[0], padding[0][0])
+        return made.astype(g.dtype, copy=False)
     padded = tuple(size + sum(pair) for size, pair in zip(sizes, padding, strict=True))
     total = np.zeros((g.shape[0], *padded, groups * channels), _wide(g).dtype)
-    if groups == 1 and len(window) == 1:
+    if line:
         parts = (_wide(g) @ tap.T for tap in _wide(kernel))
     else:
         parts = _tap_gradients(_wide(g), _wide(kernel), groups)
@@ -114,23 +118,52 @@ def _tap_gradients(g: Any, kernel: Any, groups: int) -> Any:
     return columns.reshape(math.prod(window), *g.shape[:-1], groups * channels)
 
 
-# ---- along a line: one product a tap and sample.  Nothing is copied, and products this small do not wake BLAS' other
+# ---- along a line: products of one sample each.  Nothing is copied, and products this small do not wake BLAS' other
 # threads, which on a busy machine take longer to come than the product takes.
 
 
 def _conv_line(x: Any, kernel: Any, strides: tuple, padding: tuple, dilations: tuple) -> Any:
     line = _padded(x, padding)
-    count = (line.shape[1] - (len(kernel) - 1) * dilations[0] - 1) // strides[0] + 1
+    taps, (stride,), (dilation,) = len(kernel), strides, dilations
+    count = (line.shape[1] - (taps - 1) * dilation - 1) // stride + 1
     if count <= 0:
-        raise ValueError(
-            f"a window of {kernel.shape[:1]} does not fit into the padded sizes {line.shape[1:2]}"
-        )
-    views = [line[_taps((t,), (count,), strides, dilations)] for t in range(len(kernel))]
+        raise ValueError(f"a window of {(taps,)} does not fit into the padded sizes {line.shape[1:2]}")
+    if dilation == 1:
+        return _windows_of_line(np.ascontiguousarray(line), kernel, stride, count)
+    views = [line[_taps((t,), (count,), strides, dilations)] for t in range(taps)]
     out = np.matmul(views[0], kernel[0])
     part = np.empty_like(out)
     for view, tap in zip(views[1:], kernel[1:], strict=True):
         out += np.matmul(view, tap, out=part)
     return out
+
+
+def _windows_of_line(line: Any, kernel: Any, stride: int, count: int) -> Any:
+    """Convolves a contiguous line: the numbers of a window lie side by side in it, those of all taps.
+
+    BLAS takes matrices whose rows do not overlap.  Every `turns`th window is such a row.
+    """
+    taps, channels, outputs = kernel.shape
+    flat = kernel.reshape(taps * channels, outputs)
+    out = np.empty((line.shape[0], count, outputs), np.result_type(line, kernel))
+    turns = min(-(-taps // stride), count)
+    sample, step, item = line.strides
+    moves = (sample, turns * stride * step, item)
+    for turn in range(turns):
+        target = out[:, turn::turns]
+        rows = as_strided(
+            line[:, turn * stride :], (*target.shape[:2], taps * channels), moves, writeable=False
+        )
+        np.matmul(rows, flat, out=target)
+    return out
+
+
+def _line_input_gradient(g: Any, kernel: Any, size: int, before: int) -> Any:
+    """Returns the gradient of the input, without gaps between its windows: `g` convolved with the turned kernel."""
+    reach = len(kernel) - 1 - before
+    padding = ((reach, size + len(kernel) - 1 - reach - g.shape[1]),)
+    turned = np.ascontiguousarray(kernel[::-1].transpose(0, 2, 1))  # (taps, outputs, channels)
+    return _conv_line(g, turned, (1,), padding, (1,))
 
 
 def _line_kernel_gradient(line: Any, g: Any, taps: int, strides: tuple, dilations: tuple) -> Any:
@@ -197,7 +230,7 @@ def keep_where(keep: Any, x: Any) -> Any:
     if x.dtype.kind not in "iuf" or not x.ndim or keep.shape != x.shape:
         return np.where(keep, x, x.dtype.type(0))
     bits = np.dtype(f"i{x.dtype.itemsize}")
-    mask = keep.astype(bits)
-    np.negative(mask, out=mask)
-    mask &= np.ascontiguousarray(x).view(bits)
+    signs = keep.view(np.int8)
+    mask = np.negative(signs).astype(bits)  # -1 has all bits
+    mask &= x.view(bits)
     return mask.view(x.dtype)
