@@ -5,7 +5,10 @@ import pytest
 
 import dovetail as tf
 from dovetail.compat import v1
-from tests.cases_gradients import CASES
+from tests.cases_gradients import CASES as PLAIN
+from tests.cases_gradients_inside import CASES as INSIDE
+
+CASES = PLAIN | {f"inside: {name}": function for name, function in INSIDE.items()}
 
 X, W = np.array([1.0, 2.0], "float32"), np.float32(3.0)
 SIGNATURES = {
@@ -126,8 +129,36 @@ def test_inside_of_loops():
 
     np.testing.assert_allclose(inside(tf.constant(X)), 3 * X**2)
     np.testing.assert_allclose(captured(tf.constant(X)), np.repeat(X[:, None], 2, 1))
-    with pytest.raises(NotImplementedError, match="computed outside"):
-        computed_outside(tf.constant(X))
+    np.testing.assert_allclose(computed_outside(tf.constant(X)), np.diag(3 * X**2))
+
+
+def test_inside_of_loops_with_variables_random_numbers_and_python():
+    v = tf.Variable([2.0, 3.0])
+
+    def in_a_loop(step):
+        return tf.while_loop(lambda i, a: i < 2, lambda i, a: (i + 1, step(a)), (0, tf.zeros([2])))[1]
+
+    @tf.function
+    def variables(x):
+        y = v * v * x
+        v.assign_add([1.0, 1.0])  # the derivative is where the variable was read
+        return in_a_loop(lambda a: a + tf.gradients(y, v)[0])
+
+    np.testing.assert_allclose(variables(tf.constant(X)), 2 * 2 * np.array([2.0, 3.0]) * X)
+
+    @tf.function
+    def drawn(x):
+        y = tf.nn.dropout(x * x, 0.5) * x
+        return y, in_a_loop(lambda a: tf.gradients(y, x)[0])
+
+    y, slope = drawn(tf.constant(X))
+    np.testing.assert_allclose(y * 3, slope * X)
+
+    with v1.Graph().as_default():
+        x = v1.placeholder(tf.float32, [2])
+        y = tf.py_function(lambda a: a * a, [x], tf.float32)
+        with pytest.raises(NotImplementedError, match="computed outside"):
+            in_a_loop(lambda a: tf.gradients(y, x)[0])
     inputs = tf.keras.Input((3,))
     hidden = tf.keras.layers.Dense(2)(inputs)
     with pytest.raises(NotImplementedError, match="computed outside"):

@@ -14,10 +14,10 @@ from dovetail.tensor.variable import Variable
 
 def differentiable_inputs(node: Node) -> set[int]:
     """Returns the ids of the tensors and variables that a node's outputs may have a gradient in."""
-    return {id(leaf) for leaf in _smooth_inputs(node)}
+    return {id(leaf) for leaf in smooth_inputs(node)}
 
 
-def _smooth_inputs(node: Node) -> list:
+def smooth_inputs(node: Node) -> list:
     operation = node.operation
     if isinstance(operation, OpCall):
         op = operation.op
@@ -52,27 +52,5 @@ def reached(targets: list, stops: list) -> set[int]:
             continue
         found.add(id(leaf))
         if isinstance(leaf, SymbolicTensor) and leaf.node is not None and id(leaf) not in fixed:
-            stack.extend(x for x in _smooth_inputs(leaf.node) if isinstance(x, Variable) or is_smooth(x))
+            stack.extend(x for x in smooth_inputs(leaf.node) if isinstance(x, Variable) or is_smooth(x))
     return found
-
-
-def leads_outside(graph: Any, live: set[int], sources: list, stops: list) -> bool:
-    """True when a way from the targets to the sources goes through the graphs around.
-
-    Args:
-        graph: the graph that the targets and sources are of, None outside of one.
-        live: what the targets reach in it.
-        sources: what they are differentiated in.
-        stops: tensors that count as constants.
-    """
-    fixed = {id(leaf) for leaf in stops}
-    while graph is not None and graph.captures:
-        outer = {id(inner): leaf for inner, leaf in zip(graph.captured, graph.captures, strict=True)}
-        entered = [leaf for key, leaf in outer.items() if key in live and key not in fixed]
-        sources = [outer.get(id(source), source) for source in sources]
-        live = reached(entered, [])
-        own = {id(leaf) for leaf in entered}
-        if any(id(source) in live - own for source in sources):
-            return True
-        graph, fixed = graph.outer, set()
-    return False

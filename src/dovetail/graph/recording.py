@@ -112,6 +112,7 @@ class FunctionGraph(BaseGraph):
         self._writes: dict[int, Variable] = {}
         self._own: dict[int, SymbolicTensor] = {}
         self._inner: dict[int, SymbolicTensor] = {}
+        self._outer: dict[int, Any] = {}
         self._leaves: list = []
         self._spec: Any = None
         self._steps: Steps | None = None
@@ -202,7 +203,12 @@ class FunctionGraph(BaseGraph):
             found = self._inner[id(tensor)] = self.placeholder(tensor.shape, tensor.dtype, "capture", partial)
             self.captures.append(tensor)
             self.captured.append(found)
+            self._outer[id(found)] = tensor
         return found
+
+    def outside(self, tensor: SymbolicTensor) -> Any:
+        """Returns what a placeholder of this graph stands for in those around, None for one that is no capture."""
+        return self._outer.get(id(tensor))
 
     def note_variable(self, variable: Variable, written: bool = False) -> None:
         self._variables.setdefault(id(variable), variable)

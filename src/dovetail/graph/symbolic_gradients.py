@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from dovetail.autodiff.tape import UnconnectedGradients
 from dovetail.base import nest
 from dovetail.base.errors import ArgumentTypeError, GraphNeededError, at_user_location
-from dovetail.graph.connected import leads_outside, reached
+from dovetail.graph.brought import brought_inside
+from dovetail.graph.connected import reached
 from dovetail.graph.derivatives import Derivative, use_derivative_recorder
 from dovetail.graph.node import Node
 from dovetail.graph.record import symbolic_outputs
 from dovetail.graph.recording import recording
+from dovetail.ops.arithmetic import add
 from dovetail.ops.create import ones_like, zeros_like
 from dovetail.ops.views import export
 from dovetail.tensor.convert import convert_to_tensor
@@ -44,10 +47,14 @@ def gradients(
 
     Returns:
         a list, one tensor for each of `xs`.  Differs from TensorFlow: rows of a table that were looked up come as
-        a dense tensor.
+        a dense tensor; inside of a loop or branch, variables that were read outside of it have a gradient, too; the
+        elements that `tf.map_fn`, `tf.scan` and the folds give to their function are tensors of their own, which do
+        not depend on `elems`.
 
     Raises:
         RuntimeError: the tensors have values; `tf.GradientTape` is for those.
+        NotImplementedError: inside of a loop or branch, what is between was computed outside of it by a Python
+            function or a loop that assigns variables: it cannot be computed once more.
 
     Example:
         >>> @tf.function
@@ -92,20 +99,33 @@ def _recorded(
     derivative: Derivative, targets: list, sources: list, factors: list | None, stops: list, zero: bool
 ) -> list:
     targets, sources = [_inside(leaf) for leaf in targets], [_inside(leaf) for leaf in sources]
-    live = reached(targets, stops)
-    if leads_outside(recording(), live, sources, stops):
-        raise NotImplementedError(
-            f"{derivative.name}: inside the function of a loop, a branch or a map, what is differentiated was computed "
-            "outside of it. Compute the derivative outside, or compute ys inside; for one gradient an element use "
-            f"tf.GradientTape.jacobian{at_user_location()}"
+    moved = brought_inside(derivative.name, recording(), targets, sources, stops)
+    if moved is None:
+        found = _slopes(derivative, targets, sources, factors, stops)
+    else:
+        targets, groups, stops = moved
+        each = iter(
+            _slopes(derivative, targets, [leaf for group in groups for leaf in group], factors, stops)
         )
+        found = [_total([next(each) for _ in group]) for group in groups]
+    return [
+        zeros_like(source) if zero and slope is None else slope
+        for source, slope in zip(sources, found, strict=True)
+    ]
+
+
+def _slopes(derivative: Derivative, targets: list, sources: list, factors: list | None, stops: list) -> list:
+    """Returns a derivative a source, None for those that the targets do not depend on."""
+    live = reached(targets, stops)
     there = [id(source) in live for source in sources]
     wanted = [source for source, connected in zip(sources, there, strict=True) if connected]
     found = iter(_node(derivative, targets, wanted, factors, stops) if wanted else ())
-    return [
-        next(found) if connected else zeros_like(source) if zero else None
-        for source, connected in zip(sources, there, strict=True)
-    ]
+    return [next(found) if connected else None for connected in there]
+
+
+def _total(slopes: list) -> Any:
+    known = [slope for slope in slopes if slope is not None]
+    return functools.reduce(add, known) if known else None
 
 
 def _node(derivative: Derivative, targets: list, sources: list, factors: list | None, stops: list) -> tuple:

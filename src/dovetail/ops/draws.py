@@ -266,6 +266,12 @@ def _dropout(xp: Any, key: Any, x: Any, *, rate: float, noise_shape: Shape = Non
     return xp.where(kept, x * scale, x.dtype.type(0))
 
 
+def _key(xp: Any, key: Any) -> Any:
+    """Returns the key itself."""
+    return key
+
+
+key = Op("stateless_key", _key, differentiable=False, shape=lambda key: key, dtype=lambda key: key)
 categorical = Op(
     "stateless_categorical",
     _categorical,

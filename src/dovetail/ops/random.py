@@ -169,7 +169,8 @@ def stateless_key(seed: Any) -> Any:
 class Drawing(Op):
     """An op that takes a key each time it runs, and hands it to a pure op.
 
-    On symbolic tensors the call is recorded, not the key: every run of the model draws anew.
+    On symbolic tensors the call is recorded, not the key: every run of the model draws anew.  Where a graph records,
+    drawing the key is a node of its own, so that what is made of it can be computed once more.
     """
 
     def __init__(self, pure: Op, name: str) -> None:
@@ -187,20 +188,25 @@ class Drawing(Op):
         self.attributes = {**self.attributes, "seed": (None, None)}
 
     def call(self, args: tuple, attributes: dict, promote: bool = False) -> Any:
-        if (
+        rest = dict(attributes)
+        if _recording() and args:
+            key = draw_key(seed=rest.pop("seed", None))
+        elif (
             any(map(is_symbolic, attributes.values()))
             or any(type(arg) is SymbolicTensor for arg in args)
             or _recording()
         ):
             return _symbolic.target(self, args, attributes, promote)
-        rest = dict(attributes)
-        return self.pure.call((next_key(rest.pop("seed", None)), *args), rest, promote)
+        else:
+            key = next_key(rest.pop("seed", None))
+        return self.pure.call((key, *args), rest, promote)
 
 
 def _recording() -> bool:
     return state.scope is not None and state.scope.graph is not None
 
 
+draw_key = Drawing(draws.key, "random_key")
 draw_uniform = Drawing(draws.uniform, "random_uniform")
 draw_integers = Drawing(draws.integers, "random_integers")
 draw_full_integers = Drawing(draws.full_integers, "random_full_integers")

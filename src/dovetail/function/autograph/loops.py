@@ -16,6 +16,7 @@ from dovetail.function.autograph.values import in_trace, is_convertible, is_defi
 from dovetail.function.control import while_loop
 from dovetail.function.lifting import BranchScope
 from dovetail.function.scanning import scan_loop
+from dovetail.graph.construct import is_recorded
 from dovetail.ops.table import NAMESPACES
 from dovetail.ops.tensor_array import TensorArray
 from dovetail.tensor.convert import convert_to_tensor
@@ -148,7 +149,7 @@ def _over_rows(
         if size == 0:
             return
     limit = options.get("maximum_iterations")
-    plain = extra_test is None and limit is None and not isinstance(rows, SymbolicTensor) and in_trace()
+    plain = extra_test is None and limit is None and not is_recorded(rows) and in_trace()
     if plain and _scanned(rows, body, variables):
         return
     count = convert_to_tensor(size, "int32") if size is not None else NAMESPACES["tf"]["shape"](rows)[0]
