@@ -25,6 +25,7 @@ class LayerCase:
         weights: the names of the weights, in order.
         gradients: compare gradients.
         scale: of the random inputs.
+        apart: several inputs are arguments of their own, not one list.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class LayerCase:
     weights: tuple = ()
     gradients: bool = True
     scale: float = 1.0
+    apart: bool = False
 
     @property
     def label(self) -> str:
@@ -69,3 +71,7 @@ class LayerCase:
             kind, inner = self.inner
             return getattr(layers, self.kind)(getattr(layers, kind)(**inner), **kwargs)
         return getattr(layers, self.kind)(**kwargs)
+
+    def call(self, layer: Any, inputs: Any, **more: Any) -> Any:
+        """Calls the layer on its inputs."""
+        return layer(*inputs, **more) if self.apart else layer(inputs, **more)

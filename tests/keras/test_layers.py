@@ -36,6 +36,7 @@ class Reference:
         import keras as keras_3
         import tensorflow
 
+        self.case = case
         self.tf = tensorflow
         if case.tf_keras:
             import tf_keras as keras_3
@@ -49,7 +50,7 @@ class Reference:
 
     def __call__(self, inputs, **more):
         if not self.turned:
-            return self.layer(inputs, **more)
+            return self.case.call(self.layer, inputs, **more)
         outputs = self.layer(self.tf.experimental.numpy.moveaxis(inputs, 1, -1), **more)
         return self.tf.experimental.numpy.moveaxis(outputs, -1, 1)
 
@@ -76,7 +77,7 @@ class Reference:
 def made(case, **more):
     """Returns the layer, built, with random weights."""
     layer = case.make(layers, **more)
-    layer(tensors(case), **masked(case))
+    case.call(layer, tensors(case), **masked(case))
     rng = np.random.default_rng(5)
     layer.set_weights([(rng.random(value.shape) + 0.2).astype(value.dtype) for value in layer.get_weights()])
     return layer
@@ -131,7 +132,7 @@ def test_values_and_gradients(case, reference):
     theirs = reference(case, ours)
     for training in flags(case, ours):
         expected = theirs(theirs.arrays(case.inputs()), **theirs.masked(case), **training)
-        close(ours(tensors(case), **masked(case), **training), expected)
+        close(case.call(ours, tensors(case), **masked(case), **training), expected)
         for mine, other in zip(ours.get_weights(), theirs.layer.get_weights(), strict=True):
             close(mine, other)
         if case.gradients:
@@ -146,7 +147,7 @@ def gradients(layer, case, training):
     with tf.GradientTape() as tape:
         for source in sources_of(case, inputs):
             tape.watch(source)
-        outputs = layer(inputs, **masked(case), **training)
+        outputs = case.call(layer, inputs, **masked(case), **training)
         loss = tf.reduce_sum(outputs * tf.constant(factors(outputs)))
     sources = [*sources_of(case, inputs), *layer.trainable_weights]
     return [tf.convert_to_tensor(g).numpy() for g in tape.gradient(loss, sources)]
@@ -161,9 +162,11 @@ def test_engines_and_compiled_code_agree(case):
         for name in ("host", "xla"):
             layer.set_weights(state)
             with engine(name):
-                results.append((layer(tensors(case), **masked(case), **training), layer.get_weights()))
+                results.append(
+                    (case.call(layer, tensors(case), **masked(case), **training), layer.get_weights())
+                )
         layer.set_weights(state)
-        compiled = tf.function(lambda inputs, more: layer(inputs, **more, **training))  # noqa: B023 - called here
+        compiled = tf.function(lambda inputs, more: case.call(layer, inputs, **more, **training))  # noqa: B023 - called here
         results.append((compiled(tensors(case), masked(case)), layer.get_weights()))
         for outputs, weights in results[1:]:
             close(outputs, results[0][0])
@@ -174,18 +177,20 @@ def test_engines_and_compiled_code_agree(case):
 @EVERY
 def test_symbolic_shapes(case):
     layer = made(case)
-    outputs = layer(tensors(case), **masked(case))
+    outputs = case.call(layer, tensors(case), **masked(case))
     shapes = case.shape if isinstance(case.shape, list) else [case.shape]
     inputs = [keras.Input(shape[1:], dtype=case.dtype) for shape in shapes]
-    symbolic = layer(inputs if isinstance(case.shape, list) else inputs[0])
+    symbolic = case.call(layer, inputs if isinstance(case.shape, list) else inputs[0])
     assert tuple(symbolic.shape) == (None, *outputs.shape[1:])
     assert symbolic.dtype == outputs.dtype
     if case.mask is None:
         model = keras.Model(inputs, symbolic)
         close(model(tensors(case)), outputs)
     if case.unknown is not None:
-        inputs = keras.Input(batch_shape=case.unknown, dtype=case.dtype)
-        unknown = case.make(layers)(inputs)
+        shapes = case.unknown if isinstance(case.unknown, list) else [case.unknown]
+        inputs = [keras.Input(batch_shape=shape, dtype=case.dtype) for shape in shapes]
+        inputs = inputs if isinstance(case.unknown, list) else inputs[0]
+        unknown = case.call(case.make(layers), inputs)
         assert len(unknown.shape) == len(outputs.shape)
         assert all(size in (None, known) for size, known in zip(unknown.shape, outputs.shape, strict=True))
         model = keras.Model(inputs, unknown)
@@ -204,10 +209,10 @@ def test_mixed_precision(case):
         keras.mixed_precision.set_global_policy(None)
     assert all(weight.dtype == "float32" for weight in layer.weights)
     for training in flags(case, layer):
-        outputs = layer(tensors(case), **masked(case), **training)
+        outputs = case.call(layer, tensors(case), **masked(case), **training)
         if case.dtype == "float32" or case.kind in ("Embedding", "Rescaling"):
             assert outputs.dtype == "float16"
-        expected = full(tensors(case), **masked(case), **training).numpy()
+        expected = case.call(full, tensors(case), **masked(case), **training).numpy()
         np.testing.assert_allclose(outputs.numpy().astype("float32"), expected, rtol=0.05, atol=0.05)
 
 
@@ -216,9 +221,9 @@ def test_config_round_trip(case):
     layer = made(case)
     config = layer.get_config()
     again = type(layer).from_config(config)
-    again(tensors(case), **masked(case))
+    case.call(again, tensors(case), **masked(case))
     again.set_weights(layer.get_weights())
-    close(again(tensors(case), **masked(case)), layer(tensors(case), **masked(case)))
+    close(case.call(again, tensors(case), **masked(case)), case.call(layer, tensors(case), **masked(case)))
     assert again.get_config() == config
     with custom_object_scope({"half_plus_one": half_plus_one}):
         written = json.loads(json.dumps(layers.serialize(layer)))
@@ -251,9 +256,9 @@ def test_wrong_shapes_are_refused(case):
     bad = case.bad if isinstance(case.bad, list) else [case.bad]
     arrays = [tf.zeros(shape, case.dtype) for shape in bad]
     with pytest.raises(ValueError, match=rf"(?s){layer.name}|[Ii]ncompatible|broadcast") as error:
-        layer(arrays if isinstance(case.bad, list) else arrays[0])
+        case.call(layer, arrays if isinstance(case.bad, list) else arrays[0])
     assert any(str(size) in str(error.value) for size in bad[0])
-    close(layer(tensors(case)), layer(tensors(case)))
+    close(*[case.call(layer, tensors(case)) for _ in range(2)])
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.random], ids=lambda case: case.label)
@@ -301,7 +306,7 @@ settings.engine = "host"
 for case in CASES:
     inputs, mask = case.inputs(), case.mask_value()
     inputs = [tf.constant(one) for one in inputs] if isinstance(inputs, list) else tf.constant(inputs)
-    case.make(layers)(inputs, **({} if mask is None else {"mask": tf.constant(mask)}))
+    case.call(case.make(layers), inputs, **({} if mask is None else {"mask": tf.constant(mask)}))
 """
 
 

@@ -40,6 +40,7 @@ from dovetail.engine.host_array import (  # noqa: F401 - names of this engine
     take,
     unslice,
 )
+from dovetail.engine.host_einsum import einsum  # noqa: F401 - a name of this engine
 from dovetail.engine.host_nn import (  # noqa: F401 - names of this engine
     conv,
     conv_input_gradient,
@@ -280,18 +281,6 @@ def top_k(x: Any, k: int) -> Any:
     order = last - np.argsort(x[..., ::-1], axis=-1, kind="stable")[..., ::-1]
     indices = np.ascontiguousarray(order[..., :k])
     return np.take_along_axis(x, indices, axis=-1), indices
-
-
-_EINSUM_IN_ORDER = 1 << 12
-
-
-def einsum(equation: str, *operands: Any) -> Any:
-    """Sum of products; large ones in the best order, through matrix products."""
-    dtype = operands[0].dtype
-    if dtypes.is_half(dtype):
-        return einsum(equation, *[x.astype(np.float32) for x in operands]).astype(dtype)
-    small = builtins.sum(x.size for x in operands) < _EINSUM_IN_ORDER
-    return np.einsum(equation, *operands, optimize=not small and len(operands) > 1)
 
 
 def triangular_solve(matrix: Any, rhs: Any, lower: bool) -> Any:

@@ -1,4 +1,4 @@
-"""Scaled dot-product attention."""
+"""Scaled dot-product attention, and the softmax under a mask."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.ops.attrs import Axis
 from dovetail.ops.core import Joint, Op
 from dovetail.ops.families import op, unbroadcast
-from dovetail.ops.precision import floating, in_float32
+from dovetail.ops.precision import floating, gradient_op, in_float32
+from dovetail.ops.rules import broadcast
 from dovetail.ops.shapes import as_tensor
 from dovetail.ops.views import export
 
@@ -129,6 +131,42 @@ def _attention_rule(g: Any, y: Any, *inputs: Any, **attributes: Any) -> list:
 
 
 attention.gradient(*[Joint(_attention_rule)] * 4, None)
+
+
+_HIDDEN = 1e9  # what is taken off the logits of hidden places
+
+
+def _masked_shape(logits: tuple, mask: tuple, **_: Any) -> tuple:
+    broadcast(logits, mask)
+    return logits
+
+
+@op("", same_dtype=1, shape=_masked_shape)
+@floating
+def masked_softmax(xp: Any, logits: Any, mask: Any, *, axis: Axis = -1, zero_hidden: bool = True) -> Any:
+    """Returns the softmax of the logits over the places where the mask holds.
+
+    Args:
+        logits: floating tensor.
+        mask: booleans, or numbers of which those above 0.5 count, that broadcast to it: False hides a place.
+        axis: the axis, or several that are taken together.
+        zero_hidden: hidden places have weight 0 also where all of a row are hidden; otherwise such a row is uniform.
+    """
+    allowed = mask if mask.dtype.kind == "b" else mask > 0.5
+    logits = xp.where(allowed, logits, logits - logits.dtype.type(_HIDDEN))
+    weights = xp.exp(logits - xp.max(logits, axis=axis, keepdims=True))
+    weights = weights / xp.sum(weights, axis=axis, keepdims=True)
+    return xp.where(allowed, weights, weights.dtype.type(0)) if zero_hidden else weights
+
+
+@gradient_op
+def _masked_softmax_gradient(xp: Any, g: Any, y: Any, *, axis: Axis) -> Any:
+    return y * (g - xp.sum(g * y, axis=axis, keepdims=True))
+
+
+masked_softmax.gradient(
+    lambda g, y, logits, mask, axis, zero_hidden: _masked_softmax_gradient(g, y, axis=axis), None
+)
 
 
 @export("ops.nn.dot_product_attention")

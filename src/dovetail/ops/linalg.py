@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import string
 from typing import Any
 
@@ -220,7 +222,25 @@ def _einsum_shape(*shapes: tuple, equation: str) -> tuple:
     return tuple(sizes[letter] for letter in output)
 
 
-@op("", shape=_einsum_shape)
+@functools.lru_cache(maxsize=4096)
+def _num_products(equation: str, shapes: tuple) -> int:
+    """Returns how many products a contraction sums up: the size of all its axes together."""
+    terms, _ = _lettered(equation, [len(shape) for shape in shapes])
+    sizes: dict[str, int] = {}
+    for term, shape in zip(terms, shapes, strict=False):
+        for letter, size in zip(term, shape, strict=False):
+            sizes[letter] = max(size, sizes.get(letter, 0))
+    return math.prod(sizes.values())
+
+
+def _contraction_work(*inputs: Any, equation: str) -> int:
+    size = sum(x.size for x in inputs)
+    if len(inputs) != 2:
+        return size
+    return max(_num_products(equation, tuple([x.shape for x in inputs])) // _PRODUCTS_PER_ELEMENT, size >> 3)
+
+
+@op("", shape=_einsum_shape, work=_contraction_work)
 def contraction(xp: Any, *inputs: Any, equation: str) -> Any:
     """Returns the sum of products that an explicit einsum equation describes."""
     for term, x in zip(_split(equation)[0], inputs, strict=True):

@@ -10,12 +10,10 @@ from dovetail.keras.layers.machinery.arguments import written
 from dovetail.keras.layers.machinery.declared import Argument, Declared, Weight, weights
 from dovetail.keras.layers.machinery.input_spec import InputSpec
 from dovetail.keras.layers.machinery.layer import Layer
-from dovetail.ops import losses, nn
-from dovetail.ops.indexing import where
+from dovetail.ops import nn
+from dovetail.ops.attention import masked_softmax
 
 __all__ = ["Activation", "ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax", "ThresholdedReLU"]
-
-_MASKED = {"float16": -3e4}  # what masked logits become; -1e9 in other dtypes
 
 
 class Activation(Declared):
@@ -177,9 +175,7 @@ class Softmax(Layer):
                 f"{self.name}: the mask of shape {tuple(mask.shape)} does not broadcast to the inputs of shape "
                 f"{tuple(inputs.shape)}{at_user_location()}"
             )
-        kept = mask if mask.dtype.is_bool else mask > 0.5
-        low = _MASKED.get(inputs.dtype.name, -1e9)
-        return where(kept, losses.softmax(where(kept, inputs, low), axis=axis), 0.0)
+        return masked_softmax(inputs, mask, axis=axis)
 
     def get_config(self) -> dict:
         return super().get_config() | {"axis": self.axis}

@@ -18,7 +18,7 @@ from dovetail.graph.record import symbolic_outputs
 from dovetail.graph.recording import recording
 from dovetail.keras.layers.machinery.context import call_context, calls
 from dovetail.keras.layers.machinery.input_spec import check_inputs, fits
-from dovetail.keras.layers.machinery.masking import first_masks, set_masks
+from dovetail.keras.layers.machinery.masking import add_masks, first_masks, set_masks
 from dovetail.keras.layers.machinery.shapes import as_described, shape_of, symbolic_of
 from dovetail.keras.layers.machinery.signature import call_spec
 from dovetail.keras.masks import mask_of, set_mask
@@ -123,6 +123,8 @@ class Calling:
             and len(args) <= spec.names.index("mask")
         ):
             kwargs["mask"] = masks
+        if spec.masked:
+            add_masks(spec, args, kwargs)
         before = state.autocast
         mixed = self._policy.compute_dtype != self._policy.variable_dtype
         state.autocast = dt.numpy_dtype(self._policy.compute_dtype) if mixed and self.autocast else None

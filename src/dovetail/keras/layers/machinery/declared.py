@@ -36,6 +36,7 @@ class Argument(NamedTuple):
             (`_initializer`, ...), and as it is.
         hint: the annotation in the signature.
         kept: False where it is just checked: no attribute, nothing in the config.
+        attribute: the attribute's name, where it is not the argument's.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Argument(NamedTuple):
     read: Callable[[Any, str, Any], Any] | None = None
     hint: str = "Any"
     kept: bool = True
+    attribute: str = ""
 
 
 class Weight(NamedTuple):
@@ -126,7 +128,9 @@ class Declared(Layer):
         )
 
     def get_config(self) -> dict:
-        named = {row.name: getattr(self, row.name) for row in self._arguments if _is_written(row)}
+        named = {
+            row.name: getattr(self, row.attribute or row.name) for row in self._arguments if _is_written(row)
+        }
         return super().get_config() | {name: _written(name, value) for name, value in named.items()}
 
 
@@ -166,7 +170,7 @@ def _take(layer: Any, row: Argument, value: Any) -> None:
         module = _module_of(row.name)
         value = value if module is None else module.get(value)
     if row.kept:
-        setattr(layer, row.name, value)
+        setattr(layer, row.attribute or row.name, value)
 
 
 def _module_of(name: str) -> Any:

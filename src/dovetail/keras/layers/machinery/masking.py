@@ -12,12 +12,33 @@ from dovetail.tensor.tensor import Tensor
 
 def first_masks(args: tuple, kwargs: dict) -> Any:
     """Returns the masks of the first argument in its structure, None when it has none."""
-    first = args[0] if args else next(iter(kwargs.values()), None)
+    return masks_of(args[0] if args else next(iter(kwargs.values()), None))
+
+
+def masks_of(first: Any) -> Any:
+    """Returns the masks of a tensor, or of a structure of them in that structure; None when it has none."""
     if type(first) is Tensor or type(first) is SymbolicTensor:
         return mask_of(first)
     leaves, spec = nest.flatten_spec(first)
     masks = [mask_of(leaf) for leaf in leaves]
     return nest.unflatten(spec, masks) if any(mask is not None for mask in masks) else None
+
+
+def add_masks(spec: Any, args: tuple, kwargs: dict) -> None:
+    """Gives `call` the mask of each argument beside which it has a parameter for it, where none is given.
+
+    Args:
+        spec: of `call`, which has such parameters.
+        args: of the call.
+        kwargs: of the call; the masks go there.
+    """
+    for position, name, mask_name, mask_position in spec.masked:
+        if len(args) > mask_position or kwargs.get(mask_name) is not None:
+            continue
+        value = args[position] if position < len(args) else kwargs.get(name)
+        found = None if value is None else masks_of(value)
+        if found is not None:
+            kwargs[mask_name] = found
 
 
 def set_masks(layer: Any, args: tuple, outputs: Any, masks: Any) -> None:
@@ -33,9 +54,6 @@ def set_masks(layer: Any, args: tuple, outputs: Any, masks: Any) -> None:
     found = layer.compute_mask(inputs, masks)
     if found is None:
         return
-    targets, given = nest.flatten(outputs), nest.flatten(found)
-    if len(given) != len(targets):
-        given = given[:1] * len(targets)
-    for output, mask in zip(targets, given, strict=True):
+    for output, mask in zip(nest.flatten(outputs), nest.flatten(found), strict=False):
         if mask is not None and isinstance(output, Tensor | SymbolicTensor):
             set_mask(output, mask)

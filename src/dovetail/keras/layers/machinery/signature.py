@@ -23,6 +23,7 @@ class CallSpec:
     Attributes:
         names: parameter names without `self`.
         accepts_training, accepts_mask: whether `call` takes them.
+        masked: (position, name, name of the mask, its position) of each parameter `x` beside which `call` has `x_mask`.
         training_default: the default of `training`.
         training_position: its position, -1 when absent.
         any_keyword: whether `call` has `**kwargs`.
@@ -32,6 +33,7 @@ class CallSpec:
         "accepts_mask",
         "accepts_training",
         "any_keyword",
+        "masked",
         "names",
         "training_default",
         "training_position",
@@ -45,6 +47,11 @@ class CallSpec:
         self.names = [p.name for p in named]
         self.accepts_training = "training" in self.names
         self.accepts_mask = "mask" in self.names
+        self.masked = tuple(
+            (self.names.index(name.removesuffix("_mask")), name.removesuffix("_mask"), name, position)
+            for position, name in enumerate(self.names)
+            if name.endswith("_mask") and name.removesuffix("_mask") in self.names
+        )
         self.training_position = self.names.index("training") if self.accepts_training else -1
         default = next((p.default for p in named if p.name == "training"), None)
         self.training_default = None if default is kinds.empty else default

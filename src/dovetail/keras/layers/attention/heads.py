@@ -1,0 +1,187 @@
+"""What layers with several heads of attention share: projections, masks, and both ways to compute it."""
+
+from __future__ import annotations
+
+import string
+from typing import Any
+
+from dovetail.base.errors import at_user_location
+from dovetail.keras import regularizers
+from dovetail.keras.layers.attention.attention import rate
+from dovetail.keras.layers.attention.masks import band, boolean, merged, over_keys, over_queries
+from dovetail.keras.layers.core.einsum_dense import EinsumDense
+from dovetail.keras.layers.machinery.arguments import count
+from dovetail.keras.layers.machinery.declared import Argument, Declared, Weight, weights
+from dovetail.keras.layers.regularization.dropout import Dropout
+from dovetail.ops import arithmetic
+
+
+def _count_or_none(layer: Any, name: str, value: Any) -> int | None:
+    return None if value is None else count(layer, name, value)
+
+
+DROPOUT = Argument("dropout", 0.0, rate, "float")
+USE_BIAS = Argument("use_bias", True, hint="bool")
+# Those after the layers' own, in Keras' order.
+LAST_ARGUMENTS = (
+    Argument("sliding_window", None, _count_or_none),
+    Argument("flash_attention", None),
+    *weights(Weight("kernel", "glorot_uniform"), Weight("bias", "zeros"), activity=True),
+    Argument("use_gate", False, hint="bool"),
+    Argument("seed", None),
+)
+
+
+class Heads(Declared):
+    """A layer that projects query, key and value for several heads, lets them attend, and projects the result back.
+
+    Its projections are layers; their names, and the order of the weights, are Keras'.
+    """
+
+    _holds_layers = True
+    supports_masking = True
+    dropout: float
+    use_bias: bool
+    sliding_window: int | None
+    flash_attention: Any
+    use_gate: bool
+    seed: Any
+    _regularizes_itself = (
+        False  # whether the penalty on activity is put on the outputs too, beside the projections'
+    )
+
+    def _passed_on(self, given: dict[str, Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+        passed = super()._passed_on(given, kwargs)
+        self._activity_regularizer = regularizers.get(passed.pop("activity_regularizer", None))
+        return passed
+
+    def _begin(self) -> None:
+        if self._regularizes_itself:
+            self.activity_regularizer = self._activity_regularizer
+        if self.flash_attention and self.dropout:
+            raise ValueError(
+                f"{type(self).__name__}: flash_attention=True knows no dropout; pass dropout=0.0{at_user_location()}"
+            )
+
+    def _project(
+        self, name: str, input_shape: Any, num_summed: int, sizes: tuple, activation: Any = None
+    ) -> Any:
+        """Returns a built projection of the last axes of an input onto axes of other sizes.
+
+        Args:
+            name: of the layer.
+            input_shape: of its input.
+            num_summed: how many axes, counted from the last, it sums over.
+            sizes: of the new axes.
+            activation: of the result.
+        """
+        letters = iter(string.ascii_lowercase)
+        free = "".join(next(letters) for _ in range(len(input_shape) - num_summed))
+        summed = "".join(next(letters) for _ in range(num_summed))
+        made = "".join(next(letters) for _ in sizes)
+        layer = EinsumDense(
+            f"{free}{summed},{summed}{made}->{free}{made}",
+            output_shape=(*(None,) * (len(free) - 1), *sizes),
+            bias_axes=made if self.use_bias else None,
+            activation=activation,
+            name=name,
+            dtype=self.dtype_policy,
+            kernel_initializer=_copy(self.kernel_initializer),
+            bias_initializer=_copy(self.bias_initializer),
+            kernel_regularizer=self.kernel_regularizer,
+            bias_regularizer=self.bias_regularizer,
+            activity_regularizer=self._activity_regularizer,
+            kernel_constraint=self.kernel_constraint,
+            bias_constraint=self.bias_constraint,
+        )
+        layer.build(tuple(input_shape))
+        return layer
+
+    def _add_dropout(self) -> None:
+        self._dropout_layer = Dropout(self.dropout, seed=self.seed, dtype=self.dtype_policy)
+
+    def _check_lengths(self, value_shape: Any, key_shape: Any) -> None:
+        if tuple(value_shape[1:-1]) != tuple(key_shape[1:-1]):
+            raise ValueError(
+                f"{self.name}: value and key must agree in all sizes but the last, received value of shape "
+                f"{tuple(value_shape)} and key of shape {tuple(key_shape)}{at_user_location()}"
+            )
+
+    def call(
+        self,
+        query: Any,
+        value: Any,
+        key: Any = None,
+        query_mask: Any = None,
+        value_mask: Any = None,
+        key_mask: Any = None,
+        attention_mask: Any = None,
+        return_attention_scores: bool = False,
+        training: Any = None,
+        use_causal_mask: bool = False,
+    ) -> Any:
+        if self.flash_attention and return_attention_scores:
+            raise ValueError(
+                f"{self.name}: flash_attention=True has no scores to return; make the layer without it"
+                f"{at_user_location()}"
+            )
+        key = value if key is None else key
+        mask = self._compute_attention_mask(
+            query, value, query_mask, value_mask, key_mask, attention_mask, use_causal_mask
+        )
+        gate = self._gate_dense(query) if self.use_gate else None
+        outputs, scores = self._compute_attention(
+            self._query_dense(query),
+            self._key_dense(key),
+            self._value_dense(value),
+            mask,
+            training,
+            return_attention_scores,
+        )
+        outputs = self._output_dense(outputs if gate is None else arithmetic.multiply(outputs, gate))
+        return (outputs, scores) if return_attention_scores else outputs
+
+    def _compute_attention_mask(
+        self,
+        query: Any,
+        value: Any,
+        query_mask: Any = None,
+        value_mask: Any = None,
+        key_mask: Any = None,
+        attention_mask: Any = None,
+        use_causal_mask: bool = False,
+    ) -> Any:
+        """Returns where queries may attend: (batch or 1, queries or 1, keys or 1); None: everywhere."""
+        given = [over_queries(query_mask), over_keys(value_mask), over_keys(key_mask)]
+        given.append(band(query, value, use_causal_mask, self.sliding_window))
+        given.append(None if attention_mask is None else boolean(attention_mask))
+        return merged(given)
+
+    def _compute_attention(
+        self,
+        query: Any,
+        key: Any,
+        value: Any,
+        attention_mask: Any = None,
+        training: Any = None,
+        return_attention_scores: bool = False,
+    ) -> tuple:
+        """Returns the weighed values, and the weights (None where they are not computed).  Subclasses define it."""
+        raise NotImplementedError(f"{type(self).__name__} must define _compute_attention(query, key, value)")
+
+    def compute_mask(self, query: Any, previous_mask: Any = None) -> Any:
+        return previous_mask
+
+    def get_config(self) -> dict:
+        return super().get_config() | {
+            "activity_regularizer": regularizers.serialize(self._activity_regularizer)
+        }
+
+
+def _copy(initializer: Any) -> Any:
+    """Returns an initializer that draws by itself; a function is taken as it is."""
+    return (
+        type(initializer).from_config(initializer.get_config())
+        if hasattr(initializer, "get_config")
+        else initializer
+    )
