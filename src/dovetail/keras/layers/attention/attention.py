@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.keras.layers.attention.masks import band, merged, over_keys, over_queries
 from dovetail.keras.layers.machinery.arguments import one_of
@@ -89,7 +90,8 @@ class ScoredAttention(Declared):
 
     def _check(self, what: str, value: Any) -> None:
         if not isinstance(value, list | tuple) or len(value) not in (2, 3):
-            shown = f"a list of {len(value)}" if isinstance(value, list | tuple) else f"{value!r:.60}"
+            shapes = nest.map_structure(lambda x: tuple(getattr(x, "shape", ())) or x, value)
+            shown = f"a list of {len(value)}: {shapes}" if isinstance(value, list | tuple) else f"{shapes}"
             names = (
                 "[query, value] or [query, value, key]" if what == "inputs" else "[query_mask, value_mask]"
             )
