@@ -58,7 +58,7 @@ class GroupQueryAttention(Heads):
                 f"num_key_value_heads ({self.num_key_value_heads}){at_user_location()}"
             )
 
-    def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
+    def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:  # type: ignore[override]
         key_shape = value_shape if key_shape is None else key_shape
         self._check_lengths(value_shape, key_shape)
         queries, keys = (self.num_query_heads, self.head_dim), (self.num_key_value_heads, self.head_dim)

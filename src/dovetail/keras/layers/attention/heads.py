@@ -46,6 +46,10 @@ class Heads(Declared):
     flash_attention: Any
     use_gate: bool
     seed: Any
+    _query_dense: Any
+    _key_dense: Any
+    _value_dense: Any
+    _output_dense: Any
     _regularizes_itself = (
         False  # whether the penalty on activity is put on the outputs too, beside the projections'
     )
