@@ -49,7 +49,14 @@ class Heads(Declared):
     _query_dense: Any
     _key_dense: Any
     _value_dense: Any
+    _gate_dense: Any
     _output_dense: Any
+    kernel_initializer: Any
+    bias_initializer: Any
+    kernel_regularizer: Any
+    bias_regularizer: Any
+    kernel_constraint: Any
+    bias_constraint: Any
     _regularizes_itself = (
         False  # whether the penalty on activity is put on the outputs too, beside the projections'
     )
