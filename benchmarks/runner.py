@@ -76,7 +76,7 @@ def run(workload: Workload, sides: Sequence[Side], rounds: int, position: str = 
             handles[side.label] = start(workload, side)
             _load(handles[side.label], measured[side.label])
         for number in range(rounds):
-            for label, handle in handles.items():
+            for label, handle in _in_turn(handles, number):
                 if not measured[label].error:
                     progress(f"{position} {workload.name}: round {number + 1}/{rounds} {label}")
                     _repeat(handle, measured[label])
@@ -86,6 +86,14 @@ def run(workload: Workload, sides: Sequence[Side], rounds: int, position: str = 
     progress(f"{position} {workload.name}: {time.monotonic() - begin:.0f} s", last=True)
     busy_elsewhere = before.busy_elsewhere_until(Usage.now())
     return Outcome(workload, measured, rounds, time.strftime("%Y-%m-%d %H:%M"), busy_elsewhere)
+
+
+def _in_turn(handles: dict[str, Timed], number: int) -> list[tuple[str, Timed]]:
+    """Returns the sides in the order of a round: each follows each other one, whose threads and pages it meets."""
+    listed = list(handles.items())
+    first = number % len(listed)
+    turned = listed[first:] + listed[:first]
+    return turned if number // len(listed) % 2 == 0 else turned[::-1]
 
 
 def _load(handle: Timed, measured: Measured) -> None:

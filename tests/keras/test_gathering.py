@@ -177,3 +177,20 @@ def test_callbacks_hear_once_an_execution(source, run_eagerly):
     hooks.calls.clear()
     model.predict(source(), verbose=0, callbacks=[hooks], **size)
     assert hooks.calls == [(2, 6), (5, 4)]
+
+
+@pytest.mark.parametrize("at", [0, 1, 5, 40])
+def test_labels_that_do_not_fit_are_found_in_their_batch(at):
+    """Labels of batches that wait are looked at together; the batches before have run, and the message is the same."""
+
+    def labelled():
+        for index, batch in enumerate(BATCHES):
+            yield batch, np.array([0, 9 if index == at else 1])
+
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    match = r"\[0, 2\).*1 of 2 do not fit .*the first in sample 1"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=match):
+        model.fit(labelled(), verbose=0)
+    assert int(model.optimizer.iterations) == at
+    assert np.isfinite(model.get_weights()[0]).all()

@@ -16,7 +16,7 @@ from dovetail.base.settings import settings, state
 from dovetail.engine import uses_xla, xla
 from dovetail.function.autograph.gate import converted
 from dovetail.keras.training.arrays import ArrayData, Stretch
-from dovetail.keras.training.gathering import Gathering, in_turn
+from dovetail.keras.training.gathering import Batch, Gathering, in_turn, kind_of
 from dovetail.keras.training.programs import StepPrograms, fits_a_loop, jax_stepping, run_once
 from dovetail.keras.training.source import Source
 from dovetail.keras.training.streams import StreamData
@@ -127,26 +127,27 @@ class Executor:
 
     def _stream(self, data: StreamData, steps: int | None, watch: Watch) -> Any:
         eager = self._eager
-        gathering = Gathering(watch, data.pace, self._run_once, self._loop_of)
-        for program, leaves, spec in in_turn(self._prepared(data, eager), gathering):
-            waits = program is not None and gathering.may_wait(program)
-            if waits and self._programs.may_gather(program, leaves):
-                gathering.take(program, leaves, data.places_for(leaves))
+        gathering = Gathering(watch, data.pace, self._run_once, self._loop_of, self._check_values)
+        for batch in in_turn(self._prepared(data, eager), gathering):
+            waits = batch.program is not None and gathering.may_wait(batch.program)
+            if waits and self._programs.may_gather(batch.program, batch.leaves):
+                gathering.take(batch, data.places_for(batch))
             else:
-                gathering.run(partial(self._watched, program, leaves, spec, watch))
+                gathering.run(batch, partial(self._watched, batch.program, batch.leaves, batch.spec, watch))
             if gathering.stopped or (steps is not None and gathering.index >= steps):
                 break
         gathering.finish()
         return gathering.result
 
-    def _prepared(self, data: StreamData, eager: bool) -> Iterator[tuple]:
-        """Yields `(program, leaves, spec)` for the batches of an epoch, whose values have been looked at."""
+    def _prepared(self, data: StreamData, eager: bool) -> Iterator[Batch]:
+        """Yields the batches of an epoch with their programs."""
         facts = self._programs.facts()
+        program = known = None
         for leaves, spec in self._batches(data, eager):
-            program = None if eager else self._programs.get(leaves, spec, facts)
-            if program is not None:
-                self._check_values(leaves, spec)
-            yield program, leaves, spec
+            kind = kind_of(leaves)
+            if not eager and (program is None or (spec, kind) != known):
+                program, known = self._programs.get(leaves, spec, facts), (spec, kind)
+            yield Batch(program, leaves, spec, kind)
 
     def _batches(self, data: StreamData, eager: bool) -> Iterator[tuple]:
         """Yields the batches of a stream; before anything is compiled it has looked at the first two."""

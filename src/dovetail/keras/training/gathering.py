@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,8 +19,24 @@ from dovetail.keras.training.pace import Pace
 from dovetail.tensor.tensor import Tensor
 
 _MOST_BATCHES = 64
+_FIRST_BATCHES = 16  # while nothing runs, a few are enough to begin with
 MOST_BYTES = 64 << 20
 _ALIGNMENT = 64  # what XLA needs to use host memory where it is
+
+
+class Batch(NamedTuple):
+    """A batch of a stream, and what runs it.
+
+    Attributes:
+        program: the compiled step; None: it runs op by op.
+        leaves, spec: the arrays, and how they are packed.
+        kind: see `kind_of`.
+    """
+
+    program: Any
+    leaves: list
+    spec: Any
+    kind: tuple
 
 
 def _aligned(shape: tuple, dtype: np.dtype) -> np.ndarray:
@@ -61,14 +77,23 @@ class Places:
         for places, leaf in zip(self._sets[0], present, strict=True):
             places[index] = leaf
 
-    def first(self) -> list:
-        """Returns the leaves of the first batch."""
+    def batch(self, index: int) -> list:
+        """Returns the leaves of a batch."""
         given = iter(self._sets[0])
-        return [None if absent else next(given)[0] for absent in self._absent]
+        return [None if absent else next(given)[index] for absent in self._absent]
+
+    def rows(self, count: int) -> list:
+        """Returns the leaves of the first batches as those of one."""
+        given = iter(self._sets[0])
+        return [None if absent else _joined(next(given)[:count]) for absent in self._absent]
 
     def swap(self) -> None:
         """Makes room for the next batches."""
         self._sets.reverse()
+
+
+def _joined(batches: np.ndarray) -> np.ndarray:
+    return batches.reshape(-1, *batches.shape[2:]) if batches.ndim > 1 else batches
 
 
 def kind_of(leaves: list) -> tuple:
@@ -85,15 +110,21 @@ class Gathering:
         run_once: `run_once(program, leaves) -> result` of one step.
         loop_of: `loop_of(program, make) -> f(stacked batches, start, stop) -> outputs of the last step`; with
             `make=False` None where there is none yet.
+        check: `check(leaves, spec)` raises when steps must not run on these values; batches that wait are looked at
+            together.
 
     Attributes:
         result: of the last step.
         stopped: whether who watches wants no more.
     """
 
-    def __init__(self, watch: Any, pace: Pace, run_once: Callable, loop_of: Callable) -> None:
+    def __init__(
+        self, watch: Any, pace: Pace, run_once: Callable, loop_of: Callable, check: Callable
+    ) -> None:
         self._watch, self._pace, self._run_once, self._loop_of = watch, pace, run_once, loop_of
+        self._check = check
         self._program: Any = None
+        self._spec: Any = None
         self._places: Any = None
         self._index = self._count = 0  # the number of the first batch that waits, and how many do
         self._most = 0  # how many may
@@ -110,43 +141,70 @@ class Gathering:
         """Whether batch `index` may wait for others: nobody wants to hear of it by itself."""
         return (self._count > 0 and program is self._program) or self._watch.may_run(self.index, 2) > 1
 
-    def take(self, program: Any, leaves: list, places: Places) -> None:
+    def take(self, batch: Batch, places: Places) -> None:
         """Adds a batch; it runs now or later."""
-        if self._count and (program is not self._program or places is not self._places):
+        if self._count and (batch.program is not self._program or places is not self._places):
             self.flush()
             if self.stopped:
                 return
         if not self._count:
-            self._program, self._places = program, places
-            self._most = self._watch.may_run(self._index, min(self._pace.steps, places.capacity))
-        places.put(self._count, leaves)
+            self._program, self._spec, self._places = batch.program, batch.spec, places
+            most = min(
+                self._pace.steps, places.capacity, _FIRST_BATCHES if self._running is None else _MOST_BATCHES
+            )
+            self._most = self._watch.may_run(self._index, most)
+        places.put(self._count, batch.leaves)
         self._count += 1
         if self._count >= self._most:
             self.flush()
 
-    def run(self, step: Callable[[int], Any]) -> None:
+    def run(self, batch: Batch, step: Callable[[int], Any]) -> None:
         """Runs a batch by itself, `step(index) -> result`, after those that wait."""
         self.finish()
         if not self.stopped:
+            if batch.program is not None:
+                self._check(batch.leaves, batch.spec)
             self.result = step(self._index)
             self._index += 1
             self.stopped = self._watch.after(self._index - 1, self.result)
 
     def flush(self) -> None:
-        """Runs the batches that wait."""
+        """Runs the batches that wait, those before the first whose values do not fit; raises what that one raises."""
         self.settle()
         if self.stopped or not self._count:
             return
-        count, places, program = self._count, self._places, self._program
+        count, failure = self._fitting()
+        if count:
+            self._dispatch(count)
+        self._count = 0
+        if failure is not None:
+            self.settle()
+            raise failure
+
+    def _fitting(self) -> tuple[int, Exception | None]:
+        """Returns how many of the batches that wait may run, and what the one after them raises."""
+        try:
+            self._check(self._places.rows(self._count), self._spec)
+        except Exception:  # noqa: BLE001  which of them?
+            for i in range(self._count):
+                try:
+                    self._check(self._places.batch(i), self._spec)
+                except Exception as error:  # noqa: BLE001  it is raised when those before have run
+                    return i, error
+        return self._count, None
+
+    def _dispatch(self, count: int) -> None:
+        places, program = self._places, self._program
         self._watch.begins(self._index)
         began = time.perf_counter()
         loop = self._loop_of(program, count > 1)
         if loop is None:
-            self.result = self._run_once(program, places.first())
+            self.result = self._run_once(program, places.batch(0))
         else:
             self.result = program.rebuild([Tensor(value) for value in loop(places.stacked, 0, count)])
         places.swap()
-        self._index, self._count = self._index + count, 0
+        self._index += count
+        self._count = 0
         self._running = (began, count)
         if self._watch.room(self._index) is not None:
             self.settle()

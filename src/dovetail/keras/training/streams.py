@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any
+
+import numpy as np
 
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.keras.training.arrays import as_numpy, class_weighted
-from dovetail.keras.training.gathering import Places, kind_of
+from dovetail.keras.training.gathering import Batch, Places
 from dovetail.keras.training.pace import Pace
 from dovetail.keras.training.passes import Passes
 from dovetail.keras.training.shuffling import epoch_generator
@@ -78,10 +81,10 @@ class StreamData(Source):
     def _leaves(self, item: Any) -> tuple[list, Any]:
         return leaves_of(item, self.class_weight)
 
-    def places_for(self, leaves: list) -> Places:
+    def places_for(self, batch: Batch) -> Places:
         """Returns room for such batches to be gathered."""
-        if self._places is None or self._places.kind != kind_of(leaves):
-            self._places = Places(leaves, self._most)
+        if self._places is None or self._places.kind != batch.kind:
+            self._places = Places(batch.leaves, self._most)
         return self._places
 
     def begin_epoch(self) -> None:
@@ -106,8 +109,15 @@ def leaves_of(item: Any, class_weight: dict | None) -> tuple[list, Any]:
     if class_weight is not None:
         x, y, weight = unpack_x_y_sample_weight(item)
         item = pack_x_y_sample_weight(x, y, class_weighted(y, weight, class_weight))
+    if type(item) is tuple and all(type(part) is np.ndarray for part in item):
+        return list(map(as_numpy, item)), _spec_of_arrays(len(item))
     leaves, spec = nest.flatten_spec(item)
     return [as_numpy(leaf) for leaf in leaves], spec
+
+
+@functools.cache
+def _spec_of_arrays(count: int) -> Any:
+    return nest.flatten_spec((0,) * count)[1]
 
 
 def _length(source: Any) -> int | None:
