@@ -13,6 +13,7 @@ X, Y, POSITIVE = floats(3, 4), floats(3, 4), np.abs(floats(3, 4)) + 0.1
 CUBE, IMAGE, VOLUME = floats(2, 3, 4), floats(2, 6, 5, 3), floats(1, 2, 3, 2, 2)
 BOOLS, INTS = X > 0, RNG.integers(0, 4, (3, 4)).astype("int32")
 PROBABILITIES = RNG.dirichlet(np.ones(4), 3).astype("float32")
+SPOKEN, STEPS = np.array([[0, 2], [1, 0]], "float32"), RNG.dirichlet(np.ones(4), (2, 6)).astype("float32")
 ONE_HOT = np.eye(4, dtype="float32")[[0, 2, 1]]
 SMALL_FIRST = np.ascontiguousarray(IMAGE.transpose(0, 3, 1, 2))
 
@@ -57,6 +58,9 @@ VALUES = [
     ("conv2d_transpose", (IMAGE, floats(2, 2, 4, 3), (2, 12, 10, 4)), {"strides": (2, 2)}),
     ("conv3d", (VOLUME, floats(1, 2, 2, 2, 3)), {}),
     ("cos", (X,), {}),
+    ("ctc_batch_cost", (SPOKEN, STEPS, [[6], [5]], [[2], [1]]), {}),
+    ("ctc_decode", (STEPS, [6, 5]), {}),
+    ("ctc_decode", (STEPS, [6, 5]), {"greedy": False, "beam_width": 7, "top_paths": 2}),
     ("count_params", (X,), {}),
     ("cumprod", (X,), {"axis": 1}),
     ("cumsum", (X,), {}),

@@ -1,5 +1,7 @@
 """Rows for activations, softmax, losses, convolution, pooling, normalization and images."""
 
+import itertools
+
 import numpy as np
 
 from tests.ops.case import Case, f32, i32, normal, uniform
@@ -55,6 +57,38 @@ def classes_and(kind, *shape, dtype=np.int32):
         )
 
     return make
+
+
+def sequences(blank):
+    """Arguments: labels that are not the blank, one of them twice in a row; logits; how many of each count."""
+
+    def make(rng):
+        labels = rng.choice([label for label in range(5) if label != blank], (4, 3)).astype(np.int32)
+        labels[1, :2] = labels[1, 0]
+        logits = rng.normal(size=(4, 5, 5)).astype(np.float32)
+        return labels, logits, i32(3, 3, 2, 1), i32(5, 5, 3, 2)
+
+    return make
+
+
+def ctc_oracle(labels, logits, label_length, logit_length, mask_index=0):
+    """The sum over all alignments, one by one (TensorFlow's is in single precision whatever it is given)."""
+
+    def stands_for(path):
+        return [c for i, c in enumerate(path) if c != mask_index and (not i or c != path[i - 1])]
+
+    costs = []
+    for row, x, count, steps in zip(labels, logits, label_length, logit_length, strict=True):
+        p = np.exp(x) / np.exp(x).sum(-1, keepdims=True)
+        paths = itertools.product(range(x.shape[1]), repeat=int(steps))
+        right = [path for path in paths if stands_for(path) == row[:count].tolist()]
+        costs.append(-np.log(sum(np.prod(p[range(steps), path]) for path in right)))
+    return np.array(costs, logits.dtype)
+
+
+def steps():
+    """Arguments: logits of sequences, and how many steps of each count."""
+    return lambda rng: ((rng.normal(size=(4, 9, 5)) * 2).astype(np.float32), i32(9, 7, 5, 2))
 
 
 def projected(x):
@@ -189,6 +223,17 @@ LOSSES = [
         id="ignored",
     ),
     Case("nn.l2_loss", normal((3, 4)), grad=(0,)),
+    Case("ops.ctc_loss", sequences(0), grad=(1,), oracle=ctc_oracle),
+    Case("ops.ctc_loss", sequences(2), {"mask_index": 2}, grad=(1,), oracle=ctc_oracle, id="blank"),
+    Case("ops.ctc_decode", steps(), check_dtype=False),
+    Case("ops.ctc_decode", steps(), {"merge_repeated": False, "mask_index": 2}, id="repeats"),
+    Case(
+        "ops.ctc_decode",
+        steps(),
+        {"strategy": "beam_search", "beam_width": 60, "top_paths": 3, "mask_index": 1},
+        rtol=2e-5,
+        id="beams",
+    ),
 ]
 
 

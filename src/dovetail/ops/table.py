@@ -15,6 +15,7 @@ from dovetail.ops import (
     conv,
     conv_names,
     create,
+    ctc,
     depthwise,
     embedding,
     gather,
@@ -70,6 +71,7 @@ FAMILIES = (
     attention,
     boxes,
     create,
+    ctc,
     embedding,
     gather,
     image,
@@ -113,7 +115,9 @@ LATE = {
     "sparse": {
         "tf": "SparseTensor SparseTensorSpec",
         "tf.compat.v1": "SparseTensorValue",
-        "tf.nn": "embedding_lookup_sparse safe_embedding_lookup_sparse",
+        "tf.nn": "collapse_repeated ctc_beam_search_decoder ctc_greedy_decoder ctc_loss ctc_unique_labels "
+        "embedding_lookup_sparse safe_embedding_lookup_sparse",
+        "keras.backend": "ctc_label_dense_to_sparse",
         "tf.ragged": "*",
         "tf.sets": "*",
         "tf.sparse": "*",

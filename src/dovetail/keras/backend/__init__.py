@@ -68,11 +68,13 @@ from dovetail.keras.config import (
     set_image_data_format,
 )
 from dovetail.keras.naming import get_uid, reset_uids
+from dovetail.ops import table
 from dovetail.ops.views import contents
 from dovetail.scopes import name_scope
 from dovetail.tensor import is_tensor
 
 _OPS = contents("keras.backend")
+_LATE = table.late_names("keras.backend")
 globals().update(_OPS)
 
 __all__ = [  # noqa: PLE0604 - the names of the op table are strings
@@ -136,10 +138,14 @@ __all__ = [  # noqa: PLE0604 - the names of the op table are strings
     "update_sub",
     "variable",
     *_OPS,
+    *_LATE,
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _LATE:
+        found = globals()[name] = table.find("keras.backend", name)
+        return found
     raise AttributeError(
         f"module 'dovetail.keras.backend' has no attribute {name!r}.{suggest(name, __all__)}"
     )

@@ -13,9 +13,12 @@ from dovetail.keras.losses.loss import LossFunctionWrapper
 __all__ = [
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
+    "CTC",
     "CategoricalCrossentropy",
     "CategoricalFocalCrossentropy",
+    "CategoricalGeneralizedCrossEntropy",
     "CategoricalHinge",
+    "Circle",
     "CosineSimilarity",
     "Dice",
     "Hinge",
@@ -175,6 +178,24 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
     )
 
 
+class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper):
+    """Cross-entropy for integer labels some of which are wrong (see `categorical_generalized_cross_entropy`)."""
+
+    casts_labels = False
+    __init__ = _over(
+        crossentropy.categorical_generalized_cross_entropy,
+        q=0.5,
+        **_common("categorical_generalized_cross_entropy"),
+    )
+
+
+class CTC(LossFunctionWrapper):
+    """Loss for labels whose places in a sequence are not known (see `ctc`)."""
+
+    casts_labels = False
+    __init__ = _over(crossentropy.ctc, **_common("ctc"))
+
+
 class KLDivergence(LossFunctionWrapper):
     """`sum(y_true * log(y_true / y_pred))`."""
 
@@ -203,6 +224,13 @@ class CategoricalHinge(LossFunctionWrapper):
     """The margin between the right class and the best wrong one (see `categorical_hinge`)."""
 
     __init__ = _over(margin.categorical_hinge, **_common("categorical_hinge"))
+
+
+class Circle(LossFunctionWrapper):
+    """Draws embeddings of one class together and those of others apart (see `circle`)."""
+
+    casts_labels = False
+    __init__ = _over(margin.circle, gamma=80.0, margin=0.4, remove_diagonal=True, **_common("circle"))
 
 
 class Dice(LossFunctionWrapper):

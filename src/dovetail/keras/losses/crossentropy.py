@@ -10,8 +10,10 @@ from dovetail.base.settings import settings
 from dovetail.keras.logits import recovered
 from dovetail.keras.losses.reduce import as_dtype_of, as_floating
 from dovetail.keras.masks import set_mask
-from dovetail.ops import arithmetic, logic, losses, math, nn, reduction, shapes
+from dovetail.ops import arithmetic, create, logic, losses, math, nn, reduction, shapes
+from dovetail.ops.ctc import ctc_loss_
 from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.dtype import as_dtype
 
 __all__ = [
     "BCE",
@@ -21,6 +23,8 @@ __all__ = [
     "binary_focal_crossentropy",
     "categorical_crossentropy",
     "categorical_focal_crossentropy",
+    "categorical_generalized_cross_entropy",
+    "ctc",
     "kl_divergence",
     "kld",
     "kullback_leibler_divergence",
@@ -167,6 +171,45 @@ def categorical_focal_crossentropy(
     balance = alpha if isinstance(alpha, int | float) else as_dtype_of(alpha, y_pred)
     weight = arithmetic.pow_(1.0 - y_pred, gamma) * balance
     return reduction.reduce_sum(weight * (-y_true * math.log(y_pred)), axis=axis)
+
+
+def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) -> Any:
+    """Returns `(1 - p**q) / q`, p the probability given to the true class: sure of few labels, it forgives wrong ones.
+
+    Args:
+        y_true: class indices, of the shape of `y_pred` without the class axis.
+        y_pred: predicted probabilities; the classes are the last axis.
+        q: between 0, the cross-entropy, and 1, the absolute error.
+
+    Source: Z. Zhang and M. Sabuncu, 2018, "Generalized cross entropy loss for training deep neural networks with noisy
+    labels".
+    """
+    y_pred = as_floating(y_pred)
+    labels = convert_to_tensor(y_true)._astype(as_dtype("int32"))
+    chosen = create.one_hot(labels, depth=y_pred.shape[-1], dtype=y_pred.dtype)
+    right = reduction.reduce_sum(y_pred * chosen, axis=-1)
+    return (1.0 - arithmetic.pow_(right, q)) / q
+
+
+def ctc(y_true: Any, y_pred: Any) -> Any:
+    """Returns minus the log chance of the labels, summed over their alignments with the steps.
+
+    Args:
+        y_true: labels, (batch, labels), filled up with 0, which is the blank.
+        y_pred: logits, (batch, time, classes).
+
+    Source: see `dovetail.ops.ctc`.
+    """
+    y_true, y_pred = convert_to_tensor(y_true), as_floating(y_pred)
+    for what, value, rank in (("targets", y_true, 2), ("logits", y_pred, 3)):
+        if value.shape.rank != rank:
+            raise ValueError(
+                f"ctc: expected targets of shape (batch, labels) and logits of shape (batch, time, classes), received "
+                f"{what} of shape {value.shape}{at_user_location()}"
+            )
+    length = reduction.reduce_sum(logic.not_equal(y_true, 0)._astype(as_dtype("int32")), axis=-1)
+    steps = length * 0 + shapes.shape(y_pred)[1]
+    return ctc_loss_(y_true, y_pred, length, steps)
 
 
 def kl_divergence(y_true: Any, y_pred: Any) -> Any:

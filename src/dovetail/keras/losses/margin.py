@@ -1,4 +1,4 @@
-"""Losses that want a margin, and those for overlapping regions."""
+"""Losses that want a margin, between classes or between embeddings, and those for overlapping regions."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from typing import Any
 
 from dovetail.base.settings import settings
 from dovetail.keras.losses.reduce import as_dtype_of, as_floating
-from dovetail.ops import arithmetic, logic, reduction
+from dovetail.keras.masks import set_mask
+from dovetail.ops import arithmetic, create, indexing, linalg, logic, nn, reduction, shapes
+from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.dtype import as_dtype
 
-__all__ = ["categorical_hinge", "dice", "hinge", "squared_hinge", "tversky"]
+__all__ = ["categorical_hinge", "circle", "dice", "hinge", "squared_hinge", "tversky"]
 
 
 def _signed(y_true: Any, y_pred: Any) -> Any:
@@ -39,6 +42,60 @@ def categorical_hinge(y_true: Any, y_pred: Any) -> Any:
     right = reduction.reduce_sum(y_true * y_pred, axis=-1)
     wrong = reduction.reduce_max((1.0 - y_true) * y_pred, axis=-1)
     return arithmetic.maximum(wrong - right + 1.0, 0.0)
+
+
+# The logarithm of nothing, where a sum has no terms: a number, so that gradients are numbers too.
+_NOTHING = -1e30
+
+
+def circle(
+    y_true: Any,
+    y_pred: Any,
+    ref_labels: Any = None,
+    ref_embeddings: Any = None,
+    remove_diagonal: bool = True,
+    gamma: float = 80,
+    margin: float = 0.4,
+) -> Any:
+    """Returns `softplus(logsumexp(positives) + logsumexp(negatives))` for each embedding of a batch.
+
+    With the cosine distance `d` of a pair: positives are `gamma * max(margin + d, 0) * (d - margin)` of the pairs of
+    one class, negatives are `gamma * max(1 + margin - d, 0) * (1 - margin - d)` of the others.
+
+    Args:
+        y_true: class numbers, (batch,).
+        y_pred: embeddings of length 1, (batch, units).
+        ref_labels, ref_embeddings: what they are compared with; themselves when None.
+        remove_diagonal: an embedding is not its own pair.
+        gamma: scale of the distances.
+        margin: how far classes shall be apart.
+
+    Source: Y. Sun et al., 2020, "Circle loss: a unified perspective of pair similarity optimization".
+    """
+    y_pred, labels = as_floating(y_pred), _class_column(y_true)
+    others = y_pred if ref_embeddings is None else as_dtype_of(ref_embeddings, y_pred)
+    other_labels = labels if ref_labels is None else _class_column(ref_labels)
+    distance = arithmetic.maximum(1.0 - linalg.matmul(y_pred, others, transpose_b=True), 0.0)
+    alike = logic.equal(labels, shapes.transpose(other_labels))  # (batch, references)
+    different = logic.logical_not(alike)
+    if remove_diagonal:
+        place = create.range_of(shapes.shape(labels)[0])
+        other_place = create.range_of(shapes.shape(other_labels)[0])
+        alike = logic.logical_and(alike, logic.not_equal(place[:, None], other_place[None, :]))
+    near = gamma * arithmetic.maximum(margin + distance, 0.0) * (distance - margin)
+    far = gamma * arithmetic.maximum(1.0 + margin - distance, 0.0) * (1.0 - margin - distance)
+    values = nn.softplus(_log_sum(alike, near) + _log_sum(different, far))
+    set_mask(values, values > 0.0)
+    return values
+
+
+def _class_column(labels: Any) -> Any:
+    """Returns class numbers as int32 of shape (batch, 1)."""
+    return shapes.reshape(convert_to_tensor(labels)._astype(as_dtype("int32")), shape=(-1, 1))
+
+
+def _log_sum(where: Any, values: Any) -> Any:
+    return reduction.reduce_logsumexp(indexing.where(where, values, values * 0.0 + _NOTHING), axis=1)
 
 
 def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Any:
