@@ -12,6 +12,7 @@ import weakref
 import numpy as np
 import pytest
 
+import dovetail
 from dovetail import GradientTape, Variable, cast, function
 from dovetail.base.settings import settings
 from dovetail.keras import optimizers
@@ -52,6 +53,14 @@ CASES = [
     ("Lion", {"learning_rate": 0.01}),
     ("Lamb", {"learning_rate": 0.01}),
     ("Adafactor", {"learning_rate": 0.01}),
+    ("Muon", {"learning_rate": 0.01}),
+    (
+        "Muon",
+        {"learning_rate": 0.01, "rms_rate": None, "nesterov": False, "adam_lr_ratio": 0.5, "ns_steps": 3},
+    ),
+    ("Muon", {"learning_rate": 0.01, "exclude_layers": ["kernel"], "weight_decay": None}),
+    ("ScheduleFreeAdamW", {}),
+    ("ScheduleFreeAdamW", {"warmup_steps": 3, "weight_decay": 0.1, "beta_1": 0.8}),
     ("SGD", {"learning_rate": 0.1, "clipnorm": 0.5}),
     ("SGD", {"learning_rate": 0.1, "clipvalue": 0.3}),
     ("Adam", {"learning_rate": 0.1, "global_clipnorm": 0.5}),
@@ -83,11 +92,16 @@ def keras():
 
 
 def test_every_optimizer_has_a_case():
-    kinds = {name for name in optimizers.__all__ if name[0].isupper()} - {"Optimizer", "LossScaleOptimizer"}
+    wrappers = {"Optimizer", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap"}
+    kinds = {name for name in optimizers.__all__ if name[0].isupper()} - wrappers
     assert kinds == {kind for kind, _ in CASES}
 
 
-@pytest.mark.parametrize(("kind", "arguments"), CASES, ids=IDS)
+# On TensorFlow, Keras reads `momentum.value` after it has changed it; its own formula is what it computes on JAX.
+BESIDE_KERAS = [case for case in CASES if case[0] != "ScheduleFreeAdamW"]
+
+
+@pytest.mark.parametrize(("kind", "arguments"), BESIDE_KERAS)
 def test_five_steps_are_those_of_keras(keras, kind, arguments):
     reference = getattr(keras.optimizers, kind)(**arguments)
     theirs = [keras.Variable(value, name=name) for value, name in zip(values(), SHAPES)]
@@ -102,6 +116,81 @@ def test_five_steps_are_those_of_keras(keras, kind, arguments):
         np.testing.assert_allclose(own.numpy(), their.numpy(), rtol=2e-5, atol=1e-6, err_msg=own.path)
     theirs_config = reference.get_config() | {"name": optimizer.name}
     assert optimizer.get_config() == theirs_config
+
+
+@pytest.mark.parametrize(("beta_1", "warmup"), [(0.9, 0), (0.7, 3)])
+def test_five_steps_without_a_schedule(beta_1, warmup):
+    rate, own = 0.01, variables()
+    train(optimizers.ScheduleFreeAdamW(rate, beta_1=beta_1, warmup_steps=warmup), own)
+    mean, fast, squares = values(), values(), [0.0 * value for value in values()]
+    for step, grads in enumerate(gradients(), 1):
+        grown = rate * (min(step / warmup, 1) if warmup else 1)
+        squares = [0.999 * s + 0.001 * g * g for s, g in zip(squares, grads)]
+        size = [np.sqrt(s / (1 - 0.999**step)) + 1e-8 for s in squares]
+        fast = [z - grown * g / d for z, g, d in zip(fast, grads, size)]
+        mean = [x + (z - x) / step for x, z in zip(mean, fast)]
+    close([v.numpy() for v in own], [beta_1 * x + (1 - beta_1) * z for x, z in zip(mean, fast)], 1e-4)
+
+
+def chosen_by_path(k):
+    return k.optimizers.OptimizerMap(
+        k.optimizers.SGD(0.1, momentum=0.9),
+        {"kernel": k.optimizers.Adam(0.01), "f.*": k.optimizers.Lion(0.02)},
+    )
+
+
+def chosen_by_function(k):
+    first, second = k.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.5), k.optimizers.Adagrad(0.1)
+    return lambda variable: first if len(variable.shape) > 1 else second
+
+
+@pytest.mark.parametrize("scale", [None, 8.0])
+@pytest.mark.parametrize("chosen", [chosen_by_path, chosen_by_function])
+def test_several_optimizers_do_what_they_do_in_keras(keras, chosen, scale):
+    reference = keras.optimizers.MultiOptimizer(chosen(keras), loss_scale_factor=scale)
+    optimizer = optimizers.MultiOptimizer(chosen(dovetail.keras), loss_scale_factor=scale)
+    theirs, ours = [keras.Variable(value, name=name) for value, name in zip(values(), SHAPES)], variables()
+    for step in gradients():
+        reference.apply_gradients(zip([keras.ops.convert_to_tensor(g) for g in step], theirs))
+        optimizer.apply_gradients(zip([Tensor(g) for g in step], ours))
+    reference.finalize_variable_values(theirs) if chosen is chosen_by_function else None
+    optimizer.finalize_variable_values(ours) if chosen is chosen_by_function else None
+    close([v.numpy() for v in ours], [v.numpy() for v in theirs])
+    assert int(optimizer.iterations) == int(np.asarray(reference.iterations)) == 5
+    close([v.numpy() for v in optimizer.variables], [v.numpy() for v in reference.variables])
+    close(
+        [float(optimizer.scale_loss(Tensor(np.asarray(2, np.float32))))], [float(reference.scale_loss(2.0))]
+    )
+    with pytest.raises(AttributeError, match="no learning rate"):
+        optimizer.learning_rate = 0.1
+
+
+def test_several_optimizers_train_a_model_and_come_back_from_a_config():
+    keras = dovetail.keras
+    made = optimizers.MultiOptimizer(chosen_by_path(keras), name="several")
+    again = optimizers.deserialize(optimizers.serialize(made))
+    assert again.get_config() == made.get_config() and [type(o).__name__ for o in again.optimizers] == [
+        "Adam",
+        "Lion",
+        "SGD",
+    ]
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile(again, "mse")
+    x = values()[1][None].repeat(8, 0)
+    losses = model.fit(x, x[:, :1], batch_size=4, epochs=3, verbose=0).history["loss"]
+    assert losses[-1] < losses[0] and int(again.iterations) == 6
+
+
+def test_wrong_optimizers_of_a_map_are_named():
+    with pytest.raises(ValueError, match="none that wraps others"):
+        optimizers.OptimizerMap(optimizers.SGD(), {"a": optimizers.LossScaleOptimizer(optimizers.SGD())})
+    found = optimizers.OptimizerMap(optimizers.SGD(), {"a.*": optimizers.Adam(), ".*b": optimizers.Adam()})
+    with pytest.raises(ValueError, match="several keys match the variable 'ab'"):
+        found["ab"]
+    with pytest.raises(TypeError, match="OptimizerMap or a function"):
+        optimizers.MultiOptimizer(3)
+    with pytest.raises(ValueError, match="regular expressions"):
+        optimizers.Muon(exclude_layers=["("])
 
 
 @pytest.mark.parametrize(("kind", "arguments"), CASES, ids=IDS)

@@ -12,9 +12,13 @@ from dovetail.keras.optimizers.adagrad import *
 from dovetail.keras.optimizers.adam import *
 from dovetail.keras.optimizers.lion import *
 from dovetail.keras.optimizers.loss_scale_optimizer import *
+from dovetail.keras.optimizers.multi_optimizer import *
+from dovetail.keras.optimizers.multi_optimizer import OptimizerMap
+from dovetail.keras.optimizers.muon import *
 from dovetail.keras.optimizers.optimizer import *
 from dovetail.keras.optimizers.optimizer import Optimizer
 from dovetail.keras.optimizers.rmsprop import *
+from dovetail.keras.optimizers.schedule_free import *
 from dovetail.keras.optimizers.sgd import *
 from dovetail.keras.registration import own
 from dovetail.keras.serialization import (
@@ -30,8 +34,9 @@ _CLASSES = {
     if inspect.isclass(value) and issubclass(value, Optimizer)
 }
 __all__ = sorted(  # noqa: PLE0605 - a list
-    [*_CLASSES, "deserialize", "experimental", "get", "legacy", "schedules", "serialize"]
+    [*_CLASSES, "OptimizerMap", "deserialize", "experimental", "get", "legacy", "schedules", "serialize"]
 )
+own("keras.optimizers", {"OptimizerMap": OptimizerMap})
 _OBJECTS = own("keras.optimizers", _CLASSES)
 _BY_LOWER_NAME = {name.lower(): kind for name, kind in _OBJECTS.items() if kind is not Optimizer}
 

@@ -23,6 +23,7 @@ class Adam(Optimizer):
         beta_1, beta_2: decay of the two means, in [0, 1).
         epsilon: the "epsilon hat" of the paper; None: `keras.backend.epsilon()`.
         amsgrad: divide by the largest `v` so far.
+        adaptive_epsilon: epsilon is multiplied by `sqrt(1 - beta_2**t)`, which makes it the paper's (tf_keras has it).
         name, common: see `Optimizer`.
 
     Source: Kingma and Ba, 2014, Adam: A Method for Stochastic Optimization; Reddi et al., 2018, On the Convergence of
@@ -30,6 +31,7 @@ class Adam(Optimizer):
     """
 
     hyperparameters = ("beta_1", "beta_2", "epsilon", "amsgrad")
+    adaptive_epsilon = False
     slot_attributes = {"momentum": "_momentums", "velocity": "_velocities", "velocity_hat": "_velocity_hats"}
 
     def __init__(
@@ -40,25 +42,41 @@ class Adam(Optimizer):
         epsilon: float | None = 1e-7,
         amsgrad: bool = False,
         *,
+        adaptive_epsilon: bool = False,
         name: str | None = None,
         **common: Any,
     ) -> None:
         super().__init__(learning_rate, name=name, **common)
         self.beta_1, self.beta_2, self.amsgrad = beta_1, beta_2, bool(amsgrad)
+        self.adaptive_epsilon = bool(adaptive_epsilon)
         self.epsilon = settings.epsilon if epsilon is None else epsilon
 
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("momentum", "velocity"), *((("velocity_hat",),) if self.amsgrad else ()))
 
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | ({"adaptive_epsilon": True} if self.adaptive_epsilon else {})
+
     def update(self, xp: Any, gradient: Any, value: Any, slots: tuple, hyper: Any) -> tuple[Any, tuple]:
-        momentum = slots[0] + (gradient - slots[0]) * (1 - self.beta_1)
-        velocity = slots[1] + (xp.square(gradient) - slots[1]) * (1 - self.beta_2)
-        correction = xp.sqrt(1 - xp.power(self.beta_2, hyper.step)) / (1 - xp.power(self.beta_1, hyper.step))
+        epsilon = self.epsilon
+        if self.adaptive_epsilon:
+            epsilon = epsilon * xp.sqrt(1 - xp.power(self.beta_2, hyper.step))
+        return self.rule(xp, gradient, value, slots, hyper, (self.beta_1, self.beta_2, epsilon))
+
+    @staticmethod
+    def rule(
+        xp: Any, gradient: Any, value: Any, slots: tuple, hyper: Any, factors: tuple
+    ) -> tuple[Any, tuple]:
+        """Returns `(new value, new slots)`; `factors` are the two betas and epsilon, a third slot is amsgrad's."""
+        beta_1, beta_2, epsilon = factors
+        momentum = slots[0] + (gradient - slots[0]) * (1 - beta_1)
+        velocity = slots[1] + (xp.square(gradient) - slots[1]) * (1 - beta_2)
+        correction = xp.sqrt(1 - xp.power(beta_2, hyper.step)) / (1 - xp.power(beta_1, hyper.step))
         kept = [momentum, velocity]
-        if self.amsgrad:
+        if len(slots) > 2:
             velocity = xp.maximum(slots[2], velocity)
             kept.append(velocity)
-        return value - momentum * (hyper.rate * correction) / (xp.sqrt(velocity) + self.epsilon), tuple(kept)
+        return value - momentum * (hyper.rate * correction) / (xp.sqrt(velocity) + epsilon), tuple(kept)
 
 
 class AdamW(Adam):

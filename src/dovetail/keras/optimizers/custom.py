@@ -84,7 +84,7 @@ def update_all(
     return (
         list(itertools.islice(arrays, len(values))),
         tuple(itertools.islice(arrays, len(shared))),
-        [tuple(itertools.islice(arrays, plan.num_slots)) for _ in slots],
+        [tuple(itertools.islice(arrays, count)) for count in plan.slot_counts],
     )
 
 
@@ -106,7 +106,7 @@ def _store_others(scope: BoundScope, known: list) -> None:
 
 def apply_rule(optimizer: Any, gradient: Any, variable: Variable, learning_rate: Any) -> None:
     """Applies the optimizer's built-in rule to one variable, in place."""
-    names = [name for group in optimizer.slot_groups() for name in group]
+    names = optimizer.slots_of(variable)
     slot_variables = optimizer._state.of(variable, names, averaged=False, accumulating=False)
     slots = tuple(v._plain()._value for v in slot_variables)
     value = variable._plain()._value
@@ -119,9 +119,11 @@ def apply_rule(optimizer: Any, gradient: Any, variable: Variable, learning_rate:
     hyper = step.Hyper(rate.astype(value.dtype), (finished + 1).astype(value.dtype), shared)
     gradient = rows.on_values(lambda x: x.astype(value.dtype), gradient)
     if type(gradient) is Rows:
-        new, new_slots = rows.update(optimizer, xp, rows.summed(xp, gradient, value), value, slots, hyper)
+        new, new_slots = rows.update(
+            optimizer, optimizer.rule_of(variable), xp, rows.summed(xp, gradient, value), value, slots, hyper
+        )
     else:
-        new, new_slots = optimizer.update(xp, gradient, value, slots, hyper)
+        new, new_slots = optimizer.rule_of(variable)(xp, gradient, value, slots, hyper)
     for target, array in zip((variable, *slot_variables), (new, *new_slots)):
         target.assign(Tensor(array if traced else np.asarray(array, target._numpy_dtype)))
 

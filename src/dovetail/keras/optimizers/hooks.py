@@ -132,12 +132,11 @@ class Hooks:
 
     def _apply_weight_decay(self, variables: list) -> None:
         """Subtracts `variable * weight_decay * learning_rate` from the variables that decay."""
-        if self.weight_decay is None:
-            return
         for variable in variables:
-            if self._use_weight_decay(variable):
+            factor = self._weight_decay_of(variable)  # type: ignore[attr-defined]
+            if factor is not None and self._use_weight_decay(variable):
                 rate = self._decayed_lr(variable.dtype)
-                variable.assign_sub(variable._plain() * self.weight_decay * rate)
+                variable.assign_sub(variable._plain() * factor * rate)
 
     def _update_shared_variables(self, finished: Any) -> None:
         shared = self._state.shared

@@ -64,6 +64,8 @@ class Optimizer(LegacyHooks, Told):
     _held_as = "apart"
     # Names of the arguments that a class adds, all kept as attributes.
     hyperparameters: ClassVar[tuple[str, ...]] = ()
+    # Names of the slots that begin as copies of their variables.
+    copies: ClassVar[frozenset[str]] = frozenset()
     use_ema: bool
     loss_scale_factor: float | None
     gradient_accumulation_steps: int | None
@@ -116,7 +118,7 @@ class Optimizer(LegacyHooks, Told):
         # A hyperparameter is a constant of the compiled step, so a new value needs a new one.
         if name[0] != "_" and "_plans" in self.__dict__ and name not in ("learning_rate", "lr", "built"):
             self._forget_plans()
-        if name in self.hyperparameters and not isinstance(value, bool) and not callable(value):
+        if name in self.hyperparameters and not isinstance(value, bool | list) and not callable(value):
             argument_checks.number_or_none(value, name)
         if name == "name" and "_state" in self.__dict__:
             self._state.owner = value
@@ -245,6 +247,17 @@ class Optimizer(LegacyHooks, Told):
         """
         return ()
 
+    def slots_of(self, variable: Any) -> list[str]:
+        """Returns the names of the state that a variable has: all, where the rule is one for all variables."""
+        return [name for group in self.slot_groups() for name in group]
+
+    def rule_of(self, variable: Any) -> Any:
+        """Returns what updates a variable: `update`, where the rule is one for all variables."""
+        return self.update
+
+    def _weight_decay_of(self, variable: Any) -> float | None:
+        return self.weight_decay
+
     def new_slot(self, name: str, shape: tuple, dtype: np.dtype) -> np.ndarray:
         """Returns the initial value of a slot."""
         return np.zeros(shape, dtype)
@@ -368,16 +381,17 @@ class Optimizer(LegacyHooks, Told):
     def _make_plan(self, variables: list) -> step.Plan:
         unique = {id(v): v for v in variables}
         position = {key: index for index, key in enumerate(unique)}
-        names = [name for group in self.slot_groups() for name in group]
+        names = {key: self.slots_of(variable) for key, variable in unique.items()}
         averaged, accumulating = bool(self.use_ema), bool(self.gradient_accumulation_steps)
         free = self._state.free(self._rate.given) if self._overridden else ()
         shared = [*self._state.shared, *free]
         owned = [self._state.iterations, *shared]
         for variable in unique.values():
-            owned += self._state.of(variable, names, averaged, accumulating)
-        decayed = [self.weight_decay is not None and self._use_weight_decay(v) for v in unique.values()]
+            owned += self._state.of(variable, names[id(variable)], averaged, accumulating)
+        decayed = [self._weight_decay_of(v) if self._use_weight_decay(v) else None for v in unique.values()]
         plan = step.Plan(list(unique.values()), [position[id(v)] for v in variables], owned, decayed)
-        plan.num_shared, plan.num_slots = len(shared), len(names)
+        plan.num_shared, plan.slot_counts = len(shared), [len(slots) for slots in names.values()]
+        plan.rules = [self.rule_of(variable) for variable in unique.values()]
         plan.averaged, plan.accumulating = averaged, accumulating
         return plan
 

@@ -54,17 +54,17 @@ def dense(xp: Any, gradient: Any, value: Any) -> Any:
     return added_to(xp, xp.zeros_like(value), gradient) if type(gradient) is Rows else gradient
 
 
-def update(optimizer: Any, xp: Any, gradient: Rows, value: Any, slots: tuple, hyper: Any) -> tuple:
-    """Applies the optimizer's rule to one variable, given the gradient of some rows, each id once.
+def update(optimizer: Any, rule: Any, xp: Any, gradient: Rows, value: Any, slots: tuple, hyper: Any) -> tuple:
+    """Applies a rule of the optimizer's to one variable, given the gradient of some rows, each id once.
 
     Returns:
         `(new value, new slots)`, as `Optimizer.update`.
     """
     if not goes_by_rows(optimizer):
-        return optimizer.update(xp, dense(xp, gradient, value), value, slots, hyper)
+        return rule(xp, dense(xp, gradient, value), value, slots, hyper)
     ids = gradient.indices
     touched, *touched_slots = [xp.rows_at(x, ids) for x in (value, *slots)]
-    new, new_slots = optimizer.update(xp, gradient.values, touched, tuple(touched_slots), hyper)
+    new, new_slots = rule(xp, gradient.values, touched, tuple(touched_slots), hyper)
     value, *moved = [
         xp.set_rows(x, ids, rows.astype(x.dtype))
         for x, rows in zip((value, *slots), (new, *new_slots), strict=True)

@@ -33,7 +33,7 @@ class State:
         variables: all of them: iterations, learning rate, then what belongs to the variables that are updated.
         iterations: number of steps done.
         trainable: the variables that are updated, as they were first met; `places` has the position of each by its id.
-        slots: for each name of `Optimizer.slot_groups`, one variable for each of `trainable`.
+        slots: for each name of `Optimizer.slot_groups`, one variable for each of `trainable`; None where it has none.
         averages, sums: the same for moving averages, and for accumulated gradients.
         shared: what belongs to no variable.
         named: `add_slot`'s, by id and name.
@@ -44,7 +44,7 @@ class State:
         self.variables: list[Variable] = []
         self.trainable: list[Variable] = []
         self.places: dict[int, int] = {}
-        self.slots: dict[str, list[Variable]] = {}
+        self.slots: dict[str, list[Variable | None]] = {}
         self.averages: list[Variable] = []
         self.sums: list[Variable] = []
         self.shared: list[Variable] = []
@@ -94,10 +94,13 @@ class State:
                     if name in optimizer.slot_attributes:
                         object.__setattr__(optimizer, optimizer.slot_attributes[name], self.slots[name])
             for index, variable in enumerate(self.trainable):
+                own = optimizer.slots_of(variable)
                 for name in group:
                     if index >= len(self.slots[name]):
-                        array = optimizer.new_slot(name, variable._array.shape, variable._numpy_dtype)
-                        self.slots[name].append(self.new_like(variable, name, array))
+                        first = _first_value(optimizer, name, variable) if name in own else None
+                        self.slots[name].append(
+                            None if first is None else self.new_like(variable, name, first)
+                        )
 
     # ---- finding them
 
@@ -110,7 +113,7 @@ class State:
     def of(self, variable: Variable, names: list[str], averaged: bool, accumulating: bool) -> list[Variable]:
         """Returns slots, moving average and accumulated gradient of a variable."""
         index = self.place(variable)
-        found = [self.slots[name][index] for name in names]
+        found: list = [self.slots[name][index] for name in names]
         return [
             *found,
             *([self.averages[index]] if averaged else ()),
@@ -136,7 +139,7 @@ class State:
         """
         sorted_ones = [*self.shared, *self.averages, *self.sums, self.iterations, rate]
         for slots in self.slots.values():
-            sorted_ones += slots
+            sorted_ones += [slot for slot in slots if slot is not None]
         ids = {id(variable) for variable in sorted_ones}
         return [variable for variable in self.variables if id(variable) not in ids]
 
@@ -161,6 +164,12 @@ class State:
         keys = [variable._unique_id for variable in self.trainable]
         self.places = {key: index for index, key in enumerate(keys)}
         self.named = {(keys[index], name): slot for (index, name), slot in facts["named"].items()}
+
+
+def _first_value(optimizer: Any, name: str, variable: Variable) -> np.ndarray:
+    if name in optimizer.copies:
+        return np.array(variable._array)
+    return optimizer.new_slot(name, variable._array.shape, variable._numpy_dtype)
 
 
 def assign_all(optimizer: Any, variables: list, weights: list) -> None:

@@ -49,9 +49,11 @@ class Plan:
         order: for each gradient, the position of its variable.
         state: the optimizer's variables that the step reads and writes: iterations, shared ones, then for each variable
             its slots, its moving average, its accumulated gradient.
-        num_shared, num_slots: how many shared variables there are, and slots a variable.
+        num_shared: how many shared variables there are.
+        slot_counts: how many slots each variable has.
+        rules: what updates each variable: `Optimizer.update`, or another function of the same form.
         averaged, accumulating: whether each variable has a moving average, an accumulated gradient.
-        decayed: for each variable, whether weight decay applies.
+        decayed: the weight decay of each variable, None where none applies.
         size: number of elements of all variables.
         compiled, compiled_by_rows: the compiled step, None until it is needed; the second, for gradients that are rows,
             reuses the memory of the variables as well.
@@ -71,14 +73,15 @@ class Plan:
             "facts",
             "inner",
             "num_shared",
-            "num_slots",
         ),
-        *("order", "size", "state", "transactions", "variables"),
+        *("order", "rules", "size", "slot_counts", "state", "transactions", "variables"),
     )
 
-    def __init__(self, variables: list, order: list[int], state: list, decayed: list[bool]) -> None:
+    def __init__(self, variables: list, order: list[int], state: list, decayed: list) -> None:
         self.variables, self.order, self.state, self.decayed = variables, order, state, decayed
-        self.num_shared = self.num_slots = 0
+        self.num_shared = 0
+        self.slot_counts: list[int] = [0] * len(variables)
+        self.rules: list = []
         self.averaged = self.accumulating = False
         self.size = sum(int(np.prod(tuple(variable._array.shape))) for variable in variables)
         self.constrained = [variable for variable in variables if variable.constraint is not None]
@@ -106,9 +109,9 @@ class Plan:
         shared = tuple(state[1 : 1 + self.num_shared])
         slots, averages, accumulated = [], [], []
         position = 1 + self.num_shared
-        for _ in self.variables:
-            slots.append(tuple(state[position : position + self.num_slots]))
-            position += self.num_slots
+        for count in self.slot_counts:
+            slots.append(tuple(state[position : position + count]))
+            position += count
             if self.averaged:
                 averages.append(state[position])
                 position += 1
@@ -195,19 +198,22 @@ def update_all(optimizer: Any, plan: Plan, xp: Any, gradients: list, values: lis
         hyper = hypers.get(dtype)
         if hyper is None:
             hyper = hypers[dtype] = Hyper(_cast(rate, dtype), _cast(finished + 1, dtype), shared)
-        decayed = decay(optimizer, value, hyper.rate) if plan.decayed[index] else value
+        factor = plan.decayed[index]
+        decayed = value if factor is None else decay(value, factor, hyper.rate)
         if type(gradient) is Rows:
-            new, new_slots = rows.update(optimizer, xp, gradient, decayed, slots[index], hyper)
+            new, new_slots = rows.update(
+                optimizer, plan.rules[index], xp, gradient, decayed, slots[index], hyper
+            )
         else:
-            new, new_slots = optimizer.update(xp, gradient, decayed, slots[index], hyper)
+            new, new_slots = plan.rules[index](xp, gradient, decayed, slots[index], hyper)
         values[index] = _cast(new, dtype)
         slots[index] = tuple(_cast(s, old.dtype) for s, old in zip(new_slots, slots[index]))
     return values, shared, slots
 
 
-def decay(optimizer: Any, value: Any, rate: Any) -> Any:
-    """Returns `value * (1 - weight_decay * rate)`, as a difference."""
-    return value - value * optimizer.weight_decay * rate
+def decay(value: Any, factor: float, rate: Any) -> Any:
+    """Returns `value * (1 - factor * rate)`, as a difference."""
+    return value - value * factor * rate
 
 
 def clip(optimizer: Any, xp: Any, gradients: list) -> list:
