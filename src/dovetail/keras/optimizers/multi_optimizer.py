@@ -180,6 +180,10 @@ class MultiOptimizer(Optimizer):
     def iterations(self) -> Any:
         return self._state.iterations
 
+    @iterations.setter
+    def iterations(self, variable: Any) -> None:
+        self._state.replace_iterations(variable)
+
     @property
     def variables(self) -> state.VariableList:
         """Its own variables (iterations, learning rate), then those of the optimizers."""
