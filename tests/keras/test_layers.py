@@ -45,7 +45,8 @@ class Reference:
         self.layer = case.make(keras_3.layers, **{"data_format": "channels_last"} if self.turned else {})
         self(self.arrays(case.inputs()), **self.masked(case))
         names = [weight.name for weight in ours.weights]
-        assert [weight.name for weight in self.layer.weights] == names
+        found = [weight.name.split("/")[-1].removesuffix(":0") for weight in self.layer.weights]
+        assert found == names
         self.layer.set_weights(ours.get_weights())
 
     def __call__(self, inputs, **more):
@@ -70,7 +71,8 @@ class Reference:
             outputs = self(inputs, **self.masked(case), **training)
             loss = self.tf.reduce_sum(outputs * self.tf.constant(factors(outputs)))
         weights = self.layer.trainable_weights
-        sources = [*sources_of(case, inputs), *(getattr(weight, "value", weight) for weight in weights)]
+        variables = weights if case.tf_keras else [weight.value for weight in weights]
+        sources = [*sources_of(case, inputs), *variables]
         return [self.tf.convert_to_tensor(g).numpy() for g in tape.gradient(loss, sources)]
 
 

@@ -68,7 +68,7 @@ NO_PLAN = {
 
 def has_no_plan(case):
     return case.kind in NO_PLAN or (
-        case.kind == "Embedding" and case.kwargs.get("mask_zero")
+        case.kind in ("Embedding", "ReversibleEmbedding") and case.kwargs.get("mask_zero")
     )  # it makes a mask
 
 

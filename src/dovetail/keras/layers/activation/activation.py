@@ -156,15 +156,17 @@ class Softmax(Layer):
 
     Args:
         axis: an axis, or several that are taken together.
+        robust_masking: of Keras 2; masks are always taken as it does.
 
     `call` takes a `mask` that broadcasts to the inputs: where it is False, the result is 0.
     """
 
     supports_masking = True
 
-    def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
+    def __init__(self, axis: Any = -1, robust_masking: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.axis = list(axis) if isinstance(axis, list | tuple) else axis
+        self.robust_masking = robust_masking
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         axis = tuple(self.axis) if isinstance(self.axis, list) else self.axis
@@ -178,7 +180,8 @@ class Softmax(Layer):
         return masked_softmax(inputs, mask, axis=axis)
 
     def get_config(self) -> dict:
-        return super().get_config() | {"axis": self.axis}
+        own = {"robust_masking": True} if self.robust_masking else {}
+        return super().get_config() | {"axis": self.axis} | own
 
 
 def _not_negative(layer: str, name: str, value: Any) -> float:

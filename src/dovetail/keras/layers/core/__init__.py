@@ -9,6 +9,7 @@ from dovetail.keras.layers.core.input_layer import *
 from dovetail.keras.layers.core.lambda_layer import *
 from dovetail.keras.layers.core.op_layer import *
 from dovetail.keras.layers.core.rescaling import *
+from dovetail.keras.layers.core.reversible_embedding import *
 from dovetail.keras.layers.core.wrapper import *
 from dovetail.keras.registration import public_names
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dovetail.base.errors import at_user_location
 from dovetail.keras.layers.machinery.arguments import count
 from dovetail.keras.layers.machinery.declared import Argument, Declared, Weight, weights
 from dovetail.keras.layers.machinery.layer import Layer
@@ -18,6 +19,14 @@ def _without(config: dict, name: str) -> dict:
     return {key: value for key, value in config.items() if key != name}
 
 
+def _refused(layer: Any, name: str, value: Any) -> None:
+    if value:
+        raise NotImplementedError(
+            f"{type(layer).__name__}: {name}={value!r}, outputs as sparse tensors, is not supported; leave it out"
+            f"{at_user_location()}"
+        )
+
+
 class Embedding(Declared):
     """Turns integers into vectors: (batch, ...) -> (batch, ..., output_dim).
 
@@ -28,6 +37,7 @@ class Embedding(Declared):
         mask_zero: 0 is padding; the layers after this one get a mask.
         weights: initial table.
         input_length: number of integers of an example (Keras 2).
+        sparse: refused (Keras 2).
 
     Weights: embeddings (input_dim, output_dim).
 
@@ -44,6 +54,7 @@ class Embedding(Declared):
         Argument("mask_zero", False, hint="bool"),
         Argument("weights", None, kept=False),
         Argument("input_length", None),
+        Argument("sparse", False, _refused, "bool", kept=False),
     )
     input_dim: int
     output_dim: int

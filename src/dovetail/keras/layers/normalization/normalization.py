@@ -6,7 +6,7 @@ from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.keras import checks
-from dovetail.keras.layers.machinery.arguments import written
+from dovetail.keras.layers.machinery.arguments import count, written
 from dovetail.keras.layers.machinery.declared import Argument, Declared, Weight, weights
 from dovetail.keras.layers.machinery.input_spec import InputSpec
 from dovetail.keras.layers.machinery.layer import Layer
@@ -60,6 +60,13 @@ class Scaled(Declared):
             self.beta = self._add("beta", sizes, autocast=False)
 
 
+def _refused(layer: Any, name: str, value: Any) -> None:
+    if value:
+        raise NotImplementedError(
+            f"LayerNormalization: {name} is not supported; use RMSNormalization{at_user_location()}"
+        )
+
+
 class LayerNormalization(Scaled):
     """Normalizes over axes: `gamma * (inputs - mean) / sqrt(variance + epsilon) + beta`, in one dispatch.
 
@@ -68,28 +75,14 @@ class LayerNormalization(Scaled):
         epsilon: added to the variance.
         center, scale: whether there are beta and gamma.
         beta_initializer, gamma_initializer, beta_regularizer, ...: of the weights.
-        rms_scaling: divide by the root of the mean square instead (see `RMSNormalization`).
+        rms_scaling: refused; see `RMSNormalization`.
 
     Weights: gamma and beta, of the shape of the normalized axes.
 
     Source: J. Ba, J. Kiros, G. Hinton, 2016, "Layer normalization".
     """
 
-    def __init__(
-        self,
-        axis: Any = -1,
-        epsilon: float = 1e-3,
-        center: bool = True,
-        scale: bool = True,
-        *args: Any,
-        rms_scaling: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(axis, epsilon, center, scale, *args, **kwargs)
-        if rms_scaling:
-            raise NotImplementedError(
-                f"LayerNormalization: rms_scaling is not supported; use RMSNormalization{at_user_location()}"
-            )
+    _arguments = (*Scaled._arguments, Argument("rms_scaling", False, _refused, "bool", kept=False))
 
     def build(self, input_shape: Any) -> None:
         rank = len(input_shape)
@@ -131,12 +124,24 @@ class RMSNormalization(Layer):
         sizes = tuple(input_shape[axis] for axis in axes)
         self.scale = self.add_weight(name="scale", shape=sizes, initializer="ones", autocast=False)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, x: Any) -> Any:
         axes = tuple(self.axis) if isinstance(self.axis, list) else self.axis
-        return normalized(inputs, self.scale, None, axes, self.epsilon, rms=True)
+        return normalized(x, self.scale, None, axes, self.epsilon, rms=True)
 
     def get_config(self) -> dict:
         return super().get_config() | written(self, "axis", "epsilon")
+
+
+def _groups(layer: Any, name: str, value: Any) -> int:
+    return value if value == -1 else count(layer, name, value)
+
+
+def _channel_axis(layer: Any, name: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value == 0:
+        raise ValueError(
+            f"GroupNormalization: axis must be an int other than 0, received {value!r}{at_user_location()}"
+        )
+    return value
 
 
 class GroupNormalization(Scaled):
@@ -154,11 +159,12 @@ class GroupNormalization(Scaled):
     Source: Y. Wu, K. He, 2018, "Group normalization".
     """
 
-    def __init__(self, groups: int = 32, axis: int = -1, *args: Any, **kwargs: Any) -> None:
-        super().__init__(axis, *args, **kwargs)
-        if not isinstance(axis, int) or axis == 0:
-            raise ValueError(f"GroupNormalization: axis must be an int other than 0, received {axis!r}")
-        self.groups = groups
+    _arguments = (
+        Argument("groups", 32, _groups, "int"),
+        Argument("axis", -1, _channel_axis, "int"),
+        *Scaled._arguments[1:],
+    )
+    groups: int
 
     def build(self, input_shape: Any) -> None:
         channels = input_shape[self.axis]
@@ -190,9 +196,6 @@ class GroupNormalization(Scaled):
             return outputs
         back = tuple(order.index(i) for i in range(rank))
         return transpose(outputs, perm=back)
-
-    def get_config(self) -> dict:
-        return super().get_config() | {"groups": self.groups}
 
 
 def _sizes(x: Any) -> tuple:

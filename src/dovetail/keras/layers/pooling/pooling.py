@@ -44,9 +44,10 @@ class Pooling(Layer):
         strides: Any = None,
         padding: str = "valid",
         data_format: str | None = None,
+        name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(name=name, **kwargs)
         kind = type(self).__name__
         self.pool_size = sizes(pool_size, self.rank, f"{kind}: pool_size")
         self.strides = self.pool_size if strides is None else sizes(strides, self.rank, f"{kind}: strides")
