@@ -97,13 +97,13 @@ class LocallyConnected(BaseConv):
     def _connected(self) -> np.ndarray:
         """Returns which outputs (rows) see which inputs (columns)."""
         rows, columns = math.prod(self._outputs), math.prod(self._inputs)
-        seen = np.ones((1, 1), bool)
+        seen: np.ndarray = np.ones((1, 1), bool)
         for size, windows in zip(self._sizes(), self._windows, strict=True):
             axis = np.zeros((len(windows), size), bool)
             for place, window in enumerate(windows):
                 axis[place, window] = True
             seen = np.kron(seen, axis)
-        every = np.ones((self.filters, self._channels), bool)
+        every: np.ndarray = np.ones((self.filters, self._channels), bool)
         joined = np.kron(every, seen) if self.data_format == "channels_first" else np.kron(seen, every)
         return joined.reshape(rows, columns)
 

@@ -61,6 +61,7 @@ class ReversibleEmbedding(Embedding):
     tie_weights: bool
     reverse_dtype: Any
     logit_soft_cap: Any
+    embeddings_initializer: Any
 
     def build(self, input_shape: Any = None) -> None:
         super().build(input_shape)
