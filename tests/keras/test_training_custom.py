@@ -561,7 +561,7 @@ def test_the_loss_of_compute_loss_is_counted_once(mode, how):
 
 
 def test_metrics_of_tf_keras(monkeypatch):
-    monkeypatch.setattr(settings, "legacy_keras", True)
+    monkeypatch.setattr(settings, "keras", 2)
     model = mlp(keras)
     model.compile("sgd", "mse", metrics=["mae"], weighted_metrics=["mae"])
     model.fit(X, Y, verbose=0)

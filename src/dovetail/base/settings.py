@@ -23,7 +23,7 @@ class Settings:
         floatx, epsilon, image_data_format: Keras' backend configuration.
         active_limit: the limit in force, derived from `engine` and `host_limit`.
         traceback_filtering: hide frames of the framework from errors.
-        legacy_keras: `Model.metrics` is what it is in tf_keras; set by the environment variable TF_USE_LEGACY_KERAS.
+        keras: the Keras that the program is written for: 2, 3, or None without a sign; see `keras/idiom.py`.
         distribution: what threads start with, see `State.distribution`.
     """
 
@@ -36,7 +36,8 @@ class Settings:
         self.epsilon = 1e-7
         self.image_data_format = "channels_last"
         self.traceback_filtering = True
-        self.legacy_keras = os.environ.get("TF_USE_LEGACY_KERAS", "").lower() in ("1", "true")
+        legacy = os.environ.get("TF_USE_LEGACY_KERAS", "").lower() in ("1", "true")
+        self.keras: int | None = 2 if legacy else None
         self.distribution: Any = None
         self.cache_dir = os.environ.get("DOVETAIL_CACHE_DIR")
         self.engine = os.environ.get("DOVETAIL_ENGINE", "auto")

@@ -25,6 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "dovetail run [-h] (script.py | -m module) [args ...]"
     parser.description = "Run a program in which tensorflow, keras and tf_keras are Dovetail."
     parser.add_argument("-m", dest="module", metavar="module", help="a module, as in python -m module")
+    parser.add_argument(
+        "--keras",
+        type=int,
+        choices=(2, 3),
+        help="the Keras that the program is written for, where the two differ",
+    )
     parser.add_argument("script", nargs="?", help="a Python file, or a folder or zip file with a __main__.py")
     parser.set_defaults(parser=parser)
 
@@ -33,6 +39,8 @@ def run(options: argparse.Namespace) -> int:
     """Runs the program as `__main__`, with its own arguments, and returns its exit status."""
     if options.module is None and options.script is None:
         options.parser.error("expected a script or -m module, for example: dovetail run train.py --epochs 3")
+    if options.keras is not None:
+        settings.keras = options.keras
     compat.install()
     try:
         if options.module is not None:

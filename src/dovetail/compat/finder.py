@@ -16,6 +16,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
+from dovetail.base.settings import settings
 from dovetail.compat import aliases, callers, names, notices
 from dovetail.compat.missing import Placeholder
 from dovetail.compat.views import View
@@ -41,6 +42,8 @@ class AliasFinder(MetaPathFinder):
             if not path:
                 return None
             raise ModuleNotFoundError(names.explain(names.shown(fullname)), name=fullname)
+        if fullname == "tf_keras" and settings.keras is None:
+            settings.keras = 2
         spec = ModuleSpec(fullname, AliasLoader(module), is_package=hasattr(module, "__path__"))
         spec.origin = getattr(module, "__file__", None)
         return spec

@@ -260,15 +260,18 @@ def _unclipped(probabilities: Any) -> Any:
 @op(
     "ops.nn.binary_crossentropy",
     same_dtype=0,
-    shape=lambda z, x, from_logits: broadcast(z, x),
+    shape=lambda z, x, from_logits, offset: broadcast(z, x),
     dtype=_of_logits,
 )
-def binary_crossentropy(xp: Any, target: Any, output: Any, *, from_logits: bool = False) -> Any:
+def binary_crossentropy(
+    xp: Any, target: Any, output: Any, *, from_logits: bool = False, offset: float = 0.0
+) -> Any:
     """Returns `-target * log(output) - (1 - target) * log(1 - output)`, element by element.
 
     Args:
         target: probabilities in [0, 1], shaped like the output.
         output: probabilities (clipped to [epsilon, 1 - epsilon]), or logits with `from_logits`.
+        offset: added to the probabilities whose logarithm is taken.
     """
     if len(target.shape) != len(output.shape):
         raise ValueError(
@@ -278,31 +281,34 @@ def binary_crossentropy(xp: Any, target: Any, output: Any, *, from_logits: bool 
     if from_logits:
         return _sigmoid_cross_entropy(xp, z, x).astype(output.dtype)
     p = _clipped(xp, x)
-    return (-(z * xp.log(p) + (1 - z) * xp.log(1 - p))).astype(output.dtype)
+    return (-(z * xp.log(p + offset) + (1 - z) * xp.log(1 - p + offset))).astype(output.dtype)
 
 
 @gradient_op
-def _binary_crossentropy_gradient(xp: Any, g: Any, target: Any, output: Any, *, from_logits: bool) -> Any:
+def _binary_crossentropy_gradient(
+    xp: Any, g: Any, target: Any, output: Any, *, from_logits: bool, offset: float
+) -> Any:
     z, x = _pair(target, output)
     if from_logits:
         return g * (xp.logistic(x) - z)
     p = _clipped(xp, x)
-    return xp.where(_unclipped(x), g * (p - z) / (p * (1 - p)), 0)
+    slope = (1 - z) / (1 - p + offset) - z / (p + offset)
+    return xp.where(_unclipped(x), g * slope, 0)
 
 
 @gradient_op
-def _binary_target_gradient(xp: Any, g: Any, target: Any, output: Any, *, from_logits: bool) -> Any:
+def _binary_target_gradient(
+    xp: Any, g: Any, target: Any, output: Any, *, from_logits: bool, offset: float
+) -> Any:
     if from_logits:
         return -g * output
     p = _clipped(xp, output)
-    return g * (xp.log(1 - p) - xp.log(p))
+    return g * (xp.log(1 - p + offset) - xp.log(p + offset))
 
 
 binary_crossentropy.gradient(
-    lambda g, y, z, x, from_logits: unbroadcast(_binary_target_gradient(g, z, x, from_logits=from_logits), z),
-    lambda g, y, z, x, from_logits: unbroadcast(
-        _binary_crossentropy_gradient(g, z, x, from_logits=from_logits), x
-    ),
+    lambda g, y, z, x, **how: unbroadcast(_binary_target_gradient(g, z, x, **how), z),
+    lambda g, y, z, x, **how: unbroadcast(_binary_crossentropy_gradient(g, z, x, **how), x),
 )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
 from dovetail.base.told import told_function
+from dovetail.keras.idiom import entropy_offset
 from dovetail.keras.logits import recovered
 from dovetail.ops import arithmetic, array, losses, math, nn, reduction, shapes
 from dovetail.ops.conv_names import keras_conv, keras_depthwise_conv
@@ -209,7 +210,7 @@ def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> 
         output: probabilities, or logits with `from_logits`.
     """
     output, from_logits = recovered(output, "sigmoid", from_logits)
-    return losses.binary_crossentropy(target, output, from_logits=from_logits)
+    return losses.binary_crossentropy(target, output, from_logits=from_logits, offset=entropy_offset())
 
 
 @told_function("keras.backend.categorical_crossentropy")

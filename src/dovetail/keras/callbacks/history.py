@@ -9,8 +9,8 @@ from dovetail.keras.callbacks.callback import Callback
 
 __all__ = ["History"]
 
-# The learning rate in the logs: Keras 2's name of it, and Keras 3's, which is ours.
-_OTHER_NAMES = {"lr": "learning_rate"}
+# The learning rate in the logs has two names: Keras 2's and Keras 3's.
+_OTHER_NAMES = {"lr": "learning_rate", "learning_rate": "lr"}
 
 
 class Values(dict):

@@ -10,6 +10,7 @@ import numpy as np
 
 from dovetail.keras.callbacks.callback import Callback
 from dovetail.keras.callbacks.monitor import MonitorCallback
+from dovetail.keras.idiom import rate_in_logs
 
 __all__ = ["LearningRateScheduler", "ReduceLROnPlateau"]
 
@@ -44,7 +45,7 @@ class LearningRateScheduler(Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if logs is not None:
-            logs["learning_rate"] = _rate(self.model)
+            logs[rate_in_logs()] = _rate(self.model)
 
 
 class ReduceLROnPlateau(MonitorCallback):
@@ -96,7 +97,7 @@ class ReduceLROnPlateau(MonitorCallback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if logs is not None:
-            logs["learning_rate"] = _rate(self.model)
+            logs[rate_in_logs()] = _rate(self.model)
         value = self.value_in(logs)
         if value is None:
             return

@@ -7,6 +7,7 @@ from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
+from dovetail.keras.idiom import entropy_offset
 from dovetail.keras.logits import recovered
 from dovetail.keras.losses.reduce import as_dtype_of, as_floating
 from dovetail.keras.masks import set_mask
@@ -66,7 +67,8 @@ def binary_crossentropy(
     y_true = _smoothed(as_dtype_of(y_true, y_pred), label_smoothing, 2.0)
     y_pred, from_logits = recovered(y_pred, "sigmoid", from_logits)
     return reduction.reduce_mean(
-        losses.binary_crossentropy(y_true, y_pred, from_logits=from_logits), axis=axis
+        losses.binary_crossentropy(y_true, y_pred, from_logits=from_logits, offset=entropy_offset()),
+        axis=axis,
     )
 
 
@@ -139,7 +141,7 @@ def binary_focal_crossentropy(
     logits, known = recovered(y_pred, "sigmoid", from_logits)
     y_pred = nn.sigmoid(y_pred) if from_logits else y_pred
     right = y_true * y_pred + (1 - y_true) * (1 - y_pred)
-    entropy = losses.binary_crossentropy(y_true, logits, from_logits=known)
+    entropy = losses.binary_crossentropy(y_true, logits, from_logits=known, offset=entropy_offset())
     values = arithmetic.pow_(1.0 - right, gamma) * entropy
     if apply_class_balancing:
         values = (y_true * alpha + (1 - y_true) * (1 - alpha)) * values

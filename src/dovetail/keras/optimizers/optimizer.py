@@ -12,7 +12,7 @@ from dovetail.base.settings import among_replicas
 from dovetail.base.settings import state as thread_state
 from dovetail.base.told import Told
 from dovetail.keras import checks as argument_checks
-from dovetail.keras.naming import auto_name
+from dovetail.keras.idiom import is_keras_2, optimizer_name
 from dovetail.keras.optimizers import arguments, checks, custom, gradients, runner, state, step
 from dovetail.keras.optimizers.legacy_hooks import LegacyHooks
 from dovetail.keras.optimizers.rate import Rate
@@ -104,7 +104,7 @@ class Optimizer(LegacyHooks, Told):
         for argument, value in common.items():
             setattr(self, argument, value)
         arguments.check(type(self), common)
-        self.name = argument_checks.text(name, "name") if name is not None else auto_name(type(self).__name__)
+        self.name = argument_checks.text(name, "name") if name is not None else optimizer_name(type(self))
         self._overridden = custom.overridden(type(self), Optimizer)
         self._takes_repeated_rows = "_resource_apply_sparse_duplicate_indices" in self._overridden
         self._hyper: dict[str, Any] = {}
@@ -171,8 +171,9 @@ class Optimizer(LegacyHooks, Told):
 
     @property
     def variables(self) -> state.VariableList:
-        """All variables of the optimizer: iterations, learning rate, then the state of each variable."""
-        return state.VariableList(self._state.variables)
+        """All variables: iterations, learning rate (not in Keras 2's idiom), then the state of each variable."""
+        rate = self._rate.given if is_keras_2() else None
+        return state.VariableList(variable for variable in self._state.variables if variable is not rate)
 
     def __children__(self) -> list[tuple[str, Any]]:
         return [(str(index), variable) for index, variable in enumerate(self._state.variables)]

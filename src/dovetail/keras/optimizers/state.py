@@ -10,6 +10,7 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.keras import initializers
+from dovetail.keras.idiom import slot_name, state_name
 from dovetail.keras.optimizers.checks import label
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.tensor import TensorLike
@@ -54,7 +55,7 @@ class State:
     # ---- creating variables
 
     def new(self, initial: Any, name: str, position: int | None = None) -> Variable:
-        variable: Any = Variable(initial, trainable=False, name=name)
+        variable: Any = Variable(initial, trainable=False, name=state_name(name))
         variable.path = f"{self.owner}/{name}"
         self.variables.insert(len(self.variables) if position is None else position, variable)
         return variable
@@ -62,7 +63,7 @@ class State:
     def new_like(self, reference: Variable, name: str, initial: Any) -> Variable:
         """Creates a variable named after another one, laid out over devices like it."""
         path = getattr(reference, "path", None) or str(reference.name).replace(":0", "").replace(":", "_")
-        variable = self.new(initial, f"{path.replace('/', '_')}_{name}")
+        variable = self.new(initial, slot_name(self.owner, name, reference, path))
         if reference._layout is not None and variable.shape == reference.shape:
             variable._lay_out(reference._layout)
         return variable

@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location, suggest
-from dovetail.base.settings import settings, state
+from dovetail.base.settings import state
 from dovetail.base.told import Told
 from dovetail.base.trackable import Found, Trail, held, unique
 from dovetail.keras import checks, optimizers
+from dovetail.keras.idiom import is_keras_2
 from dovetail.keras.metrics import Metric
 from dovetail.keras.mixed_precision import LossScaleOptimizer
 from dovetail.keras.training.executor import Executor
@@ -141,7 +142,7 @@ class Compiling(Steps, Told):
         if self._compiled_loss is not None:
             found += self._compiled_loss.metrics
         if self._compiled_metrics is not None:
-            single = settings.legacy_keras  # tf_keras lists them one by one, once they are known
+            single = is_keras_2()  # tf_keras lists them one by one, once they are known
             found += self._compiled_metrics.metrics if single else [self._compiled_metrics]
         inside, models = self._held_metrics()
         # What compile() has made or was given, here and in compiled models inside this one.

@@ -6,9 +6,9 @@ import functools
 from typing import Any
 
 from dovetail.base import nest
-from dovetail.base.settings import settings
 from dovetail.function.autograph.gate import user_code
 from dovetail.keras import metrics
+from dovetail.keras.idiom import is_keras_2
 from dovetail.keras.training.outputs import output_names, per_output
 
 _BY_SHAPE = {
@@ -83,7 +83,7 @@ class CompiledMetrics:
         while free in taken:
             number += 1
             free = f"{name}_{number}"
-        if settings.legacy_keras:  # the single metrics are seen then, by their names in the logs
+        if is_keras_2():  # the single metrics are seen then, by their names in the logs
             metric.name = free
         rows.append((index, weighted, metric, free))
 

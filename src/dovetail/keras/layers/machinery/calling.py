@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,7 @@ from dovetail.keras.layers.machinery.input_spec import check_inputs, fits
 from dovetail.keras.layers.machinery.masking import add_masks, first_masks, set_masks
 from dovetail.keras.layers.machinery.shapes import as_described, shape_of, symbolic_of
 from dovetail.keras.layers.machinery.signature import call_spec
+from dovetail.keras.layers.machinery.weights import owner
 from dovetail.keras.masks import mask_of, set_mask
 from dovetail.ops import arithmetic
 from dovetail.ops import shapes as shape_ops
@@ -32,6 +34,7 @@ from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import DescribeScope, StatelessScope, enter_scope
 
+_NOTHING: contextlib.AbstractContextManager = contextlib.nullcontext()
 _NO_DTYPE = np.dtype("V1")  # equal to the dtype of no tensor
 
 
@@ -110,7 +113,9 @@ class Calling:
         check_inputs(self, args[0] if args else next(iter(kwargs.values())))
         if self._is_leaf and args and not has_tensor(args[0]):
             raise TypeError(f"{self.name}: expected a tensor, received {args[0]!r:.80}{at_user_location()}")
+        above = _NOTHING
         if not self.built:
+            above = owner(self)  # of the layers that `call` builds
             self._ensure_built(dict(zip(spec.names, args, strict=False)) | kwargs)
             check_inputs(self, args[0] if args else next(iter(kwargs.values())))
         given = dict(kwargs)
@@ -129,7 +134,7 @@ class Calling:
         mixed = self._policy.compute_dtype != self._policy.variable_dtype
         state.autocast = dt.numpy_dtype(self._policy.compute_dtype) if mixed and self.autocast else None
         try:
-            with call_context(training):
+            with call_context(training), above:
                 if symbolic and recording() is None:
                     outputs = self._symbolic_call(args, kwargs, given)
                 else:

@@ -16,6 +16,7 @@ from dovetail.base.settings import state
 from dovetail.base.trackable import PLAIN
 from dovetail.graph.node import Node
 from dovetail.keras import constraints, initializers, mixed_precision, regularizers
+from dovetail.keras.idiom import layer_name
 from dovetail.keras.layers.machinery import weights
 from dovetail.keras.layers.machinery.called import Called
 from dovetail.keras.layers.machinery.calling import Calling, has_tensor
@@ -27,7 +28,6 @@ from dovetail.keras.layers.machinery.init_arguments import (
 )
 from dovetail.keras.layers.machinery.shapes import plain_shapes, shape_of
 from dovetail.keras.layers.machinery.signature import build_arguments
-from dovetail.keras.naming import to_snake_case, unique_name
 from dovetail.keras.serialization import serialize_keras_object
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.variable import StatelessScope, Variable, enter_scope
@@ -94,7 +94,7 @@ class Layer(Calling, Holder, Called):
             raise ValueError(f"{type(self).__name__}: name must be a string, received {name!r}")
         if name is not None and "/" in name:
             raise ValueError(f"{type(self).__name__}: a layer's name cannot contain '/', received {name!r}")
-        self._name = name or unique_name(to_snake_case(type(self).__name__))
+        self._name = name or layer_name(type(self))
         self.autocast = autocast
         self.dtype_policy = dtype
         self._trainable = bool(trainable)

@@ -11,7 +11,7 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import state
-from dovetail.keras import initializers, serialization
+from dovetail.keras import idiom, initializers, serialization
 from dovetail.keras.layers.machinery.signature import own_parameters
 from dovetail.tensor.dtype import DType
 from dovetail.tensor.tensor import Tensor, TensorLike
@@ -65,10 +65,11 @@ def add(
     value = initializer(shape, dtype=dtype.name) if _takes_dtype(initializer) else initializer(shape)
     if not isinstance(value, TensorLike):
         value = np.asarray(value, dtype.numpy_dtype)
+    above = [one for one in _owners if one is not layer]
     variable: Any = Variable(
         value,
         trainable=trainable,
-        name=name,
+        name=idiom.weight_name(name, [*above, layer]),
         dtype=dtype,
         constraint=constraint,
         aggregation=aggregation,
@@ -78,8 +79,7 @@ def add(
         raise ValueError(
             f"{layer.name}: the initializer of {name!r} gave shape {variable.shape}, expected {shape}"
         )
-    above = [one.name for one in _owners if one is not layer]
-    variable.path = "/".join([*above, layer.name, name])
+    variable.path = "/".join([*(one.name for one in above), layer.name, name])
     if state.distribution is not None:
         state.distribution.named(variable)
     variable.regularizer = regularizer

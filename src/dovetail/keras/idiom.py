@@ -1,0 +1,81 @@
+"""Which Keras a program is written for: what is decided by it stands here, one function a decision.
+
+The sign is `settings.keras`: 2 by `TF_USE_LEGACY_KERAS=1`, `import tf_keras` or `dovetail run --keras 2`, 3 by
+`dovetail run --keras 3`, None when the program gave none; then what serves most programs counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dovetail.base.settings import settings
+from dovetail.keras.naming import auto_name, to_snake_case, unique_name
+
+# The names that the state of optimizers has in Keras 2, where they differ.
+_SLOTS = {"momentum": "m", "velocity": "v", "velocity_hat": "vhat", "norm": "u"}
+_SLOTS_AS_THEY_ARE = frozenset({"RMSprop"})
+
+
+def is_keras_2() -> bool:
+    """Returns whether the program is written for Keras 2."""
+    return settings.keras == 2
+
+
+def weight_name(name: str, owners: Sequence[Any]) -> str:
+    """Returns what a weight of a layer is called: "kernel", in Keras 2 "dense/kernel:0".
+
+    Args:
+        name: that the layer gave it.
+        owners: the layers around it, outermost first, its own last.
+    """
+    if not is_keras_2():
+        return name
+    # Models that are made of layers open no scope there: their layers exist before they do.
+    scopes = [owner.name for owner in owners[:-1] if not _is_made_of_layers(owner)]
+    return "/".join([*scopes, owners[-1].name, f"{name}:0"])
+
+
+def _is_made_of_layers(owner: Any) -> bool:
+    return getattr(owner, "_is_stack", False) or getattr(owner, "_graph", None) is not None
+
+
+def state_name(name: str) -> str:
+    """Returns what a variable of an optimizer that belongs to no weight is called."""
+    return f"{name}:0" if is_keras_2() else name
+
+
+def layer_name(kind: type) -> str:
+    """Returns the name of a layer or model that was given none, such as "dense_1"."""
+    name = to_snake_case(kind.__name__)
+    return unique_name("model" if name == "functional" and is_keras_2() else name)
+
+
+def optimizer_name(kind: type) -> str:
+    """Returns the name of an optimizer that was given none: "adam", in Keras 2 "Adam"."""
+    return kind.__name__ if is_keras_2() else auto_name(kind.__name__)
+
+
+def slot_name(optimizer: str, slot: str, variable: Any, path: str) -> str:
+    """Returns what a variable of an optimizer's state is called: "dense_kernel_momentum", "Adam/m/dense/kernel:0".
+
+    Args:
+        optimizer: name of the optimizer.
+        slot: what it is in the optimizer.
+        variable: the variable that it belongs to.
+        path: that variable's.
+    """
+    if not is_keras_2():
+        return f"{path.replace('/', '_')}_{slot}"
+    kind = slot if optimizer in _SLOTS_AS_THEY_ARE else _SLOTS.get(slot, slot)
+    return f"{optimizer}/{kind}/{str(variable.name).removesuffix(':0')}"
+
+
+def rate_in_logs() -> str:
+    """Returns the name of the learning rate in the logs."""
+    return "lr" if is_keras_2() else "learning_rate"
+
+
+def entropy_offset() -> float:
+    """Returns what binary cross-entropies add to the probabilities whose logarithm they take."""
+    return settings.epsilon if is_keras_2() else 0.0
