@@ -51,3 +51,17 @@ def test_like_tensorflow(name):
             from dovetail import nest
 
             CASES[name](nest)
+
+
+def test_tensor_arrays_are_leaves():
+    def run(tf):
+        array = tf.TensorArray(tf.float32, size=2, element_shape=[]).unstack([1.0, 2.0])
+        nest, structure = tf.nest, {"a": array, "b": [3]}
+        mapped = nest.map_structure(lambda leaf: leaf, structure)
+        packed = nest.pack_sequence_as([1, {"x": 2}], [array, array])
+        nest.assert_same_structure(array, 1)
+        kinds = [type(leaf).__name__ for leaf in nest.flatten(structure)]
+        inside = tf.function(lambda x: nest.flatten([array, x])[0].stack() * x)
+        return kinds, mapped["a"] is array, packed[1]["x"] is array, nest.is_nested(array), inside(2.0)
+
+    parity.check(run)

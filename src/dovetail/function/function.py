@@ -38,7 +38,6 @@ from dovetail.function.signature import (
     Call,
     Parameters,
     SpecCall,
-    common_shape,
     describe_change,
     fits,
     open_sizes,
@@ -50,6 +49,7 @@ from dovetail.graph.recording import FunctionGraph, recording, trace
 from dovetail.tensor.spec import TensorSpec, TypeSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor
+from dovetail.tensor.variable import TracedInitialValueError
 
 MAX_PROGRAMS = 128
 TRACES_BEFORE_WARNING = 5
@@ -246,6 +246,12 @@ class Function(Told):
         """Traces the Python function for exact shapes; None when the function must run op by op."""
         try:
             program = self._trace(call)
+        except TracedInitialValueError:
+            if state.scope is not None:
+                raise
+            self._creates_variables = False  # but for this call, which knows the value
+            self._num_traces += 2
+            return None
         except DataDependentShapeError as error:
             self._op_by_op = True
             self._say("data", f"{self.__name__} runs op by op, it cannot be compiled: {error}")
@@ -268,6 +274,9 @@ class Function(Told):
         self._num_traces += 1
         self._creates_variables = False
         program.require_kept_variables(self.__name__)
+        if program.created:  # as every later call will find them
+            program = Program(run, examples, may_create=False, called_anew=True)
+            self._num_traces += 1
         return program
 
     def _run_op_by_op(self, call: Call, args: tuple, kwargs: dict) -> Any:
@@ -302,12 +311,12 @@ class Function(Told):
         opened = call.opened()
         if not self._reduce_retracing:
             return None if opened is None else call.widened(opened)
-        shapes, kind = opened or call.shapes, call.kind()
+        wanted, kind = call.widened(opened or call.shapes), call.kind()
         met = self._shapes_met.get(kind)
         if met is not None:
-            shapes = [common_shape(a, b) for a, b in zip(met, shapes, strict=True)]
-        self._shapes_met.put(kind, shapes)
-        return None if met is None and opened is None else call.widened(shapes)
+            wanted = met.joined(wanted)
+        self._shapes_met.put(kind, wanted)
+        return None if met is None and opened is None else wanted
 
     def _record(self, wanted: SpecCall, call: Call | None = None) -> Wide | None:
         """Records the Python function; None, with a warning, when its code needs to know sizes or values.
@@ -317,7 +326,7 @@ class Function(Told):
             call: an actual call, which is traced to see that the Python code itself is right.
         """
         try:
-            graph = record(wanted, self._run, self.python_function, self._creates_variables)
+            graph, times = record(wanted, self._run, self.python_function, self._creates_variables)
         except VariableNotKeptError:
             raise
         except _NEEDS_VALUES as error:
@@ -331,7 +340,7 @@ class Function(Told):
                     f"sizes: {type(error).__name__}: {error}",
                 )
             return None
-        self._num_traces += 1
+        self._num_traces += times
         self._creates_variables = False
         # Who leaves sizes open expects that they change.
         frequency = Frequency(at_once=0) if self._widens or call is None else Frequency()
@@ -391,7 +400,7 @@ class Function(Told):
 
     def graph_of(self, call: SpecCall) -> FunctionGraph:
         """Records the function for a signature, as a graph to look at."""
-        return record(call, self._run, self.python_function, may_create=False)
+        return record(call, self._run, self.python_function, may_create=False)[0]
 
     def experimental_get_tracing_count(self) -> int:
         """Returns how often the Python function has been traced."""

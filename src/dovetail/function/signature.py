@@ -107,7 +107,7 @@ class Call:
 
     def kind(self) -> tuple:
         """Returns the key without shapes: one trace with unknown sizes can serve all calls of a kind."""
-        parts: list = list(self.key)
+        parts: list = [_loose(self.spec), *self.key[1:]]
         for place in self.places:
             parts[1 + place] = ("tensor", parts[1 + place][1])
         return tuple(parts)
@@ -151,6 +151,15 @@ class SpecCall(Call):
             tensors.append(leaf)
         self.key, self.places, self.tensors = tuple(parts), places, tensors
 
+    def joined(self, other: SpecCall) -> SpecCall:
+        """Returns the call that both fit; the other one when their composite tensors have nothing in common."""
+        before, tree = nest.closed(self.rebuild(self.tensors))
+        pairs = zip(before, nest.closed(other.rebuild(other.tensors))[0], strict=True)
+        found = [(one, _common(one, two)) for one, two in pairs]
+        if any(common is None and one is not None for one, common in found):
+            return other
+        return SpecCall(*nest.unflatten(tree, [common for _, common in found]))
+
     @property
     def is_exact(self) -> bool:
         """Whether every size is known."""
@@ -166,13 +175,25 @@ def fits(wide: tuple, call: tuple) -> bool:
     )
 
 
+def _common(one: Any, two: Any) -> Any:
+    """Returns the spec that two specs fit, or two equal Python values; what has no spec is taken apart."""
+    one, two = (leaf.spec if isinstance(leaf, Described) else leaf for leaf in (one, two))
+    if isinstance(one, TypeSpec):
+        return one.most_specific_common_supertype([two])
+    leaves, spec = nest.flatten_spec(one)
+    if spec.is_leaf():
+        return one
+    return nest.unflatten(spec, [_common(a, b) for a, b in zip(leaves, nest.flat(two), strict=True)])
+
+
 _MARK = TensorSpec(None)
 
 
 def _outline(spec: Any) -> tuple[list, Any]:
     """Returns the specs of the composite tensors of a structure (a mark for every tensor beside them), and its tree."""
     leaves, tree = nest.closed(nest.unflatten(spec, [_MARK] * spec.num_leaves))
-    return [leaf.spec if isinstance(leaf, Described) else leaf for leaf in leaves], tree
+    specs = [leaf.spec if isinstance(leaf, Described) else leaf for leaf in leaves]
+    return [spec if isinstance(spec, TypeSpec) else _MARK for spec in specs], tree
 
 
 @functools.lru_cache(maxsize=512)
@@ -230,13 +251,6 @@ def _part_fits(wide: tuple, part: tuple) -> bool:
 def is_shape(first: Any) -> bool:
     """Tells the parts of a key that stand for tensors: they begin with a shape, or with None for an unknown rank."""
     return first is None or isinstance(first, tuple)
-
-
-def common_shape(a: tuple | None, b: tuple | None) -> tuple | None:
-    """Returns the shape that both fit: None where their sizes differ, None when their ranks do."""
-    if a is None or b is None or len(a) != len(b):
-        return None
-    return tuple([one if one == other else None for one, other in zip(a, b, strict=True)])
 
 
 def _plain(tensor: Any) -> Any:

@@ -37,8 +37,10 @@ class _Creations(Scope):
         self.new.append(variable)
 
 
-def record(call: SpecCall, run: Callable, python_function: Callable, may_create: bool) -> FunctionGraph:
-    """Runs a Python function once on symbolic tensors, and returns the graph of what it did.
+def record(
+    call: SpecCall, run: Callable, python_function: Callable, may_create: bool
+) -> tuple[FunctionGraph, int]:
+    """Runs a Python function on symbolic tensors; returns the graph of what it did, and how often it ran.
 
     When it creates variables, it runs a second time, as every later call will find them.
 
@@ -56,17 +58,19 @@ def record(call: SpecCall, run: Callable, python_function: Callable, may_create:
         return _recorded(call, run, python_function, _Creations(may_create))
 
 
-def _recorded(call: SpecCall, run: Callable, python_function: Callable, scope: _Creations) -> FunctionGraph:
+def _recorded(
+    call: SpecCall, run: Callable, python_function: Callable, scope: _Creations
+) -> tuple[FunctionGraph, int]:
     name = getattr(python_function, "__name__", type(python_function).__name__)
     names = argument_names(python_function, call.spec)
     graph = _record(call, run, name, names, scope)
     if not scope.new:
-        return graph
+        return graph, 1
     kept = [(weakref.ref(variable), variable.name) for variable in scope.new]
     scope.new = []
     del graph
     require_kept(kept, name)
-    return _record(call, run, name, names, _Creations(may_create=False))
+    return _record(call, run, name, names, _Creations(may_create=False)), 2
 
 
 def _record(call: SpecCall, run: Callable, name: str, names: list[str], scope: Scope) -> FunctionGraph:

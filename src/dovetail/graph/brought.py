@@ -146,7 +146,7 @@ def _is_repeatable(node: Node) -> bool:
     operation = node.operation
     if isinstance(operation, Construct):
         graphs = graphs_in((node.args, node.kwargs))
-        return all(
+        return bool(graphs) and all(
             not g.writes and all(n.operation is READ or _is_repeatable(n) for n in g.nodes) for g in graphs
         )
     if isinstance(operation, FunctionCall):

@@ -154,7 +154,7 @@ class IndexedSlicesSpec(OfOneTensor, TypeSpec):
         self._shape, self._dtype = TensorShape(shape), as_dtype(dtype)
         self._indices_dtype = as_dtype(indices_dtype)
         self._dense_shape_dtype = None if dense_shape_dtype is None else as_dtype(dense_shape_dtype)
-        self._indices_shape = TensorShape(indices_shape)
+        self._indices_shape = TensorShape(indices_shape).merge_with([None])
 
     @property
     def value_type(self) -> type:

@@ -376,7 +376,7 @@ def _unflatten(facts: tuple, children: tuple) -> Any:
     return result
 
 
-nest.register(TensorArray, _flatten, _unflatten)
+nest.register_composite(TensorArray, _flatten, _unflatten)
 
 
 # ---- its spec -----------------------------------------------------------------------------------------------------

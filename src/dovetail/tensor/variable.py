@@ -79,6 +79,10 @@ class Scope:
         """Called when a tensor has been stored aside, as a loss of a layer: `store(tensor)` does, `drop` undoes it."""
 
 
+class TracedInitialValueError(ValueError):
+    """A variable's initial value depends on a tensor that has no value."""
+
+
 class _Eager(Scope):
     """What refuses symbolic assignments where no scope is active."""
 
@@ -204,7 +208,7 @@ class Variable(TensorLike, Told, Versioned):
                 value = value._astype(wanted) if wanted.is_floating else value
             held = convert_to_tensor(value, dtype)
         if not isinstance(held, Tensor) or is_tracer(held._value):
-            raise ValueError(
+            raise TracedInitialValueError(
                 f"tf.Variable {name or ''!r}: the initial value depends on a traced tensor. Pass a function that "
                 f"returns it: tf.Variable(lambda: ...){at_user_location()}"
             )

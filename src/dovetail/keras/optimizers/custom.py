@@ -74,6 +74,8 @@ def update_all(
     with enter_scope(scope), paused_recording():
         given = [rows.as_slices(g, values[i]) for g, i in zip(gradients, plan.order)]
         tensors = optimizer._clip_gradients(given)
+        if not optimizer._takes_repeated_rows:
+            tensors = [_summed(g, values[i]) for g, i in zip(tensors, plan.order)]
         optimizer._apply_weight_decay(plan.variables)
         optimizer._update_shared_variables(finished)
         apply = _entry(optimizer, plan, Tensor(rate))
@@ -130,6 +132,14 @@ def apply_rule(optimizer: Any, gradient: Any, variable: Variable, learning_rate:
 
 def _arrays_of(gradient: Any) -> Any:
     return (gradient if isinstance(gradient, IndexedSlices) else convert_to_tensor(gradient))._value
+
+
+def _summed(gradient: Any, value: Any) -> Any:
+    """Returns an `IndexedSlices` with each place once; a tensor as it is."""
+    if not isinstance(gradient, IndexedSlices):
+        return gradient
+    xp = xla() if any(map(is_tracer, (*gradient._value, value))) else host
+    return rows.as_slices(rows.summed(xp, gradient._value, value), value)
 
 
 def summed_slices(values: Any, indices: Any, variable: Variable) -> tuple[Any, Any]:

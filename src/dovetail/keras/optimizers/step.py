@@ -143,11 +143,10 @@ def run(optimizer: Any, plan: Plan, xp: Any, gradients: list, values: list, stat
         rate: learning rate as an array scalar.
     """
     steps = optimizer.gradient_accumulation_steps
-    repeated = optimizer._takes_repeated_rows and not steps
     parts = plan.split(state)
     finished = parts.iterations // steps if steps else parts.iterations
     gradients = [
-        _prepared(xp, g, values[i], optimizer.loss_scale_factor, repeated)
+        _prepared(xp, g, values[i], optimizer.loss_scale_factor, summed=bool(steps))
         for g, i in zip(gradients, plan.order)
     ]
     if not steps:
@@ -182,7 +181,8 @@ def run(optimizer: Any, plan: Plan, xp: Any, gradients: list, values: list, stat
 def update_all(optimizer: Any, plan: Plan, xp: Any, gradients: list, values: list, shared: tuple, slots: list,
                rate: Any, finished: Any) -> tuple:  # fmt: skip
     """Clips, decays, and applies the optimizer's rule to each variable; returns `(values, shared, slots)`."""
-    gradients = clip(optimizer, xp, gradients)
+    gradients = clip(optimizer, xp, gradients)  # as in Keras, rows of one place are clipped one by one
+    gradients = [rows.summed(xp, g, values[i]) for g, i in zip(gradients, plan.order)]
     if shared:
         shared = tuple(
             _cast(new, old.dtype)
@@ -237,10 +237,10 @@ def _cast(x: Any, dtype: Any) -> Any:
     return x if x.dtype == dtype else x.astype(dtype)
 
 
-def _prepared(xp: Any, gradient: Any, value: Any, scale: float | None, repeated: bool) -> Any:
+def _prepared(xp: Any, gradient: Any, value: Any, scale: float | None, summed: bool) -> Any:
     if type(gradient) is Rows:
-        found = rows.on_values(lambda x: _prepared(xp, x, value, scale, repeated), gradient)
-        return found if repeated else rows.summed(xp, found, value)
+        found = rows.on_values(lambda x: _prepared(xp, x, value, scale, summed), gradient)
+        return rows.summed(xp, found, value) if summed else found
     if gradient.dtype != value.dtype:
         gradient = xp.cast(gradient, value.dtype)
     return gradient if scale is None else gradient / scale
