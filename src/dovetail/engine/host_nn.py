@@ -234,3 +234,27 @@ def keep_where(keep: Any, x: Any) -> Any:
     mask = np.negative(signs).astype(bits)  # -1 has all bits
     mask &= x.view(bits)
     return mask.view(x.dtype)
+
+
+# ---- loops over a sequence ----------------------------------------------------------------------------------------
+
+
+def scan(step: Any, carry: tuple, columns: tuple, backwards: bool = False) -> tuple[tuple, tuple]:
+    """Runs `carry, outputs = step(carry, row)` over the first axis of the columns, of which some may be None.
+
+    Returns:
+        the last carry, and each output of all steps in the order of the rows, from wherever the loop began.
+    """
+    count = len(next(column for column in columns if column is not None))
+    if not count:
+        _, outputs = step(
+            carry, tuple(None if x is None else np.zeros(x.shape[1:], x.dtype) for x in columns)
+        )
+        return carry, tuple(np.empty((0, *y.shape), y.dtype) for y in outputs)
+    kept: list[Any] = []
+    for i in range(count - 1, -1, -1) if backwards else range(count):
+        carry, outputs = step(carry, tuple([None if x is None else x[i] for x in columns]))
+        kept = kept or [np.empty((count, *y.shape), y.dtype) for y in outputs]
+        for column, y in zip(kept, outputs, strict=True):
+            column[i] = y
+    return carry, tuple(kept)

@@ -50,6 +50,7 @@ from dovetail.engine.xla_nn import (  # noqa: F401 - names of this engine
     conv_kernel_gradient,
     keep_where,
     pick_labels,
+    scan,
     spread,
     window_reduce,
 )

@@ -84,3 +84,13 @@ def _behind_a_branch(function: Any, first: tuple, seed: Any, *more: Any) -> tupl
 @kernel("computed once")
 def _behind_a_barrier(function: Any, first: tuple, seed: Any, *more: Any) -> tuple:
     return lax.optimization_barrier(function(first, seed, *more))
+
+
+def scan(step: Any, carry: tuple, columns: tuple, backwards: bool = False) -> tuple[tuple, tuple]:
+    """Runs `carry, outputs = step(carry, row)` over the first axis of the columns, as one loop."""
+    return lax.scan(step, carry, columns, reverse=backwards, unroll=kernels.run("steps at once", columns))
+
+
+@kernel("steps at once")
+def _one_step(columns: tuple) -> int:
+    return 1

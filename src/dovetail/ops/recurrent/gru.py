@@ -1,0 +1,187 @@
+"""Gated recurrent units over a sequence, in both conventions of the reset gate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail.ops.core import Joint, Op
+from dovetail.ops.families import op
+from dovetail.ops.precision import floating, in_float32
+from dovetail.ops.recurrent.common import (
+    ACTIVATIONS,
+    Product,
+    before,
+    first_state,
+    over,
+    pick,
+    rule,
+    sequence_shapes,
+    sequence_work,
+)
+
+
+def _kept(sequence: tuple) -> list:
+    return [(*sequence[:-1], 4 * sequence[-1])]
+
+
+def _parts(x: Any, size: int) -> tuple:
+    return tuple(x[..., i : i + size] for i in range(0, x.shape[-1], size))
+
+
+class _Unit:
+    """The arithmetic of one step.
+
+    Args:
+        xp: the engine.
+        kernel: (size, 3 * size), columns in the order update, reset, candidate.
+        bias: of the recurrent product, (3 * size,); None: none.
+        reset_after: whether the reset gate acts on the product instead of on the state.
+    """
+
+    def __init__(self, xp: Any, kernel: Any, bias: Any, reset_after: bool) -> None:
+        self.xp, self.bias, self.size, self.after = xp, bias, kernel.shape[0], reset_after
+        split = kernel.shape[-1] if reset_after else 2 * self.size
+        self.gates, self.candidate = Product(xp, kernel[:, :split]), Product(xp, kernel[:, split:])
+
+    def recurrent(self, h: Any) -> Any:
+        """Returns the product of the state: all three columns, or those of the gates alone."""
+        y = self.gates(h)
+        return y if self.bias is None else y + self.bias[: y.shape[-1]]
+
+
+@op("", same_dtype=5, shape=sequence_shapes(1, 3, _kept), work=sequence_work)
+@floating
+def gru(
+    xp: Any,
+    z: Any,
+    kernel: Any,
+    bias: Any = None,
+    h: Any = None,
+    dropped: Any = None,
+    mask: Any = None,
+    *,
+    activation: str = "tanh",
+    recurrent_activation: str = "sigmoid",
+    reset_after: bool = True,
+    kept: bool = False,
+    sequence: bool = True,
+) -> Any:
+    """Runs a GRU over time: `h = u * h + (1 - u) * candidate`, u the update gate.
+
+    Args:
+        z: the projected inputs with their bias, (time, batch, 3 * size): update, reset, candidate.
+        kernel: (size, 3 * size).
+        bias: of the recurrent product with `reset_after`, (3 * size,); None: none.
+        h: the state before the first step, (batch, size); zeros when None.
+        dropped: what `h` is multiplied with before each product, of its shape; None: nothing.
+        mask: booleans (time, batch); where False the state stays.
+        activation, recurrent_activation: names in `ACTIVATIONS`.
+        reset_after: the reset gate multiplies the product of the state (True), or the state before it.
+        kept, sequence: as in `lstm`.
+
+    Returns:
+        (h after each step, last h), and with `kept` (the gates, the candidate and what was reset, of each step).
+
+    Source: K. Cho et al., 2014, "Learning phrase representations using RNN encoder-decoder"; with `reset_after`, the
+    variant of NVIDIA's cuDNN.
+    """
+    unit, size = _Unit(xp, kernel, bias, reset_after), kernel.shape[0]
+    act, gate = ACTIVATIONS[activation].value, ACTIVATIONS[recurrent_activation].value
+
+    def step(carry: tuple, row: tuple) -> tuple:
+        (h,), (z, seen) = carry, row
+        given = h if dropped is None else h * dropped
+        inner = unit.recurrent(given)
+        u = gate(xp, z[..., :size] + inner[..., :size])
+        r = gate(xp, z[..., size : 2 * size] + inner[..., size : 2 * size])
+        reset = inner[..., 2 * size :] if reset_after else given
+        candidate = act(xp, z[..., 2 * size :] + (r * reset if reset_after else unit.candidate(r * reset)))
+        h = pick(xp, seen, u * h + (1 - u) * candidate, h)
+        return (h,), ((h, xp.concatenate([u, r, candidate, reset], axis=-1)) if kept else (h,))
+
+    last, outputs = xp.scan(step, (first_state(xp, h, z, 3),), (z, over(mask, 2, xp)))
+    return (outputs[0], *last, *outputs[1:])
+
+
+@in_float32
+def _gru_gradient(
+    xp: Any,
+    gh: Any,
+    kernel: Any,
+    hs: Any,
+    gates: Any,
+    gs: Any = None,
+    bias: Any = None,
+    h: Any = None,
+    dropped: Any = None,
+    mask: Any = None,
+    *,
+    activation: str,
+    recurrent_activation: str,
+    reset_after: bool,
+) -> Any:
+    """Returns the gradients of z, kernel, bias and h."""
+    unit, size = _Unit(xp, kernel, bias, reset_after), kernel.shape[0]
+    slope, gate_slope = ACTIVATIONS[activation].slope, ACTIVATIONS[recurrent_activation].slope
+    h = first_state(xp, h, gates, 4)
+
+    def step(carry: tuple, row: tuple) -> tuple:
+        (gh,), (gs, gates, h, seen) = carry, row
+        gh = gh if gs is None else gh + gs
+        held = None if seen is None else xp.where(seen, 0, gh)
+        gh = gh if held is None else gh - held
+        u, r, candidate, reset = _parts(gates, size)
+        of_u = gh * (h - candidate) * gate_slope(u)
+        of_candidate = gh * (1 - u) * slope(candidate)
+        of_reset = of_candidate if reset_after else unit.candidate.of_state(of_candidate)
+        of_r = of_reset * reset * gate_slope(r)
+        inner = [of_u, of_r, of_candidate * r] if reset_after else [of_u, of_r]
+        back = unit.gates.of_state(xp.concatenate(inner, axis=-1))
+        back = back if reset_after else back + of_reset * r
+        gh = gh * u + (back if dropped is None else back * dropped)
+        return (gh if held is None else gh + held,), (xp.concatenate([of_u, of_r, of_candidate], axis=-1),)
+
+    states = before(xp, h, hs)
+    (gh,), (gz,) = xp.scan(step, (gh,), (gs, gates, states, over(mask, 2, xp)), backwards=True)
+    given = states if dropped is None else states * dropped
+    r = gates[..., size : 2 * size]
+    if not reset_after:
+        of_gates = unit.gates.of_kernel(given, gz[..., : 2 * size])
+        of_candidate = unit.candidate.of_kernel(r * given, gz[..., 2 * size :])
+        return (
+            gz,
+            xp.concatenate([of_gates, of_candidate], axis=-1),
+            xp.zeros(kernel.shape[-1:], kernel.dtype),
+            gh,
+        )
+    inner = xp.concatenate([gz[..., : 2 * size], gz[..., 2 * size :] * r], axis=-1)
+    return gz, unit.gates.of_kernel(given, inner), xp.sum(inner, axis=(0, 1)), gh
+
+
+gru_gradient = Op(
+    "gru_gradient", _gru_gradient, same_dtype=8, several=True, work=lambda *a, **_: sequence_work(a[3], a[1])
+)
+
+
+def _rule(
+    g: Any,
+    out: Any,
+    z: Any,
+    kernel: Any,
+    bias: Any,
+    h: Any,
+    dropped: Any,
+    mask: Any,
+    *,
+    sequence: bool,
+    kept: bool,
+    **names: Any,
+) -> list:
+    hs, _, gates = out
+    gz, gk, gb, gh = gru_gradient(
+        g[1], kernel, hs, gates, g[0] if sequence else None, bias, h, dropped, mask, **names
+    )
+    return [gz, gk, None if bias is None else gb, None if h is None else gh, None, None]
+
+
+gru.gradient(*[Joint(rule(gru, _rule))] * 4, None, None)

@@ -1,0 +1,166 @@
+"""Long short-term memory over a sequence, with matrices or convolutions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail.ops.core import Joint, Op
+from dovetail.ops.families import op
+from dovetail.ops.precision import floating, in_float32
+from dovetail.ops.recurrent.common import (
+    ACTIVATIONS,
+    Product,
+    before,
+    first_state,
+    over,
+    pick,
+    rule,
+    sequence_shapes,
+    sequence_work,
+)
+
+
+def _split(z: Any) -> tuple:
+    size = z.shape[-1] // 4
+    return z[..., :size], z[..., size : 2 * size], z[..., 2 * size : 3 * size], z[..., 3 * size :]
+
+
+def _kept(sequence: tuple) -> list:
+    return [sequence, (*sequence[:-1], 4 * sequence[-1])]
+
+
+@op("", same_dtype=5, shape=sequence_shapes(2, 4, _kept), dtype=None, work=sequence_work)
+@floating
+def lstm(
+    xp: Any,
+    z: Any,
+    kernel: Any,
+    h: Any = None,
+    c: Any = None,
+    dropped: Any = None,
+    mask: Any = None,
+    *,
+    activation: str = "tanh",
+    recurrent_activation: str = "sigmoid",
+    kept: bool = False,
+    sequence: bool = True,
+) -> Any:
+    """Runs an LSTM over time: `i, f, g, o = z + h @ kernel`, `c = f * c + i * g`, `h = o * activation(c)`.
+
+    Args:
+        z: the projected inputs with their bias, (time, batch, ..., 4 * size); gates in the order i, f, g, o.
+        kernel: (size, 4 * size), or (*window, size, 4 * size) of a convolution.
+        h, c: the states before the first step, (batch, ..., size); zeros when None.
+        dropped: what `h` is multiplied with before each product, of its shape; None: nothing.
+        mask: booleans (time, batch); where False the states stay.
+        activation, recurrent_activation: names in `ACTIVATIONS`.
+        kept: also return what the gradient needs.
+        sequence: the gradient is asked for the last states only when False; the outputs are there all the same.
+
+    Returns:
+        (h after each step, last h, last c), and with `kept` (c after each step, gates of each step).
+
+    Source: S. Hochreiter, J. Schmidhuber, 1997, "Long short-term memory"; X. Shi et al., 2015, "Convolutional LSTM
+    network".
+    """
+    product, act, gate = (
+        Product(xp, kernel),
+        ACTIVATIONS[activation].value,
+        ACTIVATIONS[recurrent_activation].value,
+    )
+
+    def step(carry: tuple, row: tuple) -> tuple:
+        (h, c), (z, seen) = carry, row
+        i, f, g, o = _split(z + product(h if dropped is None else h * dropped))
+        i, f, g, o = gate(xp, i), gate(xp, f), act(xp, g), gate(xp, o)
+        c = pick(xp, seen, f * c + i * g, c)
+        h = pick(xp, seen, o * act(xp, c), h)
+        return (h, c), ((h, c, xp.concatenate([i, f, g, o], axis=-1)) if kept else (h,))
+
+    first = first_state(xp, h, z, 4), first_state(xp, c, z, 4)
+    last, outputs = xp.scan(step, first, (z, over(mask, kernel.ndim, xp)))
+    return (outputs[0], *last, *outputs[1:])
+
+
+@in_float32
+def _lstm_gradient(
+    xp: Any,
+    gh: Any,
+    gc: Any,
+    kernel: Any,
+    hs: Any,
+    cs: Any,
+    gates: Any,
+    gs: Any = None,
+    h: Any = None,
+    c: Any = None,
+    dropped: Any = None,
+    mask: Any = None,
+    *,
+    activation: str,
+    recurrent_activation: str,
+) -> Any:
+    """Returns the gradients of z, kernel, h and c; one loop gives those of z, one product that of the kernel."""
+    product = Product(xp, kernel)
+    (act, slope), gate_slope = ACTIVATIONS[activation], ACTIVATIONS[recurrent_activation].slope
+    h, c = first_state(xp, h, gates, 4), first_state(xp, c, gates, 4)
+
+    def step(carry: tuple, row: tuple) -> tuple:
+        (gh, gc), (gs, gates, c, c_before, seen) = carry, row
+        gh = gh if gs is None else gh + gs
+        held = None if seen is None else (xp.where(seen, 0, gh), xp.where(seen, 0, gc))
+        if held is not None:
+            gh, gc = gh - held[0], gc - held[1]
+        i, f, g, o = _split(gates)
+        a = act(xp, c)
+        gc = gc + gh * o * slope(a)
+        parts = [
+            gc * g * gate_slope(i),
+            gc * c_before * gate_slope(f),
+            gc * i * slope(g),
+            gh * a * gate_slope(o),
+        ]
+        gz = xp.concatenate(parts, axis=-1)
+        gh, gc = product.of_state(gz), gc * f
+        gh = gh if dropped is None else gh * dropped
+        return (gh, gc) if held is None else (gh + held[0], gc + held[1]), (gz,)
+
+    rows = (gs, gates, cs, before(xp, c, cs), over(mask, kernel.ndim, xp))
+    (gh, gc), (gz,) = xp.scan(step, (gh, gc), rows, backwards=True)
+    states = before(xp, h, hs)
+    return gz, product.of_kernel(states if dropped is None else states * dropped, gz), gh, gc
+
+
+lstm_gradient = Op(
+    "lstm_gradient",
+    _lstm_gradient,
+    same_dtype=10,
+    several=True,
+    work=lambda *a, **_: sequence_work(a[5], a[2]),
+)
+
+
+def _rule(
+    g: Any,
+    out: Any,
+    z: Any,
+    kernel: Any,
+    h: Any,
+    c: Any,
+    dropped: Any,
+    mask: Any,
+    *,
+    sequence: bool,
+    kept: bool,
+    **names: Any,
+) -> list:
+    gs, gh, gc = g[:3]
+    hs, _, _, cs, gates = out
+    found = lstm_gradient(
+        gh, gc, kernel, hs, cs, gates, gs if sequence else None, h, c, dropped, mask, **names
+    )
+    gz, gk, gh, gc = found
+    return [gz, gk, None if h is None else gh, None if c is None else gc, None, None]
+
+
+lstm.gradient(*[Joint(rule(lstm, _rule))] * 4, None, None)
