@@ -211,19 +211,6 @@ def index_add(x: Any, index: Any, values: Any) -> Any:
     return result
 
 
-def scan(step: Any, init: list, columns: list, backwards: bool) -> tuple[list, list]:
-    """Returns the last carry and the stacked outputs of `carry, output = step(carry, row)` over the first axis."""
-    carry, outputs, count = init, [], len(columns[0])
-    for i in reversed(range(count)) if backwards else range(count):
-        carry, output = step(carry, [column[i] for column in columns])
-        outputs.append(output)
-    if not outputs:  # what a step gives is known from a step only
-        outputs = [step(init, [np.zeros(column.shape[1:], column.dtype) for column in columns])[1]]
-        return carry, [np.stack(rows)[:0] for rows in zip(*outputs, strict=True)]
-    ordered = outputs[::-1] if backwards else outputs
-    return carry, [np.stack(rows) for rows in zip(*ordered, strict=True)]
-
-
 def stop_gradient(x: Any) -> Any:
     return x
 

@@ -239,7 +239,7 @@ def keep_where(keep: Any, x: Any) -> Any:
 # ---- loops over a sequence ----------------------------------------------------------------------------------------
 
 
-def scan(step: Any, carry: tuple, columns: tuple, backwards: bool = False) -> tuple[tuple, tuple]:
+def scan(step: Any, carry: Any, columns: Any, backwards: bool = False) -> tuple[Any, Any]:
     """Runs `carry, outputs = step(carry, row)` over the first axis of the columns, of which some may be None.
 
     Returns:

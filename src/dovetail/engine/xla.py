@@ -239,13 +239,6 @@ def index_add(x: Any, index: Any, values: Any) -> Any:
     return jnp.asarray(x).at[index].add(values)
 
 
-def scan(step: Callable, init: list, columns: list, backwards: bool) -> tuple[list, list]:
-    carry, outputs = lax.scan(
-        step, [jnp.asarray(x) for x in init], [jnp.asarray(x) for x in columns], reverse=backwards
-    )
-    return list(carry), list(outputs)
-
-
 def floordiv(x: Any, y: Any) -> Any:
     return jnp.floor_divide(x, y) if x.dtype.kind in "iu" else jnp.floor(jnp.true_divide(x, y))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -86,8 +87,9 @@ def _behind_a_barrier(function: Any, first: tuple, seed: Any, *more: Any) -> tup
     return lax.optimization_barrier(function(first, seed, *more))
 
 
-def scan(step: Any, carry: tuple, columns: tuple, backwards: bool = False) -> tuple[tuple, tuple]:
+def scan(step: Any, carry: Any, columns: Any, backwards: bool = False) -> tuple[Any, Any]:
     """Runs `carry, outputs = step(carry, row)` over the first axis of the columns, as one loop."""
+    carry, columns = jax.tree.map(jnp.asarray, (carry, columns))
     return lax.scan(step, carry, columns, reverse=backwards, unroll=kernels.run("steps at once", columns))
 
 
