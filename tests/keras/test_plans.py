@@ -276,3 +276,137 @@ def test_copies_have_plans_of_their_own():
     twin.layers[0].kernel.assign(twin.layers[0].kernel * 0)
     np.testing.assert_array_equal(model(X), expected)
     assert not np.array_equal(twin(X), expected)
+
+
+# ---- predict
+
+
+def short_plans_of(model):
+    return [found for found in model._plans._short.values() if found is not None]
+
+
+def num_programs(model):
+    return len(model._executors["predict"]._programs._programs)
+
+
+def test_predict_of_a_small_batch_takes_a_plan_from_the_first_time_on():
+    model = mlp(activation="softmax")
+    results = [model.predict(X, verbose=0) for _ in range(MANY)]
+    assert len(short_plans_of(model)) == 1 and num_programs(model) == 0
+    heard = keras.callbacks.LambdaCallback(
+        on_predict_batch_end=lambda batch, logs: results.append(logs["outputs"])
+    )
+    results += [model.predict(X, callbacks=[heard], verbose=0), model.predict(X, batch_size=3)]
+    results += [
+        model.predict_on_batch(X),
+        model.predict(tf.data.Dataset.from_tensor_slices(X).batch(3), verbose=0),
+    ]
+    assert len(results) == MANY + 5 and num_programs(model) == 0
+    expected = np.array(model(X, training=False))
+    for found in results:
+        assert type(found) is np.ndarray and found.dtype == np.float32
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_several_outputs_and_other_dtypes_are_predicted_by_plans():
+    x = keras.Input((6,))
+    hidden = layers.Dense(4)(layers.BatchNormalization()(x))
+    model = keras.Model(x, {"a": hidden, "b": [layers.Softmax()(hidden), x * 2]})
+    for data in (X, X[:1], X.astype("float64"), (X * 9).astype("int32")):
+        found, expected = model.predict(data, verbose=0), model(data.astype("float32"), training=False)
+        tf.nest.assert_same_structure(found, expected)
+        for a, b in zip(tf.nest.flatten(found), tf.nest.flatten(expected)):
+            np.testing.assert_array_equal(a, b)
+    assert len(short_plans_of(model)) == 3 and num_programs(model) == 0  # float64 is what float32 is
+
+
+def test_weights_and_attributes_that_change_are_seen_by_predict():
+    model = mlp()
+    model.compile("sgd", "mse")
+    model.predict(X, verbose=0)
+    for change in (
+        lambda: model.set_weights([w * 2 for w in model.get_weights()]),
+        lambda: model.fit(X, np.ones((3, 2), "float32"), verbose=0),
+        lambda: setattr(model.layers[1], "activation", tf.nn.relu),
+    ):
+        before = model.predict(X, verbose=0)
+        change()
+        k1, b1, k2, b2 = model.get_weights()
+        expected = model.layers[1].activation(np.maximum(X @ k1 + b1, 0) @ k2 + b2)
+        found = model.predict(X, verbose=0)
+        assert not np.array_equal(found, before)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    assert num_programs(model) == 0
+
+
+def test_what_predict_gives_is_the_callers():
+    model = keras.Sequential([keras.Input((6,)), layers.Reshape((2, 3))])
+    for options in ({"verbose": 0}, {"verbose": 0, "callbacks": [keras.callbacks.Callback()]}):
+        x = X.copy()
+        found = model.predict(x, **options)
+        found += 1
+        np.testing.assert_array_equal(x, X)
+        np.testing.assert_array_equal(model.predict(x, **options).reshape(3, 6), X)
+    assert len(short_plans_of(model)) == 1
+
+
+class OwnStep(keras.Model):
+    def predict_step(self, data):
+        return super().predict_step(data) + 1.0
+
+
+def long_model():
+    return keras.Sequential([keras.Input((6,)), *(layers.Dense(6, activation="tanh") for _ in range(12))])
+
+
+def own_step():
+    inputs = keras.Input((6,))
+    return OwnStep(inputs, layers.Dense(2)(inputs))
+
+
+# What a program predicts: a model, and its input.
+BY_PROGRAM = {
+    "two inputs": lambda: (keras.Model([a := keras.Input((6,)), b := keras.Input((6,))], a + b), [X, X]),
+    "a step of the user's": lambda: (own_step(), X),
+    "a function of the user's": lambda: (mlp(activation=lambda x: x * 2.0), X),
+    "many steps": lambda: (long_model(), X),
+    "many rows": lambda: (mlp(), np.tile(X, (2000, 1))),
+    "several batches": lambda: (mlp(), np.tile(X, (11, 1))),
+    "many weights": lambda: (keras.Sequential([keras.Input((6,)), layers.Dense(40_000)]), np.tile(X, (2, 1))),
+}
+
+
+@pytest.mark.parametrize("kind", BY_PROGRAM)
+def test_what_is_predicted_by_a_program(kind):
+    model, data = BY_PROGRAM[kind]()
+    found = model.predict(data, verbose=0)
+    assert num_programs(model) > 0 and not short_plans_of(model)
+    expected = np.array(model(data, training=False)) + (1.0 if isinstance(model, OwnStep) else 0.0)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_predict_under_a_tape_and_on_the_other_engine():
+    model = mlp()
+    expected = model.predict(X, verbose=0)
+    with tf.GradientTape():
+        np.testing.assert_allclose(model.predict(X, verbose=0), expected, rtol=1e-5, atol=1e-6)
+    assert num_programs(model) > 0
+    with engine("xla"):
+        np.testing.assert_allclose(model.predict(X, verbose=0), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(model.predict(X, verbose=0), expected)
+
+
+def test_predict_explains_bad_input():
+    model = mlp()
+    for _ in range(2):
+        with pytest.raises(ValueError, match="expected shape"):
+            model.predict(np.zeros((3, 7), "float32"), verbose=0)
+        model.predict(X, verbose=0)
+    assert len(short_plans_of(model)) == 1
+
+
+def test_predict_forgets_the_plans_of_shapes_long_gone():
+    model = mlp()
+    for rows in range(1, 80):
+        model.predict(np.zeros((rows, 6), "float32"), batch_size=80, verbose=0)
+    assert 0 < len(model._plans._short) <= 32

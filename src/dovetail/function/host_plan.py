@@ -21,7 +21,7 @@ from dovetail.base.settings import state
 from dovetail.engine import loaded_xla
 from dovetail.ops.core import Bound
 from dovetail.tensor.tensor import Tensor
-from dovetail.tensor.variable import StatelessScope, Variable, enter_scope
+from dovetail.tensor.variable import WRITING, StatelessScope, Variable, enter_scope
 
 
 class HostPlan:
@@ -30,21 +30,25 @@ class HostPlan:
     Attributes:
         steps: `(function, what picks its arguments from the slots, slot of its output)`; a list of slots for several
             outputs.
+        num_elements: the elements of what goes in and of what the steps make.
     """
 
-    __slots__ = ("_constants", "_results", "_variables", "steps")
+    __slots__ = ("_constants", "_places", "_results", "_variables", "num_elements", "steps")
 
     def __init__(self, notes: _Notes, results: list[int]) -> None:
         self.steps, self._constants = notes.steps, notes.values
-        self._variables = list(notes.variables.items())
+        self._places, self._variables = list(notes.variables), list(notes.variables.values())
         self._results = results
+        self.num_elements = notes.num_elements
 
     def run(self, arrays: list) -> list[Tensor] | None:
         """Returns the outputs for arrays like those of the recorded run; None when a variable is on another device."""
         slots = self._constants.copy()
         slots[: len(arrays)] = arrays
-        for slot, variable in self._variables:
-            value = variable._array
+        with WRITING:  # another thread may store a step's values one by one
+            held = [variable._held for variable in self._variables]
+        for slot, tensor in zip(self._places, held, strict=True):
+            value = tensor._value
             if type(value) is not np.ndarray:
                 value = on_host(value)
                 if value is None:
@@ -71,18 +75,25 @@ def record(function: Callable, inputs: list[Tensor]) -> HostPlan | None:
         The plan; None when the run wrote a variable, created one, left the host engine, or did what is no op.
     """
     notes = _Notes(inputs)
-    tapes, state.tapes = state.tapes, (notes,)
-    try:
-        with enter_scope(notes):
-            outputs, others = function(*inputs)
-    finally:
-        state.tapes = tapes
-    results = [*map(notes.place, outputs), *map(notes.source, others)]
-    if notes.failed or notes.written:
-        return None
-    plan = HostPlan(notes, results)
-    again = plan.run([tensor._value for tensor in inputs])
+    with WRITING:  # variables keep their values until both runs are over
+        tapes, state.tapes = state.tapes, (notes,)
+        try:
+            with enter_scope(notes):
+                outputs, others = function(*inputs)
+        except _CannotRepeat:
+            return None
+        finally:
+            state.tapes = tapes
+        results = [*map(notes.place, outputs), *map(notes.source, others)]
+        if notes.failed or notes.written:
+            return None
+        plan = HostPlan(notes, results)
+        again = plan.run([tensor._value for tensor in inputs])
     return plan if again is not None and all(map(_equal, [*outputs, *others], again)) else None
+
+
+class _CannotRepeat(Exception):
+    """Ends a run that has done what a plan cannot repeat: what is left of it may be much."""
 
 
 def _picker(places: list[int]) -> Callable[[list], Any]:
@@ -113,6 +124,7 @@ class _Notes(StatelessScope, Observer):
         variables: the variables that were read, by their places.
         made: the places of the ops' outputs, by `id` of the tensor.
         failed: whether something happened that a plan cannot repeat.
+        num_elements: see `HostPlan`.
     """
 
     records_all = True
@@ -124,6 +136,7 @@ class _Notes(StatelessScope, Observer):
         self.variables: dict[int, Variable] = {}
         self.made: dict[int, int] = {}
         self.failed = False
+        self.num_elements = sum(tensor._value.size for tensor in inputs)
         self._alive: list[Tensor] = []  # so that no other tensor gets the id of one
         self._places: dict[int, int] = {}
         for tensor in inputs:
@@ -139,11 +152,11 @@ class _Notes(StatelessScope, Observer):
 
     def record(self, call: Any, inputs: tuple, outputs: tuple) -> None:
         if type(call) is not Bound or any(type(out._value) is not np.ndarray for out in outputs):
-            self.failed = True
-            return
+            raise _CannotRepeat
         sources = [self.source(tensor) for tensor in inputs]
         places = [self._place(out) for out in outputs]
         self.made.update((id(out), place) for out, place in zip(outputs, places, strict=True))
+        self.num_elements += sum(out._value.size for out in outputs)
         alone = len(places) == 1 and not call.op.several
         self.steps.append((call.host, _picker(sources), places[0] if alone else places))
 

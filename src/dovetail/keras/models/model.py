@@ -26,6 +26,7 @@ from dovetail.keras.models.pickling import reduce_model
 from dovetail.keras.models.plans import CallPlans
 from dovetail.keras.models.reporting import Reporting
 from dovetail.keras.registration import CustomObjectScope
+from dovetail.keras.training.steps import Steps
 from dovetail.keras.training.trainer import Trainer
 from dovetail.tensor.composite import CompositeTensor, is_composite
 from dovetail.tensor.convert import convert_to_tensor
@@ -152,6 +153,14 @@ class Model(Trainer, Reporting, Layer):
             if outputs is not None:
                 return outputs
         return super().__call__(*args, **kwargs)
+
+    def _planned_outputs(self, x: Any) -> Any:
+        """Returns what `predict_step` gives for an array when a plan gives it sooner than a program, else None."""
+        if self._graph is None or state.scope is not None or state.tapes:
+            return None
+        if type(self).predict_step is not Steps.predict_step or "predict_step" in self.__dict__:
+            return None
+        return self._plans.predict(self, x)
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """Computes the outputs of a functional model.  Subclasses override it."""

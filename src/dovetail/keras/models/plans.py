@@ -2,6 +2,9 @@
 
 A functional model whose layers are Keras' own runs the same ops for inputs of the same shape.  On the host engine most
 of the time of such a call is spent on finding those ops; a plan (`function/host_plan.py`) remembers them.
+
+`predict` of a small batch takes such a plan from the first time on, where it is short: nothing has to be compiled, and
+all its calls give the same bits.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base import nest
+from dovetail.base.bounded import Bounded
 from dovetail.base.own import is_own, is_own_method
 from dovetail.base.settings import settings, state
 from dovetail.base.versions import Versions
@@ -26,6 +30,10 @@ from dovetail.tensor.tensor import Tensor
 
 _BEFORE_RECORDING = 2  # calls with one signature before a plan is made
 _MOST_PLANS = 16
+# What a plan does faster than a compiled program, whose call takes about as long as thirty NumPy calls.
+_MOST_STEPS = 24
+_MOST_ELEMENTS = 1 << 14  # of what goes in and of what the steps make
+_MOST_PRODUCTS = 1 << 20  # rows times weights
 _NO_CALL = ("_initializer", "_regularizer", "_constraint")  # functions that a built layer does not call
 
 
@@ -35,6 +43,7 @@ class CallPlans:
     def __init__(self) -> None:
         # By signature: how often the model was called; then its plan, or None when there can be none.
         self._found: dict[tuple, Any] = {}
+        self._short: Bounded = Bounded(2 * _MOST_PLANS)  # those of `predict`
         self._limit = 0
         self._versions = Versions([])
 
@@ -61,10 +70,30 @@ class CallPlans:
             key += (value.shape, value.dtype)
         return self._outputs(model, x, options, values, tuple(key))
 
-    def _outputs(self, model: Any, x: Any, options: dict, values: list, key: tuple) -> Any:
+    def predict(self, model: Any, x: np.ndarray) -> Any:
+        """Returns the outputs of `model(x, training=False)` if there is a short plan for it, else None."""
+        if state.autocast is not None or state.device is not None or x.size > settings.active_limit:
+            return None
+        self._refresh(model)
+        key = (x.shape, x.dtype)
+        found = self._short.get(key, self)
+        try:
+            if found is self:
+                found = self._short.put(key, _short_plan_of(model, x))
+                self._note(model)  # building may have moved the layers' versions
+            return None if found is None else found.run([x])
+        except (ValueError, TypeError, IndexError):  # a bad value, such as an index out of range
+            return None  # the ordinary way says what is wrong, and where
+
+    def _refresh(self, model: Any) -> None:
+        """Forgets the plans when what they stand on has changed."""
         if not self._versions.hold() or self._limit != settings.active_limit:
             self._found.clear()
+            self._short.clear()
             self._note(model)
+
+    def _outputs(self, model: Any, x: Any, options: dict, values: list, key: tuple) -> Any:
+        self._refresh(model)
         found = self._found.get(key, 0)
         if type(found) is CallPlan:
             try:
@@ -138,6 +167,22 @@ def _plan_of(model: Any, x: Any, values: list, options: dict) -> CallPlan | None
         return None
     spec, kinds, masked = facts
     return None if masked else CallPlan(host, spec, kinds)
+
+
+def _short_plan_of(model: Any, x: np.ndarray) -> CallPlan | None:
+    """Returns the plan of `model(x, training=False)`; None when a compiled program may well be faster."""
+    num_weights = sum(variable._array.size for variable in model.variables)
+    if (
+        x.size > _MOST_ELEMENTS
+        or len(model._graph.nodes) > _MOST_STEPS
+        or len(x) * num_weights > _MOST_PRODUCTS
+    ):
+        return None
+    plan = _plan_of(model, Tensor(x), [x], {"training": False})
+    fits = (
+        plan is not None and len(plan.host.steps) <= _MOST_STEPS and plan.host.num_elements <= _MOST_ELEMENTS
+    )
+    return plan if fits else None
 
 
 def _repeats(model: Any) -> bool:

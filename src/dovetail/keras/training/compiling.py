@@ -34,6 +34,7 @@ class Compiling(Steps, Told):
     output_names: Any
     _flatten_layers: Any
     _found_metrics: Any
+    _planned_outputs: Any
 
     def __init__(self) -> None:
         self.optimizer: Any = None
@@ -191,7 +192,7 @@ class Compiling(Steps, Told):
         self._executors = {
             "train": Executor(self, "train_step", self._label_check("train_step"), self._trace_facts),
             "test": Executor(self, "test_step", self._label_check("test_step"), self._trace_facts),
-            "predict": Executor(self, "predict_step"),
+            "predict": Executor(self, "predict_step", plan=self._planned_outputs),
         }
 
     def make_train_function(self, force: bool = False) -> None:

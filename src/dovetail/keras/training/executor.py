@@ -15,7 +15,7 @@ from dovetail.base import nest
 from dovetail.base.settings import settings, state
 from dovetail.engine import uses_xla, xla
 from dovetail.function.autograph.gate import converted
-from dovetail.keras.training.arrays import ArrayData, Stretch
+from dovetail.keras.training.arrays import ArrayData, Stretch, copied
 from dovetail.keras.training.gathering import Batch, Gathering, in_turn, kind_of
 from dovetail.keras.training.programs import StepPrograms, fits_a_loop, jax_stepping, run_once
 from dovetail.keras.training.source import Source
@@ -59,6 +59,7 @@ class Executor:
         name: of the step, which is looked up when it runs: programs assign to `model.train_step`.
         check: `check(data)`, raises when a step must not run on data that has values.
         facts: `facts() -> tuple`, what a trace depends on besides the batch, such as which variables are trained.
+        plan: `plan(x)`, returns the result for an array without a program, None when a program is what is wanted.
     """
 
     def __init__(
@@ -67,8 +68,9 @@ class Executor:
         name: str,
         check: Callable | None = None,
         facts: Callable[[], tuple] = tuple,
+        plan: Callable[[Any], Any] | None = None,
     ) -> None:
-        self._model, self._name, self._check = model, name, check
+        self._model, self._name, self._check, self._plan = model, name, check, plan
         self._programs = StepPrograms(lambda data: self._step(data, converted), facts)
 
     def _step(self, data: Any, prepared: Callable[[Any], Any] = lambda step: step) -> Any:
@@ -101,11 +103,20 @@ class Executor:
         """Runs one step on the arrays of a batch, and returns its result with Tensors."""
         if self._eager:
             return self._step(_filled(leaves, spec))
+        planned = self._planned(leaves, spec)
+        if planned is not None:
+            return planned
         program = self._programs.get(leaves, spec, self._programs.facts())
         if program is None:
             return self._programs.run_op_by_op(leaves, spec)
         self._check_values(leaves, spec)
         return self._run_once(program, leaves)
+
+    def _planned(self, leaves: list, spec: Any) -> Any:
+        """Returns the result for a batch by a plan, None where there is none."""
+        if self._plan is None or len(leaves) != 1 or not spec.is_leaf() or self._distribution is not None:
+            return None
+        return self._plan(leaves[0])
 
     def _check_values(self, leaves: list, spec: Any) -> None:
         """Raises when steps must not run on these values; the trace, which comes first, says what to look for."""
@@ -196,7 +207,8 @@ class Executor:
         """Runs a stretch of batches whose first is number `index`; returns as `_looped` does."""
         eager, facts = ways
         first, result, stopped = stretch.first, None, False
-        if not eager:
+        alone = self._plan is not None and not eager and data.num_batches == 1
+        if not eager and not alone:
             whole = min(stretch.stop, stretch.num_samples // data.batch_size) - first
             program = self._programs.get(data.batch(stretch, first), data.spec, facts, times=max(whole, 1))
             if program is not None:
@@ -208,8 +220,12 @@ class Executor:
             if stopped:
                 break
             leaves = data.batch(stretch, batch)
-            program = None if eager else self._programs.get(leaves, data.spec, facts)
-            result = self._watched(program, leaves, data.spec, watch, index)
+            if alone:
+                watch.begins(index)
+                result = nest.map_structure(copied, self.once(leaves, data.spec))
+            else:
+                program = None if eager else self._programs.get(leaves, data.spec, facts)
+                result = self._watched(program, leaves, data.spec, watch, index)
             stopped = watch.after(index, result)
             index += 1
         return index, result, stopped
