@@ -148,8 +148,9 @@ def test_single_batches_of_new_shapes_stop_compiling(made):
     model = compiled(attentive)
     for x, y in batches(range(4, 12)):
         model.train_on_batch(x, y)
-        model.predict_on_batch(x)
-    assert len(made) == 4  # two of each
+        model.test_on_batch(x, y)
+        model.predict_on_batch(x)  # by plans
+    assert len(made) == 4  # two of each that are compiled
 
 
 def test_equal_batches_are_compiled_at_once(made):

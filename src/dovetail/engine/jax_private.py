@@ -6,12 +6,15 @@ an input when it is first read.  JAX has the mechanism (a trace can append an ar
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
-from jax._src import core, source_info_util, xla_bridge
+import numpy as np
+from jax._src import config, core, source_info_util, xla_bridge
 from jax._src.array import ArrayImpl  # noqa: F401 - the class of concrete arrays
+from jax._src.interpreters import partial_eval
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from dovetail.engine import dtypes
@@ -59,6 +62,48 @@ def trace(function: Callable, examples: list) -> Any:
     except Exception as error:
         _drop_note(error)
         raise
+
+
+_MOST_KNOWN = 8  # elements of an array that may be a part of a signature
+_into_trace = getattr(partial_eval, "inline_jaxpr_into_trace", None)
+_MAY_COPY = _into_trace is not None and list(inspect.signature(_into_trace).parameters)[:4] == [
+    *("trace", "src", "jaxpr", "consts")
+]
+
+
+def signature_in_trace(values: tuple) -> tuple | None:
+    """Returns what decides which equations a pure function of arrays adds to the trace that this thread is in.
+
+    None: this is not the kind of trace that equations can be copied into, or not all values are known to it.
+    """
+    trace = core.trace_ctx.trace
+    if type(trace) is not partial_eval.DynamicJaxprTrace or not _MAY_COPY:
+        return None
+    parts: list = [config.trace_context()]
+    for value in values:
+        if type(value) is partial_eval.DynamicJaxprTracer:
+            if value._trace is not trace:
+                return None
+            parts.append(value.aval)
+        elif type(value) is np.ndarray and value.size <= _MOST_KNOWN:
+            parts.append((value.shape, value.dtype, value.tobytes()))
+        elif value is None:
+            parts.append(None)
+        else:
+            return None
+    return tuple(parts)
+
+
+def copied_into_trace(closed: Any, values: tuple) -> list:
+    """Adds the equations of a closed jaxpr to the trace that this thread is in, and returns the outputs' tracers.
+
+    Args:
+        closed: it was made for values of this signature; its inputs are the tracers among them.
+        values: they have a `signature_in_trace`.
+    """
+    tracers = [value for value in values if type(value) is partial_eval.DynamicJaxprTracer]
+    source = source_info_util.current()
+    return _into_trace(core.trace_ctx.trace, source, closed.jaxpr, closed.consts, *tracers)  # type: ignore[misc]
 
 
 def _drop_note(error: BaseException) -> None:

@@ -20,6 +20,7 @@ from jax import lax
 
 from dovetail.base.settings import settings
 from dovetail.engine import dtypes, host, jax_private
+from dovetail.engine.traced_body import TracedBody  # noqa: F401 - a name of this engine
 from dovetail.engine.xla_array import (  # noqa: F401 - names of this engine
     add_rows,
     as_shift,

@@ -218,7 +218,7 @@ class Joint:
 class Bound:
     """An op with fixed attributes: the unit that is compiled, cached and differentiated."""
 
-    __slots__ = ("_compiled", "_inline", "_vjp_ops", "attributes", "host", "op", "size", "work")
+    __slots__ = ("_compiled", "_inline", "_traced", "_vjp_ops", "attributes", "host", "op", "size", "work")
 
     def __init__(self, op: Op, attributes: dict) -> None:
         self.op, self.attributes = op, attributes
@@ -227,6 +227,7 @@ class Bound:
         self.work = None if op.work is None else functools.partial(op.work, **attributes)
         self._compiled: Any = None
         self._inline: Any = None
+        self._traced: Any = None
         self._vjp_ops: Bounded | None = None
 
     @property
@@ -235,6 +236,13 @@ class Bound:
         if self._inline is None:
             self._inline = functools.partial(self.op.body, xla(self.op.name), **self.attributes)
         return self._inline
+
+    @property
+    def traced(self) -> Callable:
+        """The body on the XLA engine, as a part of the trace around it."""
+        if self._traced is None:
+            self._traced = xla(self.op.name).TracedBody(self.inline)
+        return self._traced
 
     @property
     def compiled(self) -> Callable:
@@ -493,7 +501,7 @@ def _run_traced(bound: Bound, values: list) -> Any:
         raise DataDependentShapeError(
             bound.op.name, f"{bound.op.name}: XLA has no strings{at_user_location()}"
         )
-    return bound.inline(*values)
+    return (bound._traced or bound.traced)(*values)
 
 
 def explained(bound: Bound, args: tuple, error: Exception) -> Exception:
