@@ -46,9 +46,8 @@ class HostPlan:
         slots = self._constants.copy()
         slots[: len(arrays)] = arrays
         with WRITING:  # another thread may store a step's values one by one
-            held = [variable._held for variable in self._variables]
-        for slot, tensor in zip(self._places, held, strict=True):
-            value = tensor._value
+            values = [variable._array for variable in self._variables]
+        for slot, value in zip(self._places, values, strict=True):
             if type(value) is not np.ndarray:
                 value = on_host(value)
                 if value is None:
