@@ -79,3 +79,31 @@ def rate_in_logs() -> str:
 def entropy_offset() -> float:
     """Returns what binary cross-entropies add to the probabilities whose logarithm they take."""
     return settings.epsilon if is_keras_2() else 0.0
+
+
+def conv_lstm_gate() -> str:
+    """Returns the activation of a convolutional LSTM's gates when none is given."""
+    return "hard_sigmoid" if is_keras_2() else "sigmoid"
+
+
+def is_steep_hard_sigmoid() -> bool:
+    """Returns whether `hard_sigmoid` is `0.2 * x + 0.5` clipped, as Keras 2 has it, instead of `x / 6 + 0.5`."""
+    return is_keras_2()
+
+
+def backward_name(name: str) -> str:
+    """Returns what `Bidirectional` calls a backward layer that was given to it."""
+    return f"backward_{name}" if is_keras_2() else name
+
+
+# Arguments of recurrent layers that one Keras has and the other cannot read, with their defaults.
+_RECURRENT: dict[int, dict[str, Any]] = {
+    2: {"time_major": False, "implementation": 2},
+    3: {"use_cudnn": "auto"},
+}
+
+
+def recurrent_config(config: dict[str, Any]) -> dict[str, Any]:
+    """Returns a recurrent layer's config without what nobody has set and the program's Keras would not write."""
+    hidden = _RECURRENT[3] if is_keras_2() else _RECURRENT[2] | _RECURRENT[3]
+    return {name: value for name, value in config.items() if name not in hidden or value != hidden[name]}

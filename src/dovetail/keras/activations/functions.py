@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dovetail.keras.idiom import is_steep_hard_sigmoid
 from dovetail.keras.logits import keep_logits
 from dovetail.ops import losses, math, nn
 
@@ -106,8 +107,8 @@ def log_sigmoid(x: Any) -> Any:
 
 
 def hard_sigmoid(x: Any) -> Any:
-    """Returns `relu6(x + 3) / 6`.  Keras 2's was `clip(0.2 * x + 0.5, 0, 1)` (`keras.backend.hard_sigmoid`)."""
-    return nn.hard_sigmoid(x)
+    """Returns `relu6(x + 3) / 6`; in programs for Keras 2, `clip(0.2 * x + 0.5, 0, 1)`."""
+    return nn.hard_sigmoid_of_keras_2(x) if is_steep_hard_sigmoid() else nn.hard_sigmoid(x)
 
 
 def sparse_sigmoid(x: Any) -> Any:

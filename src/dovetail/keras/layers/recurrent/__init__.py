@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dovetail.keras.layers.recurrent.bidirectional import *
 from dovetail.keras.layers.recurrent.cell import *
+from dovetail.keras.layers.recurrent.conv_lstm import *
 from dovetail.keras.layers.recurrent.gru import *
 from dovetail.keras.layers.recurrent.lstm import *
 from dovetail.keras.layers.recurrent.rnn import *

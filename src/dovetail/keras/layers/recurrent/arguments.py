@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base.errors import at_user_location
-from dovetail.base.settings import settings
 from dovetail.keras.layers.machinery.arguments import count
 from dovetail.keras.layers.machinery.declared import Argument, Weight, weights
 
@@ -58,14 +57,3 @@ def kernels(activity: bool, forget: bool = False) -> tuple[Argument, ...]:
     """Returns the rows of initializers, regularizers and constraints in Keras' order."""
     rows = weights(*_KERNELS, activity=activity)
     return (*rows[:3], *((FORGET_BIAS,) if forget else ()), *rows[3:])
-
-
-# Arguments of one idiom of Keras: where they have their default, the other's configs must not hold them.
-_OF_KERAS_2 = {"time_major": False, "implementation": 2}
-_OF_KERAS_3 = {"use_cudnn": "auto"}
-
-
-def for_idiom(config: dict[str, Any]) -> dict[str, Any]:
-    """Returns a config without what the other idiom of Keras could not read and nobody has set."""
-    hidden = _OF_KERAS_3 if settings.legacy_keras else _OF_KERAS_2 | _OF_KERAS_3
-    return {name: value for name, value in config.items() if name not in hidden or value != hidden[name]}

@@ -6,9 +6,9 @@ from typing import Any
 
 from dovetail.base.settings import state
 from dovetail.keras import activations
+from dovetail.keras.idiom import recurrent_config
 from dovetail.keras.layers.machinery.declared import Declared
 from dovetail.keras.layers.machinery.layer import Layer
-from dovetail.keras.layers.recurrent.arguments import for_idiom
 from dovetail.keras.layers.recurrent.states import batch_of, requested, size_shape, zero_states
 from dovetail.keras.random import SeedGenerator
 from dovetail.ops import arithmetic, create, linalg, random
@@ -96,10 +96,79 @@ class DropoutCell(Declared):
         return x if mask is None else x * mask
 
     def get_config(self) -> dict:
-        return for_idiom(super().get_config())
+        return recurrent_config(super().get_config())
 
 
-class UnitsCell(DropoutCell):
+class FusedCell(DropoutCell):
+    """A cell that one op can run over a whole sequence, where it knows the activations."""
+
+    use_bias: bool
+    activation: Any
+    kernel: Any
+    recurrent_kernel: Any
+    _num_states = 1
+
+    def _begin(self) -> None:
+        super()._begin()
+        self.bias: Any = None
+
+    def _projected(self, x: Any) -> Any:
+        """Returns the products of the inputs of one step, or of all, with their bias."""
+        raise NotImplementedError
+
+    def _sequence(self, z: Any, states: list | None, dropped: Any, mask: Any, more: dict) -> Any:
+        """Returns what the op gives for the projected inputs."""
+        raise NotImplementedError
+
+    def _recurrent_sizes(self, z: Any) -> tuple:
+        """Returns the shape of an example's first state, given the projected inputs."""
+        return size_shape(self.output_size)
+
+    @property
+    def output_size(self) -> Any:
+        raise NotImplementedError
+
+    def _fused_names(self) -> tuple | None:
+        """Returns the names of the activations where one op can run a sequence with them, else None."""
+        names = tuple(_FUSED.get(getattr(self, role)) for role in self._activation_roles)
+        return None if None in names else names
+
+    _activation_roles: tuple[str, ...] = ("activation", "recurrent_activation")
+
+    def runs_sequences(self) -> bool:
+        """True where `over_time` can run all steps as one op."""
+        return self._fused_names() is not None
+
+    def _recurrent_mask(self, z: Any, training: Any) -> Any:
+        """Returns the mask of the state for a whole sequence (time, batch, ...)."""
+        if not training or not 0 < self.recurrent_dropout < 1:
+            return None
+        sizes = [batch_of(z, 1), *self._recurrent_sizes(z)]
+        return self._ones_dropped(self.recurrent_dropout, sizes, z.dtype)
+
+    def over_time(
+        self, x: Any, states: list | None, mask: Any, training: Any, sequence: bool
+    ) -> tuple[Any, list]:
+        """Runs the cell over a sequence, as one op.
+
+        Args:
+            x: inputs (time, batch, ...).
+            states: the first ones; None: zeros.
+            mask: booleans (time, batch); where False the states stay.
+            training: whether dropout acts.
+            sequence: False where nobody reads the outputs of single steps.
+
+        Returns:
+            the first state after each step, and all states after the last.
+        """
+        z = self._projected(self._dropped_inputs(x, training))
+        names = dict(zip(self._activation_roles, self._fused_names() or (), strict=False))
+        more = {"kept": bool(state.tapes), "sequence": sequence, **names}
+        outputs, *last = self._sequence(z, states, self._recurrent_mask(z, training), mask, more)
+        return outputs, last[: self._num_states]
+
+
+class UnitsCell(FusedCell):
     """A cell whose weights are matrices, with `gates` gates side by side.
 
     Weights: kernel (input size, gates * units), recurrent_kernel (units, gates * units), bias (gates * units,).
@@ -107,14 +176,6 @@ class UnitsCell(DropoutCell):
 
     gates = 1
     units: int
-    use_bias: bool
-    activation: Any
-    kernel: Any
-    recurrent_kernel: Any
-
-    def _begin(self) -> None:
-        super()._begin()
-        self.bias: Any = None
 
     @property
     def state_size(self) -> Any:
@@ -143,50 +204,5 @@ class UnitsCell(DropoutCell):
         return self.bias
 
     def _projected(self, x: Any) -> Any:
-        """Returns the inputs of one step, or of all, times the kernel, and their bias."""
         z = linalg.matmul(x, self.kernel)
         return z if self.bias is None else arithmetic.add(z, self._input_bias())
-
-    def _fused_names(self) -> tuple | None:
-        """Returns the names of the activations where one op can run a sequence with them, else None."""
-        names = tuple(_FUSED.get(getattr(self, role)) for role in self._activation_roles)
-        return None if None in names else names
-
-    _activation_roles: tuple[str, ...] = ("activation", "recurrent_activation")
-
-    def runs_sequences(self) -> bool:
-        """True where `over_time` can run all steps as one op."""
-        return self._fused_names() is not None
-
-    def _recurrent_mask(self, z: Any, training: Any) -> Any:
-        """Returns the mask of the state for a whole sequence (time, batch, ...)."""
-        if not training or not 0 < self.recurrent_dropout < 1:
-            return None
-        sizes = [batch_of(z, 1), *z.shape[2:-1], *size_shape(self.output_size)]
-        return self._ones_dropped(self.recurrent_dropout, sizes, z.dtype)
-
-    def over_time(
-        self, x: Any, states: list | None, mask: Any, training: Any, sequence: bool
-    ) -> tuple[Any, list]:
-        """Runs the cell over a sequence, as one op.
-
-        Args:
-            x: inputs (time, batch, ...).
-            states: the first ones; None: zeros.
-            mask: booleans (time, batch); where False the states stay.
-            training: whether dropout acts.
-            sequence: False where nobody reads the outputs of single steps.
-
-        Returns:
-            the first state after each step, and all states after the last.
-        """
-        z = self._projected(self._dropped_inputs(x, training))
-        names = dict(zip(self._activation_roles, self._fused_names() or (), strict=False))
-        more = {"kept": bool(state.tapes), "sequence": sequence, **names}
-        outputs, *last = self._sequence(z, states, self._recurrent_mask(z, training), mask, more)
-        return outputs, last[: self._num_states]
-
-    _num_states = 1
-
-    def _sequence(self, z: Any, states: list | None, dropped: Any, mask: Any, more: dict) -> tuple:
-        raise NotImplementedError

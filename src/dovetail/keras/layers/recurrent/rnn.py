@@ -7,11 +7,13 @@ from typing import Any, ClassVar, NamedTuple
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.keras.backend.recurrence import prepared_mask, rnn, swapped
+from dovetail.keras.idiom import recurrent_config
 from dovetail.keras.layers.machinery.declared import Argument, Declared
 from dovetail.keras.layers.machinery.input_spec import InputSpec
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.layers.machinery.signature import call_spec
 from dovetail.keras.layers.recurrent import arguments as rows
+from dovetail.keras.layers.recurrent.lengths import dense
 from dovetail.keras.layers.recurrent.stacked import StackedRNNCells, checked_cell
 from dovetail.keras.layers.recurrent.states import (
     Kept,
@@ -25,11 +27,10 @@ from dovetail.keras.layers.recurrent.states import (
     size_shape,
     sizes_of,
 )
+from dovetail.keras.naming import to_snake_case
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
-from dovetail.ops import create, indexing, reduction, shapes, sorting
+from dovetail.ops import create, indexing, reduction, shapes
 from dovetail.ops.arithmetic import cast
-from dovetail.ops.ragged.dense import from_tensor, to_tensor
-from dovetail.ops.ragged.tensor import RaggedTensor
 from dovetail.ops.shapes import as_tensor
 from dovetail.tensor.shape import TensorShape
 
@@ -176,7 +177,7 @@ class RNN(Declared):
         training: Any = False,
         constants: Any = None,
     ) -> Any:
-        inputs, lengths = _dense(sequences, mask, self.name)
+        inputs, lengths = dense(sequences, mask, self.name)
         given = self._taken_apart(inputs, initial_state, constants, mask if lengths is None else lengths.mask)
         self._check_times(given)
         given = given._replace(states=self._first_states(given))
@@ -185,7 +186,7 @@ class RNN(Declared):
             self._kept.assign(states, self.name)
         output = outputs if self.return_sequences else last
         if lengths is not None and self.return_sequences:
-            output = lengths.ragged(output)
+            output = lengths.ragged(output, self.go_backwards)
         return (output, *states) if self.return_state else output
 
     def _taken_apart(self, inputs: Any, states: Any, constants: Any, mask: Any) -> Sequence:
@@ -348,7 +349,7 @@ class RNN(Declared):
         return (output, *states)
 
     def get_config(self) -> dict:
-        config = rows.for_idiom(super().get_config())
+        config = recurrent_config(super().get_config())
         if "cell" in config:
             config["cell"] = serialize_keras_object(self.cell)
         return config
@@ -376,20 +377,25 @@ class UnitsRNN(RNN):
             if hasattr(self, row.name)
         }
         self.cell = self._cell_class(
-            **named, name=_cell_name(self._cell_class), dtype=self.dtype_policy, trainable=self.trainable
+            **named,
+            name=to_snake_case(self._cell_class.__name__),
+            dtype=self.dtype_policy,
+            trainable=self.trainable,
         )
         super()._begin()
-        self.input_spec: Any = InputSpec(ndim=3)
+        self.input_spec: Any = InputSpec(ndim=self._rank)
+
+    _rank = 3  # of the inputs
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
         super().build(sequences_shape, initial_state_shape)
         shape = _first_shape(sequences_shape)
         if not isinstance(sequences_shape, list) or _is_shape(sequences_shape):
-            self.input_spec = InputSpec(ndim=3, axes={-1: shape[-1]})
+            self.input_spec = self._fixed_spec(shape)
 
-
-def _cell_name(kind: type) -> str:
-    return {"SimpleRNNCell": "simple_rnn_cell", "LSTMCell": "lstm_cell", "GRUCell": "gru_cell"}[kind.__name__]
+    def _fixed_spec(self, shape: Any) -> InputSpec:
+        """Returns what the inputs of further calls must be like."""
+        return InputSpec(ndim=self._rank, axes={-1: shape[-1]})
 
 
 def _fits(shape: tuple, wanted: tuple) -> bool:
@@ -420,24 +426,3 @@ def _where(shown: Any, x: Any) -> Any:
     for _ in range(len(x.shape) - len(shown.shape)):
         shown = shapes.expand_dims(shown, axis=-1)
     return indexing.where(shown, x, create.zeros_like(x))
-
-
-class _Lengths(NamedTuple):
-    """The rows of a ragged batch that is run as a dense one."""
-
-    mask: Any
-    row_lengths: Any
-
-    def ragged(self, outputs: Any) -> Any:
-        return from_tensor(RaggedTensor, outputs, lengths=self.row_lengths)
-
-
-def _dense(sequences: Any, mask: Any, name: str) -> tuple[Any, _Lengths | None]:
-    """Returns the inputs as dense tensors, and what makes the outputs ragged again, None where they were dense."""
-    if not isinstance(sequences, RaggedTensor):
-        return sequences, None
-    if mask is not None:
-        raise ValueError(f"{name}: a ragged tensor needs no mask: its rows have lengths{at_user_location()}")
-    lengths = sequences.row_lengths()
-    dense = to_tensor(sequences)
-    return dense, _Lengths(sorting.sequence_mask(lengths, maxlen=shapes.shape(dense)[1]), lengths)
