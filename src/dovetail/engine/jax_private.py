@@ -169,6 +169,53 @@ def first_outputs(closed: Any, count: int) -> Any:
     )
 
 
+def known_part(closed: Any, known: list[bool], wanted: list[int]) -> tuple[list[int], Callable] | None:
+    """Returns the part of a loop's step that the wanted elements of its carry depend on, if all of it is known.
+
+    Args:
+        closed: the step, from the carry to `[whether to go on, *next carry]`; constants that are tracers are unknown.
+        known: which elements of the first carry are.
+        wanted: positions in the carry.
+
+    Returns:
+        the positions of the elements in that part, and the step as a function of lists of them; None: not known.
+    """
+    closed = without_callbacks(closed)
+    constants = [isinstance(value, core.Tracer) for value in closed.consts]
+    whole = ClosedJaxpr(partial_eval.convert_constvars_jaxpr(closed.jaxpr), ())
+    unknown, before = [not one for one in known], None
+    while unknown != before:
+        before = unknown
+        part, _, out, _ = partial_eval.partial_eval_jaxpr_nounits(whole, [*constants, *unknown], False)
+        unknown = [one or after for one, after in zip(unknown, out[1:])]
+    given = [i for i, one in enumerate(unknown) if not one]
+    if out[0] or not set(wanted) <= set(given):
+        return None
+    outputs = [
+        i for i, one in enumerate(out) if not one
+    ]  # of the known part; what only the rest needs comes after
+    fixed = [value for value, one in zip(closed.consts, constants) if not one]
+    needed: set[int] = set()
+    found = set(wanted)
+    while found != needed:
+        needed = set(found)
+        kept = [i in {0, *(1 + j for j in needed)} for i in outputs]
+        kept += [False] * (len(part.jaxpr.outvars) - len(outputs))
+        jaxpr, used = partial_eval.dce_jaxpr(
+            part.jaxpr, kept, instantiate=[True] * len(fixed) + [False] * len(given)
+        )
+        found |= {i for i, one in zip(given, used[len(fixed) :]) if one}
+    positions = [i for i in given if i in needed]
+    jaxpr, _ = partial_eval.dce_jaxpr(
+        part.jaxpr, kept, instantiate=[True] * len(fixed) + [i in needed for i in given]
+    )
+
+    def run(carry: list) -> list:
+        return core.eval_jaxpr(jaxpr, part.consts, *fixed, *carry)
+
+    return positions, run
+
+
 def has_effects(closed: Any) -> bool:
     """True when the program prints or calls back."""
     return bool(closed.effects)

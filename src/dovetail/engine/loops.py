@@ -60,6 +60,31 @@ def differentiable(function: Callable, values: list) -> tuple[list, Callable, Ca
     return outputs, pull, again
 
 
+def known_end(step: Callable, init: list, known: list[bool], wanted: list[int]) -> list | None:
+    """Runs the part of a loop that does not depend on values that are unknown while a program is traced.
+
+    Args:
+        step: `f(*carry) -> [whether to go on, *next carry]`; it may capture tracers.
+        init: the first carry: arrays, or tracers.
+        known: which of them count as known.
+        wanted: positions in the carry.
+
+    Returns:
+        the values there after the loop; None when they, or how often it runs, depend on what is unknown.
+    """
+    part = jax_private.known_part(jax.make_jaxpr(step)(*init), known, wanted)
+    if part is None:
+        return None
+    positions, run = part
+    with jax_private.outside_of_traces():
+        start = [jnp.asarray(init[i]) for i in positions]
+        try:
+            end = jax.jit(lambda x: lax.while_loop(lambda c: run(c)[0], lambda c: run(c)[1:], x))(start)
+        except TypeError:  # the body changes a shape
+            return None
+        return [np.asarray(end[positions.index(i)]) for i in wanted]
+
+
 def while_loop(condition: Callable, body: Callable, init: list, differentiate: bool = True) -> list:
     """Returns what `init` becomes after `while condition(carry): carry = body(carry)`.
 

@@ -6,6 +6,7 @@ they become XLA's control flow.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ from dovetail.base.told import told_function
 from dovetail.base.wording import described
 from dovetail.engine import effects, is_tracer, loops
 from dovetail.function.autograph.gate import user_code
+from dovetail.function.growing import any_growing, grows, with_arrays_grown
 from dovetail.function.lifting import Lifted
 from dovetail.function.recorded import after_step, record_cond, record_loop, record_switch
 from dovetail.graph.construct import CONSTRUCTS, is_recorded
@@ -190,7 +192,10 @@ def while_loop(
     cond, body = user_code(cond), user_code(body)
     loop_vars = nest.mapped(_as_loop_variable, loop_vars)
     limit = None if maximum_iterations is None else convert_to_tensor(maximum_iterations, dtype_hint="int32")
+    growing = any_growing(loop_vars)
     if is_recorded(loop_vars, limit):
+        if growing:
+            raise grows("which a graph of unknown sizes does not know")
         return record_loop(while_loop, cond, body, loop_vars, shape_invariants, limit, back_prop)
     first = cond(*loop_vars)
     if isinstance(first, SymbolicTensor):
@@ -204,6 +209,13 @@ def while_loop(
         and _runs_python()
     ):
         return _python_loop(cond, body, loop_vars, limit, first)
+    if growing:
+        return with_arrays_grown(functools.partial(_kept_loop, back_prop), cond, body, loop_vars, limit)
+    return _kept_loop(back_prop, cond, body, loop_vars, limit)
+
+
+def _kept_loop(back_prop: bool, cond: Callable, body: Callable, loop_vars: Any, limit: Any) -> Any:
+    """Compiles a loop whose variables keep their shapes, but for arrays whose elements have none yet."""
     for _ in range(len(nest.flat(loop_vars)) + 1):
         try:
             return _compiled_loop(cond, body, loop_vars, limit, back_prop)

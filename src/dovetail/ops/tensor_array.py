@@ -39,7 +39,9 @@ class TensorArray(Told):
     Args:
         dtype: element type.
         size: number of elements; symbolic where a graph is recorded.
-        dynamic_size: writing past the end makes the array longer (where the index has a value).
+        dynamic_size: writing past the end makes the array longer.  A loop in a `tf.function` is compiled with it where
+            the size after the loop follows from what is known when the function is traced; a function with another
+            such loop runs op by op, with one warning.
         clear_after_read: accepted; elements stay readable.
         infer_shape: check that all elements have one shape.
         element_shape: shape of the elements.  A compiled `tf.while_loop` that writes the first element needs it.
@@ -325,7 +327,7 @@ def _set_row(buffer: Any, index: Any, value: Any) -> Any:
     return write_row(buffer, value, convert_to_tensor(index, dtype_hint="int32"))
 
 
-def _is_without_rows(shape: tuple) -> bool:
+def is_without_rows(shape: tuple) -> bool:
     """True for the shape (n, 0) of the buffer of an array whose elements have no shape yet."""
     return shape[1:] == (0,)
 
@@ -333,7 +335,7 @@ def _is_without_rows(shape: tuple) -> bool:
 @op("", same_dtype=2, shape=lambda x, value, index: (x[0], *value))
 def write_row(xp: Any, x: Any, value: Any, index: Any) -> Any:
     """Returns `x`, of shape (n, ...), with `value` as its row `index`; of shape (n, 0) it gets rows of zeros first."""
-    if _is_without_rows(x.shape):
+    if is_without_rows(x.shape):
         shape = (x.shape[0], *value.shape)
         x = np.full(shape, b"", object) if dtypes.is_host_only(x.dtype) else xp.zeros(shape, x.dtype)
     begin = xp.concatenate([xp.reshape(index, (1,)), xp.zeros((len(value.shape),), index.dtype)])
@@ -341,7 +343,7 @@ def write_row(xp: Any, x: Any, value: Any, index: Any) -> Any:
 
 
 def _without_row(g: Any, y: Any, x: Any, value: Any, index: Any) -> Any:
-    return create.zeros_like(x) if _is_without_rows(tuple(x.shape)) else write_row(g, value * 0, index)
+    return create.zeros_like(x) if is_without_rows(tuple(x.shape)) else write_row(g, value * 0, index)
 
 
 write_row.gradient(_without_row, lambda g, y, x, value, index: gather.gather(g, index), None)
@@ -350,7 +352,7 @@ write_row.gradient(_without_row, lambda g, y, x, value, index: gather.gather(g, 
 # ---- in nested structures: one leaf, the buffer -----------------------------------------------------------------
 
 
-def _flatten(arr: TensorArray) -> tuple:
+def to_buffer(arr: TensorArray) -> tuple:
     """A loop carries the buffer; before the first write of elements of unknown shape, an empty one of shape (n, 0)."""
     if arr._items is None:
         buffer = arr._buffer
@@ -361,22 +363,22 @@ def _flatten(arr: TensorArray) -> tuple:
     return (buffer,), (arr._dtype.name, arr._dynamic, arr._infer)
 
 
-def _unflatten(facts: tuple, children: tuple) -> Any:
+def from_buffer(facts: tuple, children: tuple) -> Any:
     buffer: Any = children[0]
     result = TensorArray(facts[0], 0, facts[1], infer_shape=facts[2])
     if not isinstance(buffer, TensorLike):  # a structure of something else in place of tensors
         result._items, result._buffer = None, buffer
         return result
     shape = tuple(buffer.shape)
-    if _is_without_rows(shape) and shape[0] is not None:
+    if is_without_rows(shape) and shape[0] is not None:
         result._items = [None] * shape[0]
     else:
         result._items, result._buffer = None, buffer
-        result._shape = TensorShape(None if _is_without_rows(shape) else shape[1:])
+        result._shape = TensorShape(None if is_without_rows(shape) else shape[1:])
     return result
 
 
-nest.register_composite(TensorArray, _flatten, _unflatten)
+nest.register_composite(TensorArray, to_buffer, from_buffer)
 
 
 # ---- its spec -----------------------------------------------------------------------------------------------------

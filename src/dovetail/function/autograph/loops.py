@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from dovetail.base import nest
-from dovetail.base.errors import DataDependentShapeError, InvalidArgumentError, at_user_location
+from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.base.settings import state
 from dovetail.engine import loops
 from dovetail.function.autograph.branches import RETURN_VALUE, and_, choose
@@ -14,6 +14,7 @@ from dovetail.function.autograph.checks import check_later
 from dovetail.function.autograph.compiled_body import compiled_body
 from dovetail.function.autograph.values import in_trace, is_convertible, is_defined, is_later, same, zeros_of
 from dovetail.function.control import while_loop
+from dovetail.function.growing import is_growing
 from dovetail.function.lifting import BranchScope
 from dovetail.function.scanning import scan_loop
 from dovetail.graph.construct import is_recorded
@@ -160,7 +161,7 @@ def _over_rows(
 def _scanned(rows: Any, body: Callable, variables: _State) -> bool:
     """Runs the loop as a scan, whose gradient needs no checkpoints; False when an array in it is still without size."""
     start = variables.start()
-    if any(0 in tuple(tensor.shape) for tensor in start.tensors):
+    if any(part.grows for part in start.parts) or any(0 in tuple(t.shape) for t in start.tensors):
         return False
 
     def step(tensors: list, row: Any) -> tuple:
@@ -313,10 +314,11 @@ class _Part:
 
     def __init__(self, name: str, value: Any) -> None:
         self.name, self.value = name, value
-        if isinstance(value, TensorArray) and value.dynamic_size and in_trace():
-            raise DataDependentShapeError(
-                "while_loop", f"the tf.TensorArray {name!r} grows in a loop{at_user_location()}"
-            )
+        self.grows = is_growing(value)
+        if self.grows:  # the loop takes it as a whole
+            self.leaves, self.spec, self.is_tensor = [value], nest.flatten_spec(0)[1], [True]
+            self.convertible = self.tensors = [value]
+            return
         self.leaves: list
         self.spec: Any
         self.leaves, self.spec = nest.flatten_spec(value) if is_defined(value) else ([], None)
@@ -345,6 +347,8 @@ class _Part:
             return []
         if not is_defined(value):
             raise ValueError(f"{self.name!r} has no value after an iteration of the loop{at_user_location()}")
+        if self.grows and isinstance(value, TensorArray):
+            return [value]
         leaves, spec = nest.flatten_spec(value)
         if spec != self.spec or [is_convertible(leaf) for leaf in leaves] != self.is_tensor:
             raise TypeError(
