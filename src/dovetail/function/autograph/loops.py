@@ -314,13 +314,13 @@ class _Part:
 
     def __init__(self, name: str, value: Any) -> None:
         self.name, self.value = name, value
+        self.leaves: list
+        self.spec: Any
         self.grows = is_growing(value)
         if self.grows:  # the loop takes it as a whole
             self.leaves, self.spec, self.is_tensor = [value], nest.flatten_spec(0)[1], [True]
             self.convertible = self.tensors = [value]
             return
-        self.leaves: list
-        self.spec: Any
         self.leaves, self.spec = nest.flatten_spec(value) if is_defined(value) else ([], None)
         self.is_tensor = [is_convertible(leaf) for leaf in self.leaves]
         pairs = zip(self.leaves, self.is_tensor, strict=True)
