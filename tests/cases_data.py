@@ -131,6 +131,19 @@ CASES = [
         lambda tf: numbers(tf).group_by_window(lambda n: n % 2, lambda k, w: w.batch(3), window_size=3),
     ),
     Case(
+        "group_by_reducer",
+        lambda tf: numbers(tf).apply(
+            tf.data.experimental.group_by_reducer(
+                lambda n: -(n % 3),
+                tf.data.experimental.Reducer(
+                    lambda key: (key, tf.constant(0, tf.int64)),
+                    lambda state, n: (state[0], state[1] + n),
+                    lambda key, total: tf.stack([key, total]),
+                ),
+            )
+        ),
+    ),
+    Case(
         "bucket_by_sequence_length",
         lambda tf: bounded(tf).bucket_by_sequence_length(lambda r: tf.size(r), [3], [2, 2]),
     ),

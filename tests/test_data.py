@@ -542,6 +542,67 @@ def test_an_error_in_the_thread_is_raised_where_elements_are_taken():
     wait_for_no_threads()
 
 
+@pytest.mark.parametrize("more", [lambda d: d, lambda d: d.prefetch(2), lambda d: d.filter(lambda x: x > 0)])
+@pytest.mark.parametrize("workers", [None, 2])
+def test_an_iterator_goes_on_behind_an_element_that_fails(workers, more):
+    def inverse(x):
+        return dovetail.debugging.check_numerics(1.0 / x, "one over zero")
+
+    rows = Dataset.from_tensor_slices([1.0, 0.0, 4.0]).map(inverse, num_parallel_calls=workers)
+    iterator = iter(more(rows))
+    assert float(next(iterator)) == 1.0
+    with pytest.raises(dovetail.errors.InvalidArgumentError, match="one over zero"):
+        next(iterator)
+    assert float(next(iterator)) == 0.25
+    with pytest.raises(StopIteration):
+        next(iterator)
+    wait_for_no_threads()
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (lambda rows: rows.map(lambda x: undefined_name), NameError),  # noqa: F821
+        (lambda rows: rows.map(lambda x, y: x), TypeError),
+        (lambda rows: rows.map(lambda x: dovetail.matmul(x, x)), ValueError),
+        (lambda rows: rows.filter(lambda x: x), ValueError),
+        (lambda rows: rows.take_while(lambda x: x[None] > 0), ValueError),
+    ],
+)
+def test_wrong_functions_are_told_when_the_pipeline_is_made(make, kind):
+    with pytest.raises(kind):
+        make(Dataset.from_tensor_slices([1.0, 2.0]))
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (ValueError, dovetail.errors.InvalidArgumentError),
+        (ZeroDivisionError, dovetail.errors.UnknownError),
+        (KeyError, dovetail.errors.UnknownError),
+        (MemoryError, dovetail.errors.ResourceExhaustedError),
+        (dovetail.errors.NotFoundError, dovetail.errors.NotFoundError),
+    ],
+)
+def test_errors_of_python_functions_are_of_tf_errors_and_of_their_own_class(error, kind):
+    def fails(*_):
+        raise error("in Python")
+
+    def elements():
+        yield 1
+        fails()
+
+    for run in (
+        lambda: dovetail.py_function(fails, [1], dovetail.int32),
+        lambda: dovetail.numpy_function(fails, [1], dovetail.int32),
+        lambda: list(from_python(elements)),
+    ):
+        with pytest.raises(kind, match="in Python") as caught:
+            run()
+        assert isinstance(caught.value, error)
+        assert "fails" in [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
+
+
 def test_threads_end_with_a_dropped_iterator_and_with_the_last_element():
     closed = []
 
@@ -703,9 +764,9 @@ def test_older_names():
         3,
     ]
     assert [int(x) for x in experimental.from_list([4, 5])] == [4, 5]
-    with pytest.raises(dovetail.errors.InvalidArgumentError, match="3 elements, it has 2"):
+    with pytest.raises(dovetail.errors.FailedPreconditionError, match="3 elements, it has 2"):
         list(Dataset.range(2).apply(experimental.assert_cardinality(3)))
-    with pytest.raises(dovetail.errors.InvalidArgumentError, match="1 elements"):
+    with pytest.raises(dovetail.errors.FailedPreconditionError, match="1 elements"):
         list(Dataset.range(2).apply(experimental.assert_cardinality(1)))
 
 

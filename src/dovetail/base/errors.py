@@ -7,6 +7,7 @@ Every class also derives from the built-in exception that a Python programmer wo
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 import sys
 import types
@@ -120,6 +121,49 @@ class GraphNeededError(RuntimeError):
 
 class InaccessibleTensorError(TypeError):
     """A tensor of a finished trace was used outside of it."""
+
+
+_OWN = (
+    OpError,
+    OperatorNotAllowedInGraphError,
+    DataDependentShapeError,
+    GraphNeededError,
+    InaccessibleTensorError,
+)
+_KINDS = {
+    ValueError: InvalidArgumentError,
+    TypeError: InvalidArgumentError,
+    StopIteration: OutOfRangeError,
+    MemoryError: ResourceExhaustedError,
+    NotImplementedError: UnimplementedError,
+}
+
+
+def of_python(error: Exception, where: str) -> Exception:
+    """Returns what an op raises for an error of the Python function that it calls.
+
+    It is of `tf.errors` and, where Python allows it, of the error's own built-in class as well.
+
+    Args:
+        error: what the function has raised; errors of Dovetail stay what they are.
+        where: what called it, for the message.
+    """
+    if isinstance(error, _OWN):
+        return error
+    base = next((one for one in type(error).__mro__ if one.__module__ == "builtins"), Exception)
+    kind = next((found for one, found in _KINDS.items() if issubclass(base, one)), UnknownError)
+    message = f"{where}: {type(error).__name__}: {error}"
+    try:
+        raised = (kind if issubclass(kind, base) else _of_both(kind, base))(message)
+    except TypeError:  # such as UnicodeDecodeError, which is made of five arguments
+        raised = kind(message)
+    raised.__cause__ = error
+    return raised.with_traceback(error.__traceback__)
+
+
+@functools.cache
+def _of_both(kind: type, base: type) -> type:
+    return type(kind.__name__, (kind, base), {"__module__": kind.__module__})
 
 
 def suggest(name: str, candidates: Iterable[str]) -> str:

@@ -8,11 +8,21 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import InvalidArgumentError
-from dovetail.data.functions import UserFunction, plain_execution
+from dovetail.data.functions import UserFunction, normalized, plain_execution
 from dovetail.data.node import INFINITE, UNKNOWN, Node
 from dovetail.data.seeds import Generators
 from dovetail.data.sources import Described, Listed
-from dovetail.data.structure import DatasetSpec, as_leaf, describe, flatten, is_dataset, merged
+from dovetail.data.structure import (
+    DatasetSpec,
+    as_leaf,
+    as_surface,
+    describe,
+    flatten,
+    is_dataset,
+    merged,
+    rebuilder,
+    spec_of,
+)
 from dovetail.tensor import SymbolicTensor, convert_to_tensor
 
 
@@ -180,6 +190,64 @@ def _weighted_by_dataset(weights: Any, rng: np.random.Generator) -> Iterator[int
         yield int(rng.choice(len(table), p=np.asarray(table, np.float64) / np.sum(table)))
 
 
+class GroupByReducer(Node):
+    """One element for each key, in the order of the keys: what a reducer makes of all elements of that key.
+
+    Args:
+        source: the elements.
+        key_function: gives a scalar int64 for an element.
+        reducer: has `init_func(key)`, `reduce_func(state, element)` and `finalize_func(state)`; the last gets a tuple
+            as several arguments.
+    """
+
+    def __init__(self, source: Node, key_function: UserFunction, reducer: Any, wrap: Callable) -> None:
+        super().__init__(source)
+        self._key, self._reducer = key_function, reducer
+        self._step = UserFunction(reducer.reduce_func, "group_by_reducer", source, wrap)
+        self._described: Any = None
+
+    def _description(self) -> tuple[tuple, Any]:
+        if self._described is None:
+            with plain_execution():
+                leaves, tree = self._finished(self._began(0))
+            self._described = tuple(map(spec_of, leaves)), tree
+        return self._described
+
+    @property
+    def tree(self) -> Any:
+        return self._description()[1]
+
+    @property
+    def specs(self) -> tuple:
+        return self._description()[0]
+
+    def cardinality(self) -> int:
+        return UNKNOWN
+
+    def _began(self, key: int) -> Any:
+        with plain_execution():
+            return _as_tensors(self._reducer.init_func(convert_to_tensor(key, "int64")))
+
+    def _finished(self, state: Any) -> tuple[tuple, Any]:
+        given = state if type(state) is tuple else (state,)
+        return normalized(self._reducer.finalize_func(*given))
+
+    def _generate(self) -> Iterator[tuple]:
+        states: dict[int, Any] = {}
+        for leaves in self.source.elements():
+            key = int(as_leaf(self._key(leaves)))
+            before = states[key] if key in states else self._began(key)
+            states[key] = _as_tensors(self._step(leaves, before))
+        for _, state in sorted(states.items(), key=lambda item: item[0]):
+            with plain_execution():
+                yield self._finished(state)[0]
+
+
+def _as_tensors(state: Any) -> Any:
+    leaves, tree = normalized(state)
+    return rebuilder(tree)(tuple(map(as_surface, leaves)))
+
+
 class GroupByWindow(FlatMap):
     """Collects elements by key; a full window becomes a dataset, is reduced, and its elements come out."""
 
@@ -233,5 +301,5 @@ class GroupByWindow(FlatMap):
             group.append(leaves)
             if len(group) == sizes[key]:
                 yield from self._reduced(key, groups.pop(key))
-        for key, group in groups.items():
+        for key, group in sorted(groups.items(), key=lambda item: item[0]):
             yield from self._reduced(key, group)

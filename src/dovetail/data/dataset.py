@@ -222,17 +222,23 @@ class Dataset(Told):
             raise InvalidArgumentError(
                 f"Dataset.map: num_parallel_calls must be positive or AUTOTUNE, received {workers}"
             )
-        return Dataset(
+        return self._checked(
             transforms.Map(self._node, self._function(map_func, "map"), 1 if synchronous else workers)
         )
 
+    @staticmethod
+    def _checked(node: transforms.Map | transforms.Filter) -> Dataset:
+        """Returns the dataset of a step whose function has been tried."""
+        node.check()
+        return Dataset(node)
+
     def filter(self, predicate: Callable, name: str | None = None) -> Dataset:
         """Returns the elements for which `predicate` returns a true scalar bool."""
-        return Dataset(transforms.Filter(self._node, self._function(predicate, "filter")))
+        return self._checked(transforms.Filter(self._node, self._function(predicate, "filter")))
 
     def take_while(self, predicate: Callable, name: str | None = None) -> Dataset:
         """Returns the elements before the first for which `predicate` is false."""
-        return Dataset(transforms.TakeWhile(self._node, self._function(predicate, "take_while")))
+        return self._checked(transforms.TakeWhile(self._node, self._function(predicate, "take_while")))
 
     def scan(self, initial_state: Any, scan_func: Callable, name: str | None = None) -> Dataset:
         """Returns the outputs of `scan_func(state, element) -> (new_state, output)`."""

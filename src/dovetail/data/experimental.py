@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from dovetail.data.combine import GroupByReducer
 from dovetail.data.dataset import AUTOTUNE, Dataset
+from dovetail.data.functions import UserFunction
 from dovetail.data.node import INFINITE as INFINITE_CARDINALITY
 from dovetail.data.node import UNKNOWN as UNKNOWN_CARDINALITY
 from dovetail.data.options import (
@@ -109,6 +111,29 @@ def group_by_window(
     return lambda dataset: dataset.group_by_window(key_func, reduce_func, window_size, window_size_func)
 
 
+class Reducer:
+    """How the elements of a key become one, for `group_by_reducer`.
+
+    Args:
+        init_func: `init_func(key)` gives the first state.
+        reduce_func: `reduce_func(state, element)` gives the next.
+        finalize_func: `finalize_func(state)` gives the element that comes out.
+    """
+
+    def __init__(self, init_func: Callable, reduce_func: Callable, finalize_func: Callable) -> None:
+        self.init_func, self.reduce_func, self.finalize_func = init_func, reduce_func, finalize_func
+
+
+def group_by_reducer(key_func: Callable, reducer: Reducer) -> Transformation:
+    """Reduces the elements of each key (a scalar int64) to one; they come in the order of the keys."""
+
+    def transformed(dataset: Dataset) -> Dataset:
+        key = UserFunction(key_func, "group_by_reducer", dataset._node, Dataset)
+        return Dataset(GroupByReducer(dataset._node, key, reducer, Dataset))
+
+    return transformed
+
+
 def bucket_by_sequence_length(
     element_length_func: Callable,
     bucket_boundaries: Any,
@@ -171,6 +196,7 @@ __all__ = [
     "ExternalStatePolicy",
     "OptimizationOptions",
     "RandomDataset",
+    "Reducer",
     "ThreadingOptions",
     "assert_cardinality",
     "bucket_by_sequence_length",
@@ -179,6 +205,7 @@ __all__ = [
     "enumerate_dataset",
     "from_list",
     "get_single_element",
+    "group_by_reducer",
     "get_structure",
     "group_by_window",
     "ignore_errors",

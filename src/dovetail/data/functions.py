@@ -27,6 +27,7 @@ from dovetail.data.structure import (
     without_leading,
 )
 from dovetail.function import Function
+from dovetail.function.autograph.compiled_body import changes_objects
 from dovetail.function.autograph.gate import converted
 from dovetail.tensor import SymbolicTensor, Tensor, TensorShape, TensorSpec
 from dovetail.tensor.composite import CompositeTensor
@@ -91,6 +92,12 @@ class UserFunction:
                 self._explain(error, leaves)
                 raise
 
+    @property
+    def changes(self) -> bool:
+        """Whether it changes Python objects: it is called for each element, and no more often."""
+        code = getattr(self.function, "__code__", None)
+        return code is not None and changes_objects(code)
+
     def _explain(self, error: Exception, leaves: tuple) -> None:
         """Adds to an error where the function stands, and what it was called with."""
         code = getattr(self.function, "__code__", None)
@@ -112,11 +119,16 @@ class UserFunction:
             ValueError: it returned something else than one bool.
         """
         value = as_leaf(self(leaves))
-        if value.dtype != bool or value.ndim:
-            raise ValueError(
-                f"Dataset.{self.method}: the predicate must return a scalar bool tensor, it returned {spec_of(value)}"
-            )
+        self.require_truth(value)
         return bool(value)
+
+    def require_truth(self, value: Any) -> None:
+        """Raises ValueError for what is no scalar bool."""
+        spec = spec_of(value)
+        if not isinstance(spec, TensorSpec) or spec.dtype != "bool" or spec.shape.rank not in (0, None):
+            raise ValueError(
+                f"Dataset.{self.method}: the predicate must return a scalar bool tensor, it returned {spec}"
+            )
 
     def dataset(self, leaves: tuple) -> Node:
         """Returns the dataset that the function returns, as a step."""
@@ -127,6 +139,31 @@ class UserFunction:
                 "To return tensors use map"
             )
         return value._node
+
+    def tried(self) -> tuple[tuple, Any] | None:
+        """Returns `(leaves, tree)` of the result for stand-ins; None where the function needs values.
+
+        Raises:
+            NameError, TypeError, ValueError: what it raises for stand-ins, and for the first element too.  Only
+                elements that are rows of arrays are tried.
+        """
+        if state.host_only or state.scope is not None or self.changes:  # one of many datasets of a function
+            return None
+        try:
+            return self.outcome(tuple(map(self._stand_in, self.source.specs)), StatelessScope())
+        except (NameError, TypeError, ValueError) as failure:
+            plan = self.source.plan
+            first = None if plan is None or plan.is_mapped else next(plan.elements(), None)
+            if first is not None:
+                try:
+                    self.outcome(first, StatelessScope())
+                except type(failure):
+                    raise
+                except Exception:  # noqa: BLE001  another element may have better values
+                    return None
+            return None
+        except Exception:  # noqa: BLE001  whatever it needs values for, an element will tell
+            return None
 
     def described(self) -> tuple[tuple, Any]:
         """Returns `(leaves, tree)` of the function's result with specs for leaves, without values where possible.

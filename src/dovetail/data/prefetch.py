@@ -75,37 +75,63 @@ class _Buffer:
             self._changed.notify_all()
 
 
+class _Ahead(Iterator):
+    """What `ahead` returns."""
+
+    def __init__(self, make: Callable[[], Iterator], size: int) -> None:
+        self._buffer: _Buffer | None = _Buffer(size)
+        self._make: Callable | None = make
+
+    def __next__(self) -> Any:
+        if self._buffer is None:
+            raise StopIteration
+        if self._make is not None:
+            arguments = self._make, self._buffer
+            self._make = None
+            threading.Thread(target=_produce, args=arguments, name="dovetail-prefetch", daemon=True).start()
+        kind, item = self._buffer.get()
+        if kind == "element":
+            return item
+        if kind == "error":
+            raise item
+        self.close()
+        raise StopIteration
+
+    def close(self) -> None:
+        """Lets the thread end."""
+        buffer, self._buffer = self._buffer, None
+        if buffer is not None:
+            buffer.close()
+
+    __del__ = close
+
+
 def ahead(make: Callable[[], Iterator], size: int) -> Iterator:
     """Iterates over `make()`, which runs in a thread up to `size` elements ahead.
 
-    An exception in the thread is raised here with its own traceback.  The thread ends with the iterator: at its last
-    element, or when the iterator is closed or dropped.
+    An exception in the thread is raised here with its own traceback, and the next element follows where there is one.
+    The thread ends with the iterator: at its last element, or when the iterator is closed or dropped.
     """
-    buffer = _Buffer(size)
-    threading.Thread(target=_produce, args=(make, buffer), name="dovetail-prefetch", daemon=True).start()
-    try:
-        while True:
-            kind, item = buffer.get()
-            if kind == "element":
-                yield item
-            elif kind == "error":
-                raise item
-            else:
-                return
-    finally:
-        buffer.close()
+    return _Ahead(make, size)
 
 
 def _produce(make: Callable[[], Iterator], buffer: _Buffer) -> None:
+    goes_on = True
+    source: Iterator = iter(())
     try:
         source = make()
-        for item in source:
-            if not buffer.put(("element", item)):
-                break
-        close = getattr(source, "close", None)
-        if close is not None:
-            close()
     except BaseException as error:  # noqa: BLE001  it is raised where the elements are taken
-        buffer.put(("error", error))
-    else:
+        goes_on = buffer.put(("error", error))
+    while goes_on:
+        try:
+            item = ("element", next(source))
+        except StopIteration:
+            break
+        except BaseException as error:  # noqa: BLE001
+            item = ("error", error)
+        goes_on = buffer.put(item)
+    close = getattr(source, "close", None)
+    if close is not None:
+        close()
+    if goes_on:
         buffer.put(("end", None))

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from dovetail.base.errors import InvalidArgumentError, OperatorNotAllowedInGraphError, at_user_location
+from dovetail.base.errors import (
+    InvalidArgumentError,
+    OperatorNotAllowedInGraphError,
+    at_user_location,
+    of_python,
+)
 from dovetail.data.node import INFINITE, UNKNOWN, Node
 from dovetail.data.plan import ArrayPlan, RangeColumn
 from dovetail.data.seeds import Generators
@@ -203,7 +209,13 @@ class FromGenerator(Source):
                 f"Dataset.from_generator: {self._name} must return an iterable, it returned {values!r:.80}. "
                 "Pass the generator function itself, not its result"
             ) from None
-        for index, value in enumerate(iterator):
+        for index in itertools.count():
+            try:
+                value = next(iterator)
+            except StopIteration:
+                return
+            except Exception as error:
+                raise of_python(error, f"Dataset.from_generator: element {index} of {self._name}") from error
             yield self._checked(index, value)
 
     def _checked(self, index: int, value: Any) -> tuple:

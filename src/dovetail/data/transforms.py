@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
-from dovetail.base.errors import InvalidArgumentError
+from dovetail.base.errors import FailedPreconditionError, InvalidArgumentError
 from dovetail.data.functions import UserFunction, check_tree, normalized
 from dovetail.data.mapped_columns import MappedRows
 from dovetail.data.node import INFINITE, UNKNOWN, Node, known, smallest, total
@@ -64,6 +64,13 @@ class Transformed(Node):
 
     def _describe(self) -> tuple[tuple, Any]:
         return self._function.described()
+
+    def check(self) -> None:
+        """Raises what the function would raise for every element."""
+        found = self._function.tried()
+        if found is not None:
+            leaves, tree = found
+            self._described = tuple(map(spec_of, leaves)), tree
 
     def _same_tree(self, leaves: tuple, tree: Any) -> tuple:
         if self._seen_tree is None:
@@ -135,26 +142,40 @@ class Map(Transformed):
         self._num_passes += 1
         rows = self.row_function
         if rows is not None:
-            yield from self._pass(rows, rows.chunk).elements()
-            return
+            return self._pass(rows, rows.chunk).elements()
+        elements = self.source.elements()
         if self._num_workers > 1:
-            yield from self._in_threads()
-            return
-        for leaves in self.source.elements():
-            yield self._same_tree(*self._function.outcome(leaves))
+            return map(self._checked, _InThreads(self._function.outcome, elements, self._num_workers))
+        return map(self._one, elements)  # which goes on behind an element that fails
 
-    def _in_threads(self) -> Iterator[tuple]:
-        pool = ThreadPoolExecutor(self._num_workers, thread_name_prefix="dovetail-map")
-        running: deque = deque()
-        try:
-            for leaves in self.source.elements():
-                running.append(pool.submit(self._function.outcome, leaves))
-                if len(running) >= 2 * self._num_workers:
-                    yield self._same_tree(*running.popleft().result())
-            while running:
-                yield self._same_tree(*running.popleft().result())
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    def _one(self, leaves: tuple) -> tuple:
+        return self._checked(self._function.outcome(leaves))
+
+    def _checked(self, outcome: tuple) -> tuple:
+        return self._same_tree(*outcome)
+
+
+class _InThreads(Iterator):
+    """The results of a function for elements, in their order; it goes on behind an element that fails."""
+
+    def __init__(self, function: Callable, elements: Iterator, num_workers: int) -> None:
+        self._function, self._elements, self._most = function, elements, 2 * num_workers
+        self._pool = ThreadPoolExecutor(num_workers, thread_name_prefix="dovetail-map")
+        self._running: deque = deque()
+
+    def __next__(self) -> Any:
+        while len(self._running) < self._most and (leaves := next(self._elements, None)) is not None:
+            self._running.append(self._pool.submit(self._function, leaves))
+        if not self._running:
+            self.close()
+            raise StopIteration
+        return self._running.popleft().result()
+
+    def close(self) -> None:
+        """Lets the threads end."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    __del__ = close
 
 
 class Filter(Node):
@@ -167,8 +188,14 @@ class Filter(Node):
     def cardinality(self) -> int:
         return UNKNOWN
 
+    def check(self) -> None:
+        """Raises what the predicate would raise for every element."""
+        found = self._predicate.tried()
+        if found is not None:
+            self._predicate.require_truth(found[0][0] if len(found[0]) == 1 else found[0])
+
     def _generate(self) -> Iterator[tuple]:
-        return (leaves for leaves in self.source.elements() if self._predicate.truth(leaves))
+        return filter(self._predicate.truth, self.source.elements())
 
 
 class TakeWhile(Filter):
@@ -499,7 +526,7 @@ class AssertCardinality(WithOptions):
         if number != self._count:
             said = "an infinite number of" if self._count == INFINITE else self._count
             more = "at least " if number > self._count >= 0 else ""
-            raise InvalidArgumentError(
+            raise FailedPreconditionError(
                 f"assert_cardinality: the dataset was said to have {said} elements, it has {more}{number}"
             )
 

@@ -18,7 +18,6 @@ from dovetail.base.settings import state
 from dovetail.data.functions import UserFunction
 from dovetail.data.structure import flatten, rebuilder, stack, tensor_of
 from dovetail.engine import dtypes, jax_private_module, xla
-from dovetail.function.autograph.compiled_body import changes_objects
 from dovetail.function.autograph.gate import converted
 from dovetail.function.trace import Program, example_of
 from dovetail.tensor import Tensor, TensorSpec
@@ -151,7 +150,7 @@ def row_function(functions: tuple[UserFunction, ...]) -> RowFunction | None:
     specs = functions[0].source.specs
     if not specs or not all(map(_is_fixed, specs)):
         return None
-    if any(_changes(function.function) for function in functions):
+    if any(function.changes for function in functions):
         return None
     trees: list = []
 
@@ -183,11 +182,6 @@ def _is_fixed(spec: Any) -> bool:
         and spec.shape.is_fully_defined()
         and not dtypes.is_host_only(spec.dtype.numpy_dtype)
     )
-
-
-def _changes(function: Any) -> bool:
-    code = getattr(function, "__code__", None)
-    return code is not None and changes_objects(code)
 
 
 def _is_fit(program: Program) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base import nest
-from dovetail.base.errors import DataDependentShapeError, InvalidArgumentError, at_user_location
+from dovetail.base.errors import DataDependentShapeError, InvalidArgumentError, at_user_location, of_python
 from dovetail.engine import is_tracer
 from dovetail.graph.construct import CONSTRUCTS, is_recorded, record_construct
 from dovetail.tensor.composite import is_composite
@@ -35,7 +35,7 @@ def py_function(func: Callable, inp: Any, Tout: Any, name: str | None = None) ->
         _with_values(value, "tf.py_function") if is_composite(value) else _with_value(value, "tf.py_function")
         for value in inp
     ]
-    return _as_declared(func(*tensors), Tout, "tf.py_function")
+    return _as_declared(_result(func, tensors, "tf.py_function"), Tout, "tf.py_function")
 
 
 def numpy_function(
@@ -53,7 +53,14 @@ def numpy_function(
         arguments = {"func": func, "inp": list(inp), "Tout": Tout}
         return record_construct(numpy_function, "tf.numpy_function", arguments, _declared(Tout))
     arrays = [_with_value(value, "tf.numpy_function").numpy() for value in inp]
-    return _as_declared(func(*arrays), Tout, "tf.numpy_function")
+    return _as_declared(_result(func, arrays, "tf.numpy_function"), Tout, "tf.numpy_function")
+
+
+def _result(func: Callable, args: list, label: str) -> Any:
+    try:
+        return func(*args)
+    except Exception as error:
+        raise of_python(error, label) from error
 
 
 def _declared(declared: Any) -> Any:

@@ -27,7 +27,7 @@ _MOST_PROGRAMS = 32
 # What a body must not do to be compiled: it changes an object in place, which a program would do once only.
 _CHANGING = frozenset(
     {"append", "extend", "insert", "add", "update", "setdefault", "pop", "popitem", "remove", "discard"}
-    | {"clear", "sort", "reverse", "numpy"}
+    | {"clear", "sort", "reverse", "numpy", "wait", "acquire", "put"}
 )
 _STORING = frozenset({"STORE_SUBSCR", "DELETE_SUBSCR", "STORE_ATTR", "STORE_GLOBAL", "YIELD_VALUE"})
 _OWN = ("ag__", "fscope")  # variables that conversion adds

@@ -203,6 +203,14 @@ class Model(Trainer, Reporting, Layer):
         self._run_graph, self._loss_outputs = graph, [*self._loss_outputs, *symbolic]
         self._reset_programs()
 
+    @property
+    def losses(self) -> list:
+        """The scalars of the last call, and the penalties of weights; before a call, the symbolic losses themselves."""
+        found = super().losses
+        if not self._loss_outputs or calls.depth or state.scope is not None or self._has_losses():
+            return found
+        return [*(loss for loss in self._loss_outputs if not _is_metric(loss)), *found]
+
     def add_metric(
         self, value: Any, name: str | None = None, aggregation: str | None = "mean", **kwargs: Any
     ) -> None:

@@ -227,6 +227,10 @@ class Holder(Told, Versioned):
                 result.append(penalty(variable))
         return result
 
+    def _has_losses(self) -> bool:
+        """Whether a call has added losses that still have values."""
+        return any(isinstance(value, TensorLike) and _is_alive(value) for value in self._losses)
+
     # ---- metrics
 
     def add_metric(
