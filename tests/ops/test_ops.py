@@ -131,6 +131,12 @@ SYMBOLIC = [case for case in CASES if case.symbolic is True]
 KNOWN_WRONGLY = {
     "linalg.diag-above": "TensorFlow's (0, 0) is the shape for an unknown size of 0",
     "linalg.diag-below": "TensorFlow's (0, 0) is the shape for an unknown size of 0",
+    "ops.adaptive_average_pool": "Keras keeps the height beside the new sizes",
+    "ops.adaptive_average_pool-3d": "Keras keeps the depth beside the new sizes",
+    "ops.adaptive_max_pool": "Keras keeps the height beside the new sizes",
+    "ops.adaptive_max_pool-3d": "Keras keeps the depth beside the new sizes",
+    "ops.corrcoef": "Keras gives the shape of its input for that of a square matrix",
+    "ops.kron-ranks": "Keras forgets the axis that only one has",
     "ops.categorical_crossentropy-axis": "Keras takes the last axis away, whatever `axis` says",
     "ops.dot_product_attention": "Keras gives the values' size for the queries'",
     "ops.slogdet": "Keras' () leaves the axis of matrices out",

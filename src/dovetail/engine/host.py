@@ -291,3 +291,13 @@ def triangular_solve(matrix: Any, rhs: Any, lower: bool) -> Any:
 
 def expm(x: Any) -> Any:
     return importlib.import_module("scipy.linalg").expm(x).astype(x.dtype)
+
+
+def lu_factor(x: Any) -> tuple:
+    """The triangular factors of matrices in one, and the row that each row was exchanged with."""
+    (factor,) = importlib.import_module("scipy.linalg").get_lapack_funcs(("getrf",), (x,))
+    rows, columns = x.shape[-2:]
+    found = [factor(one) for one in x.reshape(-1, rows, columns)]
+    factors = np.array([one[0] for one in found], x.dtype).reshape(x.shape)
+    exchanges = np.array([one[1] for one in found], np.int32)
+    return factors, exchanges.reshape(*x.shape[:-2], builtins.min(rows, columns))

@@ -286,6 +286,10 @@ def triangular_solve(matrix: Any, rhs: Any, lower: bool) -> Any:
 expm = jax.scipy.linalg.expm
 
 
+def lu_factor(x: Any) -> tuple:
+    return jax.scipy.linalg.lu_factor(x)
+
+
 # ---- tracing ---------------------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ from dovetail.ops.attrs import DTypeLike
 from dovetail.ops.core import Op
 from dovetail.ops.dispatch import dispatches_first
 from dovetail.ops.families import binary, op, unary, unbroadcast
+from dovetail.ops.prepared import numbers
 from dovetail.ops.rules import broadcast, refuse_strings
 from dovetail.ops.views import export
 from dovetail.tensor import dtype as dt
@@ -152,7 +153,7 @@ def negative(xp: Any, x: Any) -> Any:
     return xp.negative(x)
 
 
-@unary("square math.square ops.numpy.square K.square", lambda g, y, x: g * (conjugated(x) * 2))
+@unary("square math.square ops.numpy.square K.square", lambda g, y, x: g * (conjugated(x) * 2), keras=numbers)
 def square(xp: Any, x: Any) -> Any:
     """Returns `x * x`."""
     return xp.multiply(x, x)
@@ -233,7 +234,7 @@ def multiply_no_nan(xp: Any, x: Any, y: Any) -> Any:
     return xp.where(y == 0, xp.zeros((), x.dtype), xp.multiply(x, y))
 
 
-@binary("math.floordiv ops.numpy.floor_divide(x1,x2)", differentiable=False)
+@binary("math.floordiv ops.numpy.floor_divide(x1,x2)", keras=numbers, differentiable=False)
 def floordiv(xp: Any, x: Any, y: Any) -> Any:
     """Returns the quotient rounded towards minus infinity, as Python's `//`."""
     return xp.floordiv(x, y)
@@ -242,6 +243,7 @@ def floordiv(xp: Any, x: Any, y: Any) -> Any:
 @binary(
     "math.floormod math.mod ops.numpy.mod(x1,x2)",
     (lambda g, z, x, y: g, lambda g, z, x, y: -g * floordiv(x, y)),
+    keras=numbers,
 )
 def floormod(xp: Any, x: Any, y: Any) -> Any:
     """Returns the remainder of `floordiv`: it has the sign of `y`, as Python's `%`."""
@@ -452,7 +454,13 @@ def stop_gradient(xp: Any, input: Any) -> Any:
     return xp.stop_gradient(input)
 
 
-@export("K.stop_gradient ops.stop_gradient")
+@export("ops.stop_gradient")
+def stop_gradient_of(variable: Any) -> Any:
+    """Returns a tensor or a variable's value as a constant: gradients do not flow through it."""
+    return stop_gradient(variable)
+
+
+@export("K.stop_gradient")
 def stop_gradients(variables: Any) -> Any:
     """Returns the tensor, or each one of a list, as a constant: gradients do not flow through it."""
     if isinstance(variables, list | tuple):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.ops import rules
-from dovetail.ops.attrs import Axis, integer, is_symbolic, static
+from dovetail.ops.arithmetic import minimum
+from dovetail.ops.attrs import Axis, integer, is_symbolic, static, whole
 from dovetail.ops.core import Op
 from dovetail.ops.families import op
-from dovetail.ops.shapes import as_tensor, reshape
+from dovetail.ops.shapes import as_tensor, reshape, shape
 from dovetail.ops.views import export, graph_for_names
 from dovetail.tensor.convert import convert_to_tensor, use_stack
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -311,6 +313,17 @@ def split_at(x: Any, indices_or_sections: Any, axis: int = 0) -> list:
 @export("ops.numpy.array_split")
 def array_split(x: Any, indices_or_sections: int, axis: int = 0) -> list:
     """Cuts a tensor along `axis` into pieces whose sizes differ by one at most."""
-    x = as_tensor(x)
-    each, extra = divmod(x.shape[axis], indices_or_sections)
-    return list(split_(x, sizes=[each + 1] * extra + [each] * (indices_or_sections - extra), axis=axis))
+    x, count = as_tensor(x), whole(indices_or_sections)
+    if x.shape[axis] is None:
+        return _array_split_of_unknown(x, count, axis)
+    each, extra = divmod(x.shape[axis], count)
+    return list(split_(x, sizes=[each + 1] * extra + [each] * (count - extra), axis=axis))
+
+
+def _array_split_of_unknown(x: Any, count: int, axis: int) -> list:
+    """Cuts along an axis whose size a graph does not know."""
+    size = shape(x)[axis]
+    each, extra = size // count, size % count
+    lead = (slice(None),) * (axis % len(x.shape))
+    marks = [each * i + minimum(extra, i) for i in range(count + 1)]
+    return [x[(*lead, slice(a, b))] for a, b in itertools.pairwise(marks)]

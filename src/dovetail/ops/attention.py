@@ -11,6 +11,7 @@ from dovetail.ops.attrs import Axis
 from dovetail.ops.core import Joint, Op
 from dovetail.ops.families import op, unbroadcast
 from dovetail.ops.precision import floating, gradient_op, in_float32
+from dovetail.ops.prepared import promoted
 from dovetail.ops.rules import broadcast
 from dovetail.ops.shapes import as_tensor
 from dovetail.ops.views import export
@@ -203,6 +204,7 @@ def dot_product_attention(
         raise TypeError(
             f"mask must be boolean (False hides a position), received {as_tensor(mask).dtype.name}"
         )
+    query, key, value = promoted((query, key, value))
     return attention(
         query, key, value, bias, mask, scale=scale, is_causal=is_causal, soft_cap=attn_logits_soft_cap
     )

@@ -153,6 +153,7 @@ CANONICAL: dict[str, Callable[[Any], Any]] = {
     "DTypeLike": dtype,
     "Nested": nested,
     "Number": number,
+    "Number | None": number,
     "Shape": sizes,
     "Spec": spec,
     "bool": flag,

@@ -11,6 +11,7 @@ from dovetail.base.errors import at_user_location, suggest
 from dovetail.base.settings import settings
 from dovetail.ops.conv import conv_transpose, convolution
 from dovetail.ops.depthwise import depthwise_conv
+from dovetail.ops.prepared import in_second
 from dovetail.ops.shapes import as_tensor
 from dovetail.ops.views import export
 from dovetail.ops.windows import is_channels_first
@@ -147,6 +148,7 @@ def keras_conv(
     dilation_rate: Any = 1,
 ) -> Any:
     """Convolves over the spatial axes of `inputs`; groups follow from the kernel's shape."""
+    inputs, kernel = in_second((inputs, kernel))
     return convolution(
         inputs, kernel, strides=strides, dilations=dilation_rate, **_keras(padding, data_format)
     )
@@ -162,6 +164,7 @@ def keras_depthwise_conv(
     dilation_rate: Any = 1,
 ) -> Any:
     """Convolves each channel with its own kernels, of shape (*spatial, channels, multiplier)."""
+    inputs, kernel = in_second((inputs, kernel))
     return depthwise_conv(
         inputs, kernel, strides=strides, dilations=dilation_rate, **_keras(padding, data_format)
     )
@@ -193,6 +196,7 @@ def keras_conv_transpose(
     dilation_rate: Any = 1,
 ) -> Any:
     """Returns the transposed convolution; the kernel has shape (*spatial, outputs, channels)."""
+    inputs, kernel = in_second((inputs, kernel))
     rank = len(kernel.shape) - 2
     extra = (output_padding,) * rank if isinstance(output_padding, int) else output_padding
     return conv_transpose(

@@ -339,7 +339,13 @@ def eye_numpy(N: Any, M: Any = None, k: int = 0, dtype: Any = None) -> Any:
     return _made(eye_, {"rows": N, "columns": M, "k": k, "dtype": dt.numpy_dtype(_floatx(dtype))})
 
 
-@export("K.eye ops.numpy.identity")
+@export("ops.numpy.identity")
+def identity_numpy(n: Any, dtype: Any = None) -> Any:
+    """Returns an identity matrix."""
+    return eye(n, dtype=_floatx(dtype))
+
+
+@export("K.eye")
 def eye_backend(size: Any, dtype: Any = None, name: str | None = None) -> Any:
     """Returns an identity matrix."""
     return eye(size, dtype=_floatx(dtype))
@@ -392,16 +398,6 @@ def one_hot(
     return one_hot_(
         indices, depth=depth, on=on, off=off, axis=-1 if axis is None else axis, dtype=dt.numpy_dtype(kind)
     )
-
-
-@export("ops.nn.one_hot")
-def one_hot_numpy(x: Any, num_classes: Any, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
-    """Returns vectors of length `num_classes` with 1 at the index."""
-    if sparse:
-        raise ValueError("keras.ops.one_hot: sparse=True is not supported")
-    x = as_tensor(x)
-    x = x if x.dtype.is_integer else cast(x, dtype="int64")
-    return one_hot(x, num_classes, axis=axis, dtype=_floatx(dtype))
 
 
 @export("K.one_hot")
@@ -476,13 +472,8 @@ def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, nam
 _conversion = dispatch.enter_function(convert_to_tensor, ["tf.convert_to_tensor"])
 
 
-@export("ops.convert_to_tensor ops.numpy.array")
-def convert_and_cast(
-    x: Any, dtype: Any = None, sparse: bool | None = None, ragged: bool | None = None
-) -> Any:
-    """Returns `x` as a tensor, cast to `dtype` if one is given."""
-    if sparse or ragged:
-        raise ValueError("keras.ops.convert_to_tensor: sparse and ragged tensors are not supported")
+def convert_and_cast(x: Any, dtype: Any = None) -> Any:
+    """Returns `x` as a tensor as `keras.ops` does, cast to `dtype` if one is given."""
     if dtype is None:
         if isinstance(x, float) or (isinstance(x, list | tuple) and settings.floatx != "float32"):
             natural = convert(x)

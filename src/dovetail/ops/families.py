@@ -29,17 +29,21 @@ _BOOL = np.dtype(bool)
 SCALARS = (float, int)
 
 
-def op(names: str, **options: Any) -> Callable[[Callable], Op]:
+def op(names: str, keras: Any = None, **options: Any) -> Callable[[Callable], Op]:
     """Decorator: makes an op of a body and publishes it under `names` (see `ops/views.py`)."""
 
     def decorate(body: Callable) -> Op:
-        return register(Op(body.__name__.rstrip("_"), body, **options), names)
+        return register(Op(body.__name__.rstrip("_"), body, **options), names, keras=keras)
 
     return decorate
 
 
 def unary(
-    names: str, gradient: Any = None, floating: bool = False, **options: Any
+    names: str,
+    gradient: Any = None,
+    floating: bool = False,
+    keras: Callable | None = None,
+    **options: Any,
 ) -> Callable[[Callable], Op]:
     """Decorator for `f(xp, x)`, element by element.
 
@@ -47,6 +51,7 @@ def unary(
         names: stated names.
         gradient: `f(g, y, x) -> gradient of x`; None: JAX's; False: not differentiable.
         floating: only floats and complex numbers have this function; `keras.ops` converts integers, `tf` refuses.
+        keras: what `keras.ops` does to the argument first; see `ops/prepared.py`.
         options: see `Op`.
     """
 
@@ -59,7 +64,7 @@ def unary(
             shape=options.pop("shape", lambda shape, **_: shape),
             **options,
         )
-        return register(made, names, _fast_unary_floating if floating else fast_unary, "unary")
+        return register(made, names, _fast_unary_floating if floating else fast_unary, "unary", keras)
 
     return decorate
 
@@ -109,12 +114,15 @@ def _fast_unary_floating(op: Op, promote: bool) -> Callable:
     return call
 
 
-def binary(names: str, gradients: tuple | None = None, **options: Any) -> Callable[[Callable], Op]:
+def binary(
+    names: str, gradients: tuple | None = None, keras: Callable | None = None, **options: Any
+) -> Callable[[Callable], Op]:
     """Decorator for `f(xp, x, y)`, element by element with broadcasting.
 
     Args:
         names: stated names.
         gradients: `(f(g, z, x, y) -> gradient of x, the same for y)`; they are summed to the inputs' shapes here.
+        keras: what `keras.ops` does to the arguments first; see `ops/prepared.py`.
         options: see `Op`.
     """
 
@@ -126,7 +134,7 @@ def binary(names: str, gradients: tuple | None = None, **options: Any) -> Callab
             )
         options.setdefault("shape", lambda x, y, **_: broadcast(x, y))
         made = Op(body.__name__.rstrip("_"), body, gradients=rules, **options)
-        return register(made, names, fast_binary, "binary")
+        return register(made, names, fast_binary, "binary", keras)
 
     return decorate
 

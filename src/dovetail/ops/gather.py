@@ -320,7 +320,13 @@ def scatter(indices: Any, values: Any, shape: Any) -> Any:
     return scatter_nd_(values, indices, shape=shape)
 
 
-_KINDS = {"update": "index_set", "add": "index_add", "min": "index_min", "max": "index_max"}
+_KINDS = {
+    "update": "index_set",
+    "add": "index_add",
+    "min": "index_min",
+    "max": "index_max",
+    "mul": "index_mul",
+}
 
 
 @op("", same_dtype=2, shape=lambda tensor, updates, indices, kind: tensor)
@@ -409,7 +415,7 @@ def tensor_scatter_nd_max(
 
 @export("ops.scatter_update")
 def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | None = None) -> Any:
-    """Returns `inputs` with `updates` at coordinates; `reduction` is None, "add", "min" or "max"."""
+    """Returns `inputs` with `updates` at coordinates; `reduction` is None, "add", "mul", "min" or "max"."""
     kind = "update" if reduction is None else reduction
     if kind not in _KINDS:
         raise ValueError(f"keras.ops.scatter_update: unknown reduction {reduction!r}{at_user_location()}")

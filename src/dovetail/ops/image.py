@@ -283,28 +283,6 @@ def extract_patches(
     return xp.concatenate([plan.slice_of(padded, tap) for tap in plan.taps()], axis=-1)
 
 
-@export("ops.image.extract_patches")
-def keras_extract_patches(
-    images: Any,
-    size: Any,
-    strides: Any = None,
-    dilation_rate: Any = 1,
-    padding: str = "valid",
-    data_format: str | None = None,
-) -> Any:
-    """Returns windows of images, each flattened into the channels; `strides` is `size` by default."""
-    if data_format not in (None, "channels_last"):
-        raise ValueError(
-            f"keras.ops.image.extract_patches: data_format must be channels_last, received {data_format!r}"
-        )
-    size = (size, size) if isinstance(size, int) else tuple(size)
-    strides = size if strides is None else strides
-    batched = len(images.shape) == 4
-    whole = images if batched else images[None]
-    out = extract_patches(whole, sizes=size, strides=strides, rates=dilation_rate, padding=padding.upper())
-    return out if batched else out[0]
-
-
 def _boxes_shape(image: tuple, boxes: tuple, indices: tuple, crop_size: tuple, **_: Any) -> tuple:
     if len(crop_size) != 2 or min(crop_size) < -1 or 0 in crop_size:  # -1: not known
         raise ValueError(f"crop_size must be two positive integers, received {crop_size}")

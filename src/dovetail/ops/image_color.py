@@ -11,6 +11,7 @@ from dovetail.ops.families import op
 from dovetail.ops.image import converted
 from dovetail.ops.image_resize import on_host
 from dovetail.ops.precision import FLOAT32, floating
+from dovetail.ops.prepared import floats
 from dovetail.ops.rules import broadcast
 from dovetail.ops.views import export
 
@@ -49,7 +50,7 @@ def _gray_shape(shape: tuple) -> tuple:
     return (*shape[:-1], 1)
 
 
-@op("image.rgb_to_grayscale ops.image.rgb_to_grayscale", shape=_gray_shape, size=on_host)
+@op("image.rgb_to_grayscale", shape=_gray_shape, size=on_host)
 def rgb_to_grayscale(xp: Any, images: Any) -> Any:
     """Returns the brightness of each pixel, with one channel: 0.2989 red + 0.587 green + 0.114 blue."""
     weights = np.array(_GRAY)
@@ -94,14 +95,14 @@ def _rgb(xp: Any, hsv: Any) -> Any:
     return ((kind(1) - saturation)[..., None] + saturation[..., None] * pure) * value[..., None]
 
 
-@op("image.rgb_to_hsv ops.image.rgb_to_hsv", shape=_same, size=on_host)
+@op("image.rgb_to_hsv", shape=_same, size=on_host)
 @floating
 def rgb_to_hsv(xp: Any, images: Any) -> Any:
     """Returns hue, saturation and value of float images in [0, 1]."""
     return _hsv(xp, _three(images))
 
 
-@op("image.hsv_to_rgb ops.image.hsv_to_rgb", shape=_same, size=on_host)
+@op("image.hsv_to_rgb", shape=_same, size=on_host)
 @floating
 def hsv_to_rgb(xp: Any, images: Any) -> Any:
     """Returns red, green and blue of float images in hue, saturation and value."""
@@ -253,7 +254,7 @@ def psnr(xp: Any, a: Any, b: Any, *, max_val: float) -> Any:
     return np.float32(20 * np.log10(peak)) - np.float32(10 / np.log(10)) * xp.log(error)
 
 
-@op("ops.nn.psnr(x1,x2)", shape=lambda *_, **__: ())
+@op("ops.nn.psnr(x1,x2)", keras=floats, shape=lambda *_, **__: ())
 @floating
 def psnr_of_all(xp: Any, x: Any, y: Any, *, max_val: float) -> Any:
     """Returns the peak signal-to-noise ratio over all elements together, in decibels."""
@@ -293,7 +294,7 @@ def _blurred(xp: Any, x: Any, weights: np.ndarray) -> Any:
     return x
 
 
-@op("image.ssim ops.image.ssim", shape=_per_image, dtype=_float32_of, size=on_host)
+@op("image.ssim", shape=_per_image, dtype=_float32_of, size=on_host)
 def ssim(
     xp: Any,
     img1: Any,

@@ -172,26 +172,11 @@ def isin(x1: Any, x2: Any, assume_unique: bool = False, invert: bool = False) ->
     return where_(False, True, found) if invert else found
 
 
-@export("ops.nn.multi_hot")
-def multi_hot(
-    inputs: Any, num_classes: int | None = None, axis: int = -1, dtype: Any = None, sparse: bool = False
-) -> Any:
-    """Returns vectors with 1 at each index in a row of `inputs`.
-
-    Args:
-        inputs: integers of shape (..., n).
-        num_classes: length of the vectors.
-        axis: where their axis goes.
-        dtype: Keras' default float type by default.
-        sparse: not supported.
-    """
-    if sparse or num_classes is None:
-        raise ValueError(f"keras.ops.multi_hot: pass num_classes, and sparse=False{at_user_location()}")
+def multi_hot(inputs: Any, num_classes: int, axis: int = -1, dtype: Any = None) -> Any:
+    """Returns vectors with 1 at each index in a row of `inputs`: integers of shape (..., n)."""
     inputs = as_tensor(inputs)
-    rank = len(inputs.shape)
     hot = one_hot(inputs, num_classes, axis=axis, dtype=dtype or settings.floatx)
-    place = axis % (rank + 1)
-    return reduce_max(hot, axis=(rank if place < rank else rank - 1) if rank > 1 else 0)
+    return reduce_max(hot, axis=1 if len(inputs.shape) > 1 else 0)
 
 
 @export("ops.is_tensor")

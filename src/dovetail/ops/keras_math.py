@@ -10,12 +10,12 @@ from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
-from dovetail.ops import arithmetic, linalg, logic, matrix, norms, reduction
+from dovetail.ops import arithmetic, linalg, logic, matrix, norms, padding, reduction, shapes
 from dovetail.ops import math as math_ops
 from dovetail.ops.arithmetic import as_floating, cast
 from dovetail.ops.attrs import axis as static_axis
 from dovetail.ops.families import op, reshape_to
-from dovetail.ops.promotion import result_dtype
+from dovetail.ops.prepared import floats, numbers, promoted
 from dovetail.ops.rules import normalized_axis, reshaped
 from dovetail.ops.views import export
 from dovetail.tensor.convert import convert_to_tensor
@@ -192,10 +192,9 @@ def ops_cumprod(x: Any, axis: Any = None, dtype: Any = None) -> Any:
 @export("ops.numpy.average")
 def ops_average(x: Any, axis: Any = None, weights: Any = None) -> Any:
     """Returns the mean over `axis`, weighted by `weights` of the same shape or of the length of the axis."""
-    x = _float(x)
     if weights is None:
-        return reduction.reduce_mean(x, axis=axis)
-    weights = cast(weights, dtype=x.dtype)
+        return reduction.reduce_mean(_float(x), axis=axis)
+    x, weights = _both_floating(x, weights)
     if len(weights.shape) != len(x.shape):
         sizes = [1] * len(x.shape)
         sizes[normalized_axis(static_axis(axis), len(sizes))] = -1
@@ -219,25 +218,21 @@ def ops_divide_no_nan(x1: Any, x2: Any) -> Any:
     return arithmetic.divide_no_nan(*_both_floating(x1, x2))
 
 
-def _both_floating(x1: Any, x2: Any) -> list:
+def _both_floating(x1: Any, x2: Any) -> tuple:
     """Converts both to the floating dtype they promote to; plain numbers follow the tensor beside them."""
-    tensors = [x for x in (x1, x2) if isinstance(x, TensorLike) or not isinstance(x, int | float)]
-    dtype: Any = result_dtype([_tensor(x).dtype for x in tensors or (x1, x2)])
-    if not (dtype.is_floating or dtype.is_complex):
-        dtype = settings.floatx
-    return [cast(x, dtype=dtype) for x in (x1, x2)]
+    return floats((x1, x2))
 
 
 @export("ops.numpy.arctan2")
 def ops_arctan2(x1: Any, x2: Any) -> Any:
     """Returns the angle of the points `(x2, x1)`."""
-    return math_ops.atan2(*_both_floating(x1, x2))
+    return math_ops.atan2(*_both_floating(_tensor(x1), _tensor(x2)))
 
 
 @export("ops.numpy.power")
 def ops_power(x1: Any, x2: Any) -> Any:
     """Returns `x1 ** x2`; dtypes are promoted."""
-    return arithmetic.pow_.call((x1, x2), {}, True)
+    return arithmetic.pow_(*numbers((x1, x2)))
 
 
 @export("K.pow")
@@ -289,7 +284,8 @@ def k_clip(x: Any, min_value: Any, max_value: Any) -> Any:
 @export("ops.numpy.trunc")
 def ops_trunc(x: Any) -> Any:
     """Returns the whole number next to `x` towards 0."""
-    return arithmetic.truncatediv(x, 1)
+    x = _tensor(x)
+    return x if x.dtype.is_bool else arithmetic.truncatediv(x, 1)
 
 
 @export("ops.numpy.logaddexp")
@@ -301,27 +297,6 @@ def ops_logaddexp(x1: Any, x2: Any) -> Any:
 
 
 # ---- linear algebra ----------------------------------------------------------------------------------------------
-
-
-@export("ops.linalg.norm")
-def ops_norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """Returns the norm of vectors or matrices, with `ord` as in NumPy.
-
-    Args:
-        x: tensor.
-        ord: None (Euclidean), 1, 2, `np.inf` or any positive number; for matrices also "fro".
-        axis: None: all of a vector or matrix; an axis: vectors along it; two axes: matrices.
-        keepdims: keep the reduced axes with size 1.
-    """
-    x = _float(x)
-    if ord is None:
-        return norms.norm(x, "euclidean", axis, keepdims)
-    if axis is None:
-        rank = len(x.shape)
-        if rank not in (1, 2):
-            raise ValueError(f"keras.ops.norm: ord={ord!r} needs an axis for rank {rank}{at_user_location()}")
-        axis = 0 if rank == 1 else (0, 1)
-    return norms.norm(x, ord, axis, keepdims)
 
 
 @export("ops.nn.normalize")
@@ -382,35 +357,54 @@ triu.gradient(lambda g, y, x, k: triu(g, k=k))
 
 @export("ops.numpy.cross")
 def ops_cross(x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: Any = None) -> Any:
-    """Returns the cross products of vectors of 3 numbers along the last axis.
+    """Returns the cross products of vectors of 2 or 3 numbers; of two pairs, the third number alone.
 
-    Raises:
-        ValueError: another axis is asked for.
+    Args:
+        x1, x2: tensors; their other axes broadcast.
+        axisa, axisb, axisc: the vectors' axis in `x1`, in `x2` and in the result.
+        axis: the vectors' axis in all three.
     """
-    if axis not in (None, -1) or (axisa, axisb, axisc) != (-1, -1, -1):
-        raise ValueError(f"keras.ops.cross: move the vectors to the last axis first{at_user_location()}")
-    return matrix.cross.call((x1, x2), {}, True)
+    axisa, axisb, axisc = (axisa, axisb, axisc) if axis is None else (axis,) * 3
+    x1, x2 = promoted((x1, x2))
+    x1, x2 = shapes.moveaxis(x1, axisa, -1), shapes.moveaxis(x2, axisb, -1)
+    sizes = (x1.shape[-1], x2.shape[-1])
+    if not set(sizes) <= {2, 3}:
+        raise ValueError(
+            f"keras.ops.cross: expected vectors of 2 or 3 numbers, received shapes {x1.shape} and {x2.shape}"
+            f"{at_user_location()}"
+        )
+    if sizes == (2, 2):
+        return x1[..., 0] * x2[..., 1] - x1[..., 1] * x2[..., 0]
+    found = matrix.cross(_in_space(x1), _in_space(x2))
+    return found if axisc == -1 else shapes.moveaxis(found, -1, axisc)
+
+
+def _in_space(x: Any) -> Any:
+    """Returns vectors of three numbers, the third of pairs 0."""
+    if x.shape[-1] == 3:
+        return x
+    return padding.pad(x, paddings=[(0, 0)] * (len(x.shape) - 1) + [(0, 1)])
 
 
 @export("ops.numpy.slogdet")
 def ops_slogdet(x: Any) -> tuple:
     """Returns the sign of the determinant and the logarithm of its absolute value."""
-    return matrix.slogdet(x)
+    return matrix.slogdet(_float(x))
 
 
 @export("ops.logdet")
 def ops_logdet(x: Any) -> Any:
     """Returns the logarithm of the determinant of Hermitian positive-definite matrices."""
-    return matrix.logdet(x)
+    return matrix.logdet(_float(x))
 
 
 @export("ops.linalg.eigh")
 def ops_eigh(x: Any) -> tuple:
     """Returns eigenvalues in ascending order and eigenvectors (as columns) of Hermitian matrices."""
-    return matrix.eigh(x)
+    return matrix.eigh(_float(x))
 
 
 @export("ops.linalg.eig")
 def ops_eig(x: Any) -> tuple:
     """Returns complex eigenvalues in no particular order, and eigenvectors (as columns)."""
-    return matrix.eig(x)
+    return matrix.eig(_float(x))

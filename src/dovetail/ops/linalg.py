@@ -15,7 +15,7 @@ from dovetail.ops.arithmetic import cast, conj, conjugated
 from dovetail.ops.attrs import nested
 from dovetail.ops.create import ones
 from dovetail.ops.families import op, reshape_to, unbroadcast
-from dovetail.ops.promotion import result_dtype
+from dovetail.ops.prepared import promoted
 from dovetail.ops.reduction import reduce_sum
 from dovetail.ops.views import export, graph_for_names
 from dovetail.tensor.convert import convert_to_tensor
@@ -325,13 +325,6 @@ def _tensors(*values: Any) -> list:
     return [v if isinstance(v, TensorLike) else convert_to_tensor(v, dtype_hint=hint) for v in values]
 
 
-def _promoted(*values: Any) -> list:
-    """Converts, and casts all to the dtype they promote to (`keras.ops`)."""
-    tensors = _tensors(*values)
-    wanted = result_dtype([t.dtype for t in tensors])
-    return [t if t.dtype == wanted else cast(t, dtype=wanted) for t in tensors]
-
-
 def _contract(a: Any, b: Any, axes_a: tuple, axes_b: tuple, batch: int = 0) -> Any:
     """Sums over pairs of axes; the first `batch` axes are shared, the result has those, `a`'s others, `b`'s others."""
     names_a = list(string.ascii_letters[: len(a.shape)])
@@ -379,7 +372,7 @@ def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Any:
 @export("ops.numpy.tensordot")
 def ops_tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     """Sums products of `x1` and `x2` over pairs of axes; see `tf.tensordot`.  Dtypes are promoted."""
-    return tensordot(*_promoted(x1, x2), axes)
+    return tensordot(*promoted((x1, x2)), axes)
 
 
 # ---- products of Keras -------------------------------------------------------------------------------------------
@@ -388,7 +381,10 @@ def ops_tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
 @export("ops.numpy.matmul")
 def ops_matmul(x1: Any, x2: Any) -> Any:
     """Returns the matrix product as NumPy's `matmul`: vectors count as a row on the left, a column on the right."""
-    x1, x2 = _promoted(x1, x2)
+    x1, x2 = _tensors(x1, x2)
+    if x1.dtype == x2.dtype == "int8":  # sums of products of bytes do not fit into bytes
+        x1 = cast(x1, dtype="int32")
+    x1, x2 = promoted((x1, x2))
     rank1, rank2 = len(x1.shape), len(x2.shape)
     if rank1 > 1 and rank2 > 1:
         return matmul(x1, x2)
@@ -402,7 +398,7 @@ def ops_matmul(x1: Any, x2: Any) -> Any:
 @export("ops.numpy.dot")
 def ops_dot(x1: Any, x2: Any) -> Any:
     """Returns NumPy's `dot`: the last axis of `x1` with the last but one of `x2`; scalars multiply."""
-    x1, x2 = _promoted(x1, x2)
+    x1, x2 = promoted((x1, x2))
     rank1, rank2 = len(x1.shape), len(x2.shape)
     if rank1 == 0 or rank2 == 0:
         return x1 * x2
@@ -454,14 +450,14 @@ def k_batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
 @export("ops.numpy.outer")
 def ops_outer(x1: Any, x2: Any) -> Any:
     """Returns the products of all elements of `x1` (rows) with all of `x2` (columns)."""
-    x1, x2 = (flattened(x) for x in _promoted(x1, x2))
+    x1, x2 = (flattened(x) for x in promoted((x1, x2)))
     return _contract(x1, x2, (), ())
 
 
 @export("ops.numpy.inner")
 def ops_inner(x1: Any, x2: Any) -> Any:
     """Returns the sums of products over the last axes of both."""
-    x1, x2 = _promoted(x1, x2)
+    x1, x2 = promoted((x1, x2))
     if not len(x1.shape) or not len(x2.shape):
         return x1 * x2
     return _contract(x1, x2, (len(x1.shape) - 1,), (len(x2.shape) - 1,))

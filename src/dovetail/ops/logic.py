@@ -8,6 +8,7 @@ import numpy as np
 
 from dovetail.ops.arithmetic import as_floating
 from dovetail.ops.families import binary, comparison, op, unary
+from dovetail.ops.prepared import numbers
 from dovetail.ops.views import export
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import TensorLike
@@ -138,42 +139,50 @@ def _need_integers(x: Any) -> None:
         raise TypeError(f"expected integers, received {x.dtype}")
 
 
-@binary("bitwise.bitwise_and ops.numpy.bitwise_and", differentiable=False)
+@binary("bitwise.bitwise_and", differentiable=False)
 def bitwise_and(xp: Any, x: Any, y: Any) -> Any:
     """Returns the bits set in both of two integers."""
     _need_integers(x)
     return xp.bitwise_and(x, y)
 
 
-@binary("bitwise.bitwise_or ops.numpy.bitwise_or", differentiable=False)
+@binary("bitwise.bitwise_or", differentiable=False)
 def bitwise_or(xp: Any, x: Any, y: Any) -> Any:
     """Returns the bits set in either of two integers."""
     _need_integers(x)
     return xp.bitwise_or(x, y)
 
 
-@binary("bitwise.bitwise_xor ops.numpy.bitwise_xor", differentiable=False)
+@binary("bitwise.bitwise_xor", differentiable=False)
 def bitwise_xor(xp: Any, x: Any, y: Any) -> Any:
     """Returns the bits set in exactly one of two integers."""
     _need_integers(x)
     return xp.bitwise_xor(x, y)
 
 
-@binary("bitwise.left_shift ops.numpy.left_shift ops.numpy.bitwise_left_shift", differentiable=False)
+@binary(
+    "bitwise.left_shift ops.numpy.left_shift ops.numpy.bitwise_left_shift",
+    keras=numbers,
+    differentiable=False,
+)
 def left_shift(xp: Any, x: Any, y: Any) -> Any:
     """Returns the bits of `x` moved up by `y` places."""
     _need_integers(x)
     return xp.left_shift(x, y)
 
 
-@binary("bitwise.right_shift ops.numpy.right_shift ops.numpy.bitwise_right_shift", differentiable=False)
+@binary(
+    "bitwise.right_shift ops.numpy.right_shift ops.numpy.bitwise_right_shift",
+    keras=numbers,
+    differentiable=False,
+)
 def right_shift(xp: Any, x: Any, y: Any) -> Any:
     """Returns the bits of `x` moved down by `y` places; the sign stays."""
     _need_integers(x)
     return xp.right_shift(x, y)
 
 
-@unary("bitwise.invert ops.numpy.bitwise_not ops.numpy.bitwise_invert", False)
+@unary("bitwise.invert", False)
 def invert(xp: Any, x: Any) -> Any:
     """Returns the integer with every bit flipped."""
     _need_integers(x)

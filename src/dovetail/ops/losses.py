@@ -13,6 +13,7 @@ from dovetail.ops.attrs import Axis
 from dovetail.ops.core import Joint, Op
 from dovetail.ops.families import op, unbroadcast
 from dovetail.ops.precision import FLOAT32, INT32, floating, gradient_op, in_float32
+from dovetail.ops.prepared import floats, floats_then_first, last_floats
 from dovetail.ops.reduction import reduce_sum
 from dovetail.ops.rules import broadcast, normalized_axis, reduced
 from dovetail.ops.shapes import shape as tensor_shape
@@ -37,7 +38,7 @@ def _log_softmax(xp: Any, x: Any, axis: Any) -> Any:
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
 
 
-@op("nn.softmax math.softmax ops.nn.softmax(x) K.softmax(x)", shape=_same)
+@op("nn.softmax math.softmax K.softmax(x)", shape=_same)
 @floating
 def softmax(xp: Any, logits: Any, *, axis: Axis = -1) -> Any:
     """Returns `exp(logits) / sum(exp(logits))` along `axis`, without overflow.
@@ -64,7 +65,7 @@ def _softmax_gradient(xp: Any, g: Any, y: Any, *, axis: Axis) -> Any:
 softmax.gradient(lambda g, y, x, axis: _softmax_gradient(g, y, axis=axis))
 
 
-@op("nn.log_softmax math.log_softmax ops.nn.log_softmax(x)", shape=_same)
+@op("nn.log_softmax math.log_softmax", shape=_same)
 @floating
 def log_softmax(xp: Any, logits: Any, *, axis: Axis = -1) -> Any:
     """Returns `logits - log(sum(exp(logits)))` along `axis` (None is -1)."""
@@ -259,6 +260,7 @@ def _unclipped(probabilities: Any) -> Any:
 
 @op(
     "ops.nn.binary_crossentropy",
+    keras=floats,
     same_dtype=0,
     shape=lambda z, x, from_logits, offset: broadcast(z, x),
     dtype=_of_logits,
@@ -314,6 +316,7 @@ binary_crossentropy.gradient(
 
 @op(
     "ops.nn.categorical_crossentropy",
+    keras=floats_then_first,
     same_dtype=0,
     shape=lambda z, x, from_logits, axis: reduced(broadcast(z, x), axis=axis),
     dtype=_of_logits,
@@ -372,6 +375,7 @@ def _sparse_shape(z: tuple, x: tuple, from_logits: bool, axis: int, ignore_class
 
 @op(
     "ops.nn.sparse_categorical_crossentropy",
+    keras=last_floats,
     same_dtype=0,
     shape=_sparse_shape,
     dtype=_of_logits,

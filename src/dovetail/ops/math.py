@@ -10,6 +10,7 @@ import numpy as np
 from dovetail.base.errors import at_user_location
 from dovetail.ops.arithmetic import conjugated, masked, reciprocal
 from dovetail.ops.families import binary, op, unary, unbroadcast
+from dovetail.ops.prepared import floats
 from dovetail.ops.rules import broadcast, refuse_strings
 from dovetail.ops.views import export
 from dovetail.tensor.convert import convert_to_tensor
@@ -342,7 +343,7 @@ def imag(xp: Any, x: Any) -> Any:
     return xp.imag(x)
 
 
-@unary("math.angle(input) ops.numpy.angle", dtype=real_dtype)
+@unary("math.angle(input) ops.numpy.angle", keras=floats, dtype=real_dtype)
 def angle(xp: Any, x: Any) -> Any:
     """Returns the argument of a complex number in radians; for real numbers 0, or pi where they are negative."""
     return xp.angle(x).astype(real_dtype(x.dtype))

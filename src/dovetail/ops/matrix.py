@@ -16,6 +16,7 @@ from dovetail.ops.attrs import Number, nested
 from dovetail.ops.families import op, reshape_to, unary, unbroadcast
 from dovetail.ops.linalg import matmul
 from dovetail.ops.math import log, real, real_dtype
+from dovetail.ops.prepared import floats
 from dovetail.ops.reduction import reduce_sum
 from dovetail.ops.rules import broadcast
 from dovetail.ops.shapes import as_tensor
@@ -240,7 +241,7 @@ cross.gradient(
 # ---- determinants and inverses -----------------------------------------------------------------------------------
 
 
-@op("linalg.det ops.linalg.det(x)", shape=lambda x: x[:-2])
+@op("linalg.det ops.linalg.det(x)", keras=floats, shape=lambda x: x[:-2])
 def matrix_determinant(xp: Any, input: Any) -> Any:
     """Returns the determinants."""
     return xp.linalg.det(_matrices(input))
@@ -306,7 +307,7 @@ def inv(input: Any, adjoint: bool = False, name: str | None = None) -> Any:
 @export("ops.linalg.inv")
 def ops_inv(x: Any) -> Any:
     """Returns the inverses of the matrices."""
-    return matrix_inverse(x)
+    return matrix_inverse(*floats((x,)))
 
 
 @op("linalg.pinv(a,rcond)", shape=_transposed)
@@ -325,7 +326,7 @@ def pinv(xp: Any, a: Any, *, rcond: float | None = None) -> Any:
 @export("ops.linalg.pinv")
 def ops_pinv(x: Any, rcond: Any = None) -> Any:
     """Returns the Moore-Penrose inverses."""
-    return pinv(x, rcond=rcond)
+    return pinv(*floats((x,)), rcond=rcond)
 
 
 @unary("linalg.expm(input)")
@@ -336,6 +337,7 @@ def matrix_exponential(xp: Any, x: Any) -> Any:
 
 @op(
     "linalg.matrix_rank ops.linalg.matrix_rank(x)",
+    keras=floats,
     shape=lambda x, tol: x[:-2],
     dtype=lambda *_, **__: _INT32,
     differentiable=False,
@@ -367,7 +369,8 @@ def cholesky(xp: Any, input: Any) -> Any:
 @export("ops.linalg.cholesky")
 def ops_cholesky(x: Any, upper: bool = False) -> Any:
     """Returns the lower triangular Cholesky factor, the upper one with `upper`."""
-    return adjoint(cholesky(x)) if upper else cholesky(x)
+    lower = cholesky(*floats((x,)))
+    return adjoint(lower) if upper else lower
 
 
 def _qr_shape(x: tuple, full_matrices: bool) -> list:
@@ -402,7 +405,7 @@ def ops_qr(x: Any, mode: str = "reduced") -> Any:
         raise ValueError(
             f"keras.ops.qr: mode must be 'reduced' or 'complete', received {mode!r}{at_user_location()}"
         )
-    return tuple(qr_(x, full_matrices=mode == "complete"))
+    return tuple(qr_(*floats((x,)), full_matrices=mode == "complete"))
 
 
 def _svd_shape(x: tuple, full_matrices: bool) -> list:
@@ -436,6 +439,7 @@ def svd(tensor: Any, full_matrices: bool = False, compute_uv: bool = True, name:
 @export("ops.linalg.svd")
 def ops_svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     """Returns `(u, s, vh)` with `x = u @ diag(s) @ vh`, or only the singular values."""
+    (x,) = floats((x,))
     if not compute_uv:
         return singular_values(x)
     s, u, v = singular_decomposition(x, full_matrices=full_matrices)

@@ -8,6 +8,7 @@ from typing import Any
 from dovetail.ops.core import Op
 from dovetail.ops.families import op, unary
 from dovetail.ops.precision import floating, gradient_op, in_float32
+from dovetail.ops.prepared import floats, numbers
 from dovetail.ops.views import export
 from dovetail.tensor.tensor import TensorLike
 
@@ -30,7 +31,7 @@ def relu_gradient(xp: Any, g: Any, y: Any) -> Any:
 relu_gradient.gradient(lambda gg, out, g, y: relu_gradient(gg, y), None)
 
 
-@unary("nn.relu ops.nn.relu", lambda g, y, x: relu_gradient(g, y))
+@unary("nn.relu ops.nn.relu(x)", lambda g, y, x: relu_gradient(g, y), keras=numbers)
 def relu(xp: Any, features: Any) -> Any:
     """Returns `max(features, 0)`, element by element."""
     return xp.maximum(features, 0)
@@ -41,13 +42,17 @@ def _between_gradient(xp: Any, g: Any, x: Any, *, low: float, high: float, slope
     return xp.where((x > low) & (x < high), g * slope, 0)
 
 
-@unary("nn.relu6 ops.nn.relu6", lambda g, y, x: _between_gradient(g, x, low=0.0, high=6.0, slope=1.0))
+@unary(
+    "nn.relu6 ops.nn.relu6(x)",
+    lambda g, y, x: _between_gradient(g, x, low=0.0, high=6.0, slope=1.0),
+    keras=floats,
+)
 def relu6(xp: Any, features: Any) -> Any:
     """Returns `min(max(features, 0), 6)`."""
     return xp.minimum(xp.maximum(features, 0), 6)
 
 
-@op("nn.leaky_relu ops.nn.leaky_relu(x,negative_slope=0.2)", shape=_same)
+@op("nn.leaky_relu ops.nn.leaky_relu(x,negative_slope=0.2)", keras=floats, shape=_same)
 @in_float32
 def leaky_relu(xp: Any, features: Any, *, alpha: float = 0.2) -> Any:
     """Returns `features` where positive, `alpha * features` elsewhere.
@@ -67,7 +72,7 @@ def _leaky_relu_gradient(xp: Any, g: Any, x: Any, *, alpha: float) -> Any:
 leaky_relu.gradient(lambda g, y, x, alpha: _leaky_relu_gradient(g, x, alpha=alpha))
 
 
-@op("nn.elu ops.nn.elu(x) K.elu(x)", shape=_same)
+@op("nn.elu ops.nn.elu(x) K.elu(x)", keras=floats, shape=_same)
 @floating
 def elu(xp: Any, features: Any, *, alpha: float = 1.0) -> Any:
     """Returns `features` where positive, `alpha * (exp(features) - 1)` elsewhere.
@@ -86,7 +91,7 @@ def _elu_gradient(xp: Any, g: Any, y: Any, *, alpha: float, scale: float) -> Any
 elu.gradient(lambda g, y, x, alpha: _elu_gradient(g, y, alpha=alpha, scale=1.0))
 
 
-@op("nn.selu ops.nn.selu(x)", shape=_same)
+@op("nn.selu ops.nn.selu(x)", keras=floats, shape=_same)
 @floating
 def selu(xp: Any, features: Any) -> Any:
     """Returns the scaled exponential linear unit: 1.0507 * elu with alpha 1.6733.
@@ -142,7 +147,7 @@ def tanh(xp: Any, x: Any) -> Any:
     return xp.tanh(x)
 
 
-@op("nn.gelu ops.nn.gelu(x,approximate=True)", shape=_same)
+@op("nn.gelu ops.nn.gelu(x,approximate=True)", keras=floats, shape=_same)
 @floating
 def gelu(xp: Any, features: Any, *, approximate: bool = False) -> Any:
     """Returns `x * P(X <= x)` for X ~ N(0, 1).
@@ -175,7 +180,7 @@ def _gelu_gradient(xp: Any, g: Any, x: Any, *, approximate: bool) -> Any:
 gelu.gradient(lambda g, y, x, approximate: _gelu_gradient(g, x, approximate=approximate))
 
 
-@op("ops.nn.silu(x) ops.nn.swish(x)", shape=_same)
+@op("ops.nn.silu(x) ops.nn.swish(x)", keras=floats, shape=_same)
 @floating
 def silu(xp: Any, features: Any, *, beta: float = 1.0) -> Any:
     """Returns `x * sigmoid(beta * x)`.
@@ -285,12 +290,14 @@ def hard_silu(xp: Any, x: Any) -> Any:
 
 
 @unary(
-    "ops.nn.hard_tanh", lambda g, y, x: _between_gradient(g, x, low=-1.0, high=1.0, slope=1.0), floating=True
+    "ops.nn.hard_tanh",
+    lambda g, y, x: _between_gradient(g, x, low=-1.0, high=1.0, slope=1.0),
+    keras=numbers,
 )
 @in_float32
 def hard_tanh(xp: Any, x: Any) -> Any:
     """Returns `x` clipped to [-1, 1]."""
-    return xp.clip(x, -1, 1)
+    return xp.minimum(x, 1) if x.dtype.kind == "u" else xp.clip(x, -1, 1)
 
 
 @export("K.hard_sigmoid")
@@ -344,7 +351,7 @@ general_relu.gradient(lambda g, y, x, **attributes: _general_relu_gradient(g, x,
 # ---- the rest of keras.ops' --------------------------------------------------------------------------------------
 
 
-@op("ops.nn.celu", shape=_same)
+@op("ops.nn.celu", keras=floats, shape=_same)
 @floating
 def celu(xp: Any, x: Any, *, alpha: float = 1.0) -> Any:
     """Returns `max(x, 0) + min(0, alpha * (exp(x / alpha) - 1))`."""
@@ -359,7 +366,7 @@ def _celu_gradient(xp: Any, g: Any, x: Any, *, alpha: float) -> Any:
 celu.gradient(lambda g, y, x, alpha: _celu_gradient(g, x, alpha=alpha))
 
 
-@op("ops.nn.threshold", shape=_same)
+@op("ops.nn.threshold", keras=floats, shape=_same)
 @in_float32
 def threshold(xp: Any, x: Any, *, threshold: float, default_value: float) -> Any:
     """Returns `x` where it exceeds `threshold`, `default_value` elsewhere."""
@@ -377,7 +384,7 @@ threshold.gradient(
 )
 
 
-@op("ops.nn.hard_shrink", shape=_same)
+@op("ops.nn.hard_shrink", keras=floats, shape=_same)
 @in_float32
 def hard_shrink(xp: Any, x: Any, *, threshold: float = 0.5) -> Any:
     """Returns `x` where `|x|` exceeds `threshold`, 0 elsewhere."""
@@ -387,7 +394,7 @@ def hard_shrink(xp: Any, x: Any, *, threshold: float = 0.5) -> Any:
 hard_shrink.gradient(lambda g, y, x, threshold: _outside_gradient(g, x, low=-threshold, high=threshold))
 
 
-@op("ops.nn.soft_shrink", shape=_same)
+@op("ops.nn.soft_shrink", keras=floats, shape=_same)
 @in_float32
 def soft_shrink(xp: Any, x: Any, *, threshold: float = 0.5) -> Any:
     """Returns `x` moved by `threshold` towards 0, and 0 where it would cross."""
@@ -412,7 +419,7 @@ def _tanh_shrink_gradient(xp: Any, g: Any, x: Any) -> Any:
 tanh_shrink.gradient(lambda g, y, x: _tanh_shrink_gradient(g, x))
 
 
-@op("ops.nn.squareplus", shape=_same)
+@op("ops.nn.squareplus", keras=floats, shape=_same)
 @floating
 def squareplus(xp: Any, x: Any, *, b: float = 4.0) -> Any:
     """Returns `(x + sqrt(x**2 + b)) / 2`."""
@@ -450,7 +457,7 @@ def _halved(shape: tuple, axis: int) -> tuple:
     return tuple(size // 2 if i == axis and size is not None else size for i, size in enumerate(shape))
 
 
-@op("ops.nn.glu", shape=_halved)
+@op("ops.nn.glu", keras=floats, shape=_halved)
 @floating
 def glu(xp: Any, x: Any, *, axis: int = -1) -> Any:
     """Splits `x` in two along `axis` and returns `first * sigmoid(second)`."""
@@ -494,7 +501,7 @@ crelu_gradient = Op("crelu_gradient", _crelu_gradient, shape=lambda g, y, axis: 
 crelu.gradient(lambda g, y, x, axis: crelu_gradient(g, y, axis=axis))
 
 
-@op("ops.nn.sparsemax", shape=_same)
+@op("ops.nn.sparsemax", keras=floats, shape=_same)
 @floating
 def sparsemax(xp: Any, x: Any, *, axis: int = -1) -> Any:
     """Returns the Euclidean projection of `x` onto the probability simplex along `axis`.

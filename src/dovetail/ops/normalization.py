@@ -17,8 +17,9 @@ from dovetail.ops.attrs import Axis, Number
 from dovetail.ops.core import Op
 from dovetail.ops.families import op, unbroadcast
 from dovetail.ops.precision import FLOAT32, floating, gradient_op
+from dovetail.ops.prepared import floats
 from dovetail.ops.rules import normalized_axes, reduced
-from dovetail.ops.shapes import reshape
+from dovetail.ops.shapes import as_tensor, reshape
 from dovetail.ops.views import export
 from dovetail.ops.windows import is_channels_first
 
@@ -152,13 +153,21 @@ def layer_normalization(
     x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float | None = None
 ) -> Any:
     """Normalizes `x` over `axis` to mean 0 and variance 1, then scales by `gamma` and shifts by `beta`."""
-    return normalized(x, gamma, beta, axis, epsilon)
+    return _in_own_dtype(x, gamma, beta, axis, epsilon)
 
 
 @export("ops.nn.rms_normalization")
 def rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: float | None = None) -> Any:
     """Divides `x` by the root of its mean square over `axis`, then multiplies by `scale`."""
-    return normalized(x, scale, None, axis, epsilon, rms=True)
+    return _in_own_dtype(x, scale, None, axis, epsilon, rms=True)
+
+
+def _in_own_dtype(x: Any, gamma: Any, beta: Any, axis: Any, epsilon: float | None, rms: bool = False) -> Any:
+    """Calls `normalized` with integers as floats; the result has the dtype of `x`, as Keras has it."""
+    x = as_tensor(x)
+    (wide,) = floats((x,))
+    gamma, beta = (None if p is None else floats((p,))[0] for p in (gamma, beta))
+    return normalized(wide, gamma, beta, axis, epsilon, rms)._astype(x.dtype)
 
 
 # ---- batch normalization -----------------------------------------------------------------------------------------
@@ -336,6 +345,7 @@ def keras_batch_normalization(
     x: Any, mean: Any, variance: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3
 ) -> Any:
     """Normalizes `x` with given statistics, whose only axis lies along `axis` of `x`."""
+    x, mean, variance, offset, scale = floats((x, mean, variance, offset, scale))
     rank = len(x.shape)
     if axis % rank != rank - 1:
         shape = [1] * rank

@@ -18,6 +18,7 @@ from dovetail.ops.create import ones_like
 from dovetail.ops.families import op, reshape_to, spread_to
 from dovetail.ops.indexed_slices import IndexedSlices
 from dovetail.ops.math import abs_, rsqrt
+from dovetail.ops.prepared import floats
 from dovetail.ops.reduction import reduce_euclidean_norm, reduce_max, reduce_sum
 from dovetail.ops.views import export
 from dovetail.tensor.convert import convert_to_tensor
@@ -184,7 +185,7 @@ def ops_moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = 
     """
     if synchronized:
         raise ValueError(f"keras.ops.moments: synchronized=True is not supported{at_user_location()}")
-    return moments(x, axes=axes, keepdims=keepdims)
+    return moments(*floats((x,)), axes=axes, keepdims=keepdims)
 
 
 @op(

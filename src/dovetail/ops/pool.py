@@ -18,6 +18,7 @@ from dovetail.ops.attrs import Nested, Shape
 from dovetail.ops.core import Op
 from dovetail.ops.families import op
 from dovetail.ops.precision import FLOAT32
+from dovetail.ops.prepared import floats
 from dovetail.ops.views import export
 from dovetail.ops.windows import (
     WindowPlan,
@@ -314,7 +315,7 @@ def keras_average_pool(
     inputs: Any, pool_size: Any, strides: Any = None, padding: str = "valid", data_format: str | None = None
 ) -> Any:
     """Returns the mean over windows; `strides` is `pool_size` by default, `data_format` Keras' setting."""
-    return _keras_pool(avg_pool, inputs, pool_size, strides, padding, data_format)
+    return _keras_pool(avg_pool, floats((inputs,))[0], pool_size, strides, padding, data_format)
 
 
 def _backend_pool(

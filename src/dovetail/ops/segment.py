@@ -17,6 +17,7 @@ from dovetail.ops.families import op
 from dovetail.ops.gather import along_axis_adjoint
 from dovetail.ops.linalg import flattened
 from dovetail.ops.math import sqrt
+from dovetail.ops.shapes import as_tensor
 from dovetail.ops.views import export
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -174,6 +175,9 @@ segment_mean = _sorted_segment("segment_mean", unsorted_segment_mean)
 def _keras_segment(name: str, unsorted: Any) -> Any:
     def segment(data: Any, segment_ids: Any, num_segments: Any = None, sorted: bool = False) -> Any:
         size = num_segments_of(segment_ids, f"keras.ops.{name}") if num_segments is None else num_segments
+        data = as_tensor(data)
+        if data.dtype.is_bool:
+            return cast(unsorted(cast(data, dtype="uint8"), segment_ids, num_segments=size), dtype="bool")
         return unsorted(data, segment_ids, num_segments=size)
 
     segment.__name__ = segment.__qualname__ = name
@@ -261,14 +265,6 @@ def bincount(
         values = flattened(values)
         weights = None if weights is None else flattened(weights)
     return count_values(values, weights, size=size, dtype=dtype, binary=binary_output)
-
-
-@export("ops.numpy.bincount")
-def ops_bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = False) -> Any:
-    """Counts how often each number occurs, for each row of a rank-2 tensor; see `tf.math.bincount`."""
-    if sparse:
-        raise ValueError(f"keras.ops.bincount: sparse=True is not supported{at_user_location()}")
-    return bincount(x, weights, minlength=minlength, axis=-1)
 
 
 @op(

@@ -11,10 +11,9 @@ from dovetail.ops.families import op, unbroadcast
 from dovetail.ops.linalg import _with_axis, _without_axis, matmul
 from dovetail.ops.matrix import _adjoint, _matrices, pinv
 from dovetail.ops.matrix import adjoint as adjoint_of
+from dovetail.ops.prepared import floats
 from dovetail.ops.rules import broadcast
 from dovetail.ops.views import export
-from dovetail.tensor.convert import convert_to_tensor
-from dovetail.tensor.tensor import TensorLike
 
 
 def _solution_shape(matrix: tuple, rhs: tuple, **_: Any) -> tuple:
@@ -59,7 +58,7 @@ def solve(matrix: Any, rhs: Any, adjoint: bool = False, name: str | None = None)
 @export("ops.linalg.solve")
 def ops_solve(a: Any, b: Any) -> Any:
     """Solves `a @ x = b`; `b` may be a vector."""
-    b = b if isinstance(b, TensorLike) else convert_to_tensor(b)
+    a, b = floats((a, b))
     if len(b.shape) != 1:
         return matrix_solve(a, b)
     return _without_axis(matrix_solve(a, _with_axis(b, axis=1)), axis=1)
@@ -95,7 +94,7 @@ def triangular_solve(
 @export("ops.linalg.solve_triangular")
 def ops_solve_triangular(a: Any, b: Any, lower: bool = False) -> Any:
     """Solves `a @ x = b` for triangular matrices; `b` may be a vector."""
-    b = b if isinstance(b, TensorLike) else convert_to_tensor(b)
+    a, b = floats((a, b))
     if len(b.shape) != 1:
         return matrix_triangular_solve(a, b, lower=lower)
     return _without_axis(matrix_triangular_solve(a, _with_axis(b, axis=1), lower=lower), axis=1)
@@ -145,7 +144,7 @@ def lstsq(
 @export("ops.linalg.lstsq")
 def ops_lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     """Returns the least squares solution of `a @ x = b`; `b` may be a vector."""
-    b = b if isinstance(b, TensorLike) else convert_to_tensor(b)
+    a, b = floats((a, b))
     inverse = pinv(a, rcond=rcond)
     if len(b.shape) != 1:
         return matmul(inverse, b)

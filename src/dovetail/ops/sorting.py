@@ -13,6 +13,7 @@ from dovetail.ops.array import concat
 from dovetail.ops.attrs import DTypeLike, Shape
 from dovetail.ops.families import op
 from dovetail.ops.gather import gather_, take_along_axis_
+from dovetail.ops.prepared import promoted
 from dovetail.ops.shapes import as_tensor, reshape
 from dovetail.ops.views import export
 from dovetail.tensor import dtype as dt
@@ -137,7 +138,7 @@ def searchsorted(
 @export("ops.numpy.searchsorted")
 def searchsorted_numpy(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
     """Returns the int32 indices at which `values` would be inserted into a sorted vector."""
-    values = as_tensor(values)
+    sorted_sequence, values = promoted((sorted_sequence, values))
     found = _search("keras.ops.searchsorted", sorted_sequence, reshape(values, shape=(-1,)), side, "int32")
     return reshape(found, shape=tuple(values.shape))
 

@@ -104,6 +104,13 @@ FAMILIES = (
 
 # The late families, each with the names that it publishes: all of a namespace ("*"), or some.
 LATE = {
+    "keras": {
+        "keras.ops": "*",
+        "keras.ops.image": "*",
+        "keras.ops.linalg": "*",
+        "keras.ops.nn": "*",
+        "keras.ops.numpy": "*",
+    },
     "strings": {"tf": "as_string", "tf.strings": "*"},
     "strings_each": {"tf.strings": "*"},
     "ragged": {

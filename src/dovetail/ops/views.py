@@ -25,6 +25,8 @@ from dovetail.base.told import told_function
 from dovetail.base.wording import BAD_CALL, tell
 from dovetail.ops import dispatch
 from dovetail.ops.core import OPS, Op
+from dovetail.ops.prepared import prepared
+from dovetail.tensor.tensor import Tensor
 
 NAMESPACES: dict[str, dict[str, Any]] = {}
 _EMPTY = inspect.Parameter.empty
@@ -113,7 +115,13 @@ def module_of(namespace: str) -> str:
     return namespace.replace("tf", "dovetail", 1) if namespace.startswith("tf") else "dovetail." + namespace
 
 
-def register(op: Op, names: str, make: Callable | None = None, family: str | None = None) -> Op:
+def register(
+    op: Op,
+    names: str,
+    make: Callable | None = None,
+    family: str | None = None,
+    keras: Callable | None = None,
+) -> Op:
     """Enters an op into the table and publishes a view for each of its names.
 
     Args:
@@ -121,6 +129,7 @@ def register(op: Op, names: str, make: Callable | None = None, family: str | Non
         names: the stated names.
         make: builds a faster view from `(op, promote)` for names without renamed parameters.
         family: "unary" or "binary" for ops that work element by element; see `ops/dispatch.py`.
+        keras: what `keras.ops` does to the arguments first; see `ops/prepared.py`.
     """
     if op.name in OPS:
         raise ValueError(f"the op {op.name!r} is defined twice")
@@ -128,7 +137,7 @@ def register(op: Op, names: str, make: Callable | None = None, family: str | Non
     dispatch.enter_op(op, [_full_name(name) for name in names.split()], family)
     for stated in names.split():
         name, _, renames = stated.partition("(")
-        view = _view(op, name, renames.rstrip(")"), make)
+        view = _view(op, name, renames.rstrip(")"), make, keras)
         publish(name, view)
         dispatch.also(view, op)
         if op.public is None:
@@ -141,12 +150,16 @@ def _full_name(stated: str) -> str:
     return ".".join(namespace_of(stated.partition("(")[0]))
 
 
-def _view(op: Op, name: str, renames: str, make: Callable | None) -> Callable:
+def _view(op: Op, name: str, renames: str, make: Callable | None, keras: Callable | None) -> Callable:
     namespace, last = namespace_of(name)
     promote = namespace.startswith("keras.ops")
     parameters = _visible(op, renames)
     fast = make(op, promote) if make else None
-    view: Any = _binder(op, f"{namespace}.{last}", parameters, promote, fast)
+    call = op.call
+    if promote and keras is not None:
+        call = prepared(call, keras)
+        fast = None if fast is None else _fast_for_floats(fast, call)
+    view: Any = _binder(op, f"{namespace}.{last}", parameters, promote, fast, call)
     view.__name__, view.__qualname__, view.__doc__ = last, last, op.__doc__
     view.__module__ = module_of(namespace)
     kinds = inspect.Parameter
@@ -157,6 +170,18 @@ def _view(op: Op, name: str, renames: str, make: Callable | None) -> Callable:
     view.op, view.visible = op, {p.canonical: p.visible for p in parameters}
     view.published = f"{namespace}.{last}"
     return view
+
+
+def _fast_for_floats(fast: Callable, call: Callable) -> Callable:
+    """Returns the fast call of what needs no preparation: a first argument of floats."""
+
+    def fast_or_prepared(*args: Any) -> Any:
+        first = args[0]
+        if type(first) is Tensor and first._value.dtype.kind == "f":
+            return fast(*args)
+        return call(args, {}, True)
+
+    return fast_or_prepared
 
 
 def _ordered(parameters: list) -> list:
@@ -197,12 +222,16 @@ def _visible(op: Op, renames: str) -> list[_Parameter]:
 
 
 def _binder(
-    op: Op, label: str, parameters: list[_Parameter], promote: bool, fast: Callable | None
+    op: Op,
+    label: str,
+    parameters: list[_Parameter],
+    promote: bool,
+    fast: Callable | None,
+    call: Callable,
 ) -> Callable:
     """Returns the public function: it sorts the caller's arguments into tensors and attributes."""
     by_name = {p.visible: p for p in parameters}
     num_tensors = len(op.tensors)
-    call = op.call
     defaults = {p.canonical: p.default for p in parameters if not p.is_tensor and p.default is not _EMPTY}
     own = {n: d for n, (d, _) in op.attributes.items()}
     changed = {n: d for n, d in defaults.items() if d is not own[n]}

@@ -113,6 +113,8 @@ def as_array(value: Any, dtype: np.dtype | None) -> Any:
         return _from_list(value, dtype)
     if loaded_xla() and (is_tracer(value) or isinstance(value, loaded_xla().Array)):
         return value if dtype is None or value.dtype == dtype else value.astype(dtype)
+    if hasattr(value, "detach") and hasattr(value, "__array__"):
+        return _from_numpy(_of_torch(value), dtype)
     if hasattr(value, "__array__"):
         return _from_numpy(np.asarray(value), dtype)
     if isinstance(value, bytearray | memoryview):
@@ -121,6 +123,14 @@ def as_array(value: Any, dtype: np.dtype | None) -> Any:
         f"Attempt to convert a value ({str(value)[:60]}) with an unsupported type ({type(value).__name__}) to a Tensor"
         f"{at_user_location()}"
     )
+
+
+def _of_torch(value: Any) -> np.ndarray:
+    """Returns the values of a PyTorch tensor, wherever it lives and whatever it records; NumPy has no bfloat16."""
+    plain = value.detach().cpu()
+    if str(plain.dtype) == "torch.bfloat16":
+        return np.asarray(plain.float()).astype(dt.bfloat16.numpy_dtype)
+    return np.asarray(plain)
 
 
 def _scalar(value: Any, natural: np.dtype, dtype: np.dtype | None) -> np.ndarray:

@@ -1,5 +1,6 @@
 """`keras.ops`: a view on the op table that promotes dtypes."""
 
+from dovetail.keras.ops import control as _control
 from dovetail.keras.ops import image, linalg, nn, numpy
 from dovetail.ops.table import whole as _whole
 
