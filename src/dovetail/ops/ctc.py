@@ -383,7 +383,7 @@ class _Search:
 # ---- Keras' functions ------------------------------------------------------------------------------------------------
 
 
-@export("ops.ctc_loss")
+@export("ops.nn.ctc_loss")
 def ctc_loss_(target: Any, output: Any, target_length: Any, output_length: Any, mask_index: int = 0) -> Any:
     """Returns the CTC loss of each sample, (batch,).
 
@@ -416,7 +416,7 @@ def _blank(index: int | None, logits: Any) -> int:
     return index % classes
 
 
-@export("ops.ctc_decode")
+@export("ops.nn.ctc_decode")
 def ctc_decode_(
     inputs: Any,
     sequence_lengths: Any,
