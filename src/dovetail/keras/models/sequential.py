@@ -10,6 +10,7 @@ from dovetail.base.settings import state
 from dovetail.graph.recording import recording
 from dovetail.keras.layers.core.input_layer import Input, InputLayer
 from dovetail.keras.layers.machinery.layer import Layer
+from dovetail.keras.layers.machinery.weights import owner
 from dovetail.keras.models.model import Model
 from dovetail.keras.registration import CustomObjectScope
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
@@ -94,9 +95,8 @@ class Sequential(Model):
         if self._stack and self._stack[0].is_input and len(self._stack) > 1:
             tensor = self._stack[0].output
             start = tensor
-            with enter_scope(
-                None if recording() else state.scope
-            ):  # the model's own graph, no part of one around
+            # The model's own graph is no part of one around.
+            with enter_scope(None if recording() else state.scope), owner(self):
                 for layer in self._stack[1:]:
                     tensor = layer(tensor)
             self._set_graph(start, tensor)

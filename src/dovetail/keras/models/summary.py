@@ -21,7 +21,7 @@ def summary_text(
 ) -> str:
     """Returns the summary of a model as text."""
     connected = _has_branches(model)
-    table = Table(box=SQUARE, show_lines=True, title=None, expand=False)
+    table = Table(box=SQUARE, show_lines=True, title=None, expand=False, width=line_length)
     for title in ("Layer (type)", "Output Shape", "Param #"):
         table.add_column(title, justify="right" if title == "Param #" else "left", overflow="fold")
     if connected:
