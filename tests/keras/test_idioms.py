@@ -76,6 +76,10 @@ def binary_crossentropy(keras):
     return [float(loss(np.float32(y), np.float32(p))) for y, p in pairs]
 
 
+def variables_of_random_layers(keras):
+    return [len(keras.layers.Dropout(rate).variables) for rate in (0.0, 0.5)]
+
+
 def metrics_of_compile(keras):
     model = stack(keras)
     model.compile("sgd", "mse", metrics=["mae"])
@@ -92,6 +96,7 @@ ROWS = {
     "`optimizer.variables`": (optimizer_variables, 3),
     "learning rate in the logs": (rate_in_logs, 3),
     "epsilon of binary cross-entropy": (binary_crossentropy, 3),
+    "random layers without a seed": (variables_of_random_layers, 3),
     "`model.metrics`": (metrics_of_compile, 3),
 }
 ROOT = Path(__file__).resolve().parents[2]

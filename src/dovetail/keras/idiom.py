@@ -107,3 +107,11 @@ def recurrent_config(config: dict[str, Any]) -> dict[str, Any]:
     """Returns a recurrent layer's config without what nobody has set and the program's Keras would not write."""
     hidden = _RECURRENT[3] if is_keras_2() else _RECURRENT[2] | _RECURRENT[3]
     return {name: value for name, value in config.items() if name not in hidden or value != hidden[name]}
+
+
+def layers_own_generators() -> bool:
+    """Returns whether layers without a seed draw from generators of their own, and not from the global one.
+
+    The first makes a model's draws its own; the second lets `tf.random.set_seed` start them anew at any time.
+    """
+    return not is_keras_2()

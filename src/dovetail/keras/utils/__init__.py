@@ -31,6 +31,7 @@ from dovetail.keras.utils.sequences import pad_sequences
 _LATE = {
     "pack_x_y_sample_weight": "training.steps",
     "unpack_x_y_sample_weight": "training.steps",
+    "clear_session": "backend.session",
     "plot_model": "utils.plotting",
     "split_dataset": "utils.splitting",
 }

@@ -7,6 +7,7 @@ from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.keras import regularizers
+from dovetail.keras.idiom import layers_own_generators
 from dovetail.keras.layers.machinery.arguments import layout
 from dovetail.keras.layers.machinery.input_spec import InputSpec
 from dovetail.keras.layers.machinery.layer import Layer
@@ -32,15 +33,17 @@ class _Random(Layer):
     """A layer that draws when it trains.
 
     Args:
-        seed: an int gives the layer a generator of its own; None: the global generator.
+        seed: of the layer's own generator; None: one from the global generator.
+        draws: whether there is anything to draw.
     """
 
     supports_masking = True
 
-    def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(self, seed: int | None = None, draws: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.seed = seed
-        self.seed_generator = None if seed is None else SeedGenerator(seed)
+        own = seed is not None or (draws and layers_own_generators())
+        self.seed_generator = SeedGenerator(seed) if own else None
 
     def check_rate(self, rate: Any, upper: float = 1.0) -> float:
         if not isinstance(rate, int | float) or not 0 <= rate <= upper:
@@ -59,13 +62,13 @@ class Dropout(_Random):
     Args:
         rate: probability, from 0 to 1.
         noise_shape: shape of the mask; 1 along axes whose elements are dropped together, None for the input's size.
-        seed: an int gives the layer a generator of its own; None: the global generator.
+        seed: of the layer's own generator; None: one from the global generator.
 
     Source: N. Srivastava et al., 2014, "Dropout: a simple way to prevent neural networks from overfitting".
     """
 
     def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs: Any) -> None:
-        super().__init__(seed, **kwargs)
+        super().__init__(seed, bool(rate), **kwargs)
         self.rate = self.check_rate(rate)
         self.noise_shape = None if noise_shape is None else tuple(noise_shape)
         if not all(size is None or (isinstance(size, int) and size > 0) for size in self.noise_shape or ()):
@@ -132,7 +135,7 @@ class SpatialDropout2D(_SpatialDropout):
     Args:
         rate: probability, from 0 to 1.
         data_format: "channels_last" or "channels_first"; Keras' setting when None.
-        seed: an int gives the layer a generator of its own.
+        seed: of the layer's own generator; None: one from the global generator.
     """
 
     rank = 2
@@ -149,11 +152,11 @@ class GaussianNoise(_Random):
 
     Args:
         stddev: standard deviation of the noise.
-        seed: an int gives the layer a generator of its own.
+        seed: of the layer's own generator; None: one from the global generator.
     """
 
     def __init__(self, stddev: float, seed: int | None = None, **kwargs: Any) -> None:
-        super().__init__(seed, **kwargs)
+        super().__init__(seed, bool(stddev), **kwargs)
         self.stddev = self.check_rate(stddev, math.inf)
 
     def call(self, inputs: Any, training: Any = False) -> Any:
@@ -170,11 +173,11 @@ class GaussianDropout(_Random):
 
     Args:
         rate: the noise has the variance `rate / (1 - rate)`, that of dropout.
-        seed: an int gives the layer a generator of its own.
+        seed: of the layer's own generator; None: one from the global generator.
     """
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
-        super().__init__(seed, **kwargs)
+        super().__init__(seed, bool(rate), **kwargs)
         self.rate = self.check_rate(rate)
         if self.rate == 1:
             raise ValueError(f"GaussianDropout: rate must be less than 1{at_user_location()}")
@@ -194,13 +197,13 @@ class AlphaDropout(_Random):
     Args:
         rate: probability, from 0 to 1.
         noise_shape: shape of the mask, None for sizes of the input.
-        seed: an int gives the layer a generator of its own.
+        seed: of the layer's own generator; None: one from the global generator.
 
     Source: G. Klambauer et al., 2017, "Self-normalizing neural networks".
     """
 
     def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs: Any) -> None:
-        super().__init__(seed, **kwargs)
+        super().__init__(seed, bool(rate), **kwargs)
         self.rate = self.check_rate(rate)
         self.noise_shape = None if noise_shape is None else tuple(noise_shape)
 
