@@ -65,6 +65,21 @@ def _blurred(xp: Any, x: Any, line: Any, axis: int) -> Any:
     return total
 
 
+@op("", shape=lambda shape, **_: shape, size=on_host)
+def smooth_images(xp: Any, images: Any, *, channels_first: bool = False) -> Any:
+    """Smooths images a little: a pixel weighs 5 / 13, each of the eight around it 1 / 13; outside of an image is 0."""
+    first = 2 if channels_first else 1
+    x = images.astype(_wide(images.dtype))
+    pads = [(0, 0)] * x.ndim
+    pads[first] = pads[first + 1] = (1, 1)
+    wide = xp.pad(x, pads)
+    for axis in (first, first + 1):
+        size = x.shape[axis]
+        parts = [wide[(slice(None),) * axis + (slice(shift, shift + size),)] for shift in range(3)]
+        wide = parts[0] + parts[1] + parts[2]
+    return ((wide + x * x.dtype.type(4)) * x.dtype.type(1 / 13)).astype(images.dtype)
+
+
 @export("ops.image.gaussian_blur")
 def gaussian_blur(
     images: Any, kernel_size: Any = (3, 3), sigma: Any = (1.0, 1.0), data_format: str | None = None

@@ -16,7 +16,7 @@ from dovetail.keras.serialization import (
     register_keras_serializable,
     serialize_keras_object,
 )
-from dovetail.keras.utils import legacy
+from dovetail.keras.utils import bounding_boxes, legacy
 from dovetail.keras.utils.batches import PyDataset, Sequence
 from dovetail.keras.utils.messages import (
     disable_interactive_logging,
@@ -41,6 +41,7 @@ __all__ = [  # noqa: PLE0604 - the late names are strings
     "Progbar",
     "PyDataset",
     "Sequence",
+    "bounding_boxes",
     "custom_object_scope",
     "deserialize_keras_object",
     "disable_interactive_logging",

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from dovetail.keras.layers.preprocessing.affine import *
+from dovetail.keras.layers.preprocessing.bending import *
+from dovetail.keras.layers.preprocessing.color import *
+from dovetail.keras.layers.preprocessing.cropping import *
+from dovetail.keras.layers.preprocessing.local import *
+from dovetail.keras.layers.preprocessing.mixing import *
+from dovetail.keras.layers.preprocessing.policies import *
+from dovetail.keras.layers.preprocessing.tone import *
 from dovetail.keras.registration import public_names
 
 __all__ = public_names(globals(), __name__)  # noqa: PLE0605 - a list
