@@ -1,6 +1,7 @@
-"""FarmHash's 64-bit fingerprint, which TensorFlow hashes strings with, and how TensorFlow combines two.
+"""FarmHash's 64-bit fingerprint, which TensorFlow hashes strings with, how TensorFlow combines two, and SipHash.
 
-Source: G. Pike, "FarmHash" (2014), the function `farmhashna::Hash64`; all arithmetic is modulo 2^64.
+Sources: G. Pike, "FarmHash" (2014), the function `farmhashna::Hash64`; J.-P. Aumasson, D. Bernstein, "SipHash: a fast
+short-input PRF" (2012). All arithmetic is modulo 2^64.
 """
 
 from __future__ import annotations
@@ -129,3 +130,33 @@ def _round(s: bytes, at: int, x: int, y: int, z: int, v: tuple, w: tuple, factor
     v = _weak(s, at, v[1] * factor & _ALL, x + w[0])
     w = _weak(s, at + 32, z + w[1], y + _word(s, at + 16))
     return z, y, x, v, w
+
+
+# ---- SipHash-2-4: a hash that nobody can predict who does not know the key
+
+_SIP_BEGIN = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
+
+
+def siphash64(text: bytes, key: tuple[int, int]) -> int:
+    """Returns the hash of a byte string under a key of two 64-bit words, in [0, 2^64)."""
+    k0, k1 = key[0] & _ALL, key[1] & _ALL
+    v = [b ^ k for b, k in zip(_SIP_BEGIN, (k0, k1, k0, k1), strict=True)]
+    whole = len(text) // 8 * 8
+    words = [_word(text, start) for start in range(0, whole, 8)]
+    for word in (*words, _word(text, whole) | (len(text) & 0xFF) << 56):
+        v[3] ^= word
+        _sip_rounds(v, 2)
+        v[0] ^= word
+    v[2] ^= 0xFF
+    _sip_rounds(v, 4)
+    return v[0] ^ v[1] ^ v[2] ^ v[3]
+
+
+def _sip_rounds(v: list[int], count: int) -> None:
+    for _ in range(count):
+        v[0], v[2] = (v[0] + v[1]) & _ALL, (v[2] + v[3]) & _ALL
+        v[1], v[3] = _turned(v[1], 51) ^ v[0], _turned(v[3], 48) ^ v[2]
+        v[0] = _turned(v[0], 32)
+        v[2], v[0] = (v[2] + v[1]) & _ALL, (v[0] + v[3]) & _ALL
+        v[1], v[3] = _turned(v[1], 47) ^ v[2], _turned(v[3], 43) ^ v[0]
+        v[2] = _turned(v[2], 32)

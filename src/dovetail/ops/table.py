@@ -118,6 +118,8 @@ LATE = {
         "keras.ops.numpy": "*",
     },
     "strings": {"tf": "as_string", "tf.strings": "*"},
+    "hashing": {"tf.strings": "*"},
+    "lookup": {},
     "strings_each": {"tf.strings": "*"},
     "ragged": {
         "tf": "RaggedTensor RaggedTensorSpec",

@@ -226,9 +226,6 @@ CASES = [
     C("Dot", {"axes": 1}, [(2, 3), (2, 3)], bad=[(2, 3), (2, 4)]),
     C("Dot", {"axes": (2, 1), "normalize": True}, [(2, 3, 4), (2, 4, 5)], bad=[(2, 3, 4), (2, 3, 4)]),
     C("Dot", {"axes": -1}, [(2, 3, 4), (2, 5, 4)]),
-    C("Rescaling", {"scale": 0.5, "offset": 1.0}, (2, 3)),
-    C("Rescaling", {"scale": [0.5, 1.0, 2.0], "offset": [1.0, 0.0, 3.0]}, (2, 4, 3)),
-    C("Rescaling", {"scale": 1 / 255}, (2, 3), "int32", high=255, gradients=False),
     C("Identity", {}, (2, 3)),
     C(
         "TimeDistributed",

@@ -6,9 +6,15 @@ from dovetail.keras.layers.preprocessing.affine import *
 from dovetail.keras.layers.preprocessing.bending import *
 from dovetail.keras.layers.preprocessing.color import *
 from dovetail.keras.layers.preprocessing.cropping import *
+from dovetail.keras.layers.preprocessing.discretization import *
+from dovetail.keras.layers.preprocessing.encoding import *
+from dovetail.keras.layers.preprocessing.hashing import *
 from dovetail.keras.layers.preprocessing.local import *
+from dovetail.keras.layers.preprocessing.lookup import *
 from dovetail.keras.layers.preprocessing.mixing import *
+from dovetail.keras.layers.preprocessing.normalization import *
 from dovetail.keras.layers.preprocessing.policies import *
+from dovetail.keras.layers.preprocessing.rescaling import *
 from dovetail.keras.layers.preprocessing.tone import *
 from dovetail.keras.registration import public_names
 

@@ -1,4 +1,4 @@
-"""`Rescaling` and `Identity`."""
+"""`keras.layers.Rescaling`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dovetail.base.settings import settings
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.tensor.convert import convert_to_tensor
 
-__all__ = ["Identity", "Rescaling"]
+__all__ = ["Rescaling"]
 
 
 class Rescaling(Layer):
@@ -52,12 +52,3 @@ def _factor(value: Any, dtype: Any, is_scale: bool) -> Any:
     if is_scale and settings.image_data_format == "channels_first":
         tensor = tensor[(..., *(None,) * (3 - len(tensor.shape)))]
     return tensor
-
-
-class Identity(Layer):
-    """Returns its inputs."""
-
-    supports_masking = True
-
-    def call(self, inputs: Any) -> Any:
-        return inputs

@@ -1,0 +1,81 @@
+"""Looking tokens up in a vocabulary, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dovetail.base.own import declare
+from dovetail.ops.families import op
+from dovetail.ops.precision import INT64
+
+
+def _int64(*_: Any, **__: Any) -> np.dtype:
+    return INT64
+
+
+def _same(shape: tuple, *_: Any, **__: Any) -> tuple:
+    return shape
+
+
+@declare
+class Table:
+    """The numbers of tokens, for strings.
+
+    Args:
+        tokens: byte strings.
+        first: the number of the first one.
+    """
+
+    def __init__(self, tokens: list[bytes], first: int) -> None:
+        self.numbers = {token: first + place for place, token in enumerate(tokens)}
+
+
+@op("", same_dtype=2, differentiable=False, shape=_same, dtype=_int64)
+def look_up_integers(xp: Any, x: Any, keys: Any, numbers: Any, *, default: int) -> Any:
+    """Returns the number of each integer.
+
+    Args:
+        x: integer tensor.
+        keys: the integers that have numbers, in order.
+        numbers: int64 tensor of the same size.
+        default: for other integers.
+    """
+    if not keys.shape[0]:
+        return xp.full(x.shape, default, np.int64)
+    flat = x.reshape(-1)
+    place = xp.clip(xp.searchsorted(keys, flat), 0, keys.shape[0] - 1)
+    key, number = (xp.take(one, place, axis=0) for one in (keys, numbers))
+    found = xp.where(key == flat, number, np.int64(default))
+    return found.astype(np.int64).reshape(x.shape)
+
+
+@op("", engine="host", differentiable=False, shape=_same, dtype=_int64)
+def look_up_strings(xp: Any, x: Any, *, table: Any, default: int) -> Any:
+    """Returns the number of each string, `default` for those that `table` (a `Table`) does not have."""
+    numbers = table.numbers
+    found = [numbers.get(token, default) for token in x.reshape(-1).tolist()]
+    return np.array(found, np.int64).reshape(x.shape)
+
+
+@op(
+    "",
+    same_dtype=0,
+    differentiable=False,
+    shape=_same,
+    dtype=lambda x, tokens, other, **_: tokens,
+)
+def tokens_at(xp: Any, x: Any, tokens: Any, other: Any, *, first: int) -> Any:
+    """Returns the token of each number.
+
+    Args:
+        x: integer tensor.
+        tokens: tensor of tokens, the first of which has the number `first`.
+        other: scalar, the token of other numbers.
+    """
+    place = x - x.dtype.type(first)
+    inside = (place >= 0) & (place < tokens.shape[0])
+    if not tokens.shape[0]:
+        return xp.broadcast_to(other, x.shape)
+    return xp.where(inside, xp.take(tokens, xp.clip(place, 0, tokens.shape[0] - 1), axis=0), other)
