@@ -68,7 +68,7 @@ class Discretization(Declared):
     def _out_dtype(self) -> Any:
         if self.output_mode != "int":
             return self.compute_dtype
-        return "int64" if settings.legacy_keras else "int32"
+        return "int64" if settings.keras == 2 else "int32"
 
     def call(self, inputs: Any) -> Any:
         if self.bin_boundaries is None:

@@ -189,7 +189,7 @@ class Normalization(Layer):
             raise ValueError(f"{self.name}: adapt received no data{at_user_location()}")
         self.adapt_mean.assign(np.asarray(mean, self.adapt_mean.dtype.numpy_dtype))
         self.adapt_variance.assign(np.asarray(variance, self.adapt_variance.dtype.numpy_dtype))
-        self.count.assign(count if settings.legacy_keras else 0)
+        self.count.assign(count if settings.keras == 2 else 0)
 
     def _fit_to(self, shape: tuple) -> None:
         if not self.built:
