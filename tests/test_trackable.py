@@ -223,3 +223,20 @@ def test_walks_keep_nothing_alive():
     del layer
     gc.collect()
     assert gone() is None
+
+
+def test_iterators_tell_what_they_go_through():
+    dataset = tf.data.Dataset.zip((tf.data.Dataset.range(3), tf.data.Dataset.range(3).map(lambda n: n + 1)))
+    iterator = iter(dataset.batch(2))
+    kinds = [
+        type(item).__name__ for item in below(iterator, lambda item: [child for _, child in children(item)])
+    ]
+    assert kinds == ["Iterator", "Batch", "Zip", "Rows", "Map", "Rows"]
+
+
+def test_a_layer_with_an_iterator_has_no_weights_of_it():
+    layer = built()
+    before = names(layer.variables)
+    layer.source = iter(tf.data.Dataset.range(3))
+    assert names(layer.variables) == before
+    assert layer.source in list(held(layer))

@@ -1,4 +1,5 @@
-"""What an object holds: `children` asks modules, layers, models, optimizers, metrics, lists and dicts in one way.
+"""What an object holds: `children` asks modules, layers, models, optimizers, metrics, datasets' iterators, lists and
+dicts in one way.
 
 An object takes part by a method `__children__()` that gives `(name, child)` pairs.  Weights, freezing, counting,
 metrics and files all walk over that:
@@ -11,7 +12,8 @@ metrics and files all walk over that:
 
 A layer with a `Pair` among its attributes trains, saves and loads the two variables as weights of its own.  A class may
 say otherwise by an attribute `_held_as`: "state", the variables inside are among the layer's `variables`, no weights
-(random generators); "apart", they are the object's own (metrics, optimizers; a layer answers for its weights itself).
+(random generators); "apart", they are the object's own (metrics, optimizers, iterators; a layer answers for its
+weights itself).
 """
 
 from __future__ import annotations

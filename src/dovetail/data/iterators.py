@@ -23,6 +23,11 @@ class OnePass:
     """
 
     element_spec: Any
+    _held_as = "apart"
+
+    def __children__(self) -> list[tuple[str, Any]]:
+        """Returns what it goes through, which a checkpoint of it walks: see `dovetail.base.trackable`."""
+        return []
 
     def _pull(self) -> Any:
         raise NotImplementedError(f"{type(self).__name__}: define _pull()")
@@ -59,6 +64,9 @@ class Iterator(OnePass):
         self._node = node
         self._elements = node.elements()
         self._rebuild: Any = None
+
+    def __children__(self) -> list[tuple[str, Any]]:
+        return [("dataset", self._node)]
 
     def _pull(self) -> Any:
         try:

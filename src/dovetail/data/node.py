@@ -31,10 +31,16 @@ class Node:
     def __init__(self, source: Node | None = None) -> None:
         self.source: Any = source
 
+    _held_as = "apart"  # who holds a dataset does not train what it reads
+
     @property
     def inputs(self) -> tuple[Node, ...]:
         """The steps that this one reads from."""
         return (self.source,) if self.source is not None else ()
+
+    def __children__(self) -> list[tuple[str, Any]]:
+        """Returns the steps before this one: see `dovetail.base.trackable`."""
+        return [(str(i), node) for i, node in enumerate(self.inputs)]
 
     @property
     def tree(self) -> Any:

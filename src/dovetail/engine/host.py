@@ -45,6 +45,7 @@ from dovetail.engine.host_nn import (  # noqa: F401 - names of this engine
     conv,
     conv_input_gradient,
     conv_kernel_gradient,
+    depthwise_by_groups,
     keep_where,
     pick_labels,
     scan,

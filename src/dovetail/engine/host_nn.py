@@ -186,6 +186,11 @@ def _taps(tap: tuple, out: tuple, strides: tuple, dilations: tuple) -> tuple:
     )
 
 
+def depthwise_by_groups(window: tuple) -> bool:
+    """Whether a convolution of each channel by itself is one of as many groups: here a sum of shifted products is."""
+    return False
+
+
 def spread(x: Any, low: tuple, high: tuple, interior: tuple) -> Any:
     """Puts `interior` zeros between neighbours along each axis, then pads with zeros (crops where negative)."""
     shape, index, crop = [], [], []

@@ -55,7 +55,7 @@ def depthwise_conv(
     first = is_channels_first(data_format)
     x = to_last(xp, input, first)
     plan = WindowPlan(x, filter.shape[:-2], strides, padding, dilations, first)
-    if _grouped_is_faster(xp):
+    if xp.depthwise_by_groups(plan.window):
         kernel = xp.reshape(filter, (*plan.window, 1, -1))
         return from_last(xp, xp.conv(x, kernel, *plan.numbers(), filter.shape[-2]), first)
     padded = plan.padded(xp, x, 0)
@@ -64,11 +64,6 @@ def depthwise_conv(
         part = plan.slice_of(padded, tap)[..., None] * filter[tap]  # (batch, *out, channels, multiplier)
         total = part if total is None else total + part
     return from_last(xp, xp.reshape(total, (*total.shape[:-2], -1)), first)
-
-
-def _grouped_is_faster(xp: Any) -> bool:
-    """On the CPU, XLA's grouped convolution takes 40 times as long as a sum of shifted products."""
-    return xp.name == "xla" and xp.platform() != "cpu"
 
 
 class _Depthwise:
@@ -101,7 +96,7 @@ def _depthwise_input_gradient(
     numbers = {"strides": strides, "padding": padding, "data_format": data_format, "dilations": dilations}
     call = _Depthwise(xp, x, kernel.shape, numbers)
     plan, split = call.plan, call.split(g)
-    if _grouped_is_faster(xp):
+    if xp.depthwise_by_groups(plan.window):
         flat = xp.reshape(kernel, (*plan.window, 1, -1))
         whole = to_last(xp, g, call.first)
         out = xp.conv_input_gradient(whole, flat, plan.sizes, *plan.numbers(), kernel.shape[-2])
