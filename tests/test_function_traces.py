@@ -121,7 +121,109 @@ def _created_later(tf):
     return [counted(tf.constant(2.0), False), counted(tf.constant(2.0), True)]
 
 
+def _variables(tf):
+    return tf.Variable([1.0, 2.0]), tf.Variable([3.0, 4.0]), tf.Variable([1.0, 2.0, 3.0])
+
+
+def _assigned(tf):
+    v, w, longer = _variables(tf)
+    fixed, runs = tf.Variable([1.0, 2.0], trainable=False), [0]
+
+    @tf.function
+    def function(x):
+        runs[0] += 1
+        return x.assign_add(x * 2.0) * 2.0
+
+    results = [(function(x).numpy().tolist(), runs[0]) for x in (v, w, v, longer, w, fixed)]
+    return results, [x.numpy().tolist() for x in (v, w, longer, fixed)]
+
+
+def _passed_twice(tf):
+    v, w, _ = _variables(tf)
+    runs = [0]
+
+    @tf.function
+    def function(a, b):
+        runs[0] += 1
+        a.assign_add([1.0, 1.0])
+        return a + b
+
+    pairs = ((v, w), (w, v), (v, v), (w, w), (v, w))
+    return [(function(*pair).numpy().tolist(), runs[0]) for pair in pairs]
+
+
+def _differentiated(tf):
+    v, w, _ = _variables(tf)
+    square = tf.function(lambda x: x * x)
+    results = []
+    for variable in (v, w, v):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(square(variable))
+        results.append(tape.gradient(loss, variable).numpy().tolist())
+    inner = tf.function(lambda a, b: _slopes(tf, a, b))
+    return results, [[g.numpy().tolist() for g in inner(*pair)] for pair in ((v, w), (w, v))]
+
+
+def _slopes(tf, a, b):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(a * a * b)
+    return tape.gradient(loss, [a, b])
+
+
+def _also_a_closure(tf, compiled):
+    v, w, _ = _variables(tf)
+
+    @compiled
+    def function(x):
+        v.assign_add([1.0, 1.0])
+        return x + v
+
+    return [function(x).numpy().tolist() for x in (v, w, v, w)], v.numpy().tolist()
+
+
+def _in_an_object(tf, compiled):
+    class Holder:
+        def __init__(self, variable):
+            self.variable = variable
+
+    v, w, _ = _variables(tf)
+    holder = Holder(v)
+
+    @compiled
+    def function(one, x):
+        one.variable.assign_add([1.0, 1.0])
+        return x + one.variable
+
+    return [function(holder, x).numpy().tolist() for x in (v, w, tf.Variable([7.0, 7.0]), w)]
+
+
+def _specs(tf):
+    v, w, longer = _variables(tf)
+    spec = tf.type_spec_from_value(v)
+    again = type(spec)
+    return (
+        [repr(spec), repr(again([None], tf.float64, trainable=False))],
+        [spec == again([2]), spec.is_compatible_with(w), spec.is_compatible_with(longer)],
+        [again([None]).is_compatible_with(longer), spec.is_subtype_of(again([None]))],
+        repr(spec.most_specific_common_supertype([again([3])])),
+        [tuple(spec.shape), spec.dtype.name, spec.trainable, spec.alias_id],
+    )
+
+
+def _declared_variable(tf):
+    spec = tf.type_spec_from_value(tf.Variable(1.0))
+    try:
+        tf.function(lambda x: x, input_signature=[spec])
+    except TypeError as error:
+        return type(error)
+
+
 PROGRAMS = {
+    "variables, assigned": _assigned,
+    "variables, passed twice": _passed_twice,
+    "variables, differentiated": _differentiated,
+    "variables, their specs": _specs,
+    "variables, declared": _declared_variable,
     "IndexedSlices, rows": _by_number_of_rows,
     "IndexedSlices, declared": _declared_rows,
     "IndexedSlices, reduced": _reduced(
@@ -155,3 +257,38 @@ PROGRAMS = {
 def test_as_tensorflow(name):
     reference = pytest.importorskip("tensorflow")
     assert PROGRAMS[name](dovetail) == PROGRAMS[name](reference)
+
+
+@pytest.mark.parametrize("program", [_also_a_closure, _in_an_object])
+def test_variables_that_a_function_has_in_two_ways_are_what_they_are_in_eager_code(program):
+    """Differs from TensorFlow, which takes the second call's argument for the closure's variable."""
+    assert program(dovetail, dovetail.function) == program(dovetail, lambda function: function)
+
+
+def test_a_trace_that_knows_its_variables_serves_no_others():
+    """State that belongs to a variable, as an optimizer's does, is not that of another one."""
+    tf, runs = dovetail, [0]
+    v, w, _ = _variables(tf)
+    slots = {id(v): tf.Variable([10.0, 10.0]), id(w): tf.Variable([20.0, 20.0])}
+
+    @tf.function
+    def function(x):
+        runs[0] += 1
+        return slots[id(x)].assign_add(x) + 0.0
+
+    found = [function(x).numpy().tolist() for x in (v, w, v, w)]
+    assert found == [[11.0, 12.0], [23.0, 24.0], [12.0, 14.0], [26.0, 28.0]] and runs == [2]
+
+
+def test_a_trace_with_variables_of_its_own_is_shared_from_the_second_on():
+    tf, runs = dovetail, [0]
+    own = tf.Variable([0.0, 0.0])
+
+    @tf.function
+    def function(x):
+        runs[0] += 1
+        return own.assign_add(x) + 0.0
+
+    found = [function(tf.Variable([n, n])).numpy().tolist() for n in (1.0, 2.0, 3.0, 4.0)]
+    assert found == [[1.0, 1.0], [3.0, 3.0], [6.0, 6.0], [10.0, 10.0]] and runs == [2]
+    assert function(own).numpy().tolist() == [20.0, 20.0] and runs == [3]

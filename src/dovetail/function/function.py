@@ -34,6 +34,7 @@ from dovetail.function.describe import arguments_of, long_form
 from dovetail.function.fitting import fitted
 from dovetail.function.frequency import Frequency
 from dovetail.function.nested import in_program, run_inside
+from dovetail.function.rebinding import Rebinding
 from dovetail.function.signature import (
     Call,
     Parameters,
@@ -50,6 +51,7 @@ from dovetail.tensor.spec import TensorSpec, TypeSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.variable import TracedInitialValueError
+from dovetail.tensor.variable_spec import VariableSpec
 
 MAX_PROGRAMS = 128
 TRACES_BEFORE_WARNING = 5
@@ -97,6 +99,11 @@ class Function(Told):
             raise TypeError(
                 f"input_signature must be a list or tuple of tf.TensorSpec, received {input_signature!r}"
             )
+        if any(isinstance(leaf, VariableSpec) for leaf in nest.flat(input_signature)):
+            raise TypeError(
+                f"input_signature describes tensors, received {input_signature!r:.200}. Leave variables out of it: "
+                f"pass them without an input_signature, or use them as a closure{at_user_location()}"
+            )
         self.input_signature = None if input_signature is None else tuple(input_signature)
         self._reduce_retracing, self._autograph = reduce_retracing, bool(autograph)
         self._run = Converting(python_function, self._autograph)
@@ -108,6 +115,7 @@ class Function(Told):
         self._borrowed: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
         self._in_place: Bounded = Bounded(MAX_PROGRAMS)
         self._frequency = Frequency()
+        self._rebinding = Rebinding(python_function)
         self._num_traces = 0
         self._creates_variables = True
         self._needs_sizes = False
@@ -198,9 +206,13 @@ class Function(Told):
             program = self._programs.get(call.key)  # made when the recording failed
             if program is not None:
                 return program.call(call.tensors)
+        program = self._rebinding.program_for(call)
+        if program is not None:
+            return self._programs.put(call.key, program).call(call.tensors)
         if self._worth_a_program(call):
             program = self._new_program(call)
             if program is not None:
+                self._rebinding.note(call, program)
                 return program.call(call.tensors)
         return self._run_op_by_op(call, args, kwargs)
 

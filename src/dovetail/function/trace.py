@@ -323,6 +323,11 @@ class Program:
         """The program without its prints and checks."""
         return jax_private_module().without_callbacks(self.closed) if self.has_effects else self.closed
 
+    def same_results(self, other: Program) -> bool:
+        """Whether another program's result has the same structure, with the same objects that are no tensors."""
+        pairs = zip(self._result_leaves, other._result_leaves, strict=False)
+        return self._result_spec == other._result_spec and all(one is two for one, two in pairs)
+
     def rebuild(self, tensors: list) -> Any:
         """Packs result tensors into the structure that the Python function returned."""
         if self._one_tensor:

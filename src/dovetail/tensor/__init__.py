@@ -8,11 +8,11 @@ from dovetail.tensor.spec import (
     BatchableTypeSpec,
     TensorSpec,
     TypeSpec,
-    type_spec_from_value,
 )
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import DescribeScope, Scope, StatelessScope, Variable, enter_scope, is_variable
+from dovetail.tensor.variable_spec import type_spec_from_value
 
 __all__ = [
     "BatchableTypeSpec",

@@ -337,12 +337,10 @@ def register_type_spec(kind: type, describe: Callable[[Any], TypeSpec]) -> None:
 def type_spec_from_value(value: Any) -> TypeSpec:
     """Returns the spec of a value: of a tensor, a composite tensor, a dataset, or anything that makes a tensor.
 
+    Of a variable it is that of its value.
+
     Raises:
         TypeError: the value has none.
-
-    Example:
-        >>> tf.type_spec_from_value(tf.ones([2, 3]))
-        TensorSpec(shape=(2, 3), dtype=tf.float32, name=None)
     """
     if isinstance(value, TensorLike):
         return TensorSpec(value.shape, value.dtype)
