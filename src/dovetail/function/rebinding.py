@@ -70,7 +70,7 @@ class Rebinding:
             plain = all(isinstance(leaf, Tensor | Variable) or _is_plain(leaf) for leaf in call.leaves)
             if plain and uses <= arguments and _refers_to_plain_values(self._python_function):
                 self._proven.put(kind, (program, variables))
-        elif _same_but_for_arguments(*before, program, variables):
+        elif _same_but_for_arguments(before[0], before[1], program, variables):
             self._proven.put(kind, before)
 
 
