@@ -504,3 +504,48 @@ def test_weights_follow_what_replaces_an_item_of_a_list():
     assert any(v is new for v in found)
     assert any(v is other.kernel for v in found)
     assert len(found) == 4
+
+
+def test_what_has_nothing_to_build_is_built_once_made():
+    for layer in (
+        keras.layers.ReLU(),
+        keras.layers.Dropout(0.5),
+        keras.layers.MaxPooling1D(),
+        keras.layers.Flatten(),
+    ):
+        assert layer.built
+    for layer in (keras.layers.Dense(2), keras.layers.Add(), keras.layers.Attention()):
+        assert not layer.built
+
+    class Own(keras.layers.Layer):
+        def call(self, x):
+            return x
+
+    assert not Own().built  # as in Keras: its `call` may build what it holds
+
+
+def test_keras_tensors_as_keras_3_makes_them():
+    plain = keras.KerasTensor((2, 3))
+    assert plain.dtype == "float32" and not plain.sparse and not plain.ragged
+    assert keras.KerasTensor((None, 3), "int32", sparse=True, name="ids").sparse
+    assert keras.KerasTensor((None, None), ragged=True).ragged
+    with pytest.raises(ValueError, match="sparse or ragged"):
+        keras.KerasTensor((2,), sparse=True, ragged=True)
+    layer = keras.layers.Dense(4)
+    assert layer.compute_output_spec(plain).shape == (2, 4)
+    assert layer.symbolic_call(plain).shape == (2, 4)
+    assert layer.input_dtype == "float32" and layer.quantization_mode is None and layer.supports_jit
+
+
+def test_layers_tell_their_metrics():
+    class Own(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner, self.seen = keras.layers.Dense(2), keras.metrics.Mean(name="seen")
+
+        def call(self, x):
+            return self.inner(x)
+
+    layer = Own()
+    assert [metric.name for metric in layer.metrics] == ["seen"] and len(layer.metrics_variables) == 2
+    assert keras.layers.Dense(2).metrics == []

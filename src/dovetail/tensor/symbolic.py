@@ -23,6 +23,8 @@ class SymbolicTensor(TensorLike):
     Args:
         shape: sizes; None where unknown.
         dtype: element type.
+        sparse, ragged: what Keras programs note about an input; the tensors here are dense.
+        record_history: accepted: a node is kept where there is one.
         name: shown in summaries.
         node: the node that produces it, None for an input.
         index: which of the node's outputs it is.
@@ -35,6 +37,8 @@ class SymbolicTensor(TensorLike):
         "_shape",
         "_dtype",
         "_name",
+        "sparse",
+        "ragged",
         "node",
         "index",
         "partial",
@@ -48,7 +52,10 @@ class SymbolicTensor(TensorLike):
     def __init__(
         self,
         shape: Any,
-        dtype: Any,
+        dtype: Any = "float32",
+        sparse: bool = False,
+        ragged: bool = False,
+        record_history: bool = True,
         name: str | None = None,
         node: Any = None,
         index: int = 0,
@@ -57,6 +64,11 @@ class SymbolicTensor(TensorLike):
         self._shape = TensorShape(shape)
         self._dtype = dt.as_dtype(dtype)
         self._name = name if name is not None else f"keras_tensor_{next(_names)}"
+        if sparse and ragged:
+            raise ValueError(
+                f"KerasTensor: sparse or ragged, not both: they are different kinds of tensors{at_user_location()}"
+            )
+        self.sparse, self.ragged = bool(sparse), bool(ragged)
         self.node, self.index, self.partial = node, index, partial
         self._beside: tuple | None = None
 

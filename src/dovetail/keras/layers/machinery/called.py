@@ -38,6 +38,10 @@ class Called:
             )
         return pick(self._nodes[0])
 
+    def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls the layer on symbolic tensors."""
+        return self(*args, **kwargs)  # type: ignore[operator]
+
     def get_input_at(self, node_index: int) -> Any:
         return _single(self._nodes[node_index].inputs)
 

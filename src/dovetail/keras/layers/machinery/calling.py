@@ -220,6 +220,8 @@ class Calling:
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """Returns tensors (symbolic ones) that have the shapes and dtypes of the outputs for symbolic inputs."""
+        if not self.built:
+            self._ensure_built(dict(zip(call_spec(type(self).call).names, args, strict=False)) | kwargs)
         try:
             return self._described_by_call(args, kwargs)
         except TypeError:

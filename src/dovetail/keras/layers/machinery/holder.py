@@ -233,6 +233,17 @@ class Holder(Told, Versioned):
 
     # ---- metrics
 
+    @property
+    def metrics(self) -> list[Metric]:
+        """The metrics that the layer and those below it hold."""
+        return unique(
+            item for layer in self._flatten_layers() for item in held(layer) if isinstance(item, Metric)
+        )
+
+    @property
+    def metrics_variables(self) -> list[Variable]:
+        return [variable for metric in self.metrics for variable in metric.variables]
+
     def add_metric(
         self, value: Any, name: str | None = None, aggregation: str | None = "mean", **kwargs: Any
     ) -> None:

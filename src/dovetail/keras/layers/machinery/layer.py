@@ -57,6 +57,7 @@ class Layer(Calling, Holder, Called):
     """
 
     supports_masking = False
+    supports_jit = True
     is_input = False
     is_op = False  # stands for a raw op in a functional model
     _holds_layers = False
@@ -99,7 +100,7 @@ class Layer(Calling, Holder, Called):
         self.dtype_policy = dtype
         self._trainable = bool(trainable)
         self.activity_regularizer = regularizers.get(activity_regularizer)
-        self.built = False
+        self.built = self._is_leaf and type(self).build is Layer.build  # it has nothing to build
         self.input_spec: Any = None
         self._own_weights: list[Variable] = []
         self._losses: list = []
@@ -167,6 +168,13 @@ class Layer(Calling, Holder, Called):
     def compute_dtype(self) -> str:
         """The dtype of the computation."""
         return self._policy.compute_dtype
+
+    input_dtype = compute_dtype  # of the floating inputs of `call`
+
+    @property
+    def quantization_mode(self) -> str | None:
+        """How the weights are quantized; None: not at all."""
+        return self._policy.quantization_mode
 
     @property
     def trainable(self) -> bool:
