@@ -248,7 +248,7 @@ def test_configs_of_keras_are_read(case, reference):
     ours = getattr(layers, case.kind).from_config(theirs.get_config())
     missing = set(theirs.get_config()) - set(ours.get_config())
     assert missing <= {
-        *("quantization_config", "activity_regularizer", "renorm", "renorm_clipping", "renorm_momentum"),
+        *("activity_regularizer", "renorm", "renorm_clipping", "renorm_momentum"),
         "rms_scaling",
     }
     same = {"name", *vars(theirs)} & set(ours.get_config()) & set(theirs.get_config()) - {"layer", "dtype"}

@@ -5,6 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.keras.mixed_precision.policy import DTypePolicy, get
+from dovetail.keras.mixed_precision.quantized import (
+    DTypePolicyMap,
+    Int4DTypePolicy,
+    QuantizedDTypePolicy,
+    QuantizedFloat8DTypePolicy,
+)
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
 
 FloatDTypePolicy = DTypePolicy
@@ -20,4 +26,14 @@ def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = 
     return deserialize_keras_object(config, custom_objects, printable_module_name="dtype policy")
 
 
-__all__ = ["DTypePolicy", "FloatDTypePolicy", "deserialize", "get", "serialize"]
+__all__ = [
+    "DTypePolicy",
+    "DTypePolicyMap",
+    "FloatDTypePolicy",
+    "Int4DTypePolicy",
+    "QuantizedDTypePolicy",
+    "QuantizedFloat8DTypePolicy",
+    "deserialize",
+    "get",
+    "serialize",
+]

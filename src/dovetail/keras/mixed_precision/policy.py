@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from dovetail.base.errors import at_user_location, suggest
 from dovetail.base.settings import settings
-from dovetail.keras.registration import own
+from dovetail.keras.registration import own, own_object
 from dovetail.tensor import dtype as dt
 
 _MIXED = {"mixed_float16": ("float16", "float32"), "mixed_bfloat16": ("bfloat16", "float32")}
 _global: list[Policy] = []
+_by_start: list[tuple[str, Callable[[str], Any]]] = []  # further kinds of names, by how they start
+
+
+def read_names(start: str, read: Callable[[str], Any]) -> None:
+    """Lets names that start so mean the policies that `read(name)` returns."""
+    _by_start.append((start, read))
 
 
 class DTypePolicy:
@@ -41,7 +48,7 @@ class DTypePolicy:
                 f"Policy: name must be a string such as 'mixed_float16', received {name!r}{at_user_location()}"
             )
         self._name = name
-        self._compute_dtype, self._variable_dtype = _dtypes(name)
+        self._compute_dtype, self._variable_dtype = dtypes_of(name)
 
     @property
     def name(self) -> str:
@@ -54,6 +61,10 @@ class DTypePolicy:
     @property
     def variable_dtype(self) -> str:
         return self._variable_dtype
+
+    def of_layer(self, path: str) -> DTypePolicy:
+        """Returns the policy of the layer at a path: this one, unless a subclass tells paths apart."""
+        return self
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self._name}
@@ -77,7 +88,7 @@ own("keras", {"DTypePolicy": DTypePolicy, "FloatDTypePolicy": DTypePolicy})
 own("keras.mixed_precision", {"Policy": DTypePolicy})
 
 
-def _dtypes(name: str) -> tuple[str, str]:
+def dtypes_of(name: str) -> tuple[str, str]:
     if name in _MIXED:
         return _MIXED[name]
     try:
@@ -98,9 +109,12 @@ def get(identifier: Any) -> DTypePolicy:
     if isinstance(identifier, DTypePolicy):
         return identifier
     if isinstance(identifier, dict):
-        return DTypePolicy.from_config(identifier.get("config", identifier))
+        kind = own_object(identifier.get("class_name", "DTypePolicy"), "keras.dtype_policies") or DTypePolicy
+        return kind.from_config(identifier.get("config", identifier))
     if isinstance(identifier, str):
-        return DTypePolicy(identifier)
+        return next(
+            (read(identifier) for start, read in _by_start if identifier.startswith(start)), None
+        ) or (DTypePolicy(identifier))
     if isinstance(identifier, dt.DType | np.dtype | type):
         return DTypePolicy(dt.as_dtype(identifier).name)
     raise ValueError(

@@ -24,6 +24,7 @@ from dovetail.keras.models.copying import copy_model
 from dovetail.keras.models.members import Members
 from dovetail.keras.models.pickling import reduce_model
 from dovetail.keras.models.plans import CallPlans
+from dovetail.keras.models.quantizing import quantize
 from dovetail.keras.models.reporting import Reporting
 from dovetail.keras.registration import CustomObjectScope
 from dovetail.keras.training.steps import Steps
@@ -88,6 +89,22 @@ class Model(Trainer, Reporting, Layer):
         Trainer.__init__(self)
         if functional:
             self._set_graph(inputs, outputs)
+
+    def quantize(  # type: ignore[override]
+        self, mode: str | None = None, config: Any = None, filters: Any = None, type_check: bool = True
+    ) -> None:
+        """Quantizes the layers that have a kernel.
+
+        Args:
+            mode: "int8", "int4" or "float8".
+            config: a `keras.quantizers.QuantizationConfig`; the mode's default when None.
+            filters: which layers, by name: a regular expression, several of them, or `f(layer) -> bool`; None: all.
+            type_check: refuse subclasses of Keras' layers.
+
+        Raises:
+            ValueError: the model is not built.
+        """
+        quantize(self, mode, config, filters, type_check)
 
     # ---- the functional graph
 

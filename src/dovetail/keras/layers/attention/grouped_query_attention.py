@@ -16,10 +16,10 @@ from dovetail.ops.linalg import contraction
 from dovetail.ops.padding import repeat
 from dovetail.tensor.shape import TensorShape
 
-__all__ = ["GroupQueryAttention"]
+__all__ = ["GroupQueryAttention", "GroupedQueryAttention"]
 
 
-class GroupQueryAttention(Heads):
+class GroupedQueryAttention(Heads):
     """Multi-head attention in which groups of query heads share one head of key and value.
 
     Args:
@@ -54,7 +54,7 @@ class GroupQueryAttention(Heads):
         super()._begin()
         if self.num_query_heads % self.num_key_value_heads:
             raise ValueError(
-                f"GroupQueryAttention: num_query_heads ({self.num_query_heads}) must be a multiple of "
+                f"GroupedQueryAttention: num_query_heads ({self.num_query_heads}) must be a multiple of "
                 f"num_key_value_heads ({self.num_key_value_heads}){at_user_location()}"
             )
 
@@ -98,3 +98,6 @@ class GroupQueryAttention(Heads):
         self, query_shape: Any, value_shape: Any = None, key_shape: Any = None
     ) -> TensorShape:
         return TensorShape(query_shape)
+
+
+GroupQueryAttention = GroupedQueryAttention  # the public name; configs hold the other

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base.errors import at_user_location
+from dovetail.keras.layers.machinery.adaptable import LORA, Adaptable
 from dovetail.keras.layers.machinery.arguments import axis_order, count, one_of, sizes, window
 from dovetail.keras.layers.machinery.declared import Argument, Declared, Weight, weights
 from dovetail.keras.layers.machinery.input_spec import InputSpec
@@ -114,13 +115,16 @@ class BaseConv(Declared):
         }
 
 
-class Conv(BaseConv):
+class Conv(BaseConv, Adaptable):
     """Convolution with a kernel of shape (*kernel_size, channels / groups, filters)."""
 
-    _arguments = arguments(
-        "filters kernel_size strides padding data_format dilation_rate groups activation use_bias",
-        KERNEL,
-        BIAS,
+    _arguments = (
+        *arguments(
+            "filters kernel_size strides padding data_format dilation_rate groups activation use_bias",
+            KERNEL,
+            BIAS,
+        ),
+        *LORA,
     )
     filters: int
     groups: int = 1

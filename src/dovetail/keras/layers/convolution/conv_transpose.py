@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dovetail.keras.layers.convolution.conv import BIAS, KERNEL, Conv, arguments
+from dovetail.keras.layers.convolution.conv import BIAS, KERNEL, BaseConv, arguments
 from dovetail.ops.conv import conv_transpose
 
 __all__ = [
@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 
-class ConvTranspose(Conv):
+class ConvTranspose(BaseConv):
     """Transposed convolution with a kernel of shape (*kernel_size, filters, channels)."""
 
     _arguments = arguments(
@@ -26,6 +26,7 @@ class ConvTranspose(Conv):
         BIAS,
     )
     output_padding: Any
+    filters: int
 
     def build(self, input_shape: Any) -> None:
         channels = self.check_channels(input_shape)

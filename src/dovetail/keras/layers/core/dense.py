@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from dovetail.keras.layers.machinery.declared import Argument, Declared, Weight, weights
+from dovetail.keras.layers.machinery.adaptable import ADAPTED, Adaptable
+from dovetail.keras.layers.machinery.declared import Argument, Weight, weights
 from dovetail.keras.layers.machinery.input_spec import InputSpec
+from dovetail.keras.layers.machinery.kernels import product
 from dovetail.ops import arithmetic, linalg
 from dovetail.tensor.shape import TensorShape
 
@@ -18,7 +20,7 @@ def _units(layer: Any, name: str, value: Any) -> int:
     return value
 
 
-class Dense(Declared):
+class Dense(Adaptable):
     """Computes `activation(inputs @ kernel + bias)`.
 
     Args:
@@ -29,16 +31,20 @@ class Dense(Declared):
         kernel_regularizer, bias_regularizer: penalties on the weights.
         activity_regularizer: penalty on the outputs.
         kernel_constraint, bias_constraint: applied to the weights after each update.
+        lora_rank, lora_alpha: what `enable_lora` is called with once the layer is built.
+        quantization_config: how a layer is quantized whose dtype policy says so.
 
     Shapes: (batch, ..., input size) -> (batch, ..., units).  Weights: kernel (input size, units), bias (units,).
     """
 
     supports_masking = True
+    _modes = ("int8", "int4", "float8")
     _arguments = (
         Argument("units", read=_units, hint="int"),
         Argument("activation", None),
         Argument("use_bias", True, hint="bool"),
         *weights(Weight("kernel", "glorot_uniform"), Weight("bias", "zeros"), activity=True),
+        *ADAPTED,
     )
     units: int
     activation: Any
@@ -56,7 +62,7 @@ class Dense(Declared):
         self.input_spec = InputSpec(min_ndim=2, axes={-1: input_size})
 
     def call(self, inputs: Any, training: Any = None) -> Any:
-        outputs = linalg.matmul(inputs, self.kernel)  # (batch, ..., units)
+        outputs = product(linalg.matmul, inputs, self.kernel, training)  # (batch, ..., units)
         if self.bias is not None:
             outputs = arithmetic.add(outputs, self.bias)
         return self.activation(outputs) if self.activation is not None else outputs

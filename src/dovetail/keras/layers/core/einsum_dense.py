@@ -7,10 +7,13 @@ import string
 from typing import Any, NamedTuple
 
 from dovetail.base.errors import at_user_location
-from dovetail.keras.layers.machinery.declared import Argument, Declared, Weight, weights
+from dovetail.keras.layers.machinery.adaptable import ADAPTED, Adaptable
+from dovetail.keras.layers.machinery.declared import Argument, Weight, weights
 from dovetail.keras.layers.machinery.input_spec import InputSpec
+from dovetail.keras.layers.machinery.kernels import product
 from dovetail.ops import arithmetic
 from dovetail.ops.linalg import contraction
+from dovetail.ops.shapes import expand_dims, reshape, transpose
 from dovetail.tensor.shape import TensorShape
 
 __all__ = ["EinsumDense"]
@@ -77,7 +80,12 @@ def _sizes(layer: Any, name: str, value: Any) -> tuple:
     return tuple(sizes)
 
 
-class EinsumDense(Declared):
+def _refused(layer: Any, name: str, value: Any) -> None:
+    if value is not None:
+        raise NotImplementedError(f"EinsumDense: {name} is not supported, as is GPTQ{at_user_location()}")
+
+
+class EinsumDense(Adaptable):
     """Computes `activation(einsum(equation, inputs, kernel) + bias)`.
 
     Args:
@@ -102,7 +110,10 @@ class EinsumDense(Declared):
         Argument("activation", None),
         Argument("bias_axes", None, hint="str | None"),
         *weights(Weight("kernel", "glorot_uniform"), Weight("bias", "zeros")),
+        *ADAPTED,
+        Argument("gptq_unpacked_column_size", None, _refused, kept=False),
     )
+    _modes = ("int8", "float8")
     equation: str
     partial_output_shape: tuple
     activation: Any
@@ -112,7 +123,7 @@ class EinsumDense(Declared):
         self.bias: Any = None
 
     def build(self, input_shape: Any) -> None:
-        terms = terms_of(self.equation, len(input_shape))
+        self._terms = terms = terms_of(self.equation, len(input_shape))
         sizes = self._axis_sizes(terms, input_shape)
         unknown = [letter for letter in terms.kernel if sizes.get(letter) is None]
         if unknown:
@@ -160,14 +171,38 @@ class EinsumDense(Declared):
         return tuple(sizes[letter] if letter in wanted else 1 for letter in terms.outputs[first:])
 
     def call(self, inputs: Any, training: Any = None) -> Any:
-        outputs = contraction(inputs, self.kernel, equation=self._plain_equation)
+        outputs = product(self._contract, inputs, self.kernel, training)
         if self.bias is not None:
             outputs = arithmetic.add(outputs, self.bias)
         return self.activation(outputs) if self.activation is not None else outputs
 
-    @property
-    def _plain_equation(self) -> str:
-        return self.equation.replace(" ", "")
+    def _contract(self, inputs: Any, kernel: Any) -> Any:
+        return contraction(inputs, kernel, equation=self.equation.replace(" ", ""))
+
+    def _summed_axes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        terms = self._terms
+        return tuple(
+            tuple(axis for axis, letter in enumerate(term) if letter not in terms.outputs)
+            for term in (terms.inputs, terms.kernel)
+        )  # type: ignore[return-value]
+
+    def _scale_shape(self, scale: Any) -> tuple:
+        terms = self._terms
+        return tuple(
+            scale.shape[terms.kernel.index(letter)] if letter in terms.kernel else 1
+            for letter in terms.outputs
+        )
+
+    def _spread_scale(self, scale: Any) -> Any:
+        terms = self._terms
+        kept = [letter for letter in terms.outputs if letter in terms.kernel]
+        order = tuple(kept.index(letter) for letter in terms.kernel if letter in kept)
+        sizes = [scale.shape[terms.outputs.index(letter)] for letter in kept]
+        scale = transpose(reshape(scale, shape=tuple(sizes)), perm=order)
+        for axis, letter in enumerate(terms.kernel):
+            if letter not in kept:
+                scale = expand_dims(scale, axis=axis)
+        return scale
 
     def compute_output_shape(self, input_shape: Any) -> TensorShape:
         terms = terms_of(self.equation, len(input_shape))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base.errors import at_user_location
+from dovetail.keras.layers.machinery.adaptable import ADAPTED, Adaptable
 from dovetail.keras.layers.machinery.arguments import count
-from dovetail.keras.layers.machinery.declared import Argument, Declared, Weight, weights
+from dovetail.keras.layers.machinery.declared import Argument, Weight, weights
+from dovetail.keras.layers.machinery.kernels import rows
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.ops import reduction
-from dovetail.ops.gather import gather_
 from dovetail.tensor.convert import convert_to_tensor
 
 __all__ = ["Embedding", "Masking"]
@@ -27,7 +28,7 @@ def _refused(layer: Any, name: str, value: Any) -> None:
         )
 
 
-class Embedding(Declared):
+class Embedding(Adaptable):
     """Turns integers into vectors: (batch, ...) -> (batch, ..., output_dim).
 
     Args:
@@ -46,6 +47,8 @@ class Embedding(Declared):
     """
 
     expected_input_dtype = "int32"
+    _kernel_name = "embeddings"
+    _modes = ("int8", "int4")
 
     _arguments = (
         Argument("input_dim", read=count, hint="int"),
@@ -53,6 +56,7 @@ class Embedding(Declared):
         *weights(Weight("embeddings", "uniform")),
         Argument("mask_zero", False, hint="bool"),
         Argument("weights", None, kept=False),
+        *ADAPTED,
         Argument("input_length", None),
         Argument("sparse", False, _refused, "bool", kept=False),
     )
@@ -75,10 +79,13 @@ class Embedding(Declared):
     def build(self, input_shape: Any = None) -> None:
         self.embeddings = self._add("embeddings", (self.input_dim, self.output_dim))
 
+    def _summed_axes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        return (-1,), (1,)
+
     def call(self, inputs: Any) -> Any:
         indices = inputs if inputs.dtype.name in ("int32", "int64") else inputs._astype("int32")
-        rows = gather_(self.embeddings, indices)
-        return rows if rows.dtype.name == self.compute_dtype else rows._astype(self.compute_dtype)
+        found = rows(self.embeddings, indices)
+        return found if found.dtype.name == self.compute_dtype else found._astype(self.compute_dtype)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         return convert_to_tensor(inputs) != 0 if self.mask_zero else None

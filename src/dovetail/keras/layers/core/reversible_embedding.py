@@ -9,6 +9,7 @@ from dovetail.keras import checks
 from dovetail.keras.layers.core.embedding import Embedding
 from dovetail.keras.layers.machinery.arguments import count
 from dovetail.keras.layers.machinery.declared import Argument, Weight, weights
+from dovetail.keras.layers.machinery.kernels import product
 from dovetail.keras.masks import set_mask
 from dovetail.ops import nn
 from dovetail.ops.linalg import matmul
@@ -56,7 +57,12 @@ class ReversibleEmbedding(Embedding):
         Argument("mask_zero", False, hint="bool"),
         Argument("reverse_dtype", None, _dtype_name),
         Argument("logit_soft_cap", None, _cap),
-        *(row for row in Embedding._arguments if row.name in ("weights", "input_length", "sparse")),
+        *(
+            row
+            for row in Embedding._arguments
+            if row.name
+            in ("weights", "lora_rank", "lora_alpha", "quantization_config", "input_length", "sparse")
+        ),
     )
     tie_weights: bool
     reverse_dtype: Any
@@ -81,8 +87,11 @@ class ReversibleEmbedding(Embedding):
             return outputs
         table = self.embeddings if self.tie_weights else self.reverse_embeddings
         wanted = self.reverse_dtype or self.compute_dtype
-        table, inputs = (x._astype(wanted) for x in (table, inputs))
-        logits = matmul(inputs, table, transpose_b=self.tie_weights)
+
+        def multiply(x: Any, table: Any) -> Any:
+            return matmul(x, table._astype(wanted), transpose_b=self.tie_weights)
+
+        logits = product(multiply, inputs._astype(wanted), table)
         if self.logit_soft_cap is None:
             return logits
         return nn.tanh(logits / self.logit_soft_cap) * self.logit_soft_cap

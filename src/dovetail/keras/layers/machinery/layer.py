@@ -145,11 +145,12 @@ class Layer(Calling, Holder, Called):
 
     @property
     def dtype_policy(self) -> Any:
-        return self._policy
+        return self._given_policy
 
     @dtype_policy.setter
     def dtype_policy(self, value: Any) -> None:
-        self._policy = policy = mixed_precision.get(value)
+        self._given_policy = mixed_precision.get(value)
+        self._policy = policy = self._given_policy.of_layer(weights.path_of(self))
         plain = (
             policy.compute_dtype == policy.variable_dtype
             and policy.compute_dtype is not None
@@ -275,6 +276,19 @@ class Layer(Calling, Holder, Called):
             self.built = True
         self._after_build()
 
+    def _adapt(self) -> None:
+        """Called when `build` is done: a layer may replace its weights, see `machinery/adaptable.py`."""
+
+    def quantize(self, mode: str | None = None, type_check: bool = True, config: Any = None) -> None:
+        """Quantizes the weights; see `machinery/adaptable.py`.
+
+        Raises:
+            NotImplementedError: the layer has no kernel that it can quantize.
+        """
+        raise NotImplementedError(
+            f"{self.name}.quantize: {type(self).__name__} cannot be quantized{at_user_location()}"
+        )
+
     def _after_build(self) -> None:
         if self._initial_weights is not None:
             self.set_weights(self._initial_weights)
@@ -291,7 +305,7 @@ class Layer(Calling, Holder, Called):
         config = {
             "name": self.name,
             "trainable": self.trainable,
-            "dtype": serialize_keras_object(self._policy),
+            "dtype": serialize_keras_object(self._given_policy),
         }
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
@@ -349,7 +363,9 @@ def _marks_built(build: Callable) -> Callable:
             self._build_shapes = kwargs or (args[0] if args else None)
         with weights.owner(self):
             result = build(self, *args, **kwargs)
-        self.built = True
+            self.built = True
+            if type(self).build is wrapped:
+                self._adapt()
         return result
 
     wrapped.__name__, wrapped.__doc__, wrapped.__wrapped__ = "build", build.__doc__, build  # type: ignore[attr-defined]

@@ -33,6 +33,11 @@ def owner(layer: Any) -> Iterator[None]:
         _owners.pop()
 
 
+def path_of(layer: Any) -> str:
+    """Returns the names of the layers whose `build` makes this one, and its own."""
+    return "/".join([*(one.name for one in _owners if one is not layer), layer.name])
+
+
 def add(
     layer: Any,
     *,
@@ -79,7 +84,7 @@ def add(
         raise ValueError(
             f"{layer.name}: the initializer of {name!r} gave shape {variable.shape}, expected {shape}"
         )
-    variable.path = "/".join([*(one.name for one in above), layer.name, name])
+    variable.path = f"{path_of(layer)}/{name}"
     if state.distribution is not None:
         state.distribution.named(variable)
     variable.regularizer = regularizer
