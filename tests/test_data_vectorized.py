@@ -9,6 +9,7 @@ import pytest
 import dovetail as tf
 from dovetail import keras
 from dovetail.data import transforms, vectorized
+from dovetail.engine import xla
 from dovetail.keras.training.rows import RowData
 from dovetail.keras.training.sources import evaluation_data
 from tests.support import parity
@@ -275,3 +276,30 @@ def test_a_single_pass_does_not_load_xla():
         [sys.executable, "-c", ONE_PASS], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+WHOLE = {
+    "flip": FUNCTIONS["flip"],
+    "dict": lambda images, labels: {"x": tf.cast(images, "float32") / 255.0, "y": (labels, labels > 3)},
+    "draws": lambda images, labels: tf.random.normal([2]) + tf.random.uniform(tf.shape(labels)[:1] * 0 + 2),
+    "counter": counts,
+    "numpy": FUNCTIONS["numpy"],
+    "string": FUNCTIONS["string"],
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("compiles", [True, False])
+def test_batches_of_one_shape_are_mapped_by_a_program(name, compiles, monkeypatch):
+    """Values, draws and variables are those of op by op, the smaller last batch included."""
+    xla("this test")  # nothing is compiled where that has not been loaded
+    results = []
+    for least in (1 << 60, 3):
+        monkeypatch.setattr(vectorized, "_ELEMENTS_BEFORE_COMPILING", least)
+        monkeypatch.setattr(vectorized, "_LARGE_BYTES", 1 if compiles else 1 << 60)
+        start_again()
+        dataset = rows().batch(8).map(WHOLE[name])
+        results.append(outcome(dataset.repeat(2)))
+        program = dataset._node._alone._compiled
+        assert (program is not None) == (compiles and least == 3 and name not in ("numpy", "string"))
+    parity.assert_same(*results)

@@ -213,7 +213,8 @@ class Dataset(Told):
                 Over 2,000 elements or more of fixed shapes, taken from arrays, it is traced once and compiled, as in
                 TensorFlow, and runs for many elements at a time, with the random draws of one at a time.  It runs for
                 each element by itself where it needs values, prints, checks, looks something up at a place that the
-                element gives, or changes Python objects.
+                element gives, or changes Python objects.  After 512 large elements of one shape, such as batches, it is
+                compiled for one of these, under the same conditions.
             num_parallel_calls: number of threads; None and AUTOTUNE: the calling thread.
             deterministic: accepted; the order is always kept.
         """

@@ -28,7 +28,7 @@ from dovetail.data.structure import (
     spec_of,
     without_leading,
 )
-from dovetail.data.vectorized import LEAST_ELEMENTS, RowFunction, RowPass, chunks_of, row_function
+from dovetail.data.vectorized import LEAST_ELEMENTS, OneByOne, RowFunction, RowPass, chunks_of, row_function
 from dovetail.engine import loaded_xla, uses_xla, xla
 from dovetail.tensor import TensorSpec
 
@@ -95,6 +95,7 @@ class Map(Transformed):
         self._num_passes = 0
         self._base: Node = source
         self._functions: tuple[UserFunction, ...] = (function,)
+        self._alone = OneByOne(function)
 
     @property
     def row_function(self) -> RowFunction | None:
@@ -149,7 +150,7 @@ class Map(Transformed):
         return map(self._one, elements)  # which goes on behind an element that fails
 
     def _one(self, leaves: tuple) -> tuple:
-        return self._checked(self._function.outcome(leaves))
+        return self._checked(self._alone(leaves))
 
     def _checked(self, outcome: tuple) -> tuple:
         return self._same_tree(*outcome)

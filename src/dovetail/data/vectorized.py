@@ -8,6 +8,7 @@ more and now less, the rows after that are computed again, one by one.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -16,8 +17,8 @@ import numpy as np
 
 from dovetail.base.settings import state
 from dovetail.data.functions import UserFunction
-from dovetail.data.structure import flatten, rebuilder, stack, tensor_of
-from dovetail.engine import dtypes, jax_private_module, xla
+from dovetail.data.structure import flatten, rebuilder, spec_of, stack, tensor_of
+from dovetail.engine import dtypes, jax_private_module, loaded_xla, uses_xla, xla
 from dovetail.function.autograph.gate import converted
 from dovetail.function.trace import Program, example_of
 from dovetail.tensor import Tensor, TensorSpec
@@ -26,6 +27,8 @@ LEAST_ELEMENTS = 2000  # compiling costs as much as mapping so many elements by 
 _CHUNK_BYTES = 1 << 21
 _MOST_ROWS = 512
 _MOST_RESTARTS = 3
+_ELEMENTS_BEFORE_COMPILING = 512  # compiling costs as much as a few ops on so many batches
+_LARGE_BYTES = 1 << 17  # from here on, a program takes less time than its ops do
 
 
 class RowFunction:
@@ -148,9 +151,13 @@ def row_function(functions: tuple[UserFunction, ...]) -> RowFunction | None:
     not count.
     """
     specs = functions[0].source.specs
-    if not specs or not all(map(_is_fixed, specs)):
-        return None
-    if any(function.changes for function in functions):
+    found = _traced(functions, specs)
+    return None if found is None else RowFunction(*found, [example_of(spec) for spec in specs])
+
+
+def _traced(functions: tuple[UserFunction, ...], specs: tuple) -> tuple[Program, Any] | None:
+    """Returns the program of functions for one element, and the tree of its result; None where there can be none."""
+    if not specs or not all(map(_is_fixed, specs)) or any(function.changes for function in functions):
         return None
     trees: list = []
 
@@ -164,16 +171,63 @@ def row_function(functions: tuple[UserFunction, ...]) -> RowFunction | None:
         trees.append(tree)
         return list(leaves)
 
-    saved = state.tapes, state.scope, state.autocast, state.host_only
-    state.tapes, state.scope, state.autocast, state.host_only = (), None, None, 0
-    examples = [example_of(spec) for spec in specs]
     try:
-        program = Program(run, examples, may_create=False)
+        with _apart():
+            program = Program(run, [example_of(spec) for spec in specs], may_create=False)
     except Exception:  # noqa: BLE001  op by op it works, or raises this by itself
         return None
+    return (program, trees[-1]) if _is_fit(program) else None
+
+
+@contextlib.contextmanager
+def _apart() -> Iterator[None]:
+    """Runs what is inside unseen by tapes and traces of the caller."""
+    saved = state.tapes, state.scope, state.autocast, state.host_only
+    state.tapes, state.scope, state.autocast, state.host_only = (), None, None, 0
+    try:
+        yield
     finally:
         state.tapes, state.scope, state.autocast, state.host_only = saved
-    return RowFunction(program, trees[-1], examples) if _is_fit(program) else None
+
+
+class OneByOne:
+    """A user's function that is compiled when it has met many large elements of one shape, such as batches.
+
+    They come one by one and in order, so that nothing but speed depends on it.  The count decides, never a clock.
+    """
+
+    def __init__(self, function: UserFunction) -> None:
+        self._function = function
+        self._num_elements = 0
+        self._kind: tuple | None = None
+        self._compiled: tuple[Program, Any] | None = None
+
+    def __call__(self, leaves: tuple) -> tuple[tuple, Any]:
+        """Returns `(leaves, tree)` of what the function returns."""
+        self._num_elements += 1
+        if self._num_elements == _ELEMENTS_BEFORE_COMPILING:
+            self._compile(leaves)
+        if self._compiled is None or _kind_of(leaves) != self._kind:
+            return self._function.outcome(leaves)
+        program, tree = self._compiled
+        with _apart():
+            return tuple(np.asarray(t._value) for t in program.call(list(map(Tensor, leaves)))), tree
+
+    def _compile(self, leaves: tuple) -> None:
+        arrays = all(type(leaf) is np.ndarray for leaf in leaves)
+        if (
+            not arrays
+            or loaded_xla() is None
+            or not uses_xla()
+            or sum(x.nbytes for x in leaves) < _LARGE_BYTES
+        ):
+            return
+        self._kind = _kind_of(leaves)
+        self._compiled = _traced((self._function,), tuple(map(spec_of, leaves)))
+
+
+def _kind_of(leaves: tuple) -> tuple:
+    return tuple([(leaf.shape, leaf.dtype) for leaf in leaves])
 
 
 def _is_fixed(spec: Any) -> bool:
