@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -23,8 +24,7 @@ from dovetail.data.structure import (
     without_leading,
 )
 from dovetail.engine import dtypes
-from dovetail.ops.ragged.rows import to_ragged_rank
-from dovetail.ops.ragged.tensor import RaggedTensorSpec
+from dovetail.ops import table
 from dovetail.tensor import TensorShape, TensorSpec, convert_to_tensor
 
 
@@ -92,8 +92,9 @@ class RaggedBatch(Batch):
 
     def _join(self, position: int, leaves: list) -> Any:
         spec = self._own[position]
-        if not isinstance(spec, RaggedTensorSpec):
+        if not isinstance(spec, table.find("tf", "RaggedTensorSpec")):
             return super()._join(position, leaves)
+        to_ragged_rank = importlib.import_module("dovetail.ops.ragged.rows").to_ragged_rank
         return spec._stack([to_ragged_rank(leaf, spec.ragged_rank) for leaf in leaves])
 
 
@@ -104,7 +105,7 @@ def _ragged_spec(spec: Any, row_splits_dtype: Any) -> Any:
     if spec.shape.rank is None:
         raise ValueError(f"Dataset.ragged_batch: the rank of a component is unknown ({spec})")
     last = max(axis for axis, size in enumerate(spec.shape) if size is None)
-    return RaggedTensorSpec(spec.shape, spec.dtype, last, row_splits_dtype)
+    return table.find("tf", "RaggedTensorSpec")(spec.shape, spec.dtype, last, row_splits_dtype)
 
 
 class PaddedBatch(Batch):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
 from typing import Any
 
-import h5py
 import numpy as np
 
 from dovetail.base.errors import at_user_location
@@ -112,7 +112,7 @@ class BackupAndRestore(Callback):
     def _save(self) -> None:
         os.makedirs(self.backup_dir, exist_ok=True)
         self.model.save_weights(self._path(_NEXT), overwrite=True)
-        with h5py.File(self._path(_NEXT), "a") as file:
+        with _h5py().File(self._path(_NEXT), "a") as file:
             state = {"epoch": self._epoch, "random": _random_state(self.model)}
             file.create_dataset(_STATE, data=np.frombuffer(json.dumps(state).encode(), np.uint8))
         if self.double_checkpoint and os.path.exists(self._path(_LATEST)):
@@ -128,7 +128,7 @@ class BackupAndRestore(Callback):
             self._restore(_PREVIOUS)
 
     def _restore(self, name: str) -> None:
-        with h5py.File(self._path(name), "r") as file:
+        with _h5py().File(self._path(name), "r") as file:
             if _STATE not in file:
                 raise ValueError(
                     f"BackupAndRestore: {self._path(name)!r} is no backup of a run. Give it a folder of its own"
@@ -160,3 +160,8 @@ def _set_random_state(model: Any, found: dict) -> None:
     random.set_generators(found["global"])
     for variable, value in zip(_generators(model), found["layers"], strict=True):
         variable.assign(np.asarray(value, variable.dtype.as_numpy_dtype))
+
+
+def _h5py() -> Any:
+    """Returns `h5py`, which takes long to import, when a backup is written or read."""
+    return importlib.import_module("h5py")

