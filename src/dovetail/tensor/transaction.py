@@ -145,6 +145,8 @@ def _value_to_give(variable: Variable) -> Any:
     if type(value) is not np.ndarray and counts[0] <= _ALONE[0] and counts[1] <= _ALONE[1]:
         return value
     try:
+        if type(value) is np.ndarray:
+            return loaded_xla().put_on_device(value.copy())  # `array` would compile a copy for every shape
         return loaded_xla().array(value)
     except BaseException:
         variable._held = Tensor(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from typing import Any
 
@@ -9,10 +10,8 @@ import numpy as np
 
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
-from dovetail.data import Dataset
 from dovetail.engine import uses_xla, xla
 from dovetail.keras.training.arrays import ArrayData, class_weighted, is_arrays
-from dovetail.keras.training.rows import RowData
 from dovetail.keras.training.streams import StreamData
 from dovetail.tensor.composite import CompositeTensor
 
@@ -75,10 +74,16 @@ def _batches(source: Any, steps: int | None, shuffle: bool = False, class_weight
     stream = StreamData(source, steps, shuffle, class_weight)
     if uses_xla():
         xla("training")  # datasets compile what they map where that has been loaded
-    plan = source._arrays() if isinstance(source, Dataset) else None
-    if plan is None or not RowData.takes(plan, stream.num_batches):
+    plan = source._arrays() if isinstance(source, _late("dovetail.data").Dataset) else None
+    rows = None if plan is None else _late("dovetail.keras.training.rows").RowData
+    if rows is None or not rows.takes(plan, stream.num_batches):
         return stream
-    return RowData(plan, stream.num_batches, steps, class_weight)
+    return rows(plan, stream.num_batches, steps, class_weight)
+
+
+def _late(module: str) -> Any:
+    """Returns a module of datasets, which data in memory has no need of: training on arrays begins without them."""
+    return importlib.import_module(module)
 
 
 def _split(data: ArrayData, plain: ArrayData, fraction: float) -> tuple[ArrayData, tuple]:
@@ -100,12 +105,12 @@ def _holds_composites(x: Any) -> bool:
     return type(x) is not np.ndarray and any(isinstance(leaf, CompositeTensor) for leaf in nest.flatten(x))
 
 
-def _in_batches(x: Any, y: Any, sample_weight: Any, batch_size: int | None, shuffle: bool) -> Dataset:
+def _in_batches(x: Any, y: Any, sample_weight: Any, batch_size: int | None, shuffle: bool) -> Any:
     """Returns inputs with composite tensors among them as a dataset of batches."""
     parts: tuple = (x, y, sample_weight)
     while parts[-1] is None:
         parts = parts[:-1]
-    rows = Dataset.from_tensor_slices(parts)
+    rows = _late("dovetail.data").Dataset.from_tensor_slices(parts)
     if shuffle:
         rows = rows.shuffle(max(int(rows.cardinality()), 1))
     return rows.batch(32 if batch_size is None else batch_size)
