@@ -68,6 +68,20 @@ LATE_IMPORTS = {
         "dovetail.function.autograph.convert",
         "dovetail.function.autograph.passes",
     ): "malt costs 40 ms; only programs with control flow on tensors need it",
+    ("dovetail.data.batching", "dovetail.ops.ragged.rows"): "a late family: few programs have ragged batches",
+    ("dovetail.keras.callbacks.backup", "h5py"): "it costs 40 ms; few programs write backups",
+    (
+        "dovetail.keras.callbacks.remote_monitor",
+        "urllib.request",
+    ): "it costs 15 ms, and is hardly ever needed",
+    (
+        "dovetail.keras.training.sources",
+        "dovetail.data",
+    ): "it costs 15 ms; training on arrays needs no datasets",
+    (
+        "dovetail.keras.training.sources",
+        "dovetail.keras.training.rows",
+    ): "it stands on dovetail.data",
     ("dovetail.engine.xla", "dovetail.engine.stepping"): "only training needs it",
     ("dovetail.engine.xla", "dovetail.engine.rows"): "only input pipelines of many elements need it",
     ("dovetail.engine.xla", "dovetail.engine.mesh"): "only programs for several devices need it",

@@ -74,16 +74,16 @@ def _batches(source: Any, steps: int | None, shuffle: bool = False, class_weight
     stream = StreamData(source, steps, shuffle, class_weight)
     if uses_xla():
         xla("training")  # datasets compile what they map where that has been loaded
-    plan = source._arrays() if isinstance(source, _late("dovetail.data").Dataset) else None
-    rows = None if plan is None else _late("dovetail.keras.training.rows").RowData
+    plan = source._arrays() if isinstance(source, _dataset()) else None
+    rows = None if plan is None else importlib.import_module("dovetail.keras.training.rows").RowData
     if rows is None or not rows.takes(plan, stream.num_batches):
         return stream
     return rows(plan, stream.num_batches, steps, class_weight)
 
 
-def _late(module: str) -> Any:
-    """Returns a module of datasets, which data in memory has no need of: training on arrays begins without them."""
-    return importlib.import_module(module)
+def _dataset() -> Any:
+    """Returns `tf.data.Dataset`; training on arrays begins without it."""
+    return importlib.import_module("dovetail.data").Dataset
 
 
 def _split(data: ArrayData, plain: ArrayData, fraction: float) -> tuple[ArrayData, tuple]:
@@ -110,7 +110,7 @@ def _in_batches(x: Any, y: Any, sample_weight: Any, batch_size: int | None, shuf
     parts: tuple = (x, y, sample_weight)
     while parts[-1] is None:
         parts = parts[:-1]
-    rows = _late("dovetail.data").Dataset.from_tensor_slices(parts)
+    rows = _dataset().from_tensor_slices(parts)
     if shuffle:
         rows = rows.shuffle(max(int(rows.cardinality()), 1))
     return rows.batch(32 if batch_size is None else batch_size)
