@@ -87,6 +87,26 @@ def test_poisson(rate):
     assert abs(drawn.var() / rate - 1) < 0.1
 
 
+@pytest.mark.parametrize(
+    ("n", "p"), [(1, 0.3), (20, 0.1), (20, 0.9), (15, 0.5), (100, 0.4), (5000, 0.002), (3000, 0.7)]
+)
+def test_binomial(n, p):
+    """Few and many successes: the counts are those of the distribution, on both engines."""
+    drawn = np.asarray(keras_random.binomial([COUNT], n, p, seed=5))
+    assert drawn.dtype == np.float32 and drawn.min() >= 0 and drawn.max() <= n
+    edges = np.unique(stats.binom(n, p).ppf(np.linspace(0.05, 0.95, 10)))
+    cells = np.diff([0, *stats.binom(n, p).cdf(edges), 1])
+    counts = np.bincount(np.searchsorted(edges, drawn), minlength=len(cells))
+    assert stats.chisquare(counts[cells > 1e-9], cells[cells > 1e-9] * COUNT).pvalue > ENOUGH
+    host, xla = both(lambda: keras_random.binomial([50], n, p, seed=2))
+    np.testing.assert_array_equal(host, xla)
+
+
+def test_binomial_at_the_ends():
+    drawn = keras_random.binomial([4], [0.0, 7.0, 7.0, -1.0], [0.5, 0.0, 1.0, 0.5], seed=1)
+    np.testing.assert_array_equal(np.asarray(drawn), [0, 0, 7, np.nan])
+
+
 def test_integers_are_uniform():
     tf.random.set_seed(5)
     drawn = np.asarray(tf.random.uniform([COUNT], 3, 11, "int32"))
@@ -357,6 +377,7 @@ KERAS = {
     "shuffle": lambda seed: keras_random.shuffle(tf.range(50), seed=seed),
     "gamma": lambda seed: keras_random.gamma([5], 2.0, seed=seed),
     "beta": lambda seed: keras_random.beta([5], 2.0, 3.0, seed=seed),
+    "binomial": lambda seed: keras_random.binomial([50], 50.0, 0.4, seed=seed),
 }
 
 

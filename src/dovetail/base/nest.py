@@ -94,6 +94,15 @@ def flatten(structure: Any, expand_composites: bool = False) -> list:
     return (_expanded if expand_composites else _closed).leaves(structure)
 
 
+def one_level(structure: Any) -> tuple[list, list, Any]:
+    """Returns the children of a container, their indices or keys, and the spec that `unflatten` takes for it."""
+    _closed.leaves(structure)  # registers dataclasses that describe themselves
+    children, spec = optree.tree_flatten(
+        structure, lambda part: part is not structure, none_is_leaf=True, namespace=_closed.namespace
+    )
+    return children, spec.entries(), spec
+
+
 def pack(structure: Any, leaves: Any) -> Any:
     """Returns `structure` with its leaves (composite tensors taken apart) replaced."""
     return pack_sequence_as(structure, leaves, expand_composites=True)

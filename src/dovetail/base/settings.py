@@ -13,6 +13,11 @@ from typing import Any
 ENGINES = ("auto", "host", "xla")
 
 
+def _limit(variable: str) -> int | None:
+    text = os.environ.get(variable)
+    return int(text) if text else None
+
+
 class Settings:
     """What a user can set.
 
@@ -22,6 +27,8 @@ class Settings:
         run_functions_eagerly: `tf.function` bodies run op by op.
         floatx, epsilon, image_data_format: Keras' backend configuration.
         active_limit: the limit in force, derived from `engine` and `host_limit`.
+        max_epochs, max_steps_per_epoch: limits of Keras' runs over data, for trying a program out; None: none.
+        flash_attention: whether attention may use the platform's fused kernels; None: nobody has said.
         traceback_filtering: hide frames of the framework from errors.
         keras: the Keras that the program is written for: 2, 3, or None without a sign; see `keras/idiom.py`.
         distribution: what threads start with, see `State.distribution`.
@@ -35,6 +42,9 @@ class Settings:
         self.floatx = "float32"
         self.epsilon = 1e-7
         self.image_data_format = "channels_last"
+        self.max_epochs = _limit("KERAS_MAX_EPOCHS")
+        self.max_steps_per_epoch = _limit("KERAS_MAX_STEPS_PER_EPOCH")
+        self.flash_attention: bool | None = None
         self.traceback_filtering = True
         legacy = os.environ.get("TF_USE_LEGACY_KERAS", "").lower() in ("1", "true")
         self.keras: int | None = 2 if legacy else None

@@ -34,6 +34,7 @@ _SUBMODULES = frozenset(
         "random",
         "regularizers",
         "saving",
+        "tree",
         "utils",
     }
 )

@@ -23,6 +23,7 @@ from dovetail.tensor.convert import convert_to_tensor
 __all__ = [
     "SeedGenerator",
     "beta",
+    "binomial",
     "categorical",
     "dropout",
     "gamma",
@@ -167,4 +168,12 @@ def beta(shape: Any, alpha: Any, beta: Any, dtype: Any = None, seed: Any = None)
     kind = _floating(dtype)
     op, key, more = _source(seed, random.draw_beta, draws.beta)
     both = (convert_to_tensor(p, dtype_hint=kind) for p in (alpha, beta))
+    return op(*key, *both, shape=shape, dtype=kind, **more)
+
+
+def binomial(shape: Any, counts: Any, probabilities: Any, dtype: Any = None, seed: Any = None) -> Any:
+    """Returns how many of `counts` trials succeed, each with the given probability; both broadcast to `shape`."""
+    kind = _floating(dtype)
+    op, key, more = _source(seed, random.draw_binomial, draws.binomial)
+    both = (convert_to_tensor(p, dtype_hint=kind) for p in (counts, probabilities))
     return op(*key, *both, shape=shape, dtype=kind, **more)

@@ -202,6 +202,63 @@ def _rejected_poisson(xp: Any, key: Any, lam: Any, shape: tuple, wide: Any) -> A
     return _first(xp, possible & (quick | slow), k, xp.floor(lam[None])[0])
 
 
+_MOST_SUCCESSES = 48  # a binomial variate of mean 10 exceeds this with a probability below 1e-17
+
+
+@_draw
+def binomial(
+    xp: Any, key: Any, counts: Any, probabilities: Any, *, shape: Shape, dtype: DTypeLike = _FLOAT32
+) -> Any:
+    """Returns binomial variates: gaps between successes for means below 10, else transformed rejection.
+
+    Source: W. Hörmann, 1993, "The generation of binomial random variates" (BTRS).
+    """
+    wide = np.dtype(np.float64)
+    n, p = (xp.broadcast_to(one.astype(wide), shape) for one in (counts, probabilities))
+    rare = xp.minimum(p, 1 - p)
+    few = n * rare < _SMALL_RATE
+    small = _successes(xp, _next(xp, key, 1), n, rare, shape, wide)
+    large = _rejected_binomial(
+        xp, key, xp.where(few, 4 * _SMALL_RATE, n), xp.where(few, 0.5, rare), shape, wide
+    )
+    found = xp.where(few, small, large)
+    valid = (n >= 0) & (p >= 0) & (p <= 1)
+    return xp.where(valid, xp.where(p > rare, n - found, found), np.nan).astype(dtype)
+
+
+def _successes(xp: Any, key: Any, n: Any, p: Any, shape: tuple, wide: Any) -> Any:
+    """Counts the successes among `n` trials by the numbers of trials between them."""
+    u = 1 - bits.floats(xp, key, (_MOST_SUCCESSES, *shape), wide)
+    never = p <= 0
+    gaps = xp.floor(xp.log(u) / xp.log1p(-xp.where(never, 0.5, xp.minimum(p, 0.5)))) + 1
+    reached = xp.cumsum(gaps, axis=0) <= n
+    return xp.where(never, 0.0, xp.sum(reached.astype(wide), axis=0))
+
+
+def _rejected_binomial(xp: Any, key: Any, n: Any, p: Any, shape: tuple, wide: Any) -> Any:
+    every = (_POISSON_ROUNDS, *shape)
+    u = bits.floats(xp, _next(xp, key, 2), every, wide) - 0.5
+    v = 1 - bits.floats(xp, _next(xp, key, 3), every, wide)
+    spread = xp.sqrt(n * p * (1 - p))
+    b = 1.15 + 2.53 * spread
+    a = -0.0873 + 0.0248 * b + 0.01 * p
+    us = xp.maximum(0.5 - xp.abs(u), 1e-12)
+    k = xp.floor((2 * a / us + b) * u + n * p + 0.5)
+    possible = (k >= 0) & (k <= n)
+    quick = (us >= 0.07) & (v <= 0.92 - 4.2 / b)
+    mode, safe = xp.floor((n + 1) * p), xp.clip(k, 0.0, n)
+    height = xp.log(v * (2.83 + 5.1 / b) * spread / (a / (us * us) + b))
+    slow = height <= _log_choices(xp, n, safe) - _log_choices(xp, n, mode) + (safe - mode) * xp.log(
+        p / (1 - p)
+    )
+    return _first(xp, possible & (quick | slow), k, mode)
+
+
+def _log_choices(xp: Any, n: Any, k: Any) -> Any:
+    """Returns the logarithm of the number of ways to choose `k` of `n`, but for what depends on `n` alone."""
+    return -xp.lgamma(k + 1) - xp.lgamma(n - k + 1)
+
+
 def _categories(key: tuple, logits: tuple, num_samples: int, dtype: Any) -> tuple:
     if len(logits) != 2:
         raise ValueError(f"expected logits of shape (batch, classes), received {logits}")

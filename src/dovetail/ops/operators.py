@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.ops import arithmetic, linalg, logic
+from dovetail.ops import arithmetic, linalg, logic, shapes
 from dovetail.ops import math as math_ops
 from dovetail.ops.families import fast_binary, fast_unary
+from dovetail.ops.keras_math import ops_round as rounded
 from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 
 
@@ -107,6 +109,11 @@ install(TensorLike, "__abs__", fast_unary(math_ops.abs_, False))
 install(TensorLike, "__invert__", lambda self: (logic.logical_not if _is_bool(self) else logic.invert)(self))
 install(TensorLike, "__matmul__", linalg.matmul_operator, "__rmatmul__")
 install(TensorLike, "_astype", arithmetic.astype)
+
+# What Keras' symbolic tensors have beside operators.
+install(SymbolicTensor, "reshape", lambda self, newshape: shapes.reshape(self, shape=newshape))
+install(SymbolicTensor, "squeeze", lambda self, axis=None: shapes.squeeze(self, axis=axis))
+install(SymbolicTensor, "__round__", lambda self, ndigits=None: rounded(self, ndigits or 0))
 
 # The code of the methods that stand for operators with two sides: how graphs tell `x + y` from `tf.add(x, y)`.
 OPERATOR_CODES = frozenset(

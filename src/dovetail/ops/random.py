@@ -215,6 +215,7 @@ draw_truncated_normal = Drawing(draws.truncated_normal, "random_truncated_normal
 draw_bernoulli = Drawing(draws.bernoulli, "random_bernoulli")
 draw_gamma = Drawing(draws.gamma, "random_gamma")
 draw_beta = Drawing(draws.beta, "random_beta")
+draw_binomial = Drawing(draws.binomial, "random_binomial")
 draw_poisson = Drawing(draws.poisson, "random_poisson")
 draw_categorical = Drawing(draws.categorical, "random_categorical")
 draw_shuffle = Drawing(draws.shuffle, "random_shuffle")

@@ -72,6 +72,10 @@ class SymbolicTensor(TensorLike):
         self.node, self.index, self.partial = node, index, partial
         self._beside: tuple | None = None
 
+    # Composite symbolic tensors are classes of their own; this one is dense.
+    sparse = ragged = False
+    ragged_rank = row_splits_dtype = None
+
     @property
     def shape(self) -> TensorShape:
         return self._shape
@@ -148,6 +152,9 @@ class SymbolicTensor(TensorLike):
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
         return self._no_value("converting to NumPy")
+
+    def __jax_array__(self) -> Any:
+        return self._no_value("converting to a JAX array")
 
     def __float__(self) -> float:
         return self._no_value("float()")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base.errors import suggest
+from dovetail.keras.backend import experimental
 from dovetail.keras.backend.dtypes import dtype, is_float_dtype, is_int_dtype, result_type, standardize_dtype
 from dovetail.keras.backend.graphs import function, gradients, is_keras_tensor, placeholder
 from dovetail.keras.backend.network import (
@@ -91,6 +92,7 @@ __all__ = [  # noqa: PLE0604 - the names of the op table are strings
     "dtype",
     "epsilon",
     "eval",
+    "experimental",
     "floatx",
     "function",
     "get_session",

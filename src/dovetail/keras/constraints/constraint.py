@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
 from dovetail.base.told import Told
 from dovetail.ops import arithmetic, math, reduction
+from dovetail.ops.gather import gather_nd_
 from dovetail.tensor.convert import convert_to_tensor
 
 __all__ = [
@@ -14,12 +18,14 @@ __all__ = [
     "MaxNorm",
     "MinMaxNorm",
     "NonNeg",
+    "RadialConstraint",
     "UnitNorm",
     "max_norm",
     "maxnorm",
     "min_max_norm",
     "non_neg",
     "nonneg",
+    "radial_constraint",
     "unit_norm",
     "unitnorm",
 ]
@@ -122,7 +128,39 @@ class MinMaxNorm(Constraint):
         }
 
 
+class RadialConstraint(Constraint):
+    """Makes the kernels of two-dimensional convolutions equal at equal distances from their middle.
+
+    Each square ring takes the value of one element on the diagonal.  The kernels have shape (size, size, channels,
+    outputs).
+    """
+
+    def __call__(self, w: Any) -> Any:
+        w = convert_to_tensor(w)
+        sizes = tuple(w.shape)
+        if len(sizes) != 4 or sizes[0] != sizes[1]:
+            raise ValueError(
+                f"RadialConstraint: expected a kernel of shape (size, size, channels, outputs), received {sizes}"
+                f"{at_user_location()}"
+            )
+        return gather_nd_(w, convert_to_tensor(_ring_values(sizes[0])))
+
+
+def _ring_values(size: int) -> np.ndarray:
+    """Returns, for each element of a square, the place on the diagonal whose value its ring takes: (size, size, 2)."""
+    middle = size // 2
+    place = np.arange(size)
+    distance = (
+        np.abs(place - middle) if size % 2 else np.where(place < middle, middle - 1 - place, place - middle)
+    )
+    ring = np.maximum(distance[:, None], distance[None, :])
+    outward = middle + ring - (size % 2)
+    chosen = np.where(ring == 0, max(middle - 1, 0), outward)
+    return np.stack([chosen, chosen], axis=-1).astype(np.int32)
+
+
 max_norm = maxnorm = MaxNorm
 min_max_norm = MinMaxNorm
 non_neg = nonneg = NonNeg
+radial_constraint = RadialConstraint
 unit_norm = unitnorm = UnitNorm

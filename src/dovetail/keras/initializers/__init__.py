@@ -11,6 +11,7 @@ from dovetail.keras.initializers.constant import Constant
 from dovetail.keras.initializers.initializer import *
 from dovetail.keras.initializers.initializer import Initializer
 from dovetail.keras.initializers.random import *
+from dovetail.keras.initializers.transform import *
 from dovetail.keras.kinds import exchange
 from dovetail.keras.registration import own
 from dovetail.tensor.tensor import TensorLike
