@@ -72,9 +72,7 @@ class SymbolicTensor(TensorLike):
         self.node, self.index, self.partial = node, index, partial
         self._beside: tuple | None = None
 
-    # Composite symbolic tensors are classes of their own; this one is dense.
-    sparse = ragged = False
-    ragged_rank = row_splits_dtype = None
+    ragged_rank = row_splits_dtype = None  # the tensor is dense, whatever is noted
 
     @property
     def shape(self) -> TensorShape:
