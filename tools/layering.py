@@ -49,6 +49,10 @@ JAX_PARTS = ("engine",)
 
 # Imports inside function bodies: (importing module, imported module), both as patterns: why it must wait.
 LATE_IMPORTS = {
+    (
+        "dovetail.keras.initializers.transform",
+        "scipy.signal",
+    ): "it costs 0.3 s, and only unusual windows need it",
     ("dovetail.engine", "dovetail.engine.xla"): "it loads JAX, which a host-only process never does",
     ("dovetail.engine", "dovetail.engine.jax_private"): "it loads JAX",
     ("dovetail.engine", "dovetail.engine.loops"): "it loads JAX",
