@@ -25,7 +25,7 @@ from dovetail.ops.indexed_slices import dense
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor
-from dovetail.tensor.variable import Variable
+from dovetail.tensor.variable import StatelessScope, Variable, enter_scope
 
 
 class _VariableListener(Observer):
@@ -223,19 +223,47 @@ def custom_gradient(f: Callable | None = None) -> Any:
 
 
 def recompute_grad(f: Callable) -> Callable:
-    """Returns `f` with its activations recomputed in the backward pass instead of kept: less memory, more time."""
+    """Returns `f` with its activations recomputed in the backward pass instead of kept: less memory, more time.
+
+    The second run begins with what variables and random generators held before the first, and assigns nothing.
+    """
 
     @functools.wraps(f)
     def decorated(*args: Any, **kwargs: Any) -> Any:
         def inner(*inputs: Any) -> Any:
-            def grad(*dy: Any, variables: Any = None) -> Any:
-                return _recomputed(f, inputs, kwargs, dy, variables)
+            outputs, before = _first_run(f, inputs, kwargs)
 
-            return f(*inputs, **kwargs), grad
+            def grad(*dy: Any, variables: Any = None) -> Any:
+                with enter_scope(StatelessScope(state.scope, before)):
+                    return _recomputed(f, inputs, kwargs, dy, variables)
+
+            return outputs, grad
 
         return _CustomGradient(inner, hidden=True)(*args)
 
     return decorated
+
+
+class _Noting(StatelessScope):
+    """Notes what variables held when they were first looked at."""
+
+    def __init__(self, parent: Any) -> None:
+        super().__init__(parent)
+        self.before: dict[int, Tensor] = {}
+
+    def first_read(self, variable: Variable) -> Tensor:
+        found = self.before[id(variable)] = super().first_read(variable)
+        return found
+
+
+def _first_run(f: Callable, inputs: tuple, kwargs: dict) -> tuple[Any, list[tuple[Variable, Tensor]]]:
+    """Runs `f`; returns what it gives, and what the variables that it has assigned held before."""
+    scope = _Noting(state.scope)
+    with enter_scope(scope):
+        outputs = f(*inputs, **kwargs)
+    for key, variable in scope.written.items():
+        variable._store(scope.tensors[key])
+    return outputs, [(variable, scope.before[key]) for key, variable in scope.written.items()]
 
 
 def _recomputed(f: Callable, inputs: tuple, kwargs: dict, dy: tuple, variables: list | None) -> Any:

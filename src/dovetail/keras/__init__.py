@@ -20,6 +20,7 @@ _SUBMODULES = frozenset(
         "callbacks",
         "config",
         "constraints",
+        "distillation",
         "distribution",
         "dtype_policies",
         "initializers",
@@ -55,6 +56,15 @@ _NAMES = {
     "DTypePolicy": "mixed_precision",
     "KerasTensor": "layers",
     "Variable": "layers",
+    "FloatDTypePolicy": "dtype_policies",
+    "Function": "models.function",
+    "Operation": "layers.core.operation",
+    "RematScope": "rematerialization",
+    "StatelessScope": "stateless",
+    "SymbolicScope": "stateless",
+    "device": "stateless",
+    "remat": "rematerialization",
+    "name_scope": "backend",
 }
 
 __all__ = sorted({*_SUBMODULES, *_NAMES, "version"})  # noqa: PLE0605 - a list

@@ -24,6 +24,7 @@ from dovetail.keras.layers.machinery.shapes import as_described, shape_of, symbo
 from dovetail.keras.layers.machinery.signature import call_spec
 from dovetail.keras.layers.machinery.weights import owner
 from dovetail.keras.masks import mask_of, set_mask
+from dovetail.keras.rematerialization import remat
 from dovetail.ops import arithmetic
 from dovetail.ops import shapes as shape_ops
 from dovetail.tensor import dtype as dt
@@ -54,6 +55,7 @@ class Calling:
     _is_leaf: bool
     _policy: Any
     _plain_dtype: Any
+    _remat: Any
     _ensure_built: Any
     _nodes: list[Node]
 
@@ -82,10 +84,33 @@ class Calling:
 
     def _user_call(self, symbolic: bool = False) -> Callable:
         """Returns `call`, with its control flow converted where tensors may have no values."""
-        if not symbolic and state.scope is None:
-            return self.call
-        graph = recording()
-        return converted(self.call) if graph is None else graph.in_scope(self.name, converted(self.call))
+        scope = state.scope
+        if not symbolic and scope is None:
+            return self.call if self._remat is None else self._recomputing(self.call)
+        graph, call = recording(), converted(self.call)
+        if graph is not None:
+            return graph.in_scope(self.name, call)
+        describes = symbolic or (scope is not None and scope.describes)
+        return call if self._remat is None or describes else self._recomputing(call)
+
+    def _recomputing(self, call: Callable) -> Callable:
+        """Returns `call`, computed again in the backward pass where the scope that the layer is of wants it."""
+
+        training, autocast = _inherited_training(), state.autocast
+
+        def as_now(*args: Any, **kwargs: Any) -> Any:
+            before, state.autocast = state.autocast, autocast
+            try:
+                with call_context(training):
+                    return call(*args, **kwargs)
+            finally:
+                state.autocast = before
+
+        def chosen(*args: Any, **kwargs: Any) -> Any:
+            wanted = self._remat.wants(self, lambda: self._described_by_call(args, kwargs))
+            return remat(as_now)(*args, **kwargs) if wanted else call(*args, **kwargs)
+
+        return chosen
 
     def _needs_no_care(self, x: Tensor) -> bool:
         """True for the common call: built, one tensor of the right kind, no masks, no casts."""

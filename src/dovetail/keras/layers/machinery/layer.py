@@ -28,6 +28,7 @@ from dovetail.keras.layers.machinery.init_arguments import (
 )
 from dovetail.keras.layers.machinery.shapes import plain_shapes, shape_of
 from dovetail.keras.layers.machinery.signature import build_arguments
+from dovetail.keras.rematerialization import current as current_remat
 from dovetail.keras.serialization import serialize_keras_object
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.variable import StatelessScope, Variable, enter_scope
@@ -97,6 +98,7 @@ class Layer(Calling, Holder, Called):
             raise ValueError(f"{type(self).__name__}: a layer's name cannot contain '/', received {name!r}")
         self._name = name or layer_name(type(self))
         self.autocast = autocast
+        self._remat = current_remat()
         self.dtype_policy = dtype
         self._trainable = bool(trainable)
         self.activity_regularizer = regularizers.get(activity_regularizer)
@@ -155,6 +157,7 @@ class Layer(Calling, Holder, Called):
             policy.compute_dtype == policy.variable_dtype
             and policy.compute_dtype is not None
             and self.autocast
+            and self._remat is None
         )
         self._plain_dtype = dt.numpy_dtype(policy.compute_dtype) if plain else None
 
