@@ -194,3 +194,34 @@ def test_labels_that_do_not_fit_are_found_in_their_batch(at):
         model.fit(labelled(), verbose=0)
     assert int(model.optimizer.iterations) == at
     assert np.isfinite(model.get_weights()[0]).all()
+
+
+class Apart(Trace):
+    """A model whose steps draw from the generator that pipelines share: they run one by one."""
+
+    def train_step(self, data):
+        return self.seen(data + 0 * tf.random.uniform([4]))
+
+
+def test_a_source_may_write_the_next_batch_into_the_arrays_of_the_last():
+    """What XLA reads where it lies must not change: nobody waits for a step before the next batch is taken."""
+    x = np.random.default_rng(0).normal(size=(12, 64, 256)).astype("float32")
+    model = keras.Sequential([keras.Input((256,)), *[keras.layers.Dense(256, "tanh") for _ in range(12)]])
+    room = np.empty(x[0].nbytes + 64, np.uint8)
+    start = -room.ctypes.data % 64
+    aligned = room[start : start + x[0].nbytes].view("float32").reshape(x[0].shape)
+
+    def reused():
+        for batch in x:
+            aligned[...] = batch
+            yield aligned
+
+    expected = np.concatenate([model.predict_on_batch(batch) for batch in x])
+    dataset = tf.data.Dataset.from_generator(reused, output_signature=tf.TensorSpec(aligned.shape))
+    for source in (reused(), dataset, tf.data.Dataset.from_tensor_slices(x)):
+        np.testing.assert_allclose(model.predict(source, verbose=0), expected, rtol=1e-4, atol=1e-5)
+    found = model.predict(x.reshape(-1, 256), batch_size=64, verbose=0)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    trained = Apart()
+    trained.fit(reusing(BATCHES), verbose=0)
+    np.testing.assert_allclose(trained.trace.numpy(), traced([[batch] for batch in BATCHES]), rtol=1e-6)

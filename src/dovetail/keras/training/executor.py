@@ -144,7 +144,10 @@ class Executor:
             if waits and self._programs.may_gather(batch.program, batch.leaves):
                 gathering.take(batch, data.places_for(batch))
             else:
-                gathering.run(batch, partial(self._watched, batch.program, batch.leaves, batch.spec, watch))
+                leaves = (
+                    batch.leaves if data.keeps_batches or batch.program is None else _copies(batch.leaves)
+                )
+                gathering.run(batch, partial(self._watched, batch.program, leaves, batch.spec, watch))
             if gathering.stopped or (steps is not None and gathering.index >= steps):
                 break
         gathering.finish()
@@ -168,7 +171,7 @@ class Executor:
             if first is None:
                 return
             # What gives the second may write it into the arrays of the first.
-            first = ([None if leaf is None else leaf.copy() for leaf in first[0]], first[1])
+            first = (_copies(first[0]), first[1])
             second, failure = None, None
             try:
                 second = next(batches, None)
@@ -303,6 +306,10 @@ def _under(distribution: Any) -> Iterator[None]:
         yield
     finally:
         state.distribution = before
+
+
+def _copies(leaves: list) -> list:
+    return [None if leaf is None else leaf.copy() for leaf in leaves]
 
 
 def _placed(leaf: Any, layout: Any) -> Any:

@@ -17,6 +17,8 @@ from dovetail.keras.training.options import RunOptions
 from dovetail.keras.training.programs import to_numbers
 from dovetail.keras.training.source import Source
 
+_BATCHES_AHEAD = 16  # that compute while nobody has asked for their outputs
+
 
 def train(model: Any, data: Source, validation: Source | None, options: RunOptions) -> Any:
     """Trains a model for the epochs of the options, and returns the `History`.
@@ -138,8 +140,17 @@ def predict(model: Any, data: Source, options: RunOptions) -> Any:
     """
     listener = options.listener(model, data)
     outputs: list = []
+    num_fetched = 0
+
+    def fetch(keep: int = 0) -> None:
+        """Brings the outputs to the host, all but the last: nobody waits for a batch while others can be prepared."""
+        nonlocal num_fetched
+        for i in range(num_fetched, len(outputs) - keep):
+            outputs[i] = nest.map_structure(fetched, outputs[i])
+            num_fetched += 1
 
     def end(index: int, first: int) -> None:
+        fetch()
         listener.on_predict_batch_end(index, {"outputs": _as_one(outputs[first:])})
 
     size = model.steps_per_execution
@@ -150,13 +161,15 @@ def predict(model: Any, data: Source, options: RunOptions) -> Any:
     with deferred_interrupt() as check:
 
         def after(index: int, result: Any) -> bool:
-            outputs.append(nest.map_structure(fetched, result))
+            outputs.append(result)
+            fetch(_BATCHES_AHEAD)
             told.after(index, index - index % size)
             check()
             return False
 
         model._executors["predict"].epoch(data, options.steps, Watch(told.before, after, lambda index: 1))
     told.finish()
+    fetch()
     listener.on_predict_end()
     if not outputs:
         raise ValueError(f"predict: the data is empty: there were no batches{at_user_location()}")

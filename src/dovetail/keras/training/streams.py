@@ -56,6 +56,11 @@ class StreamData(Source):
         self._places: Places | None = None
 
     @property
+    def keeps_batches(self) -> bool:
+        """False for code of users, which may write the next batch into the arrays of the last while that is read."""
+        return hasattr(self.source, "_numpy_batches")
+
+    @property
     def num_batches(self) -> int | None:
         return self._passes.num_items
 
