@@ -19,7 +19,7 @@ from dovetail.base.told import told_function
 from dovetail.base.wording import described
 from dovetail.engine import effects, is_tracer, loops
 from dovetail.function.autograph.gate import user_code
-from dovetail.function.growing import any_growing, grows, with_arrays_grown
+from dovetail.function.growing import any_growing, record_with_arrays, with_arrays_grown
 from dovetail.function.lifting import Lifted
 from dovetail.function.recorded import after_step, record_cond, record_loop, record_switch
 from dovetail.graph.construct import CONSTRUCTS, is_recorded
@@ -192,14 +192,15 @@ def while_loop(
     cond, body = user_code(cond), user_code(body)
     loop_vars = nest.mapped(_as_loop_variable, loop_vars)
     limit = None if maximum_iterations is None else convert_to_tensor(maximum_iterations, dtype_hint="int32")
-    growing = any_growing(loop_vars)
+
+    def record(variables: Any) -> Any:
+        return record_loop(while_loop, cond, body, variables, shape_invariants, limit, back_prop)
+
     if is_recorded(loop_vars, limit):
-        if growing:
-            raise grows("which a graph of unknown sizes does not know")
-        return record_loop(while_loop, cond, body, loop_vars, shape_invariants, limit, back_prop)
+        return record_with_arrays(record, loop_vars)
     first = cond(*loop_vars)
     if isinstance(first, SymbolicTensor):
-        return record_loop(while_loop, cond, body, loop_vars, shape_invariants, limit, back_prop)
+        return record_with_arrays(record, loop_vars)
     if isinstance(first, TensorLike) and not first.dtype.is_bool:
         raise TypeError(f"cond must return a boolean scalar, it returned {described(first)}")
     if (
@@ -209,7 +210,7 @@ def while_loop(
         and _runs_python()
     ):
         return _python_loop(cond, body, loop_vars, limit, first)
-    if growing:
+    if any_growing(loop_vars):
         return with_arrays_grown(functools.partial(_kept_loop, back_prop), cond, body, loop_vars, limit)
     return _kept_loop(back_prop, cond, body, loop_vars, limit)
 

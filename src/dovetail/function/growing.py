@@ -28,7 +28,9 @@ from dovetail.tensor.variable import enter_scope
 
 def is_growing(value: Any) -> bool:
     """True for a `tf.TensorArray` that a loop must make room for."""
-    return isinstance(value, TensorArray) and value.dynamic_size and type(value) is not GrowingArray
+    if isinstance(value, GrowingArray):
+        return not value.reserved
+    return isinstance(value, TensorArray) and value.dynamic_size
 
 
 def any_growing(loop_vars: Any) -> bool:
@@ -52,8 +54,9 @@ def with_arrays_grown(loop: Callable, cond: Callable, body: Callable, loop_vars:
     Raises:
         DataDependentShapeError: how large they become depends on values.
     """
-    flat = [GrowingArray.of(leaf) if is_growing(leaf) else leaf for leaf in nest.flatten(loop_vars)]
-    ours = [i for i, leaf in enumerate(flat) if is_growing(nest.flatten(loop_vars)[i])]
+    given = nest.flatten(loop_vars)
+    ours = [i for i, leaf in enumerate(given) if is_growing(leaf)]
+    flat = [GrowingArray.of(leaf, True) if is_growing(leaf) else leaf for leaf in given]
 
     def step(*variables: Any) -> Any:
         result = body(*variables)
@@ -76,8 +79,34 @@ def with_arrays_grown(loop: Callable, cond: Callable, body: Callable, loop_vars:
     result = loop(cond, step, nest.pack_sequence_as(loop_vars, flat), limit)
     after = nest.flatten(result)
     for i in ours:
-        after[i] = after[i].grown(sizes[i])
+        sized = after[i].sized(sizes[i])
+        after[i] = sized if isinstance(given[i], GrowingArray) else sized.grown()
     return nest.pack_sequence_as(loop_vars, after)
+
+
+def record_with_arrays(record: Callable, loop_vars: Any) -> Any:
+    """Records a loop; arrays that grow in it are plain again after it.
+
+    Args:
+        record: `record(loop_vars) -> the loop variables after the loop`.
+        loop_vars: see `tf.while_loop`.
+    """
+    given = nest.flatten(loop_vars)
+    # What a loop around this one lets grow has room when it runs.
+    flat = [
+        GrowingArray.of(leaf, type(leaf) is GrowingArray)
+        if isinstance(leaf, GrowingArray) or is_growing(leaf)
+        else leaf
+        for leaf in given
+    ]
+    after = nest.flatten(record(nest.pack_sequence_as(loop_vars, flat)))
+    return nest.pack_sequence_as(
+        loop_vars,
+        [
+            new.grown() if is_growing(old) and type(old) is not GrowingArray else new
+            for old, new in zip(given, after, strict=True)
+        ],
+    )
 
 
 def _final_sizes(

@@ -150,7 +150,7 @@ def _is_repeatable(node: Node) -> bool:
             not g.writes and all(n.operation is READ or _is_repeatable(n) for n in g.nodes) for g in graphs
         )
     if isinstance(operation, FunctionCall):
-        return operation.name == "tf.identity"
+        return operation.name in ("tf.identity", "tf.TensorArray.write")
     return isinstance(operation, OpCall | Derivative) or operation is CONSTANT
 
 

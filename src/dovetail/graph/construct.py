@@ -112,14 +112,21 @@ def spec_or_leaf(leaf: Any) -> Any:
 
 
 def merged(first: TensorSpec, second: TensorSpec) -> TensorSpec:
-    """Returns the most special spec that both fit, which must be of one dtype."""
+    """Returns the most special spec that both fit, which must be of one dtype.
+
+    A `tf.TensorArray` whose rows have no shape yet fits one whose rows do.
+    """
+    for one, other in ((first, second), (second, first)):
+        rank = other.shape.rank
+        if one.shape.rank == 2 and one.shape[1] == 0 and rank is not None and rank not in (0, 2):
+            return TensorSpec([None, *other.shape[1:]], other.dtype)
     return first.most_specific_compatible_type(second)
 
 
 def _wider(before: TensorSpec, after: TensorSpec) -> TensorSpec:
     """Returns what both fit; a `tf.TensorArray` that a step gives its first rows has them from then on."""
     old, new = before.shape, after.shape
-    if old.rank == 2 and old[1] == 0 and new.rank and tuple(new)[1:] != (0,) and old[0] == new[0]:
+    if old.rank == 2 and old[1] == 0 and new.rank and tuple(new)[1:] != (0,) and new[0] in (old[0], None):
         return after
     return merged(before, after)
 

@@ -23,7 +23,7 @@ from dovetail.ops.views import export
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.shape import TensorShape
-from dovetail.tensor.spec import TypeSpec, register_type_spec
+from dovetail.tensor.spec import TensorSpec, TypeSpec, register_type_spec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import TensorLike, has_value
 
@@ -141,6 +141,9 @@ class TensorArray(Told):
         """
         value = self._checked(value)
         position = _known_index(index)
+        if self._dynamic and (position is None or self._count is None):
+            index = convert_to_tensor(index, dtype_hint="int32")
+            return self._with_buffer(grow_row(self._filled(value), value, index), value)
         if position is None:
             return self._with_buffer(_set_row(self._filled(value), index, value), value)
         if not self._dynamic:
@@ -330,6 +333,31 @@ def _set_row(buffer: Any, index: Any, value: Any) -> Any:
 def is_without_rows(shape: tuple) -> bool:
     """True for the shape (n, 0) of the buffer of an array whose elements have no shape yet."""
     return shape[1:] == (0,)
+
+
+def grow_row(buffer: Any, value: Any, position: Any, reserved: bool = False) -> Any:
+    """Returns the buffer with `value` as a row, and with more rows where these are too few.
+
+    Args:
+        buffer, value, position: (n, ...), (...), an integer.
+        reserved: whether there is room at every position that is known only when the program runs.
+
+    Raises:
+        DataDependentShapeError: the position is known only then, and there may be no room.
+    """
+    graph = None if state.scope is None else state.scope.graph
+    if graph is not None:
+        described = [TensorSpec([None, *value.shape], value.dtype)]
+        return graph.call(grow_row, "tf.TensorArray.write", (buffer, value, position, reserved), described)[0]
+    if has_value(position):
+        missing = int(position) + 1 - buffer.shape[0]
+        if missing > 0:
+            more = create.zeros((missing, *tuple(buffer.shape)[1:]), buffer.dtype)
+            buffer = array.concat([buffer, more], 0)
+    elif not reserved:
+        message = f"an array that grows is written at an index that depends on values{at_user_location()}"
+        raise DataDependentShapeError("tf.TensorArray.write", f"tf.TensorArray.write: {message}")
+    return write_row(buffer, value, position)
 
 
 @op("", same_dtype=2, shape=lambda x, value, index: (x[0], *value))
