@@ -75,3 +75,12 @@ def test_unknown_names_are_refused() -> None:
     for path in ("dovetail.nn", "dovetail.experimental"):
         with pytest.raises(AttributeError, match=r"no attribute 'embedding_lookup_dense'"):
             _ = importlib.import_module(path).embedding_lookup_dense
+
+
+def test_training_on_arrays_waits_for_no_files_datasets_or_servers() -> None:
+    code = (
+        "import sys, dovetail.keras.layers, dovetail.keras.models\n"
+        "print([m for m in ('h5py', 'urllib.request', 'dovetail.data', 'jax') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
