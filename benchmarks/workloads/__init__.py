@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.kinds import BenchmarkError, Workload
 from benchmarks.workloads import (
+    augmentation,
     changing_shapes,
     control_flow,
     convolution,
@@ -31,6 +32,7 @@ WORKLOADS: tuple[Workload, ...] = (
     *convolution.WORKLOADS,
     *fit.WORKLOADS,
     *datasets.WORKLOADS,
+    *augmentation.WORKLOADS,
     *one_sample.WORKLOADS,
     *fresh_process.WORKLOADS,
 )

@@ -8,6 +8,7 @@ import pytest
 
 import dovetail as tf
 from dovetail import keras
+from dovetail.data import transforms
 from dovetail.keras import layers
 from tests.keras.test_preprocessing_images import BOXES, IMAGES, LABELS, MASKS
 
@@ -113,6 +114,30 @@ def test_a_dataset_is_mapped_as_by_hand(kind):
         data = data if size is None else data.batch(size)
         for ours, element in zip(data.map(lambda x: mapped(x, training=True)), elements, strict=True):
             close(ours, by_hand(element, training=True))
+
+
+@pytest.mark.parametrize("size", [None, 2])
+def test_a_dataset_that_is_compiled_gives_the_same(size, monkeypatch):
+    monkeypatch.setattr(transforms, "LEAST_BYTES", 1)
+    images = np.concatenate([IMAGES, IMAGES[::-1], IMAGES])
+
+    def make():
+        flip, turn = layers.RandomFlip(seed=3), layers.RandomRotation(0.2, seed=4)
+        data = tf.data.Dataset.from_tensor_slices(images).map(
+            lambda x: turn(flip(x, training=True), training=True)
+        )
+        return data if size is None else data.batch(size)
+
+    tf.function(lambda x: x + 1)(tf.constant(1.0))  # XLA is there
+    by_op, compiled = make(), make()
+    for number in range(4):
+        monkeypatch.setattr(transforms, "LEAST_PASSES", 9)
+        expected = [np.asarray(one) for one in by_op]
+        monkeypatch.setattr(transforms, "LEAST_PASSES", 2)
+        for ours, theirs in zip(compiled, expected, strict=True):
+            close(ours, theirs)
+        mapped = compiled._node if size is None else compiled._node.source
+        assert (mapped._rows is not None) == (number > 0), number
 
 
 @EVERY

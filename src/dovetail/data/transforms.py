@@ -28,7 +28,16 @@ from dovetail.data.structure import (
     spec_of,
     without_leading,
 )
-from dovetail.data.vectorized import LEAST_ELEMENTS, OneByOne, RowFunction, RowPass, chunks_of, row_function
+from dovetail.data.vectorized import (
+    LEAST_BYTES,
+    LEAST_ELEMENTS,
+    LEAST_PASSES,
+    OneByOne,
+    RowFunction,
+    RowPass,
+    chunks_of,
+    row_function,
+)
 from dovetail.engine import loaded_xla, uses_xla, xla
 from dovetail.tensor import TensorSpec
 
@@ -103,14 +112,25 @@ class Map(Transformed):
         if not self._traced:
             if loaded_xla() is None and self._num_passes < 2:  # loading XLA costs more than most passes
                 return None
-            count, self._traced = self.source.cardinality(), True
-            if (count == INFINITE or count >= LEAST_ELEMENTS) and uses_xla():
+            count = self.source.cardinality()
+            again = 0 <= count < LEAST_ELEMENTS and self._num_passes < LEAST_PASSES
+            self._traced = not again
+            if again or not uses_xla():  # a pass over so few elements is short; many passes are not
+                return None
+            if count == INFINITE or count >= LEAST_ELEMENTS or count * self._element_bytes() >= LEAST_BYTES:
                 xla("tf.data")
                 self._join_source()
                 self._rows = row_function(self._functions) if self._base.may_look_ahead else None
             if self._rows is not None and self._seen_tree is None:
                 self._seen_tree = self._rows.tree
         return self._rows
+
+    def _element_bytes(self) -> int:
+        """Returns how large an element is, 0 where that is not known."""
+        shapes = [(spec.shape, spec.dtype) for spec in self.source.specs if isinstance(spec, TensorSpec)]
+        if len(shapes) < len(self.source.specs) or not all(shape.is_fully_defined() for shape, _ in shapes):
+            return 0
+        return sum((shape.num_elements() or 0) * dtype.size for shape, dtype in shapes)
 
     def _join_source(self) -> None:
         """Makes maps of maps one function: their draws come in turn."""

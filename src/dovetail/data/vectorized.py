@@ -24,6 +24,7 @@ from dovetail.function.trace import Program, example_of
 from dovetail.tensor import Tensor, TensorSpec
 
 LEAST_ELEMENTS = 2000  # compiling costs as much as mapping so many elements by a few ops
+LEAST_BYTES, LEAST_PASSES = 1 << 25, 3  # or as so many passes over so large a set of elements
 _CHUNK_BYTES = 1 << 21
 _MOST_ROWS = 512
 _MOST_RESTARTS = 3
@@ -110,6 +111,8 @@ class Made:
         self._program, self._seen, self.results, self._after = program, list(values), results, after
         self.valid = len(results[0])
         for began, left in zip(before, after, strict=True):
+            if len(left) - 1 <= start:  # there is no row after
+                continue
             wrong = (left[start:-1] != began[start + 1 :]).reshape(len(left) - 1 - start, -1).any(axis=1)
             if wrong.any():
                 self.valid = min(self.valid, start + int(wrong.argmax()) + 1)

@@ -45,6 +45,7 @@ from dovetail.engine.xla_array import (  # noqa: F401 - names of this engine
 )
 from dovetail.engine.xla_conv import compiler_options  # noqa: F401 - a name of this engine
 from dovetail.engine.xla_nn import (  # noqa: F401 - names of this engine
+    computed_before,
     computed_once,
     conv,
     conv_input_gradient,

@@ -102,6 +102,41 @@ def _behind_a_barrier(function: Any, first: tuple, seed: Any, *more: Any) -> tup
     return lax.optimization_barrier(function(first, seed, *more))
 
 
+@jax.custom_jvp
+def computed_before(x: Any) -> Any:
+    """Returns `x`, computed before what follows is: a gather would compute it anew for each element that it reads."""
+    return _apart(x)
+
+
+computed_before.defjvp(lambda primals, tangents: (computed_before(*primals), *tangents))
+
+
+@jax.custom_batching.custom_vmap
+def _apart(x: Any) -> Any:
+    return kernels.run("computed before", x)
+
+
+@_apart.def_vmap
+def _apart_for_all(size: int, batched: Any, x: Any) -> tuple:
+    return _apart(x), True
+
+
+@kernel("computed before", "cpu", why="XLA's CPU compiler drops optimization barriers before it fuses")
+def _before_a_branch(x: Any) -> Any:
+    """A branch that is never taken; that it is not must not be known when the program is compiled."""
+    if not x.size or x.dtype.itemsize not in (1, 2, 4, 8) or x.dtype.kind == "b":
+        return x
+    kind = np.dtype(f"int{8 * x.dtype.itemsize}")
+    first = lax.bitcast_convert_type(x.reshape(-1)[0], kind)
+    never = (first | np.ones((), kind)) == 0
+    return lax.cond(never, lambda value: value + value, lambda value: value, x)
+
+
+@kernel("computed before")
+def _before_a_barrier(x: Any) -> Any:
+    return lax.optimization_barrier(x)
+
+
 def scan(step: Any, carry: Any, columns: Any, backwards: bool = False) -> tuple[Any, Any]:
     """Runs `carry, outputs = step(carry, row)` over the first axis of the columns, as one loop."""
     carry, columns = jax.tree.map(jnp.asarray, (carry, columns))

@@ -97,6 +97,7 @@ def sampled(
         pads = (*((0, 0),) * lead, *((1, 1),) * len(positions), *((0, 0),) * channels)
         values = xp.pad(values, pads, constant_values=values.dtype.type(fill))
     sizes, dtype = values.shape[places], values.dtype
+    values = xp.computed_before(values)
     read, joined = _reader(xp, values, channels)
     wide = dtype if dtypes.is_floating(dtype) and dtype.itemsize >= 4 else FLOAT32
     total: Any = None

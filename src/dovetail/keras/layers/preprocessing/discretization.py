@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location
-from dovetail.base.settings import settings
+from dovetail.keras.idiom import is_keras_2
 from dovetail.keras.layers.machinery.declared import Argument, Declared
 from dovetail.keras.layers.preprocessing.encoding import as_inputs, check_sparse, encode, mode_of
 from dovetail.keras.layers.preprocessing.normalization import batches_of
@@ -68,7 +68,7 @@ class Discretization(Declared):
     def _out_dtype(self) -> Any:
         if self.output_mode != "int":
             return self.compute_dtype
-        return "int64" if settings.keras == 2 else "int32"
+        return "int64" if is_keras_2() else "int32"
 
     def call(self, inputs: Any) -> Any:
         if self.bin_boundaries is None:

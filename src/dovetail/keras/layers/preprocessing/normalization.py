@@ -11,6 +11,7 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
+from dovetail.keras.idiom import is_keras_2
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.ops import arithmetic
 from dovetail.ops import math as tf_math
@@ -189,7 +190,7 @@ class Normalization(Layer):
             raise ValueError(f"{self.name}: adapt received no data{at_user_location()}")
         self.adapt_mean.assign(np.asarray(mean, self.adapt_mean.dtype.numpy_dtype))
         self.adapt_variance.assign(np.asarray(variance, self.adapt_variance.dtype.numpy_dtype))
-        self.count.assign(count if settings.keras == 2 else 0)
+        self.count.assign(count if is_keras_2() else 0)
 
     def _fit_to(self, shape: tuple) -> None:
         if not self.built:
