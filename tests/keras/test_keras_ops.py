@@ -236,6 +236,10 @@ def test_sparse_results() -> None:
         assert isinstance(sparse, dv.SparseTensor)
         np.testing.assert_array_equal(np.asarray(dv.sparse.to_dense(sparse)), np.asarray(dense))
         assert ops.convert_to_tensor(sparse, sparse=False).shape == dense.shape
+        assert ops.convert_to_tensor(sparse, "float64").dtype == "float64"
+    rows = dv.ragged.constant([[1, 2], [3]])
+    assert ops.convert_to_tensor(rows, "float32").dtype == "float32"
+    assert ops.convert_to_tensor(rows, ragged=False).shape == (2, 2)
 
 
 @pytest.mark.parametrize(

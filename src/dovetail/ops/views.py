@@ -158,7 +158,7 @@ def _view(op: Op, name: str, renames: str, make: Callable | None, keras: Callabl
     call = op.call
     if promote and keras is not None:
         call = prepared(call, keras)
-        fast = None if fast is None else _fast_for_floats(fast, call)
+        fast = None if fast is None else _fast_for_floats(fast, call, len(op.tensors))
     view: Any = _binder(op, f"{namespace}.{last}", parameters, promote, fast, call)
     view.__name__, view.__qualname__, view.__doc__ = last, last, op.__doc__
     view.__module__ = module_of(namespace)
@@ -172,16 +172,20 @@ def _view(op: Op, name: str, renames: str, make: Callable | None, keras: Callabl
     return view
 
 
-def _fast_for_floats(fast: Callable, call: Callable) -> Callable:
+def _fast_for_floats(fast: Callable, call: Callable, arity: int) -> Callable:
     """Returns the fast call of what needs no preparation: a first argument of floats."""
 
-    def fast_or_prepared(*args: Any) -> Any:
-        first = args[0]
-        if type(first) is Tensor and first._value.dtype.kind == "f":
-            return fast(*args)
-        return call(args, {}, True)
+    def of_one(x: Any) -> Any:
+        if type(x) is Tensor and x._value.dtype.kind == "f":
+            return fast(x)
+        return call((x,), {}, True)
 
-    return fast_or_prepared
+    def of_two(x: Any, y: Any) -> Any:
+        if type(x) is Tensor and x._value.dtype.kind == "f":
+            return fast(x, y)
+        return call((x, y), {}, True)
+
+    return of_one if arity == 1 else of_two
 
 
 def _ordered(parameters: list) -> list:

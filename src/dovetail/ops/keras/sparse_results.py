@@ -6,15 +6,21 @@ from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
-from dovetail.ops import create, keras_array, segment
+from dovetail.ops import create, keras_array, segment, table
 from dovetail.ops.arithmetic import cast
-from dovetail.ops.ragged.dense import to_tensor as ragged_to_dense
-from dovetail.ops.ragged.tensor import RaggedTensor
 from dovetail.ops.shapes import as_tensor
-from dovetail.ops.sparse.make import from_dense, to_dense
-from dovetail.ops.sparse.tensor import SparseTensor
 from dovetail.ops.views import export
 from dovetail.tensor import dtype as dt
+from dovetail.tensor.composite import CompositeTensor
+
+
+def _sparse(name: str) -> Any:
+    """Returns a function of `tf.sparse`, whose family waits for its first use."""
+    return table.whole("tf.sparse")[name]
+
+
+def _from_dense(dense: Any) -> Any:
+    return _sparse("from_dense")(dense)
 
 
 @export("ops.convert_to_tensor ops.numpy.array")
@@ -29,23 +35,32 @@ def convert_to_tensor(
         sparse: None keeps sparse tensors sparse, False makes them dense, True makes dense ones sparse.
         ragged: None keeps ragged tensors ragged, False makes them dense; True is for ragged tensors only.
     """
-    if isinstance(x, SparseTensor):
-        if sparse is not False:
-            return x if dtype is None else x.with_values(cast(x.values, dtype=dt.numpy_dtype(dtype)))
-        x = to_dense(x)
-    if isinstance(x, RaggedTensor):
-        if ragged is not False:
-            return (
-                x if dtype is None else x.with_flat_values(cast(x.flat_values, dtype=dt.numpy_dtype(dtype)))
-            )
-        x = ragged_to_dense(x)
+    if isinstance(x, CompositeTensor):
+        kept = _kept(x, dtype, sparse, ragged)
+        if kept is not None:
+            return kept
+        x = _dense(x)
     if ragged:
         raise ValueError(
             f"keras.ops.convert_to_tensor: a dense tensor does not become ragged; use tf.RaggedTensor.from_tensor"
             f"{at_user_location()}"
         )
     dense = create.convert_and_cast(x, dtype)
-    return from_dense(dense) if sparse else dense
+    return _from_dense(dense) if sparse else dense
+
+
+def _kept(x: Any, dtype: Any, sparse: bool | None, ragged: bool | None) -> Any:
+    """Returns a sparse or ragged tensor as what it is, cast; None where it is to be dense."""
+    kind = None if dtype is None else dt.numpy_dtype(dtype)
+    if isinstance(x, table.find("tf", "SparseTensor")) and sparse is not False:
+        return x if kind is None else x.with_values(cast(x.values, dtype=kind))
+    if isinstance(x, table.find("tf", "RaggedTensor")) and ragged is not False:
+        return x if kind is None else x.with_flat_values(cast(x.flat_values, dtype=kind))
+    return None
+
+
+def _dense(x: Any) -> Any:
+    return x.to_tensor() if hasattr(x, "to_tensor") else _sparse("to_dense")(x)
 
 
 @export("ops.nn.one_hot")
@@ -63,7 +78,7 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse:
     x = x if x.dtype.is_integer else cast(x, dtype="int32")
     kind = dt.numpy_dtype(settings.floatx if dtype is None else dtype)
     dense = create.one_hot(x, num_classes, axis=axis, dtype=kind)
-    return from_dense(dense) if sparse else dense
+    return _from_dense(dense) if sparse else dense
 
 
 @export("ops.nn.multi_hot")
@@ -88,7 +103,7 @@ def multi_hot(
     if num_classes is None:
         raise ValueError(f"keras.ops.multi_hot: pass num_classes{at_user_location()}")
     dense = keras_array.multi_hot(inputs, num_classes, axis, dtype)
-    return from_dense(dense) if sparse else dense
+    return _from_dense(dense) if sparse else dense
 
 
 @export("ops.numpy.bincount")
@@ -105,4 +120,4 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
     if x.dtype.is_bool:
         x = cast(x, dtype="int32")
     dense = segment.bincount(x, weights, minlength=minlength, axis=-1)
-    return from_dense(dense) if sparse else dense
+    return _from_dense(dense) if sparse else dense
