@@ -311,3 +311,17 @@ def test_loops_in_functions() -> None:
     assert (total, last, either) == (16.0, 162.0, 2.0)
     np.testing.assert_allclose(float(chosen), np.cos(2.0), rtol=1e-6)
     np.testing.assert_allclose(np.asarray(sums), [2, 4, 6, 8, 10])
+
+
+def test_images_of_unknown_sizes() -> None:
+    """Cropping and padding to a size work where the images' own size comes with the data."""
+    x = dv.keras.Input((None, None, 3))
+    padded = ops.image.pad_images(x, 1, 1, target_height=9, target_width=8)
+    cropped = ops.image.crop_images(x, bottom_cropping=1, right_cropping=0, target_height=2, target_width=3)
+    model = dv.keras.Model(x, [padded, cropped, ops.image.crop_images(x, 1, 1, 1, 0)])
+    assert [tuple(out.shape)[1:3] for out in model.outputs] == [(9, 8), (2, 3), (None, None)]
+    image = np.arange(5 * 6 * 3, dtype=np.float32).reshape(1, 5, 6, 3)
+    got = [np.asarray(out) for out in model(image)]
+    assert got[0].shape == (1, 9, 8, 3) and got[0][0, 1, 1, 0] == image[0, 0, 0, 0]
+    np.testing.assert_array_equal(got[1], image[:, 2:4, 3:6])
+    np.testing.assert_array_equal(got[2], image[:, 1:4, 1:6])

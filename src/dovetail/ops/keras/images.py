@@ -18,10 +18,11 @@ from dovetail.ops.depthwise import depthwise_conv
 from dovetail.ops.families import op
 from dovetail.ops.keras_math import _both_floating, _float, _tensor
 from dovetail.ops.padding import pad
-from dovetail.ops.shapes import moveaxis
+from dovetail.ops.shapes import moveaxis, shape
 from dovetail.ops.views import export
 from dovetail.ops.windows import WindowPlan, is_channels_first, output_sizes
 from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.symbolic import SymbolicTensor
 
 
 def _channels_first(data_format: str | None) -> bool:
@@ -204,44 +205,49 @@ def extract_patches_3d(
 # ---- cropping and padding --------------------------------------------------------------------------------------------
 
 
-def _sides(
-    function: str, sides: dict, target: Any, size: int | None, grows: bool, names: tuple[str, str, str]
-) -> tuple[int, int]:
-    """Returns what is added (or cut off) before and after along one axis; two of the three numbers are given."""
-    before, after = (None if sides[name] is None else integer(sides[name]) for name in names[:2])
-    target = None if target is None else integer(target)
+def _sides(function: str, given: list, size: Any, grows: bool, names: tuple[str, str, str]) -> tuple:
+    """Returns what is added (or cut off) before and after along one axis.
+
+    Args:
+        function: for errors.
+        given: before, after and the new size; one of them is None.
+        size: an integer, or a scalar tensor where it is not known.
+        grows: whether something is added.
+        names: of what is given.
+    """
+    before, after, target = (None if value is None else integer(value) for value in given)
     if [before, after, target].count(None) != 1:
         raise ValueError(
             f"keras.ops.image.{function}: pass exactly two of {', '.join(names)}, received {before}, {after}, {target}"
             f"{at_user_location()}"
         )
-    if target is not None:
-        if size is None:
-            raise ValueError(
-                f"keras.ops.image.{function}: {names[2]} needs a known size of the images{at_user_location()}"
-            )
-        total = target - size if grows else size - target
-        before = total - (after or 0) if before is None else before
-        after = total - before if after is None else after
-    before, after = before or 0, after or 0
-    if before < 0 or after < 0 or not (grows or size is None or before + after < size):
+    total: Any = 0 if target is None else target - size if grows else size - target
+    first = total - after if before is None else before
+    second = total - first if after is None else after
+    known = [part for part in (first, second) if isinstance(part, int)]
+    too_much = isinstance(size, int) and len(known) == 2 and not grows and first + second >= size
+    if min(known, default=0) < 0 or too_much:
         raise ValueError(
-            f"keras.ops.image.{function}: {names[0]}, {names[1]} = {before}, {after} must not be negative, and leave "
+            f"keras.ops.image.{function}: {names[0]}, {names[1]} = {first}, {second} must not be negative, and leave "
             f"something of images of size {size}{at_user_location()}"
         )
-    return before, after
+    return first, second
 
 
-def _both_sides(function: str, images: Any, sides: dict, targets: tuple, grows: bool, first: bool) -> tuple:
-    """Returns the axis of rows, and what is added or cut off along both axes."""
+def _both_sides(function: str, images: Any, given: tuple[list, list], grows: bool, first: bool) -> tuple:
+    """Returns the axis of rows, what is added or cut off along both axes, and their sizes."""
     axis = len(images.shape) - (2 if first else 3)
     word = "padding" if grows else "cropping"
     rows = (f"top_{word}", f"bottom_{word}", "target_height")
     columns = (f"left_{word}", f"right_{word}", "target_width")
-    return axis, [
-        _sides(function, sides, target, images.shape[axis + i], grows, names)
-        for i, (names, target) in enumerate(zip((rows, columns), targets, strict=True))
+    sizes_now = [
+        images.shape[i] if images.shape[i] is not None else shape(images)[i] for i in (axis, axis + 1)
     ]
+    sides = [
+        _sides(function, values, size, grows, names)
+        for names, values, size in zip((rows, columns), given, sizes_now, strict=True)
+    ]
+    return axis, sides, sizes_now
 
 
 @export("ops.image.pad_images")
@@ -257,17 +263,11 @@ def pad_images(
 ) -> Any:
     """Adds zeros around images; of top, bottom and target height pass two, and likewise for the width."""
     images = _images(images, "pad_images")
-    sides = {
-        "top_padding": top_padding,
-        "bottom_padding": bottom_padding,
-        "left_padding": left_padding,
-        "right_padding": right_padding,
-    }
-    targets = (target_height, target_width)
-    axis, both = _both_sides("pad_images", images, sides, targets, True, _channels_first(data_format))
+    given = [top_padding, bottom_padding, target_height], [left_padding, right_padding, target_width]
+    axis, sides, _ = _both_sides("pad_images", images, given, True, _channels_first(data_format))
     paddings = [(0, 0)] * len(images.shape)
-    paddings[axis : axis + 2] = both
-    return pad(images, paddings=paddings)
+    paddings[axis : axis + 2] = sides
+    return _of_size(pad(images, paddings=paddings), axis, (target_height, target_width))
 
 
 @export("ops.image.crop_images")
@@ -283,13 +283,18 @@ def crop_images(
 ) -> Any:
     """Cuts borders off images; of top, bottom and target height pass two, and likewise for the width."""
     images = _images(images, "crop_images")
-    sides = {
-        "top_cropping": top_cropping,
-        "bottom_cropping": bottom_cropping,
-        "left_cropping": left_cropping,
-        "right_cropping": right_cropping,
-    }
-    targets = (target_height, target_width)
-    axis, both = _both_sides("crop_images", images, sides, targets, False, _channels_first(data_format))
-    inside = [slice(before, -after if after else None) for before, after in both]
-    return images[(slice(None),) * axis + tuple(inside)]
+    given = [top_cropping, bottom_cropping, target_height], [left_cropping, right_cropping, target_width]
+    axis, sides, sizes_now = _both_sides("crop_images", images, given, False, _channels_first(data_format))
+    inside = [
+        slice(before, size - after if values[2] is None else before + values[2])
+        for (before, after), size, values in zip(sides, sizes_now, given, strict=True)
+    ]
+    cropped = images[(slice(None),) * axis + tuple(inside)]
+    return _of_size(cropped, axis, (target_height, target_width))
+
+
+def _of_size(images: Any, axis: int, targets: tuple) -> Any:
+    """Tells a symbolic result the sizes that were asked for."""
+    if isinstance(images, SymbolicTensor):
+        images.set_shape((*[None] * axis, *targets, *[None] * (len(images.shape) - axis - 2)))
+    return images

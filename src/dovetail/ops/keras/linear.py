@@ -16,7 +16,7 @@ from dovetail.ops.families import op
 from dovetail.ops.keras_math import _float
 from dovetail.ops.linalg import matmul
 from dovetail.ops.math import abs_
-from dovetail.ops.shapes import moveaxis, reshape
+from dovetail.ops.shapes import moveaxis, reshape, shape
 from dovetail.ops.solve import matrix_triangular_solve
 from dovetail.ops.views import export
 
@@ -58,7 +58,8 @@ def cholesky_inverse(x: Any, upper: bool = False) -> Any:
         raise ValueError(
             f"keras.ops.cholesky_inverse: expected matrices, received shape {x.shape}{at_user_location()}"
         )
-    inverse = matrix_triangular_solve(x, eye(x.shape[-1], dtype=x.dtype), lower=not upper)
+    size = x.shape[-1] if x.shape[-1] is not None else shape(x)[-1]
+    inverse = matrix_triangular_solve(x, eye(size, dtype=x.dtype), lower=not upper)
     return matmul(inverse, matrix.adjoint(inverse)) if upper else matmul(matrix.adjoint(inverse), inverse)
 
 
