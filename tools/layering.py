@@ -17,6 +17,7 @@ SOURCE = ROOT / "src" / "dovetail"
 # Lowest first. A module may import its own layer's part of the package and every layer further down.
 LAYERS = (
     ("base",),
+    ("wire",),
     ("engine",),
     ("tensor",),
     ("ops",),
@@ -40,6 +41,7 @@ TOP = {"dovetail": "top", "dovetail.__main__": "cli"}
 SIBLINGS = {
     ("keras", "data"): "fit takes datasets",
     ("keras", "random"): "layers draw random numbers",
+    ("keras", "summary"): "the TensorBoard callback writes summaries",
     ("distribute", "data"): "datasets are divided between replicas",
 }
 

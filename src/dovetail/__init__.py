@@ -105,6 +105,7 @@ _SUBMODULES = frozenset(
         "sets",
         "sparse",
         "strings",
+        "summary",
         "sysconfig",
         "test",
         "version",
@@ -126,6 +127,7 @@ _INTERNAL = frozenset(
         "runtime",
         "scopes",
         "tensor",
+        "wire",
     }
 )
 

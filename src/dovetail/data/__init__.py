@@ -6,6 +6,7 @@ from dovetail.data.iterators import Iterator, NumpyIterator
 from dovetail.data.node import INFINITE as INFINITE_CARDINALITY
 from dovetail.data.node import UNKNOWN as UNKNOWN_CARDINALITY
 from dovetail.data.options import Options, ThreadingOptions
+from dovetail.data.records import TFRecordDataset
 from dovetail.data.structure import DatasetSpec
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Iterator",
     "NumpyIterator",
     "Options",
+    "TFRecordDataset",
     "ThreadingOptions",
     "experimental",
 ]

@@ -10,7 +10,7 @@ import numpy as np
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import state
-from dovetail.engine import is_tracer, xla
+from dovetail.function.run_time import call_with_values
 from dovetail.graph.record import record_call
 from dovetail.graph.recording import recording
 from dovetail.tensor.composite import CompositeTensor
@@ -62,10 +62,7 @@ def print_(
         known = [Tensor(next(given)) if isinstance(x, TensorLike) else x for x in leaves]
         _print_values(inputs, nest.unflatten(spec, known), **options)
 
-    if any(is_tracer(tensor._value) for tensor in tensors) or _in_trace():
-        xla("tf.print").debug_callback(emit, *[tensor._value for tensor in tensors])
-    else:
-        emit(*[np.asarray(tensor._value) for tensor in tensors])
+    call_with_values("tf.print", emit, tensors)
 
 
 def _print_values(
@@ -85,10 +82,6 @@ def _check_stream(stream: Any) -> None:
             f"tf.print: output_stream must be sys.stderr, sys.stdout, 'file://path' or an object with write(), "
             f"received {stream!r}{at_user_location()}"
         )
-
-
-def _in_trace() -> bool:
-    return state.scope is not None
 
 
 def _shown(value: Any, summarize: int, quoted: bool) -> Any:

@@ -117,6 +117,11 @@ LATE = {
         "keras.ops.nn": "*",
         "keras.ops.numpy": "*",
     },
+    "protos": {
+        "tf": "make_ndarray make_tensor_proto",
+        "tf.compat.v1": "AttrValue Event GraphDef HistogramProto NodeDef Summary SummaryMetadata TensorProto "
+        "TensorShapeProto",
+    },
     "strings": {"tf": "as_string", "tf.strings": "*"},
     "hashing": {"tf.strings": "*"},
     "lookup": {},

@@ -13,6 +13,7 @@ from dovetail.keras.callbacks.progress import *
 from dovetail.keras.callbacks.remote_monitor import *
 from dovetail.keras.callbacks.simple import *
 from dovetail.keras.callbacks.swap_ema_weights import *
+from dovetail.keras.callbacks.tensorboard import *
 from dovetail.keras.registration import public_names
 
 __all__ = public_names(globals(), __name__)  # noqa: PLE0605 - a list
