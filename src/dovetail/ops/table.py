@@ -120,7 +120,8 @@ LATE = {
     "protos": {
         "tf": "make_ndarray make_tensor_proto",
         "tf.compat.v1": "AttrValue Event GraphDef HistogramProto NodeDef Summary SummaryMetadata TensorProto "
-        "TensorShapeProto",
+        "TensorShapeProto make_tensor_proto",
+        "tf.compat.v1.train": "summary_iterator",
     },
     "strings": {"tf": "as_string", "tf.strings": "*"},
     "hashing": {"tf.strings": "*"},
