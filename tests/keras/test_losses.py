@@ -290,3 +290,13 @@ def test_weights_that_do_not_fit_are_explained():
 def test_one_class_is_a_warning():
     with pytest.warns(SyntaxWarning, match="single class"):
         losses.categorical_crossentropy(np.ones((2, 1)), np.ones((2, 1), "float32"))
+
+
+@pytest.mark.parametrize(
+    "kind", ["BinaryCrossentropy", "BinaryFocalCrossentropy", "KLDivergence", "CategoricalCrossentropy"]
+)
+def test_probabilities_are_clipped_as_in_the_programs_keras(monkeypatch, kind):
+    theirs = pytest.importorskip("tf_keras")
+    y_true, y_pred = np.array([[1.0, 0.0], [0.0, 1.0]], "float32"), np.array([[0, 1], [0.3, 0.7]], "float32")
+    monkeypatch.setattr(settings, "legacy_keras", True)
+    close(getattr(losses, kind)()(y_true, y_pred), getattr(theirs.losses, kind)()(y_true, y_pred))

@@ -138,7 +138,53 @@ def test_every_class_has_a_case():
         for name, value in vars(metrics).items()
         if isinstance(value, type) and issubclass(value, metrics.Metric)
     }
-    assert classes - {"Metric", "MeanMetricWrapper"} == {case[0] for case in CASES}
+    assert classes - {"Metric", "MeanMetricWrapper"} == {case[0] for case in [*CASES, *OF_KERAS_2]}
+
+
+# Those that only tf_keras has: class, arguments, what batches give.
+OF_KERAS_2 = [
+    ("MeanTensor", {}, (numbers(3, 2),)),
+    ("MeanTensor", {"shape": (3, 2)}, (numbers(3, 2), numbers(3))),
+    ("MeanRelativeError", {"normalizer": [1.0, 0.0, 3.0]}, (numbers(3), numbers(3))),
+    ("MeanRelativeError", {"normalizer": [[1.0], [2.0], [3.0]]}, (numbers(3, 1), numbers(3, 1), numbers(3))),
+]
+
+
+@pytest.mark.parametrize(("kind", "arguments", "batch"), OF_KERAS_2)
+def test_metrics_of_tf_keras(kind, arguments, batch):
+    theirs = getattr(pytest.importorskip("tf_keras").metrics, kind)(**arguments)
+    ours, other = getattr(metrics, kind)(**arguments), getattr(metrics, kind)(**arguments)
+    values = [part(np.random.default_rng(3)) if callable(part) else part for part in batch]
+    for _ in range(2):
+        theirs.update_state(*values)
+        ours.update_state(*values)
+    np.testing.assert_allclose(np.asarray(ours.result()), np.asarray(theirs.result()), rtol=1e-5)
+    again = type(ours).from_config(ours.get_config())
+    assert again.get_config() == ours.get_config()
+    other.update_state(*values)
+    other.merge_state([ours])
+    np.testing.assert_allclose(np.asarray(other.result()), np.asarray(ours.result()), rtol=1e-5)
+
+
+def test_metrics_in_python_run_outside_of_compiled_code():
+    class Counted(metrics.experimental.PyMetric):
+        def reset_state(self):
+            self.total = 0.0
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            assert isinstance(float(y_true[0, 0]), float)
+            self.total += float(np.sum(y_true))
+
+        def result(self):
+            return self.total
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=[Counted(name="ones")])
+    with pytest.warns(UserWarning, match="op by op"):
+        found = model.fit(np.ones((8, 2)), np.ones((8, 1)), batch_size=2, epochs=2, verbose=0).history
+    assert found["ones"] == [8.0, 8.0]
+    with pytest.raises(NotImplementedError, match="merge_state"):
+        Counted().merge_state([])
 
 
 @EVERY_CASE

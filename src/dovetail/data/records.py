@@ -44,7 +44,7 @@ class _Records(Source):
 
 def _opened(path: str, compression: str) -> IO[bytes]:
     if compression == "GZIP":
-        return gzip.open(path, "rb")
+        return gzip.open(path, "rb")  # type: ignore[return-value]
     file = open(path, "rb")  # noqa: SIM115 - the caller closes it
     return file if not compression else _Inflated(file)  # type: ignore[return-value]
 

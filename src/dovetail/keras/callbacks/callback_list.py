@@ -19,7 +19,7 @@ class CallbackList:
         callbacks: a callback, a list of them, or another CallbackList.
         model: the model they get.
         verbose: 0, 1 or 2; the progress bar's.
-        epochs, steps: for `params`.
+        epochs, steps, params: for `params`.
         history: add a `History`.
 
     Attributes:
@@ -39,6 +39,7 @@ class CallbackList:
         epochs: int = 1,
         steps: int | None = None,
         history: bool = True,
+        **params: Any,
     ) -> None:
         passed: Any = callbacks.callbacks if isinstance(callbacks, CallbackList) else callbacks
         given: list[Any] = [passed] if isinstance(passed, Callback) else list(passed or [])
@@ -54,14 +55,29 @@ class CallbackList:
         self._progress = ProgbarLogger(verbose or 1) if verbose or add_progbar else None
         self.callbacks = given
         self._all = [self._progress, *given] if self._progress is not None else given
-        self.params = {"verbose": verbose, "epochs": epochs, "steps": steps}
-        for callback in self._all:
-            callback.set_params(self.params)
-            if model is not None:
-                callback.set_model(model)
+        self._model: Any = None
+        self.set_params({"verbose": verbose, "epochs": epochs, "steps": steps, **params})
+        if model is not None:
+            self.set_model(model)
         self.needs_batches = any(_needs(c, "train") for c in given)
         self.needs_test_batches = any(_needs(c, "test") for c in given)
         self.needs_predict_batches = any(_needs(c, "predict") for c in given)
+
+    @property
+    def model(self) -> Any:
+        return self._model
+
+    def set_params(self, params: dict) -> None:
+        """Tells all callbacks the parameters of the run."""
+        self.params = params
+        for callback in self._all:
+            callback.set_params(params)
+
+    def set_model(self, model: Any) -> None:
+        """Tells all callbacks the model."""
+        self._model = model
+        for callback in self._all:
+            callback.set_model(model)
 
     def room(self, kind: str) -> int | None:
         """Returns how many batches ("train", "test" or "predict") may run before a callback must hear of one."""
@@ -123,6 +139,14 @@ class CallbackList:
                 callback.on_train_batch_end(batch, logs)
         if self._progress is not None and self.wants_progress():
             self._progress.on_train_batch_end(batch, logs)
+
+    def on_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Another name of `on_train_batch_begin`."""
+        self.on_train_batch_begin(batch, logs)
+
+    def on_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Another name of `on_train_batch_end`."""
+        self.on_train_batch_end(batch, logs)
 
     def on_test_begin(self, standalone: bool = True, logs: dict | None = None) -> None:
         self._call_quietly("on_test_begin", standalone, logs)

@@ -47,6 +47,10 @@ class EarlyStopping(MonitorCallback):
         self.best_weights: Any = None
         self.best = None
 
+    def get_monitor_value(self, logs: dict | None) -> Any:
+        """Returns the watched value of the logs, None where it is missing."""
+        return self.value_in(logs)
+
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._reset()
 

@@ -15,10 +15,18 @@ class ProgbarLogger(Callback):
 
     Args:
         verbose: 1: a bar; 2: one line an epoch.
+        count_mode: "steps", or "samples" (Keras 2); steps are shown in either case.
+        stateful_metrics: accepted for compatibility: metrics are shown as they are.
     """
 
-    def __init__(self, verbose: int = 1) -> None:
+    def __init__(self, verbose: int = 1, count_mode: str = "steps", stateful_metrics: Any = None) -> None:
         super().__init__()
+        if isinstance(verbose, str):  # Keras 2's order of arguments
+            verbose, count_mode = 1, verbose
+        if count_mode not in ("steps", "samples"):
+            raise ValueError(
+                f"ProgbarLogger: count_mode must be 'steps' or 'samples', received {count_mode!r}"
+            )
         self.verbose = verbose
         self._bar: Any = None
         self._seen = 0

@@ -1,4 +1,4 @@
-"""Small callbacks: `TerminateOnNaN`, `LambdaCallback`, `CSVLogger`."""
+"""Small callbacks: `TerminateOnNaN`, `LambdaCallback`, `CSVLogger`, `BaseLogger`."""
 
 from __future__ import annotations
 
@@ -11,20 +11,29 @@ import numpy as np
 
 from dovetail.keras.callbacks.callback import Callback
 
-__all__ = ["CSVLogger", "LambdaCallback", "TerminateOnNaN"]
+__all__ = ["BaseLogger", "CSVLogger", "LambdaCallback", "TerminateOnNaN"]
 
 
 class TerminateOnNaN(Callback):
     """Stops training at the batch whose loss is NaN or infinite.
+
+    Args:
+        raise_error: raise RuntimeError, in place of ending `fit` as if all epochs were done.
 
     Differs from Keras: the step of that batch is taken back, so the model keeps the last weights that were sound.
     """
 
     keeps_finite = True
 
+    def __init__(self, raise_error: bool = False) -> None:
+        super().__init__()
+        self.raise_error = raise_error
+
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         loss = (logs or {}).get("loss")
         if loss is not None and not np.isfinite(loss):
+            if self.raise_error:
+                raise RuntimeError(f"NaN or Inf loss encountered at batch {batch}.")
             print(f"Batch {batch}: Invalid loss, terminating training")
             self.model.stop_training = True
 
@@ -108,6 +117,39 @@ class CSVLogger(Callback):
     def on_train_end(self, logs: dict | None = None) -> None:
         self._file.close()
         self._writer = None
+
+
+class BaseLogger(Callback):
+    """Averages what the logs of batches hold, and puts the averages into the logs of the epoch (Keras 1).
+
+    Batches count by the "size" that the logs give, those without it alike.
+
+    Args:
+        stateful_metrics: names of the metrics that are taken as they are at the end.
+    """
+
+    def __init__(self, stateful_metrics: Any = None) -> None:
+        super().__init__()
+        self.stateful_metrics = set(stateful_metrics or ())
+        self.totals: dict[str, Any] = {}
+        self.seen = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.totals, self.seen = {}, 0
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        logs = logs or {}
+        size = logs.get("size", 1) * logs.get("num_steps", 1)
+        self.seen += size
+        for name, value in logs.items():
+            kept = name in self.stateful_metrics
+            self.totals[name] = value if kept else self.totals.get(name, 0) + value * size
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        for name in self.params.get("metrics") or ():
+            if logs is not None and name in self.totals:
+                total = self.totals[name]
+                logs[name] = total if name in self.stateful_metrics else total / self.seen
 
 
 def _columns(logs: dict) -> list[str]:

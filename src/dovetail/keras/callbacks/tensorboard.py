@@ -13,7 +13,7 @@ from dovetail.base.errors import at_user_location
 from dovetail.keras import checks
 from dovetail.keras.callbacks import board_graph
 from dovetail.keras.callbacks.callback import Callback
-from dovetail.keras.layers import Embedding
+from dovetail.keras.layers.core.embedding import Embedding
 from dovetail.profiler import experimental as profiler
 from dovetail.summary.writer import now
 

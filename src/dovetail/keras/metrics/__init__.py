@@ -25,6 +25,7 @@ from dovetail.keras.losses import (
     sparse_categorical_crossentropy,
     squared_hinge,
 )
+from dovetail.keras.metrics import experimental
 from dovetail.keras.metrics.accuracy import *
 from dovetail.keras.metrics.auc import *
 from dovetail.keras.metrics.confusion import *
@@ -53,7 +54,7 @@ _FUNCTIONS = {name: value for name, value in _BY_SAMPLE.items() if name not in _
 _registration.own("keras.metrics", {**_CLASSES, **_FUNCTIONS})
 
 __all__ = sorted(  # noqa: PLE0605 - a list
-    [*_CLASSES, *_FUNCTIONS, *_LOSSES, "deserialize", "get", "serialize"]
+    [*_CLASSES, *_FUNCTIONS, *_LOSSES, "deserialize", "experimental", "get", "serialize"]
 )
 
 # Further names that give a metric object; in functions' names they stand for the class.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from dovetail.base.settings import settings
 from dovetail.keras import losses
 from dovetail.keras.losses.reduce import converted, same_rank
@@ -22,6 +24,7 @@ __all__ = [
     "LogCoshError",
     "MeanAbsoluteError",
     "MeanAbsolutePercentageError",
+    "MeanRelativeError",
     "MeanSquaredError",
     "MeanSquaredLogarithmicError",
     "PearsonCorrelation",
@@ -67,6 +70,26 @@ class MeanAbsolutePercentageError(MeanMetricWrapper):
 
     def __init__(self, name: str = "mean_absolute_percentage_error", dtype: Any = None) -> None:
         super().__init__(losses.mean_absolute_percentage_error, name, dtype)
+
+
+class MeanRelativeError(Mean):
+    """`mean(abs(y_true - y_pred) / normalizer)`.
+
+    Args:
+        normalizer: what the errors are divided by, of the shape of the predictions; where it is 0, so is the error.
+    """
+
+    def __init__(self, normalizer: Any, name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(name or "mean_relative_error", dtype)
+        self.normalizer = converted(normalizer, self._dtype)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
+        y_true, y_pred = same_rank(converted(y_true, self._dtype), converted(y_pred, self._dtype))
+        y_pred, normalizer = same_rank(y_pred, self.normalizer, expand_rank_1=False)
+        super().update_state(arithmetic.divide_no_nan(math.abs_(y_true - y_pred), normalizer), sample_weight)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "normalizer": np.asarray(self.normalizer).tolist()}
 
 
 class MeanSquaredLogarithmicError(MeanMetricWrapper):

@@ -13,7 +13,7 @@ from dovetail.keras.registration import own_name
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
 from dovetail.ops import arithmetic, reduction, shapes
 
-__all__ = ["Mean", "MeanMetricWrapper", "Sum"]
+__all__ = ["Mean", "MeanMetricWrapper", "MeanTensor", "Sum"]
 
 
 def _over(reduce: Callable, x: Any, first: int) -> Any:
@@ -87,6 +87,52 @@ def _num_samples(values: Any) -> Any:
         return 1.0
     size = values.shape[0]
     return shapes.shape(values)[0]._astype(values.dtype) if size is None else float(size)
+
+
+class MeanTensor(Metric):
+    """The (weighted) mean of tensors of one shape, element by element.
+
+    Args:
+        shape: of the tensors; that of the first when None.
+    """
+
+    total: Any = None
+    count: Any = None
+
+    def __init__(self, name: str = "mean_tensor", dtype: Any = None, shape: Any = None) -> None:
+        super().__init__(name=name, dtype=dtype)
+        self._shape = None if shape is None else tuple(shape)
+        if self._shape is not None:
+            self._create(self._shape)
+
+    def _create(self, shape: tuple) -> None:
+        self._shape = shape
+        self.total = self.add_variable(shape, name="total")
+        self.count = self.add_variable(shape, name="count")
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        values = converted(values, self._dtype)
+        if self.total is None:
+            self._create(tuple(values.shape))
+        if tuple(values.shape) != self._shape:
+            raise ValueError(
+                f"{self.name}: expected values of the shape {self._shape}, received {values.shape}"
+            )
+        weight = values * 0.0 + 1.0
+        if sample_weight is not None:
+            given = converted(sample_weight, self._dtype)
+            missing = (1,) * (len(values.shape) - len(given.shape))
+            weight = weight * shapes.reshape(given, shape=(*given.shape, *missing))
+        self.total.assign_add(values * weight)
+        self.count.assign_add(weight)
+
+    def result(self) -> Any:
+        if self.total is None:
+            raise ValueError(f"{self.name}: there is no result yet; call update_state first")
+        return arithmetic.divide_no_nan(self.total.read_value(), self.count.read_value())
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "shape": self._shape}
 
 
 class MeanMetricWrapper(Mean):

@@ -206,6 +206,23 @@ class Metric(Told):
         else:
             self._zero()
 
+    def merge_state(self, metrics: Any) -> None:
+        """Adds the state of other metrics of this kind to this one's.
+
+        Raises:
+            ValueError: a metric has another number of variables.
+        """
+        own = self.variables
+        for metric in metrics:
+            others = metric.variables
+            if len(others) != len(own):
+                raise ValueError(
+                    f"{self.name}.merge_state: expected metrics with {len(own)} variables, {metric!r} has {len(others)}"
+                    f"{at_user_location()}"
+                )
+            for variable, other in zip(own, others, strict=True):
+                variable.assign_add(other.read_value())
+
     def _zero(self) -> None:
         for variable in self.variables:
             variable.assign(Tensor(np.zeros(tuple(variable.shape), variable.dtype.numpy_dtype)))
