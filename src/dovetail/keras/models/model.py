@@ -10,7 +10,7 @@ from typing import Any
 
 from dovetail.base import nest
 from dovetail.base.errors import OperatorNotAllowedInGraphError, at_user_location, suggest
-from dovetail.base.settings import state
+from dovetail.base.settings import settings, state
 from dovetail.graph.recording import recording
 from dovetail.graph.replay import Graph
 from dovetail.keras.layers.core.added_metric import AddMetric
@@ -27,6 +27,7 @@ from dovetail.keras.models.plans import CallPlans
 from dovetail.keras.models.quantizing import quantize
 from dovetail.keras.models.reporting import Reporting
 from dovetail.keras.registration import CustomObjectScope
+from dovetail.keras.training.outputs import distinct
 from dovetail.keras.training.steps import Steps
 from dovetail.keras.training.trainer import Trainer
 from dovetail.tensor.composite import CompositeTensor, is_composite
@@ -162,7 +163,8 @@ class Model(Trainer, Reporting, Layer):
         structure = self._outputs_structure
         if isinstance(structure, dict):
             return [str(key) for key in sorted(structure)]
-        return [] if self._graph is None else [self._members.name_of(t) for t in self._graph.outputs]
+        names = [] if self._graph is None else [self._members.name_of(t) for t in self._graph.outputs]
+        return distinct(names) if settings.legacy_keras else names
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._graph is not None and len(args) == 1 and state.scope is None and not state.tapes:

@@ -140,6 +140,8 @@ class Compiling(Steps, Told):
     def metrics(self) -> list:
         """The metrics: the loss, those of single outputs, the compiled ones, those that layers hold."""
         found = [] if self._loss_tracker is None or not self._tracks_loss() else [self._loss_tracker]
+        if settings.legacy_keras and self._compiled_loss is not None and not self._compiled_loss.is_prepared:
+            found = []  # tf_keras makes them when the first batch comes
         if self._compiled_loss is not None:
             found += self._compiled_loss.metrics
         if self._compiled_metrics is not None:
@@ -194,11 +196,6 @@ class Compiling(Steps, Told):
             "test": Executor(self, "test_step", self._label_check("test_step"), self._trace_facts),
             "predict": Executor(self, "predict_step", plan=self._planned_outputs),
         }
-
-    def make_train_function(self, force: bool = False) -> None:
-        """Forgets the compiled steps when `force` is set; they are made on demand."""
-        if force:
-            self._reset_programs()
 
     def _trace_facts(self) -> tuple:
         """Returns what a traced step depends on besides its batch."""

@@ -8,7 +8,7 @@ from typing import Any
 from dovetail.base import nest
 from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.base.own import declare
-from dovetail.base.settings import state
+from dovetail.base.settings import settings, state
 from dovetail.engine import is_tracer
 from dovetail.keras import losses, metrics
 from dovetail.keras.training.labels import check_labels, label_range
@@ -42,6 +42,11 @@ class CompiledLoss:
         """The running means of the losses of single outputs; empty for models with one output."""
         return [tracker for tracker in self._trackers if tracker is not None]
 
+    @property
+    def is_prepared(self) -> bool:
+        """Whether the outputs are known."""
+        return self._functions is not None
+
     def _prepare(self, y_pred: Any) -> None:
         names = output_names(y_pred, self._declared)
         given = per_output("loss", self._given, names, self._declared, broadcast=True)
@@ -71,7 +76,7 @@ class CompiledLoss:
                 continue
             value = _apply(function, targets[i], predictions[i], weights[i], self._names[i])
             if self._trackers[i] is not None:
-                self._trackers[i].update_state(value)
+                self._trackers[i].update_state(value, sample_weight=_counts(predictions[i]))
             factor = self._factors[i]
             if factor is not None:
                 value = value * float(factor)
@@ -121,6 +126,12 @@ class LossTracker(metrics.Mean):
     def reset_state(self) -> None:
         _NOTED.pop(self, None)
         super().reset_state()
+
+
+def _counts(y_pred: Any) -> float | None:
+    """Returns by how much a batch counts in the mean of an output's loss: its samples in tf_keras, 1 in Keras 3."""
+    size = y_pred.shape[0] if settings.legacy_keras and len(y_pred.shape) else None
+    return None if size is None else float(size)
 
 
 def _has_values(target: Any) -> bool:

@@ -11,14 +11,31 @@ from dovetail.base.errors import suggest
 def output_names(y_pred: Any, declared: list[str]) -> list[str]:
     """Returns one name an output; [""] for a single tensor.
 
-    Names are the keys of a dict, or the declared names, or "output_1", "output_2", ... as in Keras 2.
+    Names are the keys of a dict, or the declared names, or "output_1", "output_2", ... as in Keras 2.  Where a layer
+    gives several outputs, all but the first have a number behind its name.
     """
     if isinstance(y_pred, dict):
         return [str(key) for key in sorted(y_pred)]
     if isinstance(y_pred, list | tuple):
         flat = nest.flatten(y_pred)
-        return declared if len(declared) == len(flat) else [f"output_{i + 1}" for i in range(len(flat))]
+        return (
+            distinct(declared)
+            if len(declared) == len(flat)
+            else [f"output_{i + 1}" for i in range(len(flat))]
+        )
     return [""]
+
+
+def distinct(names: list[str]) -> list[str]:
+    """Returns names of which each stands once: "d", "d_1" for twice "d"."""
+    found: list[str] = []
+    for name in names:
+        free, number = name, 0
+        while free in found or (number and free in names):
+            number += 1
+            free = f"{name}_{number}"
+        found.append(free)
+    return found
 
 
 def per_output(what: str, value: Any, names: list[str], declared: list[str], broadcast: bool) -> list:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +10,7 @@ from dovetail.base import nest
 from dovetail.keras.training import runs
 from dovetail.keras.training.arrays import as_numpy, class_weighted, copied, structured
 from dovetail.keras.training.compiling import Compiling
+from dovetail.keras.training.legacy import OfKeras2
 from dovetail.keras.training.options import RunOptions
 from dovetail.keras.training.programs import to_numbers
 from dovetail.keras.training.sources import evaluation_data, training_data
@@ -18,7 +18,7 @@ from dovetail.keras.training.steps import pack_x_y_sample_weight
 from dovetail.tensor.tensor import Tensor
 
 
-class Trainer(Compiling):
+class Trainer(OfKeras2, Compiling):
     """The training half of `keras.Model`."""
 
     _told_methods: ClassVar[tuple[str, ...]] = (
@@ -198,11 +198,6 @@ class Trainer(Compiling):
         leaves, spec = nest.flatten_spec(batch)
         logs = self._executors[kind].once([as_numpy(leaf) for leaf in leaves], spec)
         return _shaped(to_numbers(logs), return_dict)
-
-    def fit_generator(self, generator: Any, steps_per_epoch: int | None = None, **kwargs: Any) -> Any:
-        """Keras 1's name for `fit` on a generator."""
-        warnings.warn("fit_generator is deprecated; use fit", DeprecationWarning, stacklevel=2)
-        return self.fit(generator, steps_per_epoch=steps_per_epoch, **kwargs)
 
 
 def _shaped(logs: dict, return_dict: bool) -> Any:
