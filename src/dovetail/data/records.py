@@ -37,7 +37,7 @@ class _Records(Source):
                 raise NotFoundError(f"TFRecordDataset: there is no file {path!r}")
             with _opened(path, self._compression) as file:
                 for record in records.read(file, path):
-                    element = np.empty((), object)
+                    element: Any = np.empty((), object)
                     element[()] = record
                     yield (element,)
 

@@ -145,7 +145,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def _strings(values: Any) -> np.ndarray:
-    array = np.empty(len(values), object)
+    array: Any = np.empty(len(values), object)
     array[:] = values
     return array
 

@@ -34,7 +34,7 @@ class PyMetric(Metric):
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> PyMetric:
-        self = super().__new__(cls)
+        self: Any = super().__new__(cls)
         for name, wrapped in (("update_state", _update), ("result", _result)):
             own = getattr(self, name)
             object.__setattr__(self, f"_{name}_in_python", own)
