@@ -116,7 +116,7 @@ def make_ndarray(tensor: Any) -> Any:
     dtype = dt.as_dtype(tensor.dtype)
     shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
     if dtype == dt.string:
-        flat = np.empty(len(tensor.string_val), object)
+        flat: Any = np.empty(len(tensor.string_val), object)
         flat[:] = list(tensor.string_val)
         return flat.reshape(shape) if flat.size != 1 else np.full(shape, flat[0], object)
     if tensor.tensor_content:

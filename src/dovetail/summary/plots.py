@@ -72,7 +72,7 @@ def histogram(
 
 
 def _buckets(values: np.ndarray, count: int) -> np.ndarray:
-    flat = values.astype(np.float64).reshape(-1)
+    flat: Any = values.astype(np.float64).reshape(-1)
     if not flat.size or not count:
         return np.zeros((count, 3))
     low, high = flat.min(), flat.max()

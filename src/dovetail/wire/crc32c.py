@@ -8,6 +8,7 @@ a linear map of its 32 bits.
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
 
@@ -60,7 +61,8 @@ def _applied(images: tuple[int, ...], remainder: int) -> int:
 def _advance_in_lanes(remainder: int, data: bytes) -> int:
     length = len(data) // _LANES
     lanes = np.frombuffer(data, np.uint8, length * _LANES).reshape(_LANES, length)
-    table, found = np.array(_table(), np.uint32), np.zeros(_LANES, np.uint32)
+    table: Any = np.array(_table(), np.uint32)
+    found: Any = np.zeros(_LANES, np.uint32)
     for column in lanes.T:
         found = table[(found ^ column) & 0xFF] ^ (found >> 8)
     images = _shift(length)

@@ -393,9 +393,9 @@ def _parts(data: bytes) -> Iterator[tuple[int, int, Any]]:
 
 
 def _decoded(field: Field, value: Any) -> Any:
-    kind = field.kind
+    kind: Any = field.kind
     if isinstance(kind, type):
-        return kind.FromString(value)
+        return kind.FromString(value)  # type: ignore[attr-defined]
     if kind in _FIXED:
         return _FIXED[kind].unpack(value)[0]
     if kind == "string":
