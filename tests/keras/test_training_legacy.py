@@ -126,3 +126,26 @@ def test_metrics_and_losses_of_a_step_by_hand():
     own.compile("sgd", "mse", metrics=["mae"])
     assert "loss" in own.fit(X, Y, epochs=1, verbose=0).history
     own.reset_states()
+
+
+@pytest.mark.parametrize("splits", [None, 2])
+def test_sharpness_aware_minimization(peer, splits):
+    found = []
+    for k in (keras, peer):
+        inner = k.Sequential(
+            [
+                k.layers.Dense(
+                    4, activation="tanh", kernel_initializer=k.initializers.Constant(0.3), input_shape=(3,)
+                ),
+                k.layers.Dense(1, kernel_initializer="ones"),
+            ]
+        )
+        model = k.models.experimental.SharpnessAwareMinimization(inner, rho=0.1, num_batch_splits=splits)
+        model.compile(k.optimizers.SGD(0.1), "mse", metrics=["mae"], run_eagerly=k is not keras)
+        history = model.fit(X[:8], Y[:8], batch_size=4, epochs=2, shuffle=False, verbose=0).history
+        found.append([*history["loss"], *history["mae"], *(w.sum() for w in inner.get_weights())])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-4)
+    again = type(
+        model if k is keras else keras.models.experimental.SharpnessAwareMinimization(keras.Sequential())
+    )
+    assert again.from_config(again(keras.Sequential([keras.layers.Dense(1)]), 0.2).get_config()).rho == 0.2

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.tensor.dtype import as_dtype
 from dovetail.tensor.tensor import TensorLike
 
 
@@ -36,6 +37,24 @@ def count(value: Any, name: str, minimum: int = 0) -> int:
     if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < minimum:
         raise ValueError(f"{name} must be an integer >= {minimum}, received {value!r:.80}")
     return int(value)
+
+
+def index(value: Any, name: str) -> int:
+    """Returns a value that must be an integer; negative ones count from the end."""
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
+        raise ValueError(f"{name} must be an integer, received {value!r:.80}")
+    return int(value)
+
+
+def dtype_name(value: Any, default: str) -> str:
+    """Returns the name of a dtype: of a dtype, its name, a policy's dtype to compute in, or (None) the default.
+
+    Numbers are refused, though some stand for a dtype in files.
+    """
+    value = getattr(value, "compute_dtype", value)
+    if isinstance(value, bool | int | float):
+        raise ValueError(f"dtype must be a dtype or its name, received {value!r}")
+    return as_dtype(default if value is None else value).name
 
 
 def text(value: Any, name: str) -> Any:

@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from dovetail.base.errors import at_user_location
+from dovetail.keras import checks
 from dovetail.keras.binding import bound, refuse_unknown
 from dovetail.keras.losses import crossentropy, margin, regression
 from dovetail.keras.losses.loss import LossFunctionWrapper
@@ -39,6 +41,13 @@ _MEAN = "sum_over_batch_size"
 _OF_ALL = ("reduction", "name", "dtype")  # see `Loss`
 
 
+# Settings of losses: what holds for their values, and the same in words.
+_RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "q": (lambda value: 0 < value < 1, "a number between 0 and 1"),
+    "label_smoothing": (lambda value: True, "a number"),
+}
+
+
 def _common(name: str) -> dict[str, Any]:
     """Returns the last parameters of a loss, with their defaults."""
     return {"reduction": _MEAN, "name": name, "dtype": None}
@@ -58,9 +67,15 @@ def _over(function: Callable, **parameters: Any) -> Any:
     ]
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        given = parameters | bound(f"{type(self).__name__}.__init__", names, args, kwargs)
+        given: Any = parameters | bound(f"{type(self).__name__}.__init__", names, args, kwargs)
         refuse_unknown(type(self), names, kwargs)
         common = {name: given.pop(name) for name in _OF_ALL}
+        for name, (valid, expected) in _RANGES.items():
+            if name in given and not (checks.is_number(given[name]) and valid(given[name])):
+                raise ValueError(
+                    f"{type(self).__name__}: {name} must be {expected}, received "
+                    f"{given[name]!r:.80}{at_user_location()}"
+                )
         LossFunctionWrapper.__init__(self, function, **common, **given)
 
     own = kind("self", kind.POSITIONAL_OR_KEYWORD)

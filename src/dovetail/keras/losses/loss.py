@@ -17,7 +17,6 @@ from dovetail.keras.masks import mask_of
 from dovetail.keras.naming import to_snake_case, unique_name
 from dovetail.keras.registration import own_name
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
-from dovetail.tensor.dtype import as_dtype
 from dovetail.tensor.tensor import TensorLike
 
 __all__ = ["Loss", "LossFunctionWrapper"]
@@ -49,7 +48,7 @@ class Loss(Told):
             name, reduction = None, name  # Keras 2's order of arguments: Loss(reduction, name)
         self.name = checks.text(name, "name") or unique_name(to_snake_case(type(self).__name__))
         self.reduction = checked_reduction(reduction)
-        self._dtype = _dtype_name(dtype)
+        self._dtype = checks.dtype_name(dtype, settings.floatx)
 
     @property
     def dtype(self) -> str:
@@ -88,12 +87,6 @@ class Loss(Told):
 
 
 _REDUCTION_NAMES = ("auto", "none", "sum", "sum_over_batch_size")
-
-
-def _dtype_name(dtype: Any) -> str:
-    """Returns the dtype to compute in: of a dtype, its name, a policy, or the default."""
-    dtype = getattr(dtype, "compute_dtype", dtype)
-    return as_dtype(settings.floatx if dtype is None else dtype).name
 
 
 def _converted(value: Any, dtype: str, integers: bool = True) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location
+from dovetail.keras import checks
 from dovetail.keras.losses.reduce import converted, same_rank
 from dovetail.keras.metrics.metric import Metric
 from dovetail.ops import arithmetic, create, indexing, math, nn, reduction, segment, shapes
@@ -134,7 +135,8 @@ class ConfusionMetric(Metric):
         class_id: int | None = None,
     ) -> None:
         super().__init__(name=name, dtype=dtype)
-        self.thresholds, self.top_k, self.class_id = thresholds, top_k, class_id
+        self.thresholds, self.top_k = thresholds, top_k
+        self.class_id = None if class_id is None else checks.index(class_id, "class_id")
         self._buckets = evenly_spread(thresholds)
         for count in self.counts:
             setattr(self, count, self.add_variable((len(thresholds),), name=count))

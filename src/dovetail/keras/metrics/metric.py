@@ -66,8 +66,7 @@ class Metric(Told):
         if _is_dtype(name) and not _is_dtype(dtype):
             name, dtype = dtype, name  # Keras 3's order of arguments: Metric(dtype, name)
         self.name = checks.text(name, "name") or unique_name(to_snake_case(type(self).__name__))
-        dtype = getattr(dtype, "compute_dtype", dtype)
-        self._dtype = dt.as_dtype(settings.floatx if dtype is None else dtype).name
+        self._dtype = checks.dtype_name(dtype, settings.floatx)
 
     @property
     def dtype(self) -> str:

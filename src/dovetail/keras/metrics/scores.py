@@ -6,6 +6,7 @@ from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
+from dovetail.keras import checks
 from dovetail.keras.losses.reduce import converted, same_rank
 from dovetail.keras.metrics.metric import Metric
 from dovetail.ops import indexing, logic, math, reduction, shapes
@@ -48,9 +49,9 @@ class FBetaScore(Metric):
             raise ValueError(
                 f"{name}: average must be one of {_AVERAGES}, received {average!r}{at_user_location()}"
             )
-        if not beta > 0:
+        if not checks.is_number(beta) or not beta > 0:
             raise ValueError(f"{name}: beta must be positive, received {beta}{at_user_location()}")
-        if threshold is not None and not 0 < threshold <= 1:
+        if threshold is not None and not (checks.is_number(threshold) and 0 < threshold <= 1):
             raise ValueError(f"{name}: threshold must be in (0, 1], received {threshold}{at_user_location()}")
         self.average, self.beta, self.threshold = average, float(beta), threshold
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,8 @@ def split_dataset(
     """Returns two datasets with the elements of one.
 
     Args:
-        dataset: a finite `tf.data.Dataset`, an array, or a tuple or dict of arrays of one length.
+        dataset: a finite `tf.data.Dataset`, an array, or a tuple or dict of arrays of one length.  Of a PyTorch
+            `Dataset` with a length, the two are `torch.utils.data.Subset`s.
         left_size, right_size: number of elements (int) or share of them (float in (0, 1)); one may be left out.
         shuffle: whether to shuffle the elements first.
         seed: of the shuffling.
@@ -35,11 +37,16 @@ def split_dataset(
         raise ValueError(
             f"split_dataset: preferred_backend={preferred_backend!r} is not supported{at_user_location()}"
         )
-    rows = _rows(dataset)
-    count = len(nest.flatten(rows)[0])
+    torch = sys.modules.get("torch")
+    is_torchs = torch is not None and isinstance(dataset, torch.utils.data.Dataset)
+    rows = None if is_torchs else _rows(dataset)
+    count = len(dataset) if rows is None else len(nest.flatten(rows)[0])
     left, right = _sizes(count, left_size, right_size)
     order = np.random.default_rng(seed).permutation(count) if shuffle else np.arange(count)
     parts = (order[:left], order[left : left + right])
+    if torch is not None and is_torchs:
+        first, second = (torch.utils.data.Subset(dataset, part.tolist()) for part in parts)
+        return first, second
     first, second = (
         Dataset.from_tensor_slices(nest.map_structure(lambda array, part=part: array[part], rows))
         for part in parts

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location
-from dovetail.keras.optimizers.schedules.schedule import Decay, number, periods, positive
+from dovetail.keras.optimizers.schedules.schedule import Decay, number, number_or_none, periods, positive
 
 __all__ = ["CosineDecay", "CosineDecayRestarts"]
 
@@ -48,7 +48,7 @@ class CosineDecay(Decay):
         self.initial_learning_rate = number(initial_learning_rate)
         self.decay_steps = positive("CosineDecay", "decay_steps", decay_steps)
         self.alpha, self.name = number(alpha), name
-        self.warmup_target, self.warmup_steps = number(warmup_target), number(warmup_steps)
+        self.warmup_target, self.warmup_steps = number_or_none(warmup_target), number(warmup_steps)
         if self.warmup_steps < 0:
             raise ValueError(
                 f"CosineDecay: warmup_steps must be >= 0, received {warmup_steps!r}{at_user_location()}"

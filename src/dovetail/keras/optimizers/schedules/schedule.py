@@ -57,6 +57,9 @@ class Decay(LearningRateSchedule):
 
     name: str
 
+    def __setattr__(self, attribute: str, value: Any) -> None:
+        object.__setattr__(self, attribute, checks.text(value, "name") if attribute == "name" else value)
+
     def value(self, xp: Any, step: Any) -> Any:
         """Returns the learning rate (float32 scalar) at `step` (integer scalar array)."""
         return self.rate(xp, step.astype(np.float32))
@@ -96,7 +99,12 @@ def number(value: Any) -> Any:
     """Returns a hyperparameter as a Python number (it may be given as a scalar tensor or array)."""
     if isinstance(value, TensorLike | np.ndarray | np.generic):
         return np.asarray(value).item()
-    return checks.number_or_none(value, "a hyperparameter of a schedule")
+    return checks.number(value, "a hyperparameter of a schedule")
+
+
+def number_or_none(value: Any) -> Any:
+    """Returns a hyperparameter as `number` does; None stays."""
+    return None if value is None else number(value)
 
 
 def positive(kind: str, name: str, value: Any) -> Any:
