@@ -47,8 +47,8 @@ class SharpnessAwareMinimization(Model):
             None if num_batch_splits is None else checks.count(num_batch_splits, "num_batch_splits", 1)
         )
 
-    def call(self, inputs: Any, **kwargs: Any) -> Any:
-        return self.model(inputs, **kwargs)
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        return self.model(inputs, training=training, mask=mask)
 
     def train_step(self, data: Any) -> dict:
         """Runs one step of training on a batch, and returns the logs."""
