@@ -298,5 +298,5 @@ def test_one_class_is_a_warning():
 def test_probabilities_are_clipped_as_in_the_programs_keras(monkeypatch, kind):
     theirs = pytest.importorskip("tf_keras")
     y_true, y_pred = np.array([[1.0, 0.0], [0.0, 1.0]], "float32"), np.array([[0, 1], [0.3, 0.7]], "float32")
-    monkeypatch.setattr(settings, "legacy_keras", True)
+    monkeypatch.setattr(settings, "keras", 2)
     close(getattr(losses, kind)()(y_true, y_pred), getattr(theirs.losses, kind)()(y_true, y_pred))

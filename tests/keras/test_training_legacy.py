@@ -14,7 +14,7 @@ Y = X.sum(1, keepdims=True)
 
 @pytest.fixture
 def peer(monkeypatch):
-    monkeypatch.setattr(settings, "legacy_keras", True)
+    monkeypatch.setattr(settings, "keras", 2)
     return pytest.importorskip("tf_keras")
 
 

@@ -10,9 +10,10 @@ from typing import Any
 
 from dovetail.base import nest
 from dovetail.base.errors import OperatorNotAllowedInGraphError, at_user_location, suggest
-from dovetail.base.settings import settings, state
+from dovetail.base.settings import state
 from dovetail.graph.recording import recording
 from dovetail.graph.replay import Graph
+from dovetail.keras.idiom import is_keras_2
 from dovetail.keras.layers.core.added_metric import AddMetric
 from dovetail.keras.layers.machinery import weights
 from dovetail.keras.layers.machinery.context import calls
@@ -164,7 +165,7 @@ class Model(Trainer, Reporting, Layer):
         if isinstance(structure, dict):
             return [str(key) for key in sorted(structure)]
         names = [] if self._graph is None else [self._members.name_of(t) for t in self._graph.outputs]
-        return distinct(names) if settings.legacy_keras else names
+        return distinct(names) if is_keras_2() else names
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._graph is not None and len(args) == 1 and state.scope is None and not state.tapes:

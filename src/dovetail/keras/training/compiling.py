@@ -140,7 +140,7 @@ class Compiling(Steps, Told):
     def metrics(self) -> list:
         """The metrics: the loss, those of single outputs, the compiled ones, those that layers hold."""
         found = [] if self._loss_tracker is None or not self._tracks_loss() else [self._loss_tracker]
-        if settings.legacy_keras and self._compiled_loss is not None and not self._compiled_loss.is_prepared:
+        if is_keras_2() and self._compiled_loss is not None and not self._compiled_loss.is_prepared:
             found = []  # tf_keras makes them when the first batch comes
         if self._compiled_loss is not None:
             found += self._compiled_loss.metrics

@@ -8,9 +8,10 @@ from typing import Any
 from dovetail.base import nest
 from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.base.own import declare
-from dovetail.base.settings import settings, state
+from dovetail.base.settings import state
 from dovetail.engine import is_tracer
 from dovetail.keras import losses, metrics
+from dovetail.keras.idiom import is_keras_2
 from dovetail.keras.training.labels import check_labels, label_range
 from dovetail.keras.training.outputs import output_names, per_output
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -130,7 +131,7 @@ class LossTracker(metrics.Mean):
 
 def _counts(y_pred: Any) -> float | None:
     """Returns by how much a batch counts in the mean of an output's loss: its samples in tf_keras, 1 in Keras 3."""
-    size = y_pred.shape[0] if settings.legacy_keras and len(y_pred.shape) else None
+    size = y_pred.shape[0] if is_keras_2() and len(y_pred.shape) else None
     return None if size is None else float(size)
 
 
