@@ -55,4 +55,14 @@ CASES: list[LayerCase] = [
     C("Softmax", {"robust_masking": True}, (2, 3, 4), mask=(2, 3, 4), tf_keras=True),
     C("GroupNormalization", {"groups": 2, "scale": False, "epsilon": 0.01}, (2, 3, 4), weights=("beta",)),
     C("LayerNormalization", {"gamma_initializer": "random_normal"}, (2, 3, 4), weights=("gamma", "beta")),
+    *(
+        C(f"Adaptive{kind}Pooling{len(shape) - 2}D", {"output_size": size, **more}, shape, bad=(2, 9))
+        for kind in ("Average", "Max")
+        for shape, size, more in (
+            ((2, 7, 3), 3, {}),
+            ((2, 7, 5, 2), (3, 2), {}),
+            ((2, 3, 7, 5), 4, FIRST),
+            ((2, 4, 5, 6, 2), (2, 3, 4), {}),
+        )
+    ),
 ]

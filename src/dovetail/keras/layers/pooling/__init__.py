@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dovetail.keras.layers.pooling.adaptive_pooling import *
 from dovetail.keras.layers.pooling.global_pooling import *
 from dovetail.keras.layers.pooling.pooling import *
 from dovetail.keras.registration import public_names
