@@ -15,6 +15,7 @@ from benchmarks.workloads import (
     fresh_process,
     function_lengths,
     function_trace,
+    layer_calls,
     one_sample,
     tape_step,
     unseen_shapes,
@@ -33,6 +34,7 @@ WORKLOADS: tuple[Workload, ...] = (
     *fit.WORKLOADS,
     *datasets.WORKLOADS,
     *augmentation.WORKLOADS,
+    *layer_calls.WORKLOADS,
     *one_sample.WORKLOADS,
     *fresh_process.WORKLOADS,
 )

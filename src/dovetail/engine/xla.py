@@ -302,6 +302,15 @@ def zero_cotangent(value: Any) -> Any:
     return np.zeros(value.shape, jax.dtypes.float0)
 
 
+def flatten_tree(value: Any) -> tuple[list, Any]:
+    """Returns the leaves of a structure that JAX knows, and what puts them back."""
+    return jax.tree_util.tree_flatten(value)
+
+
+def unflatten_tree(structure: Any, leaves: Any) -> Any:
+    return jax.tree_util.tree_unflatten(structure, leaves)
+
+
 def in_trace() -> bool:
     """True while JAX traces in this thread."""
     return jax_private.in_trace()

@@ -14,7 +14,7 @@ import numpy as np
 from dovetail.base.settings import settings
 from dovetail.engine import dtypes
 from dovetail.ops.attrs import Axis, Number
-from dovetail.ops.core import Op
+from dovetail.ops.core import Joint, Op
 from dovetail.ops.families import op, unbroadcast
 from dovetail.ops.precision import FLOAT32, floating, gradient_op
 from dovetail.ops.prepared import floats
@@ -168,6 +168,74 @@ def _in_own_dtype(x: Any, gamma: Any, beta: Any, axis: Any, epsilon: float | Non
     (wide,) = floats((x,))
     gamma, beta = (None if p is None else floats((p,))[0] for p in (gamma, beta))
     return normalized(wide, gamma, beta, axis, epsilon, rms)._astype(x.dtype)
+
+
+# ---- group normalization -----------------------------------------------------------------------------------------
+
+
+class _Groups:
+    """A group normalization of (batch, places, channels), whose statistics are taken channel by channel first."""
+
+    def __init__(self, xp: Any, x: Any, groups: int, epsilon: float) -> None:
+        self.xp, self.groups, self.shape = xp, groups, x.shape
+        self.wide = FLOAT32 if dtypes.is_half(x.dtype) else x.dtype
+        x = _as(xp.reshape(x, (x.shape[0], -1, x.shape[-1])), self.wide)
+        centered = x - self.mean(x)
+        self.rstd = xp.rsqrt(self.mean(centered * centered) + self.wide.type(epsilon))  # (batch, 1, channels)
+        self.normal = centered * self.rstd
+
+    def mean(self, x: Any) -> Any:
+        """Returns the mean of each group, for each of its channels: (batch, 1, channels)."""
+        xp, (batch, _, channels) = self.xp, x.shape
+        each = xp.mean(x, axis=1)
+        means = xp.mean(xp.reshape(each, (batch, self.groups, -1)), axis=2, keepdims=True)
+        spread = xp.broadcast_to(means, (batch, self.groups, channels // self.groups))
+        return xp.reshape(spread, (batch, 1, channels))
+
+
+@op("", same_dtype=0, shape=_same)
+def group_norm(
+    xp: Any, x: Any, gamma: Any = None, beta: Any = None, *, groups: int, epsilon: float = 1e-3
+) -> Any:
+    """Normalizes groups of channels of each example: `(x - mean) / sqrt(variance + epsilon) * gamma + beta`.
+
+    Args:
+        x: floating tensor (batch, ..., channels).
+        gamma, beta: tensors (channels,).
+        groups: number of groups.
+        epsilon: added to the variance.
+    """
+    found = _Groups(xp, x, groups, epsilon)
+    y = found.normal if gamma is None else found.normal * _as(gamma, found.wide)
+    y = y if beta is None else y + _as(beta, found.wide)
+    return _as(xp.reshape(y, x.shape), x.dtype)
+
+
+def _group_norm_gradient(
+    xp: Any, g: Any, x: Any, gamma: Any = None, beta: Any = None, *, groups: int, epsilon: float
+) -> Any:
+    """Returns the gradients of `x` and of the parameters that are there."""
+    found = _Groups(xp, x, groups, epsilon)
+    g = _as(xp.reshape(g, found.normal.shape), found.wide)
+    inner = g if gamma is None else g * _as(gamma, found.wide)
+    each = (inner - found.mean(inner) - found.normal * found.mean(inner * found.normal)) * found.rstd
+    results = [_as(xp.reshape(each, x.shape), x.dtype)]
+    if gamma is not None:
+        results.append(_as(xp.sum(g * found.normal, axis=(0, 1)), gamma.dtype))
+    if beta is not None:
+        results.append(_as(xp.sum(g, axis=(0, 1)), beta.dtype))
+    return tuple(results)
+
+
+group_norm_gradient = Op("group_norm_gradient", _group_norm_gradient, same_dtype=0, several=True)
+
+
+def _group_norm_rule(g: Any, y: Any, x: Any, gamma: Any = None, beta: Any = None, **attributes: Any) -> list:
+    found = list(group_norm_gradient(g, x, gamma, beta, **attributes))
+    return [found[0], *(None if p is None else found.pop(1) for p in (gamma, beta))]
+
+
+group_norm.gradient(*[Joint(_group_norm_rule)] * 3)
 
 
 # ---- batch normalization -----------------------------------------------------------------------------------------

@@ -7,9 +7,11 @@ from dovetail.keras.layers.core.einsum_dense import *
 from dovetail.keras.layers.core.embedding import *
 from dovetail.keras.layers.core.identity import *
 from dovetail.keras.layers.core.input_layer import *
+from dovetail.keras.layers.core.jax_layer import *
 from dovetail.keras.layers.core.lambda_layer import *
 from dovetail.keras.layers.core.op_layer import *
 from dovetail.keras.layers.core.reversible_embedding import *
+from dovetail.keras.layers.core.torch_module import *
 from dovetail.keras.layers.core.wrapper import *
 from dovetail.keras.registration import public_names
 

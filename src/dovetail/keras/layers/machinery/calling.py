@@ -182,6 +182,8 @@ class Calling:
                 return (Tensor(x.copy()),), kwargs, False
             if type(x) is Tensor and (x._value.dtype == plain or x._value.dtype.kind in "iubO"):
                 return args, kwargs, False
+            if type(x) is list and all(type(one) is Tensor and one._value.dtype == plain for one in x):
+                return (list(x),), kwargs, False
         symbolic = False
         target = (
             dt.as_dtype(self._policy.compute_dtype) if self.autocast and self._policy.compute_dtype else None

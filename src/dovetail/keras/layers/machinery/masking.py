@@ -19,6 +19,8 @@ def masks_of(first: Any) -> Any:
     """Returns the masks of a tensor, or of a structure of them in that structure; None when it has none."""
     if type(first) is Tensor or type(first) is SymbolicTensor:
         return mask_of(first)
+    if type(first) is list and not any(type(one) is not Tensor or mask_of(one) is not None for one in first):
+        return None
     leaves, spec = nest.flatten_spec(first)
     masks = [mask_of(leaf) for leaf in leaves]
     return nest.unflatten(spec, masks) if any(mask is not None for mask in masks) else None

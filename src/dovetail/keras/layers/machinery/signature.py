@@ -17,6 +17,9 @@ def own_parameters(method: Callable) -> list[inspect.Parameter]:
     return parameters[1:] if instance else parameters
 
 
+_NEVER = 1 << 30  # the position of what is given by name only
+
+
 class CallSpec:
     """The parameters of a `call` method.
 
@@ -25,7 +28,7 @@ class CallSpec:
         accepts_training, accepts_mask: whether `call` takes them.
         masked: (position, name, name of the mask, its position) of each parameter `x` beside which `call` has `x_mask`.
         training_default: the default of `training`.
-        training_position: its position, -1 when absent.
+        training_position: its position, -1 when absent; beyond all arguments when it is given by name only.
         any_keyword: whether `call` has `**kwargs`.
     """
 
@@ -53,6 +56,8 @@ class CallSpec:
             if name.endswith("_mask") and name.removesuffix("_mask") in self.names
         )
         self.training_position = self.names.index("training") if self.accepts_training else -1
+        if any(p.name == "training" and p.kind is kinds.KEYWORD_ONLY for p in named):
+            self.training_position = _NEVER
         default = next((p.default for p in named if p.name == "training"), None)
         self.training_default = None if default is kinds.empty else default
 

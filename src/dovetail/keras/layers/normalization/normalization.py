@@ -10,9 +10,9 @@ from dovetail.keras.layers.machinery.arguments import count, written
 from dovetail.keras.layers.machinery.declared import Argument, Declared, Weight, weights
 from dovetail.keras.layers.machinery.input_spec import InputSpec
 from dovetail.keras.layers.machinery.layer import Layer
-from dovetail.ops.normalization import normalized
+from dovetail.ops.normalization import group_norm, normalized
 from dovetail.ops.norms import l2_normalize
-from dovetail.ops.shapes import reshape, shape, transpose
+from dovetail.ops.shapes import transpose
 
 __all__ = ["GroupNormalization", "LayerNormalization", "RMSNormalization", "UnitNormalization"]
 
@@ -183,28 +183,11 @@ class GroupNormalization(Scaled):
         axis = self.axis % rank
         order = (0, *(i for i in range(1, rank) if i != axis), axis)
         last = inputs if axis == rank - 1 else transpose(inputs, perm=order)  # (batch, ..., channels)
-        sizes = _sizes(last)
-        channels = int(inputs.shape[axis])
-        split = reshape(last, shape=(*sizes[:-1], self.groups, channels // self.groups))
-        axes = (*range(1, rank - 1), rank)
-        outputs = reshape(normalized(split, None, None, axes, self.epsilon), shape=sizes)
-        if self.gamma is not None:
-            outputs = outputs * self.gamma._astype(outputs.dtype)
-        if self.beta is not None:
-            outputs = outputs + self.beta._astype(outputs.dtype)
+        outputs = group_norm(last, self.gamma, self.beta, groups=self.groups, epsilon=self.epsilon)
         if axis == rank - 1:
             return outputs
         back = tuple(order.index(i) for i in range(rank))
         return transpose(outputs, perm=back)
-
-
-def _sizes(x: Any) -> tuple:
-    """Returns the sizes for a reshape: -1 for one unknown, symbolic numbers for several."""
-    static = tuple(x.shape)
-    if static.count(None) <= 1:
-        return tuple(-1 if size is None else size for size in static)
-    dynamic = shape(x)
-    return tuple(dynamic[i] if size is None else size for i, size in enumerate(static))
 
 
 class UnitNormalization(Layer):
