@@ -451,7 +451,49 @@ def batch_oracle(x, *parameters, axis=None, epsilon=1e-3, scale=False, center=Fa
     return [y + parameters[-1] if center else y, mean, variance]
 
 
+def group_oracle(x, gamma=None, beta=None, *, groups, epsilon=1e-3):
+    split = x.astype(np.float64).reshape(x.shape[0], -1, groups, x.shape[-1] // groups)
+    mean, variance = split.mean((1, 3), keepdims=True), split.var((1, 3), keepdims=True)
+    y = ((split - mean) / np.sqrt(variance + epsilon)).reshape(x.shape)
+    return (y * (1 if gamma is None else gamma) + (0 if beta is None else beta)).astype(np.float32)
+
+
+def masked_softmax_oracle(x, mask, axis=-1, zero_hidden=True):
+    x = np.where(mask > 0.5, x, x - 1e9)
+    weights = np.exp(x - x.max(axis, keepdims=True))
+    weights = weights / weights.sum(axis, keepdims=True)
+    return np.where(mask > 0.5, weights, 0).astype(np.float32) if zero_hidden else weights
+
+
+def logits_and_mask(kind):
+    def make(rng):
+        mask = rng.random((2, 1, 4)) > 0.4
+        mask[..., 0] = True
+        return rng.normal(size=(2, 3, 4)).astype(np.float32), mask.astype(kind)
+
+    return make
+
+
 NORMALIZATION = [
+    Case("group_norm", normal((3, 5, 4)), {"groups": 2}, oracle=group_oracle, grad=(0,), atol=1e-5),
+    Case(
+        "group_norm",
+        normal((3, 5, 2, 6), (6,), (6,)),
+        {"groups": 3, "epsilon": 0.1},
+        oracle=group_oracle,
+        grad=(0, 1, 2),
+        id="affine",
+        atol=1e-5,
+    ),
+    Case("masked_softmax", logits_and_mask(bool), oracle=masked_softmax_oracle, grad=(0,)),
+    Case(
+        "masked_softmax",
+        logits_and_mask("float32"),
+        {"axis": (1, 2), "zero_hidden": False},
+        oracle=masked_softmax_oracle,
+        grad=(0,),
+        id="axes",
+    ),
     Case("layer_norm", normal((3, 5)), oracle=layer_oracle, grad=(0,)),
     Case(
         "layer_norm",

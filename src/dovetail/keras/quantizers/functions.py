@@ -13,7 +13,7 @@ from dovetail.base.errors import at_user_location
 from dovetail.ops import arithmetic, logic, reduction
 from dovetail.ops import math as math_ops
 from dovetail.ops.attrs import Number
-from dovetail.ops.families import op
+from dovetail.ops.core import Op
 from dovetail.ops.indexing import where
 from dovetail.ops.shapes import reshape
 from dovetail.tensor.convert import convert_to_tensor
@@ -149,14 +149,16 @@ def _unpacked_shape(packed: tuple, length: int, axis: int, signed: bool) -> tupl
     return (*packed[:axis], length, *packed[axis + 1 :])
 
 
-@op("", shape=_unpacked_shape)
-def _unpack(xp: Any, packed: Any, *, length: Number, axis: Number, signed: bool) -> Any:
+def _unpacked(xp: Any, packed: Any, *, length: Number, axis: Number, signed: bool) -> Any:
     lanes = xp.moveaxis(packed, axis, 0)
     kind = lanes.dtype.type
     halves = xp.stack([lanes & kind(15), (lanes >> kind(4)) & kind(15)], axis=1)
     flat = xp.reshape(halves, (-1, *lanes.shape[1:]))[:length]
     flat = (flat ^ kind(8)) - kind(8) if signed else flat
     return xp.moveaxis(flat, 0, axis)
+
+
+_unpack = Op("unpack_int4", _unpacked, differentiable=False, shape=_unpacked_shape)
 
 
 def unpack_int4(packed: Any, orig_len: int, axis: int = 0, dtype: Any = "int8") -> Any:
@@ -211,10 +213,12 @@ def compute_float8_amax_history(x: Any, amax_history: Any) -> Any:
     return _moved_on(history, newest)
 
 
-@op("", same_dtype=-1, shape=lambda history, newest: history)
-def _moved_on(xp: Any, history: Any, newest: Any) -> Any:
+def _with_newest(xp: Any, history: Any, newest: Any) -> Any:
     # Keras moves all one place to the left, and writes the newest over what is then first.
     return xp.concatenate([xp.reshape(newest, (1,)), history[2:], history[:1]])
+
+
+_moved_on = Op("amax_history", _with_newest, differentiable=False, shape=lambda history, newest: history)
 
 
 def fake_quant_with_min_max_vars(
