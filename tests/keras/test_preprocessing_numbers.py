@@ -306,3 +306,35 @@ def test_lookups_refuse():
         make(vocabulary=[1], num_oov_indices=0)([2])
     with pytest.raises(ValueError, match="nothing to adapt"):
         make(vocabulary=[1]).adapt(SEEN)
+
+
+# ---- spectrograms
+
+
+def test_spectrograms_of_any_length_and_layout():
+    sound = RNG.normal(size=(2, 70, 3)).astype("float32")
+    for expand in (False, True):
+        kwargs = {"frame_length": 16, "expand_dims": expand}
+        last = layers.STFTSpectrogram(**kwargs)
+        first = layers.STFTSpectrogram(**kwargs, data_format="channels_first")
+        order = (0, 3, 1, 2) if expand else (0, 2, 1)
+        close(first(sound.transpose(0, 2, 1)), np.asarray(last(sound)).transpose(order))
+        unknown = last(keras.Input((None, 3)))
+        assert tuple(unknown.shape) == ((None, None, 9, 3) if expand else (None, None, 27))
+    mel = layers.MelSpectrogram(fft_length=32, sequence_stride=8, num_mel_bins=4, sampling_rate=1000)
+    close(mel(sound[:, :, 0])[0], mel(sound[0, :, 0]), 1.0)  # decibels are cut off below the loudest of all
+    assert mel(sound[0, :, 0]).shape == (4, 9)
+
+
+def test_spectrograms_refuse():
+    for make, word in (
+        (lambda: layers.STFTSpectrogram("loud"), "mode"),
+        (lambda: layers.STFTSpectrogram(frame_length=8, frame_step=9), "frame_step"),
+        (lambda: layers.STFTSpectrogram(frame_length=8, fft_length=4), "fft_length"),
+        (lambda: layers.STFTSpectrogram(scaling="x"), "scaling"),
+        (lambda: layers.STFTSpectrogram(window="no such window"), "window"),
+        (lambda: layers.MelSpectrogram(fft_length=8, sequence_length=9), "fft_length"),
+        (lambda: layers.MelSpectrogram(num_mel_bins=0), "num_mel_bins"),
+    ):
+        with pytest.raises(ValueError, match=word):
+            make()

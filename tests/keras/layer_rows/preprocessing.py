@@ -56,4 +56,34 @@ CASES: list[LayerCase] = [
         gradients=False,
         scale=99.0,
     ),
+    *(
+        C(
+            "STFTSpectrogram",
+            {"mode": mode, "frame_length": 16, "frame_step": 6, "fft_length": 32},
+            (2, 50, 2),
+            weights=tuple(
+                f"{side}_kernel" for side in ("real", "imag") if mode not in {"real", "imag"} - {side}
+            ),
+            gradients=mode != "angle",
+        )
+        for mode in ("log", "psd", "real", "imag", "angle", "stft")
+    ),
+    C(
+        "STFTSpectrogram",
+        {"mode": "magnitude", "frame_length": 9, "padding": "same", "expand_dims": True, "window": "hamming"},
+        (2, 40, 2),
+        weights=("real_kernel", "imag_kernel"),
+        bad=(2, 40),
+    ),
+    C(
+        "MelSpectrogram",
+        {"fft_length": 64, "sequence_stride": 16, "num_mel_bins": 8, "sampling_rate": 4000},
+        (2, 200),
+        gradients=False,
+    ),
+    C(
+        "MelSpectrogram",
+        {"fft_length": 64, "sequence_stride": 16, "num_mel_bins": 8, "power_to_db": False, "mag_exp": 1.0},
+        (2, 200),
+    ),
 ]
