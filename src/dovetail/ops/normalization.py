@@ -166,6 +166,8 @@ def _in_own_dtype(x: Any, gamma: Any, beta: Any, axis: Any, epsilon: float | Non
     """Calls `normalized` with integers as floats; the result has the dtype of `x`, as Keras has it."""
     x = as_tensor(x)
     (wide,) = floats((x,))
+    if wide is x:
+        return normalized(x, gamma, beta, axis, epsilon, rms)
     gamma, beta = (None if p is None else floats((p,))[0] for p in (gamma, beta))
     return normalized(wide, gamma, beta, axis, epsilon, rms)._astype(x.dtype)
 

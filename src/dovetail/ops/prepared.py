@@ -12,24 +12,28 @@ from dovetail.base.settings import settings
 from dovetail.ops.promotion import result_dtype
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
-from dovetail.tensor.tensor import TensorLike
+from dovetail.tensor.tensor import Tensor, TensorLike
 
 _FLOAT = {float: True, int: False, bool: False}
 
 
 def promoted(args: tuple) -> tuple:
     """Returns tensors of the dtype that all promote to; plain numbers follow the tensors beside them."""
-    return _as(_common(args), args)
+    return args if _alike(args, "fiu") else _as(_common(args), args)
 
 
 def floats(args: tuple) -> tuple:
     """Returns tensors of the floating dtype that all promote to: that of Keras' settings for integers."""
+    if _alike(args, "f"):
+        return args
     common = _common(args)
     return _as(common if common.is_floating or common.is_complex else dt.as_dtype(settings.floatx), args)
 
 
 def numbers(args: tuple) -> tuple:
     """Returns tensors of the dtype that all promote to, int32 for booleans."""
+    if _alike(args, "fiu"):
+        return args
     common = _common(args)
     return _as(dt.int32 if common.is_bool else common, args)
 
@@ -48,6 +52,24 @@ def floats_then_first(args: tuple) -> tuple:
 def last_floats(args: tuple) -> tuple:
     """As `floats`, the first argument left alone: labels."""
     return (args[0], *floats(args[1:]))
+
+
+def _alike(args: tuple, kinds: str) -> bool:
+    """Returns whether all arguments are tensors of one dtype of these kinds already: the common case."""
+    first = None
+    for arg in args:
+        if arg is None:
+            continue
+        if type(arg) is not Tensor:
+            return False
+        dtype = arg._value.dtype
+        if first is None:
+            if dtype.kind not in kinds:
+                return False
+            first = dtype
+        elif dtype != first:
+            return False
+    return True
 
 
 def _common(args: tuple) -> Any:
