@@ -338,3 +338,46 @@ def test_spectrograms_refuse():
     ):
         with pytest.raises(ValueError, match=word):
             make()
+
+
+# ---- StringLookup
+
+WORDS = np.array([["b", "a", "b"], ["c", "b", "c"], ["", "d", "a"]])
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {},
+        {"max_tokens": 3},
+        {"mask_token": ""},
+        {"num_oov_indices": 3},
+        {"num_oov_indices": 3, "salt": 5},
+        {"output_mode": "multi_hot"},
+        {"output_mode": "tf_idf"},
+    ],
+    ids=str,
+)
+def test_strings_are_looked_up_as_keras_does(kwargs, peers):
+    ours, theirs = layers.StringLookup(**kwargs), peers.StringLookup(**kwargs)
+    ours.adapt(WORDS)
+    theirs.adapt(WORDS)
+    assert ours.get_vocabulary() == theirs.get_vocabulary()
+    given = np.array([["b", "nowhere", "a"], ["", "x", "y"]])
+    close(ours(given), theirs(given))
+    config = json.loads(json.dumps(ours.get_config()))
+    again = layers.StringLookup.from_config(config)
+    again.set_vocabulary(ours.get_vocabulary(), ours._weights)
+    close(again(given), ours(given))
+
+
+def test_strings_and_back():
+    look = layers.StringLookup(vocabulary=["ü", "b"], mask_token="")
+    back = layers.StringLookup(vocabulary=["ü", "b"], mask_token="", invert=True)
+    assert [word.decode() for word in back([2, 0, 1, 3]).numpy()] == ["ü", "", "[UNK]", "b"]
+    data = tf.data.Dataset.from_tensor_slices(["b", "?"]).map(look)
+    assert [int(one) for one in data] == [3, 1]
+    ragged = look(tf.ragged.constant([["b"], ["ü", ""]]))
+    assert ragged.to_list() == [[3], [2, 0]]
+    with pytest.raises(ValueError, match="encoding"):
+        layers.StringLookup(encoding="no such")

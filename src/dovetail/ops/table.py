@@ -159,7 +159,8 @@ def find(namespace: str, name: str) -> Any:
         KeyError: nothing goes by that name.
     """
     for family, stated in LATE.items():
-        if name in stated.get(namespace, "").split():
+        names = stated.get(namespace, "").split()
+        if name in names or ("*" in names and name not in NAMESPACES.get(namespace, {})):
             _load(family)
     return NAMESPACES[namespace][name]
 

@@ -19,6 +19,7 @@ from dovetail.keras.layers.preprocessing import (
     RandomZoom,
     Rescaling,
     Resizing,
+    StringLookup,
 )
 
 __all__ = [
@@ -40,4 +41,5 @@ __all__ = [
     "RandomZoom",
     "Rescaling",
     "Resizing",
+    "StringLookup",
 ]

@@ -16,6 +16,7 @@ from dovetail.keras.layers.preprocessing.normalization import *
 from dovetail.keras.layers.preprocessing.policies import *
 from dovetail.keras.layers.preprocessing.rescaling import *
 from dovetail.keras.layers.preprocessing.spectrogram import *
+from dovetail.keras.layers.preprocessing.string_lookup import *
 from dovetail.keras.layers.preprocessing.tone import *
 from dovetail.keras.registration import public_names
 

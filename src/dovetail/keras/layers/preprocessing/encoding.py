@@ -12,7 +12,7 @@ from dovetail.keras.layers.machinery.declared import Argument, Declared
 from dovetail.ops import reduction
 from dovetail.ops.create import one_hot
 from dovetail.ops.segment import bincount
-from dovetail.ops.sparse.make import from_dense
+from dovetail.ops.table import find
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import TensorLike
 
@@ -66,7 +66,12 @@ def encode(indices: Any, mode: str, depth: int, dtype: Any, sparse: bool = False
         encoded = one_hot(indices[..., 0] if lone else indices, depth, dtype=dtype)
     else:
         encoded = _summed(indices, mode, depth, dtype, weights)
-    return from_dense(encoded) if sparse else encoded
+    return sparse_of(encoded) if sparse else encoded
+
+
+def sparse_of(dense: Any) -> Any:
+    """Returns the entries of a tensor that are not 0."""
+    return find("tf.sparse", "from_dense")(dense)  # sparse tensors are a late family
 
 
 def _summed(indices: Any, mode: str, depth: int, dtype: Any, weights: Any) -> Any:

@@ -16,14 +16,13 @@ from dovetail.base.settings import settings
 from dovetail.engine import is_tracer
 from dovetail.keras.layers.machinery.arguments import count, one_of
 from dovetail.keras.layers.machinery.declared import Argument, Declared
-from dovetail.keras.layers.preprocessing.encoding import as_inputs, check_sparse, encode, mode_of
+from dovetail.keras.layers.preprocessing.encoding import as_inputs, check_sparse, encode, mode_of, sparse_of
 from dovetail.keras.layers.preprocessing.hashing import on_values, salt_of
 from dovetail.keras.layers.preprocessing.normalization import batches_of
 from dovetail.keras.layers.preprocessing.vocabulary import Counter, document_weights, file_lines, unique
 from dovetail.ops import indexing
 from dovetail.ops.hashing import hash_integers
 from dovetail.ops.lookup import look_up_integers, tokens_at
-from dovetail.ops.sparse.make import from_dense
 from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import Tensor, TensorLike
@@ -273,7 +272,8 @@ class Lookup(Declared):
         dense = encode(numbers, mode, int(depth or 0), self.compute_dtype, self.sparse and not weighted)
         if not weighted:
             return dense
-        return encode_sparse(dense * self._weights._astype(self.compute_dtype), self.sparse)
+        weighed = dense * self._weights._astype(self.compute_dtype)
+        return sparse_of(weighed) if self.sparse else weighed
 
     def _numbers(self, inputs: Any) -> Any:
         if self.invert:
@@ -324,11 +324,6 @@ class Lookup(Declared):
         if self.vocabulary is None and os.path.exists(path):
             weights = None if self._weights is None else np.asarray(self._weights)
             self.set_vocabulary(self._from_lines(file_lines(self, path)), weights)
-
-
-def encode_sparse(dense: Any, sparse: bool) -> Any:
-    """Returns a tensor, or its entries that are not 0."""
-    return from_dense(dense) if sparse else dense
 
 
 def lookup_rows(oov_token: Any, dtype: str) -> tuple[Argument, ...]:

@@ -16,10 +16,10 @@ from dovetail.keras.layers.machinery.input_spec import InputSpec
 from dovetail.ops import arithmetic, array, shapes
 from dovetail.ops import math as tf_math
 from dovetail.ops.conv import convolution
-from dovetail.ops.keras.signal import stft
 from dovetail.ops.linalg import matmul
 from dovetail.ops.padding import pad
 from dovetail.ops.reduction import reduce_max
+from dovetail.ops.table import find
 from dovetail.tensor.tensor import Tensor
 
 __all__ = ["MelSpectrogram", "STFTSpectrogram"]
@@ -216,7 +216,7 @@ class MelSpectrogram(Declared):
 
     def call(self, inputs: Any) -> Any:
         wide = inputs if inputs.dtype.name in ("float32", "float64") else inputs._astype("float32")
-        real, imag = stft(
+        real, imag = find("keras.ops", "stft")(  # a late family
             wide, self.sequence_length, self.sequence_stride, self.fft_length, window=self.window
         )
         power = tf_math.sqrt(real * real + imag * imag) ** self.mag_exp  # (..., windows, frequencies)
