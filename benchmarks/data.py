@@ -35,6 +35,29 @@ def tokens(num_samples: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return ids, (ids * 7 + 3) % VOCABULARY
 
 
+def sequences(num_samples: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return sequences (num_samples, 64, 32), float32, and labels (num_samples,), int32: a pattern a class in noise."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, NUM_CLASSES, num_samples).astype(np.int32)
+    patterns = rng.normal(size=(NUM_CLASSES, 64, 32))
+    return (0.3 * patterns[labels] + rng.normal(size=(num_samples, 64, 32))).astype(np.float32), labels
+
+
+def padded_sequences(num_samples: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return the same as `sequences`, with zeros from some step on, from 32 to 64 steps in each."""
+    x, labels = sequences(num_samples, seed)
+    lengths = np.random.default_rng(seed + 1).integers(32, 65, num_samples)
+    return x * (np.arange(64) < lengths[:, None])[..., None].astype(np.float32), labels
+
+
+def films(num_samples: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return films (num_samples, 8, 16, 16, 4), float32, and labels (num_samples,), int32."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, NUM_CLASSES, num_samples).astype(np.int32)
+    patterns = rng.normal(size=(NUM_CLASSES, 8, 16, 16, 4))
+    return (0.3 * patterns[labels] + rng.normal(size=(num_samples, 8, 16, 16, 4))).astype(np.float32), labels
+
+
 def position_table() -> np.ndarray:
     """Return sinusoidal position codes, (1, 128, 128), float32.
 

@@ -65,6 +65,31 @@ def _split_heads(ops: SimpleNamespace, x: Any) -> Any:
     return ops.transpose(split, (0, 2, 1, 3))  # (batch, head, step, width of a head)
 
 
+def recurrent(keras: Any, kind: str) -> Any:
+    """Build one recurrent layer of 128 units on (64, 32) below logits; "Bidirectional": an LSTM behind a mask."""
+    layers, inputs = keras.layers, keras.Input(shape=(64, 32))
+    if kind == "Bidirectional":
+        x = layers.Bidirectional(layers.LSTM(128))(layers.Masking()(inputs))
+    else:
+        x = getattr(layers, kind)(128)(inputs)
+    return keras.Model(inputs, layers.Dense(data.NUM_CLASSES)(x))
+
+
+def conv_lstm(keras: Any) -> Any:
+    """Build two convolutional LSTM layers on (8, 16, 16, 4) below logits."""
+    layers = keras.layers
+    gate = {"recurrent_activation": "sigmoid"}  # where the Keras differ
+    return keras.Sequential(
+        [
+            keras.Input(shape=(8, 16, 16, 4)),
+            layers.ConvLSTM2D(8, 3, padding="same", return_sequences=True, **gate),
+            layers.ConvLSTM2D(8, 3, padding="same", **gate),
+            layers.Flatten(),
+            layers.Dense(data.NUM_CLASSES),
+        ]
+    )
+
+
 def raw_ops(fw: Loaded) -> SimpleNamespace:
     """Return the tensor ops of attention: `keras.ops` under Keras 3, elsewhere `tf.*` on symbolic tensors."""
     if fw.name.startswith("keras_"):

@@ -17,6 +17,7 @@ from benchmarks.workloads import (
     function_trace,
     layer_calls,
     one_sample,
+    recurrent,
     tape_step,
     unseen_shapes,
 )
@@ -32,6 +33,7 @@ WORKLOADS: tuple[Workload, ...] = (
     *control_flow.WORKLOADS,
     *convolution.WORKLOADS,
     *fit.WORKLOADS,
+    *recurrent.WORKLOADS,
     *datasets.WORKLOADS,
     *augmentation.WORKLOADS,
     *layer_calls.WORKLOADS,

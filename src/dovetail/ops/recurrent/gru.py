@@ -92,12 +92,12 @@ def gru(
         (h,), (z, seen) = carry, row
         given = h if dropped is None else h * dropped
         inner = unit.recurrent(given)
-        u = gate(xp, z[..., :size] + inner[..., :size])
-        r = gate(xp, z[..., size : 2 * size] + inner[..., size : 2 * size])
+        gates = gate(xp, z[..., : 2 * size] + inner[..., : 2 * size])
+        u, r = gates[..., :size], gates[..., size:]
         reset = inner[..., 2 * size :] if reset_after else given
         candidate = act(xp, z[..., 2 * size :] + (r * reset if reset_after else unit.candidate(r * reset)))
         h = pick(xp, seen, u * h + (1 - u) * candidate, h)
-        return (h,), ((h, xp.concatenate([u, r, candidate, reset], axis=-1)) if kept else (h,))
+        return (h,), ((h, xp.concatenate([gates, candidate, reset], axis=-1)) if kept else (h,))
 
     last, outputs = xp.scan(step, (first_state(xp, h, z, 3),), (z, over(mask, 2, xp)))
     return (outputs[0], *last, *outputs[1:])

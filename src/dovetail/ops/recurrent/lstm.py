@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from dovetail.ops.core import Joint, Op
 from dovetail.ops.families import op
 from dovetail.ops.precision import floating, in_float32
@@ -23,6 +25,28 @@ from dovetail.ops.recurrent.common import (
 def _split(z: Any) -> tuple:
     size = z.shape[-1] // 4
     return z[..., :size], z[..., size : 2 * size], z[..., 2 * size : 3 * size], z[..., 3 * size :]
+
+
+class _Gates:
+    """The activations of the four gates: as one tangent where they are sigmoids and a tangent, which is the rule."""
+
+    def __init__(self, xp: Any, activation: str, recurrent_activation: str, size: int, dtype: Any) -> None:
+        self.xp, self.act, self.gate = (
+            xp,
+            ACTIVATIONS[activation].value,
+            ACTIVATIONS[recurrent_activation].value,
+        )
+        self.joint = (activation, recurrent_activation) == ("tanh", "sigmoid")
+        self.scale: Any = np.repeat(np.array([0.5, 0.5, 1, 0.5], dtype), size)
+        self.offset: Any = np.repeat(np.array([0.5, 0.5, 0, 0.5], dtype), size)
+
+    def __call__(self, z: Any) -> Any:
+        """Returns the gates side by side."""
+        if self.joint:
+            return self.xp.tanh(z * self.scale) * self.scale + self.offset
+        i, f, g, o = _split(z)
+        xp, act, gate = self.xp, self.act, self.gate
+        return xp.concatenate([gate(xp, i), gate(xp, f), act(xp, g), gate(xp, o)], axis=-1)
 
 
 def _kept(sequence: tuple) -> list:
@@ -63,19 +87,16 @@ def lstm(
     Source: S. Hochreiter, J. Schmidhuber, 1997, "Long short-term memory"; X. Shi et al., 2015, "Convolutional LSTM
     network".
     """
-    product, act, gate = (
-        Product(xp, kernel),
-        ACTIVATIONS[activation].value,
-        ACTIVATIONS[recurrent_activation].value,
-    )
+    product, act = Product(xp, kernel), ACTIVATIONS[activation].value
+    activated = _Gates(xp, activation, recurrent_activation, kernel.shape[-2], z.dtype)
 
     def step(carry: tuple, row: tuple) -> tuple:
         (h, c), (z, seen) = carry, row
-        i, f, g, o = _split(z + product(h if dropped is None else h * dropped))
-        i, f, g, o = gate(xp, i), gate(xp, f), act(xp, g), gate(xp, o)
+        gates = activated(z + product(h if dropped is None else h * dropped))
+        i, f, g, o = _split(gates)
         c = pick(xp, seen, f * c + i * g, c)
         h = pick(xp, seen, o * act(xp, c), h)
-        return (h, c), ((h, c, xp.concatenate([i, f, g, o], axis=-1)) if kept else (h,))
+        return (h, c), ((h, c, gates) if kept else (h,))
 
     first = first_state(xp, h, z, 4), first_state(xp, c, z, 4)
     last, outputs = xp.scan(step, first, (z, over(mask, kernel.ndim, xp)))

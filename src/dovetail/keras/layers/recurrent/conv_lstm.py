@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base.errors import at_user_location
+from dovetail.base.own import declare
 from dovetail.keras import activations
 from dovetail.keras.idiom import conv_lstm_gate
 from dovetail.keras.layers.convolution import conv
@@ -40,6 +41,7 @@ _FIRST = (
 )
 
 
+@declare
 class ConvLSTMCell(FusedCell):
     """One step of a convolutional LSTM; its gates stand in the order input, forget, candidate, output.
 

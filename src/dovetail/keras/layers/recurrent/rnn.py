@@ -146,6 +146,7 @@ class RNN(Declared):
     # ---- building
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
+        sequences_shape = _without_states(sequences_shape)
         shape = _first_shape(sequences_shape)
         if isinstance(self.cell, Layer) and not self.cell.built:
             self.cell.build(self._step_shape(sequences_shape))
@@ -389,9 +390,8 @@ class UnitsRNN(RNN):
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
         super().build(sequences_shape, initial_state_shape)
-        shape = _first_shape(sequences_shape)
-        if not isinstance(sequences_shape, list) or _is_shape(sequences_shape):
-            self.input_spec = self._fixed_spec(shape)
+        if _is_shape(sequences_shape):
+            self.input_spec = self._fixed_spec(sequences_shape)
 
     def _fixed_spec(self, shape: Any) -> InputSpec:
         """Returns what the inputs of further calls must be like."""
@@ -408,6 +408,11 @@ def _is_shape(shape: Any) -> bool:
     return isinstance(shape, TensorShape) or (
         isinstance(shape, list | tuple) and all(size is None or isinstance(size, int) for size in shape)
     )
+
+
+def _without_states(shapes: Any) -> Any:
+    """Returns the shape of the inputs where those of states stand behind it in a list, as Keras 2 takes them."""
+    return shapes[0] if isinstance(shapes, list) and not _is_shape(shapes) else shapes
 
 
 def _first_shape(shape: Any) -> Any:
