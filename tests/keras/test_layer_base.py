@@ -549,3 +549,20 @@ def test_layers_tell_their_metrics():
     layer = Own()
     assert [metric.name for metric in layer.metrics] == ["seen"] and len(layer.metrics_variables) == 2
     assert keras.layers.Dense(2).metrics == []
+
+
+def test_random_fourier_features():
+    kind = layers.experimental.RandomFourierFeatures
+    layer = kind(4000, scale=1.5)
+    points = np.random.default_rng(0).normal(size=(3, 2)).astype("float32")
+    features = layer(points).numpy()
+    distances = ((points[:, None] - points[None]) ** 2).sum(-1)
+    np.testing.assert_allclose(features @ features.T * 2 / 4000, np.exp(-distances / 2 / 1.5**2), atol=0.1)
+    assert [w.name.split("/")[-1] for w in layer.weights] == ["kernel_scale", "unscaled_kernel", "bias"]
+    assert not layer.trainable_weights and kind(3, trainable=True).trainable
+    wide = kind(4000, "laplacian")(points).numpy()
+    expected = np.exp(-np.abs(points[:, None] - points[None]).sum(-1))
+    np.testing.assert_allclose(wide @ wide.T * 2 / 4000, expected, atol=0.1)
+    assert layers.deserialize(layers.serialize(layer)).get_config() == layer.get_config()
+    with pytest.raises(ValueError, match="gaussian"):
+        kind(3, "gausian")

@@ -474,7 +474,20 @@ def logits_and_mask(kind):
     return make
 
 
+def additive_oracle(query, key, scale=1):
+    return (np.tanh(query[..., :, None, :] + key[..., None, :, :]) * scale).sum(-1)
+
+
 NORMALIZATION = [
+    Case("additive_scores", normal((2, 3, 4), (2, 5, 4)), oracle=additive_oracle, grad=(0, 1), atol=1e-5),
+    Case(
+        "additive_scores",
+        normal((2, 3, 4), (2, 5, 4), (4,)),
+        oracle=additive_oracle,
+        grad=(0, 1, 2),
+        id="scale",
+        atol=1e-5,
+    ),
     Case("group_norm", normal((3, 5, 4)), {"groups": 2}, oracle=group_oracle, grad=(0,), atol=1e-5),
     Case(
         "group_norm",

@@ -170,6 +170,28 @@ masked_softmax.gradient(
 )
 
 
+def _scores_shape(query: tuple, key: tuple, scale: Any = None) -> tuple:
+    return (*broadcast(query[:-2], key[:-2]), query[-2], key[-2])
+
+
+def _num_sums(query: Any, key: Any, scale: Any = None) -> int:
+    return query.size * key.shape[-2]
+
+
+@op("", shape=_scores_shape, work=_num_sums)
+@floating
+def additive_scores(xp: Any, query: Any, key: Any, scale: Any = None) -> Any:
+    """Returns `sum(scale * tanh(query + key))` for each query and key.
+
+    Args:
+        query: (..., queries, size).
+        key: (..., keys, size).
+        scale: (size,); None: 1.
+    """
+    fits = xp.tanh(xp.expand_dims(query, -2) + xp.expand_dims(key, -3))
+    return xp.sum(fits if scale is None else fits * scale, axis=-1)
+
+
 @export("ops.nn.dot_product_attention")
 def dot_product_attention(
     query: Any,

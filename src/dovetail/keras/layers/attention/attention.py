@@ -11,7 +11,7 @@ from dovetail.keras.layers.machinery.arguments import one_of
 from dovetail.keras.layers.machinery.declared import Argument, Declared
 from dovetail.keras.random import SeedGenerator
 from dovetail.ops import arithmetic, nn, random, reduction
-from dovetail.ops.attention import masked_softmax
+from dovetail.ops.attention import additive_scores, masked_softmax
 from dovetail.ops.indexing import where
 from dovetail.ops.linalg import matmul
 from dovetail.ops.losses import softmax
@@ -183,7 +183,4 @@ class AdditiveAttention(ScoredAttention):
             self.scale = self.add_weight(name="scale", shape=size, initializer="glorot_uniform")
 
     def _calculate_scores(self, query: Any, key: Any) -> Any:
-        fits = nn.tanh(arithmetic.add(expand_dims(query, axis=-2), expand_dims(key, axis=-3)))
-        if self.scale is None:
-            return reduction.reduce_sum(fits, axis=-1)
-        return reduction.reduce_sum(fits * self.scale, axis=-1)
+        return additive_scores(query, key, self.scale)

@@ -110,8 +110,10 @@ class EinsumDense(Adaptable):
         Argument("activation", None),
         Argument("bias_axes", None, hint="str | None"),
         *weights(Weight("kernel", "glorot_uniform"), Weight("bias", "zeros")),
-        *ADAPTED,
+        *ADAPTED[:2],
         Argument("gptq_unpacked_column_size", None, _refused, kept=False),
+        *ADAPTED[2:],
+        Argument("activity_regularizer", None),
     )
     _modes = ("int8", "float8")
     equation: str

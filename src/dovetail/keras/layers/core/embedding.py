@@ -59,6 +59,7 @@ class Embedding(Adaptable):
         *ADAPTED,
         Argument("input_length", None),
         Argument("sparse", False, _refused, "bool", kept=False),
+        Argument("activity_regularizer", None),
     )
     input_dim: int
     output_dim: int

@@ -61,7 +61,10 @@ class ReversibleEmbedding(Embedding):
             row
             for row in Embedding._arguments
             if row.name
-            in ("weights", "lora_rank", "lora_alpha", "quantization_config", "input_length", "sparse")
+            in (
+                *("weights", "lora_rank", "lora_alpha", "quantization_config", "input_length", "sparse"),
+                "activity_regularizer",
+            )
         ),
     )
     tie_weights: bool
