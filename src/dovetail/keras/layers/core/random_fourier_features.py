@@ -88,7 +88,7 @@ class RandomFourierFeatures(Declared):
         )
 
     def call(self, inputs: Any) -> Any:
-        products = linalg.matmul(inputs, self.unscaled_kernel / self.kernel_scale)
+        products = linalg.matmul(inputs, arithmetic.divide(self.unscaled_kernel, self.kernel_scale))
         return math_ops.cos(arithmetic.add(products, self.bias))
 
     def compute_output_shape(self, input_shape: Any) -> TensorShape:
