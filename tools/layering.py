@@ -100,6 +100,7 @@ LATE_IMPORTS = {
         "dovetail.keras.saving",
     ): "h5py costs 60 ms; saving stands above models",
     ("dovetail.keras.utils.plotting", "matplotlib.*"): "an optional dependency",
+    ("dovetail.keras.callbacks.orbax_checkpoint", "orbax.*"): "an optional dependency",
 }
 
 MAX_LINES = 600

@@ -230,6 +230,14 @@ ROWS: dict[str, Row] = {
     # TerminateOnNaN: the weights are those before the bad step, on purpose
     "nan": Row("TerminateOnNaN", data="nan", differs=frozenset({"weights", "history", "logs", "steps"})),
     "nan_never": Row("TerminateOnNaN"),
+    "nan_raises": Row(
+        "TerminateOnNaN",
+        {"raise_error": True},
+        data="nan",
+        peers=KERAS,
+        differs=frozenset({"weights", "history", "logs", "steps", "message"}),
+    ),
+    "base_logger": Row("BaseLogger", {"stateful_metrics": ["mae"]}, peers=()),
     # LambdaCallback, History, ProgbarLogger
     "lambdas": Row(
         lambda k: k.callbacks.LambdaCallback(

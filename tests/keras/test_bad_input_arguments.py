@@ -29,6 +29,7 @@ NEEDED = {
     "PrecisionAtRecall": {"recall": 0.5},
     "RecallAtPrecision": {"precision": 0.5},
     "MeanRelativeError": {"normalizer": [1.0]},
+    "MultiOptimizer": {"optimizer_map": keras.optimizers.OptimizerMap(keras.optimizers.SGD())},
     "CosineDecay": {"initial_learning_rate": 0.1, "decay_steps": 10},
     "CosineDecayRestarts": {"initial_learning_rate": 0.1, "first_decay_steps": 10},
     "ExponentialDecay": {"initial_learning_rate": 0.1, "decay_steps": 10, "decay_rate": 0.5},
@@ -46,7 +47,14 @@ BASES = {
     "constraints": keras.constraints.Constraint,
     "callbacks": keras.callbacks.Callback,
 }
-SKIPPED = {"LambdaCallback", "MeanMetricWrapper", "LossFunctionWrapper", "LossScaleOptimizer", "CallbackList"}
+SKIPPED = {
+    "LambdaCallback",
+    "MeanMetricWrapper",
+    "LossFunctionWrapper",
+    "LossScaleOptimizer",
+    "CallbackList",
+    "OrbaxCheckpoint",
+}
 
 
 def classes():

@@ -30,6 +30,7 @@ ALLOWED = {
     ("weight_decay", "None"),
     ("initial_learning_rate", "*"),  # whole numbers: there, int32 arithmetic fails
     ("learning_rate", "*"),  # the same
+    ("beta", "*"),  # of F-scores: there, a whole number is no number
 }
 SKIPPED = {
     *("Loss", "LossFunctionWrapper", "Metric", "MeanMetricWrapper", "Optimizer", "LossScaleOptimizer"),

@@ -169,7 +169,7 @@ def same_files(ours, theirs, peer):
 
 
 # What users do not make, and what has tests of its own.
-_ELSEWHERE = {"Callback", "CallbackList", "RemoteMonitor", "TensorBoard"}
+_ELSEWHERE = {"Callback", "CallbackList", "RemoteMonitor", "TensorBoard", "OrbaxCheckpoint"}
 _UNTRIED = {
     # tried in test_backup.py
     "BackupAndRestore": {"double_checkpoint", "save_before_preemption"},
@@ -180,7 +180,7 @@ _UNTRIED = {
         *("on_train_batch_begin", "on_train_batch_end", "hooks"),
     },
     "ReduceLROnPlateau": {"kwargs"},
-    "ProgbarLogger": {"verbose"},
+    "ProgbarLogger": {"verbose", "count_mode", "stateful_metrics"},
 }
 
 

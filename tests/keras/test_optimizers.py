@@ -217,6 +217,29 @@ def test_compiled_and_traced_and_host_steps_agree(kind, arguments):
     close(results["traced"], results["xla"], 1e-5)
 
 
+@pytest.mark.parametrize(
+    ("kind", "arguments"),
+    [
+        ("RMSprop", {}),
+        ("RMSprop", {"momentum": 0.5, "centered": True}),
+        ("Nadam", {"learning_rate": 0.01}),
+        ("Adam", {"decay": 0.1}),
+        ("SGD", {"momentum": 0.9, "nesterov": True, "clipnorm": 0.5}),
+    ],
+)
+def test_optimizers_from_before_are_those_of_tf_keras(kind, arguments):
+    theirs, tf = pytest.importorskip("tf_keras"), pytest.importorskip("tensorflow")
+    reference = getattr(theirs.optimizers.legacy, kind)(**arguments)
+    optimizer = getattr(legacy, kind)(**arguments)
+    held, own = [tf.Variable(value) for value in values()], variables()
+    for step in gradients():
+        reference.apply_gradients(zip(map(tf.constant, step), held))
+        optimizer.apply_gradients(zip(map(Tensor, step), own))
+    close([v.numpy() for v in own], [v.numpy() for v in held])
+    again = optimizers.deserialize(optimizers.serialize(optimizer))
+    assert type(again) is type(optimizer) and again.get_config() == optimizer.get_config()
+
+
 def test_a_traced_step_creates_its_state_and_traces_once():
     traces, own = [], variables()
     optimizer = optimizers.Adam(0.1)

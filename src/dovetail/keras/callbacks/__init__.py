@@ -9,6 +9,7 @@ from dovetail.keras.callbacks.early_stopping import *
 from dovetail.keras.callbacks.history import *
 from dovetail.keras.callbacks.learning_rate import *
 from dovetail.keras.callbacks.model_checkpoint import *
+from dovetail.keras.callbacks.orbax_checkpoint import *
 from dovetail.keras.callbacks.progress import *
 from dovetail.keras.callbacks.remote_monitor import *
 from dovetail.keras.callbacks.simple import *

@@ -80,7 +80,7 @@ class MeanRelativeError(Mean):
     """
 
     def __init__(self, normalizer: Any, name: str | None = None, dtype: Any = None) -> None:
-        super().__init__(name or "mean_relative_error", dtype)
+        super().__init__("mean_relative_error" if name is None else name, dtype)
         self.normalizer = converted(normalizer, self._dtype)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]

@@ -38,6 +38,7 @@ __all__ = sorted(  # noqa: PLE0605 - a list
 )
 own("keras.optimizers", {"OptimizerMap": OptimizerMap})
 _OBJECTS = own("keras.optimizers", _CLASSES)
+_LEGACY = "keras.optimizers.legacy"
 _BY_LOWER_NAME = {name.lower(): kind for name, kind in _OBJECTS.items() if kind is not Optimizer}
 
 
@@ -57,14 +58,20 @@ def deserialize(
         ValueError: the config names no known optimizer.
     """
     found = _BY_LOWER_NAME.get(str(config.get("class_name")).lower()) if isinstance(config, dict) else None
-    if found is not None and get_registered_object(config["class_name"], custom_objects) is None:
+    is_old = found is not None and config.get("module") == _LEGACY
+    if (
+        found is not None
+        and not is_old
+        and get_registered_object(config["class_name"], custom_objects) is None
+    ):
         config = config | {
             "class_name": found.__name__,
             "registered_name": None,
             "module": "keras.optimizers",
         }
+    known = {name: getattr(legacy, name) for name in legacy.__all__} if is_old else _OBJECTS
     return deserialize_keras_object(
-        config, custom_objects, module_objects=_OBJECTS, printable_module_name="optimizer"
+        config, custom_objects, module_objects=known, printable_module_name="optimizer"
     )
 
 

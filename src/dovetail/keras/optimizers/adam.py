@@ -190,9 +190,11 @@ class Nadam(Optimizer):
     def new_shared(self, dtype: np.dtype) -> tuple[np.ndarray, ...]:
         return (np.ones((), dtype),)
 
+    schedule_decay: float = 1
+
     def _weight(self, xp: Any, step: Any) -> Any:
         """Returns u at a step."""
-        return self.beta_1 * (1 - 0.5 * xp.power(0.96, step))
+        return self.beta_1 * (1 - 0.5 * xp.power(0.96, step * self.schedule_decay))
 
     def update_shared(self, xp: Any, shared: tuple, step: Any) -> tuple:
         return (shared[0] * self._weight(xp, step),)

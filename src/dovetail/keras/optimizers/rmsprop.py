@@ -60,14 +60,18 @@ class RMSprop(Optimizer):
         momentum = (("momentum",),) if self.momentum else ()
         return (("velocity",), *momentum, *((("average_gradient",),) if self.centered else ()))
 
+    def _size(self, xp: Any, squares: Any) -> Any:
+        """Returns the root of a mean of squares, kept from 0."""
+        return xp.sqrt(squares + self.epsilon)
+
     def update(self, xp: Any, gradient: Any, value: Any, slots: tuple, hyper: Any) -> tuple[Any, tuple]:
         velocity = self.rho * slots[0] + (1 - self.rho) * xp.square(gradient)
         kept = [velocity]
-        denominator = velocity + self.epsilon
+        spread = velocity
         if self.centered:
             average = self.rho * slots[-1] + (1 - self.rho) * gradient
-            denominator = velocity - xp.square(average) + self.epsilon
-        change = hyper.rate * gradient / xp.sqrt(denominator)
+            spread = velocity - xp.square(average)
+        change = hyper.rate * gradient / self._size(xp, spread)
         if self.momentum:
             change = self.momentum * slots[1] + change
             kept.append(change)
