@@ -291,7 +291,7 @@ def ops_trunc(x: Any) -> Any:
 @export("ops.numpy.logaddexp")
 def ops_logaddexp(x1: Any, x2: Any) -> Any:
     """Returns `log(exp(x1) + exp(x2))` without overflow."""
-    x1, x2 = _both_floating(x1, x2)
+    x1, x2 = _both_floating(_tensor(x1), _tensor(x2))
     larger, smaller = arithmetic.maximum(x1, x2), arithmetic.minimum(x1, x2)
     return larger + math_ops.log1p(math_ops.exp(smaller - larger))
 

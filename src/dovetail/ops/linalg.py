@@ -316,7 +316,15 @@ def ops_einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
     unknown = set(kwargs) - {"optimize"}
     if unknown:
         raise TypeError(f"keras.ops.einsum: unknown arguments {sorted(unknown)}{at_user_location()}")
-    return contraction.call(operands, {"equation": _explicit(subscripts, len(operands))}, True)
+    operands = promoted(tuple(_wide_bytes(_tensors(*operands))))
+    return contraction(*operands, equation=_explicit(subscripts, len(operands)))
+
+
+def _wide_bytes(tensors: list) -> list:
+    """Returns int32 for int8 where all are int8: sums of products of bytes do not fit into bytes."""
+    if all(tensor.dtype == "int8" for tensor in tensors):
+        return [cast(tensor, dtype="int32") for tensor in tensors]
+    return tensors
 
 
 def _tensors(*values: Any) -> list:
@@ -381,10 +389,7 @@ def ops_tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
 @export("ops.numpy.matmul")
 def ops_matmul(x1: Any, x2: Any) -> Any:
     """Returns the matrix product as NumPy's `matmul`: vectors count as a row on the left, a column on the right."""
-    x1, x2 = _tensors(x1, x2)
-    if x1.dtype == x2.dtype == "int8":  # sums of products of bytes do not fit into bytes
-        x1 = cast(x1, dtype="int32")
-    x1, x2 = promoted((x1, x2))
+    x1, x2 = promoted(tuple(_wide_bytes(_tensors(x1, x2))))
     rank1, rank2 = len(x1.shape), len(x2.shape)
     if rank1 > 1 and rank2 > 1:
         return matmul(x1, x2)
