@@ -158,7 +158,7 @@ def test_names_are_unique():
         (lambda: layers.Lambda("relu"), TypeError, "expected a function"),
         (lambda: layers.TimeDistributed(3), ValueError, "expected a layer"),
         (lambda: layers.Dense(2, name="a/b"), ValueError, "cannot contain '/'"),
-        (lambda: layers.Dense(2, lora_rank=3), NotImplementedError, "lora_rank is not supported"),
+        (lambda: layers.DepthwiseConv1D(2, lora_rank=3), NotImplementedError, "lora_rank is not supported"),
         (lambda: layers.Add()([tf.ones((2, 3))]), ValueError, "at least 2 inputs"),
         (lambda: layers.Add()(tf.ones((2, 3))), ValueError, "call it on a list of tensors"),
         (lambda: layers.Dense(2)(), ValueError, "at least one tensor"),
@@ -466,14 +466,14 @@ def test_a_config_that_cannot_be_written_says_so():
 
 def test_registered_layers_come_back_from_their_config():
     @keras.utils.register_keras_serializable("tests")
-    class Doubled(layers.Dense):
+    class Enlarged(layers.Dense):
         def call(self, inputs):
             return super().call(inputs) * 2
 
-    layer = Doubled(3, activation="relu")
+    layer = Enlarged(3, activation="relu")
     config = layers.serialize(layer)
-    assert config["registered_name"] == "tests>Doubled"
-    assert type(layers.deserialize(config)) is Doubled
+    assert config["registered_name"] == "tests>Enlarged"
+    assert type(layers.deserialize(config)) is Enlarged
     with pytest.raises(ValueError, match="Dens"):
         layers.deserialize({"class_name": "Dens", "config": {}})
 

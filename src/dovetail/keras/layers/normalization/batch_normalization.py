@@ -114,9 +114,10 @@ class BatchNormalization(Scaled):
         return outputs
 
     def _normalized(self, inputs: Any, mean: Any, variance: Any) -> Any:
-        return keras_batch_normalization(
+        outputs = keras_batch_normalization(
             inputs, mean, variance, self.axis, offset=self.beta, scale=self.gamma, epsilon=self.epsilon
         )
+        return outputs if outputs.dtype == inputs.dtype else outputs._astype(inputs.dtype)
 
     def _moments(self, inputs: Any, mask: Any) -> tuple:
         """Returns mean and variance over the elements that the mask keeps, if there is one; it lacks the channels.
