@@ -12,6 +12,7 @@ from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.keras.training.arrays import as_numpy, class_weighted
 from dovetail.keras.training.gathering import Batch, Places
+from dovetail.keras.training.loaders import batches_of, workers_of
 from dovetail.keras.training.pace import Pace
 from dovetail.keras.training.passes import Passes
 from dovetail.keras.training.shuffling import epoch_generator
@@ -80,7 +81,7 @@ class StreamData(Source):
             order = (
                 epoch_generator().permutation(len(source)).tolist() if self.shuffle else range(len(source))
             )
-            return (source[i] for i in order)
+            return batches_of(source, order, workers_of(source))
         return iter(source)
 
     def _leaves(self, item: Any) -> tuple[list, Any]:

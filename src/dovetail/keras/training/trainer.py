@@ -11,6 +11,7 @@ from dovetail.keras.training import runs
 from dovetail.keras.training.arrays import as_numpy, class_weighted, copied, structured
 from dovetail.keras.training.compiling import Compiling
 from dovetail.keras.training.legacy import OfKeras2
+from dovetail.keras.training.loaders import with_workers
 from dovetail.keras.training.options import RunOptions
 from dovetail.keras.training.programs import to_numbers
 from dovetail.keras.training.sources import evaluation_data, training_data
@@ -66,7 +67,7 @@ class Trainer(OfKeras2, Compiling):
             initial_epoch: number of the first epoch.
             steps_per_epoch: batches an epoch, for endless data.
             validation_steps, validation_batch_size, validation_freq: the same for validation; how often it runs.
-            max_queue_size, workers, use_multiprocessing: Keras 2's loader settings; batches are loaded in this process.
+            max_queue_size, workers, use_multiprocessing: of a `Sequence`: who makes its batches; see `PyDataset`.
 
         Returns:
             a `History` whose `history` holds the logs of each epoch.
@@ -79,7 +80,7 @@ class Trainer(OfKeras2, Compiling):
         """
         self._need_compiled("fit")
         data, validation = training_data(
-            x,
+            with_workers(x, workers, use_multiprocessing, max_queue_size),
             y,
             sample_weight,
             batch_size,
@@ -119,6 +120,7 @@ class Trainer(OfKeras2, Compiling):
         Args: as in `fit`; `return_dict` returns a dict by name instead of a list in the order of `metrics_names`.
         """
         self._need_compiled("evaluate")
+        x = with_workers(x, workers, use_multiprocessing, max_queue_size)
         data = evaluation_data(x, y, sample_weight, batch_size, steps)
         logs = runs.evaluate(self, data, RunOptions(callbacks, verbose, steps))
         return _shaped(logs, return_dict)
@@ -146,6 +148,7 @@ class Trainer(OfKeras2, Compiling):
             and not verbose
         ):
             return self._outputs_of([as_numpy(x)], nest.flatten_spec(x)[1])
+        x = with_workers(x, workers, use_multiprocessing, max_queue_size)
         data = evaluation_data(x, None, None, batch_size, steps)
         return runs.predict(self, data, RunOptions(callbacks, verbose, steps))
 

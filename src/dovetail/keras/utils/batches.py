@@ -11,8 +11,10 @@ class PyDataset:
     """Base of data in numbered batches.  Subclasses define `__len__` and `__getitem__`.
 
     Args:
-        workers, use_multiprocessing, max_queue_size: Keras' loader settings; batches are made in this process, when
-            their turn comes.
+        workers: how many threads make batches ahead of their turn; 1: each is made when its turn comes.
+        use_multiprocessing: workers are processes, spawned for each epoch with a copy of this object; the program must
+            stand below `if __name__ == "__main__":` then.
+        max_queue_size: how many batches may wait for their turn.
 
     `fit` takes the batches in a new order in each epoch, unless it is called with `shuffle=False`.
 
