@@ -352,6 +352,6 @@ def test_imports_are_cheap_and_silent():
 def test_datasets_of_pytorch_are_split_into_subsets():
     torch = pytest.importorskip("torch")
     rows = torch.utils.data.TensorDataset(torch.arange(10))
-    left, right = keras.utils.split_dataset(rows, left_size=0.7, shuffle=True, seed=1)
+    left, right = utils.split_dataset(rows, left_size=0.7, shuffle=True, seed=1)
     assert isinstance(left, torch.utils.data.Dataset) and (len(left), len(right)) == (7, 3)
     assert sorted(int(x) for part in (left, right) for (x,) in part) == list(range(10))

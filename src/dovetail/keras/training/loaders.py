@@ -19,19 +19,19 @@ class Workers(NamedTuple):
     """Who makes the batches of a source.
 
     Attributes:
-        count: how many workers.
+        number: how many workers.
         in_processes: each is a process of its own, which has a copy of the source.
         most_ahead: how many batches may wait for their turn.
     """
 
-    count: int = 1
+    number: int = 1
     in_processes: bool = False
     most_ahead: int = 10
 
     @property
     def work_ahead(self) -> bool:
         """False for a single one in this process: it makes each batch when its turn comes."""
-        return self.count > 1 or (self.in_processes and self.count == 1)
+        return self.number > 1 or (self.in_processes and self.number == 1)
 
 
 def workers_of(source: Any) -> Workers:
@@ -57,7 +57,7 @@ def _made_ahead(source: Any, order: Sequence[int], workers: Workers) -> Iterator
     numbers = iter(order)
     try:
         while True:
-            while len(waiting) < max(workers.most_ahead, workers.count):
+            while len(waiting) < max(workers.most_ahead, workers.number):
                 number = next(numbers, None)
                 if number is None:
                     break
@@ -76,11 +76,11 @@ def _made_ahead(source: Any, order: Sequence[int], workers: Workers) -> Iterator
 
 def _pool(source: Any, workers: Workers) -> tuple[Executor, Callable]:
     if not workers.in_processes:
-        return ThreadPoolExecutor(workers.count, thread_name_prefix="batches"), source.__getitem__
+        return ThreadPoolExecutor(workers.number, thread_name_prefix="batches"), source.__getitem__
     context = multiprocessing.get_context(
         "spawn"
     )  # a fork would copy the threads' locks, and nothing that frees them
-    return ProcessPoolExecutor(workers.count, context, _hold, (source,)), _item
+    return ProcessPoolExecutor(workers.number, context, _hold, (source,)), _item
 
 
 def _hold(source: Any) -> None:
