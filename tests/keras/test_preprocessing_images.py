@@ -117,3 +117,31 @@ def test_the_same_change_gives_what_keras_gives(kind, kwargs, beside, peers):
     if "l" in beside:
         labels = np.eye(3, dtype="float32")
         same(ours.transform_labels(tf.constant(labels), change), theirs.transform_labels(labels, drawn))
+
+
+# Arguments with nothing to draw: ranges of width 0.
+POINTS = [
+    ("RandomRotation", {"factor": (0.13, 0.13)}),
+    ("RandomRotation", {"factor": (-0.2, -0.2), "fill_mode": "constant", "fill_value": 3.0}),
+    ("RandomTranslation", {"height_factor": (0.2, 0.2), "width_factor": (-0.3, -0.3)}),
+    ("RandomZoom", {"height_factor": (0.3, 0.3), "width_factor": (-0.2, -0.2)}),
+    ("RandomZoom", {"height_factor": (-0.4, -0.4)}),
+    ("RandomBrightness", {"factor": (0.3, 0.3)}),
+    ("RandomHeight", {"factor": (0.5, 0.5)}),
+    ("RandomWidth", {"factor": (-0.4, -0.4)}),
+    ("Resizing", {"height": 5, "width": 6}),
+    ("Resizing", {"height": 5, "width": 6, "interpolation": "area"}),
+    ("Resizing", {"height": 5, "width": 5, "crop_to_aspect_ratio": True}),
+    ("CenterCrop", {"height": 5, "width": 6}),
+    ("CenterCrop", {"height": 12, "width": 9}),
+]
+
+
+@pytest.mark.parametrize(("kind", "kwargs"), POINTS, ids=lambda value: str(value)[:60])
+def test_changes_are_those_of_tf_keras(kind, kwargs):
+    pytest.importorskip("tensorflow")
+    theirs = getattr(pytest.importorskip("tf_keras").layers, kind)(**kwargs)
+    ours = getattr(layers, kind)(**kwargs)
+    same(ours(IMAGES, training=True), theirs(IMAGES, training=True), 1e-4)
+    assert set(theirs.get_config()) - set(ours.get_config()) <= {"batch_input_shape", "rng_type"}
+    type(ours).from_config(theirs.get_config())

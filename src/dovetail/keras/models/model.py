@@ -54,6 +54,7 @@ class Model(Trainer, Reporting, Layer):
     _holds_layers = True
     _is_stack = False  # whether the graph follows from a list of layers, which alone is copied and pickled
     _graph: Any = None
+    _takes_strings = False  # which no compiled step can
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is Model and _is_functional(args, kwargs):
@@ -126,6 +127,7 @@ class Model(Trainer, Reporting, Layer):
             outputs = outputs[0]  # as in Keras: a list of one output counts as that output
         self._inputs_structure, self._outputs_structure = inputs, outputs
         self._graph = self._run_graph = Graph(flat_inputs, flat_outputs)
+        self._takes_strings = any(one.dtype.name == "string" for one in flat_inputs)
         self._loss_outputs = []
         self._simple = isinstance(inputs, SymbolicTensor)
         self._takes_composites = any(map(is_composite, nest.flatten(inputs)))

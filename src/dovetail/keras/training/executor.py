@@ -20,6 +20,7 @@ from dovetail.keras.training.gathering import Batch, Gathering, in_turn, kind_of
 from dovetail.keras.training.programs import StepPrograms, fits_a_loop, jax_stepping, run_once
 from dovetail.keras.training.source import Source
 from dovetail.keras.training.streams import StreamData
+from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.transaction import undoing
 
@@ -95,7 +96,8 @@ class Executor:
 
     @property
     def _eager(self) -> bool:
-        return self._model.run_eagerly or settings.run_functions_eagerly or not uses_xla()
+        model = self._model
+        return model.run_eagerly or model._takes_strings or settings.run_functions_eagerly or not uses_xla()
 
     # ---- one batch
 
@@ -318,7 +320,13 @@ def _placed(leaf: Any, layout: Any) -> Any:
 
 def _filled(leaves: list, spec: Any) -> Any:
     """Returns a batch of arrays as steps get it: of Tensors."""
-    return nest.unflatten(spec, [None if leaf is None else Tensor(leaf) for leaf in leaves])
+    return nest.unflatten(spec, [None if leaf is None else _tensor(leaf) for leaf in leaves])
+
+
+def _tensor(leaf: Any) -> Tensor:
+    """Returns an array as a Tensor; NumPy's own strings become those of tensors."""
+    is_text = isinstance(leaf, np.ndarray) and leaf.dtype.kind in "US"
+    return convert_to_tensor(leaf) if is_text else Tensor(leaf)
 
 
 def _guarded(watch: Watch, written: Callable[[], list], run: Callable[[], Any]) -> Any:

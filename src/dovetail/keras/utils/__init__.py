@@ -29,6 +29,7 @@ from dovetail.keras.utils.sequences import pad_sequences
 
 # Names whose modules stand above this one, which callbacks and training use: loaded when they are asked for.
 _LATE = {
+    "FeatureSpace": "utils.feature_space",
     "pack_x_y_sample_weight": "training.steps",
     "unpack_x_y_sample_weight": "training.steps",
     "clear_session": "backend.session",

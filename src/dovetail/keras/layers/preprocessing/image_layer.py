@@ -127,6 +127,10 @@ def per_image(numbers: Any) -> Any:
     return numbers[:, None, None, None] if len(numbers.shape) == 1 else numbers
 
 
+# Keras 2 writes these into configs; here there is one kind of generator.
+_KINDS_OF_GENERATORS = ("rng_type", "force_generator")
+
+
 # ---- the base -----------------------------------------------------------------------------------------------------
 
 
@@ -143,6 +147,11 @@ class ImageLayer(Declared):
     interpolation: str
     seed: Any
     generator: Any
+
+    def _passed_on(self, given: dict[str, Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+        for name in _KINDS_OF_GENERATORS:
+            kwargs.pop(name, None)
+        return super()._passed_on(given, kwargs)
 
     def _begin(self) -> None:
         if any(row.name == "seed" for row in self._arguments):
