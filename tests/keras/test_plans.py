@@ -61,11 +61,9 @@ NO_PLAN = {
         "it runs no op at all when it does not train",
     ),
     "ActivityRegularization": "each call adds a loss",
-    "MultiHeadAttention": "it calls other layers",
     **dict.fromkeys(
         ("SimpleRNN", "LSTM", "GRU", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), "its cell has the weights"
     ),
-    "GroupQueryAttention": "it calls other layers",
 }
 
 

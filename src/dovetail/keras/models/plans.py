@@ -205,7 +205,7 @@ def _is_known(operation: Any, kwargs: dict) -> bool:
     if hasattr(operation, "_graph_layers"):
         return _repeats(operation)
     return (
-        operation._is_leaf
+        (operation._is_leaf or (operation._calls_own_alone and is_own(type(operation))))
         and operation.activity_regularizer is None
         and all(
             is_own(value) and (not isinstance(value, Layer) or _is_known(value, {}))

@@ -39,6 +39,7 @@ class Heads(Declared):
     """
 
     _holds_layers = True
+    _calls_own_alone = True
     supports_masking = True
     dropout: float
     use_bias: bool
