@@ -68,6 +68,14 @@ def _equation(layer: Any, name: str, value: Any) -> str:
     return value
 
 
+def _letters(layer: Any, name: str, value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(
+            f"EinsumDense: bias_axes must be a string of letters or None, received {value!r:.60}{at_user_location()}"
+        )
+    return value
+
+
 def _sizes(layer: Any, name: str, value: Any) -> tuple:
     sizes = (value,) if isinstance(value, int) else value
     if not isinstance(sizes, list | tuple) or not all(
@@ -108,7 +116,7 @@ class EinsumDense(Adaptable):
         Argument("equation", read=_equation, hint="str"),
         Argument("output_shape", read=_sizes, attribute="partial_output_shape"),
         Argument("activation", None),
-        Argument("bias_axes", None, hint="str | None"),
+        Argument("bias_axes", None, _letters, "str | None"),
         *weights(Weight("kernel", "glorot_uniform"), Weight("bias", "zeros")),
         *ADAPTED[:2],
         Argument("gptq_unpacked_column_size", None, _refused, kept=False),

@@ -10,7 +10,7 @@ from dovetail.keras.layers.machinery.arguments import count
 from dovetail.keras.layers.machinery.declared import Argument, Weight, weights
 from dovetail.keras.layers.machinery.kernels import rows
 from dovetail.keras.layers.machinery.layer import Layer
-from dovetail.ops import reduction
+from dovetail.ops import logic, reduction
 from dovetail.tensor.convert import convert_to_tensor
 
 __all__ = ["Embedding", "Masking"]
@@ -110,11 +110,11 @@ class Masking(Layer):
         self.mask_value = mask_value
 
     def call(self, inputs: Any) -> Any:
-        kept = reduction.reduce_any(inputs != self.mask_value, axis=-1, keepdims=True)
+        kept = reduction.reduce_any(logic.not_equal(inputs, self.mask_value), axis=-1, keepdims=True)
         return inputs * kept._astype(inputs.dtype)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        return reduction.reduce_any(convert_to_tensor(inputs) != self.mask_value, axis=-1)
+        return reduction.reduce_any(logic.not_equal(inputs, self.mask_value), axis=-1)
 
     def get_config(self) -> dict:
         return super().get_config() | {"mask_value": self.mask_value}
