@@ -94,9 +94,13 @@ class AUC(ConfusionMetric):
         if not self._own_variables:
             return Tensor(np.zeros((), numpy_dtype(self._dtype)))
         if self.curve == "PR" and self.summation_method == "interpolation":
-            return self._averaged(self._interpolated_precision())
+            return self.interpolate_pr_auc()
         x, y = self._points()
         return self._averaged((x[:-1] - x[1:]) * _HEIGHTS[self.summation_method](y[:-1], y[1:]))
+
+    def interpolate_pr_auc(self) -> Any:
+        """Returns the area below the precision-recall curve, interpolated as J. Davis and M. Goadrich do."""
+        return self._averaged(self._interpolated_precision())
 
     def _points(self) -> tuple[Any, Any]:
         tp, fp, tn, fn = self._held(*ALL_COUNTS)

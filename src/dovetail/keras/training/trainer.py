@@ -15,11 +15,12 @@ from dovetail.keras.training.loaders import with_workers
 from dovetail.keras.training.options import RunOptions
 from dovetail.keras.training.programs import to_numbers
 from dovetail.keras.training.sources import evaluation_data, training_data
+from dovetail.keras.training.state_tree import StateTrees
 from dovetail.keras.training.steps import pack_x_y_sample_weight
 from dovetail.tensor.tensor import Tensor
 
 
-class Trainer(OfKeras2, Compiling):
+class Trainer(OfKeras2, StateTrees, Compiling):
     """The training half of `keras.Model`."""
 
     _told_methods: ClassVar[tuple[str, ...]] = (
