@@ -9,7 +9,7 @@ import numpy as np
 from dovetail.base.errors import at_user_location, suggest
 from dovetail.tensor.convert import convert_to_tensor
 
-_FORMATS = {
+_FORMATS: dict[str, Any] = {
     "backend_tensor": lambda variable: convert_to_tensor(variable.read_value()),
     "numpy_array": np.array,
 }
