@@ -283,3 +283,19 @@ BAD = [
 def test_bad_arguments_are_refused(kind, kwargs, word):
     with pytest.raises(ValueError, match=word):
         getattr(layers, kind)(**kwargs)
+
+
+def test_a_model_augments_when_it_is_trained():
+    def losses():
+        keras.utils.set_random_seed(5)
+        steps = [layers.RandomFlip(), layers.RandomRotation(0.2, seed=1), layers.RandomContrast(0.4, seed=2)]
+        head = [layers.Flatten(), layers.Dense(1)]
+        model = keras.Sequential([keras.Input((9, 12, 3)), layers.Rescaling(1 / 255), *steps, *head])
+        model.compile("sgd", "mse")
+        plain = model.predict(IMAGES, verbose=0)
+        close(model.predict(IMAGES, verbose=0), plain, 1e-6)
+        return model.fit(IMAGES, np.ones(3), epochs=3, verbose=0).history["loss"], plain
+
+    (first, before), (second, again) = losses(), losses()
+    close(first, second, 1e-6)
+    close(before, again, 1e-6)

@@ -109,7 +109,7 @@ class FeatureSpace(Layer):
         name: of the layer.
 
     Example:
-        >>> space = keras.utils.FeatureSpace({"x": "float", "n": FeatureSpace.integer_hashed(3)})
+        >>> space = keras.utils.FeatureSpace({"x": "float", "n": keras.utils.FeatureSpace.integer_hashed(3)})
         >>> space({"x": [0.5, 1.0], "n": [1, 2]}).shape
         TensorShape([2, 4])
     """
