@@ -415,3 +415,33 @@ def test_errors(make, message):
     with pytest.raises(ValueError, match=message) as error:
         make()
     assert "test_recurrent.py" in str(error.value) or "units" in message
+
+
+# ---- layers for every step
+
+FRAMES = np.random.default_rng(7).normal(size=(2, 3, 4, 5)).astype("float32")
+
+
+def test_every_step_gets_its_mask(peer):
+    mask = np.random.default_rng(8).random((2, 3, 4)) > 0.4
+    ours = layers.TimeDistributed(layers.LSTM(3))
+    found = ours(tf.constant(FRAMES), mask=tf.constant(mask))
+    theirs = like(ours, peer.layers.TimeDistributed(peer.layers.LSTM(3)), *FRAMES.shape)
+    near(found, theirs(FRAMES, mask=mask))
+    for wrong in (mask[:, :2], mask[0, 0]):
+        with pytest.raises(ValueError, match="expected a mask that begins with the axes"):
+            ours(tf.constant(FRAMES), mask=tf.constant(wrong))
+
+
+def test_models_of_several_inputs_and_outputs_for_every_step():
+    inputs = {"a": keras.Input((4, 5)), "b": keras.Input((4, 5))}
+    total = layers.Add()(list(inputs.values()))
+    model = keras.Model(inputs, {"sum": total, "flat": layers.Flatten()(total)})
+    every = layers.TimeDistributed(model)
+    given = {"a": tf.constant(FRAMES), "b": tf.constant(FRAMES)}
+    found = every(given)
+    near((found["sum"], found["flat"]), (2 * FRAMES, 2 * FRAMES.reshape(2, 3, 20)))
+    shapes = every.compute_output_shape({"a": (2, None, 4, 5), "b": (2, None, 4, 5)})
+    assert shapes == {"sum": (2, None, 4, 5), "flat": (2, None, 20)}
+    outer = {name: keras.Input((None, 4, 5)) for name in inputs}
+    near(keras.Model(outer, every(outer)["flat"])(given), found["flat"])

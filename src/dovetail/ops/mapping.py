@@ -505,12 +505,24 @@ def foldr_backend(fn: Callable, elems: Any, initializer: Any = None, name: str |
 
 @dispatchable("keras.layers.TimeDistributed")
 def over_steps(inputs: Any, function: Callable) -> Any:
-    """Applies a function of (n, ...) to all steps of (batch, time, ...) at once: n is batch * time."""
-    lead = tuple(inputs.shape)[:2]
+    """Applies a function of (n, ...) to all steps of (batch, time, ...) at once: n is batch * time.
+
+    Args:
+        inputs: a tensor or a structure of tensors.
+        function: returns a tensor or a structure of tensors.
+    """
+    first = nest.flatten(inputs)[0]
+    lead = tuple(first.shape)[:2]
     if lead == (None, None):
-        lead = (shape(inputs)[0], shape(inputs)[1])
-    outputs = function(reshape(inputs, shape=(-1, *tuple(inputs.shape)[2:])))
-    return reshape(outputs, shape=(*(-1 if size is None else size for size in lead), *outputs.shape[1:]))
+        lead = (shape(first)[0], shape(first)[1])
+    sizes = tuple(-1 if size is None else size for size in lead)
+    outputs = function(nest.map_structure(joined_steps, inputs))
+    return nest.map_structure(lambda y: reshape(y, shape=(*sizes, *y.shape[1:])), outputs)
+
+
+def joined_steps(x: Any) -> Any:
+    """Returns (batch, time, ...) as (batch * time, ...)."""
+    return reshape(x, shape=(-1, *tuple(x.shape)[2:]))
 
 
 @export("guarantee_const")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from dovetail.tensor.composite import CompositeTensor
@@ -22,6 +23,22 @@ def plain_shapes(shapes: Any) -> Any:
     if shapes is None or isinstance(shapes, int):
         return shapes
     return tuple(plain_shapes(item) for item in shapes)
+
+
+def is_shape(value: Any) -> bool:
+    """True for one shape, False for a structure of shapes."""
+    return isinstance(value, TensorShape) or (
+        isinstance(value, list | tuple) and all(size is None or isinstance(size, int) for size in value)
+    )
+
+
+def map_shapes(function: Callable, shapes: Any) -> Any:
+    """Maps a shape, or each shape of a structure."""
+    if is_shape(shapes):
+        return function(shapes)
+    if isinstance(shapes, dict):
+        return {name: map_shapes(function, one) for name, one in shapes.items()}
+    return type(shapes)(map_shapes(function, one) for one in shapes)
 
 
 def as_described(leaf: Any) -> Any:

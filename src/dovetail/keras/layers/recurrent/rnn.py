@@ -11,6 +11,7 @@ from dovetail.keras.idiom import recurrent_config
 from dovetail.keras.layers.machinery.declared import Argument, Declared
 from dovetail.keras.layers.machinery.input_spec import InputSpec
 from dovetail.keras.layers.machinery.layer import Layer
+from dovetail.keras.layers.machinery.shapes import is_shape, map_shapes
 from dovetail.keras.layers.machinery.signature import call_spec
 from dovetail.keras.layers.recurrent import arguments as rows
 from dovetail.keras.layers.recurrent.lengths import dense
@@ -149,7 +150,7 @@ class RNN(Declared):
         sequences_shape = _without_states(sequences_shape)
         shape = _first_shape(sequences_shape)
         if isinstance(self.cell, Layer) and not self.cell.built:
-            self.cell.build(self._step_shape(sequences_shape))
+            self.cell.build(map_shapes(self._step_shape, sequences_shape))
             self.cell.built = True
         if self.stateful and self._kept is None:
             batch = shape[1 if self.time_major else 0]
@@ -160,13 +161,9 @@ class RNN(Declared):
                 )
             self._kept = Kept(self.get_initial_state(batch), self.variable_dtype)
 
-    def _step_shape(self, shape: Any) -> Any:
-        """Returns the shapes of one step's inputs."""
-        if isinstance(shape, dict):
-            return {name: self._step_shape(one) for name, one in shape.items()}
-        if _is_shape(shape):
-            return (shape[1 if self.time_major else 0], *tuple(shape)[2:])
-        return type(shape)(self._step_shape(one) for one in shape)
+    def _step_shape(self, shape: Any) -> tuple:
+        """Returns the shape of one step's inputs."""
+        return (shape[1 if self.time_major else 0], *tuple(shape)[2:])
 
     # ---- calls
 
@@ -390,7 +387,7 @@ class UnitsRNN(RNN):
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
         super().build(sequences_shape, initial_state_shape)
-        if _is_shape(sequences_shape):
+        if is_shape(sequences_shape):
             self.input_spec = self._fixed_spec(sequences_shape)
 
     def _fixed_spec(self, shape: Any) -> InputSpec:
@@ -404,20 +401,14 @@ def _fits(shape: tuple, wanted: tuple) -> bool:
     )
 
 
-def _is_shape(shape: Any) -> bool:
-    return isinstance(shape, TensorShape) or (
-        isinstance(shape, list | tuple) and all(size is None or isinstance(size, int) for size in shape)
-    )
-
-
 def _without_states(shapes: Any) -> Any:
     """Returns the shape of the inputs where those of states stand behind it in a list, as Keras 2 takes them."""
-    return shapes[0] if isinstance(shapes, list) and not _is_shape(shapes) else shapes
+    return shapes[0] if isinstance(shapes, list) and not is_shape(shapes) else shapes
 
 
 def _first_shape(shape: Any) -> Any:
     """Returns the shape of the first tensor of a structure."""
-    while not _is_shape(shape):
+    while not is_shape(shape):
         shape = next(iter(shape.values())) if isinstance(shape, dict) else shape[0]
     return shape
 
