@@ -87,6 +87,15 @@ def metrics_of_compile(keras):
     return [metric.name for metric in model.metrics]
 
 
+def conv_lstm_gates(keras):
+    return keras.layers.ConvLSTM1D(2, 2).get_config()["recurrent_activation"]
+
+
+def hard_sigmoid(keras):
+    outputs = keras.layers.Activation("hard_sigmoid")(np.array([[-2.8, -1.0, 2.7]], "float32"))
+    return [float(value) for value in np.asarray(outputs)[0]]
+
+
 # What a row is about -> the program, and the generation that counts without a sign.
 ROWS = {
     "names of weights": (weight_names, 3),
@@ -98,6 +107,8 @@ ROWS = {
     "epsilon of binary cross-entropy": (binary_crossentropy, 3),
     "random layers without a seed": (variables_of_random_layers, 3),
     "`model.metrics`": (metrics_of_compile, 3),
+    "gates of a convolutional LSTM": (conv_lstm_gates, 3),
+    "`hard_sigmoid`": (hard_sigmoid, 3),
 }
 ROOT = Path(__file__).resolve().parents[2]
 LIVE = {2: tf_keras, 3: keras_3}

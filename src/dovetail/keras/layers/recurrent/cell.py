@@ -6,7 +6,7 @@ from typing import Any
 
 from dovetail.base.settings import state
 from dovetail.keras import activations
-from dovetail.keras.idiom import recurrent_config
+from dovetail.keras.idiom import layers_own_generators, recurrent_config
 from dovetail.keras.layers.machinery.declared import Declared
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.layers.recurrent.states import batch_of, requested, size_shape, zero_states
@@ -49,7 +49,8 @@ class DropoutCell(Declared):
     seed: Any
 
     def _begin(self) -> None:
-        self.seed_generator = None if self.seed is None else SeedGenerator(self.seed)
+        own = self.seed is not None or layers_own_generators()
+        self.seed_generator = SeedGenerator(self.seed) if own else None
         self._masks: dict[str, tuple] = {}
 
     def _ones_dropped(self, rate: float, sizes: Any, dtype: Any) -> Any:
