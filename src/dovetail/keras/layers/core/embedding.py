@@ -75,7 +75,7 @@ class Embedding(Adaptable):
         return super()._passed_on(given, kwargs | {"autocast": False})
 
     def _begin(self) -> None:
-        self.supports_masking = self.mask_zero
+        self.supports_masking = self._makes_masks = self.mask_zero
 
     def build(self, input_shape: Any = None) -> None:
         self.embeddings = self._add("embeddings", (self.input_dim, self.output_dim))

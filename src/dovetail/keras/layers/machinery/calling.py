@@ -53,6 +53,9 @@ class Calling:
     non_trainable_variables: Any
     add_loss: Any
     _is_leaf: bool
+    _makes_masks = (
+        True  # whether `compute_mask` may return one for inputs without, where a subclass defines it
+    )
     _policy: Any
     _plain_dtype: Any
     _remat: Any
@@ -116,12 +119,14 @@ class Calling:
         """True for the common call: built, one tensor of the right kind, no masks, no casts."""
         return (
             self.built
-            and self._plain_dtype is not None
-            and x._value.dtype == self._plain_dtype
+            and (
+                (self._plain_dtype is not None and x._value.dtype == self._plain_dtype)
+                or (not self.autocast and x._value.dtype.kind in "iub")
+            )
             and state.autocast is None
             and self.activity_regularizer is None
             and mask_of(x) is None
-            and type(self).compute_mask is Calling.compute_mask
+            and (type(self).compute_mask is Calling.compute_mask or (self._is_leaf and not self._makes_masks))
             and (self.input_spec is None or fits(self.input_spec, x._value.shape))
         )
 
