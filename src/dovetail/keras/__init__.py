@@ -55,7 +55,7 @@ _NAMES = {
     "Constraint": "constraints",
     "DTypePolicy": "mixed_precision",
     "KerasTensor": "layers",
-    "Variable": "layers",
+    "Variable": "variable",
     "FloatDTypePolicy": "dtype_policies",
     "Function": "models.function",
     "Operation": "layers.core.operation",

@@ -88,16 +88,16 @@ class CustomObjectScope:
     """Makes custom classes and functions known by name inside a `with` block.
 
     Args:
-        custom_objects: name -> class or function.
+        tables, custom_objects: name -> class or function; Keras 2 takes several.
 
     Example:
         >>> with CustomObjectScope({"double": lambda x: 2 * x}):
         ...     layer = keras.layers.Dense(2, activation="double")
     """
 
-    def __init__(self, *custom_objects: dict[str, Any] | None) -> None:
+    def __init__(self, *tables: dict[str, Any] | None, custom_objects: dict[str, Any] | None = None) -> None:
         self.custom_objects: dict[str, Any] = {}
-        for table in custom_objects:
+        for table in (*tables, custom_objects):
             self.custom_objects.update(table or {})
 
     def __enter__(self) -> CustomObjectScope:

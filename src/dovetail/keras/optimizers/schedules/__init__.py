@@ -20,13 +20,15 @@ __all__ = sorted([*_CLASSES, "deserialize", "serialize"])  # noqa: PLE0605 - a l
 _OBJECTS = own("keras.optimizers.schedules", _CLASSES)
 
 
-def serialize(learning_rate_schedule: LearningRateSchedule) -> dict:
-    """Returns the config of a schedule, for `deserialize`."""
-    return serialize_keras_object(learning_rate_schedule)
+def serialize(learning_rate_schedule: LearningRateSchedule, use_legacy_format: bool = False) -> dict:
+    """Returns the config of a schedule; `use_legacy_format`: without the module, as Keras 2 wrote it."""
+    return serialize_keras_object(learning_rate_schedule, use_legacy_format)
 
 
-def deserialize(config: dict, custom_objects: dict[str, Any] | None = None) -> LearningRateSchedule:
-    """Returns the schedule that a config describes.
+def deserialize(
+    config: dict, custom_objects: dict[str, Any] | None = None, use_legacy_format: bool = False
+) -> LearningRateSchedule:
+    """Returns the schedule that a config describes; both formats are told apart by themselves.
 
     Raises:
         ValueError: the config names no known schedule.
