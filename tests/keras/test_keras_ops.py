@@ -29,7 +29,7 @@ from tests.keras.ops_case import Row, flat, mapped
 from tests.keras.ops_cases import ELSEWHERE, ROWS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-DRAWN = 6  # dtypes a row
+DRAWN = 4  # dtypes a row
 SEED = 0
 pytest.importorskip("keras")
 
@@ -121,7 +121,7 @@ def test_signatures() -> None:
     import keras
 
     different = {}
-    for name in {row.name for row in ROWS}:
+    for name in {*ELSEWHERE, *(row.name for row in ROWS)}:
         theirs: Any = keras.ops
         for part in name.split("."):
             theirs = getattr(theirs, part)
@@ -325,3 +325,13 @@ def test_images_of_unknown_sizes() -> None:
     assert got[0].shape == (1, 9, 8, 3) and got[0][0, 1, 1, 0] == image[0, 0, 0, 0]
     np.testing.assert_array_equal(got[1], image[:, 2:4, 3:6])
     np.testing.assert_array_equal(got[2], image[:, 1:4, 1:6])
+
+
+def test_elastic_transform() -> None:
+    """Images are moved by smooth random steps: the same for one seed, and not at all for a strength of 0."""
+    images = np.random.default_rng(0).normal(size=(2, 8, 9, 3)).astype(np.float32)
+    first, again, other = (np.asarray(ops.image.elastic_transform(images, seed=seed)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert first.shape == images.shape and not np.allclose(first, other)
+    still = ops.image.elastic_transform(images, alpha=0.0, seed=1)
+    np.testing.assert_allclose(np.asarray(still), images, atol=1e-5)
