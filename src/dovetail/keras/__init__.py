@@ -16,6 +16,7 @@ __version__ = "3.15.0"
 _SUBMODULES = frozenset(
     {
         "activations",
+        "applications",
         "backend",
         "callbacks",
         "config",
