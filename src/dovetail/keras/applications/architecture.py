@@ -11,8 +11,8 @@ from typing import Any
 from dovetail.base.errors import at_user_location
 from dovetail.keras import activations
 from dovetail.keras.applications.inputs import check_pretrained_shape, input_shape, symbolic_input
+from dovetail.keras.applications.parts import Dense, GlobalAveragePooling2D, GlobalMaxPooling2D
 from dovetail.keras.applications.pretrained import Files, is_pretrained, load
-from dovetail.keras.layers import Dense, GlobalAveragePooling2D, GlobalMaxPooling2D
 from dovetail.keras.models import Model
 
 # The arguments that every architecture has, in the usual order.
@@ -137,7 +137,9 @@ def application(row: Architecture, module: str) -> Callable[..., Model]:
     """
     kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
     name = row.model if isinstance(row.model, str) else None
-    defaults = row.parameters if row.named in (None, *row.parameters) else {**row.parameters, row.named: name}
+    defaults = dict(row.parameters)
+    if row.named is not None:
+        defaults.setdefault(row.named, name)
     parameters = [inspect.Parameter(key, kinds[0], default=value) for key, value in defaults.items()]
     parameters += [inspect.Parameter(key, kinds[1], default=None) for key in row.aliases]
     signature = inspect.Signature(parameters)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base.settings import settings
-from dovetail.keras.layers import Activation, BatchNormalization, Conv2D, DepthwiseConv2D, ZeroPadding2D
+from dovetail.keras.applications.parts import (
+    Activation,
+    BatchNormalization,
+    Conv2D,
+    DepthwiseConv2D,
+    ZeroPadding2D,
+)
 
 
 def channel_axis(last: int = 3) -> int:

@@ -10,9 +10,7 @@ from dovetail.keras.applications.architecture import STANDARD, Architecture, app
 from dovetail.keras.applications.blocks import num_channels
 from dovetail.keras.applications.imagenet_utils import decode_predictions
 from dovetail.keras.applications.imagenet_utils import unchanged as preprocess_input
-from dovetail.keras.applications.pretrained import Files
-from dovetail.keras.applications.scaling import LayerScale
-from dovetail.keras.layers import (
+from dovetail.keras.applications.parts import (
     Activation,
     Conv2D,
     Dense,
@@ -20,6 +18,8 @@ from dovetail.keras.layers import (
     LayerNormalization,
     Normalization,
 )
+from dovetail.keras.applications.pretrained import Files
+from dovetail.keras.applications.scaling import LayerScale
 from dovetail.keras.models import Sequential
 
 __all__ = [

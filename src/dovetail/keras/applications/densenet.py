@@ -10,8 +10,8 @@ from dovetail.keras.applications.architecture import Architecture, applications
 from dovetail.keras.applications.blocks import Blocks, act, channel_axis, num_channels
 from dovetail.keras.applications.imagenet_utils import decode_predictions
 from dovetail.keras.applications.imagenet_utils import torch as preprocess_input
+from dovetail.keras.applications.parts import AveragePooling2D, Concatenate, MaxPooling2D, ZeroPadding2D
 from dovetail.keras.applications.pretrained import Files
-from dovetail.keras.layers import AveragePooling2D, Concatenate, MaxPooling2D, ZeroPadding2D
 
 __all__ = ["DenseNet121", "DenseNet169", "DenseNet201", "decode_predictions", "preprocess_input"]
 

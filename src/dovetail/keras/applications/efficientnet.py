@@ -11,9 +11,7 @@ from dovetail.keras.applications.architecture import Architecture, applications
 from dovetail.keras.applications.blocks import Blocks, act, channel_axis, num_channels, pad, rounded
 from dovetail.keras.applications.imagenet_utils import decode_predictions
 from dovetail.keras.applications.imagenet_utils import unchanged as preprocess_input
-from dovetail.keras.applications.pretrained import Files
-from dovetail.keras.initializers import VarianceScaling
-from dovetail.keras.layers import (
+from dovetail.keras.applications.parts import (
     Add,
     Dense,
     Dropout,
@@ -23,6 +21,8 @@ from dovetail.keras.layers import (
     Rescaling,
     Reshape,
 )
+from dovetail.keras.applications.pretrained import Files
+from dovetail.keras.initializers import VarianceScaling
 
 __all__ = [
     "EfficientNetB0",
@@ -146,7 +146,7 @@ def _body(x: Any, given: SimpleNamespace, scale: Scale) -> Any:
     return act(_blocks.norm(x, "top_bn"), "top_activation", "silu")
 
 
-def head(x: Any, given: SimpleNamespace, rate: float, bias: str = "zeros") -> Any:
+def head(x: Any, given: SimpleNamespace, rate: float, bias: Any = "zeros") -> Any:
     """Returns the probabilities of the classes."""
     x = GlobalAveragePooling2D(name="avg_pool")(x)
     x = Dropout(rate, name="top_dropout")(x)

@@ -12,9 +12,9 @@ from dovetail.keras.applications.blocks import Blocks, act, channel_axis, num_ch
 from dovetail.keras.applications.efficientnet import DROPPED, INITIALIZER, Scale, added, excited, head
 from dovetail.keras.applications.imagenet_utils import decode_predictions
 from dovetail.keras.applications.imagenet_utils import unchanged as preprocess_input
+from dovetail.keras.applications.parts import Normalization, Rescaling
 from dovetail.keras.applications.pretrained import Files
 from dovetail.keras.initializers import Constant
-from dovetail.keras.layers import Normalization, Rescaling
 
 __all__ = [
     "EfficientNetV2B0",

@@ -10,9 +10,9 @@ from dovetail.keras.applications.blocks import act, num_channels
 from dovetail.keras.applications.imagenet_utils import decode_predictions
 from dovetail.keras.applications.imagenet_utils import tf as preprocess_input
 from dovetail.keras.applications.inception_v3 import Step, chain, conv, halved, joined, pooled, stem
+from dovetail.keras.applications.parts import Conv2D, MaxPooling2D
 from dovetail.keras.applications.pretrained import Files
 from dovetail.keras.applications.scaling import CustomScaleLayer
-from dovetail.keras.layers import Conv2D, MaxPooling2D
 
 __all__ = ["InceptionResNetV2", "decode_predictions", "preprocess_input"]
 

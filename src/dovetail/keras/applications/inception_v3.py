@@ -9,8 +9,8 @@ from dovetail.keras.applications.architecture import Architecture, application
 from dovetail.keras.applications.blocks import Blocks, act, channel_axis
 from dovetail.keras.applications.imagenet_utils import decode_predictions
 from dovetail.keras.applications.imagenet_utils import tf as preprocess_input
+from dovetail.keras.applications.parts import AveragePooling2D, Concatenate, MaxPooling2D
 from dovetail.keras.applications.pretrained import Files
-from dovetail.keras.layers import AveragePooling2D, Concatenate, MaxPooling2D
 
 __all__ = ["InceptionV3", "decode_predictions", "preprocess_input"]
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
-from dovetail.keras.layers import Input, KerasTensor
+from dovetail.keras.applications.parts import Input
 from dovetail.keras.layers.core.input_layer import InputLayer
+from dovetail.tensor.symbolic import SymbolicTensor
 
 
 def input_shape(label: str, shape: Any, sizes: tuple[int, int], static: bool, pretrained: bool) -> tuple:
@@ -80,7 +81,7 @@ def symbolic_input(label: str, tensor: Any, shape: tuple) -> tuple[Any, Any]:
     if tensor is None:
         made = Input(shape=shape)
         return made, made
-    if not isinstance(tensor, KerasTensor):
+    if not isinstance(tensor, SymbolicTensor):
         raise ValueError(
             f"{label}: input_tensor must be a symbolic tensor, such as keras.Input({shape}), received "
             f"{type(tensor).__name__}{at_user_location()}"

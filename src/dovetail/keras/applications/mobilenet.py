@@ -12,8 +12,7 @@ from dovetail.keras.applications.architecture import STANDARD, Architecture, app
 from dovetail.keras.applications.blocks import Blocks
 from dovetail.keras.applications.imagenet_utils import decode_predictions
 from dovetail.keras.applications.imagenet_utils import tf as preprocess_input
-from dovetail.keras.applications.pretrained import Files, is_pretrained
-from dovetail.keras.layers import (
+from dovetail.keras.applications.parts import (
     Activation,
     Conv2D,
     Dropout,
@@ -22,6 +21,7 @@ from dovetail.keras.layers import (
     Reshape,
     ZeroPadding2D,
 )
+from dovetail.keras.applications.pretrained import Files, is_pretrained
 
 __all__ = ["MobileNet", "decode_predictions", "preprocess_input"]
 

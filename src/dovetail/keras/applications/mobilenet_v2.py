@@ -11,8 +11,8 @@ from dovetail.keras.applications.blocks import Blocks, num_channels, pad, rounde
 from dovetail.keras.applications.imagenet_utils import decode_predictions
 from dovetail.keras.applications.imagenet_utils import tf as preprocess_input
 from dovetail.keras.applications.mobilenet import model_name, trained_size
+from dovetail.keras.applications.parts import Add, Dense, GlobalAveragePooling2D, ReLU
 from dovetail.keras.applications.pretrained import Files
-from dovetail.keras.layers import Add, Dense, GlobalAveragePooling2D, ReLU
 
 __all__ = ["MobileNetV2", "decode_predictions", "preprocess_input"]
 

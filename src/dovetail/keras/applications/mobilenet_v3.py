@@ -11,8 +11,7 @@ from dovetail.keras.applications.architecture import STANDARD, Architecture, app
 from dovetail.keras.applications.blocks import Blocks, num_channels, pad, rounded
 from dovetail.keras.applications.imagenet_utils import decode_predictions
 from dovetail.keras.applications.imagenet_utils import unchanged as preprocess_input
-from dovetail.keras.applications.pretrained import Files, is_pretrained
-from dovetail.keras.layers import (
+from dovetail.keras.applications.parts import (
     Activation,
     Add,
     Conv2D,
@@ -23,6 +22,7 @@ from dovetail.keras.layers import (
     ReLU,
     Rescaling,
 )
+from dovetail.keras.applications.pretrained import Files, is_pretrained
 
 __all__ = ["decode_predictions", "preprocess_input"]
 

@@ -10,8 +10,7 @@ from dovetail.keras.applications.architecture import STANDARD, Architecture, app
 from dovetail.keras.applications.blocks import Blocks, act, channel_axis, height_and_width, num_channels, pad
 from dovetail.keras.applications.imagenet_utils import decode_predictions
 from dovetail.keras.applications.imagenet_utils import tf as preprocess_input
-from dovetail.keras.applications.pretrained import Files
-from dovetail.keras.layers import (
+from dovetail.keras.applications.parts import (
     Add,
     AveragePooling2D,
     Concatenate,
@@ -22,6 +21,7 @@ from dovetail.keras.layers import (
     SeparableConv2D,
     ZeroPadding2D,
 )
+from dovetail.keras.applications.pretrained import Files
 
 __all__ = ["NASNetLarge", "NASNetMobile", "decode_predictions", "preprocess_input"]
 

@@ -11,8 +11,8 @@ from dovetail.keras.applications.architecture import STANDARD, Architecture, app
 from dovetail.keras.applications.blocks import Blocks, num_channels
 from dovetail.keras.applications.imagenet_utils import decode_predictions
 from dovetail.keras.applications.imagenet_utils import unchanged as preprocess_input
+from dovetail.keras.applications.parts import Dense, GlobalAveragePooling2D, ReLU, Rescaling
 from dovetail.keras.applications.pretrained import Files
-from dovetail.keras.layers import Dense, GlobalAveragePooling2D, ReLU, Rescaling
 from dovetail.keras.naming import get_uid
 
 

@@ -10,8 +10,8 @@ from dovetail.keras.applications.architecture import Architecture, applications
 from dovetail.keras.applications.blocks import Blocks, act
 from dovetail.keras.applications.imagenet_utils import caffe as preprocess_input
 from dovetail.keras.applications.imagenet_utils import decode_predictions
+from dovetail.keras.applications.parts import Add, MaxPooling2D, ZeroPadding2D
 from dovetail.keras.applications.pretrained import Files
-from dovetail.keras.layers import Add, MaxPooling2D, ZeroPadding2D
 
 __all__ = ["ResNet50", "ResNet101", "ResNet152", "decode_predictions", "preprocess_input"]
 

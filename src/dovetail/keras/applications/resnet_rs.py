@@ -11,8 +11,7 @@ from dovetail.keras.applications.blocks import Blocks, act, channel_axis, num_ch
 from dovetail.keras.applications.efficientnet import INITIALIZER, excited
 from dovetail.keras.applications.imagenet_utils import decode_predictions
 from dovetail.keras.applications.imagenet_utils import unchanged as preprocess_input
-from dovetail.keras.applications.pretrained import Files
-from dovetail.keras.layers import (
+from dovetail.keras.applications.parts import (
     Add,
     AveragePooling2D,
     Dense,
@@ -22,6 +21,7 @@ from dovetail.keras.layers import (
     Rescaling,
     ZeroPadding2D,
 )
+from dovetail.keras.applications.pretrained import Files
 
 
 class _Kind(NamedTuple):
@@ -91,7 +91,7 @@ def _block(x: Any, filters: int, strides: int, projects: bool, name: str, rate: 
     x = _blocks.norm(x, f"{label}batch_norm_3")
     x = excited(x, _blocks, f"{label}se_", filters, "relu")
     if rate > 0:
-        x = Dropout(rate, noise_shape=(None, 1, 1, 1), name=f"{label}drop_connect")(x)
+        x = Dropout(rate, noise_shape=(None, 1, 1, 1), name=f"{label}drop")(x)
     return act(Add()([x, shortcut]), f"{label}output_act")
 
 

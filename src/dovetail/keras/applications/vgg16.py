@@ -8,8 +8,8 @@ from typing import Any
 from dovetail.keras.applications.architecture import Architecture, application
 from dovetail.keras.applications.imagenet_utils import caffe as preprocess_input
 from dovetail.keras.applications.imagenet_utils import decode_predictions
+from dovetail.keras.applications.parts import Conv2D, Dense, Flatten, MaxPooling2D
 from dovetail.keras.applications.pretrained import Files
-from dovetail.keras.layers import Conv2D, Dense, Flatten, MaxPooling2D
 
 __all__ = ["VGG16", "decode_predictions", "preprocess_input"]
 

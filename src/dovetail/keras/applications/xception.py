@@ -9,8 +9,8 @@ from dovetail.keras.applications.architecture import Architecture, application
 from dovetail.keras.applications.blocks import Blocks, act
 from dovetail.keras.applications.imagenet_utils import decode_predictions
 from dovetail.keras.applications.imagenet_utils import tf as preprocess_input
+from dovetail.keras.applications.parts import Add, MaxPooling2D, SeparableConv2D
 from dovetail.keras.applications.pretrained import Files
-from dovetail.keras.layers import Add, MaxPooling2D, SeparableConv2D
 
 __all__ = ["Xception", "decode_predictions", "preprocess_input"]
 
