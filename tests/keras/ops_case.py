@@ -162,3 +162,10 @@ def numbered(rows: list[Row]) -> list[Row]:
         if number:
             row.id = f"{row.id}{number}"
     return rows
+
+
+# ---- what many rows share ----------------------------------------------------------------------------------------
+
+ONE, BOTH = (0,), (0, 1)
+VALUES = "the result's shape depends on the values"
+X = normal(3, 4)

@@ -24,13 +24,14 @@ import pytest
 import dovetail as dv
 from dovetail.keras import ops
 from dovetail.tensor.symbolic import SymbolicTensor
-from tests.keras import ops_case, ops_cases, ops_reference
+from tests.keras import ops_case, ops_cases, ops_cases_network, ops_reference
 from tests.keras.ops_case import Row, flat, mapped
 from tests.keras.ops_cases import ELSEWHERE, ROWS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DRAWN = 4  # dtypes a row
 SEED = 0
+_SOURCES = (ops_case, ops_cases, ops_cases_network, ops_reference)
 pytest.importorskip("keras")
 
 # Rows whose symbolic shape Keras knows wrongly, and the right one's reason.
@@ -62,7 +63,7 @@ OTHER_DTYPES = {
 @functools.cache
 def reference() -> tuple:
     """Returns what Keras on JAX gives, from the file of the last run if nothing has changed since."""
-    sources = b"".join(pathlib.Path(m.__file__).read_bytes() for m in (ops_case, ops_cases, ops_reference))
+    sources = b"".join(pathlib.Path(m.__file__).read_bytes() for m in _SOURCES)
     versions = "".join(importlib.metadata.version(name) for name in ("keras", "jax", "numpy"))
     key = hashlib.sha256(sources + f"{versions} {DRAWN} {SEED}".encode()).hexdigest()[:16]
     folder = ROOT / "build"
