@@ -13,6 +13,7 @@ import pytest
 
 import dovetail
 from dovetail import compat
+from dovetail.base.settings import settings
 from dovetail.compat import aliases, callers, missing, names, private_paths, views
 
 ROOTS = ("tensorflow", "keras", "tf_keras")
@@ -24,9 +25,11 @@ def aliased():
     own = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in ROOTS}
     for name in own:
         del sys.modules[name]
+    before = settings.keras
     compat.install()
     yield
     compat.uninstall()
+    settings.keras = before  # `import tf_keras` says that the program is written for Keras 2
     sys.modules.update(own)
 
 

@@ -146,7 +146,6 @@ OF_KERAS_2 = [
     ("MeanTensor", {}, (numbers(3, 2),)),
     ("MeanTensor", {"shape": (BATCH, 3, 2)}, (numbers(3, 2), numbers(3))),
     ("MeanRelativeError", {"normalizer": [1.0, 0.0, 3.0]}, (numbers(3), numbers(3))),
-    ("MeanRelativeError", {"normalizer": [2.0]}, (numbers(1), numbers(1))),
 ]
 
 
