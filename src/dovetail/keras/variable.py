@@ -96,6 +96,7 @@ class Variable(metaclass=_MakesVariables):
             aggregation=aggregation,
             synchronization=synchronization,
         )
+        found._name = name
         found.path = "/".join([*state.name_scopes[-1:], name]).replace("//", "/")
         found._autocast = found._autocast and autocast
         if layout is not None:
