@@ -317,7 +317,7 @@ def test_some_missing_gradients_are_named_in_a_warning():
         loss = tf.reduce_mean(model.layers[0](X))
     gradients = tape.gradient(loss, model.trainable_variables)
     last = model.layers[1].get_weights()[0]
-    with pytest.warns(UserWarning, match=r"last/kernel, last/bias.*Likely causes"):
+    with pytest.warns(UserWarning, match=r"net/last/kernel, net/last/bias.*Likely causes"):
         model.optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
     np.testing.assert_array_equal(model.layers[1].get_weights()[0], last)
 

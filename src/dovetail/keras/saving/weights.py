@@ -11,6 +11,7 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.engine import dtypes
+from dovetail.keras.layers.machinery.adaptable import Adaptable
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.optimizers import Optimizer
 from dovetail.keras.saving import legacy
@@ -89,7 +90,9 @@ def _write(place: Place, group: Any) -> None:
 def _stores_itself(owner: Any, method: str) -> bool:
     """True for optimizers, and for layers that override how they are stored."""
     own = getattr(type(owner), method, None)
-    return own is not None and own is not getattr(Layer, method)
+    if own is None or own is getattr(Layer, method):
+        return False
+    return own is not getattr(Adaptable, method) or owner.lora_enabled
 
 
 def load_weights(
