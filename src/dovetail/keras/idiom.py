@@ -56,11 +56,12 @@ def optimizer_name(kind: type) -> str:
     return kind.__name__ if is_keras_2() else auto_name(kind.__name__)
 
 
-def slot_name(optimizer: str, slot: str, variable: Any, path: str) -> str:
+def slot_name(optimizer: str, scoped: bool, slot: str, variable: Any, path: str) -> str:
     """Returns what a variable of an optimizer's state is called: "dense_kernel_momentum", "Adam/m/dense/kernel:0".
 
     Args:
         optimizer: name of the optimizer.
+        scoped: whether a step creates it, and not `build`: in Keras 2 the optimizer's name stands before it then.
         slot: what it is in the optimizer.
         variable: the variable that it belongs to.
         path: that variable's.
@@ -68,7 +69,8 @@ def slot_name(optimizer: str, slot: str, variable: Any, path: str) -> str:
     if not is_keras_2():
         return f"{path.replace('/', '_')}_{slot}"
     kind = slot if optimizer in _SLOTS_AS_THEY_ARE else _SLOTS.get(slot, slot)
-    return f"{optimizer}/{kind}/{str(variable.name).removesuffix(':0')}"
+    scope = f"{optimizer}/" if scoped else ""
+    return f"{scope}{kind}/{str(variable.name).removesuffix(':0')}"
 
 
 def rate_in_logs() -> str:

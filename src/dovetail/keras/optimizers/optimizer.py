@@ -224,8 +224,9 @@ class Optimizer(LegacyHooks, Told):
                 f"Unknown variable: {checks.label(unknown[0])}. {self.name} was built for other variables; create a "
                 f"new optimizer, or call build() with all variables at first{at_user_location()}"
             )
-        self.build(variables)
-        Optimizer.build(self, variables)  # for a user's build() that does not call super().build()
+        with self._state.in_scope():
+            self.build(variables)
+            Optimizer.build(self, variables)  # for a user's build() that does not call super().build()
 
     # ---- configs
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -38,10 +39,12 @@ class State:
         averages, sums: the same for moving averages, and for accumulated gradients.
         shared: what belongs to no variable.
         named: `add_slot`'s, by id and name.
+        scoped: whether a step creates them, whose names begin with the optimizer's in Keras 2.
     """
 
     def __init__(self, owner: str) -> None:
         self.owner = owner
+        self.scoped = False
         self.variables: list[Variable] = []
         self.trainable: list[Variable] = []
         self.places: dict[int, int] = {}
@@ -54,6 +57,15 @@ class State:
 
     # ---- creating variables
 
+    @contextlib.contextmanager
+    def in_scope(self) -> Iterator[None]:
+        """Says that what is created in the `with` block is created by a step."""
+        before, self.scoped = self.scoped, True
+        try:
+            yield
+        finally:
+            self.scoped = before
+
     def new(self, initial: Any, name: str, position: int | None = None) -> Variable:
         variable: Any = Variable(initial, trainable=False, name=state_name(name))
         variable.path = f"{self.owner}/{name}"
@@ -63,7 +75,7 @@ class State:
     def new_like(self, reference: Variable, name: str, initial: Any) -> Variable:
         """Creates a variable named after another one, laid out over devices like it."""
         path = getattr(reference, "path", None) or str(reference.name).replace(":0", "").replace(":", "_")
-        variable = self.new(initial, slot_name(self.owner, name, reference, path))
+        variable = self.new(initial, slot_name(self.owner, self.scoped, name, reference, path))
         if reference._layout is not None and variable.shape == reference.shape:
             variable._lay_out(reference._layout)
         return variable

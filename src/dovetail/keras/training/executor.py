@@ -266,7 +266,7 @@ class Executor:
         if model.optimizer is None:
             return model.variables
         if model.built:  # else the optimizer's state would begin with what a first step computes
-            model.optimizer.build(model._trained_weights())
+            model.optimizer._build_for(model._trained_weights())
         return [*model.variables, *model.optimizer.variables]
 
     def _on_device(self, leaves: list) -> list:
