@@ -47,7 +47,7 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
         return _scaled_array(x, row, first)
     x = convert_to_tensor(x)
     _check_rank(x)
-    return _scaled_tensor(x if x.dtype.is_floating else arithmetic.cast(x, settings.floatx), row, first)
+    return _scaled_tensor(x if x.dtype.is_floating else arithmetic.cast(x, dtype=settings.floatx), row, first)
 
 
 def _check_rank(x: Any) -> None:
