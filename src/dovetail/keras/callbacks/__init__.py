@@ -1,6 +1,7 @@
 """`keras.callbacks`: code that runs at points of the training loop."""
 
 from dovetail.base.own import declare
+from dovetail.keras.callbacks import experimental
 from dovetail.keras.callbacks.backup import *
 from dovetail.keras.callbacks.callback import *
 from dovetail.keras.callbacks.callback import Callback
@@ -17,7 +18,7 @@ from dovetail.keras.callbacks.swap_ema_weights import *
 from dovetail.keras.callbacks.tensorboard import *
 from dovetail.keras.registration import public_names
 
-__all__ = public_names(globals(), __name__)  # noqa: PLE0605 - a list
+__all__ = [*public_names(globals(), __name__), "experimental"]  # noqa: PLE0604 - strings
 
 declare(
     *(item for item in tuple(globals().values()) if isinstance(item, type) and issubclass(item, Callback))

@@ -85,3 +85,21 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
         custom_objects: `{name: class or function}` for what is not registered.
     """
     return deserialize_keras_object(json.loads(json_string), custom_objects=custom_objects)
+
+
+def model_from_config(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Model:
+    """Makes a model from the config that `keras.saving.serialize_keras_object(model)` returned; its weights are new.
+
+    Args:
+        config: the class' name and its config.
+        custom_objects: `{name: class or function}` for what is not registered.
+
+    Raises:
+        TypeError: a list, which only Keras 1 wrote.
+    """
+    if isinstance(config, list):
+        raise TypeError(
+            f"model_from_config: expected the config of one model, received a list; Sequential.from_config reads lists"
+            f"{at_user_location()}"
+        )
+    return deserialize_keras_object(config, custom_objects=custom_objects)

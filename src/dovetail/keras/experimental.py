@@ -1,0 +1,6 @@
+"""`keras.experimental` of Keras 2."""
+
+from dovetail.keras.linear_models import LinearModel, WideDeepModel
+from dovetail.keras.optimizers.schedules import CosineDecay, CosineDecayRestarts
+
+__all__ = ["CosineDecay", "CosineDecayRestarts", "LinearModel", "WideDeepModel"]
