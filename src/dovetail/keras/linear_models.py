@@ -8,7 +8,7 @@ from dovetail.autodiff.tape import GradientTape
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.keras import activations, initializers, optimizers, regularizers
-from dovetail.keras.layers import Dense
+from dovetail.keras.layers.core.dense import Dense
 from dovetail.keras.models import Model
 from dovetail.keras.registration import own
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
@@ -51,7 +51,7 @@ class LinearModel(Model):
         self.bias: Any = None
         self.dense_layers: list[Any] = []
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Any = None) -> None:
         single = isinstance(input_shape, tuple) or not isinstance(input_shape, list | dict)
         count = 1 if single else len(input_shape)
         self.dense_layers = [self._dense() for _ in range(count)]
