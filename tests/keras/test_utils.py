@@ -200,9 +200,10 @@ def test_a_terminal_sees_one_line_redrawn():
 
 
 def test_a_file_gets_few_lines():
-    text = shown(False, ten_steps, target=10, interval=0)
+    text = shown(False, ten_steps, target=10)
     assert text.count("\n") == 1 and "\x1b" not in text and "\r" not in text
     assert text.startswith("10/10 ━━━━━━━━━━━━━━━━━━━━ 0s ")
+    assert shown(False, ten_steps, target=10, interval=0).count("\n") == 10
     assert shown(False, ten_steps, target=10, verbose=0) == ""
 
 

@@ -117,3 +117,8 @@ def layers_own_generators() -> bool:
     The first makes a model's draws its own; the second lets `tf.random.set_seed` start them anew at any time.
     """
     return not is_keras_2()
+
+
+def last_values_in_progress() -> bool:
+    """Returns whether the last line of a progress bar shows the last values; Keras 2 goes on averaging them."""
+    return not is_keras_2()

@@ -473,7 +473,12 @@ def ensure_shape(x: Any, shape: Any, name: str | None = None) -> Any:
     Raises:
         InvalidArgumentError: the shapes are not compatible.
     """
-    return as_tensor(x) if TensorShape(shape).rank is None else ensure_shape_(x, shape=TensorShape(shape))
+    if TensorShape(shape).rank is None:
+        return as_tensor(x)
+    checked = ensure_shape_(x, shape=TensorShape(shape))
+    if isinstance(checked, SymbolicTensor) and checked.shape.rank is None:
+        checked.set_shape(shape)
+    return checked
 
 
 @export("broadcast_static_shape")

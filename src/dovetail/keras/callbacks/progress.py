@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dovetail.keras import idiom
 from dovetail.keras.callbacks.callback import Callback
 from dovetail.keras.utils.progbar import Progbar
 
@@ -35,7 +36,8 @@ class ProgbarLogger(Callback):
         return False
 
     def _begin(self, steps: int | None) -> None:
-        self._bar = Progbar(target=steps, verbose=self.verbose, unit_name="step")
+        averaged = None if idiom.last_values_in_progress() else ()  # Keras 2 shows metrics as they are
+        self._bar = Progbar(target=steps, verbose=self.verbose, unit_name="step", stateless_metrics=averaged)
         self._seen = 0
 
     def _advance(self, batch: int, logs: dict | None) -> None:

@@ -23,7 +23,7 @@ from dovetail.keras.utils.messages import (
     enable_interactive_logging,
     is_interactive_logging_enabled,
 )
-from dovetail.keras.utils.numerical import normalize, set_random_seed, to_categorical
+from dovetail.keras.utils.numerical import normalize, set_random_seed, to_categorical, to_ordinal
 from dovetail.keras.utils.progbar import Progbar
 from dovetail.keras.utils.sequences import pad_sequences
 
@@ -35,6 +35,27 @@ _LATE = {
     "clear_session": "backend.session",
     "plot_model": "utils.plotting",
     "split_dataset": "utils.splitting",
+    "model_to_dot": "utils.dot",
+    "get_file": "utils.downloads",
+    "load_img": "utils.image_files",
+    "save_img": "utils.image_files",
+    "img_to_array": "utils.image_files",
+    "array_to_img": "utils.image_files",
+    "image_dataset_from_directory": "utils.directory_datasets",
+    "text_dataset_from_directory": "utils.directory_datasets",
+    "audio_dataset_from_directory": "utils.directory_datasets",
+    "timeseries_dataset_from_array": "utils.timeseries",
+    "is_keras_tensor": "backend.graphs",
+    "standardize_dtype": "backend.dtypes",
+    "get_source_inputs": "utils.sources",
+    "Config": "utils.settings_object",
+    "warmstart_embedding_matrix": "utils.warm_start",
+    "SequenceEnqueuer": "utils.enqueuers",
+    "OrderedEnqueuer": "utils.enqueuers",
+    "GeneratorEnqueuer": "utils.enqueuers",
+    "TimedThread": "utils.threads",
+    "SidecarEvaluator": "utils.sidecar",
+    "StepsPerExecutionTuner": "utils.threads",
 }
 
 __all__ = [  # noqa: PLE0604 - the late names are strings
@@ -58,6 +79,8 @@ __all__ = [  # noqa: PLE0604 - the late names are strings
     "serialize_keras_object",
     "set_random_seed",
     "to_categorical",
+    "to_ordinal",
+    "experimental",
     *_LATE,
 ]
 
@@ -65,4 +88,6 @@ __all__ = [  # noqa: PLE0604 - the late names are strings
 def __getattr__(name: str) -> Any:
     if name in _LATE:
         return getattr(importlib.import_module(f"dovetail.keras.{_LATE[name]}"), name)
+    if name == "experimental":
+        return importlib.import_module("dovetail.keras.utils.experimental")
     raise AttributeError(f"module 'dovetail.keras.utils' has no attribute {name!r}.{suggest(name, __all__)}")

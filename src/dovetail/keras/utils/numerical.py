@@ -13,6 +13,8 @@ from dovetail.base.told import told_function
 from dovetail.ops import arithmetic, create, math, random, reduction, shapes
 from dovetail.tensor.tensor import TensorLike
 
+_MISSING: Any = object()
+
 
 def set_random_seed(seed: int) -> None:
     """Seeds Python's `random`, NumPy's global generator and Dovetail's: the program then repeats exactly.
@@ -33,13 +35,16 @@ def set_random_seed(seed: int) -> None:
 
 
 @told_function("keras.utils.to_categorical")
-def to_categorical(x: Any, num_classes: int | None = None, dtype: Any = "float32") -> Any:
+def to_categorical(
+    x: Any = _MISSING, num_classes: int | None = None, dtype: Any = "float32", y: Any = _MISSING
+) -> Any:
     """Returns one-hot vectors for class numbers.
 
     Args:
         x: integers of shape (...,) or (..., 1); a tensor gives a tensor, anything else a NumPy array.
         num_classes: length of the vectors; default: the largest class + 1.
         dtype: of the result.  Keras 2's default; Keras 3 returns float64.
+        y: what Keras 2 calls `x`.
 
     Raises:
         ValueError: a class outside [0, num_classes).
@@ -49,6 +54,9 @@ def to_categorical(x: Any, num_classes: int | None = None, dtype: Any = "float32
         array([[1., 0., 0.],
                [0., 0., 1.]], dtype=float32)
     """
+    if (x is _MISSING) == (y is _MISSING):
+        raise TypeError("pass the classes, as x= (in Keras 2, y=)")
+    x = y if x is _MISSING else x
     if isinstance(x, TensorLike):
         x = shapes.squeeze(x, axis=-1) if len(x.shape) > 1 and x.shape[-1] == 1 else x
         count = int(np.max(np.asarray(x))) + 1 if num_classes is None else num_classes
@@ -91,3 +99,29 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
         powers = reduction.reduce_sum(arithmetic.pow_(size, float(order)), axis=axis, keepdims=True)
         norm = arithmetic.pow_(powers, 1.0 / order)
     return x / arithmetic.maximum(norm, settings.epsilon)
+
+
+@told_function("keras.utils.to_ordinal")
+def to_ordinal(y: Any, num_classes: int | None = None, dtype: Any = "float32") -> np.ndarray:
+    """Returns ordered classes as vectors of how many thresholds they pass: class k is k ones, then zeros.
+
+    Args:
+        y: integers of shape (...,) or (..., 1).
+        num_classes: number of classes; default: the largest class + 1.
+        dtype: of the result.
+
+    Returns:
+        Array of shape (..., num_classes - 1).
+
+    Example:
+        >>> to_ordinal([0, 2])
+        array([[0., 0.],
+               [1., 1.]], dtype=float32)
+    """
+    classes = np.asarray(y).astype(np.int64)
+    if classes.ndim > 1 and classes.shape[-1] == 1:
+        classes = classes[..., 0]
+    count = num_classes or int(classes.max(initial=-1)) + 1
+    if classes.size and not 0 <= classes.min() <= classes.max() < count:
+        raise ValueError(f"the classes must be in [0, {count}), received {classes.reshape(-1)[:5].tolist()}")
+    return (classes[..., None] > np.arange(count - 1)).astype(dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from typing import Any
 
 from dovetail.base.told import told_function
@@ -10,6 +11,12 @@ from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.utils.plot_layout import Layout, Spot
 
 _COLOURS = {"input": ("#e8eef7", "#4a6fa5"), "layer": ("#fdf3e3", "#c98b2b"), "op": ("#e9f5ec", "#3d8b57")}
+# Graphviz' words for the form of arrows: how they are drawn here.
+_SPLINES = {
+    **dict.fromkeys(("curved", "spline", "true"), "curved"),
+    **dict.fromkeys(("line", "polyline", "false"), "line"),
+    "ortho": "ortho",
+}
 _LINE = 0.21  # inches a line of text takes
 _CHARACTER = 0.088  # inches a character takes
 
@@ -24,10 +31,12 @@ class _Box:
         across, along: the same in the direction of the rows, and across it.
         x, y: its centre.
         sources: the boxes that arrows come from.
+        within: names of the nested models around the layer, outermost first.
     """
 
     def __init__(self, layer: Any, lines: list[str], kind: str) -> None:
         self.layer, self.lines, self.kind = layer, lines, kind
+        self.within: tuple[str, ...] = ()
         self.width = max(len(line) for line in lines) * _CHARACTER + 0.3
         self.height = len(lines) * _LINE + 0.18
         self.across, self.along = self.width, self.height
@@ -47,7 +56,8 @@ def plot_model(
     dpi: int = 200,
     show_layer_activations: bool = False,
     show_trainable: bool = False,
-    **kwargs: Any,
+    splines: str = "curved",
+    layer_range: Any = None,
 ) -> None:
     """Draws the graph of a model into a file (png, svg or pdf).
 
@@ -60,24 +70,24 @@ def plot_model(
         expand_nested: draw the layers of models inside the model.
         dpi: dots an inch.
         show_layer_activations, show_trainable: write the activation, and what is not trained.
+        splines: "curved" ("spline"), "ortho" with right angles, or "line" ("polyline"): how the arrows run.
+        layer_range: (first, last) names of layers, or patterns (`re`) for them: only these and those between are drawn.
 
     Raises:
         ImportError: matplotlib is not installed.
         ValueError: the model is not built.
     """
-    kwargs.pop("layer_range", None)
-    if kwargs:
-        raise TypeError(f"plot_model: unknown arguments {sorted(kwargs)}")
+    if splines not in _SPLINES:
+        raise ValueError(f"plot_model: splines must be one of {', '.join(_SPLINES)}, received {splines!r}")
     if rankdir not in ("TB", "LR"):
         raise ValueError(f"plot_model: rankdir must be 'TB' or 'LR', received {rankdir!r}")
-    if not model.built:
-        raise ValueError(f"plot_model: {model.name!r} is not built yet; call it on data, or build it, first")
     try:
         pyplot = importlib.import_module("matplotlib.figure")
     except ImportError as error:
         raise ImportError("plot_model needs matplotlib: pip install 'dovetail[plot]'") from error
     options = (show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable)
-    layout = _laid_out(_boxes(model, options, expand_nested), rankdir == "LR")
+    boxes = boxes_of(model, options, expand_nested, layer_range, "plot_model")
+    layout = _laid_out(boxes, rankdir == "LR")
     width, height = _turned(layout.across, layout.along, rankdir == "LR")
     figure = pyplot.Figure(figsize=(width, height), dpi=dpi)
     axes = figure.add_axes((0, 0, 1, 1))
@@ -85,12 +95,43 @@ def plot_model(
     axes.set_ylim(height, 0)
     axes.axis("off")
     for source, box, passed in layout.lines:
-        _draw_line(axes, layout, source, box, passed, rankdir == "LR")
+        _draw_line(axes, layout, source, box, passed, rankdir == "LR", _SPLINES[splines])
     for row in layout.rows:
         for spot in row:
             if spot.box is not None:
                 _draw_box(axes, spot.box)
     figure.savefig(str(to_file), dpi=dpi, facecolor="white")
+
+
+def boxes_of(model: Any, options: tuple, expand: bool, layer_range: Any, caller: str) -> list[_Box]:
+    """Returns the layers in a range as boxes, each after those it takes inputs from."""
+    if not model.built:
+        raise ValueError(f"{caller}: {model.name!r} is not built yet; call it on data, or build it, first")
+    boxes = _boxes(model, options, expand)
+    if layer_range is None:
+        return boxes
+    chosen = boxes[_range(boxes, layer_range, caller)]
+    shown = set(map(id, chosen))
+    for box in chosen:
+        box.sources = [source for source in box.sources if id(source) in shown]
+    return chosen
+
+
+def _range(boxes: list[_Box], layer_range: Any, caller: str) -> slice:
+    """Returns the places from the first layer that one pattern matches to the last one for the other."""
+    if not isinstance(layer_range, list | tuple) or len(layer_range) != 2:
+        raise ValueError(
+            f"{caller}: layer_range must be two names of layers, the first and the last, received {layer_range!r}"
+        )
+    places = [
+        [i for i, box in enumerate(boxes) if re.match(str(pattern), box.layer.name)]
+        for pattern in layer_range
+    ]
+    for pattern, found in zip(layer_range, places, strict=True):
+        if not found:
+            raise ValueError(f"{caller}: layer_range={layer_range!r}: no layer is called {pattern!r}")
+    ends = [place for found in places for place in found]
+    return slice(min(ends), max(ends) + 1)
 
 
 def _boxes(model: Any, options: tuple, expand: bool) -> list[_Box]:
@@ -101,6 +142,8 @@ def _boxes(model: Any, options: tuple, expand: bool) -> list[_Box]:
     connected = getattr(model, "_graph", None) is not None
     for layer in model.layers if not hasattr(model, "_stack") else model._stack:
         inner = _boxes(layer, options, expand) if expand and hasattr(layer, "layers") and layer.layers else []
+        for box in inner:
+            box.within = (layer.name, *box.within)
         own = inner or [_Box(layer, _lines(layer, _outputs(layer, model), *options), _kind(layer))]
         if connected:
             for tensor in _inputs(layer, model):
@@ -190,9 +233,9 @@ def _draw_box(axes: Any, box: _Box) -> None:
 
 
 def _draw_line(
-    axes: Any, layout: Layout, source: _Box, box: _Box, passed: list[Spot], horizontal: bool
+    axes: Any, layout: Layout, source: _Box, box: _Box, passed: list[Spot], horizontal: bool, spline: str
 ) -> None:
-    """Draws an arrow: straight through the rows it passes, in curves between them."""
+    """Draws an arrow: straight through the rows it passes, as `spline` says between them."""
     patches, paths = importlib.import_module("matplotlib.patches"), importlib.import_module("matplotlib.path")
     points = [_turned(*_end(source, horizontal, 0.5), horizontal)]
     codes = [paths.Path.MOVETO]
@@ -202,8 +245,9 @@ def _draw_line(
     for centre, start, stop in [*stops, (*final, final[1])]:
         middle = (at[1] + start) / 2
         curve = [(at[0], middle), (centre, middle), (centre, start)]
+        curve = curve[-1:] if spline == "line" else curve
         points += [_turned(*point, horizontal) for point in curve]
-        codes += [paths.Path.CURVE4] * 3
+        codes += [paths.Path.CURVE4 if spline == "curved" else paths.Path.LINETO] * len(curve)
         if stop > start:
             points.append(_turned(centre, stop, horizontal))
             codes.append(paths.Path.LINETO)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.keras import idiom
 from dovetail.keras.utils import messages
 
 _SECONDS_BETWEEN_PLAIN_LINES = 30.0
@@ -27,7 +28,7 @@ class Progbar:
         target: number of steps, None when it is not known.
         width: of the bar, in characters.
         verbose: 0: silent; 1: bar; 2: one line at the end.
-        interval: least number of seconds between two drawings.
+        interval: least number of seconds between two drawings; 0: draw each update, in files as well.
         stateful_metrics: names of values to show as they are; others are averaged over the steps.
         stateless_metrics: the other way round: only these are averaged.
         unit_name: what a step is called.
@@ -76,8 +77,9 @@ class Progbar:
         now = time.time()
         step_s = self._step_seconds(current, now)
         if self.verbose == 1:
-            pause = self.interval if self._redraws else _SECONDS_BETWEEN_PLAIN_LINES
-            since = self._last_update or (0.0 if self._redraws else self._start)
+            often = self._redraws or not self.interval
+            pause = self.interval if often else _SECONDS_BETWEEN_PLAIN_LINES
+            since = self._last_update or (0.0 if often else self._start)
             if finalize or now - since >= pause:
                 self._draw(current, now, step_s, finalize)
                 self._last_update = now
@@ -95,7 +97,7 @@ class Progbar:
         steps = max(current - self._seen, 1)
         for name, value in values:
             number = float(np.mean(np.asarray(value)))
-            if finalize or not self._averages(name):
+            if (finalize and idiom.last_values_in_progress()) or not self._averages(name):
                 self._totals[name] = (number, 1)
             else:
                 total, weight = self._totals.get(name, (0.0, 0.0))
