@@ -57,6 +57,7 @@ _LATE = {
     "SidecarEvaluator": "utils.sidecar",
     "StepsPerExecutionTuner": "utils.threads",
 }
+_LATE_MODULES = ("experimental",)
 
 __all__ = [  # noqa: PLE0604 - the late names are strings
     "CustomObjectScope",
@@ -80,14 +81,14 @@ __all__ = [  # noqa: PLE0604 - the late names are strings
     "set_random_seed",
     "to_categorical",
     "to_ordinal",
-    "experimental",
     *_LATE,
+    *_LATE_MODULES,
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name in _LATE:
         return getattr(importlib.import_module(f"dovetail.keras.{_LATE[name]}"), name)
-    if name == "experimental":
-        return importlib.import_module("dovetail.keras.utils.experimental")
+    if name in _LATE_MODULES:
+        return importlib.import_module(f"dovetail.keras.utils.{name}")
     raise AttributeError(f"module 'dovetail.keras.utils' has no attribute {name!r}.{suggest(name, __all__)}")
