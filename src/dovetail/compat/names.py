@@ -49,8 +49,6 @@ REPLACED_BY = {
 NAMESPACES_ELSEWHERE = frozenset(
     {
         "keras.applications",
-        "keras.datasets",
-        "keras.preprocessing",
         "tf.audio",
         "tf.distribute",
         "tf.feature_column",

@@ -34,6 +34,7 @@ _SUBMODULES = frozenset(
         "models",
         "ops",
         "optimizers",
+        "preprocessing",
         "quantizers",
         "random",
         "regularizers",

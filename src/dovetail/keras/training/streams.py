@@ -18,6 +18,7 @@ from dovetail.keras.training.passes import Passes
 from dovetail.keras.training.shuffling import epoch_generator
 from dovetail.keras.training.source import Source
 from dovetail.keras.training.steps import pack_x_y_sample_weight, unpack_x_y_sample_weight
+from dovetail.keras.utils.batches import PyDataset
 
 _ENDLESS = -1  # tf.data.INFINITE_CARDINALITY
 
@@ -77,7 +78,7 @@ class StreamData(Source):
         source = self.source
         if hasattr(source, "_numpy_batches"):
             return iter(source._numpy_batches())
-        if hasattr(source, "__getitem__") and hasattr(source, "__len__") and not hasattr(source, "__next__"):
+        if _is_numbered(source):
             order = (
                 epoch_generator().permutation(len(source)).tolist() if self.shuffle else range(len(source))
             )
@@ -124,6 +125,13 @@ def leaves_of(item: Any, class_weight: dict | None) -> tuple[list, Any]:
 @functools.cache
 def _spec_of_arrays(count: int) -> Any:
     return nest.flatten_spec((0,) * count)[1]
+
+
+def _is_numbered(source: Any) -> bool:
+    """Returns whether the batches are asked for by number; Keras 2's endless iterators of images can do both."""
+    if not hasattr(source, "__getitem__") or not hasattr(source, "__len__"):
+        return False
+    return isinstance(source, PyDataset) or not hasattr(source, "__next__")
 
 
 def _length(source: Any) -> int | None:
