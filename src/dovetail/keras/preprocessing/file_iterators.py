@@ -68,7 +68,7 @@ class FileIterator(ImageIterator):
         self.image_shape = (*self.target_size, channels) if last else (channels, *self.target_size)
 
     def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
-        batch = np.zeros((len(index_array), *self.image_shape), dtype=self.dtype)
+        batch: np.ndarray = np.zeros((len(index_array), *self.image_shape), dtype=self.dtype)
         for place, number in enumerate(index_array):
             image = load_img(
                 self.filepaths[number],
@@ -97,7 +97,7 @@ class FileIterator(ImageIterator):
             return self.labels[chosen]
         if self.class_mode in ("binary", "sparse"):
             return np.array([self.classes[number] for number in chosen], dtype=settings.floatx)
-        hot = np.zeros((len(chosen), len(self.class_indices)), dtype=settings.floatx)
+        hot: np.ndarray = np.zeros((len(chosen), len(self.class_indices)), dtype=settings.floatx)
         for row, number in zip(hot, chosen, strict=True):
             row[self.classes[number]] = 1  # of several labels, several
         return hot

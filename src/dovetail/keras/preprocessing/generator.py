@@ -264,7 +264,9 @@ class ImageDataGenerator:
         drawn["ty"] = _shift(self.width_shift_range, img_shape[self.col_axis - 1])
         drawn["shear"] = _around_zero(self.shear_range)
         drawn["zx"], drawn["zy"] = (
-            (1, 1) if self.zoom_range == [1, 1] else np.random.uniform(*self.zoom_range, 2)
+            (1, 1)
+            if self.zoom_range == [1, 1]
+            else np.random.uniform(self.zoom_range[0], self.zoom_range[1], 2)
         )
         drawn["flip_horizontal"] = (np.random.random() < 0.5) * self.horizontal_flip
         drawn["flip_vertical"] = (np.random.random() < 0.5) * self.vertical_flip

@@ -76,6 +76,6 @@ def smart_resize(
         raise ValueError(f"expected images of rank 3 or 4, received shape {tuple(images.shape)}")
     first = checked_format(data_format, "smart_resize") == "channels_first"
     images = shapes.moveaxis(images, -3, -1) if first else images
-    images = image_resize.resize(cut_out(images, tuple(size)), size, method=interpolation)
+    images = image_resize.resize(cut_out(images, (size[0], size[1])), size, method=interpolation)
     images = shapes.moveaxis(images, -1, -3) if first else images
     return images.numpy() if isinstance(x, np.ndarray) else images
