@@ -106,7 +106,7 @@ def make_sampling_table(size: int, sampling_factor: float = 1e-5) -> np.ndarray:
         size: number of words.
         sampling_factor: t.
     """
-    rank = np.arange(size, dtype="float64")
+    rank: np.ndarray = np.arange(size, dtype="float64")
     rank[:1] = 1
     inverse = rank * (np.log(rank) + 0.577) + 0.5 - 1 / (12 * rank)
     return np.minimum(1.0, np.sqrt(sampling_factor * inverse))
