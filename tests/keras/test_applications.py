@@ -151,6 +151,20 @@ def test_bad_arguments_are_refused(arguments, message):
         applications.VGG16(**{"weights": None} | arguments)
 
 
+def test_pretrained_weights_come_from_the_folder_of_keras(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    arguments = {"include_top": False, "input_shape": (96, 96, 3), "alpha": 0.35}
+    with pytest.raises(ValueError, match=r"kernels_0\.35_96_no_top\.h5 by hand"):
+        applications.MobileNetV2(**arguments)
+    trained = applications.MobileNetV2(weights=None, **arguments)
+    os.makedirs(tmp_path / "models")
+    name = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_96_no_top.h5"
+    trained.save_weights(str(tmp_path / "models" / name))
+    found = applications.MobileNetV2(**arguments)
+    for own, expected in zip(found.get_weights(), trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(own, expected)
+
+
 def test_unknown_arguments_are_refused_by_name():
     with pytest.raises(TypeError, match="VGG16.*depth"):
         applications.VGG16(depth=3)

@@ -12,7 +12,7 @@ from dovetail.base.errors import at_user_location
 from dovetail.keras import activations
 from dovetail.keras.applications.inputs import check_pretrained_shape, input_shape, symbolic_input
 from dovetail.keras.applications.parts import Dense, GlobalAveragePooling2D, GlobalMaxPooling2D
-from dovetail.keras.applications.pretrained import Files, is_pretrained, load
+from dovetail.keras.applications.pretrained import Files, check_weights, is_pretrained, weights_file
 from dovetail.keras.models import Model
 
 # The arguments that every architecture has, in the usual order.
@@ -80,12 +80,14 @@ class Architecture:
             self.name, given.input_shape, (self.default_size, self.min_size), static, pretrained
         )
         given.input_shape = shape
+        weights = weights_file(self.name, self.files, given)
         images, sources = symbolic_input(self.name, given.input_tensor, shape)
         features = self.body(images, given)
         outputs = self.head(features, given) if given.include_top else self._pooled(features, given)
         name = given.name or (self.model if isinstance(self.model, str) else self.model(given))
         model = Model(sources, outputs, name=name)
-        load(self.name, model, self.files, given)
+        if weights is not None:
+            model.load_weights(weights)
         return model
 
     def _pooled(self, x: Any, given: SimpleNamespace) -> Any:
@@ -104,9 +106,9 @@ def _check(row: Architecture, given: SimpleNamespace) -> None:
         raise ValueError(
             f"{row.name}: classes is a positive integer, received {given.classes!r}{at_user_location()}"
         )
+    check_weights(row.name, given.weights)
     if row.check is not None:
         row.check(given)
-    row.files.check(row.name, given.weights)
     if is_pretrained(given.weights) and given.include_top:
         _check_pretrained_head(row, given)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
+from dovetail.keras.applications.pretrained import home
 from dovetail.keras.layers.machinery.arguments import layout, one_of
 from dovetail.ops import arithmetic, shapes
 from dovetail.tensor.convert import convert_to_tensor
@@ -139,7 +140,7 @@ def decode_predictions(preds: Any, top: int = 5) -> list[list[tuple[str, str, An
 
 def _class_names() -> list[tuple[str, str]]:
     if not _classes:
-        path = os.path.join(os.environ.get("KERAS_HOME", os.path.expanduser("~/.keras")), "models", _INDEX)
+        path = os.path.join(home(), _INDEX)
         if not os.path.exists(path):
             raise FileNotFoundError(
                 f"decode_predictions: the names of the classes are not on this machine, expected at {path}. Fetch "

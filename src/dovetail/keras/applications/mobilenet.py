@@ -50,7 +50,7 @@ def trained_size(label: str, given: SimpleNamespace, sizes: tuple[int, ...], alp
         )
     shape = given.input_shape
     rows = None if shape is None else shape[1 if settings.image_data_format == "channels_first" else 0]
-    if shape is not None and rows not in sizes:
+    if rows is not None and rows not in sizes:
         warnings.warn(
             f"{label}: no weights were trained on this size; those for 224 are loaded", stacklevel=5
         )

@@ -10,6 +10,7 @@ from typing import Any
 
 from dovetail.base.errors import at_user_location
 
+PRETRAINED = "imagenet"
 _BASE = "https://storage.googleapis.com/tensorflow/keras-applications/"
 
 
@@ -21,22 +22,10 @@ class Files:
         path: `f(given)` gives the address; a pattern with "{top}" where it is the same for all arguments. What does
             not begin with "https:" is below Keras' own folder.
         tops: what "{top}" stands for with the classifier and without it.
-        names: the words that mean pretrained weights.
     """
 
     path: str | Callable[[SimpleNamespace], str]
     tops: tuple[str, str] = ("", "_notop")
-    names: tuple[str, ...] = ("imagenet",)
-
-    def check(self, label: str, weights: Any) -> None:
-        """Raises ValueError where `weights` is neither None, one of the words, nor an existing file."""
-        if weights is None or weights in self.names or os.path.exists(weights):
-            return
-        words = ", ".join(repr(name) for name in self.names)
-        raise ValueError(
-            f"{label}: weights is None, {words} or the path of an existing file, received {weights!r}"
-            f"{at_user_location()}"
-        )
 
     def address(self, given: SimpleNamespace) -> str:
         """Returns the address of the file for these arguments."""
@@ -46,20 +35,38 @@ class Files:
 
 
 def is_pretrained(weights: Any) -> bool:
-    """Returns whether `weights` asks for pretrained ones by a word, and not for a file."""
-    return weights is not None and not os.path.exists(weights)
+    """Returns whether `weights` asks for the pretrained ones, and not for a file."""
+    return isinstance(weights, str) and weights == PRETRAINED
 
 
-def load(label: str, model: Any, files: Files, given: SimpleNamespace) -> None:
-    """Loads the weights that were asked for into a new model."""
-    if given.weights is None:
+def check_weights(label: str, weights: Any) -> None:
+    """Raises ValueError where `weights` is neither None, the word for pretrained ones, nor an existing file."""
+    if weights is None or is_pretrained(weights) or os.path.exists(weights):
         return
-    if not is_pretrained(given.weights):
-        model.load_weights(given.weights)
-        return
-    address = files.address(given)
     raise ValueError(
-        f"{label}: weights={given.weights!r} are not on this machine, and downloading them is not supported yet. "
-        f"Fetch {address} by hand and pass its path: {label}(weights='path/to/{address.rpartition('/')[2]}')"
+        f"{label}: weights is None, {PRETRAINED!r} or the path of an existing file, received {weights!r}"
         f"{at_user_location()}"
+    )
+
+
+def home() -> str:
+    """Returns the folder where Keras keeps what it has downloaded: weights, and the names of classes."""
+    return os.path.join(os.environ.get("KERAS_HOME", os.path.expanduser("~/.keras")), "models")
+
+
+def weights_file(label: str, files: Files, given: SimpleNamespace) -> Any:
+    """Returns the path of the weights that were asked for, None for random ones.
+
+    Raises:
+        ValueError: pretrained ones that are not on this machine.
+    """
+    if not is_pretrained(given.weights):
+        return given.weights
+    address = files.address(given)
+    path = os.path.join(home(), address.rpartition("/")[2])
+    if os.path.exists(path):
+        return path
+    raise ValueError(
+        f"{label}: weights={PRETRAINED!r} are not on this machine, and downloading them is not supported yet. Fetch "
+        f"{address} by hand, and pass its path as weights or put it at {path}{at_user_location()}"
     )
