@@ -391,6 +391,31 @@ def test_histories():
     assert returned.model is model
 
 
+def test_hooks_without_logs_get_an_empty_dict():
+    heard = {}
+
+    class Ears(keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            for name in (name for name in dir(self) if name.startswith("on_") and name.endswith("_begin")):
+                setattr(
+                    self, name, lambda *args, name=name: heard.setdefault(name, args[-1].get("x", "none"))
+                )
+
+        def on_train_batch_end(self, batch, logs):
+            logs["own"] = 1
+
+    model = mlp(keras)
+    model.compile("sgd", "mse")
+    model.fit(X, Y, verbose=0, callbacks=[Ears()])
+    model.evaluate(X, Y, verbose=0, callbacks=[Ears()])
+    model.predict(X, verbose=0, callbacks=[Ears()])
+    wanted = ("train", "epoch", "train_batch", "test", "test_batch", "predict", "predict_batch")
+    assert {f"on_{name}_begin" for name in wanted} <= set(heard)
+    loop = keras.callbacks.CallbackList([Ears()], model=model)
+    loop.on_train_batch_end(0)
+
+
 def test_a_callback_list_drives_a_loop_of_ones_own():
     model, seen = mlp(keras), []
     note = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append((epoch, logs["loss"])))

@@ -49,6 +49,27 @@ def names_in_subclasses(keras):
     return [weight.name for weight in outer.weights]
 
 
+def names_in_wrappers(keras):
+    layer = keras.layers
+    wrapped = (layer.Dense(2), layer.LSTM(2), layer.TimeDistributed(layer.Dense(2)))
+    models = [
+        keras.Sequential([keras.Input((3,) * (2 + (k > 0))), layer.TimeDistributed(one, name=f"wrapper{k}")])
+        for k, one in enumerate(wrapped)
+    ]
+    return [weight.name for model in models for weight in model.weights]
+
+
+def states_of_recurrent_layers(keras):
+    layer = keras.layers
+    lstm, both = (
+        layer.LSTM(2, return_state=True),
+        layer.Bidirectional(layer.GRU(2, return_state=True), merge_mode=None),
+    )
+    inputs = keras.Input((2, 3))
+    kinds = [type(made(x)) for made in (lstm, both) for x in (inputs, np.ones((1, 2, 3), "float32"))]
+    return [kind.__name__ for kind in kinds]
+
+
 def default_optimizer_name(keras):
     return keras.optimizers.RMSprop().name.rstrip("_0123456789")
 
@@ -100,6 +121,8 @@ def hard_sigmoid(keras):
 ROWS = {
     "names of weights": (weight_names, 3),
     "names of weights of inner layers": (names_in_subclasses, 3),
+    "names of weights inside wrappers": (names_in_wrappers, 3),
+    "a recurrent layer with `return_state` gives": (states_of_recurrent_layers, 3),
     "default name of an optimizer": (default_optimizer_name, 3),
     "default name of a functional model": (functional_name, 3),
     "`optimizer.variables`": (optimizer_variables, 3),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dovetail import GradientTape, Variable, cast, function
+from dovetail import keras as own_keras
 from dovetail.base.settings import settings
 from dovetail.keras import config, dtype_policies, mixed_precision, optimizers
 from dovetail.keras.mixed_precision import experimental
@@ -248,3 +249,31 @@ def test_a_rule_that_a_user_wrote_is_skipped_as_well():
     for value in (2.0, np.nan, 1.0):
         optimizer.apply_gradients([(gradient(value), weight)])
     np.testing.assert_allclose(weight.numpy(), [0.8, 1.8], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("policy", "dtype"), [("mixed_bfloat16", "float32"), ("float32", "float64"), ("float16", "float32")]
+)
+def test_the_casts_of_layers_are_no_layers(keras, policy, dtype):
+    def names(k):
+        k.utils.clear_session()
+        k.config.set_dtype_policy(policy)
+        try:
+            inputs = k.Input((4, 3), dtype=dtype)
+            masked = k.layers.Masking(dtype=dtype)(inputs)
+            hidden = k.layers.LSTM(2, return_sequences=True)(masked)
+            hidden = k.layers.MultiHeadAttention(1, 2)(query=hidden, value=hidden)
+            hidden = k.layers.Add()([hidden, k.layers.Dense(2, dtype="float32")(hidden)])
+            model = k.Model(inputs, k.layers.Dense(1, dtype="float32")(hidden))
+        finally:
+            k.config.set_dtype_policy("float32")
+        return model, [layer.name for layer in model.layers]
+
+    ours, found = names(own_keras)
+    assert found == names(keras)[1]
+    data = np.random.default_rng(0).normal(size=(2, 4, 3)).astype(dtype)
+    data[:, 2:] = 0
+    again = own_keras.Model.from_config(ours.get_config())
+    again.set_weights(ours.get_weights())
+    np.testing.assert_array_equal(again(data), ours(data))
+    assert ours(data).dtype == "float32"

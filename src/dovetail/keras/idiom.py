@@ -32,12 +32,22 @@ def weight_name(name: str, owners: Sequence[Any]) -> str:
     if not is_keras_2():
         return name
     # Models that are made of layers open no scope there: their layers exist before they do.
-    scopes = [owner.name for owner in owners[:-1] if not _is_made_of_layers(owner)]
-    return "/".join([*scopes, owners[-1].name, f"{name}:0"])
+    own = owners[-1]
+    scopes = [
+        owner.name
+        for around, owner in zip((None, *owners), owners, strict=False)
+        if not _builds_in_its_scope(around) and (owner is own or not _is_made_of_layers(owner))
+    ]
+    return "/".join([*scopes, f"{name}:0"])
 
 
 def _is_made_of_layers(owner: Any) -> bool:
     return getattr(owner, "_is_stack", False) or getattr(owner, "_graph", None) is not None
+
+
+def _builds_in_its_scope(owner: Any) -> bool:
+    """True for wrappers, which build the layer that they hold without calling it: it opens no scope of its own."""
+    return getattr(owner, "_builds_in_its_scope", False)
 
 
 def state_name(name: str) -> str:
@@ -49,6 +59,14 @@ def layer_name(kind: type) -> str:
     """Returns the name of a layer or model that was given none, such as "dense_1"."""
     name = to_snake_case(kind.__name__)
     return unique_name("model" if name == "functional" and is_keras_2() else name)
+
+
+def with_states(outputs: Sequence[Any], states: Sequence[Any]) -> Any:
+    """Returns what a recurrent layer with `return_state` gives: a tuple, in Keras 2 a list.
+
+    Programs for Keras 2 add lists to parts of it: `layer([x] + encoder(y)[1:])`.
+    """
+    return [*outputs, *states] if is_keras_2() else (*outputs, *states)
 
 
 def optimizer_name(kind: type) -> str:

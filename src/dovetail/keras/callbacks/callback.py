@@ -40,8 +40,9 @@ class Callback(Told):
         self._model = model
 
     def needs_batches(self, kind: str) -> bool:
-        """True when a hook of single batches is overridden ("train", "test" or "predict")."""
-        return any(getattr(type(self), hook) is not getattr(Callback, hook) for hook in _BATCH_HOOKS[kind])
+        """True when a hook of single batches is overridden ("train", "test" or "predict"): by a class, or set."""
+        hooks = ((getattr(self, hook), getattr(Callback, hook)) for hook in _BATCH_HOOKS[kind])
+        return any(getattr(own, "__func__", own) is not default for own, default in hooks)
 
     def batches_to(self, kind: str) -> int | None:
         """Returns how many batches may run before this callback must hear of the end of one; None: any number.

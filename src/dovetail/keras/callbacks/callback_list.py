@@ -104,13 +104,17 @@ class CallbackList:
             self._all.append(callback)
 
     def _call(self, hook: str, *args: Any) -> None:
+        """Calls a hook; the logs, its last argument, are a dict even where there are none."""
+        *leading, logs = args
+        logs = logs or {}
         for callback in self._all:
-            getattr(callback, hook)(*args)
+            getattr(callback, hook)(*leading, logs)
 
-    def _call_quietly(self, hook: str, standalone: bool, *args: Any) -> None:
+    def _call_quietly(self, hook: str, standalone: bool, logs: dict | None) -> None:
         """Leaves the progress bar out: validation inside `fit` shows in the epoch's line."""
+        logs = logs or {}
         for callback in self._all if standalone else self.callbacks:
-            getattr(callback, hook)(*args)
+            getattr(callback, hook)(logs)
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._call("on_train_begin", logs)
@@ -134,6 +138,7 @@ class CallbackList:
         self._call("on_train_batch_begin", batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        logs = logs or {}
         if self.needs_batches:
             for callback in self.callbacks:
                 callback.on_train_batch_end(batch, logs)
@@ -158,6 +163,7 @@ class CallbackList:
         self._call("on_test_batch_begin", batch, logs)
 
     def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        logs = logs or {}
         if self.needs_test_batches:
             for callback in self.callbacks:
                 callback.on_test_batch_end(batch, logs)

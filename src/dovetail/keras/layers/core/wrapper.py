@@ -25,7 +25,7 @@ class Wrapper(Layer):
         layer: the layer to wrap.
     """
 
-    _holds_layers = True
+    _holds_layers = _builds_in_its_scope = True
 
     def __init__(self, layer: Layer, **kwargs: Any) -> None:
         super().__init__(**kwargs)

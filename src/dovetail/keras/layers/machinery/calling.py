@@ -28,6 +28,7 @@ from dovetail.keras.rematerialization import remat
 from dovetail.ops import arithmetic
 from dovetail.ops import shapes as shape_ops
 from dovetail.tensor import dtype as dt
+from dovetail.tensor.beside import SideTable
 from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.shape import TensorShape
@@ -37,6 +38,10 @@ from dovetail.tensor.variable import DescribeScope, StatelessScope, enter_scope
 
 _NOTHING: contextlib.AbstractContextManager = contextlib.nullcontext()
 _NO_DTYPE = np.dtype("V1")  # equal to the dtype of no tensor
+
+# What a layer was called on, beside the tensors of its compute dtype that describe the call: the cast is the layer's
+# own business, no operation of the model's.
+_given = SideTable()
 
 
 class Calling:
@@ -205,8 +210,8 @@ class Calling:
             elif not isinstance(leaf, Tensor):
                 leaf = leaf._tensor()
             if target is not None and leaf.dtype.is_floating and leaf.dtype != target:
-                mask = mask_of(leaf)
-                leaf = leaf._astype(target)
+                mask, inside = mask_of(leaf), type(leaf) is SymbolicTensor and recording() is None
+                leaf = _described_as(leaf, target) if inside else leaf._astype(target)
                 if mask is not None:
                     set_mask(leaf, mask)
             return leaf
@@ -243,7 +248,8 @@ class Calling:
 
     def _symbolic_call(self, args: tuple, kwargs: dict, given: dict) -> Any:
         """Adds a node for this call; shapes and dtypes come from running `call` on the symbolic tensors."""
-        node = Node(self, args, {k: v for k, v in given.items() if v is not None})
+        given = {k: v for k, v in given.items() if v is not None}
+        node = Node(self, nest.map_structure(_as_given, args), nest.map_structure(_as_given, given))
         described = self.compute_output_spec(*args, **kwargs)
         leaves, structure = nest.flatten_spec(described)
         outputs = symbolic_outputs(node, leaves, structure)
@@ -319,6 +325,18 @@ class Calling:
             outputs = self(*args, **kwargs)
             found = outputs, [scope.tensor(variable) for variable in self.non_trainable_variables]
             return (*found, list(self.losses)) if return_losses else found  # type: ignore[attr-defined]
+
+
+def _described_as(given: SymbolicTensor, dtype: dt.DType) -> SymbolicTensor:
+    """Returns a tensor like the given one, of another dtype, that knows the given one."""
+    described = SymbolicTensor(given.shape, dtype, given.sparse, given.ragged, name=given.name)
+    _given.keep(described, given)
+    return described
+
+
+def _as_given(leaf: Any) -> Any:
+    given = _given.get(leaf) if type(leaf) is SymbolicTensor else None
+    return leaf if given is None else given
 
 
 def _inherited_training() -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
-from dovetail.keras.idiom import backward_name
+from dovetail.keras.idiom import backward_name, with_states
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.layers.machinery.signature import call_spec
 from dovetail.keras.layers.recurrent.lengths import dense
@@ -173,7 +173,7 @@ class Bidirectional(Layer):
             output = nest.map_structure(lengths.ragged, output)
         if not self.return_state:
             return output
-        return (*(output if self.merge_mode is None else [output]), *after, *after_other)
+        return with_states(output if self.merge_mode is None else [output], [*after, *after_other])
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         masks = [one for one in nest.flatten(previous_mask) if one is not None]

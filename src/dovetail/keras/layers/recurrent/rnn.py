@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.keras.backend.recurrence import prepared_mask, rnn, swapped
-from dovetail.keras.idiom import recurrent_config
+from dovetail.keras.idiom import recurrent_config, with_states
 from dovetail.keras.layers.machinery.declared import Argument, Declared
 from dovetail.keras.layers.machinery.input_spec import InputSpec
 from dovetail.keras.layers.machinery.layer import Layer
@@ -185,7 +185,7 @@ class RNN(Declared):
         output = outputs if self.return_sequences else last
         if lengths is not None and self.return_sequences:
             output = lengths.ragged(output, self.go_backwards)
-        return (output, *states) if self.return_state else output
+        return with_states([output], states) if self.return_state else output
 
     def _taken_apart(self, inputs: Any, states: Any, constants: Any, mask: Any) -> Sequence:
         """Sorts what was given; Keras 2 takes states and constants in one list behind the inputs."""
