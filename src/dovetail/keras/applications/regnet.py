@@ -101,7 +101,7 @@ def _block(x: Any, filters: int, group_width: int, strides: int, name: str, exci
         shortcut = _blocks.conv(x, filters, 1, strides, name=f"{name}_skip_1x1")
         shortcut = _blocks.norm(shortcut, f"{name}_skip_bn")
     x = _activated(x, f"{name}_conv_1x1_1", f"{name}_conv_1x1_1", filters, 1)
-    grouped = {"strides": strides, "padding": "same", "groups": filters // group_width}
+    grouped = {"strides": strides, "padding": "same", "groups": filters // group_width or 1}
     x = _activated(x, f"{name}_conv_3x3", f"{name}_conv_3x3", filters, 3, **grouped)
     if excites:
         x = _excited(x, int(channels * 0.25), f"{name}_squeeze_and_excite")
