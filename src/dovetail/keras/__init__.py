@@ -21,6 +21,7 @@ _SUBMODULES = frozenset(
         "callbacks",
         "config",
         "constraints",
+        "datasets",
         "distillation",
         "distribution",
         "dtype_policies",
