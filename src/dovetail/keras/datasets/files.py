@@ -110,7 +110,7 @@ def short_ones(texts: list, labels: Any, maxlen: int | None) -> tuple[list, Any]
 def known_words(texts: list, num_words: int | None, skip_top: int, oov_char: int | None) -> np.ndarray:
     """Returns texts in which other words are `oov_char`, or left out where that is None, as an array of lists."""
     limit = num_words or max(map(max, texts)) + 1
-    result = np.empty(len(texts), dtype=object)
+    result: Any = np.empty(len(texts), dtype=object)
     for i, text in enumerate(texts):
         if oov_char is None:
             result[i] = [word for word in text if skip_top <= word < limit]

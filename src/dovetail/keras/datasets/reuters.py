@@ -48,7 +48,8 @@ def load_data(
         index_from: numbers of words are larger by this.
     """
     file = files.find(path, "reuters.npz", _HASH, cache_dir)
-    x, y = files.shuffled(*files.arrays(file, "x", "y"), np.random.RandomState(seed))
+    stored = files.arrays(file, "x", "y")
+    x, y = files.shuffled(stored[0], stored[1], np.random.RandomState(seed))
     kept, labels = files.short_ones(files.numbered(x, start_char, index_from), y, maxlen)
     texts = files.known_words(kept, num_words, skip_top, oov_char)
     border = int(len(texts) * (1 - test_split))
