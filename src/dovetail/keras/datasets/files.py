@@ -72,7 +72,8 @@ def split_table(file: str, test_split: float, seed: int, count: int | None = Non
 
 def cifar(archive: str, members: Iterable[str], label: str) -> tuple[np.ndarray, np.ndarray]:
     """Returns the images, of shape (images, 32, 32, 3), and labels, of shape (images, 1), of members of an archive."""
-    images, labels = [], []
+    images: list[np.ndarray] = []
+    labels: list[int] = []
     with tarfile.open(archive) as packed:
         for member in members:
             stored: Any = packed.extractfile(member)
