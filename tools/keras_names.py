@@ -139,7 +139,7 @@ def _named(item):
         return None
     names = _by_name(parameters)
     if inspect.isclass(item) and any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        for base in item.__mro__[1:-1]:
+        for base in item.__mro__[:-1]:
             names += _by_name(_parameters(vars(base).get("__init__")) or {})
     return names
 
