@@ -79,6 +79,11 @@ def functional_name(keras):
     return keras.Model(inputs, keras.layers.Dense(1)(inputs)).name.rstrip("_0123456789")
 
 
+def input_name(keras):
+    inputs = keras.Input((2,))
+    return re.sub(r"_\d+$", "", keras.Model(inputs, keras.layers.Dense(1)(inputs)).layers[0].name)
+
+
 def optimizer_variables(keras):
     model, _ = trained(keras)
     found = model.optimizer.variables
@@ -125,6 +130,7 @@ ROWS = {
     "a recurrent layer with `return_state` gives": (states_of_recurrent_layers, 3),
     "default name of an optimizer": (default_optimizer_name, 3),
     "default name of a functional model": (functional_name, 3),
+    "default name of an input": (input_name, 3),
     "`optimizer.variables`": (optimizer_variables, 3),
     "learning rate in the logs": (rate_in_logs, 3),
     "epsilon of binary cross-entropy": (binary_crossentropy, 3),

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dovetail.base.settings import settings
-from dovetail.keras.naming import auto_name, to_snake_case, unique_name
+from dovetail.keras.naming import auto_name, get_uid, to_snake_case, unique_name
 
 # The names that the state of optimizers has in Keras 2, where they differ.
 _SLOTS = {"momentum": "m", "velocity": "v", "velocity_hat": "vhat", "norm": "u"}
@@ -58,6 +58,8 @@ def state_name(name: str) -> str:
 def layer_name(kind: type) -> str:
     """Returns the name of a layer or model that was given none, such as "dense_1"."""
     name = to_snake_case(kind.__name__)
+    if name == "input_layer" and is_keras_2():
+        return f"input_{get_uid('input')}"
     return unique_name("model" if name == "functional" and is_keras_2() else name)
 
 
