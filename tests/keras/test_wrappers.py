@@ -6,9 +6,9 @@ import pytest
 from dovetail import keras
 
 pytest.importorskip("sklearn")
-from sklearn.base import clone  # noqa: E402
-from sklearn.pipeline import make_pipeline  # noqa: E402
-from sklearn.preprocessing import StandardScaler  # noqa: E402
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 W = keras.wrappers
 X = np.random.default_rng(0).normal(size=(60, 3)).astype("float32")
