@@ -1,4 +1,4 @@
-"""What recurrent ops share: activations with their slopes, and the product of a state with its kernel.
+"""What recurrent ops share: activations with their slopes, the product of a state with its kernel, and gradients.
 
 Sequences have the time axis first: (time, batch, ..., size).  A recurrent kernel of rank 2 is a matrix; one of a higher
 rank, (*window, size, gates * size), convolves, with zeros around a state that keeps its sizes.
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from dovetail.base.settings import state
-from dovetail.ops.core import Op
+from dovetail.ops.core import Joint, Op
 from dovetail.ops.families import is_differentiable
 from dovetail.ops.windows import explicit_padding
 
@@ -98,11 +98,70 @@ def pick(xp: Any, mask: Any, new: Any, old: Any) -> Any:
     return new if mask is None else xp.where(mask, new, old)
 
 
+def thinned(h: Any, dropped: Any) -> Any:
+    """Returns states, or their gradients, times a mask of dropout; as they are where there is none."""
+    return h if dropped is None else h * dropped
+
+
+def plus(g: Any, more: Any) -> Any:
+    """Returns the sum of two gradients; the first where the second is None."""
+    return g if more is None else g + more
+
+
+def parted(xp: Any, mask: Any, g: Any) -> tuple:
+    """Returns the part of a state's gradient that goes through the step, and that which passes it by.
+
+    Where an example's mask does not hold, the state stays, and all of its gradient passes by; without a mask nothing
+    does (None).
+    """
+    if mask is None:
+        return g, None
+    held = xp.where(mask, 0, g)
+    return g - held, held
+
+
 def first_state(xp: Any, given: Any, z: Any, gates: int) -> Any:
     """Returns the state before the first step: zeros where none is given."""
     if given is not None:
         return given
     return xp.zeros((*z.shape[1:-1], z.shape[-1] // gates), z.dtype)
+
+
+def gradient_op(name: str, function: Callable, same_dtype: int, num_states: int) -> Op:
+    """Returns the op of a recurrent op's gradients; see `set_gradient` for its inputs.
+
+    Args:
+        name: of the op.
+        function: `f(xp, *inputs, **attributes) -> gradients`.
+        same_dtype: how many of its inputs share a dtype.
+        num_states: how many states the recurrent op has.
+    """
+
+    def work(*inputs: Any, **_: Any) -> int:
+        return sequence_work(inputs[num_states + 1], inputs[num_states])  # h after each step, the kernel
+
+    return Op(name, function, same_dtype=same_dtype, several=True, work=work)
+
+
+def set_gradient(op: Op, gradient: Op, num_states: int) -> None:
+    """Gives a recurrent op its gradient.
+
+    Args:
+        op: of the inputs z, kernel, ..., dropped and mask, where the last two have no gradients, and the outputs
+            h after each step, the last states and, with `kept`, what the gradient needs.
+        gradient: of the gradients of the last states, the kernel, h after each step, what was kept, the gradient of h
+            after each step (None: nobody asked for it) and the inputs after the kernel; it returns the gradients of
+            the inputs in their order.
+        num_states: how many states there are.
+    """
+
+    def kept_rule(g: Any, out: Any, *inputs: Any, sequence: bool, kept: bool, **names: Any) -> list:
+        last, held = g[1 : 1 + num_states], out[1 + num_states :]
+        steps = g[0] if sequence else None
+        found = gradient(*last, inputs[1], out[0], *held, steps, *inputs[2:], **names)
+        return [None if x is None else gx for x, gx in zip(inputs[:-2], found, strict=True)] + [None, None]
+
+    op.gradient(*[Joint(rule(op, kept_rule))] * (len(op.tensors) - 2), None, None)
 
 
 def rule(op: Op, gradient: Callable) -> Callable:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from dovetail.ops.core import Joint, Op
 from dovetail.ops.families import op
 from dovetail.ops.precision import floating, in_float32
 from dovetail.ops.recurrent.common import (
@@ -12,11 +11,15 @@ from dovetail.ops.recurrent.common import (
     Product,
     before,
     first_state,
+    gradient_op,
     over,
+    parted,
     pick,
-    rule,
+    plus,
     sequence_shapes,
     sequence_work,
+    set_gradient,
+    thinned,
 )
 
 
@@ -90,7 +93,7 @@ def gru(
 
     def step(carry: tuple, row: tuple) -> tuple:
         (h,), (z, seen) = carry, row
-        given = h if dropped is None else h * dropped
+        given = thinned(h, dropped)
         inner = unit.recurrent(given)
         gates = gate(xp, z[..., : 2 * size] + inner[..., : 2 * size])
         u, r = gates[..., :size], gates[..., size:]
@@ -127,9 +130,7 @@ def _gru_gradient(
 
     def step(carry: tuple, row: tuple) -> tuple:
         (gh,), (gs, gates, h, seen) = carry, row
-        gh = gh if gs is None else gh + gs
-        held = None if seen is None else xp.where(seen, 0, gh)
-        gh = gh if held is None else gh - held
+        gh, held = parted(xp, seen, plus(gh, gs))
         u, r, candidate, reset = _parts(gates, size)
         of_u = gh * (h - candidate) * gate_slope(u)
         of_candidate = gh * (1 - u) * slope(candidate)
@@ -138,12 +139,12 @@ def _gru_gradient(
         inner = [of_u, of_r, of_candidate * r] if reset_after else [of_u, of_r]
         back = unit.gates.of_state(xp.concatenate(inner, axis=-1))
         back = back if reset_after else back + of_reset * r
-        gh = gh * u + (back if dropped is None else back * dropped)
-        return (gh if held is None else gh + held,), (xp.concatenate([of_u, of_r, of_candidate], axis=-1),)
+        gh = gh * u + thinned(back, dropped)
+        return (plus(gh, held),), (xp.concatenate([of_u, of_r, of_candidate], axis=-1),)
 
     states = before(xp, h, hs)
     (gh,), (gz,) = xp.scan(step, (gh,), (gs, gates, states, over(mask, 2, xp)), backwards=True)
-    given = states if dropped is None else states * dropped
+    given = thinned(states, dropped)
     r = gates[..., size : 2 * size]
     if not reset_after:
         of_gates = unit.gates.of_kernel(given, gz[..., : 2 * size])
@@ -158,30 +159,5 @@ def _gru_gradient(
     return gz, unit.gates.of_kernel(given, inner), xp.sum(inner, axis=(0, 1)), gh
 
 
-gru_gradient = Op(
-    "gru_gradient", _gru_gradient, same_dtype=8, several=True, work=lambda *a, **_: sequence_work(a[3], a[1])
-)
-
-
-def _rule(
-    g: Any,
-    out: Any,
-    z: Any,
-    kernel: Any,
-    bias: Any,
-    h: Any,
-    dropped: Any,
-    mask: Any,
-    *,
-    sequence: bool,
-    kept: bool,
-    **names: Any,
-) -> list:
-    hs, _, gates = out
-    gz, gk, gb, gh = gru_gradient(
-        g[1], kernel, hs, gates, g[0] if sequence else None, bias, h, dropped, mask, **names
-    )
-    return [gz, gk, None if bias is None else gb, None if h is None else gh, None, None]
-
-
-gru.gradient(*[Joint(rule(gru, _rule))] * 4, None, None)
+gru_gradient = gradient_op("gru_gradient", _gru_gradient, same_dtype=8, num_states=1)
+set_gradient(gru, gru_gradient, num_states=1)

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.ops.core import Joint, Op
 from dovetail.ops.families import op
 from dovetail.ops.precision import floating, in_float32
 from dovetail.ops.recurrent.common import (
@@ -14,11 +13,15 @@ from dovetail.ops.recurrent.common import (
     Product,
     before,
     first_state,
+    gradient_op,
     over,
+    parted,
     pick,
-    rule,
+    plus,
     sequence_shapes,
     sequence_work,
+    set_gradient,
+    thinned,
 )
 
 
@@ -92,7 +95,7 @@ def lstm(
 
     def step(carry: tuple, row: tuple) -> tuple:
         (h, c), (z, seen) = carry, row
-        gates = activated(z + product(h if dropped is None else h * dropped))
+        gates = activated(z + product(thinned(h, dropped)))
         i, f, g, o = _split(gates)
         c = pick(xp, seen, f * c + i * g, c)
         h = pick(xp, seen, o * act(xp, c), h)
@@ -128,10 +131,7 @@ def _lstm_gradient(
 
     def step(carry: tuple, row: tuple) -> tuple:
         (gh, gc), (gs, gates, c, c_before, seen) = carry, row
-        gh = gh if gs is None else gh + gs
-        held = None if seen is None else (xp.where(seen, 0, gh), xp.where(seen, 0, gc))
-        if held is not None:
-            gh, gc = gh - held[0], gc - held[1]
+        (gh, held_h), (gc, held_c) = parted(xp, seen, plus(gh, gs)), parted(xp, seen, gc)
         i, f, g, o = _split(gates)
         a = act(xp, c)
         gc = gc + gh * o * slope(a)
@@ -142,46 +142,14 @@ def _lstm_gradient(
             gh * a * gate_slope(o),
         ]
         gz = xp.concatenate(parts, axis=-1)
-        gh, gc = product.of_state(gz), gc * f
-        gh = gh if dropped is None else gh * dropped
-        return (gh, gc) if held is None else (gh + held[0], gc + held[1]), (gz,)
+        gh = thinned(product.of_state(gz), dropped)
+        return (plus(gh, held_h), plus(gc * f, held_c)), (gz,)
 
     rows = (gs, gates, cs, before(xp, c, cs), over(mask, kernel.ndim, xp))
     (gh, gc), (gz,) = xp.scan(step, (gh, gc), rows, backwards=True)
     states = before(xp, h, hs)
-    return gz, product.of_kernel(states if dropped is None else states * dropped, gz), gh, gc
+    return gz, product.of_kernel(thinned(states, dropped), gz), gh, gc
 
 
-lstm_gradient = Op(
-    "lstm_gradient",
-    _lstm_gradient,
-    same_dtype=10,
-    several=True,
-    work=lambda *a, **_: sequence_work(a[5], a[2]),
-)
-
-
-def _rule(
-    g: Any,
-    out: Any,
-    z: Any,
-    kernel: Any,
-    h: Any,
-    c: Any,
-    dropped: Any,
-    mask: Any,
-    *,
-    sequence: bool,
-    kept: bool,
-    **names: Any,
-) -> list:
-    gs, gh, gc = g[:3]
-    hs, _, _, cs, gates = out
-    found = lstm_gradient(
-        gh, gc, kernel, hs, cs, gates, gs if sequence else None, h, c, dropped, mask, **names
-    )
-    gz, gk, gh, gc = found
-    return [gz, gk, None if h is None else gh, None if c is None else gc, None, None]
-
-
-lstm.gradient(*[Joint(rule(lstm, _rule))] * 4, None, None)
+lstm_gradient = gradient_op("lstm_gradient", _lstm_gradient, same_dtype=10, num_states=2)
+set_gradient(lstm, lstm_gradient, num_states=2)

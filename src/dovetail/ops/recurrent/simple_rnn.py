@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from dovetail.ops.core import Joint, Op
 from dovetail.ops.families import op
 from dovetail.ops.precision import floating, in_float32
 from dovetail.ops.recurrent.common import (
@@ -12,11 +11,15 @@ from dovetail.ops.recurrent.common import (
     Product,
     before,
     first_state,
+    gradient_op,
     over,
+    parted,
     pick,
-    rule,
+    plus,
     sequence_shapes,
     sequence_work,
+    set_gradient,
+    thinned,
 )
 
 
@@ -52,7 +55,7 @@ def simple_rnn(
 
     def step(carry: tuple, row: tuple) -> tuple:
         (h,), (z, seen) = carry, row
-        h = pick(xp, seen, act(xp, z + product(h if dropped is None else h * dropped)), h)
+        h = pick(xp, seen, act(xp, z + product(thinned(h, dropped))), h)
         return (h,), (h,)
 
     (h,), (hs,) = xp.scan(step, (first_state(xp, h, z, 1),), (z, over(mask, 2, xp)))
@@ -77,44 +80,14 @@ def _simple_rnn_gradient(
 
     def step(carry: tuple, row: tuple) -> tuple:
         (gh,), (gs, h, seen) = carry, row
-        gh = gh if gs is None else gh + gs
-        held = None if seen is None else xp.where(seen, 0, gh)
-        gz = (gh if held is None else gh - held) * slope(h)
-        gh = product.of_state(gz)
-        gh = gh if dropped is None else gh * dropped
-        return (gh if held is None else gh + held,), (gz,)
+        gh, held = parted(xp, seen, plus(gh, gs))
+        gz = gh * slope(h)
+        return (plus(thinned(product.of_state(gz), dropped), held),), (gz,)
 
     (gh,), (gz,) = xp.scan(step, (gh,), (gs, hs, over(mask, 2, xp)), backwards=True)
     states = before(xp, first_state(xp, h, hs, 1), hs)
-    return gz, product.of_kernel(states if dropped is None else states * dropped, gz), gh
+    return gz, product.of_kernel(thinned(states, dropped), gz), gh
 
 
-simple_rnn_gradient = Op(
-    "simple_rnn_gradient",
-    _simple_rnn_gradient,
-    same_dtype=6,
-    several=True,
-    work=lambda *a, **_: sequence_work(a[2], a[1]),
-)
-
-
-def _rule(
-    g: Any,
-    out: Any,
-    z: Any,
-    kernel: Any,
-    h: Any,
-    dropped: Any,
-    mask: Any,
-    *,
-    sequence: bool,
-    kept: bool,
-    activation: str,
-) -> list:
-    gz, gk, gh = simple_rnn_gradient(
-        g[1], kernel, out[0], g[0] if sequence else None, h, dropped, mask, activation=activation
-    )
-    return [gz, gk, None if h is None else gh, None, None]
-
-
-simple_rnn.gradient(*[Joint(rule(simple_rnn, _rule))] * 3, None, None)
+simple_rnn_gradient = gradient_op("simple_rnn_gradient", _simple_rnn_gradient, same_dtype=6, num_states=1)
+set_gradient(simple_rnn, simple_rnn_gradient, num_states=1)

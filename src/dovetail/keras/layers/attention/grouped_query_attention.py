@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.keras.layers.activation.activation import Softmax
 from dovetail.keras.layers.attention.heads import DROPOUT, LAST_ARGUMENTS, USE_BIAS, Heads
-from dovetail.keras.layers.attention.masks import for_heads
 from dovetail.keras.layers.machinery.arguments import count
 from dovetail.keras.layers.machinery.declared import Argument
-from dovetail.ops.attention import dot_product_attention
-from dovetail.ops.linalg import contraction
 from dovetail.ops.padding import repeat
 from dovetail.tensor.shape import TensorShape
 
@@ -73,26 +69,12 @@ class GroupedQueryAttention(Heads):
             "attention_output", (*query_shape[:-1], *queries), 2, (query_shape[-1],)
         )
 
-    def _compute_attention(
-        self,
-        query: Any,
-        key: Any,
-        value: Any,
-        attention_mask: Any = None,
-        training: Any = None,
-        return_attention_scores: bool = False,
-    ) -> tuple:
-        scale = 1 / math.sqrt(self.head_dim)
-        mask = None if attention_mask is None else for_heads(attention_mask, 4, 1)
-        if not self.dropout and not return_attention_scores:
-            flash = self.flash_attention
-            return dot_product_attention(query, key, value, None, mask, scale, flash_attention=flash), None
-        shared = self.num_query_heads // self.num_key_value_heads
-        key, value = (repeat(x, shared, axis=2) for x in (key, value))  # (batch, keys, query heads, head_dim)
-        scores = contraction(query * scale, key, equation="bquh,bkuh->buqk")
-        scores = self._softmax(scores, mask=mask)
-        used = self._dropout_layer(scores, training=training) if self.dropout else scores
-        return contraction(used, value, equation="buqk,bkuh->bquh"), scores
+    @property
+    def _head_size(self) -> int:
+        return self.head_dim
+
+    def _for_queries(self, x: Any) -> Any:
+        return repeat(x, self.num_query_heads // self.num_key_value_heads, axis=2)
 
     def compute_output_shape(
         self, query_shape: Any, value_shape: Any = None, key_shape: Any = None

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import string
 from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.keras import regularizers
 from dovetail.keras.layers.attention.attention import rate
-from dovetail.keras.layers.attention.masks import band, boolean, merged, over_keys, over_queries
+from dovetail.keras.layers.attention.masks import band, boolean, for_heads, merged, over_keys, over_queries
 from dovetail.keras.layers.core.einsum_dense import EinsumDense
 from dovetail.keras.layers.machinery.arguments import count
 from dovetail.keras.layers.machinery.declared import Argument, Declared, Weight, weights
 from dovetail.keras.layers.regularization.dropout import Dropout
 from dovetail.ops import arithmetic
+from dovetail.ops.attention import dot_product_attention
+from dovetail.ops.linalg import contraction
 
 
 def _count_or_none(layer: Any, name: str, value: Any) -> int | None:
@@ -52,6 +55,9 @@ class Heads(Declared):
     _value_dense: Any
     _gate_dense: Any
     _output_dense: Any
+    _softmax: Any
+    # Those of projections (batch, positions, heads, size), and how many axes of them attend.
+    _score_equation, _combine_equation, _num_attended = "bkuh,bquh->buqk", "buqk,bkuh->bquh", 1
     kernel_initializer: Any
     bias_initializer: Any
     kernel_regularizer: Any
@@ -178,8 +184,38 @@ class Heads(Declared):
         training: Any = None,
         return_attention_scores: bool = False,
     ) -> tuple:
-        """Returns the weighed values, and the weights (None where they are not computed).  Subclasses define it."""
-        raise NotImplementedError(f"{type(self).__name__} must define _compute_attention(query, key, value)")
+        """Returns the weighed values, and the weights (None where they are not computed).
+
+        Args:
+            query, key, value: projected, (batch, ..., heads, size).
+            attention_mask: as `_compute_attention_mask` gives it.
+            training: whether dropout acts.
+            return_attention_scores: whether the weights are wanted.
+        """
+        scale = 1 / math.sqrt(self._head_size)
+        if not self.dropout and not return_attention_scores and len(query.shape) == 4:
+            mask = None if attention_mask is None else for_heads(attention_mask, 4, 1)
+            flash = self.flash_attention
+            return dot_product_attention(query, key, value, None, mask, scale, flash_attention=flash), None
+        key, value = self._for_queries(key), self._for_queries(value)
+        scores = contraction(key, query * scale, equation=self._score_equation)
+        scores = self._masked_softmax(scores, attention_mask)
+        used = self._dropout_layer(scores, training=training) if self.dropout else scores
+        return contraction(used, value, equation=self._combine_equation), scores
+
+    def _masked_softmax(self, attention_scores: Any, attention_mask: Any = None) -> Any:
+        if attention_mask is not None:
+            attention_mask = for_heads(attention_mask, len(attention_scores.shape), self._num_attended)
+        return self._softmax(attention_scores, mask=attention_mask)
+
+    @property
+    def _head_size(self) -> int:
+        """Size of a head's queries and keys.  Subclasses define it."""
+        raise NotImplementedError(f"{type(self).__name__} must define _head_size")
+
+    def _for_queries(self, x: Any) -> Any:
+        """Returns projected keys or values with one head for each head of the query."""
+        return x
 
     def compute_mask(self, query: Any, previous_mask: Any = None) -> Any:
         return previous_mask

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import string
 from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.keras.layers.activation.activation import Softmax
 from dovetail.keras.layers.attention.heads import DROPOUT, LAST_ARGUMENTS, USE_BIAS, Heads, _count_or_none
-from dovetail.keras.layers.attention.masks import for_heads
 from dovetail.keras.layers.machinery.arguments import count
 from dovetail.keras.layers.machinery.declared import Argument
-from dovetail.ops.attention import dot_product_attention
-from dovetail.ops.linalg import contraction
 from dovetail.tensor.shape import TensorShape
 
 __all__ = ["MultiHeadAttention"]
@@ -133,37 +129,16 @@ class MultiHeadAttention(Heads):
         given = range(1, rank - 2) if self.attention_axes is None else self.attention_axes
         self.attention_axes = tuple(axis if axis >= 0 else rank - 1 + axis for axis in given)
         self._score_equation, self._combine_equation, scores_rank = _equations(rank, self.attention_axes)
-        self._scores_rank = scores_rank
+        self._scores_rank, self._num_attended = scores_rank, len(self.attention_axes)
         self._softmax = Softmax(
             axis=[scores_rank - 1 - i for i in reversed(range(len(self.attention_axes)))],
             dtype=self.dtype_policy,
         )
         self._add_dropout()
 
-    def _masked_softmax(self, attention_scores: Any, attention_mask: Any = None) -> Any:
-        if attention_mask is not None:
-            rank = len(attention_scores.shape)
-            attention_mask = for_heads(attention_mask, rank, len(self.attention_axes or ()))
-        return self._softmax(attention_scores, mask=attention_mask)
-
-    def _compute_attention(
-        self,
-        query: Any,
-        key: Any,
-        value: Any,
-        attention_mask: Any = None,
-        training: Any = None,
-        return_attention_scores: bool = False,
-    ) -> tuple:
-        scale = 1 / math.sqrt(self.key_dim)
-        if not self.dropout and not return_attention_scores and len(query.shape) == 4:
-            mask = None if attention_mask is None else for_heads(attention_mask, 4, 1)
-            flash = self.flash_attention
-            return dot_product_attention(query, key, value, None, mask, scale, flash_attention=flash), None
-        scores = contraction(key, query * scale, equation=self._score_equation)
-        scores = self._masked_softmax(scores, attention_mask)
-        used = self._dropout_layer(scores, training=training) if self.dropout else scores
-        return contraction(used, value, equation=self._combine_equation), scores
+    @property
+    def _head_size(self) -> int:
+        return self.key_dim
 
     def compute_output_shape(
         self, query_shape: Any, value_shape: Any = None, key_shape: Any = None

@@ -70,9 +70,7 @@ class _Affine(MovingLayer):
         return convert_format(moved, "xyxy", self.bounding_box_format, height, width)
 
     def _shape_in(self, transformation: Any) -> tuple:
-        shape = transformation["input_shape"]
-        rows, columns = (-2, -1) if self._channels_first else (-3, -2)
-        return shape[0], shape[rows], shape[columns]
+        return transformation["input_shape"][0], *self._given(transformation)
 
 
 class RandomRotation(_Affine):

@@ -95,8 +95,7 @@ class RandomPerspective(MovingLayer):
     ) -> Any:
         if not training or transformation is None:
             return bounding_boxes
-        shape = transformation["input_shape"]
-        height, width = shape[-2:] if self._channels_first else shape[-3:-1]
+        height, width = self._given(transformation)
         given = convert_format(bounding_boxes, self.bounding_box_format, "xyxy", height, width)
         start, end = (convert_to_tensor(transformation[k]) for k in ("start_points", "end_points"))
         back = homography(end._astype("float32"), start._astype("float32"))[:, None]  # (batch, 1, 8)

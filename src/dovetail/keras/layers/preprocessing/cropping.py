@@ -74,8 +74,7 @@ class RandomFlip(MovingLayer):
     ) -> Any:
         if not training or transformation is None:
             return bounding_boxes
-        shape = transformation["input_shape"]
-        height, width = shape[-2:] if self._channels_first else shape[-3:-1]
+        height, width = self._given(transformation)
         parts = convert_format(bounding_boxes, self.bounding_box_format, "rel_xyxy", height, width)
         left, top, right, bottom = (parts["boxes"][..., i] for i in range(4))
         if "horizontal" in self.mode:
@@ -130,7 +129,6 @@ class _Sized(MovingLayer):
         return convert_format(moved, "xyxy", self.bounding_box_format, *self._size)
 
     def _given(self, transformation: Any) -> tuple:
-        """Returns height and width of the images that came in."""
         return tuple(transformation)
 
     def _sized_boxes(self, boxes: dict, transformation: Any, height: float, width: float) -> dict:
@@ -229,9 +227,7 @@ class CenterCrop(_Sized):
     def _drawn(self, images: Any, seed: Any) -> Any:
         return {"input_shape": shape_tuple(images)}
 
-    def _given(self, transformation: Any) -> tuple:
-        shape = transformation["input_shape"]
-        return tuple(shape[-2:] if self._channels_first else shape[-3:-1])
+    _given = MovingLayer._given
 
     def _transform_images(self, images: Any, transformation: Any, interpolation: str) -> Any:
         return center_window(images, size=self._size, channels_first=self._channels_first)

@@ -167,6 +167,11 @@ class ImageLayer(Declared):
         """Changes a batch of images in the compute dtype."""
         raise NotImplementedError(f"{type(self).__name__} does not define _transform_images")
 
+    def _given(self, transformation: Any) -> tuple:
+        """Returns height and width of the images that came in."""
+        shape = transformation["input_shape"]
+        return tuple(shape[-2:] if self._channels_first else shape[-3:-1])
+
     def get_random_transformation(self, data: Any, training: Any = True, seed: Any = None) -> Any:
         """Draws what the layer will do, as a dict of tensors; None when it will do nothing.
 

@@ -96,6 +96,13 @@ class DropoutCell(Declared):
     def _masked(self, x: Any, mask: Any) -> Any:
         return x if mask is None else x * mask
 
+    def _thinned(self, inputs: Any, h: Any, training: Any) -> tuple:
+        """Returns the inputs and the first state of one step, in training without what dropout takes."""
+        if not training:
+            return inputs, h
+        inputs = self._masked(inputs, self.get_dropout_mask(inputs))
+        return inputs, self._masked(h, self.get_recurrent_dropout_mask(h))
+
     def get_config(self) -> dict:
         return recurrent_config(super().get_config())
 

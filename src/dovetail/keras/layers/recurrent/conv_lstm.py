@@ -150,9 +150,7 @@ class ConvLSTMCell(FusedCell):
 
     def call(self, inputs: Any, states: Any, training: Any = False) -> Any:
         h, c = states
-        if training:
-            inputs = self._masked(inputs, self.get_dropout_mask(inputs))
-            h = self._masked(h, self.get_recurrent_dropout_mask(h))
+        inputs, h = self._thinned(inputs, h, training)
         c = self._last(c)
         z = self._projected(inputs) + convolution(self._last(h), self.recurrent_kernel, padding="SAME")
         i, f, g, o = array.split(z, 4, axis=-1)

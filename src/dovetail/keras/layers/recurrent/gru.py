@@ -60,10 +60,7 @@ class GRUCell(UnitsCell):
 
     def call(self, inputs: Any, states: Any, training: Any = False) -> Any:
         (h,) = as_list(states)
-        given = h
-        if training:
-            inputs = self._masked(inputs, self.get_dropout_mask(inputs))
-            given = self._masked(h, self.get_recurrent_dropout_mask(h))
+        inputs, given = self._thinned(inputs, h, training)
         of_update, of_reset, of_candidate = array.split(self._projected(inputs), 3, axis=-1)
         kernel, bias = self.recurrent_kernel, self._recurrent_bias()
         inner = linalg.matmul(given, kernel if self.reset_after else kernel[:, : 2 * self.units])
@@ -90,11 +87,7 @@ class GRU(UnitsRNN):
     Args:
         units, activation, recurrent_activation, use_bias, reset_after: see `GRUCell`, as for the arguments of weights
             and dropout.
-        activity_regularizer: penalty on the outputs.
-        seed: an int gives the layer a generator of its own.
-        return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask, time_major: see `RNN`.
-        use_cudnn: "auto", True or False: XLA chooses the kernels, and the numbers are the same.
-        implementation: 1 and 2 give the same numbers.
+        activity_regularizer, seed, return_sequences, ..., use_cudnn, implementation: see `LSTM`.
 
     Shapes: (batch, time, input size) -> (batch, units), or (batch, time, units) with `return_sequences`.
     """

@@ -77,9 +77,7 @@ class LSTMCell(UnitsCell):
 
     def call(self, inputs: Any, states: Any, training: Any = False) -> Any:
         h, c = states
-        if training:
-            inputs = self._masked(inputs, self.get_dropout_mask(inputs))
-            h = self._masked(h, self.get_recurrent_dropout_mask(h))
+        inputs, h = self._thinned(inputs, h, training)
         z = self._projected(inputs) + linalg.matmul(h, self.recurrent_kernel)
         i, f, g, o = array.split(z, 4, axis=-1)
         gate = self.recurrent_activation

@@ -38,9 +38,7 @@ class SimpleRNNCell(UnitsCell):
 
     def call(self, inputs: Any, states: Any, training: Any = False) -> Any:
         (h,) = as_list(states)
-        if training:
-            inputs = self._masked(inputs, self.get_dropout_mask(inputs))
-            h = self._masked(h, self.get_recurrent_dropout_mask(h))
+        inputs, h = self._thinned(inputs, h, training)
         h = self.activation(self._projected(inputs) + linalg.matmul(h, self.recurrent_kernel))
         return h, [h] if isinstance(states, list | tuple) else h
 
