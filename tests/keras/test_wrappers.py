@@ -7,6 +7,7 @@ from dovetail import keras
 
 pytest.importorskip("sklearn")
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -27,6 +28,8 @@ def test_a_classifier_learns_names_of_classes():
     pipeline = make_pipeline(StandardScaler(), found).fit(X, y)
     assert pipeline.score(X, y) > 0.9 and set(pipeline.predict(X)) == {"yes", "no"}
     assert pipeline.decision_function(X).shape == (60,) and found.epoch_ == 40
+    with pytest.raises(NotFittedError):
+        clone(found).predict(X)
     with pytest.raises(ValueError, match="one class"):
         clone(found).fit(X, np.ones(60))
 

@@ -102,7 +102,8 @@ class SKLearnClassifier(ClassifierMixin, _Wrapper):
 
     def predict(self, X: Any) -> np.ndarray:
         """Returns the class of each row."""
-        return self.classes_[np.argmax(self._raw(X), axis=-1)]
+        scores = self._raw(X)
+        return self.classes_[np.argmax(scores, axis=-1)]
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Returns the scores of the classes; of two, the second one's less the first one's."""
