@@ -10,6 +10,7 @@ import pytest
 import dovetail as tf
 from dovetail import keras
 from dovetail.keras import applications
+from dovetail.keras.applications import pretrained
 from tests.keras import applications_reference as reference
 from tests.keras.pairs import peer
 
@@ -151,16 +152,19 @@ def test_bad_arguments_are_refused(arguments, message):
         applications.VGG16(**{"weights": None} | arguments)
 
 
-def test_pretrained_weights_come_from_the_folder_of_keras(tmp_path, monkeypatch):
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+def test_pretrained_weights_are_fetched_into_the_folder_of_keras(tmp_path, monkeypatch):
+    server = tmp_path / "server" / "mobilenet_v2"
+    server.mkdir(parents=True)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(pretrained, "_BASE", (tmp_path / "server").as_uri() + "/")
     arguments = {"include_top": False, "input_shape": (96, 96, 3), "alpha": 0.35}
-    with pytest.raises(ValueError, match=r"kernels_0\.35_96_no_top\.h5 by hand"):
+    with pytest.raises(ConnectionError, match=r"put it at .*models.*kernels_0\.35_96_no_top\.h5"):
         applications.MobileNetV2(**arguments)
     trained = applications.MobileNetV2(weights=None, **arguments)
-    os.makedirs(tmp_path / "models")
     name = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_96_no_top.h5"
-    trained.save_weights(str(tmp_path / "models" / name))
+    trained.save_weights(str(server / name))
     found = applications.MobileNetV2(**arguments)
+    assert (tmp_path / "home" / "models" / name).exists()
     for own, expected in zip(found.get_weights(), trained.get_weights(), strict=True):
         np.testing.assert_array_equal(own, expected)
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from dovetail.base.errors import at_user_location
+from dovetail.keras.utils.downloads import get_file
 
 PRETRAINED = "imagenet"
 _BASE = "https://storage.googleapis.com/tensorflow/keras-applications/"
@@ -58,15 +59,13 @@ def weights_file(label: str, files: Files, given: SimpleNamespace) -> Any:
     """Returns the path of the weights that were asked for, None for random ones.
 
     Raises:
-        ValueError: pretrained ones that are not on this machine.
+        ConnectionError: pretrained ones that are neither on this machine nor can be fetched; it says where to put them.
     """
     if not is_pretrained(given.weights):
         return given.weights
     address = files.address(given)
-    path = os.path.join(home(), address.rpartition("/")[2])
-    if os.path.exists(path):
-        return path
-    raise ValueError(
-        f"{label}: weights={PRETRAINED!r} are not on this machine, and downloading them is not supported yet. Fetch "
-        f"{address} by hand, and pass its path as weights or put it at {path}{at_user_location()}"
-    )
+    try:
+        return get_file(address.rpartition("/")[2], address, cache_subdir="models")
+    except ConnectionError as error:
+        error.add_note(f"{label} takes the path of a weights file as well: weights=path")
+        raise
