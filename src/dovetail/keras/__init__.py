@@ -42,6 +42,7 @@ _SUBMODULES = frozenset(
         "saving",
         "tree",
         "utils",
+        "visualization",
         "wrappers",
     }
 )
