@@ -24,7 +24,7 @@ __all__ = [
 _PALETTE = np.array([2**25 - 1, 2**15 - 1, 2**21 - 1])
 
 
-def _images_last(images: Any, data_format: str | None, label: str) -> np.ndarray:
+def _images_last(images: Any, data_format: str | None, label: str) -> Any:
     """Returns images as an array (batch, height, width, channels)."""
     found = np.asarray(images)
     if found.ndim != 4:
@@ -34,7 +34,7 @@ def _images_last(images: Any, data_format: str | None, label: str) -> np.ndarray
     return found.transpose(0, 2, 3, 1) if checked_format(data_format, label) == "channels_first" else found
 
 
-def _as_bytes(images: np.ndarray) -> np.ndarray:
+def _as_bytes(images: Any) -> np.ndarray:
     return np.clip(images, 0, 255).astype(np.uint8)
 
 
