@@ -169,7 +169,7 @@ def same_files(ours, theirs, peer):
 
 
 # What users do not make, and what has tests of its own.
-_ELSEWHERE = {"Callback", "CallbackList", "RemoteMonitor", "TensorBoard", "OrbaxCheckpoint"}
+_ELSEWHERE = {"Callback", "CallbackList", "OrbaxCheckpoint", "RemoteMonitor", "TensorBoard", "experimental"}
 _UNTRIED = {
     # tried in test_backup.py
     "BackupAndRestore": {"double_checkpoint", "save_before_preemption"},

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from dovetail.base.settings import state
+
 
 @contextmanager
 def deferred_interrupt() -> Iterator[Callable[[], None]]:
@@ -39,8 +41,10 @@ def deferred_interrupt() -> Iterator[Callable[[], None]]:
     except ValueError:  # not allowed in an embedded interpreter
         yield lambda: None
         return
+    tapes = state.tapes
     try:
         yield check
     finally:
+        state.tapes = tapes  # an interrupt on a tape's own first or last line would leave it open
         signal.signal(signal.SIGINT, before if before is not None else signal.SIG_DFL)
     check()

@@ -201,14 +201,14 @@ def bitwise_not(x: Any) -> Any:
     return logic.logical_not(x) if x.dtype.is_bool else logic.invert(x)
 
 
-@export("ops.nn.softmax", told=False, op=losses.softmax)
+@export("ops.nn.softmax", op=losses.softmax)
 def softmax(x: Any, axis: Any = -1) -> Any:
     """Returns `exp(x) / sum(exp(x))` along `axis`: an axis, a tuple of axes, or None for all elements together."""
     x = _float(x)
     return losses.softmax(x) if axis == -1 else losses.softmax(x, axis=_axes(x, axis))
 
 
-@export("ops.nn.log_softmax", told=False, op=losses.log_softmax)
+@export("ops.nn.log_softmax", op=losses.log_softmax)
 def log_softmax(x: Any, axis: Any = -1) -> Any:
     """Returns `log(softmax(x, axis))` without overflow."""
     x = _float(x)
