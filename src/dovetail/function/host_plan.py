@@ -21,7 +21,7 @@ from dovetail.base.settings import state
 from dovetail.engine import loaded_xla
 from dovetail.ops.core import Bound
 from dovetail.tensor.tensor import Tensor
-from dovetail.tensor.variable import WRITING, StatelessScope, Variable, enter_scope
+from dovetail.tensor.variable import WRITING, StatelessScope, Variable, arrays_of, enter_scope
 
 
 class HostPlan:
@@ -45,9 +45,7 @@ class HostPlan:
         """Returns the outputs for arrays like those of the recorded run; None when a variable is on another device."""
         slots = self._constants.copy()
         slots[: len(arrays)] = arrays
-        with WRITING:  # another thread may store a step's values one by one
-            values = [variable._array for variable in self._variables]
-        for slot, value in zip(self._places, values, strict=True):
+        for slot, value in zip(self._places, arrays_of(self._variables), strict=True):
             if type(value) is not np.ndarray:
                 value = on_host(value)
                 if value is None:

@@ -134,6 +134,12 @@ class enter_scope:
 WRITING = threading.RLock()
 
 
+def arrays_of(variables: Iterable[Variable]) -> list:
+    """Returns what variables hold at one moment: another thread may store a step's values one by one."""
+    with WRITING:
+        return [variable._held._value for variable in variables]
+
+
 class ReadTensor(Tensor):
     """The value of a variable.  Callable, because TensorFlow spells `v.value()` and Keras `v.value`."""
 
