@@ -14,12 +14,13 @@ keras = tf.keras
         ({"initializer": "ones", "shape": (2,)}, [1.0, 1.0]),
         ({"initializer": lambda shape, dtype: np.full(shape, 3, dtype), "shape": (2,)}, [3.0, 3.0]),
         ({"initializer": [1.0, 2.0], "layout": None, "autocast": False}, [1.0, 2.0]),
-        ({"initial_value": [1.0, 2.0]}, [1.0, 2.0]),
+        ({"initial_value": [1.0, 2.0], "aggregation": "mean"}, [1.0, 2.0]),
     ],
 )
 def test_first_values(arguments, value):
     variable = keras.Variable(**arguments)
     assert type(variable) is tf.Variable and variable.dtype == "float32"
+    assert variable.aggregation.name.lower() == arguments.get("aggregation", "none")
     np.testing.assert_array_equal(variable, value)
 
 

@@ -14,11 +14,8 @@ from dovetail.tensor import variable as tensor_variable
 __all__ = ["Variable"]
 
 
-class _MakesVariables(type):
-    """Calling the class makes a `tf.Variable`; those that layers hold are instances as well."""
-
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        return cls._made(*args, **kwargs)  # type: ignore[attr-defined]
+class _Variables(type):
+    """The class of `Variable`, of which every `tf.Variable` is an instance: those that layers hold as well."""
 
     def __instancecheck__(cls, instance: Any) -> bool:
         return isinstance(instance, tensor_variable.Variable)
@@ -28,7 +25,7 @@ class _MakesVariables(type):
 
 
 @declare
-class Variable(metaclass=_MakesVariables):
+class Variable(metaclass=_Variables):
     """State that layers, metrics and optimizers read and assign.
 
     Args:
@@ -49,22 +46,7 @@ class Variable(metaclass=_MakesVariables):
         >>> keras.Variable("ones", shape=(2,)).assign_add([1.0, 2.0])
     """
 
-    def __init__(
-        self,
-        initializer: Any,
-        shape: Any = None,
-        dtype: Any = None,
-        trainable: bool = True,
-        autocast: bool = True,
-        aggregation: str | None = None,
-        synchronization: str | None = "auto",
-        name: str | None = None,
-        layout: Any = None,
-    ) -> None:
-        """Never called: the class makes `tf.Variable`s."""
-
-    @classmethod
-    def _made(
+    def __new__(  # type: ignore[misc]
         cls,
         initializer: Any = None,
         shape: Any = None,
@@ -79,7 +61,8 @@ class Variable(metaclass=_MakesVariables):
     ) -> tensor_variable.Variable:
         if older or initializer is None:  # spelled as tf.Variable is
             first = {} if initializer is None else {"initial_value": initializer}
-            given = {"shape": shape, "dtype": dtype, "name": name, "trainable": trainable, **older, **first}
+            given = {"shape": shape, "dtype": dtype, "name": name, "trainable": trainable}
+            given |= {"aggregation": aggregation, "synchronization": synchronization, **older, **first}
             return tensor_variable.Variable(
                 **{key: value for key, value in given.items() if value is not None}
             )
