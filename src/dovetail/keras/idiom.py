@@ -32,22 +32,12 @@ def weight_name(name: str, owners: Sequence[Any]) -> str:
     if not is_keras_2():
         return name
     # Models that are made of layers open no scope there: their layers exist before they do.
-    own = owners[-1]
-    scopes = [
-        owner.name
-        for around, owner in zip((None, *owners), owners, strict=False)
-        if not _builds_in_its_scope(around) and (owner is own or not _is_made_of_layers(owner))
-    ]
+    scopes, wrapped = [], False
+    for owner in owners:
+        if not wrapped and (owner is owners[-1] or not owner._is_made_of_layers):
+            scopes.append(owner.name)
+        wrapped = owner._builds_in_its_scope
     return "/".join([*scopes, f"{name}:0"])
-
-
-def _is_made_of_layers(owner: Any) -> bool:
-    return getattr(owner, "_is_stack", False) or getattr(owner, "_graph", None) is not None
-
-
-def _builds_in_its_scope(owner: Any) -> bool:
-    """True for wrappers, which build the layer that they hold without calling it: it opens no scope of its own."""
-    return getattr(owner, "_builds_in_its_scope", False)
 
 
 def state_name(name: str) -> str:

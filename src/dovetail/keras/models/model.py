@@ -54,6 +54,11 @@ class Model(Trainer, Reporting, Layer):
     _holds_layers = True
     _is_stack = False  # whether the graph follows from a list of layers, which alone is copied and pickled
     _graph: Any = None
+
+    @property
+    def _is_made_of_layers(self) -> bool:  # type: ignore[override]
+        return self._is_stack or self._graph is not None
+
     _takes_strings = False  # which no compiled step can
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:

@@ -63,6 +63,8 @@ class Layer(Calling, Holder, Called):
     is_op = False  # stands for a raw op in a functional model
     _holds_layers = False
     _is_leaf = False  # one of ours that calls no other layer: it needs no context for those inside
+    _is_made_of_layers = False  # a model whose layers exist before it does
+    _builds_in_its_scope = False  # a wrapper, which builds the layer that it holds without calling it
     _calls_own_alone = False  # it calls layers, all of which are ours and among its attributes
     _init_arguments: tuple
     _planned: bool  # set while a plan of a model repeats what the layer did: every attribute matters to it
