@@ -397,6 +397,22 @@ def test_queues_give_batches_in_order():
         next(batches)
 
 
+def test_a_generator_keeps_its_order_whatever_the_workers():
+    queue = U.GeneratorEnqueuer(iter(range(200)))
+    queue.start(workers=8, max_queue_size=50)
+    assert list(queue.get()) == list(range(200))
+    queue.stop()
+
+
+def test_queues_say_what_they_do_not_do():
+    with pytest.warns(
+        UserWarning, match="OrderedEnqueuer: use_multiprocessing=True: batches are made in threads"
+    ):
+        U.OrderedEnqueuer(Squares(), use_multiprocessing=True)
+    with pytest.warns(UserWarning, match="random_seed=3"):
+        U.GeneratorEnqueuer(iter(()), random_seed=3)
+
+
 def test_a_timed_thread_runs_until_it_is_stopped():
     calls = []
 

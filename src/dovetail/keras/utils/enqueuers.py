@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,12 +18,16 @@ __all__ = ["GeneratorEnqueuer", "OrderedEnqueuer", "SequenceEnqueuer"]
 _PAUSE_S = 0.01
 
 
+def _tell(what: str) -> None:
+    warnings.warn(f"{what}{at_user_location()}", stacklevel=4)
+
+
 class SequenceEnqueuer:
     """Base of the queues.
 
     Args:
         sequence: what gives the batches.
-        use_multiprocessing: Keras' setting; batches are made in threads.
+        use_multiprocessing: True gets a warning: batches are made in threads, processes are for `PyDataset` in `fit`.
 
     Example:
         >>> queue = keras.utils.OrderedEnqueuer(sequence)
@@ -32,7 +37,11 @@ class SequenceEnqueuer:
         >>> queue.stop()
     """
 
+    _MOST_THREADS = 64
+
     def __init__(self, sequence: Any, use_multiprocessing: bool = False) -> None:
+        if use_multiprocessing:
+            _tell(f"{type(self).__name__}: use_multiprocessing=True: batches are made in threads")
         self.sequence, self.use_multiprocessing = sequence, use_multiprocessing
         self.workers = 0
         self.queue: deque[Future] = deque()
@@ -56,7 +65,9 @@ class SequenceEnqueuer:
         self.workers, self.stop_signal = workers, threading.Event()
         self.queue.clear()
         self._room = threading.Semaphore(max_queue_size)
-        self._pool = ThreadPoolExecutor(max(workers, 1), thread_name_prefix="dovetail-batches")
+        self._pool = ThreadPoolExecutor(
+            min(max(workers, 1), self._MOST_THREADS), thread_name_prefix="dovetail-batches"
+        )
         self._feeder = threading.Thread(target=self._feed, args=(self.stop_signal,), daemon=True)
         self._feeder.start()
 
@@ -144,15 +155,20 @@ class GeneratorEnqueuer(SequenceEnqueuer):
     Args:
         generator: gives batches.
         use_multiprocessing: see `SequenceEnqueuer`.
-        random_seed: accepted; a generator draws for itself.
+        random_seed: gets a warning: it is for the processes that there are none of.
     """
+
+    _MOST_THREADS = 1  # a generator runs in one thread at a time, and its batches keep their order
 
     def __init__(
         self, generator: Any, use_multiprocessing: bool = False, random_seed: int | None = None
     ) -> None:
         super().__init__(generator, use_multiprocessing)
+        if random_seed is not None:
+            _tell(
+                f"{type(self).__name__}: random_seed={random_seed}: no process is seeded; seed the generator"
+            )
         self.random_seed = random_seed
-        self._lock = threading.Lock()
         self._ended = False
 
     def _feed(self, stop: threading.Event) -> None:
@@ -161,9 +177,8 @@ class GeneratorEnqueuer(SequenceEnqueuer):
             self._put(self._next)
 
     def _next(self) -> tuple | None:
-        with self._lock:  # a generator runs in one thread at a time
-            try:
-                return (next(self.sequence),)
-            except StopIteration:
-                self._ended = True
-                return None
+        try:
+            return (next(self.sequence),)
+        except StopIteration:
+            self._ended = True
+            return None
