@@ -49,22 +49,28 @@ def cnn(k):
 def transformer(k):
     words = k.Input((6,), dtype="int32")
     x = k.layers.Embedding(12, 8)(words)
-    attended = k.layers.Attention()([k.layers.Dense(8)(x), k.layers.Dense(8)(x), k.layers.Dense(8)(x)])
+    attended = k.layers.MultiHeadAttention(2, 4)(x, x, use_causal_mask=True)
     x = k.layers.LayerNormalization()(k.layers.Add()([x, attended]))
     hidden = k.layers.Dense(16, activation="relu")(x)
     x = k.layers.LayerNormalization()(k.layers.Add()([x, k.layers.Dense(8)(hidden)]))
     return k.Model(words, k.layers.Dense(3)(k.layers.GlobalAveragePooling1D()(x)))
 
 
+def lstm(k):
+    words = k.Input((6,), dtype="int32")
+    x = k.layers.Embedding(12, 8, mask_zero=True)(words)
+    x = k.layers.Bidirectional(k.layers.LSTM(6, return_sequences=True))(x)
+    return k.Model(words, k.layers.Dense(3)(k.layers.LSTM(8)(x)))
+
+
 MODELS = {
     "mlp": (mlp, ROWS, LABELS),
     "cnn": (cnn, IMAGES, LABELS),
+    "lstm": (lstm, WORDS, COUNTS),
     "transformer": (transformer, WORDS, COUNTS),
 }
-
-
 # Keras on TensorFlow gives Adam the rows of an embedding's gradient without adding up those of one word first.
-RULES = {"transformer": lambda k: k.optimizers.SGD(0.05, momentum=0.9)}
+RULES = dict.fromkeys(("lstm", "transformer"), lambda k: k.optimizers.SGD(0.05, momentum=0.9))
 
 
 def curve(k, model, x, y, rule):
