@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
 
 W = keras.wrappers
 X = np.random.default_rng(0).normal(size=(60, 3)).astype("float32")
@@ -44,3 +45,33 @@ def test_a_regressor_and_a_transformer_keep_the_shape_of_targets():
     passed = W.SKLearnTransformer(compiled).fit(X, y, epochs=1)
     assert passed.transform(X).shape == (60, 1)
     np.testing.assert_array_equal(compiled.get_weights()[0], before[0])  # a copy was trained
+
+
+def seeded(x, y, loss="mse", activation=None):
+    """A model whose weights are drawn alike each time: scikit-learn's checks compare two fits."""
+    keras.utils.set_random_seed(0)
+    layers = [
+        keras.layers.Dense(10, activation="relu"),
+        keras.layers.Dense(y.shape[1], activation=activation),
+    ]
+    made = keras.Sequential([keras.Input(x.shape[1:]), *layers])
+    made.compile(keras.optimizers.Adam(0.05), loss)
+    return made
+
+
+TRAINED = {"fit_kwargs": {"epochs": 40}}
+CLASSES = {"model_kwargs": {"loss": "categorical_crossentropy", "activation": "softmax"}}
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        W.SKLearnClassifier(seeded, **TRAINED, **CLASSES),
+        W.SKLearnRegressor(seeded, **TRAINED),
+        W.SKLearnTransformer(seeded),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+@pytest.mark.filterwarnings("ignore")  # scikit-learn's checks cause and catch many
+def test_scikit_learns_own_checks(estimator):
+    check_estimator(estimator)

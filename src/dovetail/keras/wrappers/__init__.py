@@ -114,6 +114,11 @@ class SKLearnClassifier(ClassifierMixin, _Wrapper):
 class SKLearnRegressor(RegressorMixin, _Wrapper):
     __doc__ = "A regressor.\n" + (_Wrapper.__doc__ or "").partition("\n")[2]
 
+    def _targets(self, y: np.ndarray) -> np.ndarray:
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = validation.column_or_1d(y, warn=True)  # warns, as scikit-learn's own regressors do
+        return super()._targets(y)
+
     def predict(self, X: Any) -> np.ndarray:
         """Returns what the model predicts, of the shape of `y`."""
         raw = self._raw(X)
@@ -122,6 +127,11 @@ class SKLearnRegressor(RegressorMixin, _Wrapper):
 
 class SKLearnTransformer(TransformerMixin, _Wrapper):
     """A transformer: `transform` returns what the model gives; see the arguments of `SKLearnRegressor`."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []  # the outputs have the model's dtype
+        return tags
 
     def transform(self, X: Any) -> np.ndarray:
         """Returns the model's outputs."""
