@@ -25,7 +25,7 @@ LAYERS = (
     ("graph",),
     ("function", "runtime"),
     ("namespaces",),
-    ("keras", "data", "distribute", "saving", "io", "summary", "random"),
+    ("keras", "data", "distribute", "saving", "io", "summary", "random", "train"),
     ("top",),
     ("compat",),
     ("cli",),

@@ -94,6 +94,7 @@ _SUBMODULES = frozenset(
         "errors",
         "experimental",
         "image",
+        "io",
         "keras",
         "linalg",
         "math",
@@ -108,6 +109,7 @@ _SUBMODULES = frozenset(
         "summary",
         "sysconfig",
         "test",
+        "train",
         "version",
     }
 )

@@ -18,6 +18,7 @@ from dovetail.data.options import (
     OptimizationOptions,
     ThreadingOptions,
 )
+from dovetail.data.records import TFRecordWriter
 from dovetail.data.transforms import AssertCardinality
 
 Transformation = Callable[[Dataset], Dataset]
@@ -197,6 +198,7 @@ __all__ = [
     "OptimizationOptions",
     "RandomDataset",
     "Reducer",
+    "TFRecordWriter",
     "ThreadingOptions",
     "assert_cardinality",
     "bucket_by_sequence_length",

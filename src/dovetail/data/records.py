@@ -1,74 +1,94 @@
-"""`tf.data.TFRecordDataset`: the records of files."""
+"""`tf.data.TFRecordDataset`: the records of files, and `tf.data.experimental.TFRecordWriter`, which writes them."""
 
 from __future__ import annotations
 
-import gzip
+import itertools
 import os
-import zlib
-from collections.abc import Iterator
-from typing import IO, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
-from dovetail.base.errors import NotFoundError, at_user_location
+from dovetail.base.errors import InvalidArgumentError, NotFoundError, at_user_location
 from dovetail.base.own import declare
 from dovetail.data.dataset import Dataset
 from dovetail.data.node import UNKNOWN
-from dovetail.data.sources import Source
+from dovetail.data.sources import Described, Source
 from dovetail.data.structure import LEAF
-from dovetail.tensor import TensorSpec, convert_to_tensor
+from dovetail.ops.attrs import static
+from dovetail.tensor import SymbolicTensor, TensorSpec, convert_to_tensor
 from dovetail.wire import records
 
-__all__ = ["TFRecordDataset"]
+__all__ = ["TFRecordDataset", "TFRecordWriter"]
 
-_COMPRESSIONS = ("", "GZIP", "ZLIB")
+_SPECS = (TensorSpec((), "string"),)
 
 
 class _Records(Source):
-    """The records of files, one file after the other; each a scalar string."""
+    """The records of files, each a scalar string.
 
-    def __init__(self, paths: list[str], compression: str) -> None:
-        super().__init__(LEAF, (TensorSpec((), "string"),), UNKNOWN)
-        self._paths, self._compression = paths, compression
+    Args:
+        paths: returns an iterator over the paths.
+        compression: one of `records.COMPRESSIONS`.
+        num_parallel: how many files take turns; 1: one file after the other.
+    """
+
+    def __init__(self, paths: Callable[[], Iterator[str]], compression: str, num_parallel: int) -> None:
+        super().__init__(LEAF, _SPECS, UNKNOWN)
+        self._paths, self._compression, self._num_parallel = paths, compression, num_parallel
 
     def _generate(self) -> Iterator[tuple]:
-        for path in self._paths:
-            if not os.path.exists(path):
-                raise NotFoundError(f"TFRecordDataset: there is no file {path!r}")
-            with _opened(path, self._compression) as file:
-                for record in records.read(file, path):
-                    element: Any = np.empty((), object)
-                    element[()] = record
-                    yield (element,)
+        if self._num_parallel > 1:
+            opened = (itertools.chain.from_iterable(self._blocks(path)) for path in self._paths())
+            found = _in_turn(opened, self._num_parallel)
+        else:
+            found = (record for path in self._paths() for block in self._blocks(path) for record in block)
+        for record in found:
+            element: Any = np.empty((), object)
+            element[()] = record
+            yield (element,)
+
+    def _blocks(self, path: str) -> Iterator[list[bytes]]:
+        if not os.path.exists(path):
+            raise NotFoundError(f"TFRecordDataset: there is no file {path!r}")
+        with records.opened(path, self._compression) as file:
+            yield from records.read_blocks(file, path)
+
+    def batches(self, size: int) -> Iterator[tuple] | None:
+        return None if self._num_parallel > 1 else self._batches(size)
+
+    def _batches(self, size: int) -> Iterator[tuple]:
+        held: list[bytes] = []
+        for path in self._paths():
+            for block in self._blocks(path):
+                held += block
+                full = len(held) - len(held) % size
+                for start in range(0, full, size):
+                    yield (_strings(held[start : start + size]),)
+                del held[:full]
+        if held:
+            yield (_strings(held),)
 
 
-def _opened(path: str, compression: str) -> IO[bytes]:
-    if compression == "GZIP":
-        return gzip.open(path, "rb")  # type: ignore[return-value]
-    file = open(path, "rb")  # noqa: SIM115 - the caller closes it
-    return file if not compression else _Inflated(file)  # type: ignore[return-value]
+def _strings(values: list[bytes]) -> np.ndarray:
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
 
 
-class _Inflated:
-    """A zlib stream, read as the file that it holds."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file, self._stream, self._held = file, zlib.decompressobj(), b""
-
-    def __enter__(self) -> _Inflated:
-        return self
-
-    def __exit__(self, *exc: Any) -> None:
-        self._file.close()
-
-    def read(self, size: int) -> bytes:
-        while len(self._held) < size:
-            data = self._file.read(1 << 16)
-            if not data:
-                break
-            self._held += self._stream.decompress(data)
-        found, self._held = self._held[:size], self._held[size:]
-        return found
+def _in_turn(sources: Iterator[Iterator], count: int) -> Iterator:
+    """Yields an item of each of `count` sources in turn; the next source takes the place of one that has ended."""
+    taking = list(itertools.islice(sources, count))
+    while taking:
+        kept: list = []
+        for source in taking:
+            found = next(source, None)
+            following = source if found is not None else next(sources, None)
+            if found is not None:
+                yield found
+            if following is not None:
+                kept.append(following)
+        taking = kept
 
 
 @declare
@@ -78,37 +98,103 @@ class TFRecordDataset(Dataset):
     Args:
         filenames: path, a list or a tensor of paths, or a dataset of them.
         compression_type: None or "", "GZIP", or "ZLIB".
-        buffer_size, num_parallel_reads: accepted for compatibility; files are read one after the other, in order.
+        buffer_size: accepted for compatibility; files are read in blocks of a megabyte.
+        num_parallel_reads: so many files take turns, a record each; None or AUTOTUNE: one file after the other.
         name: accepted for compatibility; names nothing.
 
     Raises:
+        NotFoundError: while it is read: a file is not there.
         DataLossError: while it is read: a checksum is wrong, or a file ends within a record.
     """
 
     def __init__(
         self,
         filenames: Any,
-        compression_type: str | None = None,
+        compression_type: Any = None,
         buffer_size: Any = None,
         num_parallel_reads: Any = None,
         name: str | None = None,
     ) -> None:
-        compression = compression_type or ""
-        if compression not in _COMPRESSIONS:
+        compression = _text(compression_type)
+        if compression not in records.COMPRESSIONS:
             raise ValueError(
-                f"TFRecordDataset: compression_type must be one of {_COMPRESSIONS}, received {compression_type!r}"
+                f"TFRecordDataset: compression_type must be one of {records.COMPRESSIONS}, received "
+                f"{compression_type!r}{at_user_location()}"
+            )
+        num_parallel = 1 if num_parallel_reads is None else int(static(num_parallel_reads))
+        if num_parallel < 1 and num_parallel != -1:
+            raise ValueError(
+                f"TFRecordDataset: num_parallel_reads must be at least 1, received {num_parallel}"
                 f"{at_user_location()}"
             )
-        super().__init__(_Records(_paths(filenames), compression))
+        if isinstance(filenames, SymbolicTensor):
+            super().__init__(Described(LEAF, _SPECS, UNKNOWN))
+        else:
+            super().__init__(_Records(_paths(filenames), compression, num_parallel))
 
 
-def _paths(given: Any) -> list[str]:
-    if isinstance(given, os.PathLike):
-        return [os.fspath(given)]
+def _text(value: Any) -> str:
+    """Returns a string that may be given as a tensor; "" for None."""
+    return "" if value is None else os.fsdecode(static(value))
+
+
+def _paths(given: Any) -> Callable[[], Iterator[str]]:
+    """Returns what makes an iterator over paths; a dataset of paths is run through each time."""
     if isinstance(given, Dataset):
-        return [os.fsdecode(path) for element in given.as_numpy_iterator() for path in np.ravel(element)]
+        _check_paths(given.element_spec)
+        return lambda: (os.fsdecode(p) for element in given.as_numpy_iterator() for p in np.ravel(element))
+    if isinstance(given, os.PathLike):
+        given = os.fspath(given)
     if isinstance(given, list | tuple):
         given = [os.fspath(path) if isinstance(path, os.PathLike) else path for path in given]
-    return [
-        os.fsdecode(path) for path in np.ravel(np.asarray(convert_to_tensor(given, dtype="string")._value))
-    ]
+    found = [os.fsdecode(path) for path in np.ravel(np.asarray(convert_to_tensor(given, dtype="string")))]
+    return lambda: iter(found)
+
+
+def _check_paths(spec: Any) -> None:
+    if not isinstance(spec, TensorSpec) or spec.dtype != "string":
+        raise TypeError(
+            f"TFRecordDataset: a dataset of file names must hold strings, received elements {spec}"
+            f"{at_user_location()}"
+        )
+
+
+@declare
+class TFRecordWriter:
+    """Writes a dataset of scalar strings to a file of records.
+
+    Args:
+        filename: path.
+        compression_type: None or "", "GZIP", or "ZLIB".
+    """
+
+    def __init__(self, filename: Any, compression_type: Any = None) -> None:
+        self._path, compression = _text(filename), _text(compression_type)
+        self._deflation = records.Deflation(compression)
+        if compression not in records.COMPRESSIONS:
+            raise InvalidArgumentError(
+                f"tf.data.experimental.TFRecordWriter: compression_type must be one of {records.COMPRESSIONS}, "
+                f"received {compression_type!r}{at_user_location()}"
+            )
+
+    def write(self, dataset: Any) -> None:
+        """Writes the elements of a dataset, one record each.
+
+        Raises:
+            TypeError: `dataset` is no dataset, or its elements are no scalar strings.
+        """
+        if not isinstance(dataset, Dataset):
+            raise TypeError(
+                f"TFRecordWriter.write: expected a dataset, received {dataset!r:.60}{at_user_location()}"
+            )
+        spec = dataset.element_spec
+        if not isinstance(spec, TensorSpec) or spec.dtype != "string" or spec.shape.rank not in (0, None):
+            raise TypeError(
+                f"TFRecordWriter.write: the elements must be scalar strings, received {spec}{at_user_location()}"
+            )
+        writer = records.Writer(self._path, self._deflation)
+        try:
+            for record in dataset.as_numpy_iterator():
+                writer.write(record)
+        finally:
+            writer.close()
