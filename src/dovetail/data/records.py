@@ -71,7 +71,7 @@ class _Records(Source):
 
 
 def _strings(values: list[bytes]) -> np.ndarray:
-    array = np.empty(len(values), object)
+    array: Any = np.empty(len(values), object)
     array[:] = values
     return array
 

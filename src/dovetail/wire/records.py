@@ -104,7 +104,7 @@ def _number_of_good(held: bytes, found: _Split) -> int:
     heads = masked_all((held[start : start + 8] for start in found.starts), count)
     bodies = masked_all(found.records, count)
     bytes_: Any = np.frombuffer(held, np.uint8)
-    ends = np.append(starts[1:], found.used) - _CHECKSUM.size
+    ends: Any = np.append(starts[1:], found.used) - _CHECKSUM.size
     wrong = (heads != _numbers(bytes_, starts + _LENGTH.size)) | (bodies != _numbers(bytes_, ends))
     return int(wrong.argmax()) if wrong.any() else count
 
