@@ -1,8 +1,9 @@
 """`tf.data`: input pipelines."""
 
 from dovetail.data import experimental
-from dovetail.data.dataset import AUTOTUNE, Dataset
+from dovetail.data.dataset import Dataset
 from dovetail.data.iterators import Iterator, NumpyIterator
+from dovetail.data.node import AUTOTUNE
 from dovetail.data.node import INFINITE as INFINITE_CARDINALITY
 from dovetail.data.node import UNKNOWN as UNKNOWN_CARDINALITY
 from dovetail.data.options import Options, ThreadingOptions

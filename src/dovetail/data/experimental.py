@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from dovetail.data.combine import GroupByReducer
-from dovetail.data.dataset import AUTOTUNE, Dataset
+from dovetail.data.dataset import Dataset
 from dovetail.data.functions import UserFunction
+from dovetail.data.node import AUTOTUNE
 from dovetail.data.node import INFINITE as INFINITE_CARDINALITY
 from dovetail.data.node import UNKNOWN as UNKNOWN_CARDINALITY
 from dovetail.data.options import (

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 INFINITE = -1
 UNKNOWN = -2
+AUTOTUNE = -1
 
 
 class Node:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import itertools
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from dovetail.base.errors import InvalidArgumentError, NotFoundError, at_user_location
+from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.base.own import declare
 from dovetail.data.dataset import Dataset
+from dovetail.data.files import Opened, Paths, compression_of, paths_of, strings, text
 from dovetail.data.node import UNKNOWN
 from dovetail.data.sources import Described, Source
 from dovetail.data.structure import LEAF
 from dovetail.ops.attrs import static
-from dovetail.tensor import SymbolicTensor, TensorSpec, convert_to_tensor
+from dovetail.tensor import SymbolicTensor, TensorSpec
 from dovetail.wire import records
 
 __all__ = ["TFRecordDataset", "TFRecordWriter"]
@@ -33,7 +33,7 @@ class _Records(Source):
         num_parallel: how many files take turns; 1: one file after the other.
     """
 
-    def __init__(self, paths: Callable[[], Iterator[str]], compression: str, num_parallel: int) -> None:
+    def __init__(self, paths: Paths, compression: str, num_parallel: int) -> None:
         super().__init__(LEAF, _SPECS, UNKNOWN)
         self._paths, self._compression, self._num_parallel = paths, compression, num_parallel
 
@@ -49,9 +49,7 @@ class _Records(Source):
             yield (element,)
 
     def _blocks(self, path: str) -> Iterator[list[bytes]]:
-        if not os.path.exists(path):
-            raise NotFoundError(f"TFRecordDataset: there is no file {path!r}")
-        with records.opened(path, self._compression) as file:
+        with Opened(path, self._compression, "TFRecordDataset") as file:
             yield from records.read_blocks(file, path)
 
     def batches(self, size: int) -> Iterator[tuple] | None:
@@ -64,16 +62,10 @@ class _Records(Source):
                 held += block
                 full = len(held) - len(held) % size
                 for start in range(0, full, size):
-                    yield (_strings(held[start : start + size]),)
+                    yield (strings(held[start : start + size]),)
                 del held[:full]
         if held:
-            yield (_strings(held),)
-
-
-def _strings(values: list[bytes]) -> np.ndarray:
-    array: Any = np.empty(len(values), object)
-    array[:] = values
-    return array
+            yield (strings(held),)
 
 
 def _in_turn(sources: Iterator[Iterator], count: int) -> Iterator:
@@ -115,12 +107,7 @@ class TFRecordDataset(Dataset):
         num_parallel_reads: Any = None,
         name: str | None = None,
     ) -> None:
-        compression = _text(compression_type)
-        if compression not in records.COMPRESSIONS:
-            raise ValueError(
-                f"TFRecordDataset: compression_type must be one of {records.COMPRESSIONS}, received "
-                f"{compression_type!r}{at_user_location()}"
-            )
+        compression = compression_of(compression_type, "TFRecordDataset")
         num_parallel = 1 if num_parallel_reads is None else int(static(num_parallel_reads))
         if num_parallel < 1 and num_parallel != -1:
             raise ValueError(
@@ -130,33 +117,7 @@ class TFRecordDataset(Dataset):
         if isinstance(filenames, SymbolicTensor):
             super().__init__(Described(LEAF, _SPECS, UNKNOWN))
         else:
-            super().__init__(_Records(_paths(filenames), compression, num_parallel))
-
-
-def _text(value: Any) -> str:
-    """Returns a string that may be given as a tensor; "" for None."""
-    return "" if value is None else os.fsdecode(static(value))
-
-
-def _paths(given: Any) -> Callable[[], Iterator[str]]:
-    """Returns what makes an iterator over paths; a dataset of paths is run through each time."""
-    if isinstance(given, Dataset):
-        _check_paths(given.element_spec)
-        return lambda: (os.fsdecode(p) for element in given.as_numpy_iterator() for p in np.ravel(element))
-    if isinstance(given, os.PathLike):
-        given = os.fspath(given)
-    if isinstance(given, list | tuple):
-        given = [os.fspath(path) if isinstance(path, os.PathLike) else path for path in given]
-    found = [os.fsdecode(path) for path in np.ravel(np.asarray(convert_to_tensor(given, dtype="string")))]
-    return lambda: iter(found)
-
-
-def _check_paths(spec: Any) -> None:
-    if not isinstance(spec, TensorSpec) or spec.dtype != "string":
-        raise TypeError(
-            f"TFRecordDataset: a dataset of file names must hold strings, received elements {spec}"
-            f"{at_user_location()}"
-        )
+            super().__init__(_Records(paths_of(filenames, "TFRecordDataset"), compression, num_parallel))
 
 
 @declare
@@ -169,7 +130,7 @@ class TFRecordWriter:
     """
 
     def __init__(self, filename: Any, compression_type: Any = None) -> None:
-        self._path, compression = _text(filename), _text(compression_type)
+        self._path, compression = text(filename), text(compression_type)
         self._deflation = records.Deflation(compression)
         if compression not in records.COMPRESSIONS:
             raise InvalidArgumentError(
