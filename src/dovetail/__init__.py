@@ -97,6 +97,7 @@ _SUBMODULES = frozenset(
         "io",
         "keras",
         "linalg",
+        "lookup",
         "math",
         "nest",
         "nn",

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from dovetail.ops.key_store import KeyStore
 from dovetail.ops.lookup import Table
 from tests.ops.case import Case, of
 
@@ -39,6 +40,12 @@ def two_columns(rng):
     return tuple(rng.integers(-(10**6), 10**12, 9) for _ in range(2))
 
 
+def stored():
+    store = KeyStore("table", np.dtype(object), np.dtype(np.float64), value_shape=(2,))
+    store.insert(np.array([b"a", b"b"], object), np.array([[1.0, 2.0], [3.0, 4.0]]))
+    return store
+
+
 CASES = [
     Case("strings.to_hash_bucket_fast", of(TEXTS, 1000), xla=False),
     Case("strings.to_hash_bucket_strong", of(TEXTS, 1000, [133, 137]), xla=False),
@@ -55,14 +62,12 @@ CASES = [
     Case("cross_features", of(TEXTS, np.arange(8)), {"buckets": 50}, oracle=crossed, xla=False),
     Case(
         "look_up_integers",
-        of(np.array([[7, 3], [4, -1]]), np.array([-1, 3, 7]), np.array([2, 5, 1])),
-        {"default": 0},
+        of(np.array([[7, 3], [4, -1]]), np.array([-1, 3, 7]), np.array([2, 5, 1]), np.array(0)),
         oracle=lambda *_, **__: np.array([[1, 5], [0, 2]]),
     ),
     Case(
         "look_up_integers",
-        of(np.array([7, 3]), np.array([], np.int64), np.array([], np.int64)),
-        {"default": 4},
+        of(np.array([7, 3]), np.array([], np.int64), np.array([], np.int64), np.array(4)),
         oracle=lambda *_, **__: np.array([4, 4]),
         id="nothing",
     ),
@@ -71,6 +76,13 @@ CASES = [
         of(np.array([[b"b", b"?"]], object)),
         {"table": Table([b"a", b"b"], 2), "default": -1},
         oracle=lambda *_, **__: np.array([[3, -1]]),
+        xla=False,
+    ),
+    Case(
+        "look_up_stored",
+        of(np.array([[b"b", b"?"]], object), np.array([0.5, -0.5])),
+        {"store": stored()},
+        oracle=lambda *_, **__: np.array([[[3.0, 4.0], [0.5, -0.5]]]),
         xla=False,
     ),
     Case(

@@ -54,7 +54,6 @@ NAMESPACES_ELSEWHERE = frozenset(
         "tf.feature_column",
         "tf.io",
         "tf.lite",
-        "tf.lookup",
         "tf.quantization",
         "tf.queue",
         "tf.ragged",

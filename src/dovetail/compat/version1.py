@@ -85,6 +85,10 @@ def _nothing_to_do() -> None:
     """Does nothing: what it switches on in TensorFlow is always on here."""
 
 
+def _no_tables_to_fill(name: str | None = None) -> None:
+    """Does nothing: tables are filled when they are made."""
+
+
 def _refuse(name: str, why: str) -> Callable[..., Any]:
     def refuse(*args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(f"tf.compat.v1.{name}: {why}")
@@ -121,6 +125,8 @@ OWN: dict[str, Any] = {
     "enable_resource_variables": _nothing_to_do,
     "enable_control_flow_v2": _nothing_to_do,
     "enable_tensor_equality": _nothing_to_do,
+    "initialize_all_tables": _no_tables_to_fill,
+    "tables_initializer": _no_tables_to_fill,
     "executing_eagerly_outside_functions": lambda: True,
     "resource_variables_enabled": lambda: True,
     "disable_eager_execution": _refuse("disable_eager_execution", GRAPHS),

@@ -20,6 +20,7 @@ from dovetail.data.options import (
     ThreadingOptions,
 )
 from dovetail.data.records import TFRecordWriter
+from dovetail.data.tables import DatasetInitializer, index_table_from_dataset, table_from_dataset
 from dovetail.data.transforms import AssertCardinality
 
 Transformation = Callable[[Dataset], Dataset]
@@ -194,6 +195,7 @@ __all__ = [
     "AutoShardPolicy",
     "AutotuneOptions",
     "Counter",
+    "DatasetInitializer",
     "DistributeOptions",
     "ExternalStatePolicy",
     "OptimizationOptions",
@@ -212,10 +214,12 @@ __all__ = [
     "get_structure",
     "group_by_window",
     "ignore_errors",
+    "index_table_from_dataset",
     "map_and_batch",
     "sample_from_datasets",
     "scan",
     "shuffle_and_repeat",
+    "table_from_dataset",
     "take_while",
     "dense_to_ragged_batch",
     "unbatch",

@@ -32,23 +32,28 @@ class Table:
         self.numbers = {token: first + place for place, token in enumerate(tokens)}
 
 
-@op("", same_dtype=2, differentiable=False, shape=_same, dtype=_int64)
-def look_up_integers(xp: Any, x: Any, keys: Any, numbers: Any, *, default: int) -> Any:
-    """Returns the number of each integer.
+@op(
+    "",
+    same_dtype=2,
+    differentiable=False,
+    shape=lambda x, *_: x,
+    dtype=lambda x, keys, values, default: values,
+)
+def look_up_integers(xp: Any, x: Any, keys: Any, values: Any, default: Any) -> Any:
+    """Returns the value of each integer.
 
     Args:
         x: integer tensor.
-        keys: the integers that have numbers, in order.
-        numbers: int64 tensor of the same size.
-        default: for other integers.
+        keys: the integers that have values, in order.
+        values: tensor of the same size.
+        default: scalar of the values' dtype, for other integers.
     """
     if not keys.shape[0]:
-        return xp.full(x.shape, default, np.int64)
+        return xp.broadcast_to(default, x.shape)
     flat = x.reshape(-1)
     place = xp.clip(xp.searchsorted(keys, flat), 0, keys.shape[0] - 1)
-    key, number = (xp.take(one, place, axis=0) for one in (keys, numbers))
-    found = xp.where(key == flat, number, np.int64(default))
-    return found.astype(np.int64).reshape(x.shape)
+    key, value = (xp.take(one, place, axis=0) for one in (keys, values))
+    return xp.where(key == flat, value, default).reshape(x.shape)
 
 
 @op("", engine="host", differentiable=False, shape=_same, dtype=_int64)
@@ -79,3 +84,26 @@ def tokens_at(xp: Any, x: Any, tokens: Any, other: Any, *, first: int) -> Any:
     if not tokens.shape[0]:
         return xp.broadcast_to(other, x.shape)
     return xp.where(inside, xp.take(tokens, xp.clip(place, 0, tokens.shape[0] - 1), axis=0), other)
+
+
+def _found_shape(keys: tuple, default: tuple, *, store: Any) -> tuple:
+    return (*keys[: len(keys) - len(store.key_shape)], *store.value_shape)
+
+
+@op(
+    "",
+    engine="host",
+    same_dtype=0,
+    differentiable=False,
+    shape=_found_shape,
+    dtype=lambda keys, default, store: default,
+)
+def look_up_stored(xp: Any, keys: Any, default: Any, *, store: Any) -> Any:
+    """Returns what a `KeyStore` holds for each key, at the time of the call.
+
+    Args:
+        keys: tensor whose last axes are those of a key.
+        default: for keys that are not there; it broadcasts to the result.
+        store: the `KeyStore`.
+    """
+    return store.find(keys, default)

@@ -405,7 +405,7 @@ class IntegerLookup(Lookup):
         return Tensor(keys[order]), Tensor(order.astype(np.int64) + self._first_token)
 
     def _find(self, keys: Any, prepared: Any, default: int) -> Any:
-        return look_up_integers(keys, *prepared, default=default)
+        return look_up_integers(keys, *prepared, np.int64(default))
 
     def _bucket(self, keys: Any) -> Any:
         if self.oov_method == "floormod":

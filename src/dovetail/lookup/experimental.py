@@ -1,0 +1,5 @@
+"""`tf.lookup.experimental`: tables that change."""
+
+from dovetail.lookup.mutable import DenseHashTable, MutableHashTable
+
+__all__ = ["DenseHashTable", "MutableHashTable"]
