@@ -100,12 +100,13 @@ class Table:
 
     def _on_values(self, keys: Any, find: Callable[[Any], Any]) -> Any:
         """Applies a function to keys, or to those that a ragged or sparse tensor holds."""
-        if not isinstance(keys, CompositeTensor):
+        composite: Any = keys if isinstance(keys, CompositeTensor) else None
+        if composite is None:
             return find(self._keys(keys))
-        if hasattr(keys, "with_flat_values"):
-            return keys.with_flat_values(find(self._keys(keys.flat_values)))
-        if hasattr(keys, "with_values"):
-            return keys.with_values(find(self._keys(keys.values)))
+        if hasattr(composite, "with_flat_values"):
+            return composite.with_flat_values(find(self._keys(composite.flat_values)))
+        if hasattr(composite, "with_values"):
+            return composite.with_values(find(self._keys(composite.values)))
         raise TypeError(f"{self._label}: cannot look up keys in {type(keys).__name__}{at_user_location()}")
 
     def _keys(self, keys: Any) -> Any:
