@@ -105,6 +105,7 @@ _SUBMODULES = frozenset(
         "random",
         "ragged",
         "sets",
+        "signal",
         "sparse",
         "strings",
         "summary",

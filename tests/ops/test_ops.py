@@ -131,6 +131,12 @@ SYMBOLIC = [case for case in CASES if case.symbolic is True]
 KNOWN_WRONGLY = {
     "linalg.diag-above": "TensorFlow's (0, 0) is the shape for an unknown size of 0",
     "linalg.diag-below": "TensorFlow's (0, 0) is the shape for an unknown size of 0",
+    "signal.fftnd-axes": "TensorFlow takes the lengths for those of the last axes",
+    "signal.ifftnd-axes": "TensorFlow takes the lengths for those of the last axes",
+    "signal.rfftnd-axes": "TensorFlow takes the lengths for those of the last axes",
+    "signal.irfftnd-axes": "TensorFlow takes the lengths for those of the last axes",
+    "signal.rfftnd-last": "TensorFlow takes the lengths for those of the transform",
+    "signal.irfftnd-last": "TensorFlow takes the lengths for those of the transform",
     "ops.adaptive_average_pool": "Keras keeps the height beside the new sizes",
     "ops.adaptive_average_pool-3d": "Keras keeps the depth beside the new sizes",
     "ops.adaptive_max_pool": "Keras keeps the height beside the new sizes",

@@ -133,6 +133,7 @@ LATE = {
         "tf.ragged": "*",
         "tf.strings": "*",
     },
+    "signal": {"tf": "fftnd ifftnd irfftnd rfftnd", "tf.signal": "*"},
     "sparse": {
         "tf": "SparseTensor SparseTensorSpec",
         "tf.compat.v1": "SparseTensorValue",

@@ -10,57 +10,13 @@ from dovetail.base.errors import at_user_location
 from dovetail.ops import math as math_ops
 from dovetail.ops.arithmetic import maximum
 from dovetail.ops.attrs import needed
-from dovetail.ops.families import op
 from dovetail.ops.indexing import where_
 from dovetail.ops.keras_math import _tensor
 from dovetail.ops.padding import pad_numpy
+from dovetail.ops.signal.fourier import COMPLEX, fourier, inverse_fourier, inverse_real_fourier, real_fourier
+from dovetail.ops.signal.frames import frames_of, overlapped
 from dovetail.ops.views import export
 from dovetail.tensor.convert import convert_to_tensor
-
-_REAL = {np.dtype(np.complex64): np.dtype(np.float32), np.dtype(np.complex128): np.dtype(np.float64)}
-_COMPLEX = {real: kind for kind, real in _REAL.items()}
-
-
-# ---- transforms ------------------------------------------------------------------------------------------------------
-
-
-@op("", shape=lambda x: x)
-def fourier(xp: Any, x: Any) -> Any:
-    """Returns the discrete Fourier transform along the last axis."""
-    return xp.fft.fft(x)
-
-
-@op("", shape=lambda x: x)
-def fourier_2d(xp: Any, x: Any) -> Any:
-    """Returns the discrete Fourier transform along the last two axes."""
-    return xp.fft.fft2(x)
-
-
-@op("", shape=lambda x: x)
-def inverse_fourier_2d(xp: Any, x: Any) -> Any:
-    """Returns the inverse discrete Fourier transform along the last two axes."""
-    return xp.fft.ifft2(x)
-
-
-def _half(x: tuple, length: int | None) -> tuple:
-    size = x[-1] if length is None else length
-    return (*x[:-1], None if size is None else size // 2 + 1)
-
-
-@op("", shape=_half, dtype=lambda kind, **_: _COMPLEX[kind])
-def real_fourier(xp: Any, x: Any, *, length: int | None = None) -> Any:
-    """Returns the half of the discrete Fourier transform of real numbers that tells all."""
-    return xp.fft.rfft(x, length)
-
-
-def _whole(x: tuple, length: int | None) -> tuple:
-    return (*x[:-1], length if length is not None or x[-1] is None else 2 * (x[-1] - 1))
-
-
-@op("", shape=_whole, dtype=lambda kind, **_: _REAL[kind])
-def inverse_real_fourier(xp: Any, x: Any, *, length: int | None = None) -> Any:
-    """Returns the real numbers whose half of a Fourier transform is given."""
-    return xp.fft.irfft(x, length)
 
 
 def _complex(x: Any, function: str) -> Any:
@@ -81,10 +37,14 @@ def _complex(x: Any, function: str) -> Any:
 
 
 def _check_floating(x: Any, function: str) -> None:
-    if x.dtype.numpy_dtype not in _COMPLEX:
+    if x.dtype.numpy_dtype not in COMPLEX:
         raise TypeError(
             f"keras.ops.{function}: expected float32 or float64, received {x.dtype.name}{at_user_location()}"
         )
+
+
+def _lengths(length: Any) -> tuple | None:
+    return None if length is None else (length,)
 
 
 def _pair(x: Any) -> tuple:
@@ -100,13 +60,13 @@ def fft(x: tuple) -> tuple:
 @export("ops.fft2")
 def fft2(x: tuple) -> tuple:
     """Returns the discrete Fourier transform along the last two axes, of and as a pair `(real, imaginary)`."""
-    return _pair(fourier_2d(_complex(x, "fft2")))
+    return _pair(fourier(_complex(x, "fft2"), axes=(-2, -1)))
 
 
 @export("ops.ifft2")
 def ifft2(x: tuple) -> tuple:
     """Returns the inverse of `fft2`."""
-    return _pair(inverse_fourier_2d(_complex(x, "ifft2")))
+    return _pair(inverse_fourier(_complex(x, "ifft2"), axes=(-2, -1)))
 
 
 @export("ops.rfft")
@@ -119,54 +79,16 @@ def rfft(x: Any, fft_length: int | None = None) -> tuple:
     """
     x = _tensor(x)
     _check_floating(x, "rfft")
-    return _pair(real_fourier(x, length=fft_length))
+    return _pair(real_fourier(x, lengths=_lengths(fft_length)))
 
 
 @export("ops.irfft")
 def irfft(x: tuple, fft_length: int | None = None) -> Any:
     """Returns the inverse of `rfft`: `fft_length` samples, by default `2 * (frequencies - 1)`."""
-    return inverse_real_fourier(_complex(x, "irfft"), length=fft_length)
+    return inverse_real_fourier(_complex(x, "irfft"), lengths=_lengths(fft_length))
 
 
 # ---- sequences -------------------------------------------------------------------------------------------------------
-
-
-def _places(count: int, length: int, stride: int) -> np.ndarray:
-    """Returns the index of each element of each sequence: (count, length)."""
-    return np.arange(count)[:, None] * stride + np.arange(length)[None, :]
-
-
-def _sequences_shape(x: tuple, length: int, stride: int) -> tuple:
-    return (*x[:-1], None if x[-1] is None else 1 + (x[-1] - length) // stride, length)
-
-
-@op("", shape=_sequences_shape)
-def sequences(xp: Any, x: Any, *, length: int, stride: int) -> Any:
-    """Returns the windows of `length` elements along the last axis, `stride` apart."""
-    if length < 1 or stride < 1 or x.shape[-1] < length:
-        raise ValueError(f"there are no sequences of {length} elements, {stride} apart, in shape {x.shape}")
-    return x[..., _places(1 + (x.shape[-1] - length) // stride, length, stride)]
-
-
-def _joined_shape(x: tuple, stride: int, size: int) -> tuple:
-    return (*x[:-2], size if size >= 0 or x[-2] is None else (x[-2] - 1) * stride + x[-1])
-
-
-@op("", shape=_joined_shape)
-def overlapped(xp: Any, x: Any, *, stride: int, size: int = -1) -> Any:
-    """Returns the sum of sequences that begin `stride` apart, with zeros behind up to `size` elements."""
-    count, length = x.shape[-2:]
-    size = (count - 1) * stride + length if size < 0 else size
-    places = (Ellipsis, _places(count, length, stride))
-    return xp.index_add(xp.zeros((*x.shape[:-2], size), x.dtype), places, x)
-
-
-sequences.gradient(lambda g, y, x, length, stride: overlapped(g, stride=stride, size=x.shape[-1]))
-overlapped.gradient(
-    lambda g, y, x, stride, size: sequences(
-        g[..., : (x.shape[-2] - 1) * stride + x.shape[-1]], length=x.shape[-1], stride=stride
-    )
-)
 
 
 @export("ops.extract_sequences")
@@ -177,7 +99,14 @@ def extract_sequences(x: Any, sequence_length: int, sequence_stride: int) -> Any
         >>> keras.ops.extract_sequences([1, 2, 3, 4, 5], 3, 2).numpy().tolist()
         [[1, 2, 3], [3, 4, 5]]
     """
-    return sequences(_tensor(x), length=sequence_length, stride=sequence_stride)
+    return _sequences(_tensor(x), sequence_length, sequence_stride)
+
+
+def _sequences(x: Any, length: int, stride: int) -> Any:
+    size = x.shape[-1] if x.shape.rank else None
+    if length < 1 or stride < 1 or (size is not None and size < length):
+        raise ValueError(f"there are no sequences of {length} elements, {stride} apart, in shape {x.shape}")
+    return frames_of(x, length=length, stride=stride)
 
 
 _WINDOWS = {"hann": (0.5, 0.5), "hamming": (0.54, 0.46)}
@@ -237,7 +166,7 @@ def stft(
     weights = _window(window, needed(sequence_length), needed(fft_length), x.dtype, "stft")
     if center:
         x = pad_numpy(x, [(0, 0)] * (len(x.shape) - 1) + [(fft_length // 2,) * 2], mode="reflect")
-    return _pair(real_fourier(sequences(x, length=fft_length, stride=sequence_stride) * weights))
+    return _pair(real_fourier(_sequences(x, fft_length, sequence_stride) * weights))
 
 
 @export("ops.istft")
@@ -257,7 +186,7 @@ def istft(
         sequence_length, sequence_stride, fft_length, window, center: as they were for `stft`.
         length: number of samples to return; None: all that the windows tell.
     """
-    parts = inverse_real_fourier(_complex(x, "istft"), length=fft_length)
+    parts = inverse_real_fourier(_complex(x, "istft"), lengths=(fft_length,))
     weights = _window(window, needed(sequence_length), needed(fft_length), parts.dtype, "istft")
     total = overlapped(parts * weights, stride=sequence_stride)
     squares = np.broadcast_to(weights * weights, (parts.shape[-2] or 1, fft_length))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
 from dovetail.keras import initializers
@@ -19,6 +17,7 @@ from dovetail.ops.conv import convolution
 from dovetail.ops.linalg import matmul
 from dovetail.ops.padding import pad
 from dovetail.ops.reduction import reduce_max
+from dovetail.ops.signal.mel import mel_weights
 from dovetail.ops.table import find
 from dovetail.tensor.tensor import Tensor
 
@@ -220,8 +219,10 @@ class MelSpectrogram(Declared):
             wide, self.sequence_length, self.sequence_stride, self.fft_length, window=self.window
         )
         power = tf_math.sqrt(real * real + imag * imag) ** self.mag_exp  # (..., windows, frequencies)
-        matrix = Tensor(self._matrix(self.fft_length // 2 + 1).astype(wide.dtype.numpy_dtype))
-        mels = matmul(power, matrix)
+        weights = mel_weights(
+            self.num_mel_bins, self.fft_length // 2 + 1, self.sampling_rate / 2, self.min_freq, self.max_freq
+        )
+        mels = matmul(power, Tensor(weights.astype(wide.dtype.numpy_dtype)))
         mels = self._decibels(mels) if self.power_to_db else mels
         rank = len(mels.shape)
         order = (*range(rank - 2), rank - 1, rank - 2)
@@ -232,15 +233,3 @@ class MelSpectrogram(Declared):
         decibels = tf_math.log(arithmetic.maximum(power, self.min_power)) * ten
         decibels = decibels - 10.0 * math.log10(max(abs(self.ref_power), self.min_power))
         return arithmetic.maximum(decibels, reduce_max(decibels) - self.top_db)
-
-    def _matrix(self, frequencies: int) -> np.ndarray:
-        """Returns how much each frequency counts for each pitch, triangles in mels: (frequencies, bins)."""
-        hertz = np.linspace(0.0, self.sampling_rate / 2, frequencies)[1:, None]
-        edges = np.linspace(_mel(self.min_freq), _mel(self.max_freq), self.num_mel_bins + 2)
-        low, middle, high = edges[:-2], edges[1:-1], edges[2:]
-        up, down = (_mel(hertz) - low) / (middle - low), (high - _mel(hertz)) / (high - middle)
-        return np.pad(np.maximum(0.0, np.minimum(up, down)), ((1, 0), (0, 0)))  # 0 hertz counts nowhere
-
-
-def _mel(hertz: Any) -> Any:
-    return 1127.0 * np.log(1.0 + hertz / 700.0)
