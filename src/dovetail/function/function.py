@@ -114,12 +114,16 @@ class Function(Told):
         self._concrete: Bounded = Bounded(MAX_PROGRAMS)
         self._borrowed: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
         self._in_place: Bounded = Bounded(MAX_PROGRAMS)
+        self._split: Bounded = Bounded(
+            MAX_PROGRAMS
+        )  # recordings of which a part runs on the host, by exact keys
         self._frequency = Frequency()
         self._rebinding = Rebinding(python_function)
         self._num_traces = 0
         self._creates_variables = True
         self._needs_sizes = False
-        self._op_by_op = False
+        self._op_by_op = self._divided = False  # divided: into what runs on the host, and what is compiled
+        self._unrecorded: Exception | None = None
         self._warned: set[str] = set()
         self._methods: dict[int, tuple] = {}
         self._parameters = Parameters(python_function)
@@ -199,7 +203,10 @@ class Function(Told):
         """Runs a call that has no program yet."""
         if state.replica is not None and among_replicas():  # they could not meet in programs of their own
             return self._run_op_by_op(call, args, kwargs)
-        if self._wide or self._widens or open_sizes(call.spec):
+        split = self._split.get(call.key)
+        if split is not None:
+            return split.call(call.tensors)
+        if self._wide or self._widens or open_sizes(call.spec) or self._may_divide(call):
             wide = self._recording_for(call)
             if wide is not None:
                 return self._run_wide(wide, call)
@@ -214,13 +221,21 @@ class Function(Told):
             if program is not None:
                 self._rebinding.note(call, program)
                 return program.call(call.tensors)
-        return self._run_op_by_op(call, args, kwargs)
+            wide = self._widest_fit(call.key) if self._divided else None
+            if wide is not None:
+                return self._run_wide(wide, call)
+        result = self._run_op_by_op(call, args, kwargs)
+        if self._unrecorded is not None:
+            self._say_unrecorded(self._unrecorded)
+        return result
 
     def _run_wide(self, wide: Wide, call: Call) -> Any:
         """Runs a call by a recording that serves it."""
         program = wide.program_for(call.tensors)
         if program is not None:
             return self._programs.put(call.key, program).call(call.tensors)
+        if wide.split is not None:
+            return self._split.put(call.key, wide).call(call.tensors)
         if wide.why is not None:
             self._say("data", f"{self.__name__} runs op by op, it cannot be compiled: {wide.why}")
         return wide.run_op_by_op(call.tensors)
@@ -229,9 +244,8 @@ class Function(Told):
 
     def _worth_a_program(self, call: Call) -> bool:
         """Decides whether a call is compiled or runs op by op; says what makes a function trace again and again."""
-        for tensor in call.tensors:
-            if tensor._value.dtype.kind in dtypes.HOST_ONLY_KINDS:
-                return False  # XLA has no strings
+        if _holds_strings(call):
+            return False
         family = call.family()
         if not self._frequency.compiles(family, call.key):
             self._say(
@@ -265,6 +279,10 @@ class Function(Told):
             self._num_traces += 2
             return None
         except DataDependentShapeError as error:
+            if state.scope is not None:
+                raise
+            if self._divides(call):
+                return None
             self._op_by_op = True
             self._say("data", f"{self.__name__} runs op by op, it cannot be compiled: {error}")
             return None
@@ -308,7 +326,9 @@ class Function(Told):
         if found is not None or self._needs_sizes:
             return found
         wanted = self._wanted(call)
-        return None if wanted is None or wanted.is_exact else self._record(wanted, call)
+        if wanted is None or (wanted.is_exact and not self._may_divide(call)):
+            return None
+        return self._record(wanted, call)
 
     def _widest_fit(self, key: tuple) -> Wide | None:
         fitting = [wide for wide in list(self._wide.values()) if fits(wide.key, key)]
@@ -320,15 +340,29 @@ class Function(Told):
             if not all(isinstance(leaf, TensorSpec) for leaf in nest.flat(self.input_signature)):
                 return None
             return SpecCall(self.input_signature, {})
-        opened = call.opened()
-        if not self._reduce_retracing:
-            return None if opened is None else call.widened(opened)
+        opened, exact = call.opened(), self._may_divide(call)
+        if not self._reduce_retracing and not (exact and self._num_traces >= TRACES_BEFORE_WARNING):
+            return None if opened is None and not exact else call.widened(opened or call.shapes)
         wanted, kind = call.widened(opened or call.shapes), call.kind()
         met = self._shapes_met.get(kind)
         if met is not None:
             wanted = met.joined(wanted)
         self._shapes_met.put(kind, wanted)
-        return None if met is None and opened is None else wanted
+        return None if met is None and opened is None and not exact else wanted
+
+    def _may_divide(self, call: Call) -> bool:
+        """Whether what a call does is recorded in any case, to be divided: its arguments are strings, or it must be."""
+        return self._divided or _holds_strings(call)
+
+    def _divides(self, call: Call) -> bool:
+        """Records a function that cannot be compiled as a whole; returns whether a part of it can."""
+        wide = self._record(call.widened(call.shapes))
+        if wide is None:
+            return False
+        self._divided = wide.program_for(call.tensors) is None and wide.split is not None
+        if not self._divided:
+            self._wide.pop(wide.key, None)
+        return self._divided
 
     def _record(self, wanted: SpecCall, call: Call | None = None) -> Wide | None:
         """Records the Python function; None, with a warning, when its code needs to know sizes or values.
@@ -345,7 +379,9 @@ class Function(Told):
             if call is None or self._worth_a_program(call) and self._new_program(call) is None:
                 return None
             self._needs_sizes = True
-            if self._widens:
+            if _holds_strings(call):
+                self._unrecorded = error
+            elif self._widens:
                 self._say(
                     "sizes",
                     f"{self.__name__} is traced for each shape by itself, its Python code cannot run with unknown "
@@ -355,8 +391,16 @@ class Function(Told):
         self._num_traces += times
         self._creates_variables = False
         # Who leaves sizes open expects that they change.
-        frequency = Frequency(at_once=0) if self._widens or call is None else Frequency()
-        return self._wide.put(wanted.key, Wide(wanted, graph, frequency))
+        changing = (self._widens or call is None) and not wanted.is_exact
+        make_frequency = functools.partial(Frequency, at_once=0) if changing else Frequency
+        return self._wide.put(wanted.key, Wide(wanted, graph, make_frequency))
+
+    def _say_unrecorded(self, error: Exception) -> None:
+        self._say(
+            "strings",
+            f"{self.__name__} runs op by op: with strings among its arguments it is compiled when its Python code can run "
+            f"without their values, and it cannot: {type(error).__name__}: {error}",
+        )
 
     def _say(self, what: str, message: str) -> None:
         if what not in self._warned:
@@ -428,6 +472,11 @@ class Function(Told):
             long_form(self.python_function, *arguments_of(key), outputs_of(program), program.reads)
             for key, program in self._programs.items()
         )
+
+
+def _holds_strings(call: Call) -> bool:
+    """True for calls with strings among their tensors, which XLA does not have."""
+    return any(tensor._value.dtype.kind in dtypes.HOST_ONLY_KINDS for tensor in call.tensors)
 
 
 def _weakly(instance: Any, when_gone: Callable) -> Callable:

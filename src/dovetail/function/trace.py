@@ -12,7 +12,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dovetail.base import nest
-from dovetail.base.errors import GraphNeededError, InaccessibleTensorError, at_user_location
+from dovetail.base.errors import (
+    DataDependentShapeError,
+    GraphNeededError,
+    InaccessibleTensorError,
+    at_user_location,
+)
 from dovetail.base.settings import state
 from dovetail.engine import dtypes, effects, is_tracer, jax_private_module, xla
 from dovetail.function.notes import Notes
@@ -65,6 +70,10 @@ class TraceScope(Scope):
         self.new: list[Variable] = []
 
     def first_read(self, variable: Variable) -> Tensor:
+        if dtypes.is_host_only(variable._numpy_dtype):
+            raise DataDependentShapeError(
+                "read_value", f"{variable.name}: XLA has no strings{at_user_location()}"
+            )
         value = jax_private_module().new_argument(self.trace, variable._array)
         tensor = self.first[id(variable)] = Tensor(value)
         return tensor

@@ -10,19 +10,17 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from dovetail.base.bounded import Bounded
-from dovetail.base.errors import DataDependentShapeError
 from dovetail.base.settings import state
 from dovetail.engine import dtypes, xla
 from dovetail.function.frequency import Frequency
+from dovetail.function.shaped import Shaped
 from dovetail.function.signature import SpecCall, argument_names
-from dovetail.function.trace import Program, example_of, require_kept
+from dovetail.function.split import Split
+from dovetail.function.trace import Program, require_kept
 from dovetail.graph.recording import FunctionGraph
 from dovetail.ops.arithmetic import identity
 from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.variable import Scope, Variable, enter_scope
-
-_MOST_PROGRAMS = 128
 
 
 class _Creations(Scope):
@@ -89,22 +87,29 @@ class Wide:
     """A recorded function, and the programs for the shapes that it met.
 
     Args:
-        frequency: decides which shapes are compiled.
+        call: the calls that it serves.
+        graph: what the Python function did.
+        make_frequency: returns what decides which shapes are compiled.
 
     Attributes:
         key: of the calls that it serves, with unknown sizes.
         graph: what the Python function did.
-        op_by_op: it cannot be compiled: shapes in it depend on values.
+        split: what runs in its place where some of it cannot be compiled: see `function/split.py`; None: nothing does.
     """
 
-    def __init__(self, call: SpecCall, graph: FunctionGraph, frequency: Frequency) -> None:
+    def __init__(self, call: SpecCall, graph: FunctionGraph, make_frequency: Callable[[], Frequency]) -> None:
         self.call_spec, self.key, self.graph = call, call.key, graph
-        self.op_by_op = any(
-            dtypes.is_host_only(spec.dtype.numpy_dtype) for spec in call.tensors
-        )  # XLA has no strings
-        self.why: Exception | None = None
-        self._programs: Bounded = Bounded(_MOST_PROGRAMS)
-        self._frequency = frequency
+        self._shaped = Shaped(self.run, make_frequency())
+        self._make_frequency = make_frequency
+        self.split: Split | None = None
+        if any(dtypes.is_host_only(leaf.dtype.numpy_dtype) for leaf in (*graph.inputs, *graph.outputs)):
+            self._shaped.op_by_op = True  # XLA has no strings
+            self.split = Split.of(graph, make_frequency)
+
+    @property
+    def why(self) -> Exception | None:
+        """What says why the function cannot be compiled."""
+        return self._shaped.why
 
     @property
     def generality(self) -> int:
@@ -121,8 +126,12 @@ class Wide:
 
     def call(self, tensors: list) -> Any:
         """Runs the function on eager tensors."""
-        program = self.program_for(tensors)
-        return self.run_op_by_op(tensors) if program is None else program.call(tensors)
+        program = None if self.split is not None else self.program_for(tensors)
+        if program is not None:
+            return program.call(tensors)
+        if self.split is not None:
+            return self.split.call(_distinct(tensors) if state.tapes else tensors)
+        return self.run_op_by_op(tensors)
 
     def run_op_by_op(self, tensors: list) -> Any:
         """Runs the function on eager tensors, on the host engine."""
@@ -133,23 +142,12 @@ class Wide:
             state.host_only -= 1
 
     def program_for(self, tensors: list) -> Program | None:
-        """Returns the program for the tensors' shapes; None while they run op by op."""
-        if self.op_by_op:
-            return None
-        key = tuple([tensor._value.shape for tensor in tensors])
-        found = self._programs.get(key)
-        if found is not None:
-            return found
-        family = tuple(map(len, key))
-        if not self._frequency.compiles(family, key):
-            return None
-        try:
-            program = Program(self.run, [example_of(t) for t in tensors], may_create=False)
-        except DataDependentShapeError as error:
-            self.op_by_op, self.why = True, error
-            return None
-        self._frequency.compiled(family)
-        return self._programs.put(key, program)
+        """Returns the program for the tensors' shapes; None while they run op by op, or in stages."""
+        found = self._shaped.program_for(tensors)
+        if self._shaped.why is not None and self.split is None:
+            self.split = Split.of(self.graph, self._make_frequency)
+            self._shaped.why = None if self.split is not None else self._shaped.why
+        return found
 
 
 def _distinct(tensors: list) -> list:

@@ -7,15 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.base.errors import DataDependentShapeError, at_user_location
-from dovetail.engine import dtypes, is_tracer
+from dovetail.base.errors import at_user_location
+from dovetail.engine import dtypes
 from dovetail.ops import rules
 from dovetail.ops.attrs import needed
 from dovetail.ops.families import op
 from dovetail.ops.shapes import as_tensor
 from dovetail.ops.views import export
 from dovetail.tensor.convert import convert_to_tensor
-from dovetail.tensor.tensor import Tensor
 
 _STRING = dtypes.STRING
 
@@ -124,13 +123,24 @@ def format_(
         raise ValueError(
             f"tf.strings.format: {len(parts) - 1} placeholders for {len(inputs)} inputs{at_user_location()}"
         )
-    tensors = [convert_to_tensor(value) for value in inputs]
-    if any(isinstance(tensor, Tensor) and is_tracer(tensor._value) for tensor in tensors):
-        raise DataDependentShapeError(
-            "strings.format", f"tf.strings.format: XLA has no strings{at_user_location()}"
-        )
-    texts = [_text(np.asarray(tensor), summarize) for tensor in tensors]
-    return convert_to_tensor("".join(part + text for part, text in zip(parts, [*texts, ""], strict=True)))
+    if not inputs:
+        return convert_to_tensor(template)
+    return formatted(*map(convert_to_tensor, inputs), parts=tuple(parts), summarize=summarize)
+
+
+@op(
+    "",
+    engine="host",
+    differentiable=False,
+    same_dtype=0,
+    shape=lambda *_, **__: (),
+    dtype=lambda *_, **__: _STRING,
+)
+def formatted(xp: Any, *inputs: Any, parts: Any, summarize: int) -> Any:
+    """Puts the texts of tensors between the parts of a text."""
+    texts = [_text(array, summarize) for array in inputs]
+    text = "".join(part + text for part, text in zip(parts, [*texts, ""], strict=True))
+    return np.array(text.encode(), object)
 
 
 def _text(array: np.ndarray, summarize: int) -> str:

@@ -21,6 +21,7 @@ from dovetail.ops.shapes import as_tensor, reshape
 from dovetail.ops.views import export
 
 _STRING = dtypes.STRING
+_INT64 = np.dtype(np.int64)
 
 
 def _rows_shape(shape: tuple, **_: Any) -> list:
@@ -35,20 +36,31 @@ def _split_rows(rows: list, kind: Any = object) -> list:
     return [splits, values]
 
 
-@op("", engine="host", differentiable=False, shape=_rows_shape)
+def _rows_of(kind: Any) -> Callable:
+    """Returns the dtype rule of ops that give row splits and the values of the rows."""
+    return lambda *_, **attributes: [_INT64, kind(attributes)]
+
+
+_rows_of_strings = _rows_of(lambda attributes: _STRING)
+
+
+@op("", engine="host", differentiable=False, shape=_rows_shape, dtype=_rows_of_strings)
 def split_vector(xp: Any, input: Any, *, sep: Any = "", maxsplit: int = -1) -> Any:
     """Splits strings at a separator, at white space where it is empty."""
     mark = sep.encode() if isinstance(sep, str) else sep
     return _split_rows([value.split(mark or None, maxsplit) for value in input])
 
 
-@op("", engine="host", differentiable=False, shape=_rows_shape)
+@op("", engine="host", differentiable=False, shape=_rows_shape, dtype=_rows_of_strings)
 def bytes_of_vector(xp: Any, input: Any) -> Any:
     """Splits strings into bytes."""
     return _split_rows([[value[i : i + 1] for i in range(len(value))] for value in input])
 
 
-@op("", engine="host", differentiable=False, shape=_rows_shape)
+_rows_of_characters = _rows_of(lambda attributes: np.dtype(np.int32) if attributes["codes"] else _STRING)
+
+
+@op("", engine="host", differentiable=False, shape=_rows_shape, dtype=_rows_of_characters)
 def characters_of_vector(
     xp: Any, input: Any, *, encoding: str, errors: str, codes: bool, replacement_char: int
 ) -> Any:
@@ -206,7 +218,14 @@ def unicode_encode(
 # ---- rows of strings --------------------------------------------------------------------------------------------
 
 
-@op("", engine="host", differentiable=False, same_dtype=0, shape=lambda splits, *_, **__: [splits, (None,)])
+@op(
+    "",
+    engine="host",
+    differentiable=False,
+    same_dtype=0,
+    shape=lambda splits, *_, **__: [splits, (None,)],
+    dtype=lambda splits, *_, **__: [splits, _STRING],
+)
 def ngrams_of_rows(
     xp: Any,
     splits: Any,

@@ -1,0 +1,168 @@
+"""Running a recorded function in stages: see `function/stages.py`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from dovetail.base import nest
+from dovetail.base.errors import OpError, at_user_location
+from dovetail.base.settings import state
+from dovetail.function.frequency import Frequency
+from dovetail.function.shaped import Shaped
+from dovetail.function.stages import Stage, stages_of
+from dovetail.function.trace import Program
+from dovetail.graph.node import Node
+from dovetail.graph.recording import FunctionGraph
+from dovetail.graph.replay import Steps
+from dovetail.tensor.symbolic import SymbolicTensor
+
+
+class Split:
+    """A recorded function of which a part runs on the host, and the rest is compiled.
+
+    Args:
+        graph: the recorded function.
+        stages: what it is divided into.
+        make_frequency: returns what decides which shapes a stage is compiled for.
+
+    Attributes:
+        parts: the stages, ready to run.
+    """
+
+    @staticmethod
+    def of(graph: FunctionGraph, make_frequency: Callable[[], Frequency]) -> Split | None:
+        """Returns the split of a graph; None when it is not divided: see `stages_of`."""
+        stages = stages_of(graph)
+        return None if stages is None else Split(graph, stages, make_frequency)
+
+    def __init__(
+        self, graph: FunctionGraph, stages: list[Stage], make_frequency: Callable[[], Frequency]
+    ) -> None:
+        self._captures = graph.captures
+        places: dict[int, int] = {}
+        for tensor in (*graph.inputs, *graph.captured, *(out for stage in stages for out in stage.outputs)):
+            places.setdefault(id(tensor), len(places))
+        self._num_places = len(places)
+        self.parts = [
+            (_HostPart if stage.on_host else _CompiledPart)(stage, places, make_frequency) for stage in stages
+        ]
+        leaves, self._spec = nest.flatten_spec(graph.structured_outputs)
+        self._leaves = [
+            (True, places[id(leaf)]) if isinstance(leaf, SymbolicTensor) else (False, leaf) for leaf in leaves
+        ]
+
+    def call(self, tensors: list) -> Any:
+        """Runs the function on eager tensors."""
+        values = self.begun(tensors)
+        for part in self.parts:
+            part.run(values)
+        return self.result(values)
+
+    def begun(self, tensors: list) -> list:
+        """Returns the places of a run, of which the arguments' are filled."""
+        values: list[Any] = [None] * self._num_places
+        values[: len(tensors)] = tensors
+        values[len(tensors) : len(tensors) + len(self._captures)] = self._captures
+        return values
+
+    def result(self, values: list) -> Any:
+        """Returns the result of a run in its structure."""
+        return nest.unflatten(
+            self._spec, [values[leaf] if is_place else leaf for is_place, leaf in self._leaves]
+        )
+
+
+class _Part:
+    """A stage that takes its inputs from the places of a run, and puts its outputs there."""
+
+    on_host: bool
+
+    def __init__(self, stage: Stage, places: dict[int, int], make_frequency: Callable[[], Frequency]) -> None:
+        self._steps = Steps(stage.inputs, stage.nodes, stage.outputs)
+        self._nodes = stage.nodes
+        self.inputs = [places[id(tensor)] for tensor in stage.inputs]
+        self.outputs = [places[id(tensor)] for tensor in stage.outputs]
+        open_sizes = any(t.shape.rank is None or None in tuple(t.shape) for t in stage.inputs)
+        self._make(functools.partial(Frequency, at_once=0) if open_sizes else make_frequency)
+
+    def _make(self, make_frequency: Callable[[], Frequency]) -> None:
+        """Makes what runs the stage."""
+
+    def arguments(self, values: list) -> list:
+        """Returns the values of its inputs in a run."""
+        return [values[place] for place in self.inputs]
+
+    def put(self, values: list, outputs: list) -> None:
+        """Puts its outputs into their places in a run."""
+        for place, output in zip(self.outputs, outputs, strict=True):
+            values[place] = output
+
+    def run(self, values: list) -> None:
+        """Runs the stage."""
+        self.put(values, self._results(self.arguments(values)))
+
+    def _results(self, arguments: list) -> list:
+        raise NotImplementedError
+
+    def _on_host(self, arguments: list) -> list:
+        """Runs the nodes op by op; errors tell where the one that failed was written."""
+        left = iter(self._nodes)
+        node: Any = None
+
+        def call(operation: Any, args: Any, kwargs: Any) -> Any:
+            nonlocal node
+            node = next(left)
+            return operation(*args, **kwargs)
+
+        state.host_only += 1
+        try:
+            return self._steps.run(arguments, call)
+        except Exception as error:
+            _locate(error, node)
+            raise
+        finally:
+            state.host_only -= 1
+
+
+class _HostPart(_Part):
+    on_host = True
+
+    def _results(self, arguments: list) -> list:
+        return self._on_host(arguments)
+
+
+class _CompiledPart(_Part):
+    on_host = False
+
+    def _make(self, make_frequency: Callable[[], Frequency]) -> None:
+        self._shaped = Shaped(self._steps.run, make_frequency())
+
+    def program_for(self, arguments: list, times: int = 1) -> Program | None:
+        """Returns the program for arguments of these shapes; None while they run op by op."""
+        return self._shaped.program_for(arguments, times)
+
+    def _results(self, arguments: list) -> list:
+        program = self.program_for(arguments)
+        if program is not None:
+            return program.call(arguments)
+        state.host_only += 1
+        try:
+            return self._steps.run(arguments)
+        finally:
+            state.host_only -= 1
+
+
+def _locate(error: Exception, node: Node | None) -> None:
+    """Gives an error that was raised while a node ran the line that the node was written in."""
+    if node is None or not node.where or not error.args or not isinstance(error.args[0], str):
+        return
+    text, here, there = error.args[0], at_user_location(), f" (at {node.where})"
+    if here and here in text:
+        text = text.replace(here, there)
+    elif isinstance(error, OpError) and " (at " not in text:
+        text += there
+    error.args = (text, *error.args[1:])
+    if isinstance(error, OpError):
+        error.message = text
