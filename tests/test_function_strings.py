@@ -1,4 +1,4 @@
-"""Functions with strings: what needs the host runs in front and behind, the rest is compiled, with TensorFlow's values."""
+"""Functions with strings: the host runs in front and behind, the rest is compiled, with TensorFlow's values."""
 
 import numpy as np
 import pytest

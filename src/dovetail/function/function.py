@@ -398,8 +398,8 @@ class Function(Told):
     def _say_unrecorded(self, error: Exception) -> None:
         self._say(
             "strings",
-            f"{self.__name__} runs op by op: with strings among its arguments it is compiled when its Python code can run "
-            f"without their values, and it cannot: {type(error).__name__}: {error}",
+            f"{self.__name__} runs op by op: with strings among its arguments its numbers are compiled when its Python "
+            f"code can run without values, and it cannot: {type(error).__name__}: {error}",
         )
 
     def _say(self, what: str, message: str) -> None:

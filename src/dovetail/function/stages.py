@@ -57,13 +57,15 @@ class Stage:
 
 def needs_host(node: Node) -> bool:
     """True for a node that XLA cannot run: it has strings, or its shapes depend on values."""
-    operation = node.operation
-    if isinstance(operation, OpCall) and operation.op.engine == "host":
-        if operation.op.name not in _KNOWN_IN_TRACES:
-            return True
-    if _has_strings(node):
+    if _has_strings(node) or _sizes_by_value(node.operation):
         return True
     return any(any(map(needs_host, graph.nodes)) for graph in graphs_in((node.args, node.kwargs)))
+
+
+def _sizes_by_value(operation: Any) -> bool:
+    if not isinstance(operation, OpCall) or operation.op.engine != "host":
+        return False
+    return operation.op.name not in _KNOWN_IN_TRACES
 
 
 def _has_strings(node: Node) -> bool:
@@ -213,7 +215,7 @@ def _touched(node: Node) -> tuple[set, set, bool]:
         return (reads, {"effects"}, operation.effect)
     if isinstance(operation, Construct):
         graphs = graphs_in(arguments)
-        writes = {id(variable) for graph in graphs for variable in graph.writes}
+        writes: set[Any] = {id(variable) for graph in graphs for variable in graph.writes}
         inner = [_touched(inside) for graph in graphs for inside in graph.nodes]
         writes |= {key for _, written, _ in inner for key in written if isinstance(key, str)}
         calls_python = not graphs or any(everything for _, _, everything in inner)
