@@ -28,11 +28,12 @@ from dovetail.base.settings import among_replicas, settings, state
 from dovetail.base.told import Told
 from dovetail.base.wording import is_of_binding, tell
 from dovetail.engine import dtypes, uses_xla
-from dovetail.function.autograph.gate import Converting, call_method_of
+from dovetail.function.autograph.gate import Converting
 from dovetail.function.concrete import ConcreteFunction, outputs_of
 from dovetail.function.describe import arguments_of, long_form
 from dovetail.function.fitting import fitted
 from dovetail.function.frequency import Frequency
+from dovetail.function.methods import Bound, forget, method_of, weakly
 from dovetail.function.nested import in_program, run_inside
 from dovetail.function.rebinding import Rebinding
 from dovetail.function.signature import (
@@ -416,11 +417,11 @@ class Function(Told):
         key = id(instance)
         found = self._methods.get(key)
         if found is None or found[0]() is not instance:
-            alive = _weakly(instance, functools.partial(_forget, self._methods, key))
-            bound = _method_of(alive, self.python_function)
+            alive = weakly(instance, functools.partial(forget, self._methods, key))
+            bound = method_of(alive, self.python_function)
             found = (alive, Function(bound, self.input_signature, self._reduce_retracing, self._autograph))
             self._methods[key] = found
-        return _Bound(instance, found[1])
+        return Bound(instance, found[1])
 
     def __reduce__(self) -> tuple:
         """Copies and pickles carry no traces."""
@@ -479,18 +480,6 @@ def _holds_strings(call: Call) -> bool:
     return any(tensor._value.dtype.kind in dtypes.HOST_ONLY_KINDS for tensor in call.tensors)
 
 
-def _weakly(instance: Any, when_gone: Callable) -> Callable:
-    """Returns a weak reference, or what looks like one for objects that cannot be held weakly."""
-    try:
-        return weakref.ref(instance, when_gone)
-    except TypeError:
-        return lambda: instance
-
-
-def _forget(methods: dict, key: int, _: Any) -> None:
-    methods.pop(key, None)
-
-
 def call_function(function: Any, args: list) -> Any:
     """Calls a recorded function with flat tensors, compiled as any `tf.function` is."""
     graph = getattr(function, "graph", None)
@@ -532,33 +521,6 @@ def _recorded_call(function: Function, args: tuple, kwargs: dict) -> tuple[Funct
 
     tensors = [leaves[i] for i in places]
     return trace(call, tensors, name=function.__name__), tensors
-
-
-class _Bound:
-    """A `Function` bound to an instance, which it keeps alive as a bound method does."""
-
-    def __init__(self, instance: Any, bound: Function) -> None:
-        self.__self__ = instance
-        self._function = bound
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._function(*args, **kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._function, name)
-
-
-def _method_of(alive: Any, python_function: Callable) -> Callable:
-    """Returns the function bound to a weakly held instance, so that its traces do not keep it alive."""
-
-    @functools.wraps(python_function)
-    def method(*args: Any, **kwargs: Any) -> Any:
-        return python_function(alive(), *args, **kwargs)
-
-    call_method_of(method, python_function, alive)
-    parameters = list(inspect.signature(python_function).parameters.values())[1:]
-    method.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    return method
 
 
 def _spec_of(leaf: Any) -> Any:
