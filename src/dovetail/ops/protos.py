@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,8 @@ from dovetail.wire.records import read
 
 for _name in messages.__all__:
     export(f"compat.v1.{_name}")(getattr(messages, _name))
+
+_MOST_FILLED = 1 << 31  # values that a message leaves out; more than that would be an attack on our memory
 
 # Where a message holds the values of a dtype one by one.
 _LISTS = {
@@ -112,24 +115,40 @@ def summary_iterator(path: Any) -> Iterator[Event]:
 
 @export("make_ndarray")
 def make_ndarray(tensor: Any) -> Any:
-    """Returns the NumPy array that a `TensorProto` holds; strings are bytes."""
+    """Returns the NumPy array that a `TensorProto` holds; strings are bytes.
+
+    Raises:
+        ValueError: what it holds does not fit its shape.
+    """
     dtype = dt.as_dtype(tensor.dtype)
-    shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
+    shape = tuple(int(dim.size) for dim in tensor.tensor_shape.dim)
+    if any(size < 0 for size in shape):
+        raise ValueError(f"make_ndarray: the shape {shape} has unknown sizes")
+    if tensor.tensor_content and dtype != dt.string:
+        return np.frombuffer(tensor.tensor_content, dtype.as_numpy_dtype).copy().reshape(shape)
+    return _filled(_held(tensor, dtype), math.prod(shape), dtype).reshape(shape)
+
+
+def _held(tensor: Any, dtype: Any) -> Any:
+    """Returns the values that stand one by one."""
     if dtype == dt.string:
         flat: Any = np.empty(len(tensor.string_val), object)
         flat[:] = list(tensor.string_val)
-        return flat.reshape(shape) if flat.size != 1 else np.full(shape, flat[0], object)
-    if tensor.tensor_content:
-        return np.frombuffer(tensor.tensor_content, dtype.as_numpy_dtype).copy().reshape(shape)
+        return flat
     held = list(getattr(tensor, _LISTS[dtype.name]))
     if _LISTS[dtype.name] == "half_val":
-        flat = np.array(held, np.uint16).view(dtype.as_numpy_dtype)
-    elif dtype.is_complex:
-        flat = np.array(held, dtype.as_numpy_dtype(0).real.dtype).view(dtype.as_numpy_dtype)
-    else:
-        flat = np.array(held, dtype.as_numpy_dtype)
-    size = int(np.prod(shape, dtype=int))
-    if not flat.size:
-        return np.zeros(shape, dtype.as_numpy_dtype)
-    # What is left out at the end is as the last one that is there.
-    return np.concatenate([flat, np.repeat(flat[-1:], size - flat.size)]).reshape(shape)
+        return np.array(held, np.uint16).view(dtype.as_numpy_dtype)
+    if dtype.is_complex:
+        return np.array(held, dtype.as_numpy_dtype(0).real.dtype).view(dtype.as_numpy_dtype)
+    return np.array(held, dtype.as_numpy_dtype)
+
+
+def _filled(flat: Any, size: int, dtype: Any) -> Any:
+    """Returns as many values as the shape has: what is left out at the end is as the last one that is there."""
+    if flat.size > size:
+        raise ValueError(f"make_ndarray: {flat.size} values for a shape of {size}")
+    if size - flat.size > _MOST_FILLED:
+        raise ValueError(f"make_ndarray: {flat.size} values for a shape of {size}: too many are left out")
+    if flat.size:
+        return np.concatenate([flat, np.repeat(flat[-1:], size - flat.size)])
+    return np.full(size, b"", object) if dtype == dt.string else np.zeros(size, dtype.as_numpy_dtype)

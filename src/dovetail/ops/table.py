@@ -134,6 +134,7 @@ LATE = {
         "tf.strings": "*",
     },
     "signal": {"tf": "fftnd ifftnd irfftnd rfftnd", "tf.signal": "*"},
+    "records": {"tf.io": "*"},
     "sparse": {
         "tf": "SparseTensor SparseTensorSpec",
         "tf.compat.v1": "SparseTensorValue",

@@ -1,0 +1,167 @@
+"""`tf.io.parse_example` and `tf.io.parse_single_example`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from dovetail.base.errors import InvalidArgumentError, at_user_location
+from dovetail.ops.core import Op
+from dovetail.ops.records.plans import plan_of
+from dovetail.ops.shapes import as_tensor
+from dovetail.ops.views import export
+from dovetail.tensor import dtype as dt
+from dovetail.tensor.convert import convert_to_tensor
+from dovetail.wire.example_columns import FormError, KindError, read_columns
+
+
+def _parse(xp: Any, serialized: Any, names: Any, *defaults: Any, outputs: tuple) -> list:
+    records = serialized.reshape(-1).tolist()
+    wanted: dict[bytes, str] = {}
+    for output in outputs:
+        wanted.update(output.columns())
+    with Naming(records, names, "Example"):
+        columns = read_columns(records, wanted)
+        return arrays_of(outputs, columns, len(records), defaults)
+
+
+def arrays_of(outputs: tuple, columns: dict, count: int, defaults: Sequence[Any]) -> list:
+    """Returns the arrays of all outputs; `defaults` are those of the outputs that have one, in order."""
+    given = iter(defaults)
+    return [
+        array
+        for output in outputs
+        for array in output.arrays(columns, count, next(given) if output.takes_default else None)
+    ]
+
+
+class Naming:
+    """Context: tells what a record is wrong about in the words of users, with the names that they gave to records."""
+
+    def __init__(self, records: list, names: Any, kind: str) -> None:
+        self._records, self._names, self._kind = records, names, kind
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if isinstance(error, FormError):
+            value = self._records[error.index]
+            raise InvalidArgumentError(
+                f"Could not parse {self._kind.lower()} input, value: {value[:40]!r}{'...' * (len(value) > 40)} "
+                f"({self._of(error.index)}: {len(value)} bytes that are no tf.train.{self._kind})"
+            ) from None
+        if isinstance(error, KindError):
+            raise InvalidArgumentError(
+                f"{self._of(error.index)}, Key: {error.key.decode()}, Index: {error.index}.  Data types don't match. "
+                f"Data type: {error.found} but expected type: {error.wanted}"
+            ) from None
+
+    def _of(self, index: int) -> str:
+        names = self._names
+        return f"Name: {names[index].decode()}" if len(names) > index else f"record {index}"
+
+
+def _shapes(serialized: Any, names: Any, *defaults: Any, outputs: tuple) -> list:
+    return [shape for output in outputs for shape, _ in output.specs(serialized[0])]
+
+
+def _dtypes(*kinds: Any, outputs: tuple) -> list:
+    return [kind for output in outputs for _, kind in output.specs(None)]
+
+
+parse_examples = Op(
+    "parse_examples",
+    _parse,
+    engine="host",
+    same_dtype=0,
+    differentiable=False,
+    several=True,
+    shape=_shapes,
+    dtype=_dtypes,
+)
+parse_examples.__doc__ = "Parses serialized Examples (n,), named or not, into the arrays of the outputs."
+
+
+def built(outputs: tuple, parts: Sequence[Any], single: bool) -> Iterator[Any]:
+    """Yields the values that the tensors `parts` make up."""
+    start = 0
+    for output in outputs:
+        end = start + len(output.specs(None))
+        yield output.build(parts[start:end], single)
+        start = end
+
+
+def vector(serialized: Any, what: str, names: Any = None) -> tuple[Any, Any, bool]:
+    """Returns the records as a vector, their names, and whether there was one record without an axis.
+
+    Raises:
+        InvalidArgumentError: they have more than one axis.
+    """
+    records = as_tensor(serialized)
+    if records.dtype != dt.string:
+        raise InvalidArgumentError(
+            f"{what}: serialized must hold strings, received dtype {records.dtype.name}{at_user_location()}"
+        )
+    rank = records.shape.rank
+    if rank is not None and rank > 1:
+        raise InvalidArgumentError(
+            f"{what}: Expected serialized to be a scalar or vector, got shape: {records.shape}{at_user_location()}"
+        )
+    given = convert_to_tensor(np.empty(0, object) if names is None else names, dtype=dt.string)
+    return (records, given, False) if rank != 0 else (records[None], given if names is None else given, True)
+
+
+@export("io.parse_example")
+def parse_example(serialized: Any, features: Any, example_names: Any = None, name: str | None = None) -> dict:
+    """Returns the features of serialized `tf.train.Example`s.
+
+    Args:
+        serialized: strings of shape (n,), or a scalar (see `parse_single_example`).
+        features: dict from key to `tf.io.FixedLenFeature`, `VarLenFeature`, `FixedLenSequenceFeature`,
+            `SparseFeature` or `RaggedFeature`.
+        example_names: names of the records, for error messages.
+
+    Returns:
+        Dict from key to a tensor, a sparse or a ragged tensor, each with a first axis of size n.
+
+    Raises:
+        InvalidArgumentError: a record is no Example, lacks a feature without a default, or has one of another dtype or
+            shape.
+
+    Example:
+        >>> tf.io.parse_example([example.SerializeToString()], {"id": tf.io.FixedLenFeature([], tf.int64)})["id"]
+    """
+    records, names, single = vector(serialized, "tf.io.parse_example", example_names)
+    plan = plan_of(features)
+    defaults = [default for default in plan.defaults if default is not None]
+    outputs = tuple(plan.outputs)
+    parts = parse_examples(records, names, *defaults, outputs=outputs)
+    return dict(zip(plan.names, built(outputs, parts, single), strict=True))
+
+
+@export("io.parse_single_example")
+def parse_single_example(
+    serialized: Any, features: Any, example_names: Any = None, name: str | None = None
+) -> dict:
+    """Returns the features of one serialized `tf.train.Example`: as `parse_example`, without the first axis.
+
+    Args:
+        serialized: scalar string.
+        features: see `parse_example`.
+        example_names: the record's name, for error messages.
+    """
+    scalar(serialized, "tf.io.parse_single_example")
+    return parse_example(serialized, features, None if example_names is None else [example_names])
+
+
+def scalar(serialized: Any, what: str) -> None:
+    """Raises ValueError for what has an axis."""
+    shape = as_tensor(serialized).shape
+    if shape.rank not in (0, None):
+        raise ValueError(
+            f"{what}: Input serialized must be a scalar, received shape {shape}; "
+            f"tf.io.parse_example takes vectors{at_user_location()}"
+        )

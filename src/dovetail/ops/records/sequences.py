@@ -1,0 +1,171 @@
+"""`tf.io.parse_sequence_example` and `tf.io.parse_single_sequence_example`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from dovetail.base.errors import at_user_location
+from dovetail.ops.core import Op
+from dovetail.ops.records.examples import Naming, arrays_of, built, scalar, vector
+from dovetail.ops.records.features import FixedLenSequenceFeature, RaggedFeature, VarLenFeature
+from dovetail.ops.records.lists import PaddedList, RaggedList, VarlenList, read_lists
+from dovetail.ops.records.plans import Plan, kind_of, plan_of, planned, ragged, shape_of
+from dovetail.ops.views import export
+from dovetail.wire.example_columns import FormError, of_maps
+from dovetail.wire.examples import SequenceExample
+
+
+def _parse(xp: Any, serialized: Any, names: Any, *defaults: Any, context: tuple, lists: tuple) -> list:
+    records = serialized.reshape(-1).tolist()
+    with Naming(records, names, "SequenceExample"):
+        messages = [_parsed(record, i) for i, record in enumerate(records)]
+        maps = [message.context.feature for message in messages]
+        columns = of_maps(maps, _wanted(context))
+        found = read_lists(messages, _wanted(lists))
+        count = len(records)
+        return arrays_of(context, columns, count, defaults) + arrays_of(lists, found, count, ())
+
+
+def _parsed(record: bytes, index: int) -> Any:
+    try:
+        return SequenceExample.FromString(record)
+    except DecodeError:
+        raise FormError(index) from None
+
+
+def _wanted(outputs: tuple) -> dict[bytes, str]:
+    return {key: kind for output in outputs for key, kind in output.columns().items()}
+
+
+def _shapes(serialized: Any, names: Any, *defaults: Any, context: tuple, lists: tuple) -> list:
+    return [shape for output in (*context, *lists) for shape, _ in output.specs(serialized[0])]
+
+
+def _dtypes(*kinds: Any, context: tuple, lists: tuple) -> list:
+    return [kind for output in (*context, *lists) for _, kind in output.specs(None)]
+
+
+parse_sequences = Op(
+    "parse_sequences",
+    _parse,
+    engine="host",
+    same_dtype=0,
+    differentiable=False,
+    several=True,
+    shape=_shapes,
+    dtype=_dtypes,
+)
+parse_sequences.__doc__ = (
+    "Parses serialized SequenceExamples (n,), named or not, into the arrays of the outputs."
+)
+
+
+def _padded_list(key: str, feature: Any) -> tuple:
+    if feature.default_value is not None:
+        raise ValueError(
+            f"feature list {key!r}: default_value must be None, received {feature.default_value!r:.40}"
+        )
+    kind = kind_of(key, feature.dtype)
+    return PaddedList(key.encode(), kind, shape_of(key, feature), bool(feature.allow_missing)), None
+
+
+def _varlen_list(key: str, feature: Any) -> tuple:
+    return VarlenList(key.encode(), kind_of(key, feature.dtype)), None
+
+
+def _ragged_list(key: str, feature: Any) -> tuple:
+    same = ragged(key, feature)[0]
+    return RaggedList(same.key, same.kind, same.partitions, same.splits_dtype), None
+
+
+_MAKERS: dict[type, Callable] = {
+    FixedLenSequenceFeature: _padded_list,
+    VarLenFeature: _varlen_list,
+    RaggedFeature: _ragged_list,
+}
+_NOTHING = Plan((), (), ())
+
+
+@export("io.parse_sequence_example")
+def parse_sequence_example(
+    serialized: Any,
+    context_features: Any = None,
+    sequence_features: Any = None,
+    example_names: Any = None,
+    name: str | None = None,
+) -> tuple[dict, dict, dict]:
+    """Returns the features of serialized `tf.train.SequenceExample`s.
+
+    Args:
+        serialized: strings of shape (n,), or a scalar (see `parse_single_sequence_example`).
+        context_features: the features of whole records: see `tf.io.parse_example`.
+        sequence_features: dict from key to `tf.io.FixedLenSequenceFeature` (padded with zeros to the longest),
+            `VarLenFeature` or `RaggedFeature`.
+        example_names: names of the records, for error messages.
+
+    Returns:
+        `(context, lists, lengths)`: dicts; `lengths` has the number of steps of each padded list, int64 (n,).
+
+    Raises:
+        InvalidArgumentError: a record is no SequenceExample, lacks something, or has it with another dtype or shape.
+    """
+    records, names, single = vector(serialized, "tf.io.parse_sequence_example", example_names)
+    return _parsed_features(records, names, single, context_features, sequence_features)
+
+
+def _parsed_features(
+    records: Any, names: Any, single: bool, context: Any, lists: Any
+) -> tuple[dict, dict, dict]:
+    if not context and not lists:
+        raise ValueError(
+            f"context_features and sequence_features are both empty: nothing is asked for{at_user_location()}"
+        )
+    of_context = plan_of(context) if context else _NOTHING
+    of_lists = planned(lists, _MAKERS) if lists else _NOTHING
+    defaults = [default for default in of_context.defaults if default is not None]
+    parts = parse_sequences(records, names, *defaults, context=of_context.outputs, lists=of_lists.outputs)
+    values = list(built((*of_context.outputs, *of_lists.outputs), parts, single))
+    split = len(of_context.names)
+    return (
+        dict(zip(of_context.names, values[:split], strict=True)),
+        dict(zip(of_lists.names, values[split:], strict=True)),
+        _lengths(of_context, of_lists, parts, single),
+    )
+
+
+def _lengths(context: Plan, lists: Plan, parts: Any, single: bool) -> dict:
+    """Returns the numbers of steps of the padded lists."""
+    start = sum(len(output.specs(None)) for output in context.outputs)
+    found = {}
+    for key, output in zip(lists.names, lists.outputs, strict=True):
+        if isinstance(output, PaddedList):
+            found[key] = parts[start + 1][0] if single else parts[start + 1]
+        start += len(output.specs(None))
+    return found
+
+
+@export("io.parse_single_sequence_example")
+def parse_single_sequence_example(
+    serialized: Any,
+    context_features: Any = None,
+    sequence_features: Any = None,
+    example_name: Any = None,
+    name: str | None = None,
+) -> tuple[dict, dict]:
+    """Returns the features of one `tf.train.SequenceExample`: as `parse_sequence_example`, without the first axis.
+
+    Args:
+        serialized: scalar string.
+        context_features, sequence_features: see there.
+        example_name: the record's name, for error messages.
+
+    Returns:
+        `(context, lists)`: dicts.
+    """
+    scalar(serialized, "tf.io.parse_single_sequence_example")
+    given = None if example_name is None else [example_name]
+    records, names, single = vector(serialized, "tf.io.parse_single_sequence_example", given)
+    return _parsed_features(records, names, single, context_features, sequence_features)[:2]
