@@ -8,6 +8,7 @@ from dovetail.data.node import INFINITE as INFINITE_CARDINALITY
 from dovetail.data.node import UNKNOWN as UNKNOWN_CARDINALITY
 from dovetail.data.options import Options, ThreadingOptions
 from dovetail.data.records import TFRecordDataset
+from dovetail.data.string_files import FixedLengthRecordDataset, TextLineDataset
 from dovetail.data.structure import DatasetSpec
 
 __all__ = [
@@ -16,10 +17,12 @@ __all__ = [
     "UNKNOWN_CARDINALITY",
     "Dataset",
     "DatasetSpec",
+    "FixedLengthRecordDataset",
     "Iterator",
     "NumpyIterator",
     "Options",
     "TFRecordDataset",
+    "TextLineDataset",
     "ThreadingOptions",
     "experimental",
 ]

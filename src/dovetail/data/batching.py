@@ -37,6 +37,7 @@ class Batch(Node):
     """Groups of `size` elements, stacked leaf by leaf; the last may be smaller."""
 
     method = "batch"
+    passes_errors_on = True
 
     def __init__(self, source: Node, size: int, drop_remainder: bool) -> None:
         super().__init__(source)
@@ -58,14 +59,19 @@ class Batch(Node):
 
     def _generate(self) -> Iterator[tuple]:
         stacked = self.source.batches(self._size) if self.method == "batch" else None
-        if stacked is not None:
-            yield from (leaves for leaves in stacked if not self._drop or len(leaves[0]) == self._size)
-            return
-        elements = self.source.elements()
-        while group := list(itertools.islice(elements, self._size)):
-            if len(group) < self._size and self._drop:
-                return
-            yield tuple(self._join(position, list(leaves)) for position, leaves in enumerate(zip(*group)))
+        if stacked is None:
+            elements = self.source.elements()
+            groups = iter(lambda: list(itertools.islice(elements, self._size)), [])
+            return map(
+                self._joined, filter(self._is_wanted, groups)
+            )  # which goes on behind an element that fails
+        return filter(lambda leaves: self._is_wanted(leaves[0]), stacked)
+
+    def _is_wanted(self, rows: Any) -> bool:
+        return not self._drop or len(rows) == self._size
+
+    def _joined(self, group: list[tuple]) -> tuple:
+        return tuple([self._join(position, list(leaves)) for position, leaves in enumerate(zip(*group))])
 
     def _join(self, position: int, leaves: list) -> Any:
         spec = self.source.specs[position]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from dovetail.base.errors import InvalidArgumentError
 from dovetail.data.functions import UserFunction, normalized, plain_execution
-from dovetail.data.node import INFINITE, UNKNOWN, Node
+from dovetail.data.node import INFINITE, UNKNOWN, Node, total
 from dovetail.data.seeds import Generators
 from dovetail.data.sources import Described, Listed
 from dovetail.data.structure import (
@@ -79,23 +79,45 @@ class Interleave(FlatMap):
         self._cycle_length, self._block_length = cycle_length, block_length
 
     def _generate(self) -> Iterator[tuple]:
-        waiting = self.source.elements()
-        slots: list[Any] = [None] * self._cycle_length
-        place, more = 0, True
-        while more or any(slot is not None for slot in slots):
-            if slots[place] is None and more:
-                leaves = next(waiting, None)
-                more = leaves is not None
-                slots[place] = self._open(leaves) if leaves is not None else None
-            slot = slots[place]
-            if slot is not None:
-                for given, element in enumerate(slot, 1):
-                    yield element
-                    if given == self._block_length:
-                        break
-                else:
-                    slots[place] = None
-            place = (place + 1) % self._cycle_length
+        opened = map(self._open, self.source.elements())
+        return in_turn(opened, self._cycle_length, self._block_length)
+
+
+def in_turn(sources: Iterator[Iterator], cycle_length: int, block_length: int) -> Iterator:
+    """Yields `block_length` items of each of `cycle_length` sources in turn, and in place of an ended one the next."""
+    slots: list[Any] = [None] * cycle_length
+    place, more = 0, True
+    while more or any(slot is not None for slot in slots):
+        if slots[place] is None and more:
+            slots[place] = next(sources, None)
+            more = slots[place] is not None
+        slot = slots[place]
+        if slot is not None:
+            for given, item in enumerate(slot, 1):
+                yield item
+                if given == block_length:
+                    break
+            else:
+                slots[place] = None
+        place = (place + 1) % cycle_length
+
+
+class InTurn(Node):
+    """The elements of datasets of one structure, of `cycle_length` of them in turn."""
+
+    def __init__(self, nodes: Sequence[Node], cycle_length: int) -> None:
+        super().__init__(nodes[0])
+        self._nodes, self._cycle_length = nodes, cycle_length
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return tuple(self._nodes)
+
+    def cardinality(self) -> int:
+        return total([node.cardinality() for node in self._nodes])
+
+    def _generate(self) -> Iterator[tuple]:
+        return in_turn((node.elements() for node in self._nodes), self._cycle_length, 1)
 
 
 class Choose(Node):

@@ -135,7 +135,7 @@ class Dataset(ElementMethods, OrderMethods, BatchMethods):
         Raises:
             InvalidArgumentError: nothing matches.
         """
-        paths = Dataset.from_tensor_slices(sources.paths_matching(file_pattern))
+        paths = Dataset.from_tensor_slices(sources.paths_matching(file_pattern, "Dataset.list_files"))
         if shuffle is False:
             if seed is not None:
                 raise ValueError("Dataset.list_files: a seed has no use with shuffle=False")

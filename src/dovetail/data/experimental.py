@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from dovetail.data.combine import GroupByReducer
+from dovetail.data.csv_files import CsvDataset
 from dovetail.data.dataset import Dataset
 from dovetail.data.functions import UserFunction
+from dovetail.data.make_csv import make_csv_dataset
 from dovetail.data.node import AUTOTUNE
 from dovetail.data.node import INFINITE as INFINITE_CARDINALITY
 from dovetail.data.node import UNKNOWN as UNKNOWN_CARDINALITY
@@ -196,6 +198,7 @@ __all__ = [
     "AutotuneOptions",
     "Counter",
     "DatasetInitializer",
+    "CsvDataset",
     "DistributeOptions",
     "ExternalStatePolicy",
     "OptimizationOptions",
@@ -215,6 +218,7 @@ __all__ = [
     "group_by_window",
     "ignore_errors",
     "index_table_from_dataset",
+    "make_csv_dataset",
     "map_and_batch",
     "sample_from_datasets",
     "scan",

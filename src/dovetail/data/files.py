@@ -81,6 +81,9 @@ class Opened:
         return self
 
     def __exit__(self, *exc: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._file.close()
 
     def read(self, size: int) -> bytes:

@@ -26,6 +26,7 @@ class Node:
         source: the step it takes its elements from (None: it is itself a source).
     """
 
+    passes_errors_on = False  # its iterators go on behind an element that fails, if its source's do
     _plan: Any = None
     _planned = False
 
@@ -76,6 +77,11 @@ class Node:
         """Returns a fresh iterator over the elements."""
         plan = self.plan
         return plan.elements() if plan is not None else self._generate()
+
+    @property
+    def survives_errors(self) -> bool:
+        """Whether its iterators go on behind an element that fails."""
+        return self.plan is not None or (self.passes_errors_on and self.source.survives_errors)
 
     @property
     def may_look_ahead(self) -> bool:

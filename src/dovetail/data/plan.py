@@ -12,7 +12,7 @@ import numpy as np
 from dovetail.data.mapped_columns import MappedColumn, MappedRows
 from dovetail.data.structure import rebuilder
 
-_CHUNK = 1024
+CHUNK = 1024
 _ROWS_AT_ONCE = 64
 _MATERIALIZED_RANGE = 1 << 24
 
@@ -278,7 +278,7 @@ def _shuffled_runs(runs: Iterator, buffer_size: int, rng: np.random.Generator) -
         run if type(run) is range else run.tolist() for run in itertools.chain(held, runs)
     )
     mixed = reservoir(rows, buffer_size, rng)
-    while (chunk := np.fromiter(itertools.islice(mixed, _CHUNK), np.int64)).size:
+    while (chunk := np.fromiter(itertools.islice(mixed, CHUNK), np.int64)).size:
         yield chunk
 
 
@@ -291,7 +291,7 @@ def reservoir(items: Iterable, buffer_size: int, rng: np.random.Generator) -> It
         for item in items:
             place = next(draws, None)
             if place is None:
-                draws = iter(rng.integers(0, buffer_size, _CHUNK).tolist())
+                draws = iter(rng.integers(0, buffer_size, CHUNK).tolist())
                 place = next(draws)
             yield buffer[place]
             buffer[place] = item

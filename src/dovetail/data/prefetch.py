@@ -20,6 +20,8 @@ class Prefetch(Node):
     Batches that are gathered from arrays in microseconds are not handed through a thread.
     """
 
+    passes_errors_on = True
+
     def __init__(self, source: Node, buffer_size: int) -> None:
         super().__init__(source)
         if buffer_size < -1:

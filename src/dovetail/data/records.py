@@ -2,85 +2,27 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from typing import Any
-
-import numpy as np
 
 from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.base.own import declare
 from dovetail.data.dataset import Dataset
-from dovetail.data.files import Opened, Paths, compression_of, paths_of, strings, text
-from dovetail.data.node import UNKNOWN
-from dovetail.data.sources import Described, Source
-from dovetail.data.structure import LEAF
-from dovetail.ops.attrs import static
-from dovetail.tensor import SymbolicTensor, TensorSpec
+from dovetail.data.files import Opened, text
+from dovetail.data.string_files import StringFiles, reading
+from dovetail.tensor import TensorSpec
 from dovetail.wire import records
 
 __all__ = ["TFRecordDataset", "TFRecordWriter"]
 
-_SPECS = (TensorSpec((), "string"),)
 
+class _Records(StringFiles):
+    """The records of files."""
 
-class _Records(Source):
-    """The records of files, each a scalar string.
+    label = "TFRecordDataset"
 
-    Args:
-        paths: returns an iterator over the paths.
-        compression: one of `records.COMPRESSIONS`.
-        num_parallel: how many files take turns; 1: one file after the other.
-    """
-
-    def __init__(self, paths: Paths, compression: str, num_parallel: int) -> None:
-        super().__init__(LEAF, _SPECS, UNKNOWN)
-        self._paths, self._compression, self._num_parallel = paths, compression, num_parallel
-
-    def _generate(self) -> Iterator[tuple]:
-        if self._num_parallel > 1:
-            opened = (itertools.chain.from_iterable(self._blocks(path)) for path in self._paths())
-            found = _in_turn(opened, self._num_parallel)
-        else:
-            found = (record for path in self._paths() for block in self._blocks(path) for record in block)
-        for record in found:
-            element: Any = np.empty((), object)
-            element[()] = record
-            yield (element,)
-
-    def _blocks(self, path: str) -> Iterator[list[bytes]]:
-        with Opened(path, self._compression, "TFRecordDataset") as file:
-            yield from records.read_blocks(file, path)
-
-    def batches(self, size: int) -> Iterator[tuple] | None:
-        return None if self._num_parallel > 1 else self._batches(size)
-
-    def _batches(self, size: int) -> Iterator[tuple]:
-        held: list[bytes] = []
-        for path in self._paths():
-            for block in self._blocks(path):
-                held += block
-                full = len(held) - len(held) % size
-                for start in range(0, full, size):
-                    yield (strings(held[start : start + size]),)
-                del held[:full]
-        if held:
-            yield (strings(held),)
-
-
-def _in_turn(sources: Iterator[Iterator], count: int) -> Iterator:
-    """Yields an item of each of `count` sources in turn; the next source takes the place of one that has ended."""
-    taking = list(itertools.islice(sources, count))
-    while taking:
-        kept: list = []
-        for source in taking:
-            found = next(source, None)
-            following = source if found is not None else next(sources, None)
-            if found is not None:
-                yield found
-            if following is not None:
-                kept.append(following)
-        taking = kept
+    def _blocks(self, file: Opened, path: str) -> Iterator[list[bytes]]:
+        return records.read_blocks(file, path)
 
 
 @declare
@@ -107,17 +49,7 @@ class TFRecordDataset(Dataset):
         num_parallel_reads: Any = None,
         name: str | None = None,
     ) -> None:
-        compression = compression_of(compression_type, "TFRecordDataset")
-        num_parallel = 1 if num_parallel_reads is None else int(static(num_parallel_reads))
-        if num_parallel < 1 and num_parallel != -1:
-            raise ValueError(
-                f"TFRecordDataset: num_parallel_reads must be at least 1, received {num_parallel}"
-                f"{at_user_location()}"
-            )
-        if isinstance(filenames, SymbolicTensor):
-            super().__init__(Described(LEAF, _SPECS, UNKNOWN))
-        else:
-            super().__init__(_Records(paths_of(filenames, "TFRecordDataset"), compression, num_parallel))
+        super().__init__(reading(_Records, filenames, compression_type, num_parallel_reads))
 
 
 @declare

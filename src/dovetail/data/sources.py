@@ -42,6 +42,8 @@ from dovetail.tensor.spec import TypeSpec
 class Source(Node):
     """A step without a source: it has a tree, specs and a number of elements of its own."""
 
+    survives_errors = True  # or it ends there
+
     def __init__(self, tree: Any, specs: tuple, count: int) -> None:
         super().__init__()
         self._tree, self._specs, self._count = tree, specs, count
@@ -308,7 +310,7 @@ def surface(tree: Any, leaves: tuple) -> Any:
     return rebuilder(tree)(tuple(as_surface(leaf) for leaf in leaves))
 
 
-def paths_matching(patterns: Any) -> list[str]:
+def paths_matching(patterns: Any, label: str) -> list[str]:
     """Returns the files that match one pattern or a list of patterns, sorted.
 
     Raises:
@@ -320,7 +322,5 @@ def paths_matching(patterns: Any) -> list[str]:
     for name in names:
         found.update(path for path in glob.glob(name) if os.path.isfile(path))
     if not found:
-        raise InvalidArgumentError(
-            f"Dataset.list_files: no files matched {', '.join(names)}{at_user_location()}"
-        )
+        raise InvalidArgumentError(f"{label}: no files matched {', '.join(names)}{at_user_location()}")
     return sorted(found)

@@ -12,6 +12,7 @@ import numpy as np
 
 from dovetail.base.errors import FailedPreconditionError, InvalidArgumentError
 from dovetail.data.functions import UserFunction, check_tree, normalized
+from dovetail.data.groups import Regrouped
 from dovetail.data.mapped_columns import MappedRows
 from dovetail.data.node import INFINITE, UNKNOWN, Node, known, smallest, total
 from dovetail.data.options import Options
@@ -95,6 +96,7 @@ class Map(Transformed):
     Where there are many elements, and none is missed when it is taken early, many are mapped at a time.
     """
 
+    passes_errors_on = True
     _rows: RowFunction | None = None
     _traced = False
 
@@ -202,6 +204,8 @@ class _InThreads(Iterator):
 class Filter(Node):
     """The elements for which a predicate is true."""
 
+    passes_errors_on = True
+
     def __init__(self, source: Node, predicate: UserFunction) -> None:
         super().__init__(source)
         self._predicate = predicate
@@ -258,6 +262,8 @@ class Scan(Transformed):
 class Take(Node):
     """The first `count` elements (-1: all)."""
 
+    passes_errors_on = True
+
     def __init__(self, source: Node, count: int) -> None:
         super().__init__(source)
         self._count = count
@@ -278,6 +284,8 @@ class Take(Node):
 
 class Skip(Node):
     """What follows after the first `count` elements (-1: nothing)."""
+
+    passes_errors_on = True
 
     def __init__(self, source: Node, count: int) -> None:
         super().__init__(source)
@@ -320,9 +328,19 @@ class Repeat(Node):
     def _generate(self) -> Iterator[tuple]:
         return repeated(self.source.elements, self._count)
 
+    def batches(self, size: int) -> Iterator[tuple] | None:
+        first = [self.source.batches(size)]
+        if first[0] is None:
+            return None
+        return Regrouped(
+            repeated(lambda: first.pop() if first else self.source.batches(size), self._count), size
+        )  # type: ignore[arg-type,return-value]
+
 
 class Shard(Node):
     """Every `num_shards`-th element, starting with element `index`."""
+
+    passes_errors_on = True
 
     def __init__(self, source: Node, num_shards: int, index: int) -> None:
         super().__init__(source)
@@ -454,6 +472,8 @@ class Unique(Node):
 class IgnoreErrors(Node):
     """The elements that could be made; those that failed are left out."""
 
+    survives_errors = True
+
     def __init__(self, source: Node, report: Any) -> None:
         super().__init__(source)
         self._report = report
@@ -462,17 +482,27 @@ class IgnoreErrors(Node):
         return UNKNOWN
 
     def _generate(self) -> Iterator[tuple]:
-        if not isinstance(self.source, Map):
+        if not self.source.survives_errors:
             raise InvalidArgumentError(
-                "Dataset.ignore_errors: put it right behind the map whose errors it drops"
+                f"Dataset.ignore_errors: {type(self.source).__name__} does not go on behind an error. Put it "
+                "right behind the step whose errors it drops: a map, a filter, a batch, or files that are read"
             )
-        for leaves in self.source.source.elements():
+        return self._without_errors(self.source.elements())
+
+    def batches(self, size: int) -> Iterator[tuple] | None:
+        groups = self.source.batches(1) if self.source.survives_errors else None
+        return None if groups is None else Regrouped(self._without_errors(groups), size)
+
+    def _without_errors(self, elements: Iterator) -> Iterator:
+        while True:
             try:
-                result = self.source._function.outcome(leaves)
+                leaves = next(elements)
+            except StopIteration:
+                return
             except Exception as error:  # noqa: BLE001  dropping them is what was asked for
                 self._report(error)
                 continue
-            yield self.source._same_tree(*result)
+            yield leaves
 
 
 class Unbatch(Node):
@@ -510,6 +540,8 @@ class Unbatch(Node):
 class WithOptions(Node):
     """The same elements; the dataset carries options."""
 
+    passes_errors_on = True
+
     def __init__(self, source: Node, options: Options) -> None:
         super().__init__(source)
         self._options = options
@@ -524,9 +556,14 @@ class WithOptions(Node):
     def _generate(self) -> Iterator[tuple]:
         return self.source.elements()
 
+    def batches(self, size: int) -> Iterator[tuple] | None:
+        return self.source.batches(size)
+
 
 class AssertCardinality(WithOptions):
     """The same elements; an error when there are more or fewer than said."""
+
+    passes_errors_on = False
 
     def __init__(self, source: Node, count: int) -> None:
         super().__init__(source, Options())
@@ -536,6 +573,9 @@ class AssertCardinality(WithOptions):
         return self._count
 
     def _make_plan(self) -> ArrayPlan | None:
+        return None
+
+    def batches(self, size: int) -> None:
         return None
 
     def _generate(self) -> Iterator[tuple]:
