@@ -12,7 +12,7 @@ from typing import Any
 
 from dovetail.base.errors import InvalidArgumentError
 from dovetail.base.own import declare
-from dovetail.data import combine, sources, transforms
+from dovetail.data import checked, combine, sources, transforms
 from dovetail.data.iterators import Iterator, NumpyIterator, PlainIterator
 from dovetail.data.methods import node_of, seed_of
 from dovetail.data.methods_of_batches import BatchMethods
@@ -264,7 +264,7 @@ class Dataset(ElementMethods, OrderMethods, BatchMethods):
         """Returns the same dataset with options."""
         if not isinstance(options, Options):
             raise TypeError(f"Dataset.with_options: expected tf.data.Options, received {options!r:.80}")
-        return Dataset(transforms.WithOptions(self._node, options))
+        return Dataset(checked.WithOptions(self._node, options))
 
     def __repr__(self) -> str:
         return f"<dovetail.data.Dataset element_spec={self.element_spec!r}>"

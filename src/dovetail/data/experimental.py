@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from dovetail.data.checked import AssertCardinality
 from dovetail.data.combine import GroupByReducer
 from dovetail.data.csv_files import CsvDataset
 from dovetail.data.dataset import Dataset
@@ -23,7 +24,6 @@ from dovetail.data.options import (
 )
 from dovetail.data.records import TFRecordWriter
 from dovetail.data.tables import DatasetInitializer, index_table_from_dataset, table_from_dataset
-from dovetail.data.transforms import AssertCardinality
 
 Transformation = Callable[[Dataset], Dataset]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dovetail.base.errors import InvalidArgumentError
-from dovetail.data import combine, transforms
+from dovetail.data import checked, combine, transforms
 from dovetail.data.methods import Methods, integer, node_of
 from dovetail.data.node import AUTOTUNE
 
@@ -99,13 +99,13 @@ class ElementMethods(Methods):
 
     def unique(self, name: str | None = None) -> Dataset:
         """Returns each scalar element the first time it comes."""
-        return self._made(transforms.Unique(self._node))
+        return self._made(checked.Unique(self._node))
 
     def ignore_errors(self, log_warning: bool = False, name: str | None = None) -> Dataset:
         """Leaves out the elements for which the `map` right before this failed."""
         report = _log.warning if log_warning else _log.debug
         return self._made(
-            transforms.IgnoreErrors(self._node, lambda error: report("an element is left out: %s", error))
+            checked.IgnoreErrors(self._node, lambda error: report("an element is left out: %s", error))
         )
 
     # ---- datasets of datasets ----
