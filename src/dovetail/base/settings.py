@@ -30,6 +30,7 @@ class Settings:
         max_epochs, max_steps_per_epoch: limits of Keras' runs over data, for trying a program out; None: none.
         flash_attention: whether attention may use the platform's fused kernels; None: nobody has said.
         traceback_filtering: hide frames of the framework from errors.
+        native: whether kernels in C++ are compiled and used on machines with a compiler.
         keras: the Keras that the program is written for: 2, 3, or None without a sign; see `keras/idiom.py`.
         distribution: what threads start with, see `State.distribution`.
     """
@@ -50,6 +51,7 @@ class Settings:
         self.keras: int | None = 2 if legacy else None
         self.distribution: Any = None
         self.cache_dir = os.environ.get("DOVETAIL_CACHE_DIR")
+        self.native = os.environ.get("DOVETAIL_NATIVE", "1").lower() not in ("0", "false", "off")
         self.engine = os.environ.get("DOVETAIL_ENGINE", "auto")
 
     @property

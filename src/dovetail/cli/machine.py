@@ -18,6 +18,7 @@ from dovetail.base.settings import settings
 VARIABLES = (
     "CUDA_VISIBLE_DEVICES",
     "DOVETAIL_ENGINE",
+    "DOVETAIL_NATIVE",
     "JAX_PLATFORMS",
     "TPU_NAME",
     "TPU_VISIBLE_CHIPS",
@@ -41,6 +42,7 @@ class Facts:
         env: the variables of VARIABLES that are set.
         cache_dir, cache_files, cache_bytes: the compilation cache on disk; None when there is none.
         cache_problem: what is wrong with it, or "".
+        native: where the native kernels are, or why there are none.
     """
 
     versions: dict[str, str]
@@ -54,6 +56,7 @@ class Facts:
     cache_files: int = 0
     cache_bytes: int = 0
     cache_problem: str = ""
+    native: str = ""
 
     def sees(self, *platforms: str) -> bool:
         """True if JAX lists a device of one of these platforms."""
@@ -77,6 +80,7 @@ def gather(packages: tuple[str, ...]) -> Facts:
         cache_files=files,
         cache_bytes=num_bytes,
         cache_problem=check_cache(cache_dir) if cache_dir else "",
+        native=engine.native_kernels(),
     )
 
 

@@ -98,6 +98,11 @@ def describe_devices() -> list[dict]:
     return xla("listing the devices").describe_devices() if uses_xla() else []
 
 
+def native_kernels() -> str:
+    """Says where the compiled kernels of `engine/native` are, or why there are none; "" where XLA is not used."""
+    return xla("native kernels").native.state() if uses_xla() else ""
+
+
 __all__ = [
     "EngineUnavailableError",
     "concrete",
@@ -107,6 +112,7 @@ __all__ = [
     "jax_private_module",
     "loaded_xla",
     "loops",
+    "native_kernels",
     "profiling",
     "uses_xla",
     "xla",

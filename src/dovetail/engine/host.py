@@ -48,8 +48,10 @@ from dovetail.engine.host_nn import (  # noqa: F401 - names of this engine
     depthwise_by_groups,
     keep_where,
     pick_labels,
+    product_over_rows,
     scan,
     spread,
+    whole_sequence,
     window_reduce,
 )
 

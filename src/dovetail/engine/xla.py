@@ -19,7 +19,7 @@ import numpy as np
 from jax import lax
 
 from dovetail.base.settings import settings
-from dovetail.engine import dtypes, host, jax_private
+from dovetail.engine import dtypes, host, jax_private, native  # noqa: F401 - native is a name of this engine
 from dovetail.engine.traced_body import TracedBody  # noqa: F401 - a name of this engine
 from dovetail.engine.xla_array import (  # noqa: F401 - names of this engine
     add_rows,
@@ -44,6 +44,10 @@ from dovetail.engine.xla_array import (  # noqa: F401 - names of this engine
     unslice,
 )
 from dovetail.engine.xla_conv import compiler_options  # noqa: F401 - a name of this engine
+from dovetail.engine.xla_native import (  # noqa: F401 - names of this engine
+    product_over_rows,
+    whole_sequence,
+)
 from dovetail.engine.xla_nn import (  # noqa: F401 - names of this engine
     computed_before,
     computed_once,

@@ -65,7 +65,7 @@ class Product:
         """Returns the gradient of the kernel, given the states and the gradients of all steps."""
         h, g = self._together(h), self._together(g)
         if not self.rank:
-            return self.xp.matmul(h.T, g)
+            return self.xp.product_over_rows(h, g)
         return self.xp.conv_kernel_gradient(h, g, self.kernel.shape[:-2], *self._numbers(h))
 
     def _together(self, x: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,25 @@ def lstm(
     Source: S. Hochreiter, J. Schmidhuber, 1997, "Long short-term memory"; X. Shi et al., 2015, "Convolutional LSTM
     network".
     """
+    first = first_state(xp, h, z, 4), first_state(xp, c, z, 4)
+    names = {"activation": activation, "recurrent_activation": recurrent_activation, "kept": kept}
+    loop = functools.partial(_loop, xp)
+    return xp.whole_sequence("lstm", loop, (z, kernel, *first, dropped, mask), names)
+
+
+def _loop(
+    xp: Any,
+    z: Any,
+    kernel: Any,
+    h: Any,
+    c: Any,
+    dropped: Any,
+    mask: Any,
+    activation: str,
+    recurrent_activation: str,
+    kept: bool,
+) -> tuple:
+    """Computes what `lstm` returns, step by step."""
     product, act = Product(xp, kernel), ACTIVATIONS[activation].value
     activated = _Gates(xp, activation, recurrent_activation, kernel.shape[-2], z.dtype)
 
@@ -101,8 +121,7 @@ def lstm(
         h = pick(xp, seen, o * act(xp, c), h)
         return (h, c), ((h, c, gates) if kept else (h,))
 
-    first = first_state(xp, h, z, 4), first_state(xp, c, z, 4)
-    last, outputs = xp.scan(step, first, (z, over(mask, kernel.ndim, xp)))
+    last, outputs = xp.scan(step, (h, c), (z, over(mask, kernel.ndim, xp)))
     return (outputs[0], *last, *outputs[1:])
 
 
@@ -125,9 +144,31 @@ def _lstm_gradient(
     recurrent_activation: str,
 ) -> Any:
     """Returns the gradients of z, kernel, h and c; one loop gives those of z, one product that of the kernel."""
+    h, c = first_state(xp, h, gates, 4), first_state(xp, c, gates, 4)
+    names = {"activation": activation, "recurrent_activation": recurrent_activation}
+    arrays = (gh, gc, kernel, cs, gates, c, gs, dropped, mask)
+    gz, gh, gc = xp.whole_sequence("lstm, gradient", functools.partial(_loop_back, xp), arrays, names)
+    states = before(xp, h, hs)
+    return gz, Product(xp, kernel).of_kernel(thinned(states, dropped), gz), gh, gc
+
+
+def _loop_back(
+    xp: Any,
+    gh: Any,
+    gc: Any,
+    kernel: Any,
+    cs: Any,
+    gates: Any,
+    c: Any,
+    gs: Any,
+    dropped: Any,
+    mask: Any,
+    activation: str,
+    recurrent_activation: str,
+) -> tuple:
+    """Computes the gradients of z, h and c, from the last step to the first."""
     product = Product(xp, kernel)
     (act, slope), gate_slope = ACTIVATIONS[activation], ACTIVATIONS[recurrent_activation].slope
-    h, c = first_state(xp, h, gates, 4), first_state(xp, c, gates, 4)
 
     def step(carry: tuple, row: tuple) -> tuple:
         (gh, gc), (gs, gates, c, c_before, seen) = carry, row
@@ -147,8 +188,7 @@ def _lstm_gradient(
 
     rows = (gs, gates, cs, before(xp, c, cs), over(mask, kernel.ndim, xp))
     (gh, gc), (gz,) = xp.scan(step, (gh, gc), rows, backwards=True)
-    states = before(xp, h, hs)
-    return gz, product.of_kernel(thinned(states, dropped), gz), gh, gc
+    return gz, gh, gc
 
 
 lstm_gradient = gradient_op("lstm_gradient", _lstm_gradient, same_dtype=10, num_states=2)

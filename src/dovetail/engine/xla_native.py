@@ -1,0 +1,145 @@
+"""Native kernels on the XLA engine, under names of `engine/host_nn.py`: recurrent layers, products over rows.
+
+The rows of the kernel table for any platform are the loops that the ops bring, or XLA's own; those for the processor
+are the native kernels, where these serve.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dovetail.engine import kernels, native
+from dovetail.engine.kernels import kernel
+
+FLOAT32 = np.dtype(np.float32)
+# Beyond this size the recurrent kernel does not stay in a core's cache, and XLA's products are as fast.
+LARGEST_SIZE = 512
+# Below these, products over rows gain nothing.
+FEWEST_ROWS, FEWEST_SUMS = 256, 2048
+
+
+def whole_sequence(primitive: str, loop: Callable, arrays: tuple, names: dict) -> tuple:
+    """Returns `loop(*arrays, **names)`, by a kernel of the platform's where it has one for the primitive."""
+    return kernels.run(primitive, loop, arrays, names)
+
+
+def product_over_rows(a: Any, b: Any) -> Any:
+    """Returns `a.T @ b`, of the rows of two matrices: (rows, m), (rows, n) -> (m, n)."""
+    return kernels.run("product over rows", a, b)
+
+
+@kernel("lstm")
+@kernel("lstm, gradient")
+def _as_a_loop(loop: Callable, arrays: tuple, names: dict) -> tuple:
+    return loop(*arrays, **names)
+
+
+def _is_usual(arrays: tuple, names: dict, kernel_at: int) -> bool:
+    """True for matrices of moderate size and Keras' activations."""
+    return (
+        names["activation"] == "tanh"
+        and names["recurrent_activation"] == "sigmoid"
+        and arrays[kernel_at].ndim == 2
+        and arrays[kernel_at].shape[0] <= LARGEST_SIZE
+        and _serves(arrays)
+    )
+
+
+def _serves(arrays: tuple) -> bool:
+    """True where native kernels can work: float32, and booleans, on one device."""
+    return (
+        all(x is None or (x.size and x.dtype in (FLOAT32, np.bool_)) for x in arrays)
+        and jax.device_count() == 1
+        and _registered()
+    )
+
+
+@functools.cache
+def _register() -> None:
+    library = native.library()
+    for name in ("dovetail_lstm", "dovetail_lstm_gradient", "dovetail_over_rows"):
+        jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(getattr(library, name)), platform="cpu")
+
+
+def _registered() -> bool:
+    if native.library() is None:
+        return False
+    _register()
+    return True
+
+
+@kernel("product over rows")
+def _transposed(a: Any, b: Any) -> Any:
+    return jnp.matmul(a.T, b)
+
+
+def _many_rows(a: Any, b: Any) -> bool:
+    return a.shape[0] >= FEWEST_ROWS and a.shape[1] * b.shape[1] >= FEWEST_SUMS and _serves((a, b))
+
+
+@kernel("product over rows", "cpu", when=_many_rows, why="0017: two thirds of XLA's time")
+def _over_rows(a: Any, b: Any) -> Any:
+    kind = jax.ShapeDtypeStruct((a.shape[1], b.shape[1]), FLOAT32)
+    call = jax.ffi.ffi_call("dovetail_over_rows", [kind])
+    return _standing_for(lambda a, b: (_transposed(a, b),), call)(jnp.asarray(a), jnp.asarray(b))[0]
+
+
+def _native_lstm(loop: Callable, arrays: tuple, names: dict) -> bool:
+    return arrays[4] is None and _is_usual(arrays, names, kernel_at=1)
+
+
+def _native_lstm_gradient(loop: Callable, arrays: tuple, names: dict) -> bool:
+    return arrays[7] is None and _is_usual(arrays, names, kernel_at=2)
+
+
+@kernel("lstm", "cpu", when=_native_lstm, why="0017: one call instead of 64 small products")
+def _lstm(loop: Callable, arrays: tuple, names: dict) -> tuple:
+    z, _, h, *_ = arrays
+    sequence = (*z.shape[:2], h.shape[-1])
+    shapes = [sequence, h.shape, h.shape, *([sequence, z.shape] if names["kept"] else [])]
+    return _called("dovetail_lstm", shapes, loop, arrays, names)
+
+
+@kernel(
+    "lstm, gradient", "cpu", when=_native_lstm_gradient, why="0017: one call instead of 64 small products"
+)
+def _lstm_gradient(loop: Callable, arrays: tuple, names: dict) -> tuple:
+    gates, c = arrays[4], arrays[5]
+    return _called("dovetail_lstm_gradient", [gates.shape, c.shape, c.shape], loop, arrays, names)
+
+
+def _called(target: str, shapes: list, loop: Callable, arrays: tuple, names: dict) -> tuple:
+    """Calls a native kernel for the arrays that are not None; its derivatives and batches are the loop's."""
+    places = [i for i, x in enumerate(arrays) if x is not None]
+
+    def own(*given: Any) -> tuple:
+        spread = dict(zip(places, given, strict=True))
+        return tuple(loop(*[spread.get(i) for i in range(len(arrays))], **names))
+
+    kinds = [jax.ShapeDtypeStruct(shape, FLOAT32) for shape in shapes]
+    call = _standing_for(own, jax.ffi.ffi_call(target, kinds))
+    return call(*[jnp.asarray(arrays[i]) for i in places])
+
+
+def _standing_for(function: Callable, call: Callable) -> Callable:
+    """Returns `call` with the derivatives, of any order, and the rule for batches of `function`, which it equals."""
+
+    @jax.custom_batching.custom_vmap
+    def batched(*arrays: Any) -> tuple:
+        return tuple(call(*arrays))
+
+    @batched.def_vmap
+    def _(size: int, in_batched: list, *arrays: Any) -> tuple:
+        axes = tuple(0 if each else None for each in in_batched)
+        out = jax.vmap(function, axes, axis_size=size)(*arrays)
+        return out, tuple(True for _ in out)
+
+    smooth = jax.custom_jvp(batched)
+    smooth.defjvp(functools.partial(jax.jvp, function))
+    return smooth

@@ -1,0 +1,177 @@
+"""The native kernels: their rows agree with XLA's loops, and every way of not having them ends in XLA's loops."""
+
+import functools
+import os
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from dovetail.base.settings import settings
+from dovetail.engine import xla
+
+xla("native kernels")
+from dovetail.engine import kernels, native  # noqa: E402 - loads JAX, which the line above has said is wanted
+from dovetail.engine.native import build  # noqa: E402
+from dovetail.ops.recurrent import lstm as lstm_ops  # noqa: E402
+
+needs_compiler = pytest.mark.skipif(native.library() is None, reason=native.state())
+NAMES = {"activation": "tanh", "recurrent_activation": "sigmoid"}
+# time, batch, size: single rows, rows left over after blocks, sizes that are no multiple of a vector
+SIZES = [(1, 1, 1), (5, 3, 16), (4, 9, 20), (3, 33, 70), (7, 32, 128), (2, 130, 5)]
+
+
+def _draw(*shape):
+    return np.random.default_rng(sum(shape)).normal(size=shape).astype("float32")
+
+
+def _both(primitive, *arguments):
+    """Return the results of the native row and of the last one, both compiled."""
+    row = kernels.chosen(primitive, "cpu", *arguments)
+    assert row.why.startswith("0017"), row
+    return row.run(*arguments), kernels.chosen(primitive, "none", *arguments).run(*arguments)
+
+
+def _agree(found, expected):
+    for x, y in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(x, y, atol=3e-6 * max(1.0, float(np.abs(y).max())))
+
+
+def _lstm_arrays(time, batch, size, masked):
+    mask = np.random.default_rng(0).random((time, batch)) < 0.6 if masked else None
+    kernel = _draw(size, 4 * size) / np.float32(np.sqrt(size))
+    return _draw(time, batch, 4 * size), kernel, _draw(batch, size), _draw(batch, size), None, mask
+
+
+@needs_compiler
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("sizes", SIZES)
+def test_lstm_and_its_gradient(sizes, masked):
+    arrays = _lstm_arrays(*sizes, masked)
+    engine = xla("loops")
+    loop = functools.partial(lstm_ops._loop, engine)
+    for kept in (False, True):
+        found, expected = _both("lstm", loop, arrays, {**NAMES, "kept": kept})
+        _agree(found, expected)
+    _, _, _, cs, gates = expected
+    back = functools.partial(lstm_ops._loop_back, engine)
+    time, batch, size = sizes
+    for ghs in (None, _draw(time, batch, size)):
+        given = (arrays[2], arrays[3], arrays[1], cs, gates, arrays[3], ghs, None, arrays[5])
+        _agree(*_both("lstm, gradient", back, given, NAMES))
+
+
+@needs_compiler
+@pytest.mark.parametrize("shape", [(256, 33, 70), (300, 128, 512), (2048, 32, 64), (257, 4, 513)])
+def test_products_over_rows(shape):
+    rows, m, n = shape
+    a, b = _draw(rows, m), _draw(rows, n)
+    found, expected = _both("product over rows", a, b)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@needs_compiler
+def test_derivatives_of_any_order_and_batches_are_those_of_the_loop():
+    z, kernel, h, c, *_ = _lstm_arrays(3, 2, 4, masked=False)
+    engine = xla("derivatives")
+    loop = functools.partial(lstm_ops._loop, engine)
+
+    def run(choose, z, kernel):
+        arguments = (loop, (z, kernel, h, c, None, None), {**NAMES, "kept": False})
+        return kernels.chosen("lstm", choose, *arguments).run(*arguments)[0].sum()
+
+    def twice(choose):
+        return jax.grad(lambda k: jax.grad(functools.partial(run, choose))(z, k).sum())(kernel)
+
+    _agree(twice("cpu"), twice("none"))
+    tangent = [jax.jvp(functools.partial(run, each, z), (kernel,), (kernel,)) for each in ("cpu", "none")]
+    _agree(*tangent)
+    many = jnp.stack([kernel, 2 * kernel])
+    _agree(*[jax.vmap(lambda k, each=each: run(each, z, k))(many) for each in ("cpu", "none")])
+
+
+@needs_compiler
+@pytest.mark.parametrize("change", [{"activation": "relu"}, {"dtype": "float64"}, {"size": 0}])
+def test_what_native_kernels_cannot_do_is_left_to_the_loop(change):
+    arrays = _lstm_arrays(3, 2 if change.get("size") != 0 else 0, 4, masked=False)
+    arrays = tuple(x if x is None else x.astype(change.get("dtype", "float32")) for x in arrays)
+    names = {**NAMES, "kept": False, **{k: v for k, v in change.items() if k in NAMES}}
+    assert kernels.chosen("lstm", "cpu", None, arrays, names).why == "XLA's own"
+
+
+def test_the_setting_turns_them_off(monkeypatch):
+    monkeypatch.setattr(settings, "native", False)
+    arguments = (None, _lstm_arrays(3, 2, 4, masked=False), {**NAMES, "kept": False})
+    assert kernels.chosen("lstm", "cpu", *arguments).why == "XLA's own"
+    assert native.state() == "off (DOVETAIL_NATIVE=0)"
+
+
+FAILURES = {
+    "no compiler": ("COMPILERS", ("no-such-compiler",), "there is no compiler"),
+    "a compiler that fails": ("FLAGS", ("--no-such-flag",), "failed: "),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_why_there_are_none_is_told(name, monkeypatch, tmp_path):
+    attribute, value, message = FAILURES[name]
+    if name != "no compiler" and native.library() is None:
+        pytest.skip(native.state())
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setattr(build, attribute, value)
+    monkeypatch.setattr(settings, "cache_dir", str(tmp_path))
+    monkeypatch.setattr(native, "_FOUND", [])
+    assert native.library() is None
+    assert message in native.state()
+    assert not list(tmp_path.glob("**/*.so"))
+
+
+@needs_compiler
+def test_a_library_with_other_results_is_refused(monkeypatch):
+    monkeypatch.setattr(native, "_FOUND", [])
+    monkeypatch.setattr(native, "difference", lambda library: float("nan"))
+    assert native.library() is None
+    assert "differ from NumPy's" in native.state()
+
+
+@needs_compiler
+def test_a_folder_that_cannot_be_written_is_no_obstacle(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(settings, "cache_dir", str(tmp_path / "file" / "below"))
+    monkeypatch.setattr(native, "_FOUND", [])
+    assert native.library() is not None
+    assert native.state() == "compiled for this process"
+
+
+PROGRAM = """
+import numpy as np
+import dovetail as tf
+layer = tf.keras.layers.LSTM(8)
+x = tf.constant(np.random.default_rng(0).normal(size=(40, 6, 4)).astype("float32"))
+tf.keras.utils.set_random_seed(1)
+layer.build((None, 6, 4))
+@tf.function
+def step(x):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(layer(x) ** 2)
+    return loss, tape.gradient(loss, layer.trainable_variables)
+loss, grads = step(x)
+print(float(loss), *[float(tf.reduce_sum(g * g)) for g in grads])
+"""
+
+
+def test_a_program_gives_the_same_with_and_without():
+    found = []
+    for native_too in "01":
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "DOVETAIL_NATIVE": native_too},
+        )
+        found.append([float(x) for x in done.stdout.split()])
+    np.testing.assert_allclose(*found, rtol=1e-5)
