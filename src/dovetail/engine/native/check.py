@@ -35,7 +35,8 @@ def difference(library: ctypes.CDLL) -> float:
         (z.shape, state, state),
     )
     found = (hs, h_last, c_last, *gradients)
-    expected = _lstm(*(x.astype(np.float64) for x in (z, kernel, h, c, ghs, gh, gc)), mask)
+    wide: list = [x.astype(np.float64) for x in (z, kernel, h, c, ghs, gh, gc)]
+    expected = _lstm(*wide, mask)
     return max(float(np.max(np.abs(x - y))) for x, y in zip(found, expected, strict=True))
 
 
