@@ -36,7 +36,7 @@ def difference(library: ctypes.CDLL) -> float:
     )
     found = (hs, h_last, c_last, *gradients)
     wide: list = [x.astype(np.float64) for x in (z, kernel, h, c, ghs, gh, gc)]
-    expected = _lstm(*wide, mask)
+    expected = _lstm(mask, *wide)
     return max(float(np.max(np.abs(x - y))) for x, y in zip(found, expected, strict=True))
 
 
@@ -51,7 +51,7 @@ def _sigmoid(x: Any) -> Any:
     return 1 / (1 + np.exp(-x))
 
 
-def _lstm(z: Any, kernel: Any, h: Any, c: Any, ghs: Any, gh: Any, gc: Any, mask: Any) -> tuple:
+def _lstm(mask: Any, z: Any, kernel: Any, h: Any, c: Any, ghs: Any, gh: Any, gc: Any) -> tuple:
     """Returns the outputs of all steps, the last states, and the gradients of z, h and c."""
     hs, kept, gz = [], [], np.zeros_like(z)
     for x, seen in zip(z, mask[..., None], strict=True):
