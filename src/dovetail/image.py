@@ -1,7 +1,21 @@
 """`tf.image`: a view on the op table."""
 
-from dovetail.ops.table import NAMESPACES as _NAMESPACES
+from typing import Any as _Any
 
-__all__ = sorted(_NAMESPACES.get("tf.image", {}))  # noqa: PLE0605
+from dovetail.ops import table as _table
+from dovetail.ops.views import contents as _contents
 
-globals().update(_NAMESPACES.get("tf.image", {}))
+__all__ = sorted({*_contents("tf.image"), *_table.late_names("tf.image")})  # noqa: PLE0605
+
+globals().update(_contents("tf.image"))
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _table.late_names("tf.image"):
+        found = globals()[name] = _table.find("tf.image", name)
+        return found
+    raise AttributeError(f"module 'dovetail.image' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

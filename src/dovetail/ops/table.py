@@ -108,8 +108,17 @@ FAMILIES = (
     variable_parts,
 )
 
+_IMAGE_FILES = (
+    "adjust_jpeg_quality decode_and_crop_jpeg decode_bmp decode_gif decode_image decode_jpeg decode_jxl decode_png "
+    "decode_webp encode_jpeg encode_png extract_jpeg_shape is_jpeg random_jpeg_quality stateless_random_jpeg_quality"
+)
 # The late families, each with the names that it publishes: all of a namespace ("*"), or some.
 LATE = {
+    "files": {
+        "tf.audio": "*",
+        "tf.image": _IMAGE_FILES,
+        "tf.io": "*",
+    },
     "keras": {
         "keras.ops": "*",
         "keras.ops.image": "*",
