@@ -83,6 +83,7 @@ globals().update(NAMESPACES["tf"])
 # The namespaces that are modules of their own.
 _SUBMODULES = frozenset(
     {
+        "audio",
         "autograph",
         "bitwise",
         "compat",

@@ -13,7 +13,7 @@ import glob
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
 from dovetail.base.errors import (
@@ -122,7 +122,7 @@ class _Local(FileSystem):
     """The machine's own files."""
 
     def open(self, path: str, mode: str) -> IO[bytes]:
-        return open(_plain(path), mode)  # noqa: SIM115 - the caller closes it
+        return open(_plain(path), mode)
 
     def stat(self, path: str) -> Stat:
         found = os.stat(_plain(path))
@@ -252,11 +252,11 @@ def schemes() -> list[str]:
     return ["", "file", _IN_MEMORY, *sorted({*known} - {"", "file", "local", _IN_MEMORY})]
 
 
-def asked(path: Any, method: Callable[..., Any], *arguments: Any) -> Any:
+def asked(path: Any, method: str, *arguments: Any) -> Any:
     """Returns what a method of the path's file system says; its errors name the path."""
     path = path_of(path)
     with told_of(path):
-        return method(file_system(path), path, *arguments)
+        return getattr(file_system(path), method)(path, *arguments)
 
 
 def opened(path: Any, mode: str = "rb") -> IO[bytes]:

@@ -44,6 +44,12 @@ RENAMED = {
     "random_poisson": "random.poisson",
     "random_shuffle": "random.shuffle",
     "random_uniform": "random.uniform",
+    "decode_base64": "io.decode_base64",
+    "decode_compressed": "io.decode_compressed",
+    "decode_csv": "io.decode_csv",
+    "decode_json_example": "io.decode_json_example",
+    "encode_base64": "io.encode_base64",
+    "matching_files": "io.matching_files",
     "read_file": "io.read_file",
     "write_file": "io.write_file",
     "reciprocal": "math.reciprocal",
@@ -57,7 +63,6 @@ RENAMED = {
     "zeta": "math.zeta",
     "FixedLenFeature": "io.FixedLenFeature",
     "VarLenFeature": "io.VarLenFeature",
-    "gfile": "io.gfile",
     "spectral": "signal",
     "fft": "signal.fft",
     "fft2d": "signal.fft2d",
@@ -116,6 +121,17 @@ def tf_logging() -> dict[str, Any]:
     }
 
 
+# TensorFlow 1's names of what `tf.io.gfile` has.
+_OLD_GFILE = {
+    **{
+        name: f"io.gfile.{name.lower()}" for name in ("Copy", "Exists", "Glob", "MakeDirs", "MkDir", "Remove")
+    },
+    **{name: f"io.gfile.{name.lower()}" for name in ("Rename", "Stat", "Walk")},
+    **dict.fromkeys(("FastGFile", "GFile", "Open"), "io.gfile.GFile"),
+    "DeleteRecursively": "io.gfile.rmtree",
+    "IsDirectory": "io.gfile.isdir",
+    "ListDirectory": "io.gfile.listdir",
+}
 GRAPHS = (
     "Dovetail runs eagerly and compiles with tf.function; it builds no TensorFlow 1 graphs. Remove the call."
 )
@@ -138,6 +154,7 @@ OWN: dict[str, Any] = {
     "resource_variables_enabled": lambda: True,
     "disable_eager_execution": _refuse("disable_eager_execution", GRAPHS),
     "disable_v2_behavior": _refuse("disable_v2_behavior", GRAPHS),
+    "gfile": View(f"{NAME}.gfile", (), renamed=_OLD_GFILE),
     "logging": View(f"{NAME}.logging", (), tf_logging()),
 }
 

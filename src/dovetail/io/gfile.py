@@ -17,7 +17,7 @@ from dovetail.base.errors import (
     PermissionDeniedError,
     at_user_location,
 )
-from dovetail.base.filesystem import FileSystem, Stat, asked, told_of
+from dovetail.base.filesystem import Stat, asked, told_of
 from dovetail.base.own import declare
 
 __all__ = [
@@ -211,9 +211,8 @@ def copy(src: Any, dst: Any, overwrite: bool = False) -> None:
         AlreadyExistsError: `dst` is there, without `overwrite`.
     """
     first, second = _pair(src, dst, overwrite)
-    with filesystem.opened(first) as source, filesystem.opened(second, "wb") as target:
-        with told_of(second):
-            shutil.copyfileobj(source, target, 1 << 20)
+    with filesystem.opened(first) as source, filesystem.opened(second, "wb") as target, told_of(second):
+        shutil.copyfileobj(source, target, 1 << 20)
 
 
 def exists(path: Any) -> bool:
@@ -234,7 +233,7 @@ def glob(pattern: Any) -> list[str]:
             of them for a slash.
     """
     patterns = pattern if isinstance(pattern, list | tuple) else [pattern]
-    return [path for each in patterns for path in asked(each, FileSystem.matching)]
+    return [path for each in patterns for path in asked(each, "matching")]
 
 
 def isdir(path: Any) -> bool:
@@ -256,7 +255,7 @@ def listdir(path: Any) -> list[str]:
     """
     if not isdir(path):
         raise NotFoundError(f"Could not find directory {filesystem.path_of(path)}{at_user_location()}")
-    return asked(path, FileSystem.names)
+    return asked(path, "names")
 
 
 def mkdir(path: Any) -> None:
@@ -265,12 +264,12 @@ def mkdir(path: Any) -> None:
     Raises:
         NotFoundError: that one is not there.
     """
-    asked(path, FileSystem.make, False)
+    asked(path, "make", False)
 
 
 def makedirs(path: Any) -> None:
     """Makes a folder, and those around it that are missing."""
-    asked(path, FileSystem.make, True)
+    asked(path, "make", True)
 
 
 def remove(path: Any) -> None:
@@ -279,7 +278,7 @@ def remove(path: Any) -> None:
     Raises:
         NotFoundError: there is none.
     """
-    asked(path, FileSystem.remove)
+    asked(path, "remove")
 
 
 def rename(src: Any, dst: Any, overwrite: bool = False) -> None:
@@ -289,7 +288,7 @@ def rename(src: Any, dst: Any, overwrite: bool = False) -> None:
         AlreadyExistsError: `dst` is there, without `overwrite`.
     """
     first, second = _pair(src, dst, overwrite)
-    asked(first, FileSystem.rename, second)
+    asked(first, "rename", second)
 
 
 def rmtree(path: Any) -> None:
@@ -298,7 +297,7 @@ def rmtree(path: Any) -> None:
     Raises:
         NotFoundError: there is none.
     """
-    asked(path, FileSystem.remove_tree)
+    asked(path, "remove_tree")
 
 
 def stat(path: Any) -> Stat:
@@ -307,7 +306,7 @@ def stat(path: Any) -> Stat:
     Raises:
         NotFoundError: there is none.
     """
-    return asked(path, FileSystem.stat)
+    return asked(path, "stat")
 
 
 def walk(top: Any, topdown: bool = True, onerror: Callable | None = None) -> Iterator[tuple]:

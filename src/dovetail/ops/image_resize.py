@@ -14,6 +14,7 @@ from dovetail.base.settings import settings
 from dovetail.ops.attrs import Shape
 from dovetail.ops.families import op
 from dovetail.ops.precision import FLOAT32
+from dovetail.ops.shapes import as_tensor
 from dovetail.ops.views import export, publish
 from dovetail.ops.windows import is_channels_first
 from dovetail.tensor.shape import TensorShape
@@ -225,7 +226,7 @@ def resize(
     method = _method(method)
     sizes = tuple(images.shape)[-3:-1] if hasattr(images, "shape") else None
     if sizes is not None and not preserve_aspect_ratio and _equal(sizes, size):
-        return images
+        return images if method == "nearest" else as_tensor(images)._astype(FLOAT32)
     return resize_(
         images, size=size, method=method, preserve_aspect_ratio=preserve_aspect_ratio, antialias=antialias
     )

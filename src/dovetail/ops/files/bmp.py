@@ -17,7 +17,9 @@ def decode(label: str, data: bytes, channels: int) -> np.ndarray:
     if channels == 1:
         raise refused(label, "channels must be 0, 3 or 4 for BMP, but got 1")
     if len(data) < _HEADER.size:
-        raise refused(label, f"Incomplete bmp content, requires at least {_HEADER.size} bytes, got {len(data)}")
+        raise refused(
+            label, f"Incomplete bmp content, requires at least {_HEADER.size} bytes, got {len(data)}"
+        )
     start, width, height, _, bits = _HEADER.unpack_from(data)
     if bits not in _CHANNELS:
         raise refused(label, f"a BMP must have 8, 24 or 32 bits a pixel, this has {bits}")

@@ -9,7 +9,6 @@ import numpy as np
 
 from dovetail.base import filesystem
 from dovetail.base.errors import DataDependentShapeError, InvalidArgumentError, at_user_location
-from dovetail.base.filesystem import FileSystem
 from dovetail.base.settings import state
 from dovetail.engine import dtypes, loaded_xla
 from dovetail.ops.families import op
@@ -41,7 +40,7 @@ def scalar_bytes(label: str, contents: np.ndarray) -> bytes:
 
 def as_string_scalar(value: bytes) -> np.ndarray:
     """Returns a scalar of dtype string."""
-    made = np.empty((), dtypes.STRING)
+    made: Any = np.empty((), dtypes.STRING)
     made[()] = value
     return made
 
@@ -61,7 +60,7 @@ def read_file_(xp: Any, filename: Any) -> Any:
     return as_string_scalar(filesystem.content(scalar_bytes("tf.io.read_file", filename)))
 
 
-@export("io.read_file read_file")
+@export("io.read_file")
 def read_file(filename: Any, name: str | None = None) -> Any:
     """Returns all that a file holds, as a scalar string.
 
@@ -81,13 +80,13 @@ def write_file_(xp: Any, filename: Any, contents: Any) -> Any:
     path = os.fsdecode(scalar_bytes("tf.io.write_file", filename))
     folder = os.path.dirname(path)
     if folder:
-        filesystem.asked(folder, FileSystem.make, True)
+        filesystem.asked(folder, "make", True)
     with filesystem.opened(path, "wb") as file, filesystem.told_of(path):
         file.write(scalar_bytes("tf.io.write_file", contents))
     return []
 
 
-@export("io.write_file write_file")
+@export("io.write_file")
 def write_file(filename: Any, contents: Any, name: str | None = None) -> None:
     """Writes a file anew, and makes the folders that are missing.
 
@@ -108,11 +107,11 @@ def matching_files_(xp: Any, pattern: Any) -> Any:
             f"{at_user_location()}"
         )
     patterns = pattern.reshape(-1).tolist()
-    found = {path for one in patterns for path in filesystem.asked(one, FileSystem.matching)}
+    found = {path for one in patterns for path in filesystem.asked(one, "matching")}
     return np.array([os.fsencode(path) for path in sorted(found)], _STRING)
 
 
-@export("io.matching_files matching_files")
+@export("io.matching_files")
 def matching_files(pattern: Any, name: str | None = None) -> Any:
     """Returns the sorted paths that match patterns, a string tensor of shape (files,).
 

@@ -47,7 +47,7 @@ _READERS: dict[str, Callable[[list[bytes], np.dtype], np.ndarray]] = {
     "int64": _numbers(int, int),
     "float32": _numbers(float, _float),
     "float64": _numbers(float, _float),
-    "object": lambda texts, dtype: np.array(texts, dtype),
+    "object": np.array,
 }
 _NAMES = {"float32": "float", "float64": "double"}
 
@@ -56,7 +56,15 @@ def _shapes(records: tuple, *defaults: tuple, **_: Any) -> list:
     return [records] * len(defaults)
 
 
-@op("", engine="host", differentiable=False, same_dtype=0, shape=_shapes, dtype=lambda _, *kinds, **__: list(kinds), several=True)
+@op(
+    "",
+    engine="host",
+    differentiable=False,
+    same_dtype=0,
+    shape=_shapes,
+    dtype=lambda _, *kinds, **__: list(kinds),
+    several=True,
+)
 def decode_csv_(
     xp: Any,
     records: Any,
@@ -97,7 +105,9 @@ def _split(lines: list, delim: bytes, quotes: bool, count: int, wanted: tuple | 
     if is_quoted:
         if _HIDDEN in whole:
             return _one_by_one(lines, delim, count, wanted)
-        lines = [_unquoted(i, line, delim) if b'"' in line else _plain(i, line) for i, line in enumerate(lines)]
+        lines = [
+            _unquoted(i, line, delim) if b'"' in line else _plain(i, line) for i, line in enumerate(lines)
+        ]
         whole = delim.join(lines)
         hides = _HIDDEN in whole
     elif b"\n" in whole or b"\r" in whole:
@@ -225,7 +235,7 @@ def decode_csv(
     Args:
         records: string tensor, a line in each element.
         record_defaults: one a column, of dtype int32, int64, float32, float64 or string, which is the column's: a
-            scalar, or a vector of size one, is what an empty field stands for; a vector of size zero: there must be none.
+            scalar, or a vector of size one, is what an empty field stands for; a vector of size zero: there is none.
         field_delim: the character between fields.
         use_quote_delim: fields may stand in double quotes, in which two quotes stand for one.
         na_value: text that counts as empty.

@@ -26,7 +26,7 @@ _SAME = {"engine": "host", "differentiable": False, "shape": lambda shape, **_: 
 _WINDOWS = {"ZLIB": zlib.MAX_WBITS, "GZIP": zlib.MAX_WBITS | 16}
 
 
-@op("io.encode_base64(input) encode_base64(input)", **_SAME)
+@op("io.encode_base64", **_SAME)
 def encode_base64(xp: Any, input: Any, *, pad: bool = False) -> Any:
     """Returns strings in Base64 whose alphabet is safe in URLs.
 
@@ -42,7 +42,7 @@ def _in_base64(value: bytes, pad: bool) -> bytes:
     return text if pad else text.rstrip(b"=")
 
 
-@op("io.decode_base64(input) decode_base64(input)", **_SAME)
+@op("io.decode_base64", **_SAME)
 def decode_base64(xp: Any, input: Any) -> Any:
     """Returns what strings in Base64 (with "-" and "_") stand for; the "=" at the end may be missing.
 
@@ -66,7 +66,7 @@ def _out_of_base64(text: bytes) -> bytes:
         raise InvalidArgumentError(f"{text!r:.60} is no base64: {error}{at_user_location()}") from None
 
 
-@op("io.decode_compressed decode_compressed", **_SAME)
+@op("io.decode_compressed", **_SAME)
 def decode_compressed(xp: Any, bytes: Any, *, compression_type: str = "") -> Any:
     """Returns what compressed strings hold.
 
@@ -92,7 +92,8 @@ def decode_compressed(xp: Any, bytes: Any, *, compression_type: str = "") -> Any
 
 def inflated(data: bytes, window: int) -> bytes:
     """Returns the content of a compressed string, of all members where there are several."""
-    parts, total = [], 0
+    parts: list[bytes] = []
+    total = 0
     while data:
         stream = zlib.decompressobj(window)
         try:

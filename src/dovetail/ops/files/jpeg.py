@@ -1,19 +1,20 @@
-"""JPEG by Pillow's libjpeg-turbo, with TensorFlow's options."""
+"""JPEG by libjpeg-turbo, with TensorFlow's options: through simplejpeg, or else through Pillow."""
 
 from __future__ import annotations
 
+import functools
 import math
 import struct
 from typing import Any
 
 import numpy as np
 
-from dovetail.base.errors import InvalidArgumentError, at_user_location
-from dovetail.engine import dtypes
+from dovetail.base.optional import optional
 from dovetail.ops.attrs import DTypeLike, needed
 from dovetail.ops.families import op
 from dovetail.ops.files.content import as_string_scalar, scalar_bytes, to_string
-from dovetail.ops.files.pixels import array_of, check_size, plugin, read_by_pillow, refused, stream
+from dovetail.ops.files.pixels import array_of, check_size, damage_told, plugin, refused, stream
+from dovetail.ops.infer import partial_of
 from dovetail.ops.shapes import as_tensor
 from dovetail.ops.views import export
 
@@ -27,10 +28,81 @@ _INT32 = np.dtype(np.int32)
 _UINT8 = np.dtype(np.uint8)
 
 
-def opened(label: str, data: bytes) -> Any:
-    """Returns Pillow's image, of which the header is read."""
-    with read_by_pillow(label, "JPEG", data):
-        return plugin("JpegImagePlugin", label).JpegImageFile(stream(data))
+# What libjpeg says of damage that it, and TensorFlow, decode around.
+_BEARABLE = ("Corrupt JPEG data", "Inconsistent progression", "Warning")
+
+
+class _Pillow:
+    """JPEG by Pillow, which always takes the accurate cosine transform and blends colours."""
+
+    def __init__(self, label: str) -> None:
+        self._plugin = plugin("JpegImagePlugin", label)
+
+    def shape(self, data: bytes) -> tuple[int, int, int]:
+        """Returns (height, width, channels), from the header."""
+        image = self._plugin.JpegImageFile(stream(data))
+        return image.size[1], image.size[0], len(image.getbands())
+
+    def pixels(
+        self, data: bytes, mode: str, ratio: int, fancy: bool, fast: bool, recover: bool
+    ) -> np.ndarray:
+        """Returns an image as "L", "RGB" or "CMYK", made smaller; it is never `fast`."""
+        if not fancy:
+            raise ImportError("fancy_upscaling=False needs the package simplejpeg: pip install simplejpeg")
+        image = self._plugin.JpegImageFile(stream(data + _END if recover else data))
+        gray = "L" if mode == "L" and image.mode == "RGB" else None
+        if gray or ratio > 1:  # such divisions are exact
+            image.draft(gray, (image.size[0] / ratio, image.size[1] / ratio))
+        array = array_of(image if image.mode == mode else image.convert(mode))
+        return 255 - array if mode == "CMYK" and image.info.get("adobe") is not None else array
+
+
+class _Turbo:
+    """JPEG by simplejpeg: libjpeg-turbo with all that TensorFlow asks of it, and the same values."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def shape(self, data: bytes) -> tuple[int, int, int]:
+        height, width, kind, _ = self._module.decode_jpeg_header(data)
+        return height, width, _NUM_CHANNELS.get(kind, 3)
+
+    def pixels(
+        self, data: bytes, mode: str, ratio: int, fancy: bool, fast: bool, recover: bool
+    ) -> np.ndarray:
+        height, width, _ = self.shape(data)
+        options = {
+            "colorspace": _TURBO_NAMES.get(mode, mode),
+            "fastdct": fast,
+            "fastupsample": not fancy,
+            "min_height": math.ceil(height / ratio),
+            "min_width": math.ceil(width / ratio),
+            "min_factor": ratio,
+        }
+        try:
+            return self._module.decode_jpeg(data, strict=not recover, **options)
+        except ValueError as error:
+            if not str(error).startswith(_BEARABLE) or _END not in data:
+                raise
+            return self._module.decode_jpeg(data, strict=False, **options)
+
+
+_NUM_CHANNELS = {"Gray": 1, "CMYK": 4, "YCCK": 4}
+_TURBO_NAMES = {"L": "GRAY"}
+
+
+@functools.cache
+def _decoder(label: str) -> Any:
+    try:
+        return _Turbo(optional("simplejpeg", label, "'dovetail[images]'"))
+    except ImportError:
+        return _Pillow(label)
+
+
+def shape_of(label: str, data: bytes) -> tuple[int, int, int]:
+    """Returns (height, width, channels) of a JPEG file, from its header."""
+    with damage_told(label, "JPEG", data):
+        return _decoder(label).shape(data)
 
 
 def decode(
@@ -40,56 +112,26 @@ def decode(
     ratio: int = 1,
     fancy_upscaling: bool = True,
     try_recover_truncated: bool = False,
+    dct_method: str = "",
 ) -> np.ndarray:
     """Returns the pixels of a JPEG file, uint8 of shape (height, width, channels)."""
     if channels == 4:
         raise refused(label, "JPEG does not support 4 channels")
-    image = opened(label, data + _END if try_recover_truncated else data)
-    check_size(label, *(math.ceil(size / ratio) for size in image.size), channels or 3)
-    with read_by_pillow(label, "JPEG", data):
-        if not fancy_upscaling and ratio == 1 and image.mode == "RGB" and channels != 1 and image.width > 4:
-            return _simply_upscaled(label, image)
-        wanted = _MODES[channels] if channels else "L" if image.mode == "L" else "RGB"
-        gray = "L" if wanted == "L" and image.mode == "RGB" else None
-        if gray or ratio > 1:  # such divisions are exact
-            image.draft(gray, (image.size[0] / ratio, image.size[1] / ratio))
-        if image.mode == "CMYK":
-            return _from_cmyk(label, array_of(image), channels)
-        return array_of(image if image.mode == wanted else image.convert(wanted))
-
-
-def _from_cmyk(label: str, inks: np.ndarray, channels: int) -> np.ndarray:
-    if channels == 1:
+    height, width, has = shape_of(label, data)
+    check_size(label, math.ceil(height / ratio), math.ceil(width / ratio), max(channels, has))
+    if has == 4 and channels == 1:
         raise refused(label, "a CMYK image does not become gray: pass channels=3")
-    colors, black = 255 - inks[..., :3].astype(np.uint16), 255 - inks[..., 3:].astype(np.uint16)
-    return (colors * black // 255).astype(np.uint8)
+    mode = "CMYK" if has == 4 else _MODES[channels or has]
+    fast = dct_method != "INTEGER_ACCURATE"
+    with damage_told(label, "JPEG", data):
+        image = _decoder(label).pixels(data, mode, ratio, fancy_upscaling, fast, try_recover_truncated)
+    return image if has < 4 else _from_cmyk(data, image)
 
 
-def _simply_upscaled(label: str, image: Any) -> np.ndarray:
-    """Returns an image whose colours are repeated, where they are stored at a lower resolution, instead of blended.
-
-    libjpeg blends a colour with its neighbour, 3 to 1, which is undone here.
-    """
-    halved = plugin("JpegImagePlugin", label).get_sampling(image)
-    image.draft("YCbCr", None)
-    planes = np.asarray(image).astype(np.float32)  # (height, width, 3)
-    for axis in {0: (), 1: (1,), 2: (0, 1)}.get(halved, ()):
-        planes[..., 1:] = _unblended(planes[..., 1:], axis)
-    luma, blue, red = planes[..., 0], planes[..., 1] - 128, planes[..., 2] - 128
-    colors = [luma + 1.402 * red, luma - 0.344136 * blue - 0.714136 * red, luma + 1.772 * blue]
-    return np.clip(np.rint(np.stack(colors, axis=-1)), 0, 255).astype(np.uint8)
-
-
-def _unblended(planes: np.ndarray, axis: int) -> np.ndarray:
-    """Returns for each pair of neighbours the value of which both were made."""
-    size = planes.shape[axis]
-    even = np.take(planes, np.arange(0, size, 2), axis)
-    before = np.take(planes, np.maximum(np.arange(0, size, 2) - 1, 0), axis)
-    values = np.clip((3 * even - before) / 2, 0, 255)
-    first = [slice(None)] * planes.ndim
-    first[axis] = slice(0, 1)
-    values[tuple(first)] = even[tuple(first)]
-    return np.take(np.repeat(values, 2, axis), np.arange(size), axis)
+def _from_cmyk(data: bytes, inks: np.ndarray) -> np.ndarray:
+    """Returns the colours of inks, which files of Adobe's hold the other way round."""
+    light: Any = inks.astype(np.uint16) if b"Adobe" in data[:4096] else 255 - inks.astype(np.uint16)
+    return (light[..., :3] * light[..., 3:] // 255).astype(np.uint8)
 
 
 def check_options(label: str, channels: int, ratio: int, dct_method: str) -> None:
@@ -99,30 +141,43 @@ def check_options(label: str, channels: int, ratio: int, dct_method: str) -> Non
     if ratio not in _RATIOS:
         raise refused(label, f"ratio must be 1, 2, 4, or 8, got {ratio}")
     if dct_method not in _TRANSFORMS:
-        raise refused(label, f"dct_method must be one of {', '.join(map(repr, _TRANSFORMS))}, got {dct_method!r}")
+        raise refused(
+            label, f"dct_method must be one of {', '.join(map(repr, _TRANSFORMS))}, got {dct_method!r}"
+        )
 
 
-@op("", engine="host", differentiable=False, same_dtype=0, shape=lambda contents, window, **_: (None, None, None), dtype=lambda *_, **__: _UINT8)
+@op(
+    "",
+    engine="host",
+    differentiable=False,
+    same_dtype=0,
+    shape=lambda contents, window, *, size, channels=0, **_: (*size, channels or None),
+    dtype=lambda *_, **__: _UINT8,
+)
 def decode_and_crop_jpeg_(
     xp: Any,
     contents: Any,
     crop_window: Any,
     *,
+    size: Any,
     channels: int = 0,
     ratio: int = 1,
     fancy_upscaling: bool = True,
     try_recover_truncated: bool = False,
+    dct_method: str = "",
 ) -> Any:
     """Returns a part of the pixels of a JPEG file."""
     label = "tf.io.decode_and_crop_jpeg"
     if crop_window.shape != (4,):
         raise refused(label, f"crop_window must have four elements, received shape {crop_window.shape}")
     data = scalar_bytes(label, contents)
-    image = decode(label, data, channels, ratio, fancy_upscaling, try_recover_truncated)
+    image = decode(label, data, channels, ratio, fancy_upscaling, try_recover_truncated, dct_method)
     top, left, height, width = crop_window.tolist()
     inside = top >= 0 and left >= 0 and top + height <= image.shape[0] and left + width <= image.shape[1]
     if not inside or height < 1 or width < 1:
-        raise refused(label, f"crop_window {crop_window.tolist()} is not inside of the image {image.shape[:2]}")
+        raise refused(
+            label, f"crop_window {crop_window.tolist()} is not inside of the image {image.shape[:2]}"
+        )
     return np.ascontiguousarray(image[top : top + height, left : left + width])
 
 
@@ -146,13 +201,19 @@ def decode_and_crop_jpeg(
     The others are as in `decode_jpeg`.
     """
     check_options("tf.io.decode_and_crop_jpeg", channels, ratio, dct_method)
+    window = as_tensor(crop_window)
+    known = partial_of(window) if window.shape == (4,) else None
     return decode_and_crop_jpeg_(
         contents,
-        as_tensor(crop_window),
+        window,
+        size=(None, None)
+        if known is None
+        else tuple(n if isinstance(n, int) else None for n in known[2:].tolist()),
         channels=channels,
         ratio=ratio,
         fancy_upscaling=fancy_upscaling,
         try_recover_truncated=try_recover_truncated,
+        dct_method=dct_method,
     )
 
 
@@ -171,11 +232,16 @@ def extract_jpeg_shape(xp: Any, contents: Any, *, output_type: DTypeLike = _INT3
         output_type: int32 or int64.
     """
     label = "tf.io.extract_jpeg_shape"
-    image = opened(label, scalar_bytes(label, contents))
-    return np.array([image.size[1], image.size[0], len(image.getbands())], output_type)
+    return np.array(shape_of(label, scalar_bytes(label, contents)), output_type)
 
 
-@op("io.is_jpeg image.is_jpeg", engine="host", differentiable=False, shape=lambda shape: shape, dtype=lambda _: np.dtype(bool))
+@op(
+    "io.is_jpeg image.is_jpeg",
+    engine="host",
+    differentiable=False,
+    shape=lambda shape: shape,
+    dtype=lambda _: np.dtype(bool),
+)
 def is_jpeg(xp: Any, contents: Any) -> Any:
     """Returns which strings begin as JPEG files do."""
     begins = [value[:3] == b"\xff\xd8\xff" for value in contents.reshape(-1).tolist()]
@@ -207,9 +273,10 @@ def encode(
     return file.getvalue()
 
 
-def _with_notes(file: bytes, unit: str, x_density: int, y_density: int, xmp_metadata: bytes) -> bytes:
+def _with_notes(file: bytes, density: tuple[str, int, int], xmp_metadata: bytes) -> bytes:
     """Returns a JPEG file with its density and metadata; it begins with the 20 bytes of a JFIF header."""
-    head = file[:13] + struct.pack(">BHH", _UNITS[unit], x_density, y_density) + file[18:20]
+    unit, across, down = density
+    head = file[:13] + struct.pack(">BHH", _UNITS[unit], across, down) + file[18:20]
     if not xmp_metadata:
         return head + file[20:]
     note = _XMP + xmp_metadata
@@ -232,7 +299,7 @@ def encode_jpeg_(
     label = "tf.io.encode_jpeg"
     check_image(label, image)
     file = encode(label, image, quality, progressive, optimize_size, chroma_downsampling)
-    return as_string_scalar(_with_notes(file, *density, xmp_metadata))
+    return as_string_scalar(_with_notes(file, density, xmp_metadata))
 
 
 def check_image(label: str, image: np.ndarray) -> None:

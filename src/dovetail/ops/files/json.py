@@ -14,7 +14,7 @@ from dovetail.wire.examples import Example
 
 
 @op(
-    "io.decode_json_example decode_json_example",
+    "io.decode_json_example",
     engine="host",
     differentiable=False,
     shape=lambda shape: shape,
@@ -33,6 +33,8 @@ def decode_json_example(xp: Any, json_examples: Any) -> Any:
 
 
 def _binary(text: bytes) -> bytes:
+    if not text.lstrip().startswith(b"{"):  # a list passes for a message without fields
+        raise InvalidArgumentError(f"Error while parsing JSON: {text!r:.60} is no object{at_user_location()}")
     try:
         return json_format.Parse(text, Example()).SerializeToString(deterministic=True)
     except (json_format.ParseError, ValueError, RecursionError) as error:

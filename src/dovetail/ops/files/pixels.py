@@ -64,7 +64,7 @@ def plugin(name: str, label: str) -> Any:
 
 
 @contextlib.contextmanager
-def read_by_pillow(label: str, kind: str, data: bytes) -> Iterator[None]:
+def damage_told(label: str, kind: str, data: bytes) -> Iterator[None]:
     """Turns what Pillow raises for damaged files into InvalidArgumentError; it raises much.
 
     Decoders of whole files are asked directly: `Image.open` tries all formats, and warns of large images.
@@ -117,5 +117,7 @@ def with_channels(array: np.ndarray, channels: int) -> np.ndarray:
 def _gray(colors: np.ndarray) -> np.ndarray:
     red, green, blue = np.moveaxis(colors.astype(np.uint32), 2, 0)
     half = 16384 if colors.itemsize == 2 else 0  # 16 bits are rounded, 8 bits are cut
-    gray = (red * np.uint32(_RED) + green * np.uint32(_GREEN) + blue * np.uint32(_BLUE) + np.uint32(half)) >> 15
+    gray = (
+        red * np.uint32(_RED) + green * np.uint32(_GREEN) + blue * np.uint32(_BLUE) + np.uint32(half)
+    ) >> 15
     return gray.astype(colors.dtype)[..., None]

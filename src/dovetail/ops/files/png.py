@@ -16,14 +16,14 @@ from dovetail.ops.files.content import to_string
 from dovetail.ops.files.pixels import (
     array_of,
     check_size,
+    damage_told,
     plugin,
-    read_by_pillow,
     refused,
     stream,
     with_channels,
 )
-from dovetail.ops.views import export
 from dovetail.ops.shapes import as_tensor
+from dovetail.ops.views import export
 
 _KINDS = (np.dtype(np.uint8), np.dtype(np.uint16))
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -43,8 +43,10 @@ def decode(label: str, data: bytes, channels: int, dtype: np.dtype) -> np.ndarra
     if color_type not in _CHANNELS:
         raise refused(label, f"Invalid PNG data, size {len(data)}: unknown colour type {color_type}")
     check_size(label, width, height, max(channels or _CHANNELS[color_type], 1) * dtype.itemsize)
-    with read_by_pillow(label, "PNG", data):
+    with damage_told(label, "PNG", data):
         array = _wide(label, data, color_type) if bits == 16 else _narrow(label, data, color_type)
+        if channels == 4 and array.shape[2] in (1, 3):
+            array = _with_key(array, _opened(label, data).info.get("transparency"))
     array = with_channels(array, channels)
     if array.dtype == dtype:
         return np.ascontiguousarray(array)
@@ -65,6 +67,14 @@ def _narrow(label: str, data: bytes, color_type: int) -> np.ndarray:
     return array_of(image)
 
 
+def _with_key(array: np.ndarray, key: Any) -> np.ndarray:
+    """Returns gray or colours with their alpha: 0 where they are the key, if there is one."""
+    if key is None:
+        return array
+    alpha = np.where((array == np.asarray(key)).all(axis=2, keepdims=True), 0, np.iinfo(array.dtype).max)
+    return np.concatenate([array, alpha.astype(array.dtype)], axis=2)
+
+
 def _wide(label: str, data: bytes, color_type: int) -> np.ndarray:
     """Returns pixels of 16 bits."""
     channels = _CHANNELS[color_type]
@@ -74,7 +84,7 @@ def _wide(label: str, data: bytes, color_type: int) -> np.ndarray:
         pixels = _in_mode(label, data, "RGBA", "RGBA")
         return np.ascontiguousarray(pixels).view(">u2").astype(np.uint16)
     mode, high, low = _HIGH_AND_LOW[channels]
-    upper = _in_mode(label, data, mode, high).astype(np.uint16)
+    upper: Any = _in_mode(label, data, mode, high).astype(np.uint16)
     return (upper << 8) | _in_mode(label, data, mode, low)
 
 
@@ -93,7 +103,9 @@ def encode(image: np.ndarray, level: int) -> bytes:
     height, width, channels = image.shape
     header = struct.pack(">IIBBBBB", width, height, 8 * image.itemsize, _COLOR_TYPES[channels], 0, 0, 0)
     rows = image.astype(image.dtype.newbyteorder(">"), copy=False).reshape(height, -1)
-    lines = np.concatenate([np.zeros((height, 1), np.uint8), np.ascontiguousarray(rows).view(np.uint8)], axis=1)
+    lines = np.concatenate(
+        [np.zeros((height, 1), np.uint8), np.ascontiguousarray(rows).view(np.uint8)], axis=1
+    )
     packed = zlib.compress(lines.tobytes(), level)
     return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", packed) + _chunk(b"IEND", b"")
 

@@ -67,9 +67,7 @@ def random_jpeg_quality(image: Any, min_jpeg_quality: int, max_jpeg_quality: int
 
 
 @export("image.stateless_random_jpeg_quality")
-def stateless_random_jpeg_quality(
-    image: Any, min_jpeg_quality: int, max_jpeg_quality: int, seed: Any
-) -> Any:
+def stateless_random_jpeg_quality(image: Any, min_jpeg_quality: int, max_jpeg_quality: int, seed: Any) -> Any:
     """As `random_jpeg_quality`, determined by `seed` (two integers)."""
     low, high = _checked_range(min_jpeg_quality, max_jpeg_quality)
     return adjust_jpeg_quality(image, random.stateless_uniform([], seed, low, high, dt.int32))

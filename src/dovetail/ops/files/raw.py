@@ -15,7 +15,7 @@ from dovetail.ops.views import export
 from dovetail.tensor import dtype as dt
 
 _PADDED = frozenset(
-    "bfloat16 float16 float32 float64 int8 int16 int32 int64 uint8 uint16".split()
+    ["bfloat16", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16"]
 )
 _RAW = _PADDED | {"bool", "complex64", "complex128"}
 
@@ -66,7 +66,7 @@ def _common_size(strings: list[bytes], dtype: np.dtype) -> int:
     return size
 
 
-@export("io.decode_raw decode_raw")
+@export("io.decode_raw")
 def decode_raw(
     input_bytes: Any,
     out_type: Any,

@@ -10,11 +10,13 @@ import numpy as np
 from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.ops.families import op
 from dovetail.ops.files.content import as_string_scalar, scalar_bytes, to_string
-from dovetail.ops.views import export
 from dovetail.ops.shapes import as_tensor
+from dovetail.ops.views import export
 from dovetail.tensor.convert import convert_to_tensor
 
-_FORMAT = struct.Struct("<HHIIHH")  # kind, channels, rate, bytes a second, bytes a sample of all channels, bits
+_FORMAT = struct.Struct(
+    "<HHIIHH"
+)  # kind, channels, rate, bytes a second, bytes a sample of all channels, bits
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _MOST_SAMPLES = 1 << 29
 _FLOAT32, _INT32 = np.dtype(np.float32), np.dtype(np.int32)
@@ -72,7 +74,7 @@ def _bytes8(data: memoryview) -> np.ndarray:
 
 
 def _integers(data: memoryview, width: int) -> np.ndarray:
-    padded = np.zeros((len(data) // width, 4), np.uint8)
+    padded: Any = np.zeros((len(data) // width, 4), np.uint8)
     padded[:, 4 - width :] = np.frombuffer(data, np.uint8).reshape(-1, width)  # the high bytes of an int32
     return (padded.view("<i4")[:, 0] / np.float64(1 << 31)).astype(np.float32)
 
@@ -153,9 +155,13 @@ def encode_wav_(xp: Any, audio: Any, sample_rate: Any) -> Any:
     count, channels = audio.shape
     rate = int(sample_rate)
     if not 0 < channels < 1 << 16 or not 0 < rate < 1 << 31 or 2 * channels * count >= 1 << 31:
-        raise _refused("encode_wav", f"bad numbers of channels, {channels}, samples, {count}, or rate, {rate}")
+        raise _refused(
+            "encode_wav", f"bad numbers of channels, {channels}, samples, {count}, or rate, {rate}"
+        )
     scaled = np.clip(np.nan_to_num(audio) * np.float32(1 << 15), -(1 << 15), (1 << 15) - 1)
-    body = scaled.astype("<i2").tobytes()
+    body = (
+        np.trunc(scaled + np.copysign(np.float32(0.5), scaled)).astype("<i2").tobytes()
+    )  # halves go outwards
     about = _FORMAT.pack(_PCM, channels, rate, rate * channels * 2 & 0xFFFFFFFF, channels * 2, 16)
     head = struct.pack("<4sI4s4sI", b"RIFF", 36 + len(body), b"WAVE", b"fmt ", len(about))
     return as_string_scalar(head + about + struct.pack("<4sI", b"data", len(body)) + body)
