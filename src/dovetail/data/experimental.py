@@ -9,6 +9,7 @@ from dovetail.data.checked import AssertCardinality
 from dovetail.data.combine import GroupByReducer
 from dovetail.data.csv_files import CsvDataset
 from dovetail.data.dataset import Dataset
+from dovetail.data.examples import make_batched_features_dataset, parse_example_dataset
 from dovetail.data.functions import UserFunction
 from dovetail.data.make_csv import make_csv_dataset
 from dovetail.data.node import AUTOTUNE
@@ -219,7 +220,9 @@ __all__ = [
     "ignore_errors",
     "index_table_from_dataset",
     "make_csv_dataset",
+    "make_batched_features_dataset",
     "map_and_batch",
+    "parse_example_dataset",
     "sample_from_datasets",
     "scan",
     "shuffle_and_repeat",

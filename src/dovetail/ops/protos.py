@@ -15,6 +15,7 @@ from dovetail.tensor.convert import convert_to_tensor
 from dovetail.wire import messages
 from dovetail.wire.messages import Event, TensorProto
 from dovetail.wire.records import read
+from dovetail.wire.varints import length_at
 
 for _name in messages.__all__:
     export(f"compat.v1.{_name}")(getattr(messages, _name))
@@ -124,9 +125,27 @@ def make_ndarray(tensor: Any) -> Any:
     shape = tuple(int(dim.size) for dim in tensor.tensor_shape.dim)
     if any(size < 0 for size in shape):
         raise ValueError(f"make_ndarray: the shape {shape} has unknown sizes")
-    if tensor.tensor_content and dtype != dt.string:
+    if tensor.tensor_content:
+        if dtype == dt.string:
+            return _whole_strings(tensor.tensor_content, math.prod(shape)).reshape(shape)
         return np.frombuffer(tensor.tensor_content, dtype.as_numpy_dtype).copy().reshape(shape)
     return _filled(_held(tensor, dtype), math.prod(shape), dtype).reshape(shape)
+
+
+def _whole_strings(data: bytes, count: int) -> Any:
+    """Returns strings that are one piece: all lengths, then all bytes."""
+    place = 0
+    sizes: list[int] = []
+    while len(sizes) < count and place < len(data):
+        size, place = length_at(data, place)
+        sizes.append(size)
+    if len(sizes) < count or place + sum(sizes) != len(data):
+        raise ValueError(f"make_ndarray: {len(data)} bytes are not {count} strings")
+    flat: Any = np.empty(count, object)
+    for i, size in enumerate(sizes):
+        flat[i] = data[place : place + size]
+        place += size
+    return flat
 
 
 def _held(tensor: Any, dtype: Any) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from dovetail.wire.examples import Example
-from dovetail.wire.varints import gathered, lengths_at, numbers_in
+from dovetail.wire.varints import gathered, length_at, lengths_at, numbers_in
 
 _FIRST, _SECOND = 0x0A, 0x12  # the tags of fields 1 and 2 that have a length
 _KIND_OF_TAG = {0x0A: "string", 0x12: "float32", 0x1A: "int64"}
@@ -81,17 +81,18 @@ def read_columns(records: Sequence[bytes], wanted: dict[bytes, str]) -> dict[byt
     """
     if len(records) <= _FEW:
         return of_maps([_parsed(record, i).features.feature for i, record in enumerate(records)], wanted)
-    reading = _Reading(records, wanted)
-    columns = reading.run()
-    if columns is None:
-        usual = list(records)
-        for i in np.flatnonzero(reading.odd).tolist():
-            usual[i] = _in_usual_form(records[i], i, wanted)
+    usual = list(records)
+    changed: Any = np.zeros(len(records), bool)
+    while True:
         reading = _Reading(usual, wanted)
         columns = reading.run()
-    if columns is None:
-        raise FormError(int(reading.odd.argmax()))
-    return columns
+        if columns is not None:
+            return columns
+        if (reading.odd & changed).any():
+            raise FormError(int((reading.odd & changed).argmax()))
+        changed |= reading.odd
+        for i in np.flatnonzero(reading.odd).tolist():
+            usual[i] = _in_usual_form(records[i], i, wanted)
 
 
 def _parsed(record: bytes, index: int) -> Any:
@@ -200,7 +201,7 @@ class _Reading:
         self.odd: Any = np.zeros(len(records), bool)
 
     def run(self) -> dict[bytes, Column] | None:
-        """Returns the columns, or None when records are not of the usual form."""
+        """Returns the columns, or None when records are not of the usual form (those found so far are `odd`)."""
         found = self._locate()
         if self.odd.any():
             return None
@@ -437,7 +438,7 @@ def _strings_of_one(data: bytes, place: int, end: int) -> tuple[Any, Any, bool]:
     untils: list[int] = []
     good = True
     while place < end:
-        size, begin = _length_at(data, place + 1)
+        size, begin = length_at(data, place + 1)
         good = data[place] == _FIRST and begin + size <= end
         if not good:
             break
@@ -445,16 +446,3 @@ def _strings_of_one(data: bytes, place: int, end: int) -> tuple[Any, Any, bool]:
         begins.append(begin)
         untils.append(place)
     return np.array(begins, np.int64), np.array(untils, np.int64), good
-
-
-def _length_at(data: bytes, place: int) -> tuple[int, int]:
-    size = shift = 0
-    while True:
-        byte = data[place]
-        place += 1
-        size |= (byte & 127) << shift
-        if byte < 128:
-            return size, place
-        shift += 7
-        if shift > 63:
-            return 1 << 63, place

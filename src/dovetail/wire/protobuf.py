@@ -321,7 +321,8 @@ def _checked(field: Field, value: Any) -> Any:
     return _FIXED["float"].unpack(_FIXED["float"].pack(value))[0] if kind == "float" else float(value)
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
+    """Returns a number as the encoding has it."""
     value &= 0xFFFFFFFFFFFFFFFF
     parts = bytearray()
     while value > 0x7F:
@@ -335,17 +336,17 @@ def _plain(kind: Any, value: Any) -> bytes:
     """Returns the bytes of one value, without its number."""
     if isinstance(value, Message):
         data = value.SerializeToString()
-        return _varint(len(data)) + data
+        return varint(len(data)) + data
     if kind == "string":
         value = value.encode()
     if kind in ("string", "bytes"):
-        return _varint(len(value)) + value
-    return _FIXED[kind].pack(value) if kind in _FIXED else _varint(int(value))
+        return varint(len(value)) + value
+    return _FIXED[kind].pack(value) if kind in _FIXED else varint(int(value))
 
 
 def _encoded(field: Field, value: Any) -> bytes:
     wire_type = _WIRE_TYPES.get(field.kind, _BYTES)
-    tag = _varint(field.number << 3 | wire_type)
+    tag = varint(field.number << 3 | wire_type)
     if field.key is not None:
         made = _entry(field)
         return b"".join(
@@ -356,7 +357,7 @@ def _encoded(field: Field, value: Any) -> bytes:
     if wire_type == _BYTES:
         return b"".join(tag + _plain(field.kind, one) for one in value)
     data = b"".join(_plain(field.kind, one) for one in value)
-    return _varint(field.number << 3 | _BYTES) + _varint(len(data)) + data
+    return varint(field.number << 3 | _BYTES) + varint(len(data)) + data
 
 
 def _read_varint(data: bytes, place: int) -> tuple[int, int]:

@@ -11,6 +11,21 @@ _MOST_OF_NUMBER = 10
 _WIDE = 64  # bytes on average from which on slices of bytes are copied, not single bytes
 
 
+def length_at(data: bytes, place: int) -> tuple[int, int]:
+    """Returns the number that stands at a place, and the place after it; what has no end reads as too large."""
+    size = shift = 0
+    while place < len(data):
+        byte = data[place]
+        place += 1
+        size |= (byte & 127) << shift
+        if byte < 128:
+            return size, place
+        shift += 7
+        if shift > 63:
+            break
+    return 1 << 63, place
+
+
 def lengths_at(data: Any, places: Any, last: int) -> tuple[Any, Any]:
     """Reads the number that stands at each of some places.
 

@@ -44,7 +44,7 @@ def _from_splits(column: Column, counts: Any, starts: Any) -> tuple[Any, Any]:
     ended = absolute[own[1:][filled] - 1]
     if (ended != (starts + counts)[filled]).any() or counts[~filled].any():
         raise ValueError("row splits must end with the number of values")
-    return np.append(absolute[keep], starts[-1:] + counts[-1:]), rows
+    return np.append(absolute[keep], counts.sum()), rows
 
 
 def _from_lengths(column: Column, counts: Any, starts: Any) -> tuple[Any, Any]:

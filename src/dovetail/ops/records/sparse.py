@@ -26,7 +26,7 @@ def _one(xp: Any, indices: Any, values: Any, dense_shape: Any) -> Any:
 
 def _strings(arrays: list) -> Any:
     out: Any = np.empty(len(arrays), object)
-    out[:] = [message_of(array) for array in arrays]
+    out[:] = [message_of(array, whole_strings=True) for array in arrays]
     return out
 
 

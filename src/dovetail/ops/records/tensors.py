@@ -15,20 +15,29 @@ from dovetail.ops.shapes import as_tensor
 from dovetail.ops.views import export
 from dovetail.tensor import dtype as dt
 from dovetail.wire.messages import TensorProto
-from dovetail.wire.protobuf import DecodeError
+from dovetail.wire.protobuf import DecodeError, varint
 
 _MOST_SHOWN = 60
 
 
-def message_of(array: Any) -> bytes:
-    """Returns an array as a serialized `TensorProto`: numbers as they lie in memory, strings one by one."""
+def message_of(array: Any, whole_strings: bool = False) -> bytes:
+    """Returns an array as a serialized `TensorProto`: numbers as they lie in memory, strings one by one.
+
+    Args:
+        array: the array.
+        whole_strings: strings are one piece: all lengths, then all bytes.
+    """
     dtype = dt.as_dtype(array.dtype)
     made = TensorProto(dtype=dtype.as_datatype_enum)
     made.tensor_shape.SetInParent()
     for size in array.shape:
         made.tensor_shape.dim.add(size=size)
     if dtype == dt.string:
-        made.string_val.extend(array.reshape(-1).tolist())
+        strings = array.reshape(-1).tolist()
+        if whole_strings:
+            made.tensor_content = b"".join([*(varint(len(value)) for value in strings), *strings])
+        else:
+            made.string_val.extend(strings)
     else:
         made.tensor_content = np.ascontiguousarray(array).tobytes()
     return made.SerializeToString()
