@@ -76,7 +76,7 @@ def make_batched_features_dataset(
             f"{suggest(label_key, features)}{at_user_location()}"
         )
     make, rest = reader or TFRecordDataset, list(reader_args or [])
-    paths = paths_matching(file_pattern)
+    paths = paths_matching(file_pattern, "make_batched_features_dataset")
     files = Dataset.from_tensor_slices(paths)
     if shuffle:
         files = files.shuffle(len(paths), shuffle_seed)
