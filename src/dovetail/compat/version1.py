@@ -65,7 +65,6 @@ RENAMED = {
     "FixedLenSequenceFeature": "io.FixedLenSequenceFeature",
     "SparseFeature": "io.SparseFeature",
     "VarLenFeature": "io.VarLenFeature",
-    "decode_json_example": "io.decode_json_example",
     "deserialize_many_sparse": "io.deserialize_many_sparse",
     "parse_single_sequence_example": "io.parse_single_sequence_example",
     "parse_tensor": "io.parse_tensor",

@@ -1,4 +1,4 @@
-"""Messages of protocol buffers as tensors: `tf.io.decode_proto`, `tf.io.encode_proto`, `tf.io.decode_json_example`."""
+"""Messages of protocol buffers as tensors: `tf.io.decode_proto` and `tf.io.encode_proto`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from google.protobuf import json_format, text_format
+from google.protobuf import text_format
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
@@ -17,7 +17,7 @@ from dovetail.ops.shapes import as_tensor, reshape
 from dovetail.ops.shapes import shape as shape_of
 from dovetail.ops.views import export
 from dovetail.tensor import dtype as dt
-from dovetail.wire.examples import Example
+from dovetail.wire import examples  # noqa: F401 - its messages are what "local://" describes
 from dovetail.wire.schema import LOCAL, message_class
 from dovetail.wire.varints import length_at
 
@@ -152,7 +152,7 @@ def _message(made: Any, value: bytes, text: bool, kind: Kind) -> Any:
         if text:
             return text_format.Parse(value, made())
         return made.FromString(value)
-    except (DecodeError, text_format.ParseError) as error:
+    except (DecodeError, text_format.ParseError, RecursionError) as error:
         raise DataLossError(
             f"Unable to parse {'text' if text else 'binary'} protobuf: {value[:40]!r} is no {kind.message_type} "
             f"({error})"
@@ -345,40 +345,3 @@ def encode_proto(
     kinds = tuple(tensor.dtype.name for tensor in tensors)
     kind = Kind(_text(message_type), _text(descriptor_source), tuple(map(_text, field_names)), kinds)
     return encoded(as_tensor(sizes), *tensors, kind=kind)
-
-
-# ---- JSON
-
-
-def _from_json(xp: Any, data: Any) -> Any:
-    out: Any = np.empty(data.shape, object)
-    for place in np.ndindex(*data.shape):
-        try:
-            made = json_format.Parse(data[place].decode("utf-8", "strict"), Example())
-        except (json_format.ParseError, UnicodeDecodeError) as error:
-            raise InvalidArgumentError(f"Error while parsing JSON: {error} in {data[place][:60]!r}") from None
-        out[place] = made.SerializeToString(deterministic=True)
-    return out
-
-
-from_json = Op(
-    "decode_json_example",
-    _from_json,
-    engine="host",
-    differentiable=False,
-    shape=lambda shape: shape,
-    dtype=lambda _: dtypes.STRING,
-)
-
-
-@export("io.decode_json_example")
-def decode_json_example(json_examples: Any, name: str | None = None) -> Any:
-    """Returns `tf.train.Example`s that are written in JSON as serialized ones.
-
-    Args:
-        json_examples: strings of any shape, each an Example in the JSON form of protocol buffers.
-
-    Raises:
-        InvalidArgumentError: a string is no such JSON.
-    """
-    return from_json(as_tensor(json_examples))
