@@ -12,7 +12,6 @@ from dovetail.base.settings import state
 from dovetail.function.frequency import Frequency
 from dovetail.function.shaped import Shaped
 from dovetail.function.stages import Stage, stages_of
-from dovetail.function.trace import Program
 from dovetail.graph.node import Node
 from dovetail.graph.recording import FunctionGraph
 from dovetail.graph.replay import Steps
@@ -60,6 +59,34 @@ class Split:
             part.run(values)
         return self.result(values)
 
+    @property
+    def is_front_and_rest(self) -> bool:
+        """Whether all that needs the host stands in front, and gives no result itself."""
+        if [part.on_host for part in self.parts] != [True, False]:
+            return False
+        made = set(self.parts[1].outputs)
+        return all(leaf in made for is_place, leaf in self._leaves if is_place)
+
+    def front(self, tensors: list) -> list:
+        """Runs the host part in front, and returns the arguments of the rest."""
+        values = self.begun(tensors)
+        self.parts[0].run(values)
+        return self.parts[1].arguments(values)
+
+    def rest(self, arguments: list) -> Any:
+        """Runs what comes after the host part, and returns the result; to be traced."""
+        values: list[Any] = [None] * self._num_places
+        self.parts[1].put(values, self.parts[1].op_by_op(arguments))
+        return self.result(values)
+
+    def run_rest_op_by_op(self, arguments: list) -> Any:
+        """Runs what comes after the host part on the host as well."""
+        state.host_only += 1
+        try:
+            return self.rest(arguments)
+        finally:
+            state.host_only -= 1
+
     def begun(self, tensors: list) -> list:
         """Returns the places of a run, of which the arguments' are filled."""
         values: list[Any] = [None] * self._num_places
@@ -106,6 +133,10 @@ class _Part:
     def _results(self, arguments: list) -> list:
         raise NotImplementedError
 
+    def op_by_op(self, arguments: list) -> list:
+        """Runs the nodes where they fit, and returns the outputs."""
+        return self._steps.run(arguments)
+
     def _on_host(self, arguments: list) -> list:
         """Runs the nodes op by op; errors tell where the one that failed was written."""
         left = iter(self._nodes)
@@ -139,12 +170,8 @@ class _CompiledPart(_Part):
     def _make(self, make_frequency: Callable[[], Frequency]) -> None:
         self._shaped = Shaped(self._steps.run, make_frequency())
 
-    def program_for(self, arguments: list, times: int = 1) -> Program | None:
-        """Returns the program for arguments of these shapes; None while they run op by op."""
-        return self._shaped.program_for(arguments, times)
-
     def _results(self, arguments: list) -> list:
-        program = self.program_for(arguments)
+        program = self._shaped.program_for(arguments)
         if program is not None:
             return program.call(arguments)
         state.host_only += 1

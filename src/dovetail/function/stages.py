@@ -35,6 +35,7 @@ _ORDERED = frozenset({"tf.print"})  # what has to keep its place among effects, 
 _KNOWN_IN_TRACES = frozenset(
     {"broadcast_dynamic_shape_", "broadcast_dynamic_shape"}
 )  # where shapes are values
+_CALLS_OF_PYTHON = frozenset({"tf.py_function", "tf.numpy_function"})
 _OF_SHAPES = frozenset({"shape", "size", "rank"})  # read no values
 
 
@@ -63,6 +64,9 @@ def needs_host(node: Node) -> bool:
 
 
 def _sizes_by_value(operation: Any) -> bool:
+    """True for ops whose results have sizes that depend on values, and for calls of Python on values."""
+    if isinstance(operation, Construct):
+        return operation.name in _CALLS_OF_PYTHON
     if not isinstance(operation, OpCall) or operation.op.engine != "host":
         return False
     return operation.op.name not in _KNOWN_IN_TRACES

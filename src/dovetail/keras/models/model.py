@@ -59,8 +59,6 @@ class Model(Trainer, Reporting, Layer):
     def _is_made_of_layers(self) -> bool:  # type: ignore[override]
         return self._is_stack or self._graph is not None
 
-    _takes_strings = False  # which no compiled step can
-
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is Model and _is_functional(args, kwargs):
             return super().__new__(Functional, *args, **kwargs)
@@ -132,7 +130,6 @@ class Model(Trainer, Reporting, Layer):
             outputs = outputs[0]  # as in Keras: a list of one output counts as that output
         self._inputs_structure, self._outputs_structure = inputs, outputs
         self._graph = self._run_graph = Graph(flat_inputs, flat_outputs)
-        self._takes_strings = any(one.dtype.name == "string" for one in flat_inputs)
         self._loss_outputs = []
         self._simple = isinstance(inputs, SymbolicTensor)
         self._takes_composites = any(map(is_composite, nest.flatten(inputs)))

@@ -17,9 +17,11 @@ from dovetail.keras.training.shuffling import taken
 from dovetail.keras.training.source import Source
 from dovetail.keras.training.steps import pack_x_y_sample_weight
 from dovetail.tensor.composite import is_composite
+from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.spec import join_batches
 from dovetail.tensor.tensor import Tensor, TensorLike
 
+_BYTES = {bytes}  # what the strings of tensors are
 _WIDE = np.dtype(np.float64)
 
 
@@ -62,6 +64,8 @@ def as_numpy(value: Any) -> Any:
             f"the data holds Python objects ({type(array.flat[0]).__name__}); arrays of numbers are expected. Rows of "
             f"different lengths? Pad them first{at_user_location()}"
         )
+    if array.dtype.kind in "OSU" and set(map(type, array.flat)) != _BYTES:
+        return convert_to_tensor(array)._value
     return array
 
 

@@ -16,11 +16,11 @@ from dovetail.base.settings import settings, state
 from dovetail.engine import uses_xla, xla
 from dovetail.function.autograph.gate import converted
 from dovetail.keras.training.arrays import ArrayData, Stretch, copied
+from dovetail.keras.training.divided import DividedSteps, InBatches, holds_strings
 from dovetail.keras.training.gathering import Batch, Gathering, in_turn, kind_of
 from dovetail.keras.training.programs import StepPrograms, fits_a_loop, jax_stepping, run_once
 from dovetail.keras.training.source import Source
 from dovetail.keras.training.streams import StreamData
-from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.transaction import undoing
 
@@ -72,7 +72,8 @@ class Executor:
         plan: Callable[[Any], Any] | None = None,
     ) -> None:
         self._model, self._name, self._check, self._plan = model, name, check, plan
-        self._programs = StepPrograms(lambda data: self._step(data, converted), facts)
+        step = lambda data: self._step(data, converted)  # noqa: E731  one name for both
+        self._programs, self._divided = StepPrograms(step, facts), DividedSteps(step, facts)
 
     def _step(self, data: Any, prepared: Callable[[Any], Any] = lambda step: step) -> Any:
         """Runs the step with layers and variables as trainable as they were when the model was compiled."""
@@ -97,7 +98,7 @@ class Executor:
     @property
     def _eager(self) -> bool:
         model = self._model
-        return model.run_eagerly or model._takes_strings or settings.run_functions_eagerly or not uses_xla()
+        return model.run_eagerly or settings.run_functions_eagerly or not uses_xla()
 
     # ---- one batch
 
@@ -108,11 +109,26 @@ class Executor:
         planned = self._planned(leaves, spec)
         if planned is not None:
             return planned
-        program = self._programs.get(leaves, spec, self._programs.facts())
-        if program is None:
-            return self._programs.run_op_by_op(leaves, spec)
+        batch = self._batch(leaves, spec, self._programs.facts())
+        if batch.program is None:
+            return batch.alone() if batch.alone is not None else self._op_by_op(batch)
+        self._check_values(batch.leaves, batch.spec)
+        return self._run_once(batch.program, batch.leaves)
+
+    def _batch(self, leaves: list, spec: Any, facts: tuple) -> Batch:
+        """Returns a batch with what runs it: a program, a divided step, or neither."""
+        program = None if holds_strings(leaves) else self._programs.get(leaves, spec, facts)
+        divided = None
+        if program is None and self._needs_host(leaves):
+            divided = self._divided.get(leaves, spec, facts)
+        if divided is None:
+            return Batch(program, leaves, spec, kind_of(leaves))
         self._check_values(leaves, spec)
-        return self._run_once(program, leaves)
+        return divided.batch(leaves, spec)
+
+    def _needs_host(self, leaves: list) -> bool:
+        """Whether no program runs a step on such batches as a whole."""
+        return self._programs.op_by_op or holds_strings(leaves)
 
     def _planned(self, leaves: list, spec: Any) -> Any:
         """Returns the result for a batch by a plan, None where there is none."""
@@ -122,7 +138,7 @@ class Executor:
 
     def _check_values(self, leaves: list, spec: Any) -> None:
         """Raises when steps must not run on these values; the trace, which comes first, says what to look for."""
-        if self._check is not None:
+        if self._check is not None and spec is not None:
             self._check(nest.unflatten(spec, leaves))
 
     # ---- an epoch
@@ -135,10 +151,13 @@ class Executor:
             steps: stop after so many batches.
             watch: who is told of them.
         """
-        run: Any = self._stream if isinstance(data, StreamData) else self._arrays
-        return run(data, steps, watch)
+        if isinstance(data, StreamData):
+            return self._stream(data, steps, watch)
+        if not self._eager and self._needs_host(data.leaves):
+            return self._stream(InBatches(data, steps), steps, watch)
+        return self._arrays(data, steps, watch)
 
-    def _stream(self, data: StreamData, steps: int | None, watch: Watch) -> Any:
+    def _stream(self, data: StreamData | InBatches, steps: int | None, watch: Watch) -> Any:
         eager = self._eager
         gathering = Gathering(watch, data.pace, self._run_once, self._loop_of, self._check_values)
         for batch in in_turn(self._prepared(data, eager), gathering):
@@ -149,23 +168,26 @@ class Executor:
                 leaves = (
                     batch.leaves if data.keeps_batches or batch.program is None else _copies(batch.leaves)
                 )
-                gathering.run(batch, partial(self._watched, batch.program, leaves, batch.spec, watch))
+                gathering.run(batch, partial(self._watched, batch._replace(leaves=leaves), watch))
             if gathering.stopped or (steps is not None and gathering.index >= steps):
                 break
         gathering.finish()
         return gathering.result
 
-    def _prepared(self, data: StreamData, eager: bool) -> Iterator[Batch]:
+    def _prepared(self, data: StreamData | InBatches, eager: bool) -> Iterator[Batch]:
         """Yields the batches of an epoch with their programs."""
         facts = self._programs.facts()
         program = known = None
         for leaves, spec in self._batches(data, eager):
             kind = kind_of(leaves)
-            if not eager and (program is None or (spec, kind) != known):
-                program, known = self._programs.get(leaves, spec, facts), (spec, kind)
-            yield Batch(program, leaves, spec, kind)
+            if eager or (program is not None and (spec, kind) == known):
+                yield Batch(program, leaves, spec, kind)
+                continue
+            batch = self._batch(leaves, spec, facts)
+            program, known = (batch.program, (spec, kind)) if batch.leaves is leaves else (None, None)
+            yield batch
 
-    def _batches(self, data: StreamData, eager: bool) -> Iterator[tuple]:
+    def _batches(self, data: StreamData | InBatches, eager: bool) -> Iterator[tuple]:
         """Yields the batches of a stream; before anything is compiled it has looked at the first two."""
         batches = data.batches()
         if not eager and self._programs.is_new:
@@ -229,8 +251,8 @@ class Executor:
                 watch.begins(index)
                 result = nest.map_structure(copied, self.once(leaves, data.spec))
             else:
-                program = None if eager else self._programs.get(leaves, data.spec, facts)
-                result = self._watched(program, leaves, data.spec, watch, index)
+                one = Batch(None, leaves, data.spec, ()) if eager else self._batch(leaves, data.spec, facts)
+                result = self._watched(one, watch, index)
             stopped = watch.after(index, result)
             index += 1
         return index, result, stopped
@@ -249,17 +271,23 @@ class Executor:
             rows = stretch.order[: stretch.num_samples]
             self._check_values([None if leaf is None else leaf[rows] for leaf in data.leaves], data.spec)
 
-    def _watched(self, program: Any, leaves: list, spec: Any, watch: Watch, index: int) -> Any:
+    def _watched(self, batch: Batch, watch: Watch, index: int) -> Any:
         """Runs one step that is watched, op by op when there is no program."""
         watch.begins(index)
+        program = batch.program
         if program is not None:
-            return _guarded(watch, lambda: program.writes, lambda: self._run_once(program, leaves))
-        return _guarded(watch, self._all_variables, lambda: self._op_by_op(leaves, spec))
+            return _guarded(watch, lambda: program.writes, lambda: self._run_once(program, batch.leaves))
+        return _guarded(watch, self._all_variables, batch.alone or (lambda: self._op_by_op(batch)))
 
-    def _op_by_op(self, leaves: list, spec: Any) -> Any:
-        if self._eager or self._programs.op_by_op:
+    def _op_by_op(self, batch: Batch) -> Any:
+        leaves, spec = batch.leaves, batch.spec
+        if self._eager:
             return self._step(_filled(leaves, spec))
-        return self._programs.run_op_by_op(leaves, spec)  # the shapes come too seldom
+        if not self._needs_host(leaves):
+            return self._programs.run_op_by_op(leaves, spec)  # the shapes come too seldom
+        result = self._step(_filled(leaves, spec))
+        self._divided.say_why_not(self._programs.why)
+        return result
 
     def _all_variables(self) -> list:
         model = self._model
@@ -320,13 +348,7 @@ def _placed(leaf: Any, layout: Any) -> Any:
 
 def _filled(leaves: list, spec: Any) -> Any:
     """Returns a batch of arrays as steps get it: of Tensors."""
-    return nest.unflatten(spec, [None if leaf is None else _tensor(leaf) for leaf in leaves])
-
-
-def _tensor(leaf: Any) -> Tensor:
-    """Returns an array as a Tensor; NumPy's own strings become those of tensors."""
-    is_text = isinstance(leaf, np.ndarray) and leaf.dtype.kind in "US"
-    return convert_to_tensor(leaf) if is_text else Tensor(leaf)
+    return nest.unflatten(spec, [None if leaf is None else Tensor(leaf) for leaf in leaves])
 
 
 def _guarded(watch: Watch, written: Callable[[], list], run: Callable[[], Any]) -> Any:

@@ -29,14 +29,16 @@ class Batch(NamedTuple):
 
     Attributes:
         program: the compiled step; None: it runs op by op.
-        leaves, spec: the arrays, and how they are packed.
+        leaves, spec: the arrays, and how they are packed; no spec: numbers that were made of strings, flat.
         kind: see `kind_of`.
+        alone: runs a batch that has no program; None: its step does.
     """
 
     program: Any
     leaves: list
     spec: Any
     kind: tuple
+    alone: Callable[[], Any] | None = None
 
 
 def _aligned(shape: tuple, dtype: np.dtype) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from dovetail.base import nest
 from dovetail.base.bounded import Bounded
-from dovetail.base.errors import DataDependentShapeError, at_user_location
+from dovetail.base.errors import DataDependentShapeError
 from dovetail.base.settings import state
 from dovetail.engine import jax_private_module, xla
 from dovetail.function.frequency import Frequency
@@ -42,12 +41,13 @@ class StepPrograms:
         self._num_compiled = 0
         self._frequency = Frequency(_SHAPES_AT_ONCE)
         self.op_by_op = False
+        self.why: Exception | None = None
 
     def get(self, leaves: list, spec: Any, facts: tuple, times: int = 1) -> Program | None:
         """Returns the program for batches like `leaves` (None leaves stay None), tracing it if it is new.
 
         None: their shapes come too seldom; or the step cannot be compiled at all, because the shapes of its tensors
-        depend on values, or because it calls Python functions, which a warning says once.
+        depend on values, or because it calls Python functions; then `op_by_op` is True, and `why` says why.
 
         Args:
             leaves, spec: the batch, flat.
@@ -59,7 +59,6 @@ class StepPrograms:
         shapes = tuple([None if a is None else (a.shape, a.dtype) for a in leaves])
         program = self._programs.get((spec, facts, shapes))
         if program is None:
-            _refuse_objects(leaves)
             family = (spec, facts, tuple([None if a is None else (a.ndim, a.dtype) for a in leaves]))
             if not self._frequency.compiles(family, shapes, times):
                 return None
@@ -78,8 +77,7 @@ class StepPrograms:
         try:
             return Program(self._runner([a is None for a in leaves], spec), examples)
         except DataDependentShapeError as error:
-            self.op_by_op = True
-            warnings.warn(f"the model's steps run op by op, they cannot be compiled: {error}", stacklevel=3)
+            self.op_by_op, self.why = True, error
             return None
 
     @property
@@ -181,16 +179,6 @@ class StepPrograms:
 def _constrained(layout: Any, value: Any) -> Any:
     """Inside a program: divides a value over devices; one device has nothing to divide, and XLA a copy less to make."""
     return value if layout is None or len(layout.mesh.devices) == 1 else layout.constrain(value)
-
-
-def _refuse_objects(leaves: list) -> None:
-    for leaf in leaves:
-        if leaf is not None and leaf.dtype.kind in "OSU":
-            raise TypeError(
-                f"the data holds strings (an array of shape {leaf.shape}, such as {str(leaf.flat[0])!r:.40}); models "
-                "compute on numbers. Turn strings into numbers first, such as indices into a vocabulary"
-                f"{at_user_location()}"
-            )
 
 
 def jax_stepping() -> Any:

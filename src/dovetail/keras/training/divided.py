@@ -1,0 +1,143 @@
+"""Steps that need the host, to read strings above all: that part runs there, the rest is compiled.
+
+A step is recorded for a kind of batch, and divided (see `function/stages.py`).  Where all that needs the host stands in
+front, what it gives is a batch of numbers for a compiled step, which waits for others and runs with them in one
+dispatch as any other does; the next batches' strings are read meanwhile.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from dovetail.base import nest
+from dovetail.base.bounded import Bounded
+from dovetail.engine import dtypes
+from dovetail.function.frequency import Frequency
+from dovetail.function.shaped import Shaped
+from dovetail.function.signature import SpecCall
+from dovetail.function.split import Split
+from dovetail.function.wide import record
+from dovetail.keras.training.arrays import ArrayData
+from dovetail.keras.training.gathering import Batch, Places, kind_of
+from dovetail.tensor.spec import TensorSpec
+from dovetail.tensor.tensor import Tensor
+
+_MOST_KINDS = 128
+_SHAPES_AT_ONCE = 2  # whole batches, and the last one of an epoch
+
+
+def holds_strings(leaves: list) -> bool:
+    """True for batches with strings among their arrays."""
+    return any(leaf is not None and dtypes.is_host_only(leaf.dtype) for leaf in leaves)
+
+
+class DividedSteps:
+    """The divided forms of one kind of step (train, test or predict), a kind of batch each.
+
+    Args:
+        step: `step(data) -> logs`, a method of the model written in tensor ops.
+        facts: `facts() -> tuple`, what else a recording depends on.
+    """
+
+    def __init__(self, step: Callable, facts: Callable[[], tuple]) -> None:
+        self._step, self._facts = step, facts
+        self._found: Bounded = Bounded(_MOST_KINDS)
+        self._why: str | None = None
+        self._warned = False
+
+    def get(self, leaves: list, spec: Any, facts: tuple) -> DividedStep | None:
+        """Returns the step for batches like `leaves`; None when it runs op by op."""
+        kind = kind_of(leaves)
+        key = (spec, facts, kind)
+        if key not in self._found:
+            step = self._recorded(leaves, spec)
+            self._found.put(key, step)
+            self._found.put((spec, self._facts(), kind), step)  # a first recording builds the model
+        return self._found.get(key)
+
+    def _recorded(self, leaves: list, spec: Any) -> DividedStep | None:
+        specs = [None if leaf is None else TensorSpec(leaf.shape, leaf.dtype) for leaf in leaves]
+        call = SpecCall((nest.unflatten(spec, specs),), {})
+        try:
+            graph, _ = record(call, lambda args, kwargs: self._step(*args), self._step, may_create=True)
+        except Exception as error:  # noqa: BLE001  of users' code, which may need values; run so, it says more
+            self._why = f"{type(error).__name__}: {error}"
+            return None
+        split = Split.of(graph, Frequency)
+        if split is None:
+            self._why = "what needs the host stands between what could be compiled"
+            return None
+        return DividedStep(split)
+
+    def say_why_not(self, why: Any) -> None:
+        """Warns, once, that steps run op by op, which have done so without an error.
+
+        Args:
+            why: what says so of the step as a whole; None: it was not tried.
+        """
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"the model's steps run op by op, they cannot be compiled: {why or self._why}", stacklevel=4
+            )
+
+
+class DividedStep:
+    """A step on batches of one kind.
+
+    Args:
+        split: the recorded step.
+    """
+
+    def __init__(self, split: Split) -> None:
+        self._split = split
+        self._rest: Shaped | None = None
+        if split.is_front_and_rest:
+            self._rest = Shaped(split.rest, Frequency(_SHAPES_AT_ONCE))
+
+    def batch(self, leaves: list, spec: Any) -> Batch:
+        """Reads the strings of a batch, and returns the batch of numbers that the compiled rest of the step takes.
+
+        A step that is divided otherwise, or whose numbers have shapes that come seldom, has no program.
+        """
+        tensors = [Tensor(leaf) for leaf in leaves if leaf is not None]
+        if self._rest is None:
+            return Batch(None, leaves, spec, (), lambda: self._split.call(tensors))
+        values = self._split.front(tensors)
+        program = self._rest.program_for(values)
+        if program is None:
+            return Batch(None, leaves, spec, (), lambda: self._split.run_rest_op_by_op(values))
+        arrays = [np.asarray(tensor._value) for tensor in values]
+        return Batch(program, arrays, None, kind_of(arrays))
+
+
+class InBatches:
+    """Samples in memory, some of them strings, as a stream of batches.
+
+    Args:
+        data: the samples.
+        steps: batches an epoch; None: all.
+    """
+
+    keeps_batches = True
+
+    def __init__(self, data: ArrayData, steps: int | None) -> None:
+        self._data, self._steps = data, steps
+        self._places: Places | None = None
+        self.pace = data.pace
+
+    def batches(self) -> Iterator[tuple[list, Any]]:
+        """Yields `(leaves, spec)` for the batches of one epoch."""
+        for stretch in self._data.stretches(self._steps):
+            for index in range(stretch.first, stretch.stop):
+                yield self._data.batch(stretch, index), self._data.spec
+
+    def places_for(self, batch: Batch) -> Places:
+        """Returns room for such batches to be gathered."""
+        if self._places is None or self._places.kind != batch.kind:
+            self._places = Places(batch.leaves, self._data.num_batches)
+        return self._places

@@ -1,0 +1,194 @@
+"""Models that take strings: what reads them runs on the host, all behind is compiled, and nothing else changes."""
+
+import numpy as np
+import pytest
+
+import dovetail as tf
+from dovetail import keras
+from tests.keras.pairs import close, peer
+
+WORDS = np.array(["red", "green", "blue", "odd", ""])
+
+
+def data(n=70):
+    rng = np.random.default_rng(0)
+    inputs = {"word": WORDS[rng.integers(0, 5, (n, 2))], "size": rng.normal(size=(n, 3)).astype("float32")}
+    return inputs, rng.normal(size=(n, 1)).astype("float32")
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.look_up = keras.layers.StringLookup(vocabulary=["red", "green"])
+        self.embed, self.dense = keras.layers.Embedding(4, 3), keras.layers.Dense(1)
+        self.traces = 0
+
+    def call(self, inputs, training=None):
+        self.traces += 1
+        rows = self.embed(self.look_up(inputs["word"]))
+        return self.dense(tf.concat([tf.reduce_sum(rows, 1), inputs["size"]], -1))
+
+
+class OwnStep(Subclassed):
+    def train_step(self, data):
+        x, y, *_ = data
+        with tf.GradientTape() as tape:
+            long = tf.cast(tf.strings.length(x["word"])[:, :1] > 3, tf.float32)
+            loss = tf.reduce_mean(tf.square(self(x, training=True) - y) * (1 + long))
+        variables = self.trainable_variables
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
+        return {"loss": loss}
+
+
+def functional():
+    word, size = keras.Input((2,), dtype="string", name="word"), keras.Input((3,), name="size")
+    rows = keras.layers.Flatten()(keras.layers.Embedding(8, 3)(keras.layers.Hashing(8)(word)))
+    outputs = keras.layers.Dense(1)(keras.layers.Concatenate()([rows, size]))
+    return keras.Model({"word": word, "size": size}, outputs)
+
+
+def fit(model, **options):
+    return model.fit(*data(), batch_size=16, epochs=2, verbose=0, shuffle=False, **options).history
+
+
+def fit_on_dataset(model):
+    return model.fit(tf.data.Dataset.from_tensor_slices(data()).batch(16), epochs=2, verbose=0).history
+
+
+def on_batches(model):
+    x, y = data(16)
+    return [model.train_on_batch(x, y), model.test_on_batch(x, y), model.predict_on_batch(x)]
+
+
+def evaluate_and_predict(model):
+    x, y = data()
+    return [model.evaluate(x, y, batch_size=16, verbose=0), model.predict(x, batch_size=16, verbose=0)]
+
+
+def watched(model):
+    seen = []
+    callback = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(logs["loss"]))
+    return [fit(model, callbacks=[callback, keras.callbacks.TerminateOnNaN()]), seen]
+
+
+WAYS = {
+    "arrays": fit,
+    "weights": lambda model: fit(model, sample_weight=np.linspace(0, 1, 70)),
+    "validation": lambda model: fit(model, validation_split=0.2),
+    "dataset": fit_on_dataset,
+    "batches": on_batches,
+    "evaluation": evaluate_and_predict,
+    "watched": watched,
+}
+
+
+def run(make, way, **options):
+    keras.utils.set_random_seed(3)
+    model = make()
+    model.compile("sgd", "mse", metrics=["mae"], **options)
+    results = WAYS[way](model)
+    return model, results, [v.numpy() for v in model.trainable_variables]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("make", [functional, Subclassed, OwnStep], ids=lambda make: make.__name__)
+def test_the_same_as_op_by_op(make, way):
+    model, results, weights = run(make, way)  # a warning is an error
+    _, expected, eager_weights = run(make, way, run_eagerly=True)
+    close(results, expected, rtol=1e-4, atol=1e-5)
+    close(weights, eager_weights, rtol=1e-4, atol=1e-5)
+    divided = [step for one in model._executors.values() for step in one._divided._found.values()]
+    assert divided and all(len(step._rest._programs) for step in divided)
+
+
+def test_steps_run_many_to_a_dispatch_and_are_traced_once_a_shape():
+    model = Subclassed()
+    model.compile("sgd", "mse")
+    fit(model)
+    traces = model.traces
+    for _ in range(3):
+        fit(model)
+    assert model.traces == traces
+    assert len(model._executors["train"]._programs._loops) == 1  # the loop over gathered batches
+
+
+def test_the_same_training_as_keras():
+    keras_3 = peer()
+    x, y = data()
+
+    def build(k):
+        word = k.Input((2,), dtype="string")
+        rows = k.layers.Flatten()(k.layers.Embedding(6, 4)(k.layers.StringLookup(vocabulary=list(WORDS[:4]))(word)))
+        return k.Model(word, k.layers.Dense(1)(rows))
+
+    ours, theirs = build(keras), build(keras_3)
+    for own, other in zip(ours.trainable_variables, theirs.trainable_variables):
+        own.assign(np.asarray(other))
+    for model in (ours, theirs):
+        model.compile("sgd", "mse")
+    options = {"batch_size": 16, "epochs": 2, "verbose": 0, "shuffle": False}
+    tensor = pytest.importorskip("tensorflow").constant(x["word"])
+    close(ours.fit(x["word"], y, **options).history["loss"], theirs.fit(tensor, y, **options).history["loss"])
+    close(ours.predict(x["word"], verbose=0), theirs.predict(tensor, verbose=0))
+
+
+def test_models_return_strings():
+    class Named(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(3)
+            self.names = tf.constant(["cat", "dog", "emu"])
+
+        def call(self, inputs):
+            scores = self.dense(inputs)
+            return {"name": tf.gather(self.names, tf.argmax(scores, -1)), "scores": scores}
+
+    model = Named()
+    x = np.random.default_rng(1).normal(size=(20, 4)).astype("float32")
+    found = model.predict(x, batch_size=8, verbose=0)
+    assert found["name"].tolist() == [[b"cat", b"dog", b"emu"][i] for i in found["scores"].argmax(-1)]
+    assert model.predict(x[:2], verbose=0)["name"].tolist() == found["name"][:2].tolist()
+
+
+def test_a_part_of_a_step_may_need_the_host():
+    class Masking(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(1)
+
+        def call(self, inputs):
+            return self.dense(inputs)
+
+        def test_step(self, data):
+            x, y = data
+            errors = tf.square(self(x) - y)
+            return {"kept": tf.reduce_mean(tf.boolean_mask(errors, errors > 0.5)), "all": tf.reduce_mean(errors)}
+
+    x, y = data()
+    results = []
+    for eagerly in (False, True):
+        keras.utils.set_random_seed(0)
+        model = Masking()
+        model.compile("sgd", "mse", run_eagerly=eagerly)
+        results.append([model.evaluate(x["size"], y, verbose=0, return_dict=True) for _ in range(2)])
+    close(*results, rtol=1e-5)
+
+
+def test_strings_where_numbers_belong_are_an_error_of_the_layer():
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises((TypeError, ValueError, tf.errors.UnimplementedError), match=r"string.*\.py:\d+"):
+        model.fit(np.array([["a", "b"]] * 4), np.zeros((4, 1)), verbose=0)
+
+
+def test_steps_that_need_values_run_op_by_op_and_say_so():
+    class Peeking(Subclassed):
+        def call(self, inputs, training=None):
+            self.first = inputs["word"].numpy()[0, 0]
+            return super().call(inputs)
+
+    model = Peeking()
+    model.compile("sgd", "mse")
+    with pytest.warns(UserWarning, match="op by op.*numpy"):
+        fit(model)
+    assert model.first in WORDS.astype("S")
