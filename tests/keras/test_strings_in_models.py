@@ -67,7 +67,9 @@ def evaluate_and_predict(model):
 
 def watched(model):
     seen = []
-    callback = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(logs["loss"]))
+    callback = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: seen.append(logs["loss"])
+    )
     return [fit(model, callbacks=[callback, keras.callbacks.TerminateOnNaN()]), seen]
 
 
@@ -118,7 +120,9 @@ def test_the_same_training_as_keras():
 
     def build(k):
         word = k.Input((2,), dtype="string")
-        rows = k.layers.Flatten()(k.layers.Embedding(6, 4)(k.layers.StringLookup(vocabulary=list(WORDS[:4]))(word)))
+        rows = k.layers.Flatten()(
+            k.layers.Embedding(6, 4)(k.layers.StringLookup(vocabulary=list(WORDS[:4]))(word))
+        )
         return k.Model(word, k.layers.Dense(1)(rows))
 
     ours, theirs = build(keras), build(keras_3)
@@ -162,7 +166,10 @@ def test_a_part_of_a_step_may_need_the_host():
         def test_step(self, data):
             x, y = data
             errors = tf.square(self(x) - y)
-            return {"kept": tf.reduce_mean(tf.boolean_mask(errors, errors > 0.5)), "all": tf.reduce_mean(errors)}
+            return {
+                "kept": tf.reduce_mean(tf.boolean_mask(errors, errors > 0.5)),
+                "all": tf.reduce_mean(errors),
+            }
 
     x, y = data()
     results = []
