@@ -153,9 +153,10 @@ class Executor:
         """
         if isinstance(data, StreamData):
             return self._stream(data, steps, watch)
-        if not self._eager and self._needs_host(data.leaves):
-            return self._stream(InBatches(data, steps), steps, watch)
-        return self._arrays(data, steps, watch)
+        arrays: Any = data
+        if not self._eager and self._needs_host(arrays.leaves):
+            return self._stream(InBatches(arrays, steps), steps, watch)
+        return self._arrays(arrays, steps, watch)
 
     def _stream(self, data: StreamData | InBatches, steps: int | None, watch: Watch) -> Any:
         eager = self._eager
