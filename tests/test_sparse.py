@@ -163,6 +163,31 @@ ALONE = {
     "segment_sum_more": lambda tf: tf.sparse.segment_sum(tf.eye(3), [0, 2, 1], [0, 0, 2], num_segments=5),
     "segment_mean": lambda tf: tf.sparse.segment_mean(tf.eye(3), [0, 2, 1], [0, 0, 2]),
     "segment_sqrt_n": lambda tf: tf.sparse.segment_sqrt_n(tf.eye(3), [0, 2, 1], [0, 0, 2]),
+    "segment_sum_by_rows": lambda tf: tf.sparse.segment_sum(
+        tf.eye(3), [0, 2, 1], [0, 0, 1], sparse_gradient=True
+    ),
+    "segment_sum_out_of_range": lambda tf: tf.sparse.segment_sum(tf.eye(3), [0, 3], [0, 0]),
+    "sampled_addmm": lambda tf: tf.sparse.sampled_addmm(
+        [[0, 0], [1, 2]],
+        [0.5, 0.3],
+        [2, 3],
+        np.float32([[1, 2], [3, 4]]),
+        np.float32(np.eye(2, 3)),
+        0.25,
+        0.75,
+    ),
+    "sampled_addmm_batch": lambda tf: tf.sparse.sampled_addmm(
+        [[[0, 1]], [[1, 0]]], [[3.0], [5.0]], [2, 2], tf.ones([2, 2, 3]), tf.ones([2, 3, 2])
+    ),
+    "sampled_addmm_empty": lambda tf: tf.sparse.sampled_addmm(
+        np.zeros((0, 2), np.int32), np.zeros(0, np.float32), [2, 2], tf.ones([2, 1]), tf.ones([1, 2])
+    ),
+    "sampled_addmm_double": lambda tf: tf.sparse.sampled_addmm(
+        [[1, 1]], [1], [2, 2], np.eye(2), np.eye(2), output_type=tf.float64
+    ),
+    "sampled_addmm_misfit": lambda tf: tf.sparse.sampled_addmm(
+        [[0, 0]], [0.5], [3, 2], tf.ones([2, 2]), tf.ones([2, 2])
+    ),
     "bincount": lambda tf: tf.sparse.bincount([2, 1, 1, 0], axis=-1),
     "bincount_rows": lambda tf: tf.sparse.bincount([[2, 1, 1, 0], [3, 3, 3, 3]], axis=-1),
     "bincount_all": lambda tf: tf.sparse.bincount([[2, 1], [3, 3]], axis=0, minlength=9),

@@ -9,22 +9,13 @@ Absences and their reasons stand in tools/data/keras_absent.csv: package, patter
 name), reason.  The first row that matches counts.
 """
 
-import csv
 import importlib
-import inspect
 import os
 import sys
-import types
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-REASONS = ROOT / "tools" / "data" / "keras_absent.csv"
-PAGE = ROOT / "docs" / "keras-names.md"
+from tools.names import ROOT, Page, missing_arguments, public_paths, report
+
 PACKAGES = {"keras": "keras", "tf_keras": "tf_keras.api._v2.keras"}
-BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-SHARE = 0.97  # of the names of each package
 
 HEADER = """\
 # Names of Keras
@@ -36,221 +27,29 @@ or class of ours does not take raises a TypeError that names it.
 """
 
 
-@dataclass
-class Report:
-    """What one package shows, and what of it is there.
-
-    Attributes:
-        package: "keras" or "tf_keras".
-        version: of the installed package.
-        objects: for each public object, the paths that show it, such as ["layers.Dense"].
-        absent: the paths that are not there.
-        arguments: {path: names of arguments that ours does not take}.
-    """
-
-    package: str
-    version: str
-    objects: list[list[str]]
-    absent: list[str] = field(default_factory=list)
-    arguments: dict[str, list[str]] = field(default_factory=dict)
-
-    @property
-    def there(self):
-        missing = set(self.absent)
-        return sum(not missing.intersection(paths) for paths in self.objects)
-
-
-def report(package, ours):
-    """Return the Report of a package against a namespace of ours.
-
-    Args:
-        package: "keras" or "tf_keras".
-        ours: what stands for the package, such as `dovetail.keras`.
-    """
-    root = importlib.import_module(PACKAGES[package])
-    paths = public_paths(root)
-    found = Report(package, importlib.import_module(package).__version__, _by_object(paths))
-    for path, theirs in paths.items():
-        there, mine = resolve(ours, path)
-        if not there:
-            found.absent.append(path)
-        elif missing := missing_arguments(theirs, mine):
-            found.arguments[path] = missing
-    return found
-
-
-def public_paths(root):
-    """Return {path below root: object} of all that a package shows, modules themselves left out."""
-    paths, seen = {}, {id(root)}
-    name = root.__name__.partition(".")[0]
-
-    def walk(module, prefix):
-        for attribute in sorted(vars(module)):
-            value = vars(module)[attribute]
-            if attribute.startswith("_") or (prefix == "" and attribute in ("src", "api")):
-                continue
-            if not isinstance(value, types.ModuleType):
-                paths[prefix + attribute] = value
-            elif value.__name__.startswith(name) and id(value) not in seen:
-                seen.add(id(value))
-                walk(value, f"{prefix}{attribute}.")
-
-    walk(root, "")
-    return paths
-
-
-def _by_object(paths):
-    groups = {}
-    for path, value in paths.items():
-        groups.setdefault(id(value) if callable(value) else path, []).append(path)
-    return list(groups.values())
-
-
-def resolve(root, path):
-    """Return (whether root has the path, what stands there)."""
-    value = root
-    for part in path.split("."):
-        try:
-            value = getattr(value, part)
-        except AttributeError:
-            return False, None
-    return True, value
-
-
-def missing_arguments(theirs, ours):
-    """Return the names of the arguments that theirs takes by name and ours does not.
-
-    What a constructor of ours hands to its base classes through `**kwargs` is what theirs take.
-    """
-    wanted, mine = _own(theirs), _named(ours)
-    return [] if wanted is None or mine is None else [name for name in wanted if name not in mine]
-
-
-def _own(item):
-    """Return the names in the signature of a function or class, or None where there is no telling."""
-    parameters = _parameters(item)
-    return None if parameters is None else _by_name(parameters)
-
-
-def _named(item):
-    """Return all the names that can be given to a function or class, or None where there is no telling."""
-    parameters = _parameters(item)
-    if parameters is None:
-        return None
-    names = _by_name(parameters)
-    if inspect.isclass(item) and any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        for base in item.__mro__[:-1]:
-            names += _by_name(_parameters(vars(base).get("__init__")) or {})
-    return names
-
-
-def _parameters(item):
-    try:
-        return inspect.signature(item).parameters if callable(item) else None
-    except (TypeError, ValueError):
-        return None
-
-
-def _by_name(parameters):
-    return [name for name, parameter in parameters.items() if parameter.kind in BY_NAME and name[0] != "_"]
-
-
-def read_reasons():
-    """Return the rows of the table of absences."""
-    with REASONS.open(newline="") as lines:
-        return list(csv.DictReader(lines))
-
-
-def reason_of(rows, package, path, argument=""):
-    """Return the first row that speaks of an absence, or None."""
-    for row in rows:
-        if (
-            row["package"] in (package, "*")
-            and row["argument"] == argument
-            and fnmatchcase(path, row["pattern"])
-        ):
-            return row
-    return None
-
-
-def unexplained(found, rows):
-    """Return the absences of a Report that no row speaks of, as lines, and the indices of the rows that spoke."""
-    lines, used = [], set()
-    missing = [(path, "") for path in found.absent]
-    missing += [(path, name) for path, names in found.arguments.items() for name in names]
-    for path, argument in missing:
-        row = reason_of(rows, found.package, path, argument)
-        if row is None:
-            lines.append(f"{found.package}: {path}" + (f", argument {argument}" if argument else ""))
-        else:
-            used.add(rows.index(row))
-    return lines, used
-
-
-def problems(reports, rows):
-    """Return what keeps the check from passing, as lines."""
-    lines, used = [], set()
-    for found in reports:
-        share = found.there / len(found.objects)
-        if share < SHARE:
-            lines.append(
-                f"{found.package}: {share:.1%} of the names are there, expected at least {SHARE:.0%}"
-            )
-        more, spoke = unexplained(found, rows)
-        lines += [f"no reason given: {line}" for line in more]
-        used |= spoke
-    idle = [row for index, row in enumerate(rows) if index not in used]
-    return lines + [f"a reason for what is there: {row['package']}, {row['pattern']}" for row in idle]
-
-
-def render(reports, rows):
-    """Return the page."""
-    parts = [HEADER, "| package | there | of | share |\n|---|---:|---:|---:|"]
-    parts += [
-        f"| {r.package} {r.version} | {r.there} | {len(r.objects)} | {100 * r.there / len(r.objects):.1f}% |"
-        for r in reports
-    ]
-    for found in reports:
-        parts.append(f"\n## {found.package}: what is not there, and why\n")
-        parts += _absences(found, rows) or ["Nothing."]
-    return "\n".join(parts) + "\n"
-
-
-def _absences(found, rows):
-    by_reason = {}
-    for path in found.absent:
-        row = reason_of(rows, found.package, path)
-        by_reason.setdefault(row["reason"] if row else "no reason given", []).append(f"`{path}`")
-    for path, names in found.arguments.items():
-        for name in names:
-            row = reason_of(rows, found.package, path, name)
-            by_reason.setdefault(row["reason"] if row else "no reason given", []).append(f"`{path}({name}=)`")
-    return [f"- {reason}: {', '.join(paths)}" for reason, paths in by_reason.items()]
-
-
 def reports():
     """Return the Reports of both packages."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     ours = importlib.import_module("dovetail").keras
-    return [report(package, ours) for package in PACKAGES]
+    return [
+        report(
+            package,
+            importlib.import_module(package).__version__,
+            public_paths(importlib.import_module(module)),
+            ours,
+            missing_arguments,
+        )
+        for package, module in PACKAGES.items()
+    ]
 
 
-def main(arguments):
-    """Print, write or check; return the exit status."""
-    rows, found = read_reasons(), reports()
-    page = render(found, rows)
-    if arguments == ["--write"]:
-        PAGE.write_text(page)
-        return 0
-    if arguments != ["--check"]:
-        print(page)
-        return 0
-    lines = problems(found, rows)
-    if not PAGE.exists() or PAGE.read_text() != page:
-        lines.append("docs/keras-names.md is not up to date: python -m tools.keras_names --write")
-    print("\n".join(lines))
-    return bool(lines)
-
+PAGE = Page(
+    ROOT / "tools" / "data" / "keras_absent.csv",
+    ROOT / "docs" / "keras-names.md",
+    HEADER,
+    "tools.keras_names",
+    reports,
+)
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(PAGE.main(sys.argv[1:]))

@@ -103,6 +103,7 @@ _SUBMODULES = frozenset(
         "nest",
         "nn",
         "profiler",
+        "queue",
         "random",
         "ragged",
         "sets",

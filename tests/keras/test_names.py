@@ -3,20 +3,21 @@
 import keras
 import pytest
 
-from tools import keras_names
+from tools import names
+from tools.keras_names import PAGE
 
 
 @pytest.fixture(scope="module")
 def found():
-    return keras_names.reports()
+    return PAGE.reports()
 
 
 def test_every_absence_has_a_reason_and_enough_is_there(found):
-    assert keras_names.problems(found, keras_names.read_reasons()) == []
+    assert names.problems(found, PAGE.read_reasons()) == []
 
 
 def test_the_page_is_up_to_date(found):
-    assert keras_names.PAGE.read_text() == keras_names.render(found, keras_names.read_reasons())
+    assert PAGE.page.read_text() == PAGE.render(found, PAGE.read_reasons())
 
 
 def test_arguments_are_compared_by_name():
@@ -24,7 +25,7 @@ def test_arguments_are_compared_by_name():
 
     def ours(x, axes=None, **more): ...
 
-    assert keras_names.missing_arguments(theirs, ours) == ["axis", "keepdims"]
+    assert names.missing_arguments(theirs, ours) == ["axis", "keepdims"]
 
 
 def test_constructors_hand_arguments_to_their_bases():
@@ -36,10 +37,10 @@ def test_constructors_hand_arguments_to_their_bases():
 
     def theirs(units, name=None, dtype=None): ...
 
-    assert keras_names.missing_arguments(theirs, Ours) == ["dtype"]
+    assert names.missing_arguments(theirs, Ours) == ["dtype"]
 
 
 def test_the_walk_finds_what_the_package_shows():
-    paths = keras_names.public_paths(keras)
+    paths = names.public_paths(keras)
     assert {"layers.Dense", "ops.nn.relu", "utils.get_file", "Model"} <= set(paths)
     assert not any(path.startswith("src.") for path in paths)

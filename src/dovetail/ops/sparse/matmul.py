@@ -9,11 +9,14 @@ from dovetail.ops import linalg
 from dovetail.ops.arithmetic import conj
 from dovetail.ops.core import Op
 from dovetail.ops.dispatch import dispatches
+from dovetail.ops.gather import gather
+from dovetail.ops.linalg import einsum
 from dovetail.ops.segment import unsorted_segment_sum
 from dovetail.ops.shapes import expand_dims, transpose
 from dovetail.ops.sparse.tensor import SparseTensor, SparseTensorValue, rank_of, sparse_input
 from dovetail.ops.views import export
 from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.tensor import has_value
 
 
 @export("sparse.sparse_dense_matmul")
@@ -76,3 +79,57 @@ def _misfit(st: SparseTensor, dense: Any) -> str:
         f"tf.sparse.sparse_dense_matmul: matrices of shapes {st.shape} (sparse) and {dense.shape} do not fit"
         f"{at_user_location()}"
     )
+
+
+@export("sparse.sampled_addmm")
+def sampled_addmm(
+    indices: Any,
+    values: Any,
+    dense_shape: Any,
+    mat1: Any,
+    mat2: Any,
+    beta: Any = 1.0,
+    alpha: Any = 1.0,
+    output_type: Any = "float32",
+) -> tuple:
+    """Returns `alpha * (mat1 @ mat2) + beta * values` at the entries of a sparse matrix; no other entry is computed.
+
+    Args:
+        indices: row and column of each entry, (..., entries, 2).
+        values: (..., entries).
+        dense_shape: rows and columns, int32.
+        mat1, mat2: matrices (..., rows, k) and (..., k, columns).
+        beta, alpha: numbers.
+        output_type: the dtype of `values`, `mat1` and `mat2`.
+
+    Returns:
+        The parts of the sparse result: `(indices, values, dense_shape)`.
+
+    Raises:
+        ValueError: the shapes do not fit together.
+    """
+    indices = convert_to_tensor(indices)
+    values, mat1, mat2 = (convert_to_tensor(part, output_type) for part in (values, mat1, mat2))
+    dense_shape = convert_to_tensor(dense_shape, "int32")
+    _check_sampled(indices, values, dense_shape, mat1, mat2)
+    batch = len(mat1.shape) - 2
+    rows = gather(mat1, indices[..., 0], axis=batch, batch_dims=batch)  # (..., entries, k)
+    columns = gather(mat2, indices[..., 1], axis=batch + 1, batch_dims=batch)  # (..., k, entries)
+    products = einsum("...nk,...kn->...n", rows, columns)
+    return indices, products * alpha + values * beta, dense_shape
+
+
+def _check_sampled(indices: Any, values: Any, dense_shape: Any, mat1: Any, mat2: Any) -> None:
+    ranks = [len(part.shape) for part in (values, indices, mat1, mat2)]
+    if min(ranks[1:]) < 2 or {ranks[0] + 1, *ranks[1:]} != {ranks[1]}:
+        raise ValueError(
+            "tf.sparse.sampled_addmm: expected indices (..., entries, 2), values (..., entries) and matrices with the "
+            f"same axes in front, received shapes {indices.shape}, {values.shape}, {mat1.shape} and {mat2.shape}"
+            f"{at_user_location()}"
+        )
+    product = (mat1.shape[-2], mat2.shape[-1])
+    if has_value(dense_shape) and None not in product and tuple(dense_shape.numpy()) != product:
+        raise ValueError(
+            f"tf.sparse.sampled_addmm: the product has shape {product}, dense_shape is {dense_shape.numpy().tolist()}"
+            f"{at_user_location()}"
+        )

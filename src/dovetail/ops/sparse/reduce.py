@@ -20,6 +20,7 @@ from dovetail.ops.reduction import reduce_max as dense_max
 from dovetail.ops.reduction import reduce_prod
 from dovetail.ops.segment import rows_of_segments, unsorted_segment_max, unsorted_segment_sum
 from dovetail.ops.shapes import as_tensor, expand_dims, reshape
+from dovetail.ops.sparse.matmul import rows_at
 from dovetail.ops.sparse.patterns import columns, constant, count_of, distinct, join, linear, zero_column
 from dovetail.ops.sparse.tensor import SparseTensor, as_int64, rank_of, sparse_input
 from dovetail.ops.views import export
@@ -125,16 +126,22 @@ def softmax(sp_input: Any, name: str | None = None) -> SparseTensor:
 
 def _gathered_segment(name: str, plain: Callable, unsorted: Callable) -> Callable:
     def segments(
-        data: Any, indices: Any, segment_ids: Any, num_segments: Any = None, name: str | None = None
+        data: Any,
+        indices: Any,
+        segment_ids: Any,
+        num_segments: Any = None,
+        name: str | None = None,
+        sparse_gradient: bool = False,
     ) -> Any:
-        rows = gather(data, indices)
+        rows = (gather if sparse_gradient else rows_at)(as_tensor(data), as_tensor(indices))
         if num_segments is None:
             return plain(rows, segment_ids)
         return unsorted(rows, segment_ids, num_segments=num_segments)
 
     segments.__name__ = segments.__qualname__ = name
     segments.__doc__ = (
-        f"Gathers rows of `data` and combines them as `tf.math.unsorted_{name}`; `num_segments` adds rows."
+        f"Gathers rows of `data` and combines them as `tf.math.unsorted_{name}`; `num_segments` adds rows.\n\n"
+        "With `sparse_gradient` the gradient of `data` is `tf.IndexedSlices` of the rows that were gathered."
     )
     return export(f"sparse.{name}")(segments)
 

@@ -1,0 +1,44 @@
+"""The public names, methods and arguments of TensorFlow's namespaces: there, or absent for a reason."""
+
+import pytest
+
+from tools import names, tensorflow_names
+from tools.tensorflow_names import PAGE
+
+tf = pytest.importorskip("tensorflow")
+
+
+@pytest.fixture(scope="module")
+def found():
+    return PAGE.reports()
+
+
+def test_every_absence_has_a_reason_and_enough_is_there(found):
+    assert names.problems(found, PAGE.read_reasons()) == []
+
+
+def test_the_page_is_up_to_date(found):
+    assert PAGE.page.read_text() == PAGE.render(found, PAGE.read_reasons())
+
+
+def test_arguments_are_compared_one_by_one():
+    def theirs(x, axis=None, kind=tf.float32, *, keepdims=False, name=None): ...
+
+    def ours(x, kind="float32", axis=0, *, name=None, keepdims=False): ...
+
+    def fewer(x, name=None): ...
+
+    assert names.different_arguments(theirs, theirs) == []
+    assert names.different_arguments(theirs, ours) == ["axis at 1", "kind at 2", "axis=None by default"]
+    assert names.different_arguments(theirs, fewer) == ["axis", "kind", "keepdims"]
+
+
+def test_methods_and_operators_of_classes_are_found():
+    found = tensorflow_names.methods(tf.RaggedTensor)
+    assert {"bounding_shape", "values", "__add__", "__getitem__", "__rsub__"} <= set(found)
+    assert not any(name.startswith("_") and not name.startswith("__") for name in found)
+
+
+def test_a_namespace_leaves_inner_ones_out_unless_they_count():
+    assert not any("." in path for path in tensorflow_names.public_paths(tf.data))
+    assert "experimental.DenseHashTable" in tensorflow_names.public_paths(tf.lookup, ("experimental",))
