@@ -152,7 +152,7 @@ class QueueBase(ABC):
             vals: as for `enqueue`, each with one axis more.
         """
         self._refuse_traces("enqueue_many")
-        parts = self._components(vals, "enqueue_many", many=True)
+        parts: Any = self._components(vals, "enqueue_many", many=True)
         sizes = {int(part.shape[0]) for part in parts}
         if len(sizes) != 1:
             self._refuse(f"enqueue_many: the components have {sorted(sizes)} elements along their first axis")
