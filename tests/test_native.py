@@ -16,6 +16,7 @@ from dovetail.engine import xla
 xla("native kernels")
 from dovetail.engine import kernels, native  # noqa: E402 - loads JAX, which the line above has said is wanted
 from dovetail.engine.native import build  # noqa: E402
+from dovetail.ops.recurrent import gru as gru_ops  # noqa: E402
 from dovetail.ops.recurrent import lstm as lstm_ops  # noqa: E402
 
 needs_compiler = pytest.mark.skipif(native.library() is None, reason=native.state())
@@ -62,6 +63,27 @@ def test_lstm_and_its_gradient(sizes, masked):
     for ghs in (None, _draw(time, batch, size)):
         given = (arrays[2], arrays[3], arrays[1], cs, gates, arrays[3], ghs, None, arrays[5])
         _agree(*_both("lstm, gradient", back, given, NAMES))
+
+
+@needs_compiler
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("sizes", SIZES)
+def test_gru_and_its_gradient(sizes, masked):
+    time, batch, size = sizes
+    _, _, h, _, _, mask = _lstm_arrays(*sizes, masked)
+    kernel = _draw(size, 3 * size) / np.float32(np.sqrt(size))
+    engine, names = xla("loops"), {**NAMES, "reset_after": True}
+    loop = functools.partial(gru_ops._loop, engine)
+    for bias in (None, _draw(3 * size)):
+        arrays = (_draw(time, batch, 3 * size), kernel, bias, h, None, mask)
+        for kept in (False, True):
+            found, expected = _both("gru", loop, arrays, {**names, "kept": kept})
+            _agree(found, expected)
+    hs, _, gates = expected
+    back = functools.partial(gru_ops._loop_back, engine)
+    for ghs in (None, _draw(time, batch, size)):
+        given = (_draw(batch, size), kernel, gates, np.concatenate([h[None], hs[:-1]]), ghs, None, mask)
+        _agree(*_both("gru, gradient", back, given, names))
 
 
 @needs_compiler

@@ -20,6 +20,10 @@ from dovetail.engine.kernels import kernel
 FLOAT32 = np.dtype(np.float32)
 # Beyond this size the recurrent kernel does not stay in a core's cache, and XLA's products are as fast.
 LARGEST_SIZE = 512
+TARGETS = (
+    *("dovetail_lstm", "dovetail_lstm_gradient", "dovetail_gru", "dovetail_gru_gradient"),
+    "dovetail_over_rows",
+)
 # Below these, products over rows gain nothing.
 FEWEST_ROWS, FEWEST_SUMS = 256, 2048
 
@@ -36,6 +40,8 @@ def product_over_rows(a: Any, b: Any) -> Any:
 
 @kernel("lstm")
 @kernel("lstm, gradient")
+@kernel("gru")
+@kernel("gru, gradient")
 def _as_a_loop(loop: Callable, arrays: tuple, names: dict) -> tuple:
     return loop(*arrays, **names)
 
@@ -63,7 +69,7 @@ def _serves(arrays: tuple) -> bool:
 @functools.cache
 def _register() -> None:
     library = native.library()
-    for name in ("dovetail_lstm", "dovetail_lstm_gradient", "dovetail_over_rows"):
+    for name in TARGETS:
         jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(getattr(library, name)), platform="cpu")
 
 
@@ -112,6 +118,30 @@ def _lstm(loop: Callable, arrays: tuple, names: dict) -> tuple:
 def _lstm_gradient(loop: Callable, arrays: tuple, names: dict) -> tuple:
     gates, c = arrays[4], arrays[5]
     return _called("dovetail_lstm_gradient", [gates.shape, c.shape, c.shape], loop, arrays, names)
+
+
+def _native_gru(loop: Callable, arrays: tuple, names: dict) -> bool:
+    return arrays[4] is None and names["reset_after"] and _is_usual(arrays, names, kernel_at=1)
+
+
+def _native_gru_gradient(loop: Callable, arrays: tuple, names: dict) -> bool:
+    return arrays[5] is None and names["reset_after"] and _is_usual(arrays, names, kernel_at=1)
+
+
+@kernel("gru", "cpu", when=_native_gru, why="0017: one call instead of 64 small products")
+def _gru(loop: Callable, arrays: tuple, names: dict) -> tuple:
+    z, kernel, bias, h, *rest = arrays
+    bias = jnp.zeros(z.shape[-1], FLOAT32) if bias is None else bias
+    sequence, kept = (*z.shape[:2], h.shape[-1]), (*z.shape[:2], 4 * h.shape[-1])
+    shapes = [sequence, h.shape, *([kept] if names["kept"] else [])]
+    return _called("dovetail_gru", shapes, loop, (z, kernel, bias, h, *rest), names)
+
+
+@kernel("gru, gradient", "cpu", when=_native_gru_gradient, why="0017: one call instead of 64 small products")
+def _gru_gradient(loop: Callable, arrays: tuple, names: dict) -> tuple:
+    gh, _, _, states, *_ = arrays
+    of_gates = (*states.shape[:2], 3 * states.shape[-1])
+    return _called("dovetail_gru_gradient", [of_gates, of_gates, gh.shape], loop, arrays, names)
 
 
 def _called(target: str, shapes: list, loop: Callable, arrays: tuple, names: dict) -> tuple:

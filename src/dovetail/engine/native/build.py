@@ -16,7 +16,7 @@ import jax.ffi
 
 from dovetail.base.settings import settings
 
-SOURCE = Path(__file__).with_name("recurrent.cc")
+SOURCE = Path(__file__).with_name("kernels.cc")
 COMPILERS = ("g++", "clang++", "c++")
 FLAGS = (
     *("-O3", "-std=c++17", "-shared", "-fPIC", "-fvisibility=hidden"),
@@ -38,7 +38,7 @@ def compiled() -> tuple[ctypes.CDLL, str]:
     if sys.platform not in ("linux", "darwin"):
         raise BuildError(f"they have not been tried on {sys.platform}")
     compiler = _compiler()
-    name = f"recurrent-{_fingerprint(compiler)}.so"
+    name = f"kernels-{_fingerprint(compiler)}.so"
     folder = cache_dir()
     if folder is None:
         return _in_a_temporary_folder(compiler, name)
@@ -84,8 +84,9 @@ def _compiler() -> str:
 def _fingerprint(compiler: str) -> str:
     """Returns a name for all that the compiled library depends on."""
     binary = os.stat(compiler)
+    sources = [path.read_bytes() for path in sorted(SOURCE.parent.iterdir()) if path.suffix in (".cc", ".h")]
     facts = (
-        *(SOURCE.read_bytes(), _flags(), jax.__version__),
+        *(sources, _flags(), jax.__version__),
         *(os.path.realpath(compiler), binary.st_size, binary.st_mtime_ns, _processor()),
     )
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]

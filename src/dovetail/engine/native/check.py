@@ -11,7 +11,7 @@ _TIME, _BATCH, _SIZE = 3, 5, 19  # neither a multiple of any vector's width, nor
 
 
 class _Arguments(ctypes.Structure):
-    """The sizes and up to 11 arrays of `Lstm` and `LstmGradient` in recurrent.cc."""
+    """The sizes and up to 11 arrays of `Lstm`, `Gru` and their gradients in lstm.h and gru.h."""
 
     _fields_ = [(name, ctypes.c_int64) for name in ("time", "batch", "size", "share")] + [
         ("arrays", ctypes.c_void_p * 12)
@@ -19,25 +19,49 @@ class _Arguments(ctypes.Structure):
 
 
 def difference(library: ctypes.CDLL) -> float:
-    """Returns the largest difference from NumPy's results, of an LSTM with a mask and of its gradients."""
+    """Returns the largest difference from NumPy's results, of recurrent layers with a mask and of their gradients."""
+    return max(_difference_of_lstm(library), _difference_of_gru(library))
+
+
+def _draw(*shapes: tuple) -> list:
     rng = np.random.default_rng(0)
-    sizes = {"z": (_TIME, _BATCH, 4 * _SIZE), "kernel": (_SIZE, 4 * _SIZE), "ghs": (_TIME, _BATCH, _SIZE)}
-    z, kernel, ghs = (0.5 * rng.normal(size=size).astype(np.float32) for size in sizes.values())
-    h, c, gh, gc = (rng.normal(size=(_BATCH, _SIZE)).astype(np.float32) for _ in range(4))
-    mask = rng.random((_TIME, _BATCH)) < 0.7
-    steps, state = ((_TIME, _BATCH, _SIZE), (_BATCH, _SIZE))
-    hs, h_last, c_last, cs, gates = _run(
-        library.plain_lstm, (z, kernel, h, c, mask), (steps, state, state, steps, z.shape)
-    )
-    gradients = _run(
-        library.plain_lstm_gradient,
-        (gh, gc, kernel, cs, gates, c, ghs, mask),
-        (z.shape, state, state),
-    )
-    found = (hs, h_last, c_last, *gradients)
-    wide: list = [x.astype(np.float64) for x in (z, kernel, h, c, ghs, gh, gc)]
-    expected = _lstm(mask, *wide)
+    return [rng.normal(size=shape).astype(np.float32) / 2 for shape in shapes]
+
+
+def _mask() -> Any:
+    return np.random.default_rng(1).random((_TIME, _BATCH)) < 0.7
+
+
+def _largest(found: tuple, expected: tuple) -> float:
     return max(float(np.max(np.abs(x - y))) for x, y in zip(found, expected, strict=True))
+
+
+def _difference_of_lstm(library: ctypes.CDLL) -> float:
+    steps, state, columns = (_TIME, _BATCH, _SIZE), (_BATCH, _SIZE), (_TIME, _BATCH, 4 * _SIZE)
+    z, kernel, h, c, ghs, gh, gc = given = _draw(
+        columns, (_SIZE, 4 * _SIZE), state, state, steps, state, state
+    )
+    mask = _mask()
+    *outputs, cs, gates = _run(
+        library.plain_lstm, (z, kernel, h, c, mask), (steps, state, state, steps, columns)
+    )
+    inputs = (gh, gc, kernel, cs, gates, c, ghs, mask)
+    gradients = _run(library.plain_lstm_gradient, inputs, (columns, state, state))
+    return _largest((*outputs, *gradients), _lstm(mask, *[x.astype(np.float64) for x in given]))
+
+
+def _difference_of_gru(library: ctypes.CDLL) -> float:
+    steps, state, columns = (_TIME, _BATCH, _SIZE), (_BATCH, _SIZE), (_TIME, _BATCH, 3 * _SIZE)
+    given = _draw(columns, (_SIZE, 3 * _SIZE), (3 * _SIZE,), state, steps, state)
+    z, kernel, bias, h, ghs, gh = given
+    mask = _mask()
+    hs, last, gates = _run(
+        library.plain_gru, (z, kernel, bias, h, mask), (steps, state, (*steps[:2], 4 * _SIZE))
+    )
+    states = np.concatenate([h[None], hs[:-1]])
+    inputs = (gh, kernel, gates, states, ghs, mask)
+    gradients = _run(library.plain_gru_gradient, inputs, (columns, columns, state))
+    return _largest((hs, last, *gradients), _gru(mask, *[x.astype(np.float64) for x in given]))
 
 
 def _run(function: Any, inputs: tuple, shapes: tuple) -> list:
@@ -75,3 +99,24 @@ def _lstm(mask: Any, z: Any, kernel: Any, h: Any, c: Any, ghs: Any, gh: Any, gc:
         gz[t] = np.concatenate(parts, axis=-1) * seen
         gh, gc = np.where(seen, gz[t] @ kernel.T, gh), np.where(seen, of_c * f, gc)
     return np.array(hs), h, c, gz, gh, gc
+
+
+def _gru(mask: Any, z: Any, kernel: Any, bias: Any, h: Any, ghs: Any, gh: Any) -> tuple:
+    """Returns the outputs of all steps, the last state, the gradients of z, of the product of the state and of h."""
+    hs, kept, gz, ginner = [], [], np.zeros_like(z), np.zeros_like(z)
+    for x, seen in zip(z, mask[..., None], strict=True):
+        (zu, zr, zc), (iu, ir, inner) = np.split(x, 3, axis=-1), np.split(h @ kernel + bias, 3, axis=-1)
+        u, r = _sigmoid(zu + iu), _sigmoid(zr + ir)
+        candidate = np.tanh(zc + r * inner)
+        kept.append((u, r, candidate, inner, h))
+        h = np.where(seen, u * h + (1 - u) * candidate, h)
+        hs.append(h)
+    for t in range(len(z) - 1, -1, -1):
+        (u, r, candidate, inner, before), seen = kept[t], mask[t][:, None]
+        gh = gh + ghs[t]
+        of_candidate = gh * (1 - u) * (1 - candidate**2)
+        parts = (gh * (before - candidate) * u * (1 - u), of_candidate * inner * r * (1 - r))
+        gz[t] = np.concatenate([*parts, of_candidate], axis=-1) * seen
+        ginner[t] = np.concatenate([*parts, of_candidate * r], axis=-1) * seen
+        gh = np.where(seen, gh * u + ginner[t] @ kernel.T, gh)
+    return np.array(hs), h, gz, ginner, gh

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from dovetail.ops.families import op
@@ -88,6 +89,30 @@ def gru(
     Source: K. Cho et al., 2014, "Learning phrase representations using RNN encoder-decoder"; with `reset_after`, the
     variant of NVIDIA's cuDNN.
     """
+    names = {
+        "activation": activation,
+        "recurrent_activation": recurrent_activation,
+        "reset_after": reset_after,
+        "kept": kept,
+    }
+    arrays = (z, kernel, bias, first_state(xp, h, z, 3), dropped, mask)
+    return xp.whole_sequence("gru", functools.partial(_loop, xp), arrays, names)
+
+
+def _loop(
+    xp: Any,
+    z: Any,
+    kernel: Any,
+    bias: Any,
+    h: Any,
+    dropped: Any,
+    mask: Any,
+    activation: str,
+    recurrent_activation: str,
+    reset_after: bool,
+    kept: bool,
+) -> tuple:
+    """Computes what `gru` returns, step by step."""
     unit, size = _Unit(xp, kernel, bias, reset_after), kernel.shape[0]
     act, gate = ACTIVATIONS[activation].value, ACTIVATIONS[recurrent_activation].value
 
@@ -102,7 +127,7 @@ def gru(
         h = pick(xp, seen, u * h + (1 - u) * candidate, h)
         return (h,), ((h, xp.concatenate([gates, candidate, reset], axis=-1)) if kept else (h,))
 
-    last, outputs = xp.scan(step, (first_state(xp, h, z, 3),), (z, over(mask, 2, xp)))
+    last, outputs = xp.scan(step, (h,), (z, over(mask, 2, xp)))
     return (outputs[0], *last, *outputs[1:])
 
 
@@ -125,8 +150,40 @@ def _gru_gradient(
 ) -> Any:
     """Returns the gradients of z, kernel, bias and h."""
     unit, size = _Unit(xp, kernel, bias, reset_after), kernel.shape[0]
+    states = before(xp, first_state(xp, h, gates, 4), hs)
+    names = {
+        "activation": activation,
+        "recurrent_activation": recurrent_activation,
+        "reset_after": reset_after,
+    }
+    arrays = (gh, kernel, gates, states, gs, dropped, mask)
+    gz, inner, gh = xp.whole_sequence("gru, gradient", functools.partial(_loop_back, xp), arrays, names)
+    given = thinned(states, dropped)
+    if reset_after:
+        return gz, unit.gates.of_kernel(given, inner), xp.sum(inner, axis=(0, 1)), gh
+    r = gates[..., size : 2 * size]
+    of_gates = unit.gates.of_kernel(given, inner)
+    of_candidate = unit.candidate.of_kernel(r * given, gz[..., 2 * size :])
+    of_kernel = xp.concatenate([of_gates, of_candidate], axis=-1)
+    return gz, of_kernel, xp.zeros(kernel.shape[-1:], kernel.dtype), gh
+
+
+def _loop_back(
+    xp: Any,
+    gh: Any,
+    kernel: Any,
+    gates: Any,
+    states: Any,
+    gs: Any,
+    dropped: Any,
+    mask: Any,
+    activation: str,
+    recurrent_activation: str,
+    reset_after: bool,
+) -> tuple:
+    """Computes the gradients of z, of the product of the state and of h, from the last step to the first."""
+    unit, size = _Unit(xp, kernel, None, reset_after), kernel.shape[0]
     slope, gate_slope = ACTIVATIONS[activation].slope, ACTIVATIONS[recurrent_activation].slope
-    h = first_state(xp, h, gates, 4)
 
     def step(carry: tuple, row: tuple) -> tuple:
         (gh,), (gs, gates, h, seen) = carry, row
@@ -142,21 +199,12 @@ def _gru_gradient(
         gh = gh * u + thinned(back, dropped)
         return (plus(gh, held),), (xp.concatenate([of_u, of_r, of_candidate], axis=-1),)
 
-    states = before(xp, h, hs)
     (gh,), (gz,) = xp.scan(step, (gh,), (gs, gates, states, over(mask, 2, xp)), backwards=True)
-    given = thinned(states, dropped)
-    r = gates[..., size : 2 * size]
-    if not reset_after:
-        of_gates = unit.gates.of_kernel(given, gz[..., : 2 * size])
-        of_candidate = unit.candidate.of_kernel(r * given, gz[..., 2 * size :])
-        return (
-            gz,
-            xp.concatenate([of_gates, of_candidate], axis=-1),
-            xp.zeros(kernel.shape[-1:], kernel.dtype),
-            gh,
-        )
-    inner = xp.concatenate([gz[..., : 2 * size], gz[..., 2 * size :] * r], axis=-1)
-    return gz, unit.gates.of_kernel(given, inner), xp.sum(inner, axis=(0, 1)), gh
+    inner = gz[..., : 2 * size]
+    if reset_after:
+        r = gates[..., size : 2 * size]
+        inner = xp.concatenate([inner, gz[..., 2 * size :] * r], axis=-1)
+    return gz, inner, gh
 
 
 gru_gradient = gradient_op("gru_gradient", _gru_gradient, same_dtype=8, num_states=1)

@@ -1,0 +1,83 @@
+// Recurrent layers over whole sequences, and products over rows, in float32, as XLA's custom calls.
+//
+// XLA runs a loop over time as single small products with their own dispatch. Here a thread takes some examples of the
+// batch through all steps by itself: nobody waits for anybody, the recurrent kernel stays in the cache of the core, and
+// the gates are computed from the sums while these are in registers. Arrays are row-major with time first.
+//
+// The plain functions do the same on one thread, without XLA: with them the library is checked.
+
+#include "gru.h"
+#include "lstm.h"
+#include "over_rows.h"
+
+#define EXPORT extern "C" __attribute__((visibility("default")))
+
+EXPORT XLA_FFI_Error* dovetail_lstm(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  const int64_t* shape = call.argument(0).dims;
+  Lstm a = {shape[0],    shape[1],    shape[2] / 4, 0,           call.in(0),  call.in(1),  call.in(2), call.in(3),
+            call.mask(4), call.out(0), call.out(1),  call.out(2), call.out(3), call.out(4), nullptr};
+  lstm(a, call.pool());
+  return nullptr;
+}
+
+EXPORT XLA_FFI_Error* dovetail_lstm_gradient(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  const int64_t* shape = call.argument(3).dims;
+  LstmGradient a = {shape[0],         shape[1],     shape[2],    0,           call.in(0),  call.in(1),
+                    call.in(2),       call.in(3),   call.in(4),  call.in(5),  call.sequence(6), call.mask(6),
+                    call.out(0),      call.out(1),  call.out(2), nullptr};
+  lstm_gradient(a, call.pool());
+  return nullptr;
+}
+
+EXPORT XLA_FFI_Error* dovetail_gru(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  const int64_t* shape = call.argument(0).dims;
+  Gru a = {shape[0],   shape[1],     shape[2] / 3, 0,           call.in(0),  call.in(1), call.in(2),
+           call.in(3), call.mask(4), call.out(0),  call.out(1), call.out(2), nullptr};
+  gru(a, call.pool());
+  return nullptr;
+}
+
+EXPORT XLA_FFI_Error* dovetail_gru_gradient(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  const int64_t* shape = call.argument(3).dims;
+  GruGradient a = {shape[0],   shape[1],         shape[2],     0,           call.in(0),  call.in(1),  call.in(2),
+                   call.in(3), call.sequence(4), call.mask(4), call.out(0), call.out(1), call.out(2), nullptr};
+  gru_gradient(a, call.pool());
+  return nullptr;
+}
+
+EXPORT XLA_FFI_Error* dovetail_over_rows(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  const int64_t *x = call.argument(0).dims, *y = call.argument(1).dims;
+  OverRows a = {x[0], x[1], y[1], 0, call.in(0), call.in(1), call.out(0)};
+  over_rows(a, call.pool());
+  return nullptr;
+}
+
+EXPORT void plain_lstm(const Lstm* a) {
+  Lstm copy = *a;
+  lstm(copy, Pool{});
+}
+
+EXPORT void plain_lstm_gradient(const LstmGradient* a) {
+  LstmGradient copy = *a;
+  lstm_gradient(copy, Pool{});
+}
+
+EXPORT void plain_gru(const Gru* a) {
+  Gru copy = *a;
+  gru(copy, Pool{});
+}
+
+EXPORT void plain_gru_gradient(const GruGradient* a) {
+  GruGradient copy = *a;
+  gru_gradient(copy, Pool{});
+}

@@ -1,0 +1,112 @@
+// Work that XLA's threads share, and what XLA hands to a custom call.
+#pragma once
+
+#include <sched.h>
+
+#include <atomic>
+#include <new>
+
+#include "vectors.h"
+#include "xla/ffi/api/c_api.h"
+
+struct Pool {
+  const XLA_FFI_Api* api;  // null: this thread alone
+  XLA_FFI_ExecutionContext* context;
+
+  bool failed(XLA_FFI_Error* error) const {
+    if (!error) return false;
+    XLA_FFI_Error_Destroy_Args args = {};
+    args.struct_size = XLA_FFI_Error_Destroy_Args_STRUCT_SIZE;
+    args.error = error;
+    api->XLA_FFI_Error_Destroy(&args);
+    return true;
+  }
+
+  Size num_threads() const {
+    if (!api) return 1;
+    int64_t count = 1;
+    XLA_FFI_ThreadPool_NumThreads_Args args = {};
+    args.struct_size = XLA_FFI_ThreadPool_NumThreads_Args_STRUCT_SIZE;
+    args.ctx = context;
+    args.num_threads = &count;
+    return failed(api->XLA_FFI_ThreadPool_NumThreads(&args)) || count < 1 ? 1 : count;
+  }
+
+  bool schedule(XLA_FFI_Task* task, void* data) const {
+    XLA_FFI_ThreadPool_Schedule_Args args = {};
+    args.struct_size = XLA_FFI_ThreadPool_Schedule_Args_STRUCT_SIZE;
+    args.ctx = context;
+    args.task = task;
+    args.data = data;
+    return !failed(api->XLA_FFI_ThreadPool_Schedule(&args));
+  }
+};
+
+// Parts of one piece of work. Who calls takes parts too, so that nothing waits for a thread that does not come.
+struct Job {
+  std::atomic<Size> next{0}, unfinished;
+  std::atomic<Size> holders;
+  Size count;
+  void (*part)(const void*, Size);
+  const void* work;
+
+  void run() {
+    for (Size i; (i = next.fetch_add(1)) < count; unfinished.fetch_sub(1)) part(work, i);
+  }
+  void let_go() {
+    if (holders.fetch_sub(1) == 1) free(this);
+  }
+  static void task(void* job) {
+    ((Job*)job)->run();
+    ((Job*)job)->let_go();
+  }
+};
+
+// Computes `part(work, i)` for each i below `count`.
+static void share(const Pool& pool, Size count, void (*part)(const void*, Size), const void* work) {
+  const Size helpers = smaller(count, pool.num_threads()) - 1;
+  Job* job = new (malloc(sizeof(Job))) Job;  // it outlives this call where a thread comes too late
+  job->unfinished = job->count = count;
+  job->holders = helpers + 1;
+  job->part = part;
+  job->work = work;
+  for (Size i = 0; i < helpers; ++i)
+    if (!pool.schedule(Job::task, job)) job->let_go();
+  job->run();
+  for (int turns = 0; job->unfinished.load(); ++turns)
+    if (turns > 1000) sched_yield();
+  job->let_go();
+}
+
+// How many examples a thread takes at once.
+static Size share_of(Size batch, const Pool& pool) {
+  return smaller(64, rounded_up((batch + pool.num_threads() - 1) / pool.num_threads(), ROWS));
+}
+
+// The arguments of a custom call. Optional arrays follow the others; a mask is told by its dtype.
+struct Call {
+  XLA_FFI_CallFrame* frame;
+
+  // Answers XLA's question for the version, which comes before the first call.
+  bool is_question() const {
+    XLA_FFI_Extension_Base* extension = frame->extension_start;
+    if (!extension || extension->type != XLA_FFI_Extension_Metadata) return false;
+    XLA_FFI_Metadata* metadata = ((XLA_FFI_Metadata_Extension*)extension)->metadata;
+    metadata->api_version.major_version = XLA_FFI_API_MAJOR;
+    metadata->api_version.minor_version = XLA_FFI_API_MINOR;
+    return true;
+  }
+  Pool pool() const { return {frame->api, frame->ctx}; }
+  const XLA_FFI_Buffer& argument(Size i) const { return *(XLA_FFI_Buffer*)frame->args.args[i]; }
+  const float* in(Size i) const { return (const float*)argument(i).data; }
+  float* out(Size i) const {
+    return i < frame->rets.size ? (float*)((XLA_FFI_Buffer*)frame->rets.rets[i])->data : nullptr;
+  }
+  const uint8_t* mask(Size from) const { return (const uint8_t*)optional(from, true); }
+  const float* sequence(Size from) const { return (const float*)optional(from, false); }
+  const void* optional(Size from, bool booleans) const {
+    for (Size i = from; i < frame->args.size; ++i)
+      if ((argument(i).dtype == XLA_FFI_DataType_PRED) == booleans) return argument(i).data;
+    return nullptr;
+  }
+};
