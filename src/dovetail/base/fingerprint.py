@@ -134,13 +134,13 @@ def _round(s: bytes, at: int, x: int, y: int, z: int, v: tuple, w: tuple, factor
 
 # ---- SipHash-2-4: a hash that nobody can predict who does not know the key
 
-_SIP_BEGIN = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
+SIP_BEGIN = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
 
 
 def siphash64(text: bytes, key: tuple[int, int]) -> int:
     """Returns the hash of a byte string under a key of two 64-bit words, in [0, 2^64)."""
     k0, k1 = key[0] & _ALL, key[1] & _ALL
-    v = [b ^ k for b, k in zip(_SIP_BEGIN, (k0, k1, k0, k1), strict=True)]
+    v = [b ^ k for b, k in zip(SIP_BEGIN, (k0, k1, k0, k1), strict=True)]
     whole = len(text) // 8 * 8
     words = [_word(text, start) for start in range(0, whole, 8)]
     for word in (*words, _word(text, whole) | (len(text) & 0xFF) << 56):

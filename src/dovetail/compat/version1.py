@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from dovetail.compat import version1_strings
 from dovetail.compat.views import View
 from dovetail.ops.table import whole
 
@@ -150,6 +151,8 @@ GRAPHS = (
 )
 OWN: dict[str, Any] = {
     **whole("tf.compat.v1"),
+    **version1_strings.NAMES,
+    "strings": View(f"{NAME}.strings", ("strings",), version1_strings.STRINGS),
     "to_float": _cast_to("float32"),
     "to_double": _cast_to("float64"),
     "to_int32": _cast_to("int32"),

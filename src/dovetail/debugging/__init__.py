@@ -10,7 +10,7 @@ from typing import Any
 
 from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.base.settings import settings
-from dovetail.function.printing import format_array
+from dovetail.engine.text.shown import format_array
 from dovetail.ops.dispatch import dispatchable
 from dovetail.runtime.checks import tensor_of, verify
 from dovetail.runtime.comparisons import (

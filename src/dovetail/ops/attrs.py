@@ -148,6 +148,16 @@ def word(value: Any) -> str | None:
     return _refused("string", value)
 
 
+def text(value: Any) -> bytes:
+    """A string, also as a scalar tensor, as bytes."""
+    given, value = value, static(value)
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
+    if isinstance(value, str):
+        return value.encode()
+    return bytes(value) if isinstance(value, bytes | bytearray) else _refused("string", given)
+
+
 CANONICAL: dict[str, Callable[[Any], Any]] = {
     "Axis": axis,
     "DTypeLike": dtype,
@@ -156,6 +166,7 @@ CANONICAL: dict[str, Callable[[Any], Any]] = {
     "Number | None": number,
     "Shape": sizes,
     "Spec": spec,
+    "Text": text,
     "bool": flag,
     "float": real,
     "float | None": real,
@@ -170,6 +181,7 @@ Axis = Any
 Shape = Any
 Nested = Any
 Spec = Any
+Text = Any
 Number = int | float | bool | complex
 DTypeLike = Any
 

@@ -67,7 +67,7 @@ def zeros_(xp: Any, *, shape: Shape, dtype: DTypeLike) -> Any:
 @op("", shape=lambda shape, dtype: _known(shape), dtype=_dtype_rule, differentiable=False)
 def ones_(xp: Any, *, shape: Shape, dtype: DTypeLike) -> Any:
     """Returns ones (True) of a shape and dtype."""
-    return xp.ones(shape, dtype)
+    return xp.ones(shape, _of_numbers(dtype))
 
 
 @export("zeros")
@@ -119,7 +119,13 @@ def zeros_like(xp: Any, input: Any, *, dtype: DTypeLike = None) -> Any:
 @op("ones_like(input,dtype) ops.numpy.ones_like(x) K.ones_like(x)", **_LIKE)
 def ones_like(xp: Any, input: Any, *, dtype: DTypeLike = None) -> Any:
     """Returns ones of the shape of `input`, and of its dtype unless `dtype` is given."""
-    return xp.ones(input.shape, dtype or input.dtype)
+    return xp.ones(input.shape, _of_numbers(dtype or input.dtype))
+
+
+def _of_numbers(dtype: np.dtype) -> np.dtype:
+    if dtypes.is_host_only(dtype):
+        raise TypeError("strings have no ones; use tf.fill")
+    return dtype
 
 
 @op("", shape=lambda value, dims: _known(dims))

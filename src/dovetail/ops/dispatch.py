@@ -34,7 +34,8 @@ _FAMILY_NAMES = {
         nn.leaky_relu nn.gelu nn.swish nn.silu nn.log_softmax nn.dropout nn.elu nn.selu nn.relu6 nn.softsign
         strings.as_string strings.lower strings.upper strings.length strings.substr strings.strip strings.to_number
         strings.regex_replace strings.regex_full_match strings.to_hash_bucket strings.to_hash_bucket_fast
-        strings.to_hash_bucket_strong image.adjust_brightness image.adjust_gamma image.convert_image_dtype
+        strings.to_hash_bucket_strong strings.unicode_script strings.unicode_transcode
+        image.adjust_brightness image.adjust_gamma image.convert_image_dtype
         image.random_brightness image.stateless_random_brightness math.round round math.sigmoid sigmoid nn.sigmoid
         math.log_sigmoid math.softplus nn.softplus identity stop_gradient
         """,

@@ -14,6 +14,7 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.engine import is_tracer
+from dovetail.engine.dtypes import is_host_only
 from dovetail.ops import rules
 from dovetail.ops.arithmetic import cast
 from dovetail.ops.attrs import Shape, static
@@ -281,10 +282,11 @@ def _scatter_shape(updates: tuple, indices: tuple, shape: tuple) -> tuple:
 
 @op("", same_dtype=1, shape=_scatter_shape)
 def scatter_nd_(xp: Any, updates: Any, indices: Any, *, shape: Shape) -> Any:
-    """Adds updates at coordinates into zeros."""
+    """Adds updates at coordinates into zeros; strings are joined."""
     key = _nd_key(xp, indices, shape)
     updates = _fitted(xp, updates, indices.shape, shape)
-    return xp.index_add(xp.zeros(shape, updates.dtype), key or ..., updates)
+    nothing = np.full(shape, b"", object) if is_host_only(updates.dtype) else xp.zeros(shape, updates.dtype)
+    return xp.index_add(nothing, key or ..., updates)
 
 
 def _fitted(xp: Any, updates: Any, indices: tuple, shape: tuple) -> Any:

@@ -13,16 +13,18 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location
-from dovetail.base.fingerprint import combine, fingerprint64, siphash64
+from dovetail.base.fingerprint import combine
 from dovetail.engine import dtypes
-from dovetail.ops.attrs import Nested
+from dovetail.engine.text.hashes import Fingerprint64, fingerprints, murmurs, siphashes
+from dovetail.ops.attrs import Nested, text
 from dovetail.ops.families import op
 from dovetail.ops.precision import INT64
 from dovetail.ops.rules import broadcast
+from dovetail.ops.strings import listed
 from dovetail.ops.views import export
 from dovetail.tensor.convert import convert_to_tensor
 
-_U64 = np.dtype(np.uint64)
+_U64, _U8 = np.dtype(np.uint64), np.dtype(np.uint8)
 _WIDEST = 20  # characters of the longest 64-bit integer, with its sign
 _K0, _K1, _K2 = (np.uint64(k) for k in (0xC3A5C85C97CB3127, 0xB492B66FBE98F273, 0x9AE16A3B2F90404F))
 _CROSS = np.uint64(0xC6A4A7935BD1E995)
@@ -40,15 +42,19 @@ def _same(shape: tuple, **_: Any) -> tuple:
 # ---- strings ------------------------------------------------------------------------------------------------------
 
 
-def _bucket(text: bytes, buckets: int, key: Any) -> int:
-    return (fingerprint64(text) if key is None else siphash64(text, key)) % buckets
-
-
 @op("", engine="host", differentiable=False, shape=_same, dtype=_int64)
-def hash_strings(xp: Any, input: Any, *, buckets: int, key: Nested = None) -> Any:
-    """Returns the number of the bucket, in [0, buckets), of each string; see `to_hash_bucket_strong` for `key`."""
-    found = [_bucket(text, buckets, key) for text in input.reshape(-1).tolist()]
-    return np.array(found, np.int64).reshape(input.shape)
+def hash_strings(xp: Any, input: Any, *, buckets: int, key: Nested = None, murmur: bool = False) -> Any:
+    """Returns the number of the bucket, in [0, buckets), of each string.
+
+    Args:
+        input: string tensor.
+        buckets: how many.
+        key: two integers, for SipHash-2-4; None: FarmHash's fingerprint.
+        murmur: MurmurHash instead, with the seed of `tf.strings.to_hash_bucket`.
+    """
+    values = listed(input)
+    hashes = murmurs(values) if murmur else fingerprints(values) if key is None else siphashes(values, key)
+    return (hashes % np.uint64(buckets)).astype(np.int64).reshape(input.shape)
 
 
 def _positive(function: str, buckets: Any) -> int:
@@ -70,6 +76,14 @@ def to_hash_bucket_fast(input: Any, num_buckets: int, name: str | None = None) -
     return hash_strings(convert_to_tensor(input), buckets=_positive("to_hash_bucket_fast", num_buckets))
 
 
+@export("strings.to_hash_bucket")
+def to_hash_bucket(input: Any, num_buckets: int, name: str | None = None) -> Any:
+    """Returns the number of the bucket, in [0, num_buckets), of each string by TensorFlow's first hash, MurmurHash."""
+    return hash_strings(
+        convert_to_tensor(input), buckets=_positive("to_hash_bucket", num_buckets), murmur=True
+    )
+
+
 @export("strings.to_hash_bucket_strong")
 def to_hash_bucket_strong(input: Any, num_buckets: int, key: Any, name: str | None = None) -> Any:
     """Returns the number of the bucket of each string, which nobody can predict who does not know the key: SipHash-2-4.
@@ -85,6 +99,41 @@ def to_hash_bucket_strong(input: Any, num_buckets: int, key: Any, name: str | No
         )
     buckets = _positive("to_hash_bucket_strong", num_buckets)
     return hash_strings(convert_to_tensor(input), buckets=buckets, key=tuple(int(word) for word in key))
+
+
+@op(
+    "",
+    engine="host",
+    differentiable=False,
+    shape=lambda shape, **_: (shape[0], 8),
+    dtype=lambda *_, **__: _U8,
+)
+def fingerprint_(xp: Any, data: Any) -> Any:
+    """Returns the fingerprint of each row."""
+    if not data.ndim:
+        raise ValueError("expected rank 1 at least, received a scalar")
+    if data.dtype.kind == "O":
+        hashes = fingerprints(listed(data)).astype("<u8")
+        if data.ndim == 1 or data.size == len(data):
+            return hashes.view(_U8).reshape(-1, 8)
+        data = hashes.reshape(data.shape)
+    rows = [row.tobytes() for row in data]
+    return fingerprints(rows).astype("<u8").view(_U8).reshape(-1, 8)
+
+
+@export("fingerprint")
+def fingerprint(data: Any, method: str = "farmhash64", name: str | None = None) -> Any:
+    """Returns a fingerprint of each row of a tensor, 8 bytes (uint8) each; equal rows have equal ones.
+
+    Args:
+        data: tensor of rank 1 at least.
+        method: "farmhash64".
+    """
+    if text(method) != b"farmhash64":
+        raise ValueError(
+            f"tf.fingerprint: method must be 'farmhash64', received {method!r}{at_user_location()}"
+        )
+    return fingerprint_(convert_to_tensor(data))
 
 
 # ---- integers as their digits -------------------------------------------------------------------------------------
@@ -230,7 +279,7 @@ def cross_features(xp: Any, *features: Any, buckets: int) -> Any:
         result = _CROSS_BEGIN
         for value in row:
             result = combine(
-                result, fingerprint64(value) if isinstance(value, bytes) else value & (2**64 - 1)
+                result, Fingerprint64(value) if isinstance(value, bytes) else value & (2**64 - 1)
             )
         found[number] = result % buckets
     return found.reshape(features[0].shape)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location
+from dovetail.engine import dtypes
 from dovetail.ops import rules
 from dovetail.ops.attrs import Axis, Nested, Number, Shape, is_symbolic
 from dovetail.ops.families import op
@@ -131,13 +132,22 @@ def pad(
         tensor: tensor of rank n.
         paddings: n pairs (before, after).
         mode: "CONSTANT", "REFLECT" (without the edge) or "SYMMETRIC" (with the edge).
-        constant_values: the value that "CONSTANT" adds.
+        constant_values: the value that "CONSTANT" adds; to strings, "" by default.
     """
     mode = _mode(mode)
     _padded(tensor.shape, paddings, mode)
     if mode == "CONSTANT":
-        return xp.pad(tensor, paddings, constant_values=xp.cast(np.asarray(constant_values), tensor.dtype))
+        return xp.pad(tensor, paddings, constant_values=_filling(xp, constant_values, tensor.dtype))
     return xp.pad(tensor, paddings, mode=_MODES[mode])
+
+
+def _filling(xp: Any, value: Any, dtype: np.dtype) -> Any:
+    if not dtypes.is_host_only(dtype):
+        return xp.cast(np.asarray(value), dtype)
+    value = b"" if type(value) is int and value == 0 else value.encode() if isinstance(value, str) else value
+    if not isinstance(value, bytes):
+        raise TypeError(f"constant_values must be a string to pad strings, received {value!r}")
+    return np.array(value, object)
 
 
 def _pad_gradient(g: Any, y: Any, x: Any, paddings: tuple, mode: str, constant_values: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.engine import dtypes
 from dovetail.ops import rules
 from dovetail.ops.arithmetic import conjugated, divide_no_nan, masked, refuse_bool
 from dovetail.ops.attrs import Axis, DTypeLike
@@ -184,7 +185,7 @@ def reduce_any(xp: Any, input_tensor: Any, *, axis: Axis = None, keepdims: bool 
 def count_nonzero(
     xp: Any, input: Any, *, axis: Axis = None, keepdims: bool = False, dtype: DTypeLike = _INT64
 ) -> Any:
-    """Counts the elements that are not 0 over `axis`.
+    """Counts the elements that are not 0, of strings those that are not empty, over `axis`.
 
     Args:
         input: tensor.
@@ -192,7 +193,8 @@ def count_nonzero(
         keepdims: keep the reduced axes with size 1.
         dtype: of the result.
     """
-    return xp.sum((input != 0).astype(dtype), axis=axis, keepdims=keepdims)
+    nothing = b"" if dtypes.is_host_only(input.dtype) else 0
+    return xp.sum((input != nothing).astype(dtype), axis=axis, keepdims=keepdims)
 
 
 def _position_shape(shape: tuple, axis: Axis, **_: Any) -> tuple:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dovetail.base.errors import DataDependentShapeError, at_user_location
+from dovetail.engine import dtypes
 from dovetail.ops import rules
 from dovetail.ops.array import concat
 from dovetail.ops.attrs import DTypeLike, Shape
@@ -182,11 +183,20 @@ def unique_(xp: Any, x: Any, *, out_idx: DTypeLike) -> Any:
     """Returns the distinct values in order of appearance, each element's index among them, and their counts."""
     if x.ndim != 1:
         raise ValueError(f"expected a vector, received shape {x.shape}")
+    if dtypes.is_host_only(x.dtype):
+        return _unique_strings(x.tolist(), out_idx)
     values, first, inverse, counts = np.unique(x, return_index=True, return_inverse=True, return_counts=True)
     order = np.argsort(first, kind="stable")
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     return values[order], rank[inverse.reshape(-1)].astype(out_idx), counts[order].astype(out_idx)
+
+
+def _unique_strings(items: list, kind: np.dtype) -> tuple:
+    numbers: dict[bytes, int] = {}
+    places = np.fromiter([numbers.setdefault(item, len(numbers)) for item in items], kind, len(items))
+    values = np.fromiter(numbers, object, len(numbers))
+    return values, places, np.bincount(places, minlength=len(numbers)).astype(kind)
 
 
 @export("unique")

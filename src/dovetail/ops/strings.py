@@ -1,35 +1,56 @@
-"""The first string ops: join, as_string, format.  Strings live on the host engine only."""
+"""Joining strings, and making them of numbers and tensors; how string ops go over arrays, on the host only."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.engine import dtypes
+from dovetail.engine.text.shown import format_array
 from dovetail.ops import rules
-from dovetail.ops.attrs import needed
+from dovetail.ops.attrs import Text, needed
 from dovetail.ops.families import op
 from dovetail.ops.shapes import as_tensor
 from dovetail.ops.views import export
+from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.convert import convert_to_tensor
 
-_STRING = dtypes.STRING
+STRING = dtypes.STRING
+# What ops share that make one string of each.
+EACH: dict[str, Any] = {"engine": "host", "differentiable": False, "shape": lambda shape, **_: shape}
+GIVES_STRINGS: dict[str, Any] = {**EACH, "dtype": lambda *_, **__: STRING}
 
 
-def _each(function: Any, *arrays: Any) -> np.ndarray:
-    """Applies a Python function to corresponding elements of arrays of one shape."""
-    out = np.empty(arrays[0].shape, object)
-    flat = out.reshape(-1)
-    for i, items in enumerate(zip(*(array.reshape(-1).tolist() for array in arrays), strict=True)):
-        flat[i] = function(*items)
-    return out
+def listed(array: Any) -> list:
+    """Returns the elements of an array of strings as a flat list.
+
+    Raises:
+        TypeError: the array holds numbers.
+    """
+    if array.dtype.kind != "O":
+        raise TypeError(f"expected strings, received {array.dtype}")
+    return array.reshape(-1).tolist()
 
 
-def _joined_shape(*shapes: tuple, separator: str) -> tuple:
+def mapped(function: Callable, array: Any, kind: Any = object) -> np.ndarray:
+    """Applies a Python function to each string of an array."""
+    return made(map(function, listed(array)), array.shape, kind)
+
+
+def made(items: Any, shape: tuple, kind: Any = object) -> np.ndarray:
+    """Makes an array of what an iterable gives, in the order of the elements."""
+    count = int(np.prod(shape, dtype=np.int64))
+    return np.fromiter(items, kind, count).reshape(shape)
+
+
+def _joined_shape(*shapes: tuple, separator: bytes) -> tuple:
     return rules.broadcast(*shapes)
+
+
+# ---- joining ----------------------------------------------------------------------------------------------------
 
 
 @op(
@@ -37,35 +58,61 @@ def _joined_shape(*shapes: tuple, separator: str) -> tuple:
     engine="host",
     differentiable=False,
     shape=_joined_shape,
-    dtype=lambda *_, **__: _STRING,
+    dtype=lambda *_, **__: STRING,
 )
-def join_(xp: Any, *inputs: Any, separator: str = "") -> Any:
+def join_(xp: Any, *inputs: Any, separator: Text = b"") -> Any:
     """Joins corresponding strings."""
-    glue = separator.encode()
-    return _each(lambda *parts: glue.join(parts), *np.broadcast_arrays(*inputs))
+    arrays = np.broadcast_arrays(*inputs)
+    return made(map(separator.join, zip(*map(listed, arrays), strict=True)), arrays[0].shape)
 
 
 @export("strings.join")
-def join(inputs: Sequence, separator: str = "", name: str | None = None) -> Any:
+def join(inputs: Sequence, separator: Any = "", name: str | None = None) -> Any:
     """Joins the corresponding strings of several tensors, which broadcast.
 
     Args:
         inputs: list of string tensors.
         separator: goes between them.
     """
-    return join_(*inputs, separator=separator)
+    if isinstance(inputs, str | bytes):
+        raise TypeError(
+            f"tf.strings.join: expected a list of tensors, received {inputs!r:.60}{at_user_location()}"
+        )
+    return join_(*inputs, separator=separator) if len(inputs) else convert_to_tensor(b"")
 
 
-@op("", engine="host", differentiable=False, shape=lambda shape, **_: shape, dtype=lambda *_, **__: _STRING)
-def as_string_(xp: Any, x: Any, *, pattern: str) -> Any:
-    """Formats numbers as strings."""
+# ---- numbers ----------------------------------------------------------------------------------------------------
+
+
+@op("", **GIVES_STRINGS)
+def as_string_(xp: Any, x: Any, *, pattern: str, plain: str) -> Any:
+    """Formats numbers as strings; `plain` is the pattern of those that are no numbers."""
     if dtypes.is_host_only(x.dtype):
-        return x
+        return mapped(lambda value: pattern.encode() % value, x)
     if x.dtype.kind == "b":
-        return _each(lambda value: b"true" if value else b"false", x)
+        return made((b"true" if value else b"false" for value in x.reshape(-1).tolist()), x.shape)
     if x.dtype.kind == "c":
-        return _each(lambda value: f"({pattern % value.real},{pattern % value.imag})".encode(), x)
-    return _each(lambda value: (pattern % value).encode(), x)
+        real = _formatted(x.real.reshape(-1), pattern, plain)
+        imaginary = _formatted(x.imag.reshape(-1), pattern, plain)
+        return made((b"(%s,%s)" % pair for pair in zip(real, imaginary, strict=True)), x.shape)
+    return made(iter(_formatted(x.reshape(-1), pattern, plain)), x.shape)
+
+
+def _formatted(x: np.ndarray, pattern: str, plain: str) -> list[bytes]:
+    """Returns the strings of a vector of real numbers."""
+    if dtypes.is_half(x.dtype):
+        x = x.astype(np.float32)
+    values = x.tolist()
+    if not values:
+        return []
+    if pattern != plain and not np.isfinite(x).all():
+        return [((pattern if abs(v) < np.inf else plain) % v).encode() for v in values]
+    if pattern == "%d":
+        return "\n".join(map(str, values)).encode().split(b"\n")
+    return ("\n".join([pattern] * len(values)) % tuple(values)).encode().split(b"\n")
+
+
+_FILLS = ("", " ", "0", "-", "+", "#")
 
 
 @export("strings.as_string as_string")
@@ -81,28 +128,49 @@ def as_string(
     """Returns numbers as strings, as C's printf would.
 
     Args:
-        input: tensor of numbers or booleans.
+        input: tensor of numbers, booleans or strings.
         precision: digits after the point of floats (6 when -1).
         scientific: use an exponent.
         shortest: use an exponent where that is shorter.
         width: the least number of characters.
-        fill: what fills them up: "" or " " (spaces in front), "0", "-" (spaces after).
+        fill: what fills them up: "" or " " (spaces in front), "0", "-" (spaces after); "+" (spaces, and a sign in front
+            of positive numbers too) and "#" are printf's.
     """
     precision, width = needed(precision), needed(width)
-    if fill not in ("", " ", "0", "-"):
-        raise ValueError(f"tf.strings.as_string: fill must be '', ' ', '0' or '-', received {fill!r:.60}")
+    if fill not in _FILLS:
+        raise ValueError(f"tf.strings.as_string: fill must be one of {_FILLS}, received {fill!r:.60}")
     x = as_tensor(input)
     floating = x.dtype.is_floating or x.dtype.is_complex
     if scientific and shortest:
         raise ValueError(
             f"tf.strings.as_string: scientific and shortest exclude each other{at_user_location()}"
         )
-    if not floating and (precision > -1 or scientific or shortest):
+    if not floating and x.dtype.name != "string" and (precision > -1 or scientific or shortest):
         raise ValueError(f"tf.strings.as_string: precision and notation are for floats, not {x.dtype.name}")
+    if x.dtype.name == "string":
+        return as_string_(x, pattern=f"%{'-' if fill == '-' else ''}{max(width, 0) or ''}s", plain="")
     letter = "e" if scientific else "g" if shortest else "f" if floating else "d"
     digits = f".{precision}" if precision > -1 else ""
-    padding = f"{fill if fill != ' ' else ''}{width}" if width > -1 else ""
-    return as_string_(x, pattern=f"%{padding}{digits}{letter}")
+    end = f"{width if width > 0 else ''}{digits}{letter}"
+    fill = fill if width > -1 or fill != "0" else ""
+    return as_string_(x, pattern=f"%{fill.strip()}{end}", plain=f"%{fill.strip(' 0')}{end}")
+
+
+# ---- texts with tensors in them -----------------------------------------------------------------------------------
+
+
+@op(
+    "",
+    engine="host",
+    differentiable=False,
+    same_dtype=0,
+    shape=lambda *_, **__: (),
+    dtype=lambda *_, **__: STRING,
+)
+def formatted(xp: Any, *inputs: Any, parts: tuple, summarize: int) -> Any:
+    """Puts the texts of arrays between literal parts."""
+    texts = [*(format_array(array, summarize) for array in inputs), ""]
+    return np.array("".join(part + text for part, text in zip(parts, texts, strict=True)).encode(), object)
 
 
 @export("strings.format")
@@ -123,37 +191,13 @@ def format_(
         raise ValueError(
             f"tf.strings.format: {len(parts) - 1} placeholders for {len(inputs)} inputs{at_user_location()}"
         )
-    if not inputs:
-        return convert_to_tensor(template)
-    return formatted(*map(convert_to_tensor, inputs), parts=tuple(parts), summarize=summarize)
-
-
-@op(
-    "",
-    engine="host",
-    differentiable=False,
-    same_dtype=0,
-    shape=lambda *_, **__: (),
-    dtype=lambda *_, **__: _STRING,
-)
-def formatted(xp: Any, *inputs: Any, parts: Any, summarize: int) -> Any:
-    """Puts the texts of tensors between the parts of a text."""
-    texts = [_text(array, summarize) for array in inputs]
-    text = "".join(part + text for part, text in zip(parts, [*texts, ""], strict=True))
-    return np.array(text.encode(), object)
-
-
-def _text(array: np.ndarray, summarize: int) -> str:
-    if not array.ndim:
-        value: Any = array.item()
-        return f'"{value.decode()}"' if isinstance(value, bytes) else _number_text(value, array.dtype)
-    rows = [_text(np.asarray(row, array.dtype), summarize) for row in array]
-    if summarize >= 0 and len(rows) > 2 * summarize:
-        rows = [*rows[:summarize], "...", *rows[len(rows) - summarize :]]
-    return "[" + ("\n " if array.ndim > 1 else " ").join(rows) + "]"
-
-
-def _number_text(value: Any, dtype: np.dtype) -> str:
-    if isinstance(value, bool):
-        return "True" if value else "False"
-    return f"{value:g}" if dtype.kind == "f" else str(value)
+    literal, tensors = [parts[0]], []
+    for value, part in zip(inputs, parts[1:], strict=True):
+        if isinstance(value, CompositeTensor):
+            literal[-1] += value._text(summarize) + part
+        else:
+            tensors.append(convert_to_tensor(value))
+            literal.append(part)
+    if not tensors:
+        return convert_to_tensor("".join(literal))
+    return formatted(*tensors, parts=tuple(literal), summarize=summarize)

@@ -2,61 +2,105 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from dovetail.base.errors import InvalidArgumentError, at_user_location
-from dovetail.engine import dtypes
-from dovetail.ops.attrs import Axis, DTypeLike
+from dovetail.engine.text import patterns
+from dovetail.ops.attrs import DTypeLike, Text
 from dovetail.ops.families import op
-from dovetail.ops.rules import broadcast, reduced
+from dovetail.ops.rules import broadcast
 from dovetail.ops.shapes import as_tensor
-from dovetail.ops.strings import _each
+from dovetail.ops.strings import EACH, GIVES_STRINGS, STRING, listed, made, mapped
 from dovetail.ops.views import export
 
-_STRING, _INT32, _BOOL, _FLOAT32 = dtypes.STRING, np.dtype(np.int32), np.dtype(bool), np.dtype(np.float32)
-_SAME = {"engine": "host", "differentiable": False, "shape": lambda shape, **_: shape}
+_INT32, _BOOL, _FLOAT32 = np.dtype(np.int32), np.dtype(bool), np.dtype(np.float32)
 
 
-def _text(value: bytes, encoding: str) -> Any:
-    return value.decode("utf-8", "replace") if encoding else value
+# ---- case ---------------------------------------------------------------------------------------------------------
 
 
-def decoded(value: bytes, unit: str) -> Any:
-    """Returns what is counted: the bytes themselves, or the characters of UTF-8."""
-    if unit not in ("BYTE", "UTF8_CHAR"):
-        raise ValueError(f"unit must be 'BYTE' or 'UTF8_CHAR', received {unit!r}{at_user_location()}")
-    return value.decode("utf-8", "replace") if unit == "UTF8_CHAR" else value
+def _cased(on_bytes: Callable, on_text: Callable, encoding: str) -> Callable:
+    """Returns what changes the case: of ASCII letters, or of all in UTF-8."""
+    if encoding not in ("", "utf-8"):
+        raise ValueError(f"encoding must be '' (ASCII letters only) or 'utf-8', received {encoding!r}")
+    if not encoding:
+        return on_bytes
+
+    def function(value: bytes) -> bytes:
+        return on_bytes(value) if value.isascii() else on_text(value.decode("utf-8", "replace")).encode()
+
+    return function
 
 
-def encoded(value: Any) -> bytes:
-    return value.encode() if isinstance(value, str) else bytes(value)
-
-
-@op("strings.upper", **_SAME, dtype=lambda *_, **__: _STRING)
+@op("strings.upper", **GIVES_STRINGS)
 def strings_upper(xp: Any, input: Any, *, encoding: str = "") -> Any:
     """Returns the strings in upper case (ASCII letters only unless `encoding` is "utf-8")."""
-    return _each(lambda value: encoded(_text(value, encoding).upper()), input)
+    return mapped(_cased(bytes.upper, str.upper, encoding), input)
 
 
-@op("strings.lower", **_SAME, dtype=lambda *_, **__: _STRING)
+@op("strings.lower", **GIVES_STRINGS)
 def strings_lower(xp: Any, input: Any, *, encoding: str = "") -> Any:
     """Returns the strings in lower case (ASCII letters only unless `encoding` is "utf-8")."""
-    return _each(lambda value: encoded(_text(value, encoding).lower()), input)
+    return mapped(_cased(bytes.lower, str.lower, encoding), input)
 
 
-@op("strings.strip", **_SAME, dtype=lambda *_, **__: _STRING)
+@op("strings.strip", **GIVES_STRINGS)
 def strings_strip(xp: Any, input: Any) -> Any:
     """Returns the strings without white space at both ends."""
-    return _each(lambda value: value.strip(), input)
+    return mapped(bytes.strip, input)
 
 
-@op("strings.length", **_SAME, dtype=lambda *_, **__: _INT32)
+# ---- length and parts ---------------------------------------------------------------------------------------------
+
+_TRAILING = bytes(range(0x80, 0xC0))  # the bytes of UTF-8 that go on with a character
+_IS_TRAILING = frozenset(_TRAILING)
+
+
+def _unit(unit: str, by_unit: dict) -> Any:
+    if unit not in by_unit:
+        raise ValueError(f"unit must be 'BYTE' or 'UTF8_CHAR', received {unit!r}{at_user_location()}")
+    return by_unit[unit]
+
+
+def _num_characters(value: bytes) -> int:
+    return len(value) if value.isascii() else len(value.translate(None, _TRAILING))
+
+
+_LENGTHS = {"BYTE": len, "UTF8_CHAR": _num_characters}
+
+
+@op("strings.length", **EACH, dtype=lambda *_, **__: _INT32)
 def strings_length(xp: Any, input: Any, *, unit: str = "BYTE") -> Any:
     """Returns the number of bytes (`unit="BYTE"`) or characters (`"UTF8_CHAR"`)."""
-    return _each(lambda value: len(decoded(value, unit)), input).astype(_INT32)
+    return mapped(_unit(unit, _LENGTHS), input, _INT32)
+
+
+def _part(value: Any, start: int, size: int) -> Any:
+    """Returns a part of bytes or of text; a negative size takes all that is left."""
+    total = len(value)
+    if not -total <= start <= total:
+        raise InvalidArgumentError(f"pos {start} out of range for string {value!r:.60}{at_user_location()}")
+    start = start + total if start < 0 else start
+    return value[start : start + size] if size >= 0 else value[start:]
+
+
+def _character_part(value: bytes, start: int, size: int) -> bytes:
+    if value.isascii():
+        return _part(value, start, max(size, 0))
+    try:
+        return _part(value.decode(), start, max(size, 0)).encode()
+    except UnicodeDecodeError:
+        begins = [i for i, byte in enumerate(value) if i == 0 or byte not in _IS_TRAILING]
+        chosen = _part(list(itertools.pairwise([*begins, len(value)])), start, max(size, 0))
+        return b"".join(value[begin:end] for begin, end in chosen)
+
+
+_PARTS = {"BYTE": _part, "UTF8_CHAR": _character_part}
 
 
 @op(
@@ -65,21 +109,16 @@ def strings_length(xp: Any, input: Any, *, unit: str = "BYTE") -> Any:
     differentiable=False,
     same_dtype=0,
     shape=lambda x, pos, len, **_: broadcast(x, pos),
-    dtype=lambda *_, **__: _STRING,
+    dtype=lambda *_, **__: STRING,
 )
 def substr_(xp: Any, input: Any, pos: Any, len: Any, *, unit: str = "BYTE") -> Any:
     """Returns parts of strings."""
-    return _each(
-        lambda value, start, size: _part(value, start, size, unit), *np.broadcast_arrays(input, pos, len)
-    )
-
-
-def _part(value: bytes, start: int, size: int, unit: str) -> bytes:
-    whole = decoded(value, unit)
-    if not -len(whole) <= start <= len(whole):
-        raise InvalidArgumentError(f"pos {start} out of range for string {value!r:.60}{at_user_location()}")
-    start = start + len(whole) if start < 0 else start
-    return encoded(whole[start : start + size])
+    part = _unit(unit, _PARTS)
+    if not pos.ndim and not len.ndim:
+        start, size = pos.item(), len.item()
+        return mapped(lambda value: part(value, start, size), input)
+    input, pos, len = np.broadcast_arrays(input, pos, len)
+    return made(map(part, listed(input), pos.reshape(-1).tolist(), len.reshape(-1).tolist()), input.shape)
 
 
 @export("strings.substr")
@@ -92,90 +131,110 @@ def substr(input: Any, pos: Any, len: Any, unit: str = "BYTE", name: str | None 
     return substr_(as_tensor(input), as_tensor(pos), as_tensor(len), unit=unit)
 
 
-@op("strings.regex_replace", **_SAME, dtype=lambda *_, **__: _STRING)
-def regex_replace(xp: Any, input: Any, *, pattern: Any, rewrite: Any, replace_global: bool = True) -> Any:
-    r"""Returns the strings with what `pattern` matches replaced; the rewrite refers to groups as \1.
+# ---- regular expressions ------------------------------------------------------------------------------------------
 
-    Differs from TensorFlow: patterns are Python's regular expressions, RE2's in TensorFlow; they agree on most.
+
+@op("strings.regex_replace", **GIVES_STRINGS)
+def regex_replace(xp: Any, input: Any, *, pattern: Text, rewrite: Text, replace_global: bool = True) -> Any:
+    r"""Returns the strings with what `pattern` matches replaced.
+
+    Args:
+        input: string tensor.
+        pattern: a regular expression of RE2.
+        rewrite: what stands in place of a match; \1 to \9 are the groups, \0 is the match.
+        replace_global: all matches; the first of each string otherwise.
+
+    Raises:
+        InvalidArgumentError: the pattern is none, or the rewrite is wrong (TensorFlow logs the latter and cuts it).
     """
-    compiled, count = compiled_pattern(pattern), 0 if replace_global else 1
-    new = re.sub(rb"\\0", rb"\\g<0>", _bytes(rewrite))
-    return _each(lambda value: compiled.sub(new, value, count=count), input)
+    return mapped(_compiled(pattern).replacer(rewrite, replace_global), input)
 
 
-@op("strings.regex_full_match", **_SAME, dtype=lambda *_, **__: _BOOL)
-def regex_full_match(xp: Any, input: Any, *, pattern: Any) -> Any:
-    """Returns where the whole string matches the pattern."""
-    compiled = compiled_pattern(pattern)
-    return _each(lambda value: compiled.fullmatch(value) is not None, input).astype(bool)
+@op("strings.regex_full_match", **EACH, dtype=lambda *_, **__: _BOOL)
+def regex_full_match(xp: Any, input: Any, *, pattern: Text) -> Any:
+    """Returns where the whole string matches the pattern, a regular expression of RE2."""
+    return mapped(_compiled(pattern).matcher(), input, _BOOL)
 
 
-def _bytes(value: Any) -> bytes:
-    return value.encode() if isinstance(value, str) else bytes(value)
-
-
-def compiled_pattern(pattern: Any) -> Any:
-    """Returns a compiled regular expression over bytes."""
+def _compiled(pattern: bytes) -> patterns.Pattern:
     try:
-        return re.compile(_bytes(pattern))
-    except re.error as error:
+        return patterns.compiled(pattern)
+    except patterns.BadPatternError as error:
         raise InvalidArgumentError(f"Invalid pattern: {pattern!r:.80}: {error}{at_user_location()}") from None
 
 
-@op("", **_SAME, dtype=lambda kind, out_type: out_type)
+# ---- numbers ------------------------------------------------------------------------------------------------------
+
+_READABLE = tuple(np.dtype(kind) for kind in ("float32", "float64", "int32", "int64", "uint32", "uint64"))
+_HEXADECIMAL = re.compile(rb"\s*[+-]?0[xX]")
+_NOT_A_NUMBER = re.compile(rb"\s*[+-]?nan\(\w*\)\s*", re.IGNORECASE)
+
+
+@op("", **EACH, dtype=lambda kind, out_type: out_type)
 def to_number_(xp: Any, input: Any, *, out_type: DTypeLike) -> Any:
     """Reads numbers."""
-    make = float if out_type.kind == "f" else int
-    return _each(lambda value: _number(value, make), input).astype(out_type)
-
-
-def _number(value: bytes, make: Any) -> Any:
+    if out_type not in _READABLE:
+        raise ValueError(f"out_type must be one of {', '.join(map(str, _READABLE))}, received {out_type}")
+    values = listed(input)
+    read = _float if out_type.kind == "f" else _integer(out_type)
     try:
-        return make(value)
+        if b"_" in b"".join(values):  # which Python takes for a digit's neighbour
+            raise ValueError
+        found = (
+            np.fromiter(map(float, values), np.float64) if out_type.kind == "f" else _exact(values, out_type)
+        )
+    except (ValueError, OverflowError):
+        found = np.array([_read(read, value, i) for i, value in enumerate(values)])
+    return found.astype(out_type).reshape(input.shape)
+
+
+def _exact(values: list, kind: np.dtype) -> np.ndarray:
+    found = list(map(int, values))
+    if found:
+        _integer(kind)(b"%d" % min(found)), _integer(kind)(b"%d" % max(found))
+    return np.array(found, kind)
+
+
+def _read(read: Callable, value: bytes, position: int) -> Any:
+    try:
+        return read(value)
     except ValueError:
         raise InvalidArgumentError(
-            f"StringToNumberOp could not correctly convert string: {value!r:.60}"
+            f"StringToNumberOp could not correctly convert string: {value!r:.60} (element {position})"
         ) from None
+
+
+def _float(value: bytes) -> float:
+    if _HEXADECIMAL.match(value):
+        return float.fromhex(value.decode())
+    if _NOT_A_NUMBER.fullmatch(value):
+        return float("nan")
+    if b"_" in value:
+        raise ValueError
+    return float(value)
+
+
+def _integer(kind: np.dtype) -> Callable[[bytes], int]:
+    limits = np.iinfo(kind)
+
+    def read(value: bytes) -> int:
+        number = int(value)
+        if b"_" in value or not limits.min <= number <= limits.max:
+            raise ValueError
+        return number
+
+    return read
 
 
 @export("strings.to_number")
 def to_number(input: Any, out_type: Any = _FLOAT32, name: str | None = None) -> Any:
     """Returns the numbers that strings show.
 
+    Args:
+        input: string tensor.
+        out_type: float32, float64, int32, int64, uint32 or uint64.
+
     Raises:
-        InvalidArgumentError: a string shows no number.
+        InvalidArgumentError: a string shows no number, or one that the type cannot hold.
     """
     return to_number_(input, out_type=out_type)
-
-
-@op(
-    "",
-    engine="host",
-    differentiable=False,
-    shape=lambda shape, axis, keepdims, separator: reduced(shape, axis=axis, keepdims=keepdims),
-)
-def reduce_join_(
-    xp: Any, inputs: Any, *, axis: Axis = None, keepdims: bool = False, separator: Any = ""
-) -> Any:
-    """Joins strings along axes."""
-    axes = tuple(range(inputs.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    glue, out = _bytes(separator), inputs
-    for each in reversed(axes):
-        out = _joined_along(out, each % inputs.ndim, glue)
-    return out if keepdims else np.squeeze(out, axis=tuple(a % inputs.ndim for a in axes)) if axes else out
-
-
-def _joined_along(array: np.ndarray, axis: int, glue: bytes) -> np.ndarray:
-    rows = np.moveaxis(array, axis, -1)
-    out = np.empty((*rows.shape[:-1], 1), object)
-    for place in np.ndindex(rows.shape[:-1]):
-        out[(*place, 0)] = glue.join(rows[place])
-    return np.moveaxis(out, -1, axis)
-
-
-@export("strings.reduce_join")
-def reduce_join(
-    inputs: Any, axis: Any = None, keepdims: bool = False, separator: Any = "", name: str | None = None
-) -> Any:
-    """Joins all strings along an axis (along all by default), with `separator` between them."""
-    return reduce_join_(inputs, axis=axis, keepdims=keepdims, separator=separator)

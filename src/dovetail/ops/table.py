@@ -133,9 +133,11 @@ LATE = {
         "tf.compat.v1.train": "summary_iterator",
     },
     "strings": {"tf": "as_string", "tf.strings": "*"},
-    "hashing": {"tf.strings": "*"},
+    "hashing": {"tf": "fingerprint", "tf.strings": "*"},
     "lookup": {},
     "strings_each": {"tf.strings": "*"},
+    "strings_join": {"tf.strings": "*"},
+    "strings_unicode": {"tf.strings": "*"},
     "ragged": {
         "tf": "RaggedTensor RaggedTensorSpec",
         "tf.experimental": "DynamicRaggedShape",

@@ -13,6 +13,7 @@ from dovetail.ops.ragged import (
     shape,
     strings,
     tensor,
+    unicode,
 )
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "shape",
     "strings",
     "tensor",
+    "unicode",
 ]

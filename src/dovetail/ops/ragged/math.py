@@ -161,12 +161,12 @@ _SEGMENTS: dict[Any, Any] = {
 }
 
 
-def _reduce(dense: Any, reduce: Callable, rt: Any, axis: int, keepdims: bool) -> Any:
+def reduce_axis(dense: Any, reduce: Callable, rt: Any, axis: int, keepdims: bool) -> Any:
     """Reduces one axis."""
     if not is_ragged(rt):
         return dense(rt, axis=axis, keepdims=keepdims)
     if axis > 1:
-        return rt.with_values(_reduce(dense, reduce, rt.values, axis - 1, keepdims))
+        return rt.with_values(reduce_axis(dense, reduce, rt.values, axis - 1, keepdims))
     if axis == 1:
         out = segmented(reduce, rt.values, rt.value_rowids(), _rows_of(rt))
     else:
@@ -184,7 +184,7 @@ def expand_at(value: Any, axis: int) -> Any:
     return expand_dims(value, axis=axis)
 
 
-def _axes(axis: Any, rank: int, what: str) -> list:
+def axes_of(axis: Any, rank: int, what: str) -> list:
     axis = static(axis)
     axes = [axis] if isinstance(axis, int | np.integer) else list(axis)
     for each in axes:
@@ -199,8 +199,8 @@ def _reduced(dense: Any, reduce: Callable, rt: Any, axis: Any, keepdims: bool) -
         for _ in range(len(rt.shape) if keepdims else 0):
             out = expand_dims(out, axis=0)
         return out
-    for each in _axes(axis, len(rt.shape), dense.name):
-        rt = _reduce(dense, reduce, rt, each, keepdims)
+    for each in axes_of(axis, len(rt.shape), dense.name):
+        rt = reduce_axis(dense, reduce, rt, each, keepdims)
     return rt
 
 
@@ -224,7 +224,7 @@ def _mean(input_tensor: Any, axis: Any = None, keepdims: Any = False, name: Any 
 @dispatches(reduction.reduce_variance, RaggedTensor)
 def _variance(input_tensor: Any, axis: Any = None, keepdims: Any = False, name: Any = None) -> Any:
     rank = len(input_tensor.shape)
-    axes = range(rank) if axis is None else _axes(axis, rank, "math.reduce_variance")
+    axes = range(rank) if axis is None else axes_of(axis, rank, "math.reduce_variance")
     spreads = all(inner in axes for inner in range(min(axes), input_tensor.ragged_rank + 1))
     if (
         not spreads or not input_tensor.dtype.is_floating
@@ -243,7 +243,7 @@ def _std(input_tensor: Any, axis: Any = None, keepdims: Any = False, name: Any =
 
 @dispatches(losses.softmax, RaggedTensor)
 def _softmax(logits: Any, axis: Any = -1, name: Any = None) -> Any:
-    axes = _axes(axis, len(logits.shape), "nn.softmax")
+    axes = axes_of(axis, len(logits.shape), "nn.softmax")
     if axes[0] > logits.ragged_rank:
         return logits.with_flat_values(losses.softmax(logits.flat_values, axis=axes[0] - logits.ragged_rank))
     shifted = logits - reduction.reduce_max(logits, axis=axes, keepdims=True)

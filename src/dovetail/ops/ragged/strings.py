@@ -1,110 +1,103 @@
-"""String ops that give rows of different lengths: splitting, characters, n-grams; and those that take such rows."""
+"""String ops that give rows of different lengths: splitting and n-grams; and those that take such rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from dovetail.base.errors import InvalidArgumentError, at_user_location
+from dovetail.base.errors import at_user_location
 from dovetail.engine import dtypes
 from dovetail.ops import strings as dense_strings
-from dovetail.ops import strings_each
-from dovetail.ops.attrs import static
+from dovetail.ops import strings_each, strings_join
+from dovetail.ops.attrs import Text, static, text
 from dovetail.ops.dispatch import dispatches
 from dovetail.ops.families import op
 from dovetail.ops.ragged.broadcast import aligned
+from dovetail.ops.ragged.math import axes_of, reduce_axis
 from dovetail.ops.ragged.rows import is_ragged, to_ragged_rank
 from dovetail.ops.ragged.tensor import RaggedTensor
-from dovetail.ops.shapes import as_tensor, reshape
+from dovetail.ops.shapes import as_tensor, expand_dims, reshape
+from dovetail.ops.shapes import shape as shape_of
+from dovetail.ops.strings import listed
 from dovetail.ops.views import export
 
 _STRING = dtypes.STRING
 _INT64 = np.dtype(np.int64)
 
 
-def _rows_shape(shape: tuple, **_: Any) -> list:
+def rows_shape(shape: tuple, **_: Any) -> list:
+    """The shape rule of ops that split the strings of a vector: row splits, values."""
     return [(None if shape[0] is None else shape[0] + 1,), (None,)]
 
 
-def _split_rows(rows: list, kind: Any = object) -> list:
-    """Returns `(row splits, values)` of lists."""
-    splits = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)]).astype(np.int64)
-    values = np.empty(int(splits[-1]), kind)
-    values[:] = [item for row in rows for item in row]
-    return [splits, values]
+_SPLITS_STRINGS: dict[str, Any] = {
+    "engine": "host",
+    "differentiable": False,
+    "shape": rows_shape,
+    "dtype": lambda *_, **__: [_INT64, _STRING],
+}
 
 
-def _rows_of(kind: Any) -> Callable:
-    """Returns the dtype rule of ops that give row splits and the values of the rows."""
-    return lambda *_, **attributes: [_INT64, kind(attributes)]
+def splits_of(lengths: Any) -> np.ndarray:
+    """Returns the row splits of rows of these lengths."""
+    return np.append(0, np.cumsum(lengths, dtype=np.int64))
 
 
-_rows_of_strings = _rows_of(lambda attributes: _STRING)
+def filled(values: list) -> np.ndarray:
+    """Returns a vector of strings."""
+    found = np.empty(len(values), object)
+    found[:] = values
+    return found
 
 
-@op("", engine="host", differentiable=False, shape=_rows_shape, dtype=_rows_of_strings)
-def split_vector(xp: Any, input: Any, *, sep: Any = "", maxsplit: int = -1) -> Any:
+@op("", **_SPLITS_STRINGS)
+def split_vector(xp: Any, input: Any, *, sep: Text = b"", maxsplit: int = -1) -> Any:
     """Splits strings at a separator, at white space where it is empty."""
-    mark = sep.encode() if isinstance(sep, str) else sep
-    return _split_rows([value.split(mark or None, maxsplit) for value in input])
+    lengths = np.empty(input.size, np.int64)
+    values: list[bytes] = []  # one list for all: Python's collector looks through many again and again
+    mark, most, extend = sep or None, -1 if maxsplit < 0 else maxsplit, values.extend
+    for i, value in enumerate(listed(input)):
+        words = value.split(mark, most)
+        lengths[i] = len(words)
+        extend(words)
+    return [splits_of(lengths), filled(values)]
 
 
-@op("", engine="host", differentiable=False, shape=_rows_shape, dtype=_rows_of_strings)
+_BYTES = filled([bytes((code,)) for code in range(256)])
+
+
+@op("", **_SPLITS_STRINGS)
 def bytes_of_vector(xp: Any, input: Any) -> Any:
     """Splits strings into bytes."""
-    return _split_rows([[value[i : i + 1] for i in range(len(value))] for value in input])
+    values = listed(input)
+    lengths = np.fromiter(map(len, values), np.int64, len(values))
+    return [splits_of(lengths), _BYTES[np.frombuffer(b"".join(values), np.uint8)]]
 
 
-_rows_of_characters = _rows_of(lambda attributes: np.dtype(np.int32) if attributes["codes"] else _STRING)
+def by_vector(function: Callable, input: Any) -> list:
+    """Applies an op on vectors to a dense or ragged tensor of any rank, adding a ragged dimension.
 
+    Args:
+        function: `f(vector) -> (row splits, values, more values ...)`.
 
-@op("", engine="host", differentiable=False, shape=_rows_shape, dtype=_rows_of_characters)
-def characters_of_vector(
-    xp: Any, input: Any, *, encoding: str, errors: str, codes: bool, replacement_char: int
-) -> Any:
-    """Splits strings into characters, or (`codes`) into code points."""
-    rows = [_characters(value, encoding, errors, replacement_char) for value in input]
-    if codes:
-        return _split_rows([[ord(c) for c in row] for row in rows], np.int32)
-    return _split_rows([[c.encode(_codec(encoding)) for c in row] for row in rows])
-
-
-characters_of_vector.dtype = lambda kind, codes, **_: np.dtype(np.int32) if codes else _STRING
-
-
-def _codec(encoding: str) -> str:
-    return {"UTF-16-BE": "utf-16-be", "UTF-32-BE": "utf-32-be"}.get(encoding, encoding)
-
-
-def _characters(value: bytes, encoding: str, errors: str, replacement_char: int) -> str:
-    try:
-        return value.decode(_codec(encoding))
-    except UnicodeDecodeError:
-        if errors == "strict":
-            raise InvalidArgumentError(f"Invalid formatting on input string {value!r:.60}") from None
-    if errors == "ignore":
-        return value.decode(_codec(encoding), "ignore")
-    return value.decode(_codec(encoding), "replace").replace("\ufffd", chr(replacement_char))
-
-
-def _by_vector(function: Callable, input: Any) -> Any:
-    """Applies an op on vectors to a dense or ragged tensor of any rank, adding a ragged dimension."""
+    Returns:
+        A tensor for each of the values.
+    """
     if is_ragged(input):
-        return input.with_flat_values(_by_vector(function, input.flat_values))
+        return [input.with_flat_values(part) for part in by_vector(function, input.flat_values)]
     x = as_tensor(input)
     rank = len(x.shape)
     if rank == 0:
-        return _made(function(reshape(x, shape=(1,)))).values
+        return list(function(reshape(x, shape=(1,)))[1:])
     if rank == 1:
-        return _made(function(x))
+        splits, *values = function(x)
+        return [RaggedTensor._of(each, splits) for each in values]
     outer = to_ragged_rank(x, rank - 1)
-    return outer.with_flat_values(_by_vector(function, outer.flat_values))
-
-
-def _made(parts: Any) -> Any:
-    return RaggedTensor._of(parts[1], parts[0])
+    return [outer.with_flat_values(part) for part in by_vector(function, outer.flat_values)]
 
 
 @export("strings.split")
@@ -119,141 +112,57 @@ def split(input: Any, sep: Any = None, maxsplit: int = -1, name: str | None = No
     Returns:
         A ragged tensor of one dimension more; a vector for a scalar.
     """
-    return _by_vector(lambda x: split_vector(x, sep=sep or "", maxsplit=maxsplit), input)
+    return by_vector(lambda x: split_vector(x, sep="" if sep is None else sep, maxsplit=maxsplit), input)[0]
 
 
 @export("strings.bytes_split")
 def bytes_split(input: Any, name: str | None = None) -> Any:
     """Splits strings into rows of single bytes."""
-    return _by_vector(bytes_of_vector, input)
+    return by_vector(bytes_of_vector, input)[0]
 
 
-def _by_characters(input: Any, encoding: str, errors: str, replacement_char: int, codes: bool) -> Any:
-    if errors not in ("replace", "strict", "ignore"):
-        raise ValueError(
-            f"errors must be 'replace', 'strict' or 'ignore', received {errors!r}{at_user_location()}"
-        )
-    return _by_vector(
-        lambda x: characters_of_vector(
-            x, encoding=encoding, errors=errors, codes=codes, replacement_char=replacement_char
-        ),
-        input,
-    )
+# ---- n-grams ------------------------------------------------------------------------------------------------------
 
 
-@export("strings.unicode_split")
-def unicode_split(
-    input: Any,
-    input_encoding: str,
-    errors: str = "replace",
-    replacement_char: int = 65533,
-    name: str | None = None,
-) -> Any:
-    """Splits strings into rows of characters."""
-    return _by_characters(input, input_encoding, errors, replacement_char, False)
-
-
-@export("strings.unicode_decode")
-def unicode_decode(
-    input: Any,
-    input_encoding: str,
-    errors: str = "replace",
-    replacement_char: int = 65533,
-    replace_control_characters: bool = False,
-    name: str | None = None,
-) -> Any:
-    """Returns the code points of the characters of strings, as rows."""
-    if replace_control_characters:
-        raise ValueError(f"unicode_decode: replace_control_characters is not supported{at_user_location()}")
-    return _by_characters(input, input_encoding, errors, replacement_char, True)
-
-
-@op(
-    "",
-    engine="host",
-    differentiable=False,
-    same_dtype=0,
-    shape=lambda splits, codes, **_: (None if splits[0] is None else splits[0] - 1,),
-    dtype=lambda *_, **__: _STRING,
-)
-def encode_rows(
-    xp: Any, splits: Any, codes: Any, *, encoding: str, errors: str, replacement_char: int
-) -> Any:
-    """Makes strings of rows of code points."""
-    out = np.empty(splits.size - 1, object)
-    for i in range(out.size):
-        row = codes[splits[i] : splits[i + 1]].tolist()
-        out[i] = "".join(_character(c, errors, replacement_char) for c in row).encode(_codec(encoding))
-    return out
-
-
-def _character(code: int, errors: str, replacement_char: int) -> str:
-    if 0 <= code < 0xD800 or 0xDFFF < code < 0x110000:
-        return chr(code)
-    if errors == "strict":
-        raise InvalidArgumentError(f"Code point {code} is out of range for Unicode")
-    return chr(replacement_char) if errors == "replace" else ""
-
-
-@export("strings.unicode_encode")
-def unicode_encode(
-    input: Any,
-    output_encoding: str,
-    errors: str = "replace",
-    replacement_char: int = 65533,
-    name: str | None = None,
-) -> Any:
-    """Makes strings of code points along the last axis."""
-    options = {"encoding": output_encoding, "errors": errors, "replacement_char": replacement_char}
-    rt = input if is_ragged(input) else as_tensor(input)
-    if not is_ragged(rt):
-        if len(rt.shape) == 1:
-            return encode_rows(as_tensor(np.array([0, rt.shape[0]])), rt, **options)[0]
-        rt = to_ragged_rank(rt, len(rt.shape) - 1)
-    if is_ragged(rt.values):
-        return rt.with_values(unicode_encode(rt.values, output_encoding, errors, replacement_char))
-    return encode_rows(rt.row_splits, rt.values, **options)
-
-
-# ---- rows of strings --------------------------------------------------------------------------------------------
-
-
-@op(
-    "",
-    engine="host",
-    differentiable=False,
-    same_dtype=0,
-    shape=lambda splits, *_, **__: [splits, (None,)],
-    dtype=lambda splits, *_, **__: [splits, _STRING],
-)
+@op("", engine="host", differentiable=False, same_dtype=0, shape=lambda splits, *_, **__: [splits, (None,)])
 def ngrams_of_rows(
     xp: Any,
     splits: Any,
     values: Any,
     *,
     widths: Any,
-    separator: Any,
-    left: Any,
-    right: Any,
+    separator: Text,
+    padding: Any,
     pad: int,
     short: bool,
 ) -> Any:
     """Joins neighbouring strings of each row."""
-    glue = separator.encode() if isinstance(separator, str) else separator
-    rows = [list(values[a:b]) for a, b in zip(splits, splits[1:], strict=False)]
-    found = [[g for w in widths for g in _grams(row, w, glue, left, right, pad)] for row in rows]
-    if short:
-        found = [g or ([glue.join(row)] if row else []) for g, row in zip(found, rows, strict=True)]
-    return _split_rows(found)
+    items, bounds = listed(values), splits.tolist()
+    lengths = np.empty(len(bounds) - 1, np.int64)
+    found: list[bytes] = []
+    for i, (start, end) in enumerate(itertools.pairwise(bounds)):
+        before = len(found)
+        row = items[start:end]
+        for width in widths if items else ():
+            _add_grams(found, row, width, separator, padding, pad)
+        if short and row and len(found) == before:
+            left, right = padding or (b"", b"")
+            found.append(separator.join([left] * max(pad, 0) + row + [right] * max(pad, 0)))
+        lengths[i] = len(found) - before
+    return [splits_of(lengths).astype(splits.dtype), filled(found)]
 
 
-ngrams_of_rows.dtype = lambda *_, **__: _STRING
+ngrams_of_rows.dtype = lambda splits, *_, **__: [splits, _STRING]
 
 
-def _grams(row: list, width: int, glue: bytes, left: Any, right: Any, pad: int) -> list:
-    count = 0 if left is None else (width - 1 if pad < 0 else min(pad, width - 1))
-    padded = [left] * count + row + [right] * count
-    return [glue.join(padded[i : i + width]) for i in range(len(padded) - width + 1)]
+def _add_grams(found: list, row: list, width: int, separator: bytes, padding: Any, pad: int) -> None:
+    if padding is not None:
+        count = width - 1 if pad < 0 else min(pad, width - 1)
+        row = [padding[0]] * count + row + [padding[1]] * count
+    if width == 1:
+        found.extend(row)
+    else:
+        found.extend(map(separator.join, zip(*(row[i:] for i in range(width)), strict=False)))
 
 
 @export("strings.ngrams")
@@ -269,38 +178,67 @@ def ngrams(
     """Returns the n-grams of the strings along the last axis.
 
     Args:
-        data: strings, dense or ragged.
-        ngram_width: one width, or a tuple of widths.
+        data: strings, dense or ragged, of rank 1 at least.
+        ngram_width: one width, or a list of widths.
         separator: goes between the strings of an n-gram.
         pad_values: None, a string, or a pair: what stands in front of rows and behind them.
         padding_width: how many of them; as many as fit (width - 1) by default.
         preserve_short_sequences: rows too short for any n-gram give one of all their strings.
+
+    Returns:
+        Ragged for ragged data, dense for dense.
     """
-    widths = (ngram_width,) if isinstance(ngram_width, int) else tuple(ngram_width)
-    left, right = pad_values if isinstance(pad_values, list | tuple) else (pad_values, pad_values)
-    rt = data if is_ragged(data) else as_tensor(data)
     options = {
-        "widths": widths,
+        "widths": _widths(ngram_width),
         "separator": separator,
-        "left": _bytes(left),
-        "right": _bytes(right),
-        "pad": -1 if padding_width is None else int(padding_width),
-        "short": preserve_short_sequences,
+        "padding": _padding(pad_values, padding_width),
+        "pad": -1 if padding_width is None else int(static(padding_width)),
+        "short": bool(preserve_short_sequences),
     }
-    if not is_ragged(rt) and len(rt.shape) == 1:
-        return ngrams_of_rows(as_tensor(np.array([0, rt.shape[0]])), rt, **options)[1]
-    rt = rt if is_ragged(rt) else to_ragged_rank(rt, len(rt.shape) - 1)
-    return _grams_of(rt, options)
+    if is_ragged(data):
+        return _grams_of(data, options)
+    x = as_tensor(data)
+    if len(x.shape) == 0:
+        raise ValueError(
+            f"tf.strings.ngrams: expected rank 1 at least, received a scalar{at_user_location()}"
+        )
+    if len(x.shape) == 1:
+        size = reshape(shape_of(x, "int64"), shape=(1,))
+        return ngrams_of_rows(size * np.array([0, 1]), x, **options)[1]
+    return _grams_of(to_ragged_rank(x, len(x.shape) - 1), options).to_tensor("")
+
+
+def _widths(given: Any) -> tuple[int, ...]:
+    given = static(given)
+    widths = tuple(int(width) for width in (given if isinstance(given, Sequence) else [given]))
+    if any(width < 1 for width in widths):
+        raise ValueError(
+            f"tf.strings.ngrams: all widths must be greater than 0, received {given}{at_user_location()}"
+        )
+    return widths
+
+
+def _padding(values: Any, width: Any) -> tuple[bytes, bytes] | None:
+    if width is not None and int(static(width)) < 1:
+        raise ValueError(
+            f"tf.strings.ngrams: padding_width must be greater than 0, received {width}{at_user_location()}"
+        )
+    if values is None:
+        if width is not None:
+            raise ValueError(f"tf.strings.ngrams: padding_width needs pad_values{at_user_location()}")
+        return None
+    left, right = values if isinstance(values, list | tuple) else (values, values)
+    return text(left), text(right)
 
 
 def _grams_of(rt: Any, options: dict) -> Any:
     if is_ragged(rt.values):
         return rt.with_values(_grams_of(rt.values, options))
-    return _made(ngrams_of_rows(rt.row_splits, rt.values, **options))
+    splits, values = ngrams_of_rows(rt.row_splits, rt.values, **options)
+    return RaggedTensor._of(values, splits)
 
 
-def _bytes(value: Any) -> bytes | None:
-    return value.encode() if isinstance(value, str) else value
+# ---- rows of strings ----------------------------------------------------------------------------------------------
 
 
 @dispatches([dense_strings.join, dense_strings.join_], RaggedTensor)
@@ -317,42 +255,44 @@ def _join(inputs: Any, separator: Any = "", name: Any = None) -> Any:
     shape=lambda splits, values, **_: (None if splits[0] is None else splits[0] - 1,),
     dtype=lambda *_, **__: _STRING,
 )
-def join_rows(xp: Any, splits: Any, values: Any, *, separator: Any) -> Any:
+def join_rows(xp: Any, splits: Any, values: Any, *, separator: Text) -> Any:
     """Joins the strings of each row."""
-    out, glue = np.empty(splits.size - 1, object), _bytes(separator) or b""
-    for i in range(out.size):
-        out[i] = glue.join(values[splits[i] : splits[i + 1]])
-    return out
+    items = listed(values)
+    return filled([separator.join(items[a:b]) for a, b in itertools.pairwise(splits.tolist())])
 
 
-@dispatches([strings_each.reduce_join, strings_each.reduce_join_], RaggedTensor)
+@dispatches([strings_join.reduce_join, strings_join.reduce_join_], RaggedTensor)
 def _reduce_join(
     inputs: Any, axis: Any = None, keepdims: Any = False, separator: Any = "", name: Any = None
 ) -> Any:
     rank = len(inputs.shape)
-    axes = range(rank) if axis is None else np.atleast_1d(static(axis)).tolist()
-    for each in sorted((a % rank for a in axes), reverse=True):
+    if axis is None:
+        out = strings_join.reduce_join(inputs.flat_values, separator=separator)
+        return reshape(out, shape=(1,) * rank) if keepdims else out
+    for each in axes_of(axis, rank, "strings.reduce_join"):
         inputs = _joined(inputs, each, keepdims, separator)
     return inputs
 
 
 def _joined(rt: Any, axis: int, keepdims: bool, separator: Any) -> Any:
-    if not is_ragged(rt):
-        return strings_each.reduce_join(rt, axis, keepdims, separator)
-    if axis > 1:
-        return rt.with_values(_joined(rt.values, axis - 1, keepdims, separator))
-    if axis == 0 or is_ragged(rt.values):
-        raise ValueError(
-            f"tf.strings.reduce_join: axis {axis} of a ragged tensor of rank {len(rt.shape)} is not supported"
-            f"{at_user_location()}"
-        )
+    if is_ragged(rt) and axis == rt.ragged_rank == len(rt.shape) - 1:
+        return _joined_last(rt, keepdims, separator)
+    dense = functools.partial(strings_join.reduce_join, separator=separator)
+    segments = functools.partial(strings_join.unsorted_segment_join, separator=separator)
+    return reduce_axis(dense, segments, rt, axis, keepdims)
+
+
+def _joined_last(rt: Any, keepdims: bool, separator: Any) -> Any:
+    if is_ragged(rt.values):
+        return rt.with_values(_joined_last(rt.values, keepdims, separator))
     out = join_rows(rt.row_splits, rt.values, separator=separator)
-    return out[:, None] if keepdims else out
+    return expand_dims(out, axis=1) if keepdims else out
 
 
 @dispatches([strings_each.substr, strings_each.substr_], RaggedTensor)
 def _substr(input: Any, pos: Any, len: Any, unit: str = "BYTE", name: Any = None) -> Any:
-    flat, rows = aligned(
-        [input, as_tensor(pos) if not is_ragged(pos) else pos, as_tensor(len)], "strings.substr"
-    )
+    operands = [each if is_ragged(each) else as_tensor(each) for each in (input, pos, len)]
+    if not is_ragged(pos) and not is_ragged(len) and not operands[1].shape and not operands[2].shape:
+        return input.with_flat_values(strings_each.substr(input.flat_values, *operands[1:], unit=unit))
+    flat, rows = aligned(operands, "strings.substr")
     return rows.with_flat_values(strings_each.substr(*flat, unit=unit))

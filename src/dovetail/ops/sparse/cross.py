@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location
-from dovetail.base.fingerprint import combine, fingerprint64
+from dovetail.base.fingerprint import combine
 from dovetail.engine import dtypes
+from dovetail.engine.text.hashes import Fingerprint64
 from dovetail.ops.arithmetic import cast
 from dovetail.ops.core import Op
 from dovetail.ops.shapes import as_tensor
@@ -64,7 +65,7 @@ def _hash(features: Iterable, buckets: int, key: int) -> int:
     result = key
     for feature in features:
         result = combine(
-            result, fingerprint64(feature) if isinstance(feature, bytes) else feature & (2**64 - 1)
+            result, Fingerprint64(feature) if isinstance(feature, bytes) else feature & (2**64 - 1)
         )
     return result % (buckets or 2**63 - 1)
 
