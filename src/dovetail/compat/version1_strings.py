@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
-from dovetail import ragged, strings
 from dovetail.base.errors import at_user_location
+from dovetail.ops.table import whole
 from dovetail.tensor.composite import CompositeTensor
+
+strings: Any = SimpleNamespace(**whole("tf.strings"))
+ragged: Any = SimpleNamespace(**whole("tf.ragged"))
 
 
 def _given(function: str, **values: Any) -> Any:

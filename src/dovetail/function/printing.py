@@ -114,6 +114,7 @@ def _by_key(structure: Any) -> Any:
 
 
 def _write(text: str, stream: Any) -> None:
+    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")  # bytes that are no UTF-8
     if isinstance(stream, str):
         with open(stream.removeprefix("file://"), "a", encoding="utf-8") as file:
             file.write(text)

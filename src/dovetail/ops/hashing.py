@@ -113,7 +113,7 @@ def fingerprint_(xp: Any, data: Any) -> Any:
     if not data.ndim:
         raise ValueError("expected rank 1 at least, received a scalar")
     if data.dtype.kind == "O":
-        hashes = fingerprints(listed(data)).astype("<u8")
+        hashes: np.ndarray = fingerprints(listed(data)).astype("<u8")
         if data.ndim == 1 or data.size == len(data):
             return hashes.view(_U8).reshape(-1, 8)
         data = hashes.reshape(data.shape)

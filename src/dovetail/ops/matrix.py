@@ -18,7 +18,7 @@ from dovetail.ops.linalg import matmul
 from dovetail.ops.math import log, real, real_dtype
 from dovetail.ops.prepared import floats
 from dovetail.ops.reduction import reduce_sum
-from dovetail.ops.rules import broadcast
+from dovetail.ops.rules import broadcast, refuse_strings
 from dovetail.ops.shapes import as_tensor
 from dovetail.ops.views import export
 
@@ -99,6 +99,7 @@ def diag_matrix(
     xp: Any, diagonal: Any, *, k: int = 0, rows: int = -1, columns: int = -1, padding: Number = 0
 ) -> Any:
     """Returns matrices with `diagonal` on the diagonal `k`, `padding` elsewhere."""
+    refuse_strings(diagonal)
     shape = _diag_shape(diagonal.shape, k, rows, columns)
     length = _length(shape[-2], shape[-1], k)
     if length != diagonal.shape[-1]:

@@ -30,7 +30,7 @@ def listed(array: Any) -> list:
     Raises:
         TypeError: the array holds numbers.
     """
-    if array.dtype.kind != "O":
+    if array.dtype.kind != "O" and array.size:
         raise TypeError(f"expected strings, received {array.dtype}")
     return array.reshape(-1).tolist()
 
@@ -170,7 +170,12 @@ def as_string(
 def formatted(xp: Any, *inputs: Any, parts: tuple, summarize: int) -> Any:
     """Puts the texts of arrays between literal parts."""
     texts = [*(format_array(array, summarize) for array in inputs), ""]
-    return np.array("".join(part + text for part, text in zip(parts, texts, strict=True)).encode(), object)
+    return np.array(
+        "".join(part + text for part, text in zip(parts, texts, strict=True)).encode(
+            "utf-8", "surrogateescape"
+        ),
+        object,
+    )
 
 
 @export("strings.format")

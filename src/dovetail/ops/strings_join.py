@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -74,11 +75,11 @@ def unsorted_segment_join_(
     if ids.size and not (ids.min() >= 0 and ids.max() < num_segments):
         raise ValueError(f"segment_ids must be in [0, {num_segments}), received {ids.min()} to {ids.max()}")
     order = np.argsort(ids, kind="stable")
-    bounds = np.searchsorted(ids[order], np.arange(num_segments + 1)).tolist()
+    bounds: Any = np.searchsorted(ids[order], np.arange(num_segments + 1)).tolist()
     rest = inputs.shape[rank:]
     columns = inputs.reshape(ids.size, int(np.prod(rest, dtype=np.int64)))[order].T  # (rest, ids)
     joined = [
-        [separator.join(column[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+        [separator.join(column[a:b]) for a, b in itertools.pairwise(bounds)]
         for column in map(listed, columns)
     ]
     values = (joined[column][segment] for segment in range(num_segments) for column in range(len(joined)))

@@ -183,18 +183,33 @@ def _strings(value: Any, dtype: np.dtype | None) -> Any:
         name = dt.from_numpy(dtype).name
         raise TypeError(f"Cannot convert {str(value)[:60]!r} to a tensor of dtype {name}{at_user_location()}")
     array = np.asarray(value, dtype=object)
-    flat = array.reshape(-1)
-    if any(isinstance(item, TensorLike) for item in flat):
+    items = array.reshape(-1).tolist()
+    kinds = set(map(type, items))
+    if any(issubclass(kind, TensorLike) for kind in kinds):
         return _from_list(array.tolist(), dtype)
-    encoded = np.empty(flat.shape, object)
-    for index, item in enumerate(flat):
-        if not isinstance(item, str | bytes):
-            raise ValueError(
-                f"Cannot make a tensor of {str(item)[:60]!r} of type {type(item).__name__}; expected numbers, strings "
-                f"or tensors{at_user_location()}"
-            )
-        encoded[index] = item.encode() if isinstance(item, str) else bytes(item)
+    for kind in kinds:
+        if not issubclass(kind, str | bytes):
+            raise _no_string(next(item for item in items if type(item) is kind))
+    if kinds == {str}:
+        items = list(map(str.encode, items))
+    elif kinds != {bytes}:
+        items = [item.encode() if isinstance(item, str) else bytes(item) for item in items]
+    encoded: np.ndarray = np.empty(len(items), object)
+    encoded[:] = items
     return encoded.reshape(array.shape)
+
+
+def _no_string(item: Any) -> Exception:
+    if isinstance(item, list | tuple):
+        return _not_rectangular()
+    return ValueError(
+        f"Cannot make a tensor of {str(item)[:60]!r} of type {type(item).__name__}; expected numbers, strings "
+        f"or tensors{at_user_location()}"
+    )
+
+
+def _not_rectangular() -> Exception:
+    return ValueError(f"Can't convert a non-rectangular Python sequence to a Tensor.{at_user_location()}")
 
 
 def _from_list(value: Any, dtype: np.dtype | None) -> Any:
@@ -202,12 +217,12 @@ def _from_list(value: Any, dtype: np.dtype | None) -> Any:
     if _holds_tensor(value):
         hint = _hint_of(value, None)
         return _stack.target([_part(item, dtype, hint) for item in value])
+    if isinstance(leaf, str | bytes):  # NumPy would make all strings as long as the longest
+        return _strings(value, dtype)
     try:
         array = np.asarray(value)
     except ValueError:
-        raise ValueError(
-            f"Can't convert a non-rectangular Python sequence to a Tensor.{at_user_location()}"
-        ) from None
+        raise _not_rectangular() from None
     if array.dtype.kind in "SUO":
         return _strings(value, dtype)
     if dtype is not None and not array.size:

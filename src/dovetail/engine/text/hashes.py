@@ -30,7 +30,7 @@ def fingerprints(values: Sequence[bytes]) -> np.ndarray:
 
 def siphashes(values: Sequence[bytes], key: tuple[int, int]) -> np.ndarray:
     """Returns the hash of each string under a key of two 64-bit words, uint64."""
-    found = np.empty(len(values), _U64)
+    found: np.ndarray = np.empty(len(values), _U64)
     short = np.fromiter((len(value) <= _LONGEST for value in values), bool, len(values))
     for place in np.flatnonzero(~short).tolist():
         found[place] = siphash64(values[place], key)
@@ -89,7 +89,9 @@ class _Words:
 def _siphashes(words: _Words, key: tuple[int, int]) -> np.ndarray:
     k0, k1 = (np.uint64(word & ((1 << 64) - 1)) for word in key)
     size = len(words.lengths)
-    state = [np.full(size, np.uint64(b) ^ k, _U64) for b, k in zip(SIP_BEGIN, (k0, k1, k0, k1), strict=True)]
+    state: list[np.ndarray] = [
+        np.full(size, np.uint64(b) ^ k, _U64) for b, k in zip(SIP_BEGIN, (k0, k1, k0, k1), strict=True)
+    ]
     ends = (words.lengths.astype(_U64) & np.uint64(0xFF)) << np.uint64(56)
     last = words.lengths // 8
     for step, count, chunk in words.steps():

@@ -67,7 +67,8 @@ class Pattern:
             BadPatternError: the rewrite is wrong, or names a group that the pattern has not.
         """
         parts = _parts(rewrite, self._re2.groups)
-        literal = b"".join(parts) if all(isinstance(part, bytes) for part in parts) else None
+        pieces = [part for part in parts if isinstance(part, bytes)]
+        literal = b"".join(pieces) if len(pieces) == len(parts) else None
         short = self._portable and literal is not None and _by_bytes(self._portable, literal, every)  # type: ignore[arg-type]
         if short:
             return short

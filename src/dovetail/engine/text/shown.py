@@ -45,7 +45,7 @@ _ESCAPED = {i: f"\\{i:03o}" for i in [*range(32), 127]} | {
 
 def _scalar(value: Any) -> str:
     if isinstance(value, bytes):
-        return '"' + value.decode("utf-8", "replace").translate(_ESCAPED) + '"'
+        return '"' + value.decode("utf-8", "surrogateescape").translate(_ESCAPED) + '"'
     if isinstance(value, np.bool_ | bool):
         return "1" if value else "0"
     if isinstance(value, np.integer | int):

@@ -164,7 +164,8 @@ class _Reader:
 
     def _class(self) -> _Atom:
         """Reads what stands between brackets."""
-        negated, chosen, first = self._next("^"), set(), self.at
+        negated, first = self._next("^"), self.at
+        chosen: set[int] = set()
         while self.at == first or not self.text.startswith("]", self.at):
             low = self._member()
             if not self.text.startswith("-", self.at) or self.text.startswith("-]", self.at):

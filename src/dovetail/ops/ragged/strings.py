@@ -49,7 +49,7 @@ def splits_of(lengths: Any) -> np.ndarray:
 
 def filled(values: list) -> np.ndarray:
     """Returns a vector of strings."""
-    found = np.empty(len(values), object)
+    found: np.ndarray = np.empty(len(values), object)
     found[:] = values
     return found
 
@@ -138,7 +138,7 @@ def ngrams_of_rows(
 ) -> Any:
     """Joins neighbouring strings of each row."""
     items, bounds = listed(values), splits.tolist()
-    lengths = np.empty(len(bounds) - 1, np.int64)
+    lengths: np.ndarray = np.empty(len(bounds) - 1, np.int64)
     found: list[bytes] = []
     for i, (start, end) in enumerate(itertools.pairwise(bounds)):
         before = len(found)
@@ -227,7 +227,7 @@ def _padding(values: Any, width: Any) -> tuple[bytes, bytes] | None:
         if width is not None:
             raise ValueError(f"tf.strings.ngrams: padding_width needs pad_values{at_user_location()}")
         return None
-    left, right = values if isinstance(values, list | tuple) else (values, values)
+    left, right = values if isinstance(values, list | tuple) and len(values) == 2 else (values, values)
     return text(left), text(right)
 
 

@@ -9,9 +9,11 @@ import numpy as np
 from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.engine import dtypes
 from dovetail.engine.text import unicode
+from dovetail.ops.create import range_of
 from dovetail.ops.families import op
-from dovetail.ops.ragged.rows import is_ragged, to_ragged_rank
+from dovetail.ops.ragged.rows import is_ragged
 from dovetail.ops.ragged.strings import by_vector, filled, rows_shape, splits_of
+from dovetail.ops.reduction import reduce_prod
 from dovetail.ops.shapes import as_tensor, reshape
 from dovetail.ops.shapes import shape as shape_of
 from dovetail.ops.strings import listed
@@ -36,7 +38,7 @@ def characters_of_vector(
 ) -> Any:
     """Splits strings into characters, or (`codes`) into code points, and tells (`offsets`) where each begins."""
     values, how, codec = listed(input), policy(errors, replacement_char, controls), input_codec(encoding)
-    begins = np.zeros(0, _INT64)
+    begins: np.ndarray = np.zeros(0, _INT64)
     try:
         if offsets:
             texts, begins = unicode.decoded_with_offsets(values, codec, how)
@@ -200,8 +202,6 @@ def unicode_encode(
 def _dense_rows(x: Any, options: dict) -> Any:
     """Returns the strings of a dense tensor of code points, of one axis fewer."""
     sizes = shape_of(x, "int64")
-    rows = to_ragged_rank(reshape(x, shape=(-1, x.shape[-1])) if None not in x.shape[1:] else x, 1)
-    if is_ragged(rows.values) or len(rows.values.shape) > 1:
-        rows = to_ragged_rank(x, len(x.shape) - 1)
-        return rows.with_values(unicode_encode(rows.values, *options.values())).to_tensor()
-    return reshape(encode_rows(rows.row_splits, rows.values, **options), shape=sizes[:-1])
+    count = reduce_prod(sizes[:-1])
+    splits = range_of(count + 1, dtype="int64") * sizes[-1]
+    return reshape(encode_rows(splits, reshape(x, shape=(-1,)), **options), shape=sizes[:-1])
