@@ -135,6 +135,7 @@ LATE = {
     "strings": {"tf": "as_string", "tf.strings": "*"},
     "hashing": {"tf": "fingerprint", "tf.strings": "*"},
     "lookup": {},
+    "text": {},
     "strings_each": {"tf.strings": "*"},
     "strings_join": {"tf.strings": "*"},
     "strings_unicode": {"tf.strings": "*"},

@@ -17,6 +17,7 @@ from dovetail.keras.layers.preprocessing.policies import *
 from dovetail.keras.layers.preprocessing.rescaling import *
 from dovetail.keras.layers.preprocessing.spectrogram import *
 from dovetail.keras.layers.preprocessing.string_lookup import *
+from dovetail.keras.layers.preprocessing.text_vectorization import *
 from dovetail.keras.layers.preprocessing.tone import *
 from dovetail.keras.registration import public_names
 

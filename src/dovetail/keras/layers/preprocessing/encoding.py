@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,13 @@ from dovetail.ops import reduction
 from dovetail.ops.create import one_hot
 from dovetail.ops.segment import bincount
 from dovetail.ops.table import find
+from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import TensorLike
 
 __all__ = ["CategoryEncoding"]
 
+NOWHERE = np.iinfo(np.int64).max  # the number of what no vector has a place for
 _OLD_NAMES = {"binary": "multi_hot", "tf-idf": "tf_idf"}
 
 
@@ -45,6 +48,23 @@ def as_inputs(values: Any) -> Any:
     return convert_to_tensor(values) if plain else values
 
 
+def on_values(inputs: Any, function: Callable[[Any], Any]) -> Any:
+    """Applies a function to a tensor, or to the values that a ragged or sparse one holds."""
+    if not isinstance(inputs, CompositeTensor):
+        return function(inputs)
+    composite: Any = inputs
+    if hasattr(composite, "with_flat_values"):
+        return composite.with_flat_values(function(composite.flat_values))
+    return composite.with_values(function(composite.values))
+
+
+def _padded(numbers: Any) -> Any:
+    """Returns ragged or sparse numbers as a dense tensor, with what counts nowhere in its gaps."""
+    if hasattr(numbers, "to_tensor"):
+        return numbers.to_tensor(default_value=NOWHERE)
+    return find("tf.sparse", "to_dense")(numbers, default_value=NOWHERE)
+
+
 def encode(indices: Any, mode: str, depth: int, dtype: Any, sparse: bool = False, weights: Any = None) -> Any:
     """Returns numbers of categories as vectors.
 
@@ -58,7 +78,9 @@ def encode(indices: Any, mode: str, depth: int, dtype: Any, sparse: bool = False
         weights: what each number counts, for "count".
     """
     if mode == "int":
-        return indices._astype(dtype)
+        return on_values(indices, lambda whole: whole._astype(dtype))
+    if isinstance(indices, CompositeTensor):
+        indices = _padded(on_values(indices, lambda whole: whole._astype("int64")))
     if not len(indices.shape):
         indices = indices[None]
     if mode == "one_hot":
@@ -124,8 +146,9 @@ class CategoryEncoding(Declared):
                     f"{at_user_location()}"
                 )
             count_weights = convert_to_tensor(count_weights)._astype(self.compute_dtype)
-        indices = inputs if isinstance(inputs, TensorLike) else convert_to_tensor(inputs)
-        whole = indices if indices.dtype.is_integer else indices._astype("int64")
+        known = isinstance(inputs, TensorLike | CompositeTensor)
+        indices = inputs if known else convert_to_tensor(inputs)
+        whole = on_values(indices, lambda one: one if one.dtype.is_integer else one._astype("int64"))
         return encode(
             whole, self.output_mode, self.num_tokens, self.compute_dtype, self.sparse, count_weights
         )

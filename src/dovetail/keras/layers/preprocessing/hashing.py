@@ -8,10 +8,9 @@ from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
 from dovetail.keras.layers.machinery.arguments import count
 from dovetail.keras.layers.machinery.declared import Argument, Declared
-from dovetail.keras.layers.preprocessing.encoding import as_inputs, check_sparse, encode, mode_of
+from dovetail.keras.layers.preprocessing.encoding import as_inputs, check_sparse, encode, mode_of, on_values
 from dovetail.ops import indexing
 from dovetail.ops.hashing import cross_features, cross_integers, hash_integers, hash_strings, is_text
-from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.shape import TensorShape
 
 __all__ = ["HashedCrossing", "Hashing"]
@@ -81,9 +80,7 @@ class Hashing(_Bins):
         return super().__call__(as_inputs(inputs), *args, **kwargs)
 
     def call(self, inputs: Any) -> Any:
-        if isinstance(inputs, CompositeTensor):
-            return on_values(self, inputs, self._bin)
-        return self._encoded(self._bin(inputs))
+        return self._encoded(on_values(inputs, self._bin))
 
     def _bin(self, values: Any) -> Any:
         masked = self.mask_value is not None and self.num_bins > 1
@@ -95,18 +92,6 @@ class Hashing(_Bins):
         if not masked:
             return bins
         return indexing.where(values == self.mask_value, 0, bins + 1)
-
-
-def on_values(layer: Any, inputs: Any, function: Any) -> Any:
-    """Applies a function to the values of a ragged or sparse tensor."""
-    if layer.output_mode != "int":
-        raise ValueError(
-            f"{layer.name}: ragged and sparse inputs take output_mode='int', which is {layer.output_mode!r}"
-            f"{at_user_location()}"
-        )
-    if hasattr(inputs, "with_flat_values"):
-        return inputs.with_flat_values(function(inputs.flat_values))
-    return inputs.with_values(function(inputs.values))
 
 
 class HashedCrossing(_Bins):

@@ -7,6 +7,7 @@ vocabulary, the vocabulary.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,16 @@ from dovetail.base.settings import settings
 from dovetail.engine import is_tracer
 from dovetail.keras.layers.machinery.arguments import count, one_of
 from dovetail.keras.layers.machinery.declared import Argument, Declared
-from dovetail.keras.layers.preprocessing.encoding import as_inputs, check_sparse, encode, mode_of, sparse_of
-from dovetail.keras.layers.preprocessing.hashing import on_values, salt_of
+from dovetail.keras.layers.preprocessing.encoding import (
+    NOWHERE,
+    as_inputs,
+    check_sparse,
+    encode,
+    mode_of,
+    on_values,
+    sparse_of,
+)
+from dovetail.keras.layers.preprocessing.hashing import salt_of
 from dovetail.keras.layers.preprocessing.normalization import batches_of
 from dovetail.keras.layers.preprocessing.vocabulary import Counter, document_weights, file_lines, unique
 from dovetail.ops import indexing
@@ -28,8 +37,6 @@ from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 
 __all__ = ["IntegerLookup"]
-
-_NOWHERE = np.iinfo(np.int64).max  # the number of what no vector has a place for
 
 
 def _out_of(layer: Any, name: str, value: Any) -> int:
@@ -217,22 +224,39 @@ class Lookup(Declared):
             batch_size: of the batches that an array is cut into; None: it is one.
             steps: how many batches to look at; None: all.
         """
+        self.adapt_by(self.update_state, data, batch_size, steps)
+
+    def adapt_by(self, update: Callable, data: Any, batch_size: int | None, steps: int | None) -> None:
+        """Adapts, with `update(batch)` for what counts the tokens of a batch: see `adapt`."""
         self.reset_state()
         whole: Any = as_inputs(data) if isinstance(data, list | tuple | np.ndarray) else data
         if isinstance(data, list | tuple | np.ndarray | TensorLike) and len(whole.shape) == 1:
             whole = whole[:, None]  # each a sample
-        for batch in batches_of(self, whole, steps, batch_size):
-            self.update_state(batch)
+        single = len(getattr(getattr(data, "element_spec", None), "shape", (None,))) == 0
+        batches = (
+            [whole] if isinstance(whole, CompositeTensor) else batches_of(self, whole, steps, batch_size)
+        )
+        for batch in batches:
+            update(as_inputs(batch)[:, None] if single else batch)
         self.finalize_state()
 
     def update_state(self, data: Any) -> None:
         """Counts the tokens of a batch of data."""
+        self._check_adapts()
+        rows = as_inputs(data)
+        keys = rows if isinstance(rows, CompositeTensor) else self._as_keys(rows)
+        self._counter.add(keys, documents=self.output_mode == "tf_idf")
+
+    def update_rows(self, rows: Iterable[list]) -> None:
+        """Counts tokens as arrays hold them: a list for each document."""
+        self._check_adapts()
+        self._counter.add_rows(rows, documents=self.output_mode == "tf_idf")
+
+    def _check_adapts(self) -> None:
         if self._given:
             raise ValueError(
                 f"{self.name}: its vocabulary was given, so that there is nothing to adapt{at_user_location()}"
             )
-        rows = self._as_keys(as_inputs(data))
-        self._counter.add(rows, documents=self.output_mode == "tf_idf")
 
     def finalize_state(self) -> None:
         """Makes the vocabulary of what was counted."""
@@ -256,24 +280,40 @@ class Lookup(Declared):
     # ---- looking up
 
     def call(self, inputs: Any) -> Any:
-        if isinstance(inputs, CompositeTensor):
-            return on_values(self, inputs, self._numbers)
-        numbers = self._numbers(inputs)
+        numbers = on_values(inputs, self._numbers)
         if self.output_mode == "int":
             return numbers
-        depth = self.max_tokens if self.pad_to_max_tokens else self.vocabulary_size()
-        if not self._tokens and not self.pad_to_max_tokens:
+        depth = self.depth()
+        weights = self._weights_now() if self.output_mode == "tf_idf" else None
+        mode = "count" if weights is not None else self.output_mode
+        dense = encode(numbers, mode, depth, self.compute_dtype, self.sparse and weights is None)
+        if weights is None:
+            return dense
+        weighed = dense * weights._astype(self.compute_dtype)
+        return sparse_of(weighed) if self.sparse else weighed
+
+    def depth(self) -> int:
+        """Returns the size of vectors.
+
+        Raises:
+            RuntimeError: there is no vocabulary yet.
+        """
+        if self.pad_to_max_tokens and self.max_tokens is not None:
+            return self.max_tokens
+        if not self._tokens:
             raise RuntimeError(
                 f"{self.name}: has no vocabulary yet, which says how long its outputs are. Pass vocabulary, or call "
                 f"adapt() on data first{at_user_location()}"
             )
-        mode = "count" if self.output_mode == "tf_idf" else self.output_mode
-        weighted = self._weights is not None
-        dense = encode(numbers, mode, int(depth or 0), self.compute_dtype, self.sparse and not weighted)
-        if not weighted:
-            return dense
-        weighed = dense * self._weights._astype(self.compute_dtype)
-        return sparse_of(weighed) if self.sparse else weighed
+        return self.vocabulary_size()
+
+    def _weights_now(self) -> Any:
+        if self._weights is None:
+            raise RuntimeError(
+                f"{self.name}: has no idf_weights yet. Pass them with the vocabulary, or call adapt() on data first"
+                f"{at_user_location()}"
+            )
+        return self._weights
 
     def _numbers(self, inputs: Any) -> Any:
         if self.invert:
@@ -284,7 +324,7 @@ class Lookup(Declared):
         if self.num_oov_indices > 1:
             found = indexing.where(found == -1, self._bucket(keys) + self._first_unknown, found)
         if self.mask_token is not None:
-            mask = 0 if self.output_mode == "int" else _NOWHERE
+            mask = 0 if self.output_mode == "int" else NOWHERE
             found = indexing.where(keys == self.mask_token, mask, found)
         if self.num_oov_indices == 0:
             self._refuse_unknown(keys, found)
@@ -322,8 +362,19 @@ class Lookup(Declared):
         """Reads the vocabulary that `save_assets` wrote."""
         path = os.path.join(dir_path, "vocabulary.txt")
         if self.vocabulary is None and os.path.exists(path):
-            weights = None if self._weights is None else np.asarray(self._weights)
-            self.set_vocabulary(self._from_lines(file_lines(self, path)), weights)
+            tokens = self._from_lines(file_lines(self, path))
+            self._set(tokens[self._first_token :])
+
+    def save_own_variables(self, store: dict[str, Any]) -> None:
+        """Puts the weights of "tf_idf" into `store`."""
+        super().save_own_variables(store)
+        if self._weights is not None:
+            store["idf_weights"] = np.asarray(self._weights)
+
+    def load_own_variables(self, store: Any) -> None:
+        super().load_own_variables(store)
+        if "idf_weights" in store:
+            self._weights = Tensor(np.asarray(store["idf_weights"], settings.floatx))
 
 
 def lookup_rows(oov_token: Any, dtype: str) -> tuple[Argument, ...]:

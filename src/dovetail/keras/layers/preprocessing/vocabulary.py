@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import math
 import os
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -50,16 +51,34 @@ class Counter:
         """Counts tokens: a tensor of (documents, ...), one of one document, or a ragged one."""
         if hasattr(data, "flat_values"):
             rows = [np.asarray(row).reshape(-1) for row in data]
+            whole = np.asarray(data.flat_values)
         else:
             array = np.asarray(data)
-            rows = list(array.reshape(1, -1) if array.ndim < 2 else array.reshape(len(array), -1))
-        for row in rows if documents else [np.concatenate(rows)] if rows else []:
-            found, numbers = np.unique(row, return_counts=True)
-            tokens = found.tolist()
-            self.total.update(dict(zip(tokens, numbers.tolist(), strict=True)))
-            if documents:
-                self.documents.update(tokens)
-        self.num_documents += len(rows)
+            rows = list(
+                array.reshape(1, -1)
+                if array.ndim < 2
+                else array.reshape(len(array), math.prod(array.shape[1:]))
+            )
+            whole = array
+        if documents:
+            self.add_rows((row.tolist() for row in rows), True)
+        elif whole.dtype == object:
+            self.add_rows([whole.reshape(-1).tolist()], False)
+        else:
+            found, numbers = np.unique(whole, return_counts=True)
+            self.total.update(dict(zip(found.tolist(), numbers.tolist(), strict=True)))
+
+    def add_rows(self, rows: Iterable[list], documents: bool) -> None:
+        """Counts tokens: a list of them for each document."""
+        count = self.total.update
+        if not documents:
+            for row in rows:
+                count(row)
+            return
+        for row in rows:
+            count(row)
+            self.documents.update(set(row))
+            self.num_documents += 1
 
     def most_frequent(self, most: int | None, without: list) -> list:
         """Returns the tokens, the most frequent first; of equally frequent ones, the last in order comes first."""
