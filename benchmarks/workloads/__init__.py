@@ -20,6 +20,7 @@ from benchmarks.workloads import (
     records,
     recurrent,
     tape_step,
+    text,
     unseen_shapes,
 )
 
@@ -38,6 +39,7 @@ WORKLOADS: tuple[Workload, ...] = (
     *datasets.WORKLOADS,
     *augmentation.WORKLOADS,
     *records.WORKLOADS,
+    *text.WORKLOADS,
     *layer_calls.WORKLOADS,
     *one_sample.WORKLOADS,
     *fresh_process.WORKLOADS,

@@ -144,7 +144,7 @@ def test_models_functions_and_datasets_take_texts():
     assert tuple(numbers.shape) == (None, 3) and numbers.dtype == "int64"
     model = keras.Model(inputs, numbers)
     assert model(tf.constant([["bad good x"]])).numpy().tolist() == [[3, 2, 1]]
-    assert model.predict(np.array([["good"]], object), verbose=0).tolist() == [[2, 0, 0]]
+    assert model.predict(np.array([["good"]]), verbose=0).tolist() == [[2, 0, 0]]
     stacked = keras.Sequential([keras.Input((), dtype="string"), layer, layers.Embedding(4, 2)])
     assert stacked(tf.constant(["bad", "good bad"])).shape == (2, 3, 2)
     unknown = layers.TextVectorization(vocabulary=["good"])
