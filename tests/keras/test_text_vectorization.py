@@ -230,3 +230,55 @@ def test_sparse_bags(peer):
         made.append(layer(["a a c", "", "b"]))
     for part in ("indices", "values", "dense_shape"):
         close(getattr(made[0], part), getattr(made[1], part))
+
+
+LETTERS = np.array(["a", "B", "é", ".", "-", "\u3000", "z"])
+
+
+def drawn_texts(seed, most_letters):
+    """Returns texts with words of all lengths, white space of all kinds, and a few that come often."""
+    rng = np.random.default_rng(seed)
+    words = ["".join(rng.choice(LETTERS, rng.integers(1, most_letters))) for _ in range(300)] + [
+        "the",
+        "a" * 8,
+        "a" * 9,
+    ]
+    spaces = [" ", "  ", "\t", "\n", "\r\n", "\v", "\f"]
+    return [
+        "".join(word + spaces[rng.integers(7)] for word in rng.choice(words, rng.integers(0, 60)))
+        for _ in range(700)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seed", "most_letters", "standardize"),
+    [(0, 5, "lower_and_strip_punctuation"), (1, 14, None), (2, 30, "strip_punctuation"), (3, 12, "lower")],
+)
+def test_many_words_at_once_are_those_of_one_text_at_a_time(seed, most_letters, standardize):
+    texts = drawn_texts(seed, most_letters)
+    whole, single = (layers.TextVectorization(max_tokens=200, standardize=standardize) for _ in range(2))
+    whole.adapt(texts)
+    single.adapt(text for text in texts)
+    assert whole.get_vocabulary() == single.get_vocabulary()
+    rows = [whole(text).numpy().tolist() for text in texts]
+    width = max(map(len, rows))
+    assert whole(texts).numpy().tolist() == [row + [0] * (width - len(row)) for row in rows]
+    for length in (7, 200):
+        cut = layers.TextVectorization(
+            vocabulary=whole.get_vocabulary(), standardize=standardize, output_sequence_length=length
+        )
+        assert cut(texts).numpy().tolist() == [(row + [0] * length)[:length] for row in rows]
+    bags = layers.TextVectorization(
+        vocabulary=whole.get_vocabulary(False), standardize=standardize, output_mode="count"
+    )
+    assert bags(texts).numpy().sum() == sum(map(len, rows))
+    np.testing.assert_array_equal(bags(texts)[5], bags(texts[5]))
+
+
+def test_texts_with_bytes_of_any_kind():
+    texts = np.array([b"a\0b \0 a", b"\xff\xfe a", b"a" * 17 + b" a"] * 400, object)
+    layer = layers.TextVectorization()
+    layer.adapt(tf.constant(texts[:0]))
+    assert layer.get_vocabulary() == ["", "[UNK]"]
+    looked = layers.TextVectorization(vocabulary=["a", "a" * 17, "b"])
+    assert looked(tf.constant(texts)).numpy()[:3].tolist() == [[1, 1, 2], [1, 2, 0], [3, 2, 0]]

@@ -46,6 +46,20 @@ def stored():
     return store
 
 
+SENTENCES = np.array([[b"The cat."], [b" a\tCAT, the"], [b""]], object)
+HOW = {
+    "table": Table([b"the", b"cat"], 2),
+    "default": 1,
+    "standardize": "lower_and_strip_punctuation",
+    "split": "whitespace",
+    "ngrams": None,
+}
+
+
+def always(*values):
+    return lambda *_, **__: values[0] if len(values) == 1 else list(values)
+
+
 CASES = [
     Case("strings.to_hash_bucket_fast", of(TEXTS, 1000), xla=False),
     Case("strings.to_hash_bucket_strong", of(TEXTS, 1000, [133, 137]), xla=False),
@@ -83,6 +97,42 @@ CASES = [
         of(np.array([[b"b", b"?"]], object), np.array([0.5, -0.5])),
         {"store": stored()},
         oracle=lambda *_, **__: np.array([[[3.0, 4.0], [0.5, -0.5]]]),
+        xla=False,
+    ),
+    Case(
+        "vectorize_text",
+        of(SENTENCES),
+        {**HOW, "length": None},
+        oracle=always(np.array([[[2, 3, 0]], [[1, 3, 2]], [[0, 0, 0]]])),
+        xla=False,
+    ),
+    Case(
+        "vectorize_text",
+        of(SENTENCES[:, 0]),
+        {**HOW, "length": 2, "ngrams": (2,)},
+        oracle=always(np.array([[1, 0], [1, 1], [0, 0]])),
+        id="ngrams",
+        xla=False,
+    ),
+    Case(
+        "vectorize_text_ragged",
+        of(SENTENCES[:, 0]),
+        {**HOW, "length": 2},
+        oracle=always(np.array([0, 2, 4, 4]), np.array([2, 3, 1, 3])),
+        xla=False,
+    ),
+    Case(
+        "count_text",
+        of(SENTENCES[:, 0], np.array([1.0, 0.5, 2.0, 3.0])),
+        {**HOW, "depth": 4, "binary": False, "dtype": "float32"},
+        oracle=always(np.array([[0, 0, 2, 3], [0, 0.5, 2, 3], [0, 0, 0, 0]], np.float32)),
+        xla=False,
+    ),
+    Case(
+        "standardize_text",
+        of(SENTENCES),
+        {"standardize": "lower"},
+        oracle=always(np.array([[b"the cat."], [b" a\tcat, the"], [b""]], object)),
         xla=False,
     ),
     Case(

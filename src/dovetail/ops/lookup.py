@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
 from dovetail.base.own import declare
 from dovetail.ops.families import op
+from dovetail.ops.packed_words import PackedTable
 from dovetail.ops.precision import INT64
 
 
@@ -30,6 +32,11 @@ class Table:
 
     def __init__(self, tokens: list[bytes], first: int) -> None:
         self.numbers = {token: first + place for place, token in enumerate(tokens)}
+
+    @functools.cached_property
+    def packed(self) -> PackedTable:
+        """The same for many words at once."""
+        return PackedTable(self.numbers)
 
 
 @op(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import itertools
 import string
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,7 @@ import numpy as np
 from dovetail.engine import dtypes
 from dovetail.ops.attrs import Nested
 from dovetail.ops.families import op
+from dovetail.ops.packed_words import Words, packable
 from dovetail.ops.precision import INT64
 
 _PUNCTUATION = string.punctuation.encode()
@@ -22,7 +24,17 @@ _TRANSLATIONS: dict[str, tuple[bytes | None, bytes]] = {
     "strip_punctuation": (None, _PUNCTUATION),
     "lower_and_strip_punctuation": (_LOWER, _PUNCTUATION),
 }
-_TEXTS_AT_ONCE = 128
+_WHITESPACE = b"\t\n\v\f\r "
+# The same, with one kind of white space.
+_SPACED: dict[str | None, tuple[bytes, bytes]] = {
+    name: (
+        (table or bytes(range(256))).translate(bytes.maketrans(_WHITESPACE, b" " * len(_WHITESPACE))),
+        left_out,
+    )
+    for name, (table, left_out) in {None: (None, b""), **_TRANSLATIONS}.items()
+}
+_TEXTS_AT_ONCE, _COUNTED_AT_ONCE = 256, 1024
+_WORTH_PACKING = 4096  # bytes
 STANDARDIZATIONS = (*sorted(_TRANSLATIONS),)
 SPLITS = ("whitespace", "character")
 
@@ -79,20 +91,56 @@ def rows_of_tokens(
     return rows if most is None else (row[:most] for row in rows)
 
 
+def _packed(texts: list[bytes], standardize: str | None, split: str, ngrams: Any) -> Words | None:
+    """Returns the words of texts for array operations; None where these do not serve."""
+    if split != "whitespace" or ngrams is not None or sum(map(len, texts)) < _WORTH_PACKING:
+        return None
+    table, left_out = _SPACED[standardize]
+    words = [text.translate(table, left_out) for text in texts]
+    return Words(words) if all(map(packable, words)) else None
+
+
+def _looked_up(texts: list[bytes], table: Any, default: int, most: int | None, how: dict) -> tuple[Any, Any]:
+    """Returns the numbers of the tokens of texts, and how many each text has."""
+    packed = _packed(texts, **how)
+    if packed is not None:
+        numbers, lengths = packed.numbers(table.packed, default), packed.lengths
+        if most is None or lengths.max() <= most:
+            return numbers, lengths
+        places = np.arange(numbers.size) - np.repeat(lengths.cumsum() - lengths, lengths)
+        return numbers[places < most], np.minimum(lengths, most)
+    rows = list(rows_of_tokens(texts, **how, most=most))
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+    found = map(table.numbers.get, itertools.chain.from_iterable(rows), itertools.repeat(default))
+    return np.fromiter(found, np.int64, int(lengths.sum())), lengths
+
+
 def _parts(
-    input: Any, table: Any, default: int, **how: Any
+    input: Any, table: Any, default: int, most: int | None = None, **how: Any
 ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
     """Yields the texts of an array, some at a time: which they are, the numbers of their tokens, how many each has.
 
     What millions of tokens take is the way to memory and back, so that those of few texts are alive at once.
     """
-    texts, find = input.reshape(-1).tolist(), table.numbers.get
+    texts = input.reshape(-1).tolist()
     for start in range(0, len(texts), _TEXTS_AT_ONCE):
-        rows = list(rows_of_tokens(texts[start : start + _TEXTS_AT_ONCE], **how))
-        lengths: Any = np.fromiter(map(len, rows), np.int64, len(rows))
-        numbers = map(find, itertools.chain.from_iterable(rows), itertools.repeat(default))
-        part = slice(start, start + len(rows))
-        yield part, np.fromiter(numbers, np.int64, int(lengths.sum())), lengths
+        part = texts[start : start + _TEXTS_AT_ONCE]
+        yield slice(start, start + len(part)), *_looked_up(part, table, default, most, how)
+
+
+def count_tokens(
+    texts: list[bytes], count: collections.Counter, standardize: str | None, split: str, ngrams: Any = None
+) -> None:
+    """Adds how often each token occurs in texts to `count`."""
+    for start in range(0, len(texts), _COUNTED_AT_ONCE):
+        part = texts[start : start + _COUNTED_AT_ONCE]
+        packed = _packed(part, standardize, split, ngrams)
+        if packed is None:
+            for row in rows_of_tokens(part, standardize, split, ngrams):
+                count.update(row)
+        else:
+            for word, number in zip(*packed.counts(), strict=True):
+                count[word] += number
 
 
 def _numbers(input: Any, *args: Any, **how: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ vocabulary, the vocabulary.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ from dovetail.keras.layers.preprocessing.vocabulary import Counter, document_wei
 from dovetail.ops import indexing
 from dovetail.ops.hashing import hash_integers
 from dovetail.ops.lookup import look_up_integers, tokens_at
+from dovetail.ops.text import count_tokens, rows_of_tokens
 from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import Tensor, TensorLike
@@ -247,10 +248,13 @@ class Lookup(Declared):
         keys = rows if isinstance(rows, CompositeTensor) else self._as_keys(rows)
         self._counter.add(keys, documents=self.output_mode == "tf_idf")
 
-    def update_rows(self, rows: Iterable[list]) -> None:
-        """Counts tokens as arrays hold them: a list for each document."""
+    def update_texts(self, texts: list[bytes], *how: Any) -> None:
+        """Counts the tokens of texts, each a document; `how` they are split: see `ops.text.rows_of_tokens`."""
         self._check_adapts()
-        self._counter.add_rows(rows, documents=self.output_mode == "tf_idf")
+        if self.output_mode == "tf_idf":
+            self._counter.add_rows(rows_of_tokens(texts, *how), documents=True)
+        else:
+            count_tokens(texts, self._counter.total, *how)
 
     def _check_adapts(self) -> None:
         if self._given:

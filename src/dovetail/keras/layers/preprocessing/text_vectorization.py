@@ -19,7 +19,6 @@ from dovetail.ops.text import (
     SPLITS,
     STANDARDIZATIONS,
     count_text,
-    rows_of_tokens,
     standardize_text,
     vectorize_text,
     vectorize_text_ragged,
@@ -171,8 +170,8 @@ class TextVectorization(Declared):
             self._lookup_layer.update_state(self._tokens(texts))
             return
         array = np.asarray(self._lone(texts))
-        rows = rows_of_tokens(array.reshape(-1).tolist(), self.standardize, self.split, self._widths)
-        self._lookup_layer.update_rows(rows)
+        texts = array.reshape(-1).tolist()
+        self._lookup_layer.update_texts(texts, self.standardize, self.split, self._widths)
 
     def finalize_state(self) -> None:
         """Makes the vocabulary of what was counted."""
@@ -273,11 +272,11 @@ class TextVectorization(Declared):
     def _of_length(self, numbers: Any) -> Any:
         """Returns numbers cut and padded as was asked for."""
         length = self.output_sequence_length
-        if isinstance(numbers, CompositeTensor):
+        ragged: Any = numbers if isinstance(numbers, CompositeTensor) else None
+        if ragged is not None:
             if self.ragged:
-                return numbers if length is None else numbers[..., :length]
-            shape = [*list(numbers.shape)[:-1], length]
-            return numbers.to_tensor(default_value=0, shape=shape)
+                return ragged if length is None else ragged[..., :length]
+            return ragged.to_tensor(default_value=0, shape=[*list(ragged.shape)[:-1], length])
         if length is None:
             return numbers
         cut = numbers[..., :length]
