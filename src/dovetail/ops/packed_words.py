@@ -36,7 +36,8 @@ class PackedTable:
         size = max(1 << (_ROOM * len(known)).bit_length(), 2)
         self._shift = np.uint64(64 - (size.bit_length() - 1))
         self._last = size - 1
-        self._first, self._second = np.zeros(size, _WORD), np.zeros(size, _WORD)
+        self._first: Any = np.zeros(size, _WORD)
+        self._second: Any = np.zeros(size, _WORD)
         self._values: Any = np.zeros(size, np.int64)
         self._fill(np.array(first, _WORD), np.array(second, _WORD), np.array(values, np.int64))
 

@@ -25,14 +25,15 @@ _TRANSLATIONS: dict[str, tuple[bytes | None, bytes]] = {
     "lower_and_strip_punctuation": (_LOWER, _PUNCTUATION),
 }
 _WHITESPACE = b"\t\n\v\f\r "
-# The same, with one kind of white space.
-_SPACED: dict[str | None, tuple[bytes, bytes]] = {
-    name: (
-        (table or bytes(range(256))).translate(bytes.maketrans(_WHITESPACE, b" " * len(_WHITESPACE))),
-        left_out,
-    )
-    for name, (table, left_out) in {None: (None, b""), **_TRANSLATIONS}.items()
-}
+
+
+def _spaced(table: bytes | None, left_out: bytes = b"") -> tuple[bytes, bytes]:
+    """Returns a translation that turns all white space into spaces, too."""
+    spaces = bytes.maketrans(_WHITESPACE, b" " * len(_WHITESPACE))
+    return (table or bytes(range(256))).translate(spaces), left_out
+
+
+_SPACED = {None: _spaced(None), **{name: _spaced(*how) for name, how in _TRANSLATIONS.items()}}
 _TEXTS_AT_ONCE, _COUNTED_AT_ONCE = 256, 1024
 _WORTH_PACKING = 4096  # bytes
 STANDARDIZATIONS = (*sorted(_TRANSLATIONS),)
