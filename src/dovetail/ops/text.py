@@ -33,7 +33,8 @@ def _spaced(table: bytes | None, left_out: bytes = b"") -> tuple[bytes, bytes]:
     return (table or bytes(range(256))).translate(spaces), left_out
 
 
-_SPACED = {None: _spaced(None), **{name: _spaced(*how) for name, how in _TRANSLATIONS.items()}}
+_SPACED: dict[str | None, tuple[bytes, bytes]] = {None: _spaced(None)}
+_SPACED.update((name, _spaced(*how)) for name, how in _TRANSLATIONS.items())
 _TEXTS_AT_ONCE, _COUNTED_AT_ONCE = 256, 1024
 _WORTH_PACKING = 4096  # bytes
 STANDARDIZATIONS = (*sorted(_TRANSLATIONS),)
