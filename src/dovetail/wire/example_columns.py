@@ -137,8 +137,7 @@ def of_features(features: Sequence[Any], key: bytes, kind: str, index: int | Non
         kind: the wanted one.
     """
     parts: list = []
-    counts: Any = np.zeros(len(features), np.int64)
-    present: Any = np.zeros(len(features), bool)
+    counts, present = [0] * len(features), [False] * len(features)
     for i, feature in enumerate(features):
         field = None if feature is None else feature.WhichOneof("kind")
         if field is None:
@@ -148,7 +147,7 @@ def of_features(features: Sequence[Any], key: bytes, kind: str, index: int | Non
         values = getattr(feature, field).value
         present[i], counts[i] = True, len(values)
         parts.extend(values)
-    return Column(_array(parts, kind), counts, present)
+    return Column(_array(parts, kind), np.array(counts, np.int64), np.array(present, bool))
 
 
 def _array(values: list, kind: str) -> Any:

@@ -10,31 +10,44 @@ import numpy as np
 from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.ops.core import Op
 from dovetail.ops.records.plans import plan_of
-from dovetail.ops.shapes import as_tensor
+from dovetail.ops.shapes import as_tensor, reshape
 from dovetail.ops.views import export
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.wire.example_columns import FormError, KindError, read_columns
 
 
-def _parse(xp: Any, serialized: Any, names: Any, *defaults: Any, outputs: tuple) -> list:
+def _parse(xp: Any, serialized: Any, names: Any, *defaults: Any, outputs: tuple, single: bool) -> list:
     records = serialized.reshape(-1).tolist()
     wanted: dict[bytes, str] = {}
     for output in outputs:
         wanted.update(output.columns())
     with Naming(records, names, "Example"):
         columns = read_columns(records, wanted)
-        return arrays_of(outputs, columns, len(records), defaults)
+        return arrays_of(outputs, columns, len(records), defaults, single)
 
 
-def arrays_of(outputs: tuple, columns: dict, count: int, defaults: Sequence[Any]) -> list:
-    """Returns the arrays of all outputs; `defaults` are those of the outputs that have one, in order."""
+def arrays_of(outputs: tuple, columns: dict, count: int, defaults: Sequence[Any], single: bool) -> list:
+    """Returns the arrays of all outputs.
+
+    Args:
+        outputs: what is wanted.
+        columns: the features by key.
+        count: the number of records.
+        defaults: those of the outputs that have one, in order.
+        single: there is one record, without an axis.
+    """
     given = iter(defaults)
-    return [
-        array
-        for output in outputs
-        for array in output.arrays(columns, count, next(given) if output.takes_default else None)
-    ]
+    found: list = []
+    for output in outputs:
+        arrays = output.arrays(columns, count, next(given) if output.takes_default else None)
+        found += output.alone(arrays) if single else arrays
+    return found
+
+
+def specs_of(outputs: tuple, count: int | None, single: bool) -> list[tuple]:
+    """Returns shape and dtype of the arrays of all outputs."""
+    return [spec for output in outputs for spec in (output.alone_specs() if single else output.specs(count))]
 
 
 class Naming:
@@ -64,12 +77,12 @@ class Naming:
         return f"Name: {names[index].decode()}" if len(names) > index else f"record {index}"
 
 
-def _shapes(serialized: Any, names: Any, *defaults: Any, outputs: tuple) -> list:
-    return [shape for output in outputs for shape, _ in output.specs(serialized[0])]
+def _shapes(serialized: tuple, names: Any, *defaults: Any, outputs: tuple, single: bool) -> list:
+    return [shape for shape, _ in specs_of(outputs, serialized[0] if serialized else None, single)]
 
 
-def _dtypes(*kinds: Any, outputs: tuple) -> list:
-    return [kind for output in outputs for _, kind in output.specs(None)]
+def _dtypes(*kinds: Any, outputs: tuple, single: bool) -> list:
+    return [kind for _, kind in specs_of(outputs, None, single)]
 
 
 parse_examples = Op(
@@ -82,20 +95,25 @@ parse_examples = Op(
     shape=_shapes,
     dtype=_dtypes,
 )
-parse_examples.__doc__ = "Parses serialized Examples (n,), named or not, into the arrays of the outputs."
+parse_examples.__doc__ = (
+    "Parses serialized Examples, (n,) or (if `single`) a scalar, into the arrays of the outputs."
+)
 
 
 def built(outputs: tuple, parts: Sequence[Any], single: bool) -> Iterator[Any]:
     """Yields the values that the tensors `parts` make up."""
     start = 0
     for output in outputs:
-        end = start + len(output.specs(None))
+        end = start + len(output.alone_specs() if single else output.specs(None))
         yield output.build(parts[start:end], single)
         start = end
 
 
+_NO_NAMES = convert_to_tensor(np.empty(0, object), dtype=dt.string)
+
+
 def vector(serialized: Any, what: str, names: Any = None) -> tuple[Any, Any, bool]:
-    """Returns the records as a vector, their names, and whether there was one record without an axis.
+    """Returns the records as a tensor, their names, and whether there is one record without an axis.
 
     Raises:
         InvalidArgumentError: they have more than one axis.
@@ -110,8 +128,10 @@ def vector(serialized: Any, what: str, names: Any = None) -> tuple[Any, Any, boo
         raise InvalidArgumentError(
             f"{what}: Expected serialized to be a scalar or vector, got shape: {records.shape}{at_user_location()}"
         )
-    given = convert_to_tensor(np.empty(0, object) if names is None else names, dtype=dt.string)
-    return (records, given, False) if rank != 0 else (records[None], given if names is None else given, True)
+    if rank is None:
+        records = reshape(records, shape=(-1,))
+    given = _NO_NAMES if names is None else reshape(convert_to_tensor(names, dtype=dt.string), shape=(-1,))
+    return records, given, rank == 0
 
 
 @export("io.parse_example")
@@ -137,9 +157,8 @@ def parse_example(serialized: Any, features: Any, example_names: Any = None, nam
     records, names, single = vector(serialized, "tf.io.parse_example", example_names)
     plan = plan_of(features)
     defaults = [default for default in plan.defaults if default is not None]
-    outputs = tuple(plan.outputs)
-    parts = parse_examples(records, names, *defaults, outputs=outputs)
-    return dict(zip(plan.names, built(outputs, parts, single), strict=True))
+    parts = parse_examples(records, names, *defaults, outputs=plan.outputs, single=single)
+    return dict(zip(plan.names, built(plan.outputs, parts, single), strict=True))
 
 
 @export("io.parse_single_example")
@@ -153,15 +172,23 @@ def parse_single_example(
         features: see `parse_example`.
         example_names: the record's name, for error messages.
     """
-    scalar(serialized, "tf.io.parse_single_example")
-    return parse_example(serialized, features, None if example_names is None else [example_names])
+    record = scalar(serialized, "tf.io.parse_single_example")
+    return parse_example(record, features, example_names)
 
 
-def scalar(serialized: Any, what: str) -> None:
-    """Raises ValueError for what has an axis."""
-    shape = as_tensor(serialized).shape
-    if shape.rank not in (0, None):
+def scalar(serialized: Any, what: str) -> Any:
+    """Returns one record as a tensor.
+
+    Raises:
+        ValueError: it has an axis.
+    """
+    record = as_tensor(serialized)
+    rank = record.shape.rank
+    if rank is None:
+        return reshape(record, shape=())
+    if rank:
         raise ValueError(
-            f"{what}: Input serialized must be a scalar, received shape {shape}; "
+            f"{what}: Input serialized must be a scalar, received shape {record.shape}; "
             f"tf.io.parse_example takes vectors{at_user_location()}"
         )
+    return record

@@ -24,6 +24,7 @@ from dovetail.ops.records.outputs import (
     padded,
     partitioned,
     sparse,
+    sparse_alone,
     text,
 )
 from dovetail.ops.records.partitions import splits_of
@@ -113,8 +114,14 @@ class PaddedList(Output):
             )
         return [padded(column.values, column.steps, self.shape, None), column.steps]
 
+    def alone(self, arrays: list) -> list:
+        return [array[0, ...] for array in arrays]
+
+    def alone_specs(self) -> list[tuple]:
+        return [((None, *self.shape), NUMPY[self.kind]), ((), INT64)]
+
     def build(self, parts: Sequence[Any], single: bool) -> Any:
-        return parts[0][0] if single else parts[0]
+        return parts[0]
 
 
 @dataclass(frozen=True)
@@ -142,6 +149,12 @@ class VarlenList(Output):
         indices = np.stack([np.repeat(records, column.counts), np.repeat(step, column.counts), place], axis=1)
         sizes = [part.max() if len(part) else 0 for part in (column.steps, column.counts)]
         return [indices, column.values, np.array([count, *sizes], np.int64)]
+
+    def alone(self, arrays: list) -> list:
+        return sparse_alone(arrays)
+
+    def alone_specs(self) -> list[tuple]:
+        return [((None, 2), INT64), ((None,), NUMPY[self.kind]), ((2,), INT64)]
 
     def build(self, parts: Sequence[Any], single: bool) -> Any:
         return sparse(parts, [None, None, None], single)
@@ -182,7 +195,15 @@ class RaggedList(Output):
         divisions = (splits_of(column.steps), splits_of(counts), *splits)
         return [flat, *(part.astype(self.splits_dtype) for part in divisions)]
 
+    def alone(self, arrays: list) -> list:
+        return [arrays[0], *arrays[2:]]
+
+    def alone_specs(self) -> list[tuple]:
+        flat, _, *splits = self.specs(None)
+        return [flat, *splits]
+
     def build(self, parts: Sequence[Any], single: bool) -> Any:
         outer, _ = divided(self.partitions)
-        rows = RaggedTensor._of(nested(parts[0], parts[3:], outer), parts[2])
+        steps = parts[1:] if single else parts[2:]
+        rows = RaggedTensor._of(nested(parts[0], steps[1:], outer), steps[0])
         return rows if single else RaggedTensor._of(rows, parts[1])

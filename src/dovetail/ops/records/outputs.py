@@ -54,8 +54,16 @@ class Output:
         """Returns its arrays, all records together."""
         raise NotImplementedError(type(self).__name__)
 
+    def alone(self, arrays: list) -> list:
+        """Returns the arrays of one record, without the axis for the records."""
+        raise NotImplementedError(type(self).__name__)
+
+    def alone_specs(self) -> list[tuple]:
+        """Returns shape and dtype of each of the arrays that `alone` gives."""
+        raise NotImplementedError(type(self).__name__)
+
     def build(self, parts: Sequence[Any], single: bool) -> Any:
-        """Returns the value that users see of the arrays as tensors; `single`: of one record, without its axis."""
+        """Returns the value that users see of the arrays as tensors; `single`: of what `alone` gives."""
         raise NotImplementedError(type(self).__name__)
 
 
@@ -83,6 +91,8 @@ class Dense(Output):
     def arrays(self, columns: dict[bytes, Column], count: int, default: Any) -> list:
         values, counts, present = columns[self.key]
         size = math.prod(self.shape)
+        if count == 1 and len(values) == size and present[0]:
+            return [values.reshape(1, *self.shape)]
         whole = bool(present.all())
         wrong = (counts != size) & present
         if wrong.any():
@@ -102,8 +112,14 @@ class Dense(Output):
         out[~present] = default.reshape(size)
         return [out.reshape(count, *self.shape)]
 
+    def alone(self, arrays: list) -> list:
+        return [arrays[0][0, ...]]
+
+    def alone_specs(self) -> list[tuple]:
+        return [(self.shape, NUMPY[self.kind])]
+
     def build(self, parts: Sequence[Any], single: bool) -> Any:
-        return parts[0][0] if single else parts[0]
+        return parts[0]
 
 
 @dataclass(frozen=True)
@@ -139,8 +155,14 @@ class Padded(Output):
             )
         return [padded(values, counts // size if size else counts, self.shape, default)]
 
+    def alone(self, arrays: list) -> list:
+        return [arrays[0][0, ...]]
+
+    def alone_specs(self) -> list[tuple]:
+        return [((None, *self.shape), NUMPY[self.kind])]
+
     def build(self, parts: Sequence[Any], single: bool) -> Any:
-        return parts[0][0] if single else parts[0]
+        return parts[0]
 
 
 def padded(values: Any, rows: Any, shape: tuple, default: Any) -> Any:
@@ -176,6 +198,12 @@ class Varlen(Output):
         longest = counts.max() if count else 0
         return [coordinates(counts), values, np.array([count, longest], np.int64)]
 
+    def alone(self, arrays: list) -> list:
+        return sparse_alone(arrays)
+
+    def alone_specs(self) -> list[tuple]:
+        return [((None, 1), INT64), ((None,), NUMPY[self.kind]), ((1,), INT64)]
+
     def build(self, parts: Sequence[Any], single: bool) -> Any:
         return sparse(parts, [None, None], single)
 
@@ -188,12 +216,16 @@ def coordinates(counts: Any) -> Any:
     return out
 
 
+def sparse_alone(arrays: list) -> list:
+    """Returns indices, values and shape without the first axis."""
+    indices, values, dense_shape = arrays
+    return [indices[:, 1:], values, dense_shape[1:]]
+
+
 def sparse(parts: Sequence[Any], shape: list, single: bool) -> Any:
-    """Returns a sparse tensor of indices, values and shape; of one record: without the first axis."""
+    """Returns a sparse tensor of indices, values and shape; `shape` is what is known of it with the records' axis."""
     indices, values, dense_shape = parts
-    if single:
-        indices, dense_shape, shape = indices[:, 1:], dense_shape[1:], shape[1:]
-    return SparseTensor._made(indices, values, dense_shape, TensorShape(shape))
+    return SparseTensor._made(indices, values, dense_shape, TensorShape(shape[1:] if single else shape))
 
 
 @dataclass(frozen=True)
@@ -230,6 +262,13 @@ class Indexed(Output):
             parts, values = [part[order] for part in parts], values[order]
         return [np.stack(parts, axis=1), values, np.array([count, *self.sizes], np.int64)]
 
+    def alone(self, arrays: list) -> list:
+        return sparse_alone(arrays)
+
+    def alone_specs(self) -> list[tuple]:
+        rank = len(self.sizes)
+        return [((None, rank), INT64), ((None,), NUMPY[self.kind]), ((rank,), INT64)]
+
     def build(self, parts: Sequence[Any], single: bool) -> Any:
         return sparse(parts, [None, *self.sizes], single)
 
@@ -263,10 +302,18 @@ class Ragged(Output):
         flat, splits, counts = partitioned(values, counts, self.partitions, columns)
         return [flat, *(part.astype(self.splits_dtype) for part in (splits_of(counts), *splits))]
 
+    def alone(self, arrays: list) -> list:
+        return [arrays[0], *arrays[2:]]
+
+    def alone_specs(self) -> list[tuple]:
+        flat, _, *splits = self.specs(None)
+        return [flat, *splits]
+
     def build(self, parts: Sequence[Any], single: bool) -> Any:
         outer, _ = self._division()
-        rows = nested(parts[0], parts[2:], outer)
-        return rows if single else RaggedTensor._of(rows, parts[1])
+        if single:
+            return nested(parts[0], parts[1:], outer)
+        return RaggedTensor._of(nested(parts[0], parts[2:], outer), parts[1])
 
 
 def divided(partitions: tuple) -> tuple[tuple, tuple]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dovetail.base.bounded import Bounded
 from dovetail.base.errors import InvalidArgumentError
 from dovetail.ops.records.features import (
     FixedLenFeature,
@@ -51,7 +52,28 @@ def plan_of(features: Any) -> Plan:
             f"features must be a dict that is not empty, from keys to tf.io.FixedLenFeature and the like, "
             f"received {features!r:.60}"
         )
-    return planned(features, _MAKERS)
+    found = _PLANS.get(id(features))
+    if found is not None and found[0] == features:
+        return found[1]
+    plan = planned(features, _MAKERS)
+    if type(features) is dict and all(_is_settled(feature) for feature in features.values()):
+        _PLANS.put(id(features), ({key: _copied(feature) for key, feature in features.items()}, plan))
+    return plan
+
+
+# The plans made last, by the dict that they were made of, with a copy of it: many calls are made with the same.
+_PLANS: Bounded = Bounded(64)
+
+
+def _is_settled(feature: Any) -> bool:
+    """True for what compares as a whole: its default is nothing that can change, or an array."""
+    return isinstance(getattr(feature, "default_value", None), int | float | str | bytes | None)
+
+
+def _copied(feature: Any) -> Any:
+    """Returns a feature that keeps its shape when the user's list changes."""
+    shape = getattr(feature, "shape", None)
+    return feature._replace(shape=list(shape)) if type(shape) is list else feature
 
 
 def planned(features: Mapping, makers: dict[type, Callable]) -> Plan:

@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 
 from dovetail.base.errors import at_user_location
 from dovetail.ops.core import Op
-from dovetail.ops.records.examples import Naming, arrays_of, built, scalar, vector
+from dovetail.ops.records.examples import Naming, arrays_of, built, scalar, specs_of, vector
 from dovetail.ops.records.features import FixedLenSequenceFeature, RaggedFeature, VarLenFeature
 from dovetail.ops.records.lists import PaddedList, RaggedList, VarlenList, read_lists
 from dovetail.ops.records.plans import Plan, kind_of, plan_of, planned, ragged, shape_of
@@ -18,7 +18,9 @@ from dovetail.wire.example_columns import FormError, of_maps
 from dovetail.wire.examples import SequenceExample
 
 
-def _parse(xp: Any, serialized: Any, names: Any, *defaults: Any, context: tuple, lists: tuple) -> list:
+def _parse(
+    xp: Any, serialized: Any, names: Any, *defaults: Any, context: tuple, lists: tuple, single: bool
+) -> list:
     records = serialized.reshape(-1).tolist()
     with Naming(records, names, "SequenceExample"):
         messages = [_parsed(record, i) for i, record in enumerate(records)]
@@ -26,7 +28,10 @@ def _parse(xp: Any, serialized: Any, names: Any, *defaults: Any, context: tuple,
         columns = of_maps(maps, _wanted(context))
         found = read_lists(messages, _wanted(lists))
         count = len(records)
-        return arrays_of(context, columns, count, defaults) + arrays_of(lists, found, count, ())
+        return [
+            *arrays_of(context, columns, count, defaults, single),
+            *arrays_of(lists, found, count, (), single),
+        ]
 
 
 def _parsed(record: bytes, index: int) -> Any:
@@ -40,12 +45,14 @@ def _wanted(outputs: tuple) -> dict[bytes, str]:
     return {key: kind for output in outputs for key, kind in output.columns().items()}
 
 
-def _shapes(serialized: Any, names: Any, *defaults: Any, context: tuple, lists: tuple) -> list:
-    return [shape for output in (*context, *lists) for shape, _ in output.specs(serialized[0])]
+def _shapes(
+    serialized: tuple, names: Any, *defaults: Any, context: tuple, lists: tuple, single: bool
+) -> list:
+    return [shape for shape, _ in specs_of((*context, *lists), serialized[0] if serialized else None, single)]
 
 
-def _dtypes(*kinds: Any, context: tuple, lists: tuple) -> list:
-    return [kind for output in (*context, *lists) for _, kind in output.specs(None)]
+def _dtypes(*kinds: Any, context: tuple, lists: tuple, single: bool) -> list:
+    return [kind for _, kind in specs_of((*context, *lists), None, single)]
 
 
 parse_sequences = Op(
@@ -126,7 +133,9 @@ def _parsed_features(
     of_context = plan_of(context) if context else _NOTHING
     of_lists = planned(lists, _MAKERS) if lists else _NOTHING
     defaults = [default for default in of_context.defaults if default is not None]
-    parts = parse_sequences(records, names, *defaults, context=of_context.outputs, lists=of_lists.outputs)
+    parts = parse_sequences(
+        records, names, *defaults, context=of_context.outputs, lists=of_lists.outputs, single=single
+    )
     values = list(built((*of_context.outputs, *of_lists.outputs), parts, single))
     split = len(of_context.names)
     return (
@@ -138,12 +147,12 @@ def _parsed_features(
 
 def _lengths(context: Plan, lists: Plan, parts: Any, single: bool) -> dict:
     """Returns the numbers of steps of the padded lists."""
-    start = sum(len(output.specs(None)) for output in context.outputs)
+    start = len(specs_of(context.outputs, None, single))
     found = {}
     for key, output in zip(lists.names, lists.outputs, strict=True):
         if isinstance(output, PaddedList):
-            found[key] = parts[start + 1][0] if single else parts[start + 1]
-        start += len(output.specs(None))
+            found[key] = parts[start + 1]
+        start += len(specs_of((output,), None, single))
     return found
 
 
@@ -165,7 +174,6 @@ def parse_single_sequence_example(
     Returns:
         `(context, lists)`: dicts.
     """
-    scalar(serialized, "tf.io.parse_single_sequence_example")
-    given = None if example_name is None else [example_name]
-    records, names, single = vector(serialized, "tf.io.parse_single_sequence_example", given)
+    record = scalar(serialized, "tf.io.parse_single_sequence_example")
+    records, names, single = vector(record, "tf.io.parse_single_sequence_example", example_name)
     return _parsed_features(records, names, single, context_features, sequence_features)[:2]
