@@ -17,7 +17,7 @@ from dovetail.base.errors import (
 )
 from dovetail.ops.families import op
 from dovetail.ops.files.content import to_string
-from dovetail.ops.strings import _each
+from dovetail.ops.strings import mapped
 
 _WEB_SAFE = re.compile(rb"[A-Za-z0-9_-]*={0,2}")
 _MOST_BYTES = 1 << 31  # of one string when it is inflated
@@ -34,7 +34,7 @@ def encode_base64(xp: Any, input: Any, *, pad: bool = False) -> Any:
         input: string tensor.
         pad: fill up with "=" to a multiple of four characters.
     """
-    return _each(lambda value: _in_base64(value, pad), input)
+    return mapped(lambda value: _in_base64(value, pad), input)
 
 
 def _in_base64(value: bytes, pad: bool) -> bytes:
@@ -49,7 +49,7 @@ def decode_base64(xp: Any, input: Any) -> Any:
     Raises:
         InvalidArgumentError: a string is none.
     """
-    return _each(_out_of_base64, input)
+    return mapped(_out_of_base64, input)
 
 
 def _out_of_base64(text: bytes) -> bytes:
@@ -87,7 +87,7 @@ def decode_compressed(xp: Any, bytes: Any, *, compression_type: str = "") -> Any
             f"tf.io.decode_compressed: compression_type must be 'ZLIB', 'GZIP' or '', received "
             f"{compression_type!r}{at_user_location()}"
         )
-    return _each(lambda value: inflated(value, _WINDOWS[compression_type]), bytes)
+    return mapped(lambda value: inflated(value, _WINDOWS[compression_type]), bytes)
 
 
 def inflated(data: bytes, window: int) -> bytes:

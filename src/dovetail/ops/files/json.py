@@ -9,7 +9,7 @@ from google.protobuf import json_format
 from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.ops.families import op
 from dovetail.ops.files.content import to_string
-from dovetail.ops.strings import _each
+from dovetail.ops.strings import mapped
 from dovetail.wire.examples import Example
 
 
@@ -29,7 +29,7 @@ def decode_json_example(xp: Any, json_examples: Any) -> Any:
     Raises:
         InvalidArgumentError: a string is none.
     """
-    return _each(_binary, json_examples)
+    return mapped(_binary, json_examples)
 
 
 def _binary(text: bytes) -> bytes:
