@@ -162,7 +162,21 @@ def a_function_in_a_function(tf):
     return outer, [(tf.constant(["a", "bc"]), tf.constant([1.0, 2.0]))]
 
 
+def tables_that_change(tf):
+    table = tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, default_value=-1)
+
+    @tf.function
+    def f(words, x):
+        before = table.lookup(words)
+        total = tf.reduce_sum(tf.square(x) * 2.0) + 1.0
+        table.insert(words, tf.cast(total, tf.int64) * tf.ones_like(before))
+        return before, table.lookup(words), table.size()
+
+    return f, [(tf.constant(["a"]), tf.ones([2])), (tf.constant(["a"]), tf.zeros([2]))]
+
+
 CASES = {
+    tables_that_change: AROUND,
     hash_in_front: FRONT,
     strings_compared: [[True, False], [True, False]],
     numbers_parsed: FRONT,

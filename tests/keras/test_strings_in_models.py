@@ -5,6 +5,7 @@ import pytest
 
 import dovetail as tf
 from dovetail import keras
+from dovetail.function.split import Split
 from tests.keras.pairs import close, peer
 
 WORDS = np.array(["red", "green", "blue", "odd", ""])
@@ -112,6 +113,57 @@ def test_steps_run_many_to_a_dispatch_and_are_traced_once_a_shape():
         fit(model)
     assert model.traces == traces
     assert len(model._executors["train"]._programs._loops) == 1  # the loop over gathered batches
+
+
+def fronts(model, monkeypatch, data):
+    """Returns how often the host part runs in three epochs over data."""
+    calls, front = [], Split.front
+    monkeypatch.setattr(Split, "front", lambda *given: calls.append(0) or front(*given))
+    model.fit(*data, epochs=3, verbose=0, shuffle=True)
+    return len(calls)
+
+
+def test_all_rows_of_arrays_are_read_at_once(monkeypatch):
+    model = functional()
+    model.compile("sgd", "mse")
+    assert fronts(model, monkeypatch, data(64)) == 1
+    batches = tf.data.Dataset.from_tensor_slices(data(64)).batch(16)
+    assert fronts(model, monkeypatch, [batches]) == 12
+
+
+def test_what_is_not_made_row_by_row_is_made_for_each_batch(monkeypatch):
+    class Joined(keras.layers.Layer):
+        def call(self, inputs):
+            all_of_batch = tf.strings.reduce_join(inputs, axis=0, keepdims=True)
+            return tf.cast(tf.strings.length(tf.strings.join([inputs, all_of_batch])), tf.float32)
+
+    results = []
+    for eagerly in (False, True):
+        keras.utils.set_random_seed(0)
+        word = keras.Input((2,), dtype="string")
+        model = keras.Model(word, keras.layers.Dense(1)(Joined()(word) / 10.0))
+        model.compile("sgd", "mse", run_eagerly=eagerly)
+        x, y = data(64)
+        results.append(
+            model.fit(x["word"], y, batch_size=16, epochs=2, shuffle=False, verbose=0).history["loss"]
+        )
+        if not eagerly:
+            assert fronts(model, monkeypatch, (x["word"], y)) == 3 * 2
+    close(*results, rtol=1e-4)
+
+
+def test_a_vocabulary_may_change():
+    look_up = keras.layers.StringLookup(vocabulary=["a", "b"])
+    model = keras.Sequential([look_up, keras.layers.Rescaling(1.0)])
+    function = tf.function(lambda words: look_up(words) * 2)
+    words = np.array([["a"], ["b"]] * 40)
+    assert model.predict(words, verbose=0)[:2].ravel().tolist() == [1, 2]
+    assert function(tf.constant(["a", "b"])).numpy().tolist() == [2, 4]
+    look_up.set_vocabulary(["b", "a"])
+    assert model.predict(words, verbose=0)[:2].ravel().tolist() == [2, 1]
+    assert function(tf.constant(["a", "b"])).numpy().tolist() == [4, 2]
+    again = keras.Sequential.from_config(model.get_config())  # with the vocabulary that the layer was given
+    assert again.predict(words, verbose=0)[:2].ravel().tolist() == [1, 2]
 
 
 def test_the_same_training_as_keras():

@@ -29,8 +29,13 @@ class Shaped:
         self.why: Exception | None = None
         self._programs: Bounded = Bounded(_MOST_PROGRAMS)
 
-    def program_for(self, tensors: list) -> Program | None:
-        """Returns the program for the tensors' shapes; None while they run op by op."""
+    def program_for(self, tensors: list, times: int = 1) -> Program | None:
+        """Returns the program for the tensors' shapes; None while they run op by op.
+
+        Args:
+            tensors: the arguments.
+            times: how many calls of these shapes are about to come.
+        """
         if self.op_by_op:
             return None
         key = tuple([tensor._value.shape for tensor in tensors])
@@ -38,7 +43,7 @@ class Shaped:
         if found is not None:
             return found
         family = tuple(map(len, key))
-        if not self._frequency.compiles(family, key):
+        if not self._frequency.compiles(family, key, times):
             return None
         try:
             program = Program(self._run, [example_of(t) for t in tensors], may_create=False)

@@ -9,6 +9,7 @@ from typing import Any
 from dovetail.base import nest
 from dovetail.base.errors import OpError, at_user_location
 from dovetail.base.settings import state
+from dovetail.function.by_rows import run_by_rows
 from dovetail.function.frequency import Frequency
 from dovetail.function.shaped import Shaped
 from dovetail.function.stages import Stage, stages_of
@@ -39,7 +40,7 @@ class Split:
     def __init__(
         self, graph: FunctionGraph, stages: list[Stage], make_frequency: Callable[[], Frequency]
     ) -> None:
-        self._captures = graph.captures
+        self._captures, self._stages = graph.captures, stages
         places: dict[int, int] = {}
         for tensor in (*graph.inputs, *graph.captured, *(out for stage in stages for out in stage.outputs)):
             places.setdefault(id(tensor), len(places))
@@ -66,6 +67,17 @@ class Split:
             return False
         made = set(self.parts[1].outputs)
         return all(leaf in made for is_place, leaf in self._leaves if is_place)
+
+    def front_runs_by_rows(self, size: int) -> bool:
+        """Whether the host part in front makes rows of rows, so that all rows of data may be read at once.
+
+        Args:
+            size: rows of a batch.
+        """
+        front, rest = self._stages
+        made = {id(tensor) for tensor in front.outputs}
+        taken = [tensor for tensor in rest.inputs if id(tensor) not in made]
+        return run_by_rows(front.nodes, [*front.inputs, *taken], size)
 
     def front(self, tensors: list) -> list:
         """Runs the host part in front, and returns the arguments of the rest."""

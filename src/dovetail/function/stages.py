@@ -24,6 +24,7 @@ from dovetail.graph.construct import Construct, graphs_in, variables_in
 from dovetail.graph.derivatives import Derivative
 from dovetail.graph.node import WRITE, FunctionCall, Node, OpCall
 from dovetail.graph.recording import FunctionGraph
+from dovetail.ops.key_store import KeyStore
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import TensorLike
 from dovetail.tensor.variable import Variable
@@ -36,6 +37,7 @@ _KNOWN_IN_TRACES = frozenset(
     {"broadcast_dynamic_shape_", "broadcast_dynamic_shape"}
 )  # where shapes are values
 _CALLS_OF_PYTHON = frozenset({"tf.py_function", "tf.numpy_function"})
+_OF_TABLES = frozenset({"insert", "remove", "size", "export"})  # of tables that change, which hold values
 _OF_SHAPES = frozenset({"shape", "size", "rank"})  # read no values
 
 
@@ -67,6 +69,8 @@ def _sizes_by_value(operation: Any) -> bool:
     """True for ops whose results have sizes that depend on values, and for calls of Python on values."""
     if isinstance(operation, Construct):
         return operation.name in _CALLS_OF_PYTHON
+    if isinstance(operation, FunctionCall):
+        return operation.name in _OF_TABLES
     if not isinstance(operation, OpCall) or operation.op.engine != "host":
         return False
     return operation.op.name not in _KNOWN_IN_TRACES
@@ -210,13 +214,14 @@ def _touched(node: Node) -> tuple[set, set, bool]:
     if operation is WRITE:
         return set(), reads, False
     if isinstance(operation, OpCall):
-        return reads, {"draws"} if _draws(operation) else set(), False
+        tables = {id(value) for value in node.kwargs.values() if isinstance(value, KeyStore)}
+        return reads | tables, {"draws"} if _draws(operation) else set(), False
     if isinstance(operation, FunctionCall):
         if operation.name.startswith(_TAPE):
             return reads, {"tape"}, False
         if operation.name in _ORDERED:
             return reads, {"effects"}, False
-        return (reads, {"effects"}, operation.effect)
+        return reads, {"effects"}, operation.effect or operation.name in _OF_TABLES
     if isinstance(operation, Construct):
         graphs = graphs_in(arguments)
         writes: set[Any] = {id(variable) for graph in graphs for variable in graph.writes}

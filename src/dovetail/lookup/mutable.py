@@ -9,6 +9,7 @@ from dovetail.lookup.table import Table, known
 from dovetail.ops.key_store import KeyStore
 from dovetail.ops.lookup import look_up_stored
 from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 
 _FEWEST_BUCKETS = 4
@@ -80,13 +81,16 @@ class _Changing(Table):
 
     def size(self, name: str | None = None) -> Any:
         """Returns how many keys there are, an int64 scalar."""
-        self._require_values("size")
-        return self._size()
+        return self._asked("size", lambda: [self._size()], [TensorSpec((), "int64")])[0]
 
     def export(self, name: str | None = None) -> tuple[Any, Any]:
         """Returns all keys, in the order in which they came, and their values."""
-        self._require_values("export")
-        return self._export()
+        store = self._store
+        shapes = [(None, *store.key_shape), (None, *store.value_shape)]
+        kinds = [self._key_dtype, self._value_dtype]
+        described = [TensorSpec(shape, kind) for shape, kind in zip(shapes, kinds, strict=True)]
+        keys, values = self._asked("export", lambda: list(self._export()), described)
+        return keys, values
 
 
 class MutableHashTable(_Changing):

@@ -134,6 +134,20 @@ class Table:
             )
         function(*tensors)
 
+    def _asked(self, what: str, function: Callable[[], list], described: list) -> list:
+        """Calls a function that tells what the table holds: now, or each time when what is being recorded runs.
+
+        Args:
+            what: names it.
+            function: returns tensors.
+            described: their specs.
+        """
+        graph = recording()
+        if graph is not None:
+            return graph.call(function, what, (), described)
+        self._require_values(what)
+        return function()
+
     def _require_values(self, what: str) -> None:
         """Has a function that is being compiled run op by op instead: the table's contents count at run time."""
         if in_trace():

@@ -31,6 +31,10 @@ class Table:
     """
 
     def __init__(self, tokens: list[bytes], first: int) -> None:
+        self.fill(tokens, first)
+
+    def fill(self, tokens: list[bytes], first: int) -> None:
+        """Has other tokens take the place of those that are there."""
         self.numbers = {token: first + place for place, token in enumerate(tokens)}
 
     @functools.cached_property

@@ -149,9 +149,9 @@ class Sequential(Model):
         if not shape or not (leaf is None or isinstance(leaf, Tensor | SymbolicTensor)):
             return
         dtype = getattr(inputs, "dtype", None)
-        integer = dtype is not None and getattr(dtype, "numpy_dtype", dtype).kind in "iub"
+        kept = dtype is not None and getattr(dtype, "numpy_dtype", dtype).kind in "iubO"
         first = self._stack[1 if self._stack[0].is_input else 0]
-        self._start(Input(batch_shape=(None, *shape[1:]), dtype=dtype if integer else _input_dtype(first)))
+        self._start(Input(batch_shape=(None, *shape[1:]), dtype=dtype if kept else _input_dtype(first)))
         self._guessed = True
 
     def _relax(self, shape: tuple) -> None:

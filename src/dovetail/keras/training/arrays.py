@@ -124,7 +124,10 @@ class ArrayData(Source):
         on_device: the arrays where XLA can use them, None before they are needed.
         pace: how many steps the next dispatch runs.
         checked: whether the labels were compared with the model's outputs.
+        numbers: what a step made of the strings among the arrays; see `DividedStep.numbers`.
     """
+
+    numbers: tuple | None = None
 
     def __init__(self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, shuffle: bool) -> None:
         parts = (structured(x), structured(y), structured(sample_weight))
@@ -160,10 +163,15 @@ class ArrayData(Source):
 
     def part(self, start: int, stop: int) -> ArrayData:
         """Returns a stretch of the samples as data of their own."""
+        other = self.with_leaves([None if leaf is None else leaf[start:stop] for leaf in self.leaves])
+        other.num_samples = stop - start
+        return other
+
+    def with_leaves(self, leaves: list) -> ArrayData:
+        """Returns data like these with other arrays."""
         other = object.__new__(ArrayData)
         other.__dict__.update(self.__dict__)
-        other.leaves = [None if leaf is None else leaf[start:stop] for leaf in self.leaves]
-        other.num_samples, other.on_device = stop - start, None
+        other.leaves, other.on_device, other.numbers = leaves, None, None
         return other
 
 

@@ -96,6 +96,7 @@ class DividedStep:
     def __init__(self, split: Split) -> None:
         self._split = split
         self._rest: Shaped | None = None
+        self._by_rows: dict[int, bool] = {}
         if split.is_front_and_rest:
             self._rest = Shaped(split.rest, Frequency(_SHAPES_AT_ONCE))
 
@@ -113,6 +114,29 @@ class DividedStep:
             return Batch(None, leaves, spec, (), lambda: self._split.run_rest_op_by_op(values))
         arrays = [np.asarray(tensor._value) for tensor in values]
         return Batch(program, arrays, None, kind_of(arrays))
+
+    def numbers(self, data: ArrayData) -> ArrayData | None:
+        """Returns the numbers that the compiled rest takes, of all samples; None where they must be made a batch each.
+
+        What is made stays with the data.
+        """
+        if self._rest is None or not self._reads_by_rows(data.batch_size):
+            return None
+        if data.numbers is None or data.numbers[0] is not self:
+            made = self._split.front([Tensor(leaf) for leaf in data.leaves if leaf is not None])
+            data.numbers = (self, data.with_leaves([np.asarray(tensor._value) for tensor in made]))
+        return data.numbers[1]
+
+    def _reads_by_rows(self, size: int) -> bool:
+        if size not in self._by_rows:
+            self._by_rows[size] = self._split.front_runs_by_rows(size)
+        return self._by_rows[size]
+
+    def program_for(self, leaves: list, times: int) -> Any:
+        """Returns the program of the rest for a batch of such numbers, of which there are several."""
+        return (
+            None if self._rest is None else self._rest.program_for([Tensor(leaf) for leaf in leaves], times)
+        )
 
 
 class InBatches:

@@ -154,7 +154,7 @@ class Executor:
         if isinstance(data, StreamData):
             return self._stream(data, steps, watch)
         arrays: Any = data
-        if not self._eager and self._needs_host(arrays.leaves):
+        if not self._eager and self._needs_host(arrays.leaves) and self._numbers(arrays, steps) is None:
             return self._stream(InBatches(arrays, steps), steps, watch)
         return self._arrays(arrays, steps, watch)
 
@@ -238,11 +238,11 @@ class Executor:
         alone = self._plan is not None and not eager and data.num_batches == 1
         if not eager and not alone:
             whole = min(stretch.stop, stretch.num_samples // data.batch_size) - first
-            program = self._programs.get(data.batch(stretch, first), data.spec, facts, times=max(whole, 1))
+            program, numbers = self._program_of_many(data, stretch, max(whole, 1), facts)
             if program is not None:
                 self._check_rows(data, stretch)
-                if whole > 1 and watch.may_run(index, whole) > 1 and _may_loop(program, data):
-                    index, result, stopped = self._looped(program, data, stretch, index, whole, watch)
+                if whole > 1 and watch.may_run(index, whole) > 1 and _may_loop(program, numbers):
+                    index, result, stopped = self._looped(program, numbers, stretch, index, whole, watch)
                     first += whole
         for batch in range(first, stretch.stop):
             if stopped:
@@ -257,6 +257,26 @@ class Executor:
             stopped = watch.after(index, result)
             index += 1
         return index, result, stopped
+
+    def _program_of_many(
+        self, data: ArrayData, stretch: Stretch, times: int, facts: tuple
+    ) -> tuple[Any, Any]:
+        """Returns the program for the whole batches of a stretch, and the numbers that it takes."""
+        if not self._needs_host(data.leaves):
+            return self._programs.get(data.batch(stretch, stretch.first), data.spec, facts, times=times), data
+        numbers = None if data.numbers is None else data.numbers[1]
+        if numbers is None:
+            return None, data
+        return data.numbers[0].program_for(numbers.batch(stretch, stretch.first), times), numbers
+
+    def _numbers(self, data: ArrayData, steps: int | None) -> ArrayData | None:
+        """Returns what is made of the strings of data in one go; None where that is not possible, or not worth it."""
+        size = data.batch_size
+        if data.num_samples < 2 * size or (steps is not None and 2 * steps * size < data.num_samples):
+            return None
+        batch = [None if leaf is None else leaf[:size] for leaf in data.leaves]
+        divided = self._divided.get(batch, data.spec, self._programs.facts())
+        return None if divided is None else divided.numbers(data)
 
     def _check_rows(self, data: ArrayData, stretch: Stretch) -> None:
         """Looks at the values of all samples, once; at those of a stretch, where others do not count."""

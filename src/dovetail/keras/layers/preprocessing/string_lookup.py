@@ -69,8 +69,16 @@ class StringLookup(Lookup):
             return convert_to_tensor(np.array([], object))
         return convert_to_tensor(inputs)
 
+    @property
+    def expected_input_dtype(self) -> str | None:
+        """What a model that begins with the layer takes."""
+        return None if self.invert else "string"
+
     def _prepare(self, tokens: list) -> Any:
-        return Table([token.encode(self.encoding) for token in tokens], self._first_token)
+        """Returns one table for good: what has been compiled or recorded looks up in the vocabulary of the moment."""
+        table = self.__dict__.get("_ready") or Table([], 0)
+        table.fill([token.encode(self.encoding) for token in tokens], self._first_token)
+        return table
 
     def _find(self, keys: Any, prepared: Any, default: int) -> Any:
         return look_up_strings(keys, table=prepared, default=default)
