@@ -55,7 +55,7 @@ def _is_by_rows(node: Node, rows: set[int]) -> bool:
     )
 
 
-def _is_spread(arg: Any, rank: int) -> bool:
+def _is_spread(arg: Any, rank: Any) -> bool:
     """Whether an argument is the same for all rows."""
     if isinstance(arg, Variable):
         return False

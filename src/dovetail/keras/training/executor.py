@@ -264,10 +264,10 @@ class Executor:
         """Returns the program for the whole batches of a stretch, and the numbers that it takes."""
         if not self._needs_host(data.leaves):
             return self._programs.get(data.batch(stretch, stretch.first), data.spec, facts, times=times), data
-        numbers = None if data.numbers is None else data.numbers[1]
-        if numbers is None:
+        if data.numbers is None:
             return None, data
-        return data.numbers[0].program_for(numbers.batch(stretch, stretch.first), times), numbers
+        divided, numbers = data.numbers
+        return divided.program_for(numbers.batch(stretch, stretch.first), times), numbers
 
     def _numbers(self, data: ArrayData, steps: int | None) -> ArrayData | None:
         """Returns what is made of the strings of data in one go; None where that is not possible, or not worth it."""
