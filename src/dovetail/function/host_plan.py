@@ -45,7 +45,8 @@ class HostPlan:
         """Returns the outputs for arrays like those of the recorded run; None when a variable is on another device."""
         slots = self._constants.copy()
         slots[: len(arrays)] = arrays
-        for slot, value in zip(self._places, arrays_of(self._variables), strict=True):
+        values = arrays_of(self._variables)
+        for slot, value in zip(self._places, values):  # noqa: B905 - a place for each variable; strict costs
             if type(value) is not np.ndarray:
                 value = on_host(value)
                 if value is None:

@@ -7,6 +7,7 @@ active scope (`state.scope`) instead, which turns them into inputs and outputs o
 from __future__ import annotations
 
 import itertools
+import operator
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -134,10 +135,13 @@ class enter_scope:
 WRITING = threading.RLock()
 
 
+_value_held_by = operator.attrgetter("_held._value")
+
+
 def arrays_of(variables: Iterable[Variable]) -> list:
     """Returns what variables hold at one moment: another thread may store a step's values one by one."""
     with WRITING:
-        return [variable._held._value for variable in variables]
+        return list(map(_value_held_by, variables))
 
 
 class ReadTensor(Tensor):

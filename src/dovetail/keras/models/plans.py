@@ -74,7 +74,8 @@ class CallPlans:
         """Returns the outputs of `model(x, training=False)` if there is a short plan for it, else None."""
         if state.autocast is not None or state.device is not None or x.size > settings.active_limit:
             return None
-        self._refresh(model)
+        if not self._versions.hold() or self._limit != settings.active_limit:
+            self._forget(model)
         key = (x.shape, x.dtype)
         found = self._short.get(key, self)
         try:
@@ -85,15 +86,15 @@ class CallPlans:
         except (ValueError, TypeError, IndexError):  # a bad value, such as an index out of range
             return None  # the ordinary way says what is wrong, and where
 
-    def _refresh(self, model: Any) -> None:
-        """Forgets the plans when what they stand on has changed."""
-        if not self._versions.hold() or self._limit != settings.active_limit:
-            self._found.clear()
-            self._short.clear()
-            self._note(model)
+    def _forget(self, model: Any) -> None:
+        """Forgets the plans: what they stand on has changed."""
+        self._found.clear()
+        self._short.clear()
+        self._note(model)
 
     def _outputs(self, model: Any, x: Any, options: dict, values: list, key: tuple) -> Any:
-        self._refresh(model)
+        if not self._versions.hold() or self._limit != settings.active_limit:
+            self._forget(model)
         found = self._found.get(key, 0)
         if type(found) is CallPlan:
             try:
@@ -138,8 +139,9 @@ class CallPlan:
         tensors = self.host.run(values)
         if tensors is None:
             return None
-        for place, kind in reversed(self.kinds):
-            keep_logits(tensors[place], tensors.pop(), kind)
+        if self.kinds:
+            for place, kind in reversed(self.kinds):
+                keep_logits(tensors[place], tensors.pop(), kind)
         return tensors[0] if self.spec is None else nest.unflatten(self.spec, tensors)
 
 
