@@ -46,7 +46,7 @@ class HostPlan:
         slots = self._constants.copy()
         slots[: len(arrays)] = arrays
         values = arrays_of(self._variables)
-        for slot, value in zip(self._places, values):  # noqa: B905 - a place for each variable; strict costs
+        for slot, value in zip(self._places, values):
             if type(value) is not np.ndarray:
                 value = on_host(value)
                 if value is None:
