@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from benchmarks import data, keras_models
 from benchmarks.checks import LossFalls
@@ -71,6 +72,11 @@ def sequence(fw: Loaded, x: np.ndarray, y: np.ndarray) -> dict[str, Any]:
             return x[rows], y[rows]
 
     return {"x": Batches(), "shuffle": True}
+
+
+def table(fw: Loaded, x: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+    """Give a DataFrame with a column for each pixel, and a Series of labels."""
+    return {"x": pd.DataFrame(x), "y": pd.Series(y), "batch_size": BATCH_SIZE}
 
 
 class AllImages:
@@ -141,6 +147,17 @@ WORKLOADS = (
         "fit of the MLP from a keras.utils.Sequence of batches of 32",
         sequence,
         Bar("at least 7x Keras on TensorFlow", than="keras_tf", at_least=7.0),
+        Bar("at most 1.3x the time of fit from arrays", than="dovetail_arrays", at_least=1 / 1.3),
+        with_arrays=True,
+    ),
+    fit_workload(
+        "fit_dataframe",
+        "fit of the MLP from a pandas DataFrame with 784 columns, batches of 32",
+        table,
+        Bar("at most 1.3x the time of fit from arrays", than="dovetail_arrays", at_least=1 / 1.3),
+        Bar("ahead of Keras on TensorFlow", than="keras_tf", at_least=1.0),
+        Bar("ahead of tf_keras", than="tf_keras", at_least=1.0),
+        with_arrays=True,
     ),
     Workload(
         name="map_images",
