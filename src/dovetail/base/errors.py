@@ -51,6 +51,10 @@ class ArgumentTypeError(InvalidArgumentError, TypeError):
     """An argument of the wrong kind.  TensorFlow raises now ValueError, now TypeError for it; this is both."""
 
 
+class UnknownObjectError(TypeError, ValueError):
+    """A name that stands for nothing.  Keras 2 raises ValueError for it, Keras 3 now this, now TypeError; it is both."""
+
+
 class DeadlineExceededError(OpError, TimeoutError):
     code = 4
 

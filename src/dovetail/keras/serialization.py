@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.base.errors import at_user_location, suggest
+from dovetail.base.errors import UnknownObjectError, at_user_location, suggest
 from dovetail.base.wording import plain
 from dovetail.keras import specs
 from dovetail.keras.registration import (
@@ -325,7 +325,7 @@ def _namespace(module: str | None) -> str | None:
     return ".".join(parts[:2])
 
 
-def unknown(name: Any, label: str, candidates: Any, module: Any = None) -> ValueError:
+def unknown(name: Any, label: str, candidates: Any, module: Any = None) -> UnknownObjectError:
     """Returns the error for a name that no table has, with the nearest name that one has."""
     known = [*candidates, *custom_object_names()]
     # Of "huber" and "Huber" the one in the manner of the name is meant; `suggest` takes the last.
@@ -333,7 +333,7 @@ def unknown(name: Any, label: str, candidates: Any, module: Any = None) -> Value
     near = suggest(str(name), known)
     origin = f" (of the module {module!r})" if module and module not in ("builtins", name) else ""
     last = str(name).split(">")[-1]
-    return ValueError(
+    return UnknownObjectError(
         f"unknown {label} {name!r}{origin}.{near} For an own class or function: decorate it with "
         f"@keras.saving.register_keras_serializable() before loading, or pass custom_objects={{{last!r}: {last}}}"
         f"{at_user_location()}"
