@@ -62,8 +62,6 @@ def test_what_is_refused() -> None:
     with pytest.raises(ValueError, match="expected 'tensorflow'"):
         keras.config.set_backend("torch")
     assert keras.config.is_nnx_enabled() is False
-    with pytest.warns(UserWarning, match="never loads pickled functions"):
-        keras.config.enable_unsafe_deserialization()
 
 
 def test_symbolic_tensors_have_methods() -> None:

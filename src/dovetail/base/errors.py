@@ -52,7 +52,7 @@ class ArgumentTypeError(InvalidArgumentError, TypeError):
 
 
 class UnknownObjectError(TypeError, ValueError):
-    """A name that stands for nothing.  Keras 2 raises ValueError for it, Keras 3 now this, now TypeError; it is both."""
+    """A name that stands for nothing.  Keras 2 raises ValueError for it, Keras 3 also TypeError; this is both."""
 
 
 class DeadlineExceededError(OpError, TimeoutError):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
 from dovetail.base.told import told_function
 from dovetail.engine import dtypes
+from dovetail.keras import bytecode
 from dovetail.keras.mixed_precision.policy import dtype_policy, set_dtype_policy
 from dovetail.keras.utils.messages import (
     disable_interactive_logging,
@@ -118,12 +118,8 @@ def is_flash_attention_enabled() -> bool | None:
 
 
 def enable_unsafe_deserialization() -> None:
-    """Warns: pickled functions are never loaded, since loading one could run any code."""
-    warnings.warn(
-        "keras.config.enable_unsafe_deserialization: Dovetail never loads pickled functions. Define the function with "
-        "`def` and register it with @keras.saving.register_keras_serializable()",
-        stacklevel=2,
-    )
+    """Lets files bring lambdas along, as bytecode, for the rest of the process: such a file can run any code."""
+    bytecode.allow_in_process()
 
 
 def max_epochs() -> int | None:

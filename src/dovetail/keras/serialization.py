@@ -2,14 +2,15 @@
 
     {"module": "keras.losses", "class_name": "Huber", "config": {"delta": 2.0}, "registered_name": None}
 
-Loading is safe: a config can name only what `keras/registration.py` knows, nothing is imported by name, and pickled
-lambdas are refused.
+Loading is safe: a config can name only what `keras/registration.py` knows, nothing is imported by name, and lambdas,
+which are bytecode, are refused unless the caller allows them.
 """
 
 from __future__ import annotations
 
 import inspect
 import types
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 
 from dovetail.base.errors import UnknownObjectError, at_user_location, suggest
 from dovetail.base.wording import plain
-from dovetail.keras import specs
+from dovetail.keras import bytecode, specs
 from dovetail.keras.registration import (
     CustomObjectScope,
     custom_object_names,
@@ -61,7 +62,9 @@ def serialize_keras_object(obj: Any, use_legacy_format: bool = False) -> Any:
         use_legacy_format: Keras 2's short form: class name and config, and functions by their name.
 
     Raises:
-        TypeError: a lambda, or an object without `get_config`.
+        TypeError: an object without `get_config`.
+
+    A lambda is written as bytecode, with a warning.
 
     Example:
         >>> serialize_keras_object(keras.losses.Huber(delta=2.0))["class_name"]
@@ -114,10 +117,13 @@ def _write_array(obj: Any) -> Any:
 
 def _write_function(obj: Any) -> dict:
     if obj.__name__ == "<lambda>":
-        raise TypeError(
-            f"a lambda (defined at {obj.__code__.co_filename}:{obj.__code__.co_firstlineno}) cannot be serialized. "
-            f"Define it with `def` and decorate it with @keras.saving.register_keras_serializable(){at_user_location()}"
+        warnings.warn(
+            f"a lambda (defined at {obj.__code__.co_filename}:{obj.__code__.co_firstlineno}) is written as bytecode, "
+            "which only this version of Python reads, and only with safe_mode=False. Define it with `def` and decorate "
+            f"it with @keras.saving.register_keras_serializable(){at_user_location()}",
+            stacklevel=2,
         )
+        return _marked("__lambda__", **serialize_keras_object(bytecode.function_config(obj)))
     name = get_registered_name(obj)
     return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
 
@@ -191,6 +197,7 @@ _READERS: dict[str, Callable[[dict], Any]] = {
     "__keras_tensor__": lambda config: SymbolicReference(**config),
     "__tensor__": lambda config: Tensor(np.asarray(config["value"], numpy_dtype(config["dtype"]))),
     "__numpy__": lambda config: np.asarray(config["value"], numpy_dtype(config["dtype"])),
+    "__lambda__": bytecode.function_of,
     specs.MARK: specs.spec_of,
     "__tuple__": lambda config: tuple(deserialize_keras_object(config["value"])),
 }
@@ -199,7 +206,7 @@ _READERS: dict[str, Callable[[dict], Any]] = {
 def deserialize_keras_object(
     config: Any,
     custom_objects: dict[str, Any] | None = None,
-    safe_mode: bool = True,
+    safe_mode: bool | None = None,
     module_objects: dict[str, Any] | None = None,
     printable_module_name: str = "object",
 ) -> Any:
@@ -208,32 +215,37 @@ def deserialize_keras_object(
     Args:
         config: the config; lists and dicts of configs are rebuilt item by item.
         custom_objects: name -> class or function, for those that are not registered.
-        safe_mode: kept for compatibility; there is no unsafe mode.
+        safe_mode: False allows lambdas, which are bytecode and could run any code; None is as safe as what encloses
+            the call, and the outermost is safe.
         module_objects: further names to look in (Keras 2); a plain string is then a name, too.
         printable_module_name: what to call the object in errors.
 
     Raises:
-        ValueError: the config names an object that is not known, or holds a pickled lambda.
+        ValueError: the config names an object that is not known, or holds a lambda in safe mode.
         TypeError: the config does not fit the class.
     """
-    if custom_objects:
-        with CustomObjectScope(custom_objects):
-            return deserialize_keras_object(config, None, safe_mode, module_objects, printable_module_name)
+    if custom_objects or safe_mode is not None:
+        with CustomObjectScope(custom_objects or {}), bytecode.allowing(safe_mode):
+            return _deserialized(config, module_objects, printable_module_name)
+    return _deserialized(config, module_objects, printable_module_name)
+
+
+def _deserialized(config: Any, module_objects: dict[str, Any] | None, label: str) -> Any:
     if isinstance(config, str):
-        return _from_name(config, module_objects, printable_module_name)
-    if module_objects is not None and printable_module_name != "object" and config is not None:
-        _check_config(config, printable_module_name)
+        return _from_name(config, module_objects, label)
+    if module_objects is not None and label != "object" and config is not None:
+        _check_config(config, label)
     if config is None or isinstance(config, bool | int | float):
         return config
     if isinstance(config, list | tuple):
-        return [deserialize_keras_object(item, None, safe_mode, module_objects) for item in config]
+        return [_deserialized(item, module_objects, "object") for item in config]
     if not isinstance(config, dict):
         raise TypeError(
             f"deserialize_keras_object: expected a config, received {config!r:.80}{at_user_location()}"
         )
     if "class_name" not in config or "config" not in config:
-        return {key: deserialize_keras_object(value, None, safe_mode) for key, value in config.items()}
-    return _from_config(config, safe_mode, module_objects, printable_module_name)
+        return {key: _deserialized(value, None, "object") for key, value in config.items()}
+    return _from_config(config, module_objects, label)
 
 
 def _check_config(config: Any, label: str) -> None:
@@ -257,17 +269,10 @@ def _from_name(name: str, module_objects: dict[str, Any] | None, label: str) -> 
     return found() if inspect.isclass(found) else found
 
 
-def _from_config(config: dict, safe_mode: bool, module_objects: dict[str, Any] | None, label: str) -> Any:
+def _from_config(config: dict, module_objects: dict[str, Any] | None, label: str) -> Any:
     class_name, inner = config["class_name"], config["config"]
     if class_name in _READERS:
         return _READERS[class_name](inner)
-    if class_name == "__lambda__":
-        mode = "safe_mode=False does not change that: " if not safe_mode else ""
-        raise ValueError(
-            "the config holds a pickled Python lambda, which could run any code. Dovetail never loads one; "
-            f"{mode}define the function with `def`, register it with @keras.saving.register_keras_serializable(), and "
-            f"save again{at_user_location()}"
-        )
     if class_name == "function":
         return _lookup(inner, inner, config.get("module"), module_objects, label)
     registered_name = config.get("registered_name") or class_name
@@ -303,6 +308,9 @@ def _lookup(name: str, registered_name: str, module: Any, objects: dict[str, Any
         found = get_registered_object(candidate)
         if found is not None:
             return found
+    name = name.removeprefix(
+        "Custom>"
+    )  # what Keras 2 wrote before optimizers that it did not register otherwise
     ours = module is None or module.split(".")[0] in _OUR_MODULES
     if objects and name in objects and ours:
         return objects[name]

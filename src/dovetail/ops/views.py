@@ -93,6 +93,9 @@ def export(names: str, told: bool = True, op: Op | None = None) -> Callable[[Any
             dispatch.also(public, op)
         for name in names.split():
             publish(name, public)
+        alone = op or OPS.get(names.split(maxsplit=1)[0].rpartition(".")[2])
+        if alone is not None and alone.public is None:
+            alone.public = public
         return function
 
     return decorate

@@ -1,4 +1,4 @@
-"""`ModelCheckpoint`: saves the weights while training."""
+"""`ModelCheckpoint`: saves the model, or its weights, while training."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ from dovetail.keras.callbacks.monitor import MonitorCallback
 
 __all__ = ["ModelCheckpoint"]
 
+_WEIGHTS_ENDINGS = (".weights.h5", ".h5")
+_MODEL_ENDINGS = (".keras", ".h5", ".hdf5")
+
 
 class ModelCheckpoint(MonitorCallback):
-    """Saves the weights after epochs, or every so many batches.
+    """Saves the model, or its weights alone, after epochs, or every so many batches.
 
     Args:
-        filepath: path, with `{epoch:02d}` and names of metrics in braces; must end in ".weights.h5".
+        filepath: path, with `{epoch:02d}` and names of metrics in braces; ends in ".keras" or ".h5",
+            or in ".weights.h5" for weights alone.
         monitor: name of the metric that decides what is best.
         verbose: 1: says what it does.
         save_best_only: save only when the metric improves.
-        save_weights_only: must be True; saving whole models comes with a later release.
+        save_weights_only: save the weights alone.
         mode: "min", "max" or "auto".
         save_freq: "epoch", or a number of batches.
         initial_value_threshold: value to beat from the start.
@@ -40,14 +44,11 @@ class ModelCheckpoint(MonitorCallback):
     ) -> None:
         super().__init__(monitor, mode, initial=initial_value_threshold)
         self.filepath = os.fspath(filepath)
-        if not save_weights_only:
-            raise NotImplementedError(
-                "ModelCheckpoint: whole models cannot be saved yet. Pass save_weights_only=True and a filepath "
-                f"that ends in '.weights.h5'{at_user_location()}"
-            )
-        if not self.filepath.endswith((".weights.h5", ".h5")):
+        endings = _WEIGHTS_ENDINGS if save_weights_only else _MODEL_ENDINGS
+        if not self.filepath.endswith(endings):
             raise ValueError(
-                f"ModelCheckpoint: filepath must end in '.weights.h5', received {self.filepath!r}{at_user_location()}"
+                f"ModelCheckpoint: with save_weights_only={save_weights_only}, filepath must end in one of {endings}, "
+                f"received {self.filepath!r}{at_user_location()}"
             )
         if save_freq != "epoch" and not isinstance(save_freq, int):
             raise ValueError(
@@ -96,7 +97,8 @@ class ModelCheckpoint(MonitorCallback):
             path = self._path(epoch, batch, logs)
             self._say(f"Epoch {epoch + 1}: saving model to {path}")
         pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
-        self.model.save_weights(path, overwrite=True)
+        save = self.model.save_weights if self.save_weights_only else self.model.save
+        save(path, overwrite=True)
 
     def _say(self, text: str) -> None:
         if self.verbose > 0:

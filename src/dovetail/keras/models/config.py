@@ -23,6 +23,7 @@ from dovetail.keras.models.codec import (
     Writer,
 )
 from dovetail.keras.models.members import Members
+from dovetail.keras.models.older import alone, calls_of, has_calls_of_keras_2, op_of
 from dovetail.keras.serialization import (
     SymbolicReference,
     deserialize_keras_object,
@@ -123,10 +124,14 @@ def is_functional_config(config: dict) -> bool:
 
 def functional_from_config(kind: Any, config: dict) -> Any:
     """Makes a functional model of class `kind` from the config that `functional_config` returned."""
-    rebuilding = _Rebuilding(config["layers"])
+    entries, inputs, outputs = config["layers"], config["input_layers"], config["output_layers"]
+    if any(map(has_calls_of_keras_2, entries)):
+        entries = [entry | {"inbound_nodes": calls_of(entry)} for entry in entries]
+        inputs, outputs = alone(inputs), alone(outputs)
+    rebuilding = _Rebuilding(entries)
     model = kind(
-        inputs=rebuilding.tensors(config["input_layers"]),
-        outputs=rebuilding.tensors(config["output_layers"]),
+        inputs=rebuilding.tensors(inputs),
+        outputs=rebuilding.tensors(outputs),
         name=config.get("name"),
     )
     model._trainable = config.get("trainable", True)
@@ -192,7 +197,7 @@ class _Rebuilding:
 
 
 def _layer_of(entry: dict) -> Any:
-    layer = deserialize_keras_object(entry)
+    layer = op_of(entry) or deserialize_keras_object(entry)
     if layer.name != entry["name"]:
         layer.name = entry["name"]
     return layer

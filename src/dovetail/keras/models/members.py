@@ -8,7 +8,7 @@ from dovetail.base.errors import at_user_location
 from dovetail.graph.node import Node
 from dovetail.graph.replay import Graph
 from dovetail.keras.layers.core.input_layer import InputLayer
-from dovetail.keras.layers.core.op_layer import TFOpLambda
+from dovetail.keras.layers.core.op_layer import SlicingOpLambda, TFOpLambda
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.models.ordering import operations_in_order
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -87,7 +87,8 @@ def _as_layers(operations: list, calls: dict[int, list[Node]]) -> list[Layer]:
             number += 1
             name = f"{operation.name}_{number}"
         used.add(name)
-        layers.append(TFOpLambda(name, calls[id(operation)][0], operation))
+        kind = SlicingOpLambda if operation.type == "StridedSlice" else TFOpLambda
+        layers.append(kind(name, calls[id(operation)][0], operation))
     return layers
 
 

@@ -1,4 +1,4 @@
-"""What a model tells about itself, and its weights on disk."""
+"""What a model tells about itself, and itself on disk."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dovetail.keras.serialization import serialize_keras_object
 
 
 class Reporting(Told):
-    """The reporting half of `keras.Model`: `summary`, `save_weights`, `load_weights`, `to_json`."""
+    """The reporting half of `keras.Model`: `summary`, `save`, `save_weights`, `load_weights`, `to_json`."""
 
-    _told_methods: ClassVar[tuple[str, ...]] = ("summary", "save_weights", "load_weights", "to_json")
+    _told_methods: ClassVar[tuple[str, ...]] = ("summary", "save", "save_weights", "load_weights", "to_json")
 
     def summary(
         self,
@@ -46,6 +46,19 @@ class Reporting(Told):
             kwargs: passed on to `json.dumps`.
         """
         return json.dumps(serialize_keras_object(self), **kwargs)
+
+    def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
+        """Writes the model to a file that `keras.models.load_model` reads: see `keras.saving.save_model`.
+
+        Args:
+            filepath: ends in ".keras", or in ".h5" for the format of Keras 2.
+            overwrite: replace an existing file; False raises FileExistsError instead.
+            zipped: True or None; `.keras` files are archives.
+            kwargs: `include_optimizer` and `save_format` of Keras 2.
+        """
+        importlib.import_module("dovetail.keras.saving").save_model(
+            self, filepath, overwrite, zipped, **kwargs
+        )
 
     def save_weights(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
         """Writes the weights to a file, in Keras' format.

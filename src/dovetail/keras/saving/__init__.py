@@ -1,6 +1,7 @@
 """`keras.saving`: weights on disk, and objects as configurations."""
 
 from dovetail.keras.saving.weights import load_weights, save_weights
+from dovetail.keras.saving.whole import load_model, save_model
 from dovetail.keras.serialization import (
     CustomObjectScope,
     custom_object_scope,
@@ -19,8 +20,10 @@ __all__ = [
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
+    "load_model",
     "load_weights",
     "register_keras_serializable",
+    "save_model",
     "save_weights",
     "serialize_keras_object",
 ]

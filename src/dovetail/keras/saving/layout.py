@@ -80,7 +80,12 @@ def _members(container: Any) -> list:
 
 def _named(owner: Any) -> list[tuple[str, Any]]:
     """Returns what holds layers or an optimizer, by the name of its group."""
-    found = {str(name): child for name, child in children(owner) if name not in _INTERNAL and _holds(child)}
+    names = getattr(owner, "_names_in_files", {})
+    found = {
+        str(names.get(name, name)): child
+        for name, child in children(owner)
+        if name not in _INTERNAL and _holds(child)
+    }
     if _is_model(owner):
         found[_LISTED] = [layer for layer in owner.layers if not layer.is_op or layer.weights]
     return sorted(found.items(), key=lambda item: (item[0].startswith("_"), item[0]))

@@ -9,6 +9,7 @@ import numpy as np
 
 from dovetail.engine import dtypes
 from dovetail.keras.saving.h5 import descend, member, read
+from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.variable import Variable
 
 # Where the weights that belong to the model itself, and to no layer, stand.
@@ -26,7 +27,7 @@ def write(model: Any, file: Any) -> None:
     Raises:
         ValueError: weights of a dtype that these files do not hold.
     """
-    _write_names(file, "layer_names", [layer.name for layer in model.layers])
+    write_names(file, "layer_names", [layer.name for layer in model.layers])
     file.attrs["backend"], file.attrs["keras_version"] = b"tensorflow", b"2.15.0"
     for layer in model.layers:
         _write_group(file.create_group(layer.name), layer.name, _trained_first(layer.weights))
@@ -50,10 +51,10 @@ def _write_group(group: Any, owner: str, variables: list[Variable]) -> None:
             )
         group[name] = value
         names.append(name)
-    _write_names(group, "weight_names", names)
+    write_names(group, "weight_names", names)
 
 
-def _write_names(group: Any, attribute: str, names: list[str]) -> None:
+def write_names(group: Any, attribute: str, names: list[str]) -> None:
     """Writes a list of names, in several attributes where one would be too long."""
     values = np.array([name.encode() for name in names], dtype="S") if names else np.zeros(0, "S1")
     parts = -(-values.nbytes // _MAX_ATTRIBUTE_BYTES)
@@ -72,6 +73,12 @@ def _trained_first(variables: list[Variable]) -> list[Variable]:
 # ---- reading
 
 
+def read_into(model: Any, file: Any) -> None:
+    """Reads the weights of a file into a model like the one that it was written from."""
+    for variable, value in pairs(model, file, by_name=False, skip_mismatch=False):
+        variable._store(Tensor(np.asarray(value, variable._numpy_dtype)))
+
+
 def is_legacy(file: Any) -> bool:
     """Returns whether a file is one of Keras 2: of weights, or of a whole model."""
     return "layer_names" in file.attrs or "layer_names0" in file.attrs or "model_weights" in file
@@ -84,7 +91,7 @@ def pairs(model: Any, file: Any, by_name: bool, skip_mismatch: bool) -> list[tup
         ValueError: the numbers of layers, or a layer's weights, differ.
     """
     root = member(file, "model_weights") or file
-    stored = [(name, _arrays(member(root, name))) for name in _names(root, "layer_names")]
+    stored = [(name, _arrays(member(root, name))) for name in names(root, "layer_names")]
     if by_name:
         inner = {layer.name: layer for layer in model._flatten_layers(include_self=False)}
         by = inner | {layer.name: layer for layer in model.layers}
@@ -109,7 +116,7 @@ def pairs(model: Any, file: Any, by_name: bool, skip_mismatch: bool) -> list[tup
     return [*result, *_fitted(model, model._stored_variables(), _OWN, own)] if own else result
 
 
-def _names(group: Any, attribute: str) -> list[str]:
+def names(group: Any, attribute: str) -> list[str]:
     """Returns a list of names from an attribute, which Keras splits into chunks when it is long."""
     if attribute in group.attrs:
         values = list(group.attrs[attribute])
@@ -125,7 +132,7 @@ def _arrays(group: Any) -> list[tuple[str, Any]]:
     """Returns the names and values of a layer's weights."""
     if group is None:
         return []
-    return [(name, read(descend(group, name))) for name in _names(group, "weight_names")]
+    return [(name, read(descend(group, name))) for name in names(group, "weight_names")]
 
 
 def _fitted(layer: Any, weights: list[Variable], name: str, arrays: list) -> list[tuple[Variable, Any]]:

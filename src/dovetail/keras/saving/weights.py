@@ -15,6 +15,7 @@ from dovetail.keras.layers.machinery.adaptable import Adaptable
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.optimizers import Optimizer
 from dovetail.keras.saving import legacy
+from dovetail.keras.saving.atomic import replacing
 from dovetail.keras.saving.h5 import descend, member, read
 from dovetail.keras.saving.layout import Place, places
 from dovetail.tensor.tensor import Tensor
@@ -47,17 +48,11 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
         raise ValueError(
             f"save_weights: {model.name!r} has no weights yet; build it or call it on data first"
         )
-    partial = f"{path}.partial"
-    try:
-        with h5py.File(partial, "w") as file:
-            if path.endswith(".weights.h5"):
-                _write_places(model, file)
-            else:
-                legacy.write(model, file)
-    except BaseException:
-        os.remove(partial)
-        raise
-    os.replace(partial, path)
+    with replacing(path) as partial, h5py.File(partial, "w") as file:
+        if path.endswith(".weights.h5"):
+            write_weights(model, file)
+        else:
+            legacy.write(model, file)
 
 
 def _is_built(model: Any) -> bool:
@@ -66,7 +61,8 @@ def _is_built(model: Any) -> bool:
     return model.built or (bool(layers) and all(layer.built for layer in layers))
 
 
-def _write_places(model: Any, file: Any) -> None:
+def write_weights(model: Any, file: Any) -> None:
+    """Writes the weights of a model, and the state of its optimizer and metrics, into an open HDF5 file."""
     for place in places(model):
         group = file.create_group(place.vars_path)
         group.attrs["name"] = place.owner.name
@@ -126,14 +122,28 @@ def load_weights(
         if legacy.is_legacy(file):
             loading = Loading()
             loading.pairs = legacy.pairs(model, file, by_name, skip_mismatch)
+            loading.apply()
         elif by_name:
             raise ValueError(
                 f"load_weights: by_name works for files of Keras 2, {path!r} is one of Keras 3. Save it to a path that "
                 f"ends in '.h5' without '.weights'{at_user_location()}"
             )
         else:
-            loading = _loading(model, file, skip_mismatch, skipped)
-    loading.apply()
+            read_weights(model, file, skip_mismatch, skipped)
+
+
+def read_weights(
+    model: Any, file: Any, skip_mismatch: bool = False, skipped: frozenset | set[int] = frozenset()
+) -> None:
+    """Reads what `write_weights` wrote: all of it, or nothing when something does not fit.
+
+    Args:
+        model: a built model.
+        file: an open HDF5 file.
+        skip_mismatch: leave out layers that do not fit, with a warning.
+        skipped: the ids of layers to leave out.
+    """
+    _loading(model, file, skip_mismatch, skipped).apply()
 
 
 class Loading:
@@ -157,7 +167,7 @@ class Loading:
             variable._store(tensor)
 
 
-def _loading(model: Any, file: Any, skip_mismatch: bool, skipped: set[int]) -> Loading:
+def _loading(model: Any, file: Any, skip_mismatch: bool, skipped: frozenset | set[int]) -> Loading:
     """Reads what the file has for a model, and checks all of it."""
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and not optimizer.built and member(file, "optimizer") is not None:

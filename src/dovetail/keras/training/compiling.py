@@ -86,7 +86,7 @@ class Compiling(Steps, Told):
                 raise TypeError(
                     f"compile: unknown argument {name!r}.{suggest(name, known)}{at_user_location()}"
                 )
-        self.optimizer = optimizers.get(optimizer)
+        self.optimizer = optimizer = optimizers.get(optimizer)
         scalable = self.optimizer is not None and not isinstance(self.optimizer, LossScaleOptimizer)
         if auto_scale_loss and scalable and self.dtype_policy.name == "mixed_float16":
             self.optimizer = LossScaleOptimizer(self.optimizer)

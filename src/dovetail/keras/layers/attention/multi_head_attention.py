@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import string
-from typing import Any
+from typing import Any, ClassVar
 
 from dovetail.base.errors import at_user_location
 from dovetail.keras.layers.activation.activation import Softmax
 from dovetail.keras.layers.attention.heads import DROPOUT, LAST_ARGUMENTS, USE_BIAS, Heads, _count_or_none
 from dovetail.keras.layers.machinery.arguments import count
 from dovetail.keras.layers.machinery.declared import Argument
+from dovetail.keras.layers.machinery.weights import ANY
 from dovetail.tensor.shape import TensorShape
 
 __all__ = ["MultiHeadAttention"]
@@ -71,6 +72,12 @@ class MultiHeadAttention(Heads):
         >>> keras.layers.MultiHeadAttention(num_heads=2, key_dim=8)(tf.ones((4, 10, 16)), tf.ones((4, 7, 16))).shape
         TensorShape([4, 10, 16])
     """
+
+    # Keras 2 lists the shapes it was built for; its files have the projections under these names.
+    _facts_in_configs: ClassVar[dict] = dict.fromkeys(("query_shape", "key_shape", "value_shape"), ANY)
+    _names_in_files: ClassVar[dict] = {
+        f"_{part}_dense": f"{part}_dense" for part in ("query", "key", "value", "output")
+    }
 
     _arguments = (
         Argument("num_heads", read=count, hint="int"),

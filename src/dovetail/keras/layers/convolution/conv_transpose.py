@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from dovetail.keras.layers.convolution.conv import BIAS, KERNEL, BaseConv, arguments
 from dovetail.ops.conv import conv_transpose
@@ -25,6 +25,7 @@ class ConvTranspose(BaseConv):
         KERNEL,
         BIAS,
     )
+    _facts_in_configs: ClassVar[dict] = {"groups": 1}
     output_padding: Any
     filters: int
 

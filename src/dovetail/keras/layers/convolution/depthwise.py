@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from dovetail.keras.layers.convolution.conv import BIAS, BaseConv, arguments
 from dovetail.keras.layers.machinery.declared import Weight
+from dovetail.keras.layers.machinery.weights import ANY
 from dovetail.ops.conv import convolution
 from dovetail.ops.depthwise import depthwise_conv
 
@@ -29,6 +30,7 @@ class DepthwiseConv(BaseConv):
         _DEPTHWISE,
         BIAS,
     )
+    _facts_in_configs: ClassVar[dict] = {"groups": 1}
     depth_multiplier: int
 
     def build(self, input_shape: Any) -> None:
@@ -70,6 +72,13 @@ class SeparableConv(BaseConv):
         Weight("pointwise", "glorot_uniform"),
         BIAS,
     )
+    # Keras 2 lists the arguments of a kernel that there is not.
+    _facts_in_configs: ClassVar[dict] = {
+        "groups": 1,
+        "kernel_initializer": ANY,
+        "kernel_regularizer": None,
+        "kernel_constraint": None,
+    }
     filters: int
     depth_multiplier: int
 

@@ -27,8 +27,8 @@ class Lambda(Layer):
 
     Variables that the function uses are not weights of the layer: for those, subclass `Layer`.
 
-    Differs from Keras: a lambda expression stays in `get_config` as it is, and is refused when a model is written to a
-    file; give the file a named function that is registered with `keras.saving.register_keras_serializable`.
+    A lambda expression stays in `get_config` as it is.  Files hold it as bytecode, which is read only with
+    `safe_mode=False`; a named function that is registered with `keras.saving.register_keras_serializable` is better.
     """
 
     def __init__(
@@ -85,14 +85,28 @@ class Lambda(Layer):
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None, safe_mode: Any = None) -> Lambda:
         rebuilt = {
-            key: deserialize_keras_object(value, custom_objects) if _is_config(value) else value
-            for key, value in config.items()
+            key: deserialize_keras_object(value, custom_objects, safe_mode) if _is_config(value) else value
+            for key, value in _as_keras_3(config).items()
         }
         return cls(**rebuilt)
 
 
 def _is_config(value: Any) -> bool:
     return isinstance(value, dict) and value.get("class_name") in ("function", "__lambda__", "__tuple__")
+
+
+def _as_keras_3(config: dict) -> dict:
+    """Returns a config of Keras 2, which says beside each function what kind it is, as one of Keras 3."""
+    result = {
+        name: value for name, value in config.items() if not name.endswith("_type") and "module" not in name
+    }
+    for name in ("function", "output_shape"):
+        kind = config.get(f"{name}_type")
+        if kind == "lambda":
+            result[name] = {"class_name": "__lambda__", "config": {"value": config[name]}}
+        elif kind == "function":
+            result[name] = {"class_name": "function", "config": config[name]}
+    return result
 
 
 def _parameter_names(function: Callable) -> frozenset[str]:

@@ -10,7 +10,7 @@ from dovetail.graph.node import Node
 from dovetail.graph.written import operation_config, operation_of
 from dovetail.keras.layers.machinery.layer import Layer
 
-__all__ = ["TFOpLambda"]
+__all__ = ["SlicingOpLambda", "TFOpLambda"]
 
 
 class TFOpLambda(Layer):
@@ -60,6 +60,10 @@ class TFOpLambda(Layer):
     @classmethod
     def from_config(cls, config: dict) -> TFOpLambda:
         return cls(config["name"], None, operation_of(config))
+
+
+class SlicingOpLambda(TFOpLambda):
+    """Brackets after a symbolic tensor, among the layers of a model."""
 
 
 def unwritable(name: str, error: Exception) -> NotImplementedError:

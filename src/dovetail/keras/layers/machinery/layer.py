@@ -321,7 +321,7 @@ class Layer(Calling, Holder, Called):
 
     @classmethod
     def from_config(cls, config: dict) -> Any:
-        given, rest = weights.accepted_arguments(cls, config)
+        given, rest = weights.accepted_arguments(cls, weights.without_facts(cls, config))
         layer = cls(**given)
         for name, value in rest.items():
             setattr(layer, _BASE_ARGUMENTS[name], value)

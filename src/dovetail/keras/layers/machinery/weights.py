@@ -164,6 +164,24 @@ def accepted_arguments(kind: type, config: dict) -> tuple[dict, dict]:
     return {name: value for name, value in config.items() if name not in rest}, rest
 
 
+def without_facts(kind: type, config: dict) -> dict:
+    """Returns a config without what `kind._facts_in_configs` lists.
+
+    Raises:
+        ValueError: a fact is another than the only one that there is.
+    """
+    facts: dict[str, Any] = getattr(kind, "_facts_in_configs", {})
+    for name in facts.keys() & config.keys():
+        if facts[name] is not ANY and config[name] != facts[name]:
+            raise ValueError(
+                f"{kind.__name__}: the config has {name}={config[name]!r}, expected {facts[name]!r}{at_user_location()}"
+            )
+    return {name: value for name, value in config.items() if name not in facts}
+
+
+ANY = object()  # stands for every value of a fact in configs
+
+
 def written_arguments(layer: Any, args: tuple, kwargs: dict) -> dict:
     """Returns the arguments a user's layer was made with, in serialized form.
 

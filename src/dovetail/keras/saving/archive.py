@@ -1,0 +1,189 @@
+"""The `.keras` format: a zip archive with the configuration, the weights, and the assets of layers.
+
+    metadata.json      the version and the date
+    config.json        `serialize_keras_object(model)`: architecture, build shapes, arguments of `compile`
+    model.weights.h5   weights, the state of the optimizer
+    assets/...         files that layers write in `save_assets`, in folders named like their weights
+
+Reading trusts nothing: only these members are read, by name, their sizes are checked before, and no name in the archive
+becomes a path outside of a folder of its own.
+"""
+
+from __future__ import annotations
+
+import datetime
+import io
+import json
+import os
+import tempfile
+import zipfile
+from typing import Any
+
+import h5py
+
+from dovetail.base.errors import at_user_location
+from dovetail.keras.layers.machinery.layer import Layer
+from dovetail.keras.saving.atomic import replacing
+from dovetail.keras.saving.layout import places
+from dovetail.keras.saving.weights import read_weights, write_weights
+from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
+
+_CONFIG, _METADATA, _WEIGHTS, _ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets"
+_KERAS_VERSION = "3.15.0"  # whose format it is
+_MAX_CONFIG_BYTES = 256 << 20
+_MAX_UNQUESTIONED_BYTES = 256 << 20
+_MAX_INFLATION = 200
+
+
+# ---- writing
+
+
+def write(model: Any, path: str) -> None:
+    """Writes a model to a `.keras` file, which replaces what was there only when it is whole."""
+    config = json.dumps(serialize_keras_object(model))
+    metadata = {
+        "keras_version": _KERAS_VERSION,
+        "saved_by": "dovetail",
+        "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
+    }
+    with replacing(path) as partial, zipfile.ZipFile(partial, "w") as archive:
+        archive.writestr(_METADATA, json.dumps(metadata))
+        archive.writestr(_CONFIG, config)
+        archive.writestr(_WEIGHTS, _weights_image(model))
+        for owner, folder in _with_assets(model, "save_assets"):
+            _write_assets(archive, owner, folder)
+
+
+def _weights_image(model: Any) -> bytes:
+    """Returns an HDF5 file of the model's weights."""
+    with h5py.File("weights", "w", driver="core", backing_store=False) as file:
+        write_weights(model, file)
+        file.flush()
+        return file.id.get_file_image()
+
+
+def _with_assets(model: Any, method: str) -> list[tuple[Any, str]]:
+    """Returns the layers that keep assets, with the folder of each in the archive."""
+    return [
+        (place.owner, f"{_ASSETS}/{place.path}" if place.path else _ASSETS)
+        for place in places(model)
+        if isinstance(place.owner, Layer)
+        and getattr(type(place.owner), method, None) is not getattr(Layer, method, None)
+    ]
+
+
+def _write_assets(archive: zipfile.ZipFile, owner: Any, folder: str) -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        owner.save_assets(temporary)
+        for root, _, names in os.walk(temporary):
+            for name in sorted(names):
+                file = os.path.join(root, name)
+                inside = os.path.relpath(file, temporary).replace(os.sep, "/")
+                archive.write(file, f"{folder}/{inside}")
+
+
+# ---- reading
+
+
+def read(path: Any, compiled: bool = True) -> Any:
+    """Returns the model of a `.keras` file.
+
+    Args:
+        path: of the file, or an open binary file.
+        compiled: compile the model as it was, with the state of its optimizer.
+
+    Raises:
+        ValueError: the file is damaged, or its parts do not belong together.
+    """
+    with _opened(path) as archive:
+        model = deserialize_keras_object(_config(archive, path, compiled))
+        for owner, folder in _with_assets(model, "load_assets"):
+            _read_assets(archive, owner, folder)
+        if _WEIGHTS in archive.namelist():
+            with h5py.File(io.BytesIO(_member(archive, _WEIGHTS, path)), "r") as file:
+                read_weights(model, file)
+    return model
+
+
+def read_weights_of(path: str, model: Any, skip_mismatch: bool) -> None:
+    """Reads the weights of a `.keras` file into a model like the one in it."""
+    with _opened(path) as archive, h5py.File(io.BytesIO(_member(archive, _WEIGHTS, path)), "r") as file:
+        read_weights(model, file, skip_mismatch)
+
+
+def is_archive(path: Any) -> bool:
+    """Returns whether a file is a zip archive."""
+    return zipfile.is_zipfile(path)
+
+
+def _opened(path: Any) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path, "r")
+    except zipfile.BadZipFile as error:
+        raise ValueError(
+            f"load_model: {str(path)!r} is not a .keras file: {error}{at_user_location()}"
+        ) from error
+
+
+def _config(archive: zipfile.ZipFile, path: Any, compiled: bool) -> dict:
+    try:
+        config = json.loads(_member(archive, _CONFIG, path))
+    except ValueError as error:
+        raise ValueError(
+            f"load_model: {str(path)!r}: {_CONFIG} cannot be read: {error}{at_user_location()}"
+        ) from error
+    if not isinstance(config, dict) or "class_name" not in config:
+        raise ValueError(
+            f"load_model: {str(path)!r}: {_CONFIG} does not describe a model{at_user_location()}"
+        )
+    if not compiled:
+        config.pop("compile_config", None)
+    return config
+
+
+def _member(archive: zipfile.ZipFile, name: str, path: Any) -> bytes:
+    """Returns a member of an archive.
+
+    Raises:
+        ValueError: it is not there, damaged, or claims an absurd size.
+    """
+    try:
+        facts = archive.getinfo(name)
+    except KeyError:
+        raise ValueError(
+            f"load_model: {str(path)!r} has no {name}: it is not a .keras file{at_user_location()}"
+        ) from None
+    too_large = (
+        facts.file_size > _MAX_UNQUESTIONED_BYTES and facts.file_size > _MAX_INFLATION * facts.compress_size
+    )
+    if too_large or (name == _CONFIG and facts.file_size > _MAX_CONFIG_BYTES):
+        raise ValueError(
+            f"load_model: {str(path)!r}: {name} claims {facts.file_size} bytes and stores {facts.compress_size}: it is "
+            f"not read{at_user_location()}"
+        )
+    try:
+        return archive.read(facts)
+    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        raise ValueError(
+            f"load_model: {str(path)!r}: {name} is damaged: {error}{at_user_location()}"
+        ) from error
+
+
+def _read_assets(archive: zipfile.ZipFile, owner: Any, folder: str) -> None:
+    """Hands a layer its assets, in a folder of their own."""
+    found = {
+        name.removeprefix(f"{folder}/"): name for name in archive.namelist() if name.startswith(f"{folder}/")
+    }
+    with tempfile.TemporaryDirectory() as temporary:
+        for inside, name in found.items():
+            parts = inside.split("/")
+            if not parts[-1] or any(
+                part in ("", ".", "..") or os.sep in part or "\\" in part for part in parts
+            ):
+                continue
+            target = os.path.join(temporary, *parts)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            with open(target, "wb") as file:
+                file.write(_member(archive, name, archive.filename))
+        if os.listdir(temporary):
+            owner.load_assets(temporary)

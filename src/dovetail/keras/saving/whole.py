@@ -1,0 +1,118 @@
+"""`model.save`, `keras.models.save_model` and `load_model`: which format, and the checks that all have in common."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import h5py
+
+from dovetail.base.errors import at_user_location
+from dovetail.keras import bytecode
+from dovetail.keras.registration import CustomObjectScope
+from dovetail.keras.saving import archive, whole_h5
+
+_H5_ENDINGS = (".h5", ".hdf5")
+_FORMATS = {"keras": ".keras", "h5": ".h5", "hdf5": ".h5", "tf": None, None: None}
+
+
+def save_model(
+    model: Any,
+    filepath: Any,
+    overwrite: bool = True,
+    zipped: bool | None = None,
+    include_optimizer: bool = True,
+    save_format: str | None = None,
+    **kwargs: Any,
+) -> None:
+    """Writes a model to a file: its architecture, weights, and, when it is compiled, what training needs to go on.
+
+    Args:
+        model: the model.
+        filepath: ends in ".keras", or in ".h5" or ".hdf5" for the format of Keras 2.
+        overwrite: replace an existing file; False raises FileExistsError instead.
+        zipped: True or None; `.keras` files are archives.
+        include_optimizer: False leaves out the arguments of `compile` and the optimizer's state; ".h5" files only.
+        save_format: of Keras 2: "keras" or "h5" for a path without such an ending.
+
+    The file replaces an older one only when it is whole.
+
+    Raises:
+        ValueError: the path ends in something else, or an argument does not go with the format.
+        FileExistsError: the file exists and `overwrite` is False.
+        NotImplementedError: a directory in TensorFlow's SavedModel format.
+    """
+    path = os.fspath(filepath)
+    if kwargs:
+        raise TypeError(f"save_model: unknown arguments {sorted(kwargs)}{at_user_location()}")
+    if save_format not in _FORMATS:
+        raise ValueError(
+            f"save_model: save_format must be one of {[name for name in _FORMATS if name]}, received {save_format!r}"
+            f"{at_user_location()}"
+        )
+    ending = os.path.splitext(path)[1]
+    kind = _FORMATS[save_format] or (".h5" if ending in _H5_ENDINGS else ending)
+    if kind not in (".keras", ".h5"):
+        raise _no_format(path, ending, save_format)
+    if zipped is False:
+        raise ValueError(
+            f"save_model: .keras files are always archives, received zipped=False{at_user_location()}"
+        )
+    if not overwrite and os.path.exists(path):
+        raise FileExistsError(
+            f"save_model: {path!r} exists; pass overwrite=True to replace it{at_user_location()}"
+        )
+    if kind == ".h5":
+        whole_h5.write(model, path, include_optimizer)
+        return
+    if not include_optimizer:
+        raise ValueError(
+            "save_model: include_optimizer=False is for .h5 files; of a .keras file, load_model(compile=False) leaves "
+            f"the optimizer out{at_user_location()}"
+        )
+    archive.write(model, path)
+
+
+def _no_format(path: str, ending: str, save_format: str | None) -> Exception:
+    if save_format == "tf" or not ending:
+        return NotImplementedError(
+            f"save_model: {path!r} would be a directory in TensorFlow's SavedModel format, which is not written yet. "
+            f"Use a path that ends in '.keras'{at_user_location()}"
+        )
+    return ValueError(
+        f"save_model: the path must end in '.keras', '.h5' or '.hdf5', received {path!r}{at_user_location()}"
+    )
+
+
+def load_model(
+    filepath: Any, custom_objects: dict[str, Any] | None = None, compile: bool = True, safe_mode: bool = True
+) -> Any:
+    """Returns the model of a file that `save_model`, or Keras 2 or 3, has written.
+
+    Args:
+        filepath: of a ".keras" or HDF5 file.
+        custom_objects: `{name: class or function}` for what is not registered.
+        compile: compile the model as it was, with the state of its optimizer, so that training goes on.
+        safe_mode: False allows lambdas, which files hold as bytecode and which could run any code.  Nothing else in a
+            file can: only layers and functions that are Keras' own, registered, or in `custom_objects` are used.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, of another kind, or holds what is not known or not safe.
+    """
+    path = os.fspath(filepath)
+    if os.path.isdir(path):
+        raise NotImplementedError(
+            f"load_model: {path!r} is a directory; TensorFlow's SavedModel format is not read yet{at_user_location()}"
+        )
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"load_model: there is no file {path!r}{at_user_location()}")
+    # Unsafe only when the call or the process says so: an enclosing scope does not count here.
+    with CustomObjectScope(custom_objects or {}), bytecode.allowing(bool(safe_mode)):
+        if archive.is_archive(path):
+            return archive.read(path, bool(compile))
+        if h5py.is_hdf5(path):
+            return whole_h5.read_model(path, bool(compile))
+    raise ValueError(
+        f"load_model: {path!r} is neither a .keras nor an HDF5 file, or it is damaged{at_user_location()}"
+    )

@@ -1,0 +1,168 @@
+"""Whole models in the HDF5 files of Keras 2: the architecture and the arguments of `compile` as JSON in attributes.
+
+attributes        model_config, training_config, keras_version, backend
+model_weights     the weights, by layer
+optimizer_weights the state of the optimizer, in the order of its attribute "weight_names"
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from typing import Any
+
+import h5py
+import numpy as np
+
+from dovetail.base.errors import at_user_location
+from dovetail.keras.saving import legacy
+from dovetail.keras.saving.atomic import replacing
+from dovetail.keras.saving.h5 import descend, member, read
+from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
+from dovetail.tensor.tensor import Tensor
+
+_MODEL, _TRAINING = "model_config", "training_config"
+_WEIGHTS, _STATE = "model_weights", "optimizer_weights"
+_VERSION = "3.15.0"  # whose configs these are
+# What `compile` takes from a file.
+_COMPILED = ("loss", "loss_weights", "metrics", "weighted_metrics")
+
+
+# ---- writing
+
+
+def write(model: Any, path: str, include_optimizer: bool = True) -> None:
+    """Writes a model to an HDF5 file, which replaces what was there only when it is whole.
+
+    Raises:
+        NotImplementedError: a model of a class of its own has no config that these files hold.
+    """
+    config = {"class_name": type(model).__name__, "config": _short(model.get_config())}
+    with replacing(path) as partial, h5py.File(partial, "w") as file:
+        file.attrs["keras_version"], file.attrs["backend"] = _VERSION, "tensorflow"
+        file.attrs[_MODEL] = json.dumps(config)
+        legacy.write(model, file.create_group(_WEIGHTS))
+        if include_optimizer and model.compiled and model.optimizer is not None:
+            file.attrs[_TRAINING] = json.dumps(_training_config(model))
+            _write_state(model.optimizer, file.create_group(_STATE))
+
+
+def _short(value: Any) -> Any:
+    """Returns a config in the form of these files: layers by their class and config alone."""
+    return serialize_keras_object(value)
+
+
+def _training_config(model: Any) -> dict:
+    config = model.get_compile_config()
+    optimizer = config.pop("optimizer")
+    config["optimizer_config"] = {"class_name": optimizer["class_name"], "config": optimizer["config"]}
+    return config
+
+
+def _write_state(optimizer: Any, group: Any) -> None:
+    names = []
+    for variable in optimizer.variables:
+        base = str(getattr(variable, "path", variable.name))
+        name = base if base not in names else f"{base}_{len(names)}"
+        group[name] = np.asarray(variable._plain()._value)
+        names.append(name)
+    legacy.write_names(group, "weight_names", names)
+
+
+# ---- reading
+
+
+def read_model(path: str, compiled: bool = True) -> Any:
+    """Returns the model of an HDF5 file that Keras or `write` has written.
+
+    Args:
+        path: of the file.
+        compiled: compile the model as it was, with the state of its optimizer.
+
+    Raises:
+        ValueError: the file has no model in it, or its parts do not belong together.
+    """
+    with h5py.File(path, "r") as file:
+        config = _json(file, _MODEL)
+        if config is None:
+            raise ValueError(
+                f"load_model: {path!r} holds weights and no model; build the model and use load_weights"
+                f"{at_user_location()}"
+            )
+        model = deserialize_keras_object(config)
+        legacy.read_into(model, file)
+        training = _json(file, _TRAINING) if compiled else None
+        if training is not None:
+            _compile(model, training)
+            _read_state(model, file)
+    return model
+
+
+def _json(file: Any, attribute: str) -> Any:
+    text = file.attrs.get(attribute)
+    if text is None:
+        return None
+    try:
+        return json.loads(text.decode() if isinstance(text, bytes) else text)
+    except ValueError as error:
+        raise ValueError(
+            f"load_model: {file.filename!r}: the attribute {attribute} cannot be read: {error}{at_user_location()}"
+        ) from error
+
+
+def _compile(model: Any, training: dict) -> None:
+    options = {name: _of_outputs(_compile_argument(training.get(name))) for name in _COMPILED}
+    model.compile(optimizer=deserialize_keras_object(training["optimizer_config"]), **options)
+
+
+def _of_outputs(value: Any) -> Any:
+    """Returns an argument of `compile`; Keras 2 lists the metrics of the only output in a list of their own."""
+    return value[0] if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list) else value
+
+
+def _compile_argument(value: Any) -> Any:
+    """Returns the argument of `compile` that a config stands for: names stay names."""
+    if isinstance(value, list):
+        return [_compile_argument(item) for item in value]
+    if isinstance(value, dict) and "class_name" not in value:
+        return {name: _compile_argument(item) for name, item in value.items()}
+    if not isinstance(value, dict):
+        return value
+    if value["class_name"] == "MeanMetricWrapper" and isinstance(value["config"].get("fn"), str):
+        return (
+            value["config"]["fn"]
+            if value["config"]["name"] == value["config"]["fn"]
+            else _wrapped(value["config"])
+        )
+    return deserialize_keras_object(value)
+
+
+def _wrapped(config: dict) -> Any:
+    """Returns a metric of Keras 2 that is the mean of a function, under the name that its program gave it."""
+    function = {"module": "builtins", "class_name": "function", "config": config["fn"]}
+    return deserialize_keras_object({"class_name": "MeanMetricWrapper", "config": config | {"fn": function}})
+
+
+def _read_state(model: Any, file: Any) -> None:
+    """Reads the state of the optimizer; warns, and leaves a new one, where the file's does not fit."""
+    group = member(file, _STATE)
+    if group is None or not model.built:
+        return
+    names = legacy.names(group, "weight_names")
+    arrays = [read(descend(group, name)) for name in names]
+    optimizer = model.optimizer
+    optimizer.build(model._trained_weights())
+    variables = [v for v in optimizer.variables if len(arrays) == len(optimizer.variables) or not _is_rate(v)]
+    if [tuple(v.shape) for v in variables] != [array.shape for array in arrays]:
+        warnings.warn(
+            f"load_model: {file.filename!r} has {len(arrays)} arrays of the optimizer's state, which do not fit the "
+            f"{len(variables)} of {type(optimizer).__name__}: it starts anew",
+            stacklevel=4,
+        )
+        return
+    for variable, array in zip(variables, arrays, strict=True):
+        variable._store(Tensor(np.asarray(array, variable._numpy_dtype)))
+
+
+def _is_rate(variable: Any) -> bool:
+    return str(getattr(variable, "path", variable.name)).rpartition("/")[2].startswith("learning_rate")
