@@ -99,6 +99,7 @@ LATE_IMPORTS = {
         "dovetail.keras.models.reporting",
         "dovetail.keras.saving",
     ): "h5py costs 60 ms; saving stands above models",
+    ("dovetail.keras.models", "dovetail.keras.saving"): "h5py costs 60 ms; saving stands above models",
     ("dovetail.keras.utils.plotting", "matplotlib.*"): "an optional dependency",
     ("dovetail.keras.callbacks.orbax_checkpoint", "orbax.*"): "an optional dependency",
     ("dovetail.keras.utils.waves", "scipy.signal"): "it costs 0.3 s, and only resampled sounds need it",

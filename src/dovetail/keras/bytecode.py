@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import builtins
 import contextlib
-import importlib
 import marshal
 import math
 import sys
@@ -88,7 +87,7 @@ def function_of(config: Any) -> types.FunctionType:
 
 def _names() -> dict[str, Any]:
     """Returns the global names of such a function: those of the program that loads it, and the usual short ones."""
-    package = importlib.import_module("dovetail")
+    package: Any = sys.modules["dovetail"]
     usual = {"tf": package, "tensorflow": package, "keras": package.keras, "K": package.keras.backend}
     known = {"np": np, "numpy": np, "math": math, **usual}
     return {**known, **vars(sys.modules["__main__"]), "__builtins__": builtins}

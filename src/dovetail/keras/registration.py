@@ -45,7 +45,7 @@ def own(namespace: str, objects: dict[str, Any] | list[Any]) -> dict[str, Any]:
     declare(*named.values())
     for name, item in named.items():
         table[name] = item
-        if item not in _own_names or name == item.__name__:
+        if item not in _own_names or name == getattr(item, "_name_in_configs", item.__name__):
             _own_names[item] = (namespace, name)
     return table
 

@@ -52,8 +52,8 @@ def op_of(entry: dict) -> WrittenOp | None:
         ValueError: the op is not known here.
     """
     config = entry["config"]
-    if entry["class_name"] in _OP_LAYERS and ("function" in config or "op" not in config):
-        function = config.get("function", "__operators__.getitem")
+    if entry["class_name"] in _OP_LAYERS and "function" in config:
+        function = config["function"]
         return WrittenOp(entry["name"], _OPERATORS.get(function) or _public("tf", function), {})
     if not str(entry.get("module")).startswith("keras.src.ops."):
         return None

@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 
 from dovetail.base.errors import at_user_location
+from dovetail.keras.registration import own_object
 from dovetail.keras.saving import legacy
 from dovetail.keras.saving.atomic import replacing
 from dovetail.keras.saving.h5 import descend, member, read
@@ -56,11 +57,23 @@ def _training_config(model: Any) -> dict:
     config = model.get_compile_config()
     optimizer = config.pop("optimizer")
     config["optimizer_config"] = {"class_name": optimizer["class_name"], "config": optimizer["config"]}
-    return config
+    return config | {"loss": _whole_names(config["loss"])}
+
+
+def _whole_names(value: Any) -> Any:
+    """Returns losses with names that every reader knows: "mse" is "mean_squared_error"."""
+    if isinstance(value, list):
+        return [_whole_names(item) for item in value]
+    if isinstance(value, dict) and "class_name" not in value:
+        return {name: _whole_names(item) for name, item in value.items()}
+    if not isinstance(value, str):
+        return value
+    known = own_object(value, "keras.losses")
+    return getattr(known, "__name__", value)
 
 
 def _write_state(optimizer: Any, group: Any) -> None:
-    names = []
+    names: list[str] = []
     for variable in optimizer.variables:
         base = str(getattr(variable, "path", variable.name))
         name = base if base not in names else f"{base}_{len(names)}"

@@ -33,6 +33,8 @@ class GroupedQueryAttention(Heads):
     checkpoints".
     """
 
+    _name_in_configs = "GroupQueryAttention"
+
     _arguments = (
         Argument("head_dim", read=count, hint="int"),
         Argument("num_query_heads", read=count, hint="int"),
@@ -82,4 +84,4 @@ class GroupedQueryAttention(Heads):
         return TensorShape(query_shape)
 
 
-GroupQueryAttention = GroupedQueryAttention  # the public name; configs hold the other
+GroupQueryAttention = GroupedQueryAttention  # the public name

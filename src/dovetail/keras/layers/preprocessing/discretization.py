@@ -70,6 +70,11 @@ class Discretization(Declared):
             return self.compute_dtype
         return "int64" if is_keras_2() else "int32"
 
+    def get_config(self) -> dict:
+        """Returns the arguments; `trainable`, which Keras' class does not take, when it is False."""
+        config = super().get_config()
+        return {name: value for name, value in config.items() if name != "trainable" or not value}
+
     def call(self, inputs: Any) -> Any:
         if self.bin_boundaries is None:
             raise ValueError(

@@ -35,7 +35,10 @@ class _Border(Layer):
 
     def get_config(self) -> dict:
         amounts = self.amounts[0] if self.rank == 1 else self.amounts
-        return super().get_config() | {self.argument: amounts, "data_format": self.data_format}
+        config = super().get_config() | {self.argument: amounts}
+        # Keras' Cropping1D knows one format, and takes no argument for it.
+        own = self.rank > 1 or self.argument == "padding" or self.data_format != "channels_last"
+        return config | {"data_format": self.data_format} if own else config
 
 
 class _ZeroPadding(_Border):
