@@ -104,6 +104,8 @@ def stateless_random_saturation(image: Any, lower: float, upper: float, seed: An
 @op("", same_dtype=0, shape=lambda x, chance, axis: x, size=on_host)
 def flip_some(xp: Any, x: Any, chance: Any, *, axis: int) -> Any:
     """Reverses an axis of each image whose number in `chance` is below 0.5."""
+    if xp.name == "host" and not chance.ndim:
+        return xp.flip(x, axis=axis) if chance < 0.5 else x
     return xp.where((chance < 0.5).reshape(*chance.shape, 1, 1, 1), xp.flip(x, axis=axis), x)
 
 

@@ -130,16 +130,32 @@ def _resized_axis(xp: Any, x: Any, axis: int, new: int, method: str, antialias: 
         return x
     taps = _taps(old, new, method, antialias)
     if taps is None:
-        moved = xp.moveaxis(x, axis, 0)
+        moved = xp.moveaxis(_floating(x), axis, 0)
         flat = xp.matmul(_weights(old, new, method, antialias), xp.reshape(moved, (old, -1)))
         return xp.moveaxis(xp.reshape(flat, (new, *moved.shape[1:])), 0, axis)
     indices, weights = taps
+    if new > old:  # else what is left out is not converted
+        x = _floating(x)
     total: Any = None
     for column in range(indices.shape[1]):
-        weight = weights[:, column].reshape(-1, *(1,) * (x.ndim - axis - 1))
-        part = xp.take(x, indices[:, column], axis=axis) * weight
-        total = part if total is None else total + part
+        part = _floating(xp.take(x, indices[:, column], axis=axis))  # its own, so that it may be changed in place
+        part *= _along(weights[:, column], x, axis)
+        if total is None:
+            total = part
+        else:
+            total += part
     return total
+
+
+def _along(weight: np.ndarray, x: Any, axis: int) -> np.ndarray:
+    """Returns weights that broadcast along an axis: once a channel where only those follow, for long inner loops."""
+    behind = x.shape[axis + 1 :]
+    shaped = weight.reshape(-1, *(1,) * len(behind))
+    return np.ascontiguousarray(np.broadcast_to(shaped, (len(weight), *behind))) if len(behind) == 1 else shaped
+
+
+def _floating(x: Any) -> Any:
+    return x if x.dtype == FLOAT32 else x.astype(FLOAT32)
 
 
 # ---- the op -------------------------------------------------------------------------------------------------------
@@ -190,11 +206,11 @@ def resize_(
             _nearest(old, new) for old, new in zip(images.shape[-3:-1], (height, width), strict=True)
         )
         return xp.take(xp.take(images, rows, axis=images.ndim - 3), columns, axis=images.ndim - 2)
-    x = images.astype(FLOAT32)
+    x = images
     order = ((images.ndim - 3, height), (images.ndim - 2, width))
     for axis, new in order:
         x = _resized_axis(xp, x, axis, new, method, antialias)
-    return x
+    return _floating(x)
 
 
 def _nearest(old: int, new: int) -> np.ndarray:

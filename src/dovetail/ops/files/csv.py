@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,14 +14,13 @@ from dovetail.ops.families import op
 from dovetail.ops.shapes import as_tensor
 from dovetail.ops.views import export
 
-_HIDDEN = b"\0"  # stands for a delimiter inside of quotes
+_HIDDEN, _HIDDEN_LINE = b"\0", b"\1"  # stand for a delimiter and for a line end inside of quotes
 
 
 def _checked_number(make: Callable, texts: list[bytes], dtype: np.dtype) -> np.ndarray:
-    if any(b"_" in text for text in texts):  # which Python allows between digits
+    if b"_" in b",".join(texts):  # which Python allows between digits
         raise ValueError("_")
-    with np.errstate(over="ignore"):
-        return np.array(list(map(make, texts)), dtype)
+    return np.array(list(map(make, texts)), dtype)
 
 
 def _float(text: bytes) -> float:
@@ -42,12 +42,12 @@ def _numbers(make: Callable, slow: Callable) -> Callable[[list[bytes], np.dtype]
     return read
 
 
-_READERS: dict[str, Callable[[list[bytes], np.dtype], np.ndarray]] = {
-    "int32": _numbers(int, int),
-    "int64": _numbers(int, int),
-    "float32": _numbers(float, _float),
-    "float64": _numbers(float, _float),
-    "object": np.array,
+_READERS: dict[np.dtype, Callable[[list[bytes], np.dtype], np.ndarray]] = {
+    np.dtype(np.int32): _numbers(int, int),
+    np.dtype(np.int64): _numbers(int, int),
+    np.dtype(np.float32): _numbers(float, _float),
+    np.dtype(np.float64): _numbers(float, _float),
+    np.dtype(object): np.array,
 }
 _NAMES = {"float32": "float", "float64": "double"}
 
@@ -99,30 +99,62 @@ def _split(lines: list, delim: bytes, quotes: bool, count: int, wanted: tuple | 
     """Returns the fields of each column."""
     if not lines:
         return [[]] * count
-    whole = delim.join(lines)
-    is_quoted = quotes and b'"' in whole
-    hides = False
+    text = b"\n".join(lines)
+    is_quoted = quotes and b'"' in text
+    if is_quoted and (_HIDDEN in text or _HIDDEN_LINE in text):
+        return _one_by_one(lines, delim, count, wanted)
     if is_quoted:
-        if _HIDDEN in whole:
-            return _one_by_one(lines, delim, count, wanted)
-        lines = [
-            _unquoted(i, line, delim) if b'"' in line else _plain(i, line) for i, line in enumerate(lines)
-        ]
-        whole = delim.join(lines)
-        hides = _HIDDEN in whole
-    elif b"\n" in whole or b"\r" in whole:
+        text = _all_unquoted(lines, text, delim)
+    elif text.count(b"\n") != len(lines) - 1 or b"\r" in text:
         for number, line in enumerate(lines):
             _plain(number, line)
-    width = lines[0].count(delim) + 1
-    if not all(lines) or {line.count(delim) for line in lines} != {width - 1}:
-        columns = _uneven(lines, delim, count, wanted)
+    rows = text.split(b"\n")
+    width = rows[0].count(delim) + 1
+    if not all(rows) or {row.count(delim) for row in rows} != {width - 1}:
+        columns = _uneven(rows, delim, count, wanted)
     else:
-        fields = whole.split(delim)
+        fields = text.replace(b"\n", delim).split(delim)
         _check_width(0, width if wanted is None else sum(c < width for c in wanted), count)
         columns = [fields[c::width] for c in (range(count) if wanted is None else wanted)]
-    if not hides:
-        return columns
-    return [[text.replace(_HIDDEN, delim) for text in column] for column in columns]
+    if is_quoted and (_HIDDEN in text or _HIDDEN_LINE in text):
+        return [_shown(column, delim) for column in columns]
+    return columns
+
+
+def _shown(column: list[bytes], delim: bytes) -> list[bytes]:
+    """Returns the fields of a column with what was hidden in them."""
+    whole = b"\n".join(column)
+    if _HIDDEN in whole:
+        column = whole.replace(_HIDDEN, delim).split(b"\n")
+    return [text.replace(_HIDDEN_LINE, b"\n") for text in column] if _HIDDEN_LINE in whole else column
+
+
+def _all_unquoted(lines: list, text: bytes, delim: bytes) -> bytes:
+    """Returns lines, joined by line ends, without quotes; what was inside of them and means something is hidden.
+
+    Raises:
+        InvalidArgumentError: quotes stand where they must not.
+    """
+    parts = text.split(b'"')  # those at odd places were inside
+    outer, inner = b'"'.join(parts[::2]), b'"'.join(parts[1::2])
+    kinds = outer.translate(_kinds_of(delim))
+    odd = len(parts) % 2 == 0 or (b"\n" in inner and any(line.count(b'"') % 2 for line in lines))
+    if odd or b'x"' in kinds or b'"x' in kinds or b"\r" in outer or outer.count(b"\n") != len(lines) - 1:
+        return b"\n".join(
+            [_unquoted(i, e, delim) if b'"' in e else _plain(i, e) for i, e in enumerate(lines)]
+        )
+    if delim in inner or b"\n" in inner:
+        parts[1::2] = inner.replace(delim, _HIDDEN).replace(b"\n", _HIDDEN_LINE).split(b'"')
+    if b'""' in kinds:  # two quotes inside of quotes are one
+        parts[2:-1:2] = [part or b'"' for part in parts[2:-1:2]]
+    return b"".join(parts)
+
+
+@functools.cache
+def _kinds_of(delim: bytes) -> bytes:
+    """Returns the table that leaves quotes, makes delimiters and line ends commas, and all else an x."""
+    kept = {b'"'[0]: b'"', b"\n"[0]: b",", delim[0]: b","}
+    return b"".join(kept.get(byte, b"x") for byte in range(256))
 
 
 def _uneven(lines: list, delim: bytes, count: int, wanted: tuple | None) -> list[list[bytes]]:
@@ -141,7 +173,7 @@ def _one_by_one(lines: list, delim: bytes, count: int, wanted: tuple | None) -> 
     columns: list[list[bytes]] = [[] for _ in range(count)]
     for number, line in enumerate(lines):
         hidden = next(bytes([b]) for b in range(256) if bytes([b]) not in line + b'"\r\n' + delim)
-        plain = _unquoted(number, line, delim, hidden) if b'"' in line else _plain(number, line)
+        plain = _unquoted(number, line, delim, hidden, b"\n") if b'"' in line else _plain(number, line)
         row = [field.replace(hidden, delim) for field in plain.split(delim)] if plain else []
         found = row if wanted is None else [row[c] for c in wanted if c < len(row)]
         _check_width(number, len(found), count)
@@ -157,8 +189,10 @@ def _plain(number: int, line: bytes) -> bytes:
     return line
 
 
-def _unquoted(number: int, line: bytes, delim: bytes, hidden: bytes = _HIDDEN) -> bytes:
-    """Returns a line without its quotes; `hidden` stands for delimiters that were inside of them."""
+def _unquoted(
+    number: int, line: bytes, delim: bytes, hidden: bytes = _HIDDEN, hidden_line: bytes = _HIDDEN_LINE
+) -> bytes:
+    """Returns a line without its quotes; what is hidden was inside of them."""
     parts = line.split(b'"')  # those at odd places were inside
     if len(parts) % 2 == 0:
         raise _bad_line(number, line, "Quoted field has to end with quote followed by delim or end")
@@ -174,7 +208,7 @@ def _unquoted(number: int, line: bytes, delim: bytes, hidden: bytes = _HIDDEN) -
             raise _bad_line(number, line, "Quote inside a string has to be escaped by another quote")
         _plain(number, part)
     for place in range(1, last, 2):
-        parts[place] = parts[place].replace(delim, hidden)
+        parts[place] = parts[place].replace(delim, hidden).replace(b"\n", hidden_line)
     return b"".join(parts)
 
 
@@ -191,7 +225,7 @@ def _bad_line(number: int, line: bytes, why: str) -> InvalidArgumentError:
 
 def _filled(number: int, texts: list[bytes], default: np.ndarray, missing: tuple) -> list:
     """Returns the fields with the default in place of those that are missing."""
-    if not any(text in missing for text in texts):
+    if missing[0] not in texts and missing[1] not in texts:
         return texts
     if not default.size:
         place = next(i for i, text in enumerate(texts) if text in missing)
@@ -204,7 +238,7 @@ def _filled(number: int, texts: list[bytes], default: np.ndarray, missing: tuple
 
 
 def _read(number: int, texts: list[bytes], dtype: np.dtype) -> np.ndarray:
-    reader = _READERS[dtype.name]
+    reader = _READERS[dtype]
     try:
         return reader(texts, dtype)
     except (ValueError, OverflowError):
@@ -245,7 +279,7 @@ def decode_csv(
         InvalidArgumentError: a line has another number of fields, or a field is no such number; the error says where.
     """
     label = "tf.io.decode_csv"
-    defaults = [as_tensor(default) for default in record_defaults]
+    defaults = _tensors_of(record_defaults)
     wanted = None if select_cols is None else tuple(int(column) for column in select_cols)
     if wanted is not None and any(a >= b for a, b in zip(wanted, wanted[1:])):
         raise ValueError(f"{label}: select_cols is not strictly increasing: {list(wanted)}")
@@ -255,7 +289,6 @@ def decode_csv(
         )
     if len(field_delim.encode()) != 1 or field_delim in '"\r\n':
         raise _refused(f"field_delim should be only 1 char, and no quote or line end: {field_delim!r}")
-    _check_defaults(defaults)
     return list(
         decode_csv_(
             as_tensor(records),
@@ -268,7 +301,32 @@ def decode_csv(
     )
 
 
-def _check_defaults(defaults: list) -> None:
+def _tensors_of(defaults: Any) -> tuple:
+    """Returns the defaults as tensors: the same for numbers and texts of each line that a dataset maps."""
+    key = []
+    for default in defaults:
+        value = default[0] if type(default) is list and len(default) == 1 else default
+        if type(value) not in _PLAIN:
+            return _converted(*defaults)
+        key += (value is default, value, type(value))
+    return _converted_once(*key)
+
+
+_PLAIN = frozenset({bytes, float, int, str})
+
+
+@functools.lru_cache(64)
+def _converted_once(*key: Any) -> tuple:
+    return _converted(*(value if bare else [value] for bare, value, _ in zip(*[iter(key)] * 3)))
+
+
+def _converted(*given: Any) -> tuple:
+    """Returns defaults as tensors.
+
+    Raises:
+        InvalidArgumentError: they are no defaults.
+    """
+    defaults = tuple([as_tensor(default) for default in given])
     if not defaults:
         raise _refused("record_defaults is empty")
     for number, default in enumerate(defaults):
@@ -277,9 +335,10 @@ def _check_defaults(defaults: list) -> None:
             raise _refused(
                 f"There should only be 1 default per field but field {number} has shape {default.shape}"
             )
-        if default.dtype.numpy_dtype.name not in _READERS:
-            names = ", ".join(name.replace("object", "string") for name in _READERS)
+        if default.dtype.numpy_dtype not in _READERS:
+            names = ", ".join(dtype.name.replace("object", "string") for dtype in _READERS)
             raise _refused(f"the dtype of column {number} must be one of {names}, not {default.dtype.name}")
+    return defaults
 
 
 def _refused(why: str) -> InvalidArgumentError:
