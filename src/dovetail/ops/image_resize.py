@@ -138,7 +138,9 @@ def _resized_axis(xp: Any, x: Any, axis: int, new: int, method: str, antialias: 
         x = _floating(x)
     total: Any = None
     for column in range(indices.shape[1]):
-        part = _floating(xp.take(x, indices[:, column], axis=axis))  # its own, so that it may be changed in place
+        part = _floating(
+            xp.take(x, indices[:, column], axis=axis)
+        )  # its own, so that it may be changed in place
         part *= _along(weights[:, column], x, axis)
         if total is None:
             total = part
@@ -151,7 +153,9 @@ def _along(weight: np.ndarray, x: Any, axis: int) -> np.ndarray:
     """Returns weights that broadcast along an axis: once a channel where only those follow, for long inner loops."""
     behind = x.shape[axis + 1 :]
     shaped = weight.reshape(-1, *(1,) * len(behind))
-    return np.ascontiguousarray(np.broadcast_to(shaped, (len(weight), *behind))) if len(behind) == 1 else shaped
+    return (
+        np.ascontiguousarray(np.broadcast_to(shaped, (len(weight), *behind))) if len(behind) == 1 else shaped
+    )
 
 
 def _floating(x: Any) -> Any:
