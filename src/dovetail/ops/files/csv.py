@@ -303,7 +303,7 @@ def decode_csv(
 
 def _tensors_of(defaults: Any) -> tuple:
     """Returns the defaults as tensors: the same for numbers and texts of each line that a dataset maps."""
-    key = []
+    key: list = []
     for default in defaults:
         value = default[0] if type(default) is list and len(default) == 1 else default
         if type(value) not in _PLAIN:
