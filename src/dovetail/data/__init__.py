@@ -2,7 +2,7 @@
 
 from dovetail.data import experimental
 from dovetail.data.dataset import Dataset
-from dovetail.data.iterators import Iterator, NumpyIterator
+from dovetail.data.iterators import Iterator, IteratorSpec, NumpyIterator
 from dovetail.data.node import AUTOTUNE
 from dovetail.data.node import INFINITE as INFINITE_CARDINALITY
 from dovetail.data.node import UNKNOWN as UNKNOWN_CARDINALITY
@@ -19,6 +19,7 @@ __all__ = [
     "DatasetSpec",
     "FixedLengthRecordDataset",
     "Iterator",
+    "IteratorSpec",
     "NumpyIterator",
     "Options",
     "TFRecordDataset",

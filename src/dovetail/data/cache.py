@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from typing import IO, Any
 
-import numpy as np
-
-from dovetail.base.errors import AlreadyExistsError, UnimplementedError
+from dovetail.base.errors import AlreadyExistsError, DataLossError, InvalidArgumentError
+from dovetail.data.element_records import Form
+from dovetail.data.files import Opened, write_whole
 from dovetail.data.node import Node
 from dovetail.data.plan import ArrayPlan
-from dovetail.engine import dtypes
+from dovetail.wire.records import Writer, read
 
-_VERSION = 1
+_VERSION = 2
 
 
 class MemoryCache(Node):
@@ -40,9 +39,9 @@ class MemoryCache(Node):
 
 
 class FileCache(Node):
-    """Keeps the elements in `<filename>.data` (NumPy records), with `<filename>.index` written when all are there.
+    """Keeps the elements in `<filename>.data` (records), with `<filename>.index` written when all are there.
 
-    The files outlive the process, so a changed pipeline needs another name.
+    The files outlive the process, so a changed pipeline needs another name.  A pass that is left early leaves nothing.
     """
 
     def __init__(self, source: Node, filename: str) -> None:
@@ -54,68 +53,58 @@ class FileCache(Node):
         return self._read() if os.path.exists(self._index) else self._write()
 
     def _read(self) -> Iterator[tuple]:
-        with open(self._index, encoding="utf-8") as file:
-            index = json.load(file)
-        if index.get("version") != _VERSION or index.get("dtypes") is None:
-            raise AlreadyExistsError(f"Dataset.cache: {self._index} is no cache of this framework; remove it")
-        kinds = [dtypes.by_name(name) for name in index["dtypes"]]
-        with open(self._data, "rb") as file:
-            for _ in range(index["num_elements"]):
-                yield tuple(_load(file, kind) for kind in kinds)
+        form = Form(self.source.specs)
+        expected = self._known(form)
+        count = 0
+        with Opened(self._data, "", "Dataset.cache") as file:
+            for leaves in form.elements(read(file, self._data), self._data):
+                count += 1
+                yield leaves
+        if count != expected:
+            raise DataLossError(
+                f"Dataset.cache: {self._data!r} should hold {expected} elements, it holds {count}"
+            )
+
+    def _known(self, form: Form) -> int:
+        """Returns how many elements there are."""
+        try:
+            with open(self._index, encoding="utf-8") as file:
+                index = json.load(file)
+            version, kinds, count = index["version"], index["dtypes"], int(index["num_elements"])
+        except (ValueError, KeyError, TypeError):
+            raise DataLossError(
+                f"Dataset.cache: {self._index!r} is damaged, or no cache of this framework; remove it"
+            ) from None
+        if version != _VERSION or kinds != form.kinds:
+            raise InvalidArgumentError(
+                f"Dataset.cache: {self._index!r} belongs to another dataset: it has parts of the dtypes {kinds} (by "
+                f"number), expected {form.kinds}. Remove it, or choose another file name"
+            )
+        return count
 
     def _write(self) -> Iterator[tuple]:
+        form = Form(self.source.specs)
         os.makedirs(os.path.dirname(self._data) or ".", exist_ok=True)
         try:
-            file = open(self._partial, "xb")  # noqa: SIM115  it stays open between elements
+            open(self._partial, "xb").close()
         except FileExistsError:
             raise AlreadyExistsError(
                 f"Dataset.cache: {self._partial} exists: another iterator is writing this cache, or one was stopped "
                 "before its end. In the second case remove the file"
             ) from None
-        kinds: list[str] | None = None
+        writer = Writer(self._partial)
         count, complete = 0, False
         try:
             for leaves in self.source.elements():
-                kinds = kinds or [_kind(leaf) for leaf in leaves]
-                for leaf in leaves:
-                    _save(file, leaf)
+                for record in form.records(leaves):
+                    writer.write(record)
                 count += 1
                 yield leaves
             complete = True
         finally:
-            file.close()
+            writer.close()
             if not complete:
                 os.remove(self._partial)
         os.replace(self._partial, self._data)
-        with open(self._index, "w", encoding="utf-8") as index:
-            json.dump({"version": _VERSION, "num_elements": count, "dtypes": kinds or []}, index)
-
-
-def _kind(leaf: Any) -> str:
-    if type(leaf) is not np.ndarray:
-        raise UnimplementedError(
-            "Dataset.cache: a dataset of datasets cannot be kept in a file; use flat_map first"
-        )
-    return "string" if dtypes.is_host_only(leaf.dtype) else leaf.dtype.name
-
-
-def _save(file: IO[bytes], leaf: np.ndarray) -> None:
-    """Writes one array without pickling: strings as their lengths and their bytes, other dtypes as raw bytes."""
-    if dtypes.is_host_only(leaf.dtype):
-        items = leaf.reshape(-1).tolist()
-        np.lib.format.write_array(file, np.array([len(item) for item in items], np.int64).reshape(leaf.shape))
-        leaf = np.frombuffer(b"".join(items), np.uint8)
-    elif leaf.dtype.kind == "V":
-        leaf = leaf.view(f"u{leaf.dtype.itemsize}")
-    np.lib.format.write_array(file, np.ascontiguousarray(leaf).reshape(leaf.shape))
-
-
-def _load(file: IO[bytes], kind: np.dtype) -> np.ndarray:
-    array = np.lib.format.read_array(file, allow_pickle=False)
-    if not dtypes.is_host_only(kind):
-        return array.view(kind) if kind.kind == "V" else array
-    text = np.lib.format.read_array(file, allow_pickle=False).tobytes()
-    ends = np.cumsum(array.reshape(-1), dtype=np.int64)
-    strings: np.ndarray = np.empty(array.size, object)
-    strings[:] = [text[end - length : end] for end, length in zip(ends.tolist(), array.reshape(-1).tolist())]
-    return strings.reshape(array.shape)
+        index = {"version": _VERSION, "num_elements": count, "dtypes": form.kinds}
+        write_whole(self._index, json.dumps(index).encode())

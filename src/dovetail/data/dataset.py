@@ -12,7 +12,8 @@ from typing import Any
 
 from dovetail.base.errors import InvalidArgumentError
 from dovetail.base.own import declare
-from dovetail.data import checked, combine, sources, transforms
+from dovetail.data import checked, combine, saved, sources, transforms
+from dovetail.data.files import text
 from dovetail.data.iterators import Iterator, NumpyIterator, PlainIterator
 from dovetail.data.methods import node_of, seed_of
 from dovetail.data.methods_of_batches import BatchMethods
@@ -141,6 +142,30 @@ class Dataset(ElementMethods, OrderMethods, BatchMethods):
                 raise ValueError("Dataset.list_files: a seed has no use with shuffle=False")
             return paths
         return paths.shuffle(len(paths), seed=seed)
+
+    @staticmethod
+    def load(
+        path: Any,
+        element_spec: Any = None,
+        compression: Any = None,
+        reader_func: Callable | None = None,
+        wait: bool = False,
+    ) -> Dataset:
+        """Returns the elements that `save` has written, Dovetail's or TensorFlow's.
+
+        Args:
+            path: of the folder.
+            element_spec: what the elements are; by default what stands in the folder.
+            compression: that of the files: None, "GZIP" or "ZLIB".
+            reader_func: makes the dataset out of a dataset of the shards' datasets; by default they take turns.
+            wait: wait until the dataset is complete.
+
+        Raises:
+            NotFoundError: there is no such dataset, or none that is complete.
+            DataLossError: while it is read: a file is damaged; the message says which, and where.
+        """
+        compressed = saved.compression_of(compression, "Dataset.load")
+        return Dataset(saved.load(text(path), element_spec, compressed, reader_func, wait, Dataset))
 
     @staticmethod
     def zip(*args: Any, datasets: Any = None, name: str | None = None) -> Dataset:

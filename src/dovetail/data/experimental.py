@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from dovetail.base.errors import OutOfRangeError, UnimplementedError, at_user_location
+from dovetail.data import vectorized
 from dovetail.data.checked import AssertCardinality
 from dovetail.data.combine import GroupByReducer
 from dovetail.data.csv_files import CsvDataset
@@ -17,15 +19,24 @@ from dovetail.data.node import INFINITE as INFINITE_CARDINALITY
 from dovetail.data.node import UNKNOWN as UNKNOWN_CARDINALITY
 from dovetail.data.options import (
     AutoShardPolicy,
+    AutotuneAlgorithm,
     AutotuneOptions,
     DistributeOptions,
     ExternalStatePolicy,
     OptimizationOptions,
     ThreadingOptions,
 )
+from dovetail.data.padding_out import PaddedOut
 from dovetail.data.records import TFRecordWriter
+from dovetail.data.sources import surface
+from dovetail.data.sql import SqlDataset
 from dovetail.data.tables import DatasetInitializer, index_table_from_dataset, table_from_dataset
+from dovetail.data.transforms import Skip
+from dovetail.function.optional import Optional
+from dovetail.ops.attrs import static
+from dovetail.scopes import device as device_scope
 
+SHARD_HINT = -1
 Transformation = Callable[[Dataset], Dataset]
 
 
@@ -191,44 +202,200 @@ def get_structure(dataset_or_iterator: Any) -> Any:
     return dataset_or_iterator.element_spec
 
 
+def at(dataset: Dataset, index: Any) -> Any:
+    """Returns the element of a number, counted from 0.
+
+    Rows of arrays are looked up; other datasets are run through up to there.
+
+    Raises:
+        OutOfRangeError: there is no such element.
+    """
+    number, node = int(static(index)), dataset._node
+    found = next(Skip(node, number).elements(), None) if number >= 0 else None
+    if found is None:
+        count = node.cardinality()
+        raise OutOfRangeError(f"Index out of range [0, {count if count >= 0 else '?'}):{number}")
+    return surface(node.tree, found)
+
+
+def get_next_as_optional(iterator: Any) -> Optional:
+    """Returns `iterator.get_next_as_optional()`."""
+    return iterator.get_next_as_optional()
+
+
+def dense_to_sparse_batch(batch_size: Any, row_shape: Any) -> Transformation:
+    """Returns `dataset.sparse_batch(batch_size, row_shape)` as a function to apply."""
+    return lambda dataset: dataset.sparse_batch(batch_size, row_shape)
+
+
+def rejection_resample(
+    class_func: Callable, target_dist: Any, initial_dist: Any = None, seed: Any = None
+) -> Transformation:
+    """Returns `dataset.rejection_resample(...)` as a function to apply."""
+    return lambda dataset: dataset.rejection_resample(class_func, target_dist, initial_dist, seed)
+
+
+def pad_to_cardinality(cardinality: int, mask_key: str = "valid") -> Transformation:
+    """Adds dicts of zeros until there are `cardinality` elements; `mask_key` says which are elements (True).
+
+    Raises:
+        ValueError: the elements are no dicts, or there are more of them, or an unknown number.
+    """
+    return lambda dataset: Dataset(PaddedOut(dataset._node, int(cardinality), mask_key))
+
+
+def parallel_interleave(
+    map_func: Callable,
+    cycle_length: int,
+    block_length: int = 1,
+    sloppy: bool | None = False,
+    buffer_output_elements: Any = None,
+    prefetch_input_elements: Any = None,
+) -> Transformation:
+    """Returns `dataset.interleave(...)` as a function to apply, with a thread for each dataset that is open.
+
+    Args:
+        sloppy: take what is ready first, in place of the order.
+        buffer_output_elements, prefetch_input_elements: accepted for compatibility; a few elements are made ahead.
+    """
+    return lambda dataset: dataset.interleave(
+        map_func, cycle_length, block_length, num_parallel_calls=cycle_length, deterministic=not sloppy
+    )
+
+
+def copy_to_device(target_device: Any, source_device: Any = "/cpu:0") -> Transformation:
+    """Returns a function to apply that leaves elements as they are: they go to a device with the op that takes them.
+
+    Args:
+        target_device, source_device: names of devices; a malformed one is refused.
+    """
+    _check_devices(target_device, source_device)
+    return lambda dataset: dataset
+
+
+def prefetch_to_device(device: Any, buffer_size: Any = None) -> Transformation:
+    """Returns `dataset.prefetch(buffer_size)` as a function to apply; see `copy_to_device`."""
+    _check_devices(device)
+    return lambda dataset: dataset.prefetch(AUTOTUNE if buffer_size is None else buffer_size)
+
+
+def _check_devices(*names: Any) -> None:
+    for name in names:
+        with device_scope(name):
+            pass
+
+
+def save(
+    dataset: Dataset,
+    path: Any,
+    compression: Any = None,
+    shard_func: Callable | None = None,
+    checkpoint_args: Any = None,
+) -> None:
+    """Calls `dataset.save(...)`."""
+    dataset.save(path, compression, shard_func, checkpoint_args)
+
+
+def load(
+    path: Any, element_spec: Any = None, compression: Any = None, reader_func: Callable | None = None
+) -> Dataset:
+    """Returns `Dataset.load(...)`."""
+    return Dataset.load(path, element_spec, compression, reader_func)
+
+
+def snapshot(
+    path: Any,
+    compression: Any = "AUTO",
+    reader_func: Callable | None = None,
+    shard_func: Callable | None = None,
+) -> Transformation:
+    """Returns `dataset.snapshot(...)` as a function to apply."""
+    return lambda dataset: dataset.snapshot(path, compression, reader_func, shard_func)
+
+
+def enable_debug_mode() -> None:
+    """Makes functions run for each element by itself, op by op, in pipelines that are made from now on."""
+    vectorized.mode.compiles = False
+
+
+def _refusing(name: str, why: str) -> Callable:
+    def refused(*args: Any, **kwargs: Any) -> Any:
+        raise UnimplementedError(f"tf.data.experimental.{name}: {why}{at_user_location()}")
+
+    refused.__name__ = refused.__qualname__ = name
+    refused.__doc__ = f"Refuses: {why}."
+    return refused
+
+
+to_variant = _refusing("to_variant", "there are no variant tensors here; pass the dataset itself")
+from_variant = _refusing("from_variant", "there are no variant tensors here; pass the dataset itself")
+get_model_proto = _refusing(
+    "get_model_proto", "pipelines have no model of TensorFlow's autotuner; see where_time_goes"
+)
+make_saveable_from_iterator = _refusing(
+    "make_saveable_from_iterator",
+    "it belongs to tf.compat.v1.train.Saver; put the iterator into a tf.train.Checkpoint",
+)
+
+
 __all__ = [
     "AUTOTUNE",
-    "INFINITE_CARDINALITY",
-    "UNKNOWN_CARDINALITY",
     "AutoShardPolicy",
+    "AutotuneAlgorithm",
     "AutotuneOptions",
     "Counter",
-    "DatasetInitializer",
     "CsvDataset",
+    "DatasetInitializer",
     "DistributeOptions",
     "ExternalStatePolicy",
+    "INFINITE_CARDINALITY",
     "OptimizationOptions",
+    "Optional",
     "RandomDataset",
     "Reducer",
+    "SHARD_HINT",
+    "SqlDataset",
     "TFRecordWriter",
     "ThreadingOptions",
+    "UNKNOWN_CARDINALITY",
     "assert_cardinality",
+    "at",
     "bucket_by_sequence_length",
     "cardinality",
     "choose_from_datasets",
+    "copy_to_device",
+    "dense_to_ragged_batch",
+    "dense_to_sparse_batch",
+    "enable_debug_mode",
     "enumerate_dataset",
     "from_list",
+    "from_variant",
+    "get_model_proto",
+    "get_next_as_optional",
     "get_single_element",
-    "group_by_reducer",
     "get_structure",
+    "group_by_reducer",
     "group_by_window",
     "ignore_errors",
     "index_table_from_dataset",
-    "make_csv_dataset",
+    "load",
     "make_batched_features_dataset",
+    "make_csv_dataset",
+    "make_saveable_from_iterator",
     "map_and_batch",
+    "pad_to_cardinality",
+    "parallel_interleave",
     "parse_example_dataset",
+    "prefetch_to_device",
+    "rejection_resample",
     "sample_from_datasets",
+    "save",
     "scan",
     "shuffle_and_repeat",
+    "snapshot",
     "table_from_dataset",
     "take_while",
-    "dense_to_ragged_batch",
+    "to_variant",
     "unbatch",
     "unique",
 ]

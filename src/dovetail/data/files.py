@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -108,3 +109,11 @@ def strings(values: list[bytes]) -> np.ndarray:
     array: Any = np.empty(len(values), object)
     array[:] = values
     return array
+
+
+def write_whole(path: str, data: bytes) -> None:
+    """Writes a file that is there whole, or not at all."""
+    part = f"{path}.{secrets.token_hex(4)}.part"
+    with open(part, "wb") as file:
+        file.write(data)
+    os.replace(part, path)

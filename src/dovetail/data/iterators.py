@@ -12,6 +12,8 @@ from dovetail.data.node import Node
 from dovetail.data.structure import as_plain, as_surface, rebuilder
 from dovetail.function.autograph.values import in_trace
 from dovetail.function.optional import Optional
+from dovetail.tensor import TypeSpec
+from dovetail.tensor.spec import register_type_spec
 
 _END = object()
 
@@ -80,6 +82,30 @@ class Iterator(OnePass):
     @property
     def element_spec(self) -> Any:  # type: ignore[override]
         return self._node.element_spec
+
+
+class IteratorSpec(TypeSpec):
+    """Describes an iterator over a dataset: `tf.data.IteratorSpec(element_spec)`."""
+
+    __slots__ = ("_element_spec",)
+    _has_components = False
+
+    def __init__(self, element_spec: Any) -> None:
+        self._element_spec = element_spec
+
+    @property
+    def value_type(self) -> type:
+        return Iterator
+
+    def _serialize(self) -> tuple:
+        return (self._element_spec,)
+
+    def is_compatible_with(self, other: Any) -> bool:
+        spec = other if isinstance(other, IteratorSpec) else getattr(other, "element_spec", None)
+        return spec == (self if isinstance(spec, IteratorSpec) else self._element_spec)
+
+
+register_type_spec(Iterator, lambda iterator: IteratorSpec(iterator.element_spec))
 
 
 class NumpyIterator(Iterator):

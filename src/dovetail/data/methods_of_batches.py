@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dovetail.data import batching, bucketing, combine, transforms
+from dovetail.data import batching, bucketing, combine, padding_out, transforms
 from dovetail.data.methods import Methods, integer
 from dovetail.data.structure import as_leaf
-from dovetail.tensor import convert_to_tensor
+from dovetail.tensor import TensorShape, convert_to_tensor
 
 if TYPE_CHECKING:
     from dovetail.data.dataset import Dataset
@@ -69,6 +69,19 @@ class BatchMethods(Methods):
         """
         size = integer(batch_size, "ragged_batch", "batch_size")
         return self._made(batching.RaggedBatch(self._node, size, bool(drop_remainder), row_splits_dtype))
+
+    def sparse_batch(self, batch_size: Any, row_shape: Any, name: str | None = None) -> Dataset:
+        """Returns groups of elements as sparse tensors of (batch, *row_shape).
+
+        Args:
+            batch_size: elements in a batch; the last may have fewer.
+            row_shape: the largest shape of an element; None for a size: as large as the largest of the batch.
+
+        Raises:
+            DataLossError: while iterating: an element is larger.
+        """
+        size = integer(batch_size, "sparse_batch", "batch_size")
+        return self._made(padding_out.SparseBatch(self._node, size, TensorShape(row_shape)))
 
     def unbatch(self, name: str | None = None) -> Dataset:
         """Returns the rows of every element, one by one."""

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dovetail.base.errors import InvalidArgumentError
-from dovetail.data import checked, combine, transforms
-from dovetail.data.methods import Methods, integer, node_of
+from dovetail.data import checked, combine, resampling, transforms
+from dovetail.data.methods import Methods, integer, node_of, seed_of
 from dovetail.data.node import AUTOTUNE
 
 if TYPE_CHECKING:
@@ -100,6 +100,27 @@ class ElementMethods(Methods):
     def unique(self, name: str | None = None) -> Dataset:
         """Returns each scalar element the first time it comes."""
         return self._made(checked.Unique(self._node))
+
+    def rejection_resample(
+        self,
+        class_func: Callable,
+        target_dist: Any,
+        initial_dist: Any = None,
+        seed: Any = None,
+        name: str | None = None,
+    ) -> Dataset:
+        """Leaves elements out at random, so that classes come as often as asked for; returns pairs (class, element).
+
+        Args:
+            class_func: returns the class, an integer, of an element.
+            target_dist: the shares that the classes should have.
+            initial_dist: the shares that they have; None: they are counted on the way.
+            seed: makes the choices repeat.
+        """
+        class_of = self._function(class_func, "rejection_resample")
+        return self._made(
+            resampling.Resampled(self._node, class_of, target_dist, initial_dist, seed_of(seed))
+        )
 
     def ignore_errors(self, log_warning: bool = False, name: str | None = None) -> Dataset:
         """Leaves out the elements for which the `map` right before this failed."""

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dovetail.data import cache, shuffle
+import numpy as np
+
+from dovetail.base.errors import UnimplementedError, at_user_location
+from dovetail.data import cache, saved, shuffle
 from dovetail.data.files import text
+from dovetail.data.fingerprints import fingerprint
 from dovetail.data.methods import Methods, integer, seed_of
 from dovetail.data.prefetch import Prefetch
+from dovetail.tensor import convert_to_tensor
 
 if TYPE_CHECKING:
     from dovetail.data.dataset import Dataset
 
 
 class OrderMethods(Methods):
-    """shuffle, prefetch, cache."""
+    """shuffle, prefetch, cache, save, snapshot."""
 
     # ---- order ----
 
@@ -45,3 +51,59 @@ class OrderMethods(Methods):
         """Keeps the elements of the first complete pass, in memory or in files that begin with `filename`."""
         path = text(filename)
         return self._made(cache.FileCache(self._node, path) if path else cache.MemoryCache(self._node))
+
+    def save(
+        self,
+        path: Any,
+        compression: Any = None,
+        shard_func: Callable | None = None,
+        checkpoint_args: Any = None,
+    ) -> None:
+        """Writes the elements into a folder, in TensorFlow's layout; `tf.data.Dataset.load` reads them.
+
+        Args:
+            path: of the folder.
+            compression: None, "GZIP" or "ZLIB".
+            shard_func: returns the number (int64) of the file that an element goes to.
+            checkpoint_args: must be None.
+
+        Raises:
+            UnimplementedError: an element holds something that the files have no word for.
+        """
+        if checkpoint_args is not None:
+            raise UnimplementedError(
+                f"Dataset.save: checkpoint_args is not supported: after a stop, save begins anew{at_user_location()}"
+            )
+        shard_of = None if shard_func is None else self._function(shard_func, "save")
+        saved.save(self._node, text(path), saved.compression_of(compression, "Dataset.save"), shard_of)
+
+    def snapshot(
+        self,
+        path: Any,
+        compression: Any = "AUTO",
+        reader_func: Callable | None = None,
+        shard_func: Callable | None = None,
+        name: str | None = None,
+    ) -> Dataset:
+        """Keeps the elements of the first complete pass in a folder; every later pass reads them from there.
+
+        A folder may hold the snapshots of many pipelines: each is known by its fingerprint, see `fingerprint`.
+
+        Args:
+            path: of the folder.
+            compression: None, "GZIP" or "ZLIB"; "AUTO": None.
+            reader_func: makes the dataset out of a dataset of the shards' datasets; by default they take turns.
+            shard_func: returns the number (int64) of the file that an element goes to.
+        """
+        shard_of = None if shard_func is None else self._function(shard_func, "snapshot")
+        compressed = saved.compression_of(compression, "Dataset.snapshot")
+        return self._made(
+            saved.Snapshot(self._node, text(path), compressed, reader_func, shard_of, self._made)
+        )
+
+    def fingerprint(self) -> Any:
+        """Returns a uint64 that is the same for pipelines of the same steps, arguments and functions.
+
+        Pipelines of one fingerprint give the same elements, if these depend on nothing random and on no changing files.
+        """
+        return convert_to_tensor(np.uint64(fingerprint(self._node)))

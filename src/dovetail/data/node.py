@@ -24,11 +24,18 @@ class Node:
 
     Attributes:
         source: the step it takes its elements from (None: it is itself a source).
+        _made_of: the arguments of its constructor: what a fingerprint is made of.
     """
 
     passes_errors_on = False  # its iterators go on behind an element that fails, if its source's do
+    _made_of: tuple[tuple, dict]
     _plan: Any = None
     _planned = False
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Node:
+        made = super().__new__(cls)
+        made._made_of = (args, kwargs)
+        return made
 
     def __init__(self, source: Node | None = None) -> None:
         self.source: Any = source

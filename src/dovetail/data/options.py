@@ -22,6 +22,16 @@ class AutoShardPolicy(enum.IntEnum):
     HINT = 3
 
 
+class AutotuneAlgorithm(enum.Enum):
+    """How TensorFlow's runtime looks for numbers of threads."""
+
+    DEFAULT = 0
+    HILL_CLIMB = 1
+    GRADIENT_DESCENT = 2
+    MAX_PARALLELISM = 3
+    STAGE_BASED = 4
+
+
 class ExternalStatePolicy(enum.Enum):
     """What to do with stateful steps when a pipeline is saved."""
 

@@ -36,6 +36,7 @@ from dovetail.data.vectorized import (
     RowFunction,
     RowPass,
     chunks_of,
+    mode,
     row_function,
 )
 from dovetail.engine import loaded_xla, uses_xla, xla
@@ -111,7 +112,10 @@ class Map(Transformed):
     def row_function(self) -> RowFunction | None:
         """The function for many rows, None where it runs element by element."""
         if not self._traced:
-            if loaded_xla() is None and self._num_passes < 2:  # loading XLA costs more than most passes
+            is_early = (
+                loaded_xla() is None and self._num_passes < 2
+            )  # loading XLA costs more than most passes
+            if is_early or not mode.compiles:
                 return None
             count = self.source.cardinality()
             again = 0 <= count < LEAST_ELEMENTS and self._num_passes < LEAST_PASSES

@@ -32,6 +32,15 @@ _ELEMENTS_BEFORE_COMPILING = 512  # compiling costs as much as a few ops on so m
 _LARGE_BYTES = 1 << 17  # from here on, a program takes less time than its ops do
 
 
+class _Mode:
+    """Whether functions are compiled at all; `enable_debug_mode` says no."""
+
+    compiles = True
+
+
+mode = _Mode()
+
+
 class RowFunction:
     """A user's function of one element, compiled for many.
 
@@ -220,6 +229,7 @@ class OneByOne:
         arrays = all(type(leaf) is np.ndarray for leaf in leaves)
         if (
             not arrays
+            or not mode.compiles
             or loaded_xla() is None
             or not uses_xla()
             or sum(x.nbytes for x in leaves) < _LARGE_BYTES
