@@ -1,5 +1,6 @@
 """The case table of dataset transforms: a row for each method of `tf.data.Dataset` that gives a dataset."""
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -156,4 +157,77 @@ CASES = [
     ),
     Case("apply", lambda tf: rows(tf).apply(lambda ds: ds.take(5)).batch(2)),
     Case("with_options", lambda tf: rows(tf).batch(4).with_options(tf.data.Options())),
+    Case(
+        "sparse_batch",
+        lambda tf: bounded(tf).sparse_batch(2, [None]).map(tf.sparse.to_dense),
+    ),
+    Case(
+        "pad_to_cardinality",
+        lambda tf: (
+            tf.data.Dataset.from_tensor_slices({"x": X, "y": Y})
+            .apply(tf.data.experimental.pad_to_cardinality(13))
+            .batch(4)
+        ),
+    ),
+    Case(
+        "rejection_resample",
+        lambda tf: numbers(tf).rejection_resample(lambda n: n % 2, [0.5, 0.5], [0.5, 0.5]).batch(3),
+    ),
+    Case("snapshot", lambda tf: rows(tf).snapshot(tempfile.mkdtemp()).batch(4)),
+    Case("cache in a file", lambda tf: rows(tf).cache(tempfile.mkdtemp() + "/c").batch(4)),
+    Case(
+        "map parallel interleave",
+        lambda tf: numbers(tf, 4).interleave(
+            lambda n: tf.data.Dataset.from_tensors(n).repeat(3),
+            2,
+            2,
+            num_parallel_calls=2,
+            deterministic=True,
+        ),
+    ),
+    Case(
+        "parallel_interleave",
+        lambda tf: numbers(tf, 4).apply(
+            tf.data.experimental.parallel_interleave(lambda n: tf.data.Dataset.range(n), 2)
+        ),
+    ),
+    Case(
+        "map in any order",
+        lambda tf: numbers(tf).map(lambda n: n * n, num_parallel_calls=3, deterministic=False).batch(4),
+        True,
+    ),
+    Case(
+        "dense_to_sparse_batch",
+        lambda tf: (
+            bounded(tf).apply(tf.data.experimental.dense_to_sparse_batch(2, [5])).map(tf.sparse.to_dense)
+        ),
+    ),
+    Case(
+        "prefetch_to_device",
+        lambda tf: rows(tf).batch(3).apply(tf.data.experimental.prefetch_to_device("/cpu:0")),
+    ),
+    Case("from_list", lambda tf: tf.data.experimental.from_list([(1, 2.5), (3, 4.5)]).batch(2)),
+    Case(
+        "unique of rows", lambda tf: numbers(tf, 8).map(lambda n: tf.stack([n % 3, n % 2])).unique().batch(2)
+    ),
+    Case(
+        "batch of failing",
+        lambda tf: (
+            numbers(tf, 9)
+            .map(lambda n: tf.debugging.check_numerics(1 / (n - 3), ""))
+            .batch(2)
+            .ignore_errors()
+        ),
+    ),
+    Case(
+        "filter of failing",
+        lambda tf: (
+            numbers(tf, 9)
+            .map(lambda n: tf.debugging.check_numerics(1 / (n - 3), ""))
+            .filter(lambda x: x > -9.0)
+            .skip(1)
+            .take(5)
+            .ignore_errors()
+        ),
+    ),
 ]

@@ -11,6 +11,7 @@ from dovetail.data.element_records import Form
 from dovetail.data.files import Opened, write_whole
 from dovetail.data.node import Node
 from dovetail.data.plan import ArrayPlan
+from dovetail.data.structure import spec_of
 from dovetail.wire.records import Writer, read
 
 _VERSION = 2
@@ -83,7 +84,7 @@ class FileCache(Node):
         return count
 
     def _write(self) -> Iterator[tuple]:
-        form = Form(self.source.specs)
+        form: Form | None = None
         os.makedirs(os.path.dirname(self._data) or ".", exist_ok=True)
         try:
             open(self._partial, "xb").close()
@@ -96,6 +97,7 @@ class FileCache(Node):
         count, complete = 0, False
         try:
             for leaves in self.source.elements():
+                form = form or Form(tuple(map(spec_of, leaves)))
                 for record in form.records(leaves):
                     writer.write(record)
                 count += 1
@@ -106,5 +108,9 @@ class FileCache(Node):
             if not complete:
                 os.remove(self._partial)
         os.replace(self._partial, self._data)
-        index = {"version": _VERSION, "num_elements": count, "dtypes": form.kinds}
+        index = {
+            "version": _VERSION,
+            "num_elements": count,
+            "dtypes": form.kinds if form else Form(self.source.specs).kinds,
+        }
         write_whole(self._index, json.dumps(index).encode())

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from dovetail.base.errors import FailedPreconditionError, InvalidArgumentError
 from dovetail.data.groups import Regrouped
 from dovetail.data.node import INFINITE, UNKNOWN, Node
 from dovetail.data.options import Options
 from dovetail.data.plan import ArrayPlan
+from dovetail.engine import dtypes
 
 
 class Unique(Node):
-    """Each scalar element the first time it comes."""
+    """Each element the first time it comes."""
 
     def __init__(self, source: Node) -> None:
         super().__init__(source)
@@ -24,14 +27,21 @@ class Unique(Node):
     def _generate(self) -> Iterator[tuple]:
         seen = set()
         for leaves in self.source.elements():
-            if len(leaves) != 1 or leaves[0].ndim:
+            if len(leaves) != 1 or type(leaves[0]) is not np.ndarray:
                 raise TypeError(
-                    f"Dataset.unique: expected scalar elements, received {self.source.element_spec}"
+                    f"Dataset.unique: expected elements of one tensor, received {self.source.element_spec}"
                 )
-            key = leaves[0].item()
+            key = _key(leaves[0])
             if key not in seen:
                 seen.add(key)
                 yield leaves
+
+
+def _key(leaf: np.ndarray) -> Any:
+    if not leaf.ndim:
+        return leaf.item()
+    values = tuple(leaf.reshape(-1).tolist()) if dtypes.is_host_only(leaf.dtype) else leaf.tobytes()
+    return leaf.shape, values
 
 
 class IgnoreErrors(Node):

@@ -14,7 +14,7 @@ from dovetail.data.dataset import Dataset
 from dovetail.data.examples import make_batched_features_dataset, parse_example_dataset
 from dovetail.data.functions import UserFunction
 from dovetail.data.make_csv import make_csv_dataset
-from dovetail.data.node import AUTOTUNE
+from dovetail.data.node import AUTOTUNE, SHARD_HINT
 from dovetail.data.node import INFINITE as INFINITE_CARDINALITY
 from dovetail.data.node import UNKNOWN as UNKNOWN_CARDINALITY
 from dovetail.data.options import (
@@ -36,7 +36,6 @@ from dovetail.function.optional import Optional
 from dovetail.ops.attrs import static
 from dovetail.scopes import device as device_scope
 
-SHARD_HINT = -1
 Transformation = Callable[[Dataset], Dataset]
 
 

@@ -98,7 +98,7 @@ class ElementMethods(Methods):
         return self._made(transforms.Concatenate(self._node, node_of(dataset, "concatenate")))
 
     def unique(self, name: str | None = None) -> Dataset:
-        """Returns each scalar element the first time it comes."""
+        """Returns each element, a tensor, the first time it comes."""
         return self._made(checked.Unique(self._node))
 
     def rejection_resample(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 INFINITE = -1
 UNKNOWN = -2
 AUTOTUNE = -1
+SHARD_HINT = -1
 
 
 class Node:

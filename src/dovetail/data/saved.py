@@ -25,7 +25,7 @@ from dovetail.data.fingerprints import fingerprint
 from dovetail.data.functions import UserFunction
 from dovetail.data.node import UNKNOWN, Node
 from dovetail.data.sources import Described, Listed, Source
-from dovetail.data.structure import LEAF, DatasetSpec, as_leaf, flatten, is_dataset, rebuilder
+from dovetail.data.structure import LEAF, DatasetSpec, as_leaf, flatten, is_dataset, rebuilder, spec_of
 from dovetail.wire import records
 from dovetail.wire.protobuf import DecodeError
 from dovetail.wire.saved_datasets import SnapshotMetadata
@@ -59,18 +59,19 @@ class _Run:
 
     Args:
         folder: of the dataset on disk.
-        specs: of the leaves of an element.
         compression: of the files.
+        form: of the elements; None: as the first one is.
     """
 
-    def __init__(self, folder: str, specs: tuple, compression: str) -> None:
-        self._folder, self._form, self._deflation = folder, Form(specs), records.Deflation(compression)
+    def __init__(self, folder: str, compression: str, form: Form | None = None) -> None:
+        self._folder, self._form, self._deflation = folder, form, records.Deflation(compression)
         self._name = str(secrets.randbits(64))
         self._writers: dict[int, records.Writer] = {}
         self._count = 0
 
     def write(self, leaves: tuple, shard: int = 0) -> None:
         """Writes an element into the files of a shard."""
+        self._form = self._form or Form(tuple(map(spec_of, leaves)))
         writer = self._writers.get(shard) or self._opened(shard)
         for record in self._form.records(leaves):
             writer.write(record)
@@ -93,7 +94,7 @@ class _Run:
             run_id=self._name,
             creation_timestamp=time.time_ns() // 1000,
             version=_VERSION,
-            dtype=self._form.kinds,
+            dtype=self._form.kinds if self._form else (),
             num_elements=self._count,
             finalized=True,
         )
@@ -112,10 +113,10 @@ class _Run:
 def save(node: Node, path: str, compression: str, shard_of: UserFunction | None) -> None:
     """Writes the elements of a dataset into a folder."""
     order, specs = _order_on_disk(node), node.specs
-    Form(specs)  # which refuses what has no records
+    form = Form(tuple(specs[i] for i in order))
     spec = encoded(node.element_spec)
     os.makedirs(path, exist_ok=True)
-    run = _Run(path, tuple(specs[i] for i in order), compression)
+    run = _Run(path, compression, form)
     try:
         for leaves in node.elements():
             run.write(tuple(leaves[i] for i in order), 0 if shard_of is None else _number(shard_of, leaves))
@@ -218,7 +219,7 @@ def read(
         wrap: makes a dataset of a step.
     """
     kinds = Form(like.specs).kinds
-    if list(found.dtype) != kinds:
+    if list(found.dtype) != kinds and found.num_elements:
         raise InvalidArgumentError(
             f"{folder!r} holds elements with parts of the dtypes {list(found.dtype)} (by number), expected {kinds} for "
             f"{like.element_spec}"
@@ -296,7 +297,7 @@ class Snapshot(Node):
         return read(self._folder, found, self._compression, like, self._reader, self._wrap).elements()
 
     def _written(self) -> Iterator[tuple]:
-        run = _Run(self._folder, self.source.specs, self._compression)
+        run = _Run(self._folder, self._compression)
         try:
             for leaves in self.source.elements():
                 run.write(leaves, 0 if self._shard_of is None else _number(self._shard_of, leaves))

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.base.errors import InvalidArgumentError
+from dovetail.base.errors import FailedPreconditionError, InvalidArgumentError
 from dovetail.data.functions import UserFunction, check_tree, normalized
 from dovetail.data.groups import Regrouped
 from dovetail.data.mapped_columns import MappedRows
-from dovetail.data.node import INFINITE, UNKNOWN, Node, known, smallest, total
+from dovetail.data.node import INFINITE, SHARD_HINT, UNKNOWN, Node, known, smallest, total
 from dovetail.data.plan import ArrayPlan, repeated
 from dovetail.data.structure import (
     LEAF,
@@ -282,7 +282,35 @@ class Take(Node):
         return plan if plan is None or self._count < 0 else plan.take(self._count)
 
     def _generate(self) -> Iterator[tuple]:
-        return itertools.islice(self.source.elements(), self._count if self._count >= 0 else None)
+        elements = self.source.elements()
+        return elements if self._count < 0 else _Limited(elements, self._count)
+
+
+class _Limited(Iterator):
+    """The first items of an iterator; it goes on behind an item that fails."""
+
+    def __init__(self, items: Iterator, count: int) -> None:
+        self._items, self._left = items, count
+
+    def __next__(self) -> Any:
+        if self._left <= 0:
+            raise StopIteration
+        item = next(self._items)
+        self._left -= 1
+        return item
+
+
+class _Behind(Iterator):
+    """The items behind the first ones; it goes on behind an item that fails."""
+
+    def __init__(self, items: Iterator, count: int) -> None:
+        self._items, self._left = items, count
+
+    def __next__(self) -> Any:
+        while self._left:
+            next(self._items)
+            self._left -= 1
+        return next(self._items)
 
 
 class Skip(Node):
@@ -307,7 +335,8 @@ class Skip(Node):
     def _generate(self) -> Iterator[tuple]:
         if self._count < 0:
             return iter(())
-        return itertools.islice(self.source.elements(), self._count, None)
+        elements = self.source.elements()
+        return _Behind(elements, self._count) if self._count else elements
 
 
 class Repeat(Node):
@@ -343,11 +372,10 @@ class Repeat(Node):
 class Shard(Node):
     """Every `num_shards`-th element, starting with element `index`."""
 
-    passes_errors_on = True
-
     def __init__(self, source: Node, num_shards: int, index: int) -> None:
         super().__init__(source)
-        if num_shards < 1 or not 0 <= index < num_shards:
+        self._is_hint = num_shards == index == SHARD_HINT
+        if not self._is_hint and (num_shards < 1 or not 0 <= index < num_shards):
             raise InvalidArgumentError(
                 f"Dataset.shard: expected num_shards >= 1 and 0 <= index < num_shards, received "
                 f"num_shards={num_shards}, index={index}"
@@ -356,12 +384,23 @@ class Shard(Node):
 
     def cardinality(self) -> int:
         count = self.source.cardinality()
+        if self._is_hint:
+            return UNKNOWN
         return len(range(self._index, count, self._num_shards)) if known(count) else count
 
     def _make_plan(self) -> ArrayPlan | None:
-        return self.source.plan and self.source.plan.shard(self._num_shards, self._index)
+        return (
+            None
+            if self._is_hint
+            else self.source.plan and self.source.plan.shard(self._num_shards, self._index)
+        )
 
     def _generate(self) -> Iterator[tuple]:
+        if self._is_hint:
+            raise FailedPreconditionError(
+                "Dataset.shard(SHARD_HINT, SHARD_HINT) says where a distribution strategy may divide the dataset; by "
+                "itself it has no elements. Pass the number of shards and an index"
+            )
         return itertools.islice(self.source.elements(), self._index, None, self._num_shards)
 
 
