@@ -111,6 +111,6 @@ class FileCache(Node):
         index = {
             "version": _VERSION,
             "num_elements": count,
-            "dtypes": form.kinds if form else Form(self.source.specs).kinds,
+            "dtypes": (form or Form(self.source.specs)).kinds,
         }
         write_whole(self._index, json.dumps(index).encode())

@@ -242,7 +242,7 @@ class Message:
                 name, field = self._by_number.get(number, (None, None))
                 if name is not None and field is not None:
                     self._take(name, field, wire_type, value)
-        except (IndexError, struct.error, UnicodeDecodeError) as error:
+        except (IndexError, struct.error, UnicodeDecodeError, AttributeError, TypeError) as error:
             raise DecodeError(f"these bytes are no {type(self).__name__} ({error})") from error
         return len(data)
 
