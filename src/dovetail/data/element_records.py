@@ -19,7 +19,7 @@ from dovetail.ops import table
 from dovetail.ops.protos import make_ndarray
 from dovetail.tensor import Tensor, TensorSpec, as_dtype
 from dovetail.wire.messages import TensorProto
-from dovetail.wire.protobuf import DecodeError, _read_varint, _varint
+from dovetail.wire.protobuf import DecodeError, _read_varint, varint
 from dovetail.wire.saved_datasets import VariantTensorData
 
 VARIANT = 21  # the number of the dtype
@@ -36,19 +36,19 @@ def record_of(array: np.ndarray) -> bytes:
     else:
         content = np.ascontiguousarray(array).tobytes()
     head = _head(as_dtype(array.dtype).as_datatype_enum, array.shape)
-    return b"".join((head, b'"', _varint(len(content)), content)) if content else head
+    return b"".join((head, b'"', varint(len(content)), content)) if content else head
 
 
 @functools.lru_cache(maxsize=1024)
 def _head(kind: int, shape: tuple[int, ...]) -> bytes:
     """Returns dtype and shape, with which the message begins."""
-    sizes = [b"\x08" + _varint(size) if size else b"" for size in shape]
-    dims = b"".join(b"\x12" + _varint(len(size)) + size for size in sizes)
-    return b"\x08" + _varint(kind) + b"\x12" + _varint(len(dims)) + dims
+    sizes = [b"\x08" + varint(size) if size else b"" for size in shape]
+    dims = b"".join(b"\x12" + varint(len(size)) + size for size in sizes)
+    return b"\x08" + varint(kind) + b"\x12" + varint(len(dims)) + dims
 
 
 def _joined(items: list[bytes]) -> bytes:
-    return b"".join([*(_varint(len(item)) for item in items), *items])
+    return b"".join([*(varint(len(item)) for item in items), *items])
 
 
 def _divided(content: bytes, count: int) -> list[bytes]:
@@ -209,7 +209,7 @@ def _data(name: str, arrays: list) -> bytes:
 
 def _variant(shape: tuple[int, ...], items: list[bytes]) -> bytes:
     content = _joined(items)
-    return b"".join((_head(VARIANT, shape), b'"', _varint(len(content)), content))
+    return b"".join((_head(VARIANT, shape), b'"', varint(len(content)), content))
 
 
 def _variants_in(record: bytes) -> list[list[np.ndarray]]:
