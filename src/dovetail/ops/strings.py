@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -95,21 +95,18 @@ def as_string_(xp: Any, x: Any, *, pattern: str, plain: str) -> Any:
         real = _formatted(x.real.reshape(-1), pattern, plain)
         imaginary = _formatted(x.imag.reshape(-1), pattern, plain)
         return made((b"(%s,%s)" % pair for pair in zip(real, imaginary, strict=True)), x.shape)
-    return made(iter(_formatted(x.reshape(-1), pattern, plain)), x.shape)
+    return made(_formatted(x.reshape(-1), pattern, plain), x.shape)
 
 
-def _formatted(x: np.ndarray, pattern: str, plain: str) -> list[bytes]:
+def _formatted(x: np.ndarray, pattern: str, plain: str) -> Iterable[bytes]:
     """Returns the strings of a vector of real numbers."""
     if dtypes.is_half(x.dtype):
         x = x.astype(np.float32)
-    values = x.tolist()
-    if not values:
-        return []
-    if pattern != plain and not np.isfinite(x).all():
-        return [((pattern if abs(v) < np.inf else plain) % v).encode() for v in values]
-    if pattern == "%d":
-        return "\n".join(map(str, values)).encode().split(b"\n")
-    return ("\n".join([pattern] * len(values)) % tuple(values)).encode().split(b"\n")
+    form, values = pattern.encode().__mod__, x.tolist()
+    if pattern == plain or np.isfinite(x).all():
+        return map(form, values)
+    without_zeros = plain.encode().__mod__
+    return ((form if abs(value) < np.inf else without_zeros)(value) for value in values)
 
 
 _FILLS = ("", " ", "0", "-", "+", "#")

@@ -166,6 +166,7 @@ def _compiled(pattern: bytes) -> patterns.Pattern:
 # ---- numbers ------------------------------------------------------------------------------------------------------
 
 _READABLE = tuple(np.dtype(kind) for kind in ("float32", "float64", "int32", "int64", "uint32", "uint64"))
+_CHUNK = 4096  # strings that are looked at together; few enough to stay in the cache
 _HEXADECIMAL = re.compile(rb"\s*[+-]?0[xX]")
 _NOT_A_NUMBER = re.compile(rb"\s*[+-]?nan\(\w*\)\s*", re.IGNORECASE)
 
@@ -178,7 +179,7 @@ def to_number_(xp: Any, input: Any, *, out_type: DTypeLike) -> Any:
     values = listed(input)
     read = _float if out_type.kind == "f" else _integer(out_type)
     try:
-        if b"_" in b"".join(values):  # which Python takes for a digit's neighbour
+        if _holds_underscore(values):
             raise ValueError
         found = (
             np.fromiter(map(float, values), np.float64) if out_type.kind == "f" else _exact(values, out_type)
@@ -186,6 +187,11 @@ def to_number_(xp: Any, input: Any, *, out_type: DTypeLike) -> Any:
     except (ValueError, OverflowError):
         found = np.array([_read(read, value, i) for i, value in enumerate(values)])
     return found.astype(out_type).reshape(input.shape)
+
+
+def _holds_underscore(values: list) -> bool:
+    """Whether a string holds "_", which Python's numbers may."""
+    return any(b"_" in b"".join(values[i : i + _CHUNK]) for i in range(0, len(values), _CHUNK))
 
 
 def _exact(values: list, kind: np.dtype) -> np.ndarray:

@@ -6,7 +6,8 @@ PRF" (SipHash-2-4); A. Appleby, 2008, "MurmurHash2" (its 64-bit form).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import copy
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -20,7 +21,46 @@ except ImportError:  # no build of cityhash for this Python; the same values, sl
 _U64 = np.dtype(np.uint64)
 _MURMUR, _MURMUR_SEED = np.uint64(0xC6A4A7935BD1E995), np.uint64(0xDECAFCAFFE)
 _LONGEST = 1 << 15  # bytes; the few strings that are longer are hashed one by one
+_BLOCK = 1 << 13  # strings that are hashed together
 _PADS = [bytes(8 - rest) for rest in range(8)]  # fills up a last word, or adds one of zeros
+
+
+class _Words:
+    """Strings as 64-bit words, the last one filled up with zeros; the longest strings first.
+
+    Attributes:
+        lengths: bytes of each string, in descending order.
+    """
+
+    def __init__(self, values: Sequence[bytes]) -> None:
+        lengths = np.fromiter(map(len, values), np.int64, len(values))
+        self._order = np.argsort(-lengths, kind="stable")
+        self.lengths = lengths[self._order]
+        padded = b"".join([value + _PADS[len(value) & 7] for value in values])
+        self._words = np.frombuffer(padded, "<u8")
+        counts = lengths // 8 + 1
+        self._starts = (np.cumsum(counts) - counts)[self._order]
+
+    def hashed(self, function: Callable[[_Words], np.ndarray]) -> np.ndarray:
+        """Returns the hash of each string, in the order of the strings.
+
+        Args:
+            function: `f(words) -> hashes`; is called with few strings at a time, so that they stay in the cache.
+        """
+        result: np.ndarray = np.empty(len(self.lengths), _U64)
+        for start in range(0, len(self.lengths), _BLOCK):
+            part = slice(start, start + _BLOCK)
+            block = copy.copy(self)
+            block.lengths, block._starts = self.lengths[part], self._starts[part]
+            result[self._order[part]] = function(block)
+        return result
+
+    def steps(self) -> Iterator[tuple[int, int, np.ndarray]]:
+        """Yields `(step, number of strings that have so many words, the next word of each)`."""
+        counts = self.lengths // 8 + 1
+        for step in range(int(counts[0]) if len(counts) else 0):
+            count = int(np.searchsorted(-counts, -step, side="left"))
+            yield step, count, self._words[self._starts[:count] + step]
 
 
 def fingerprints(values: Sequence[bytes]) -> np.ndarray:
@@ -36,13 +76,16 @@ def siphashes(values: Sequence[bytes], key: tuple[int, int]) -> np.ndarray:
         found[place] = siphash64(values[place], key)
     if short.any():
         chosen = list(values) if short.all() else [value for value in values if len(value) <= _LONGEST]
-        found[short] = _siphashes(_Words(chosen), key)
+        found[short] = _Words(chosen).hashed(lambda block: _siphashes(block, key))
     return found
 
 
 def murmurs(values: Sequence[bytes]) -> np.ndarray:
     """Returns MurmurHash of each string, uint64."""
-    words = _Words(values)
+    return _Words(values).hashed(_murmurs)
+
+
+def _murmurs(words: _Words) -> np.ndarray:
     result = _MURMUR_SEED ^ (words.lengths.astype(_U64) * _MURMUR)
     whole = words.lengths // 8
     for step, count, chunk in words.steps():
@@ -53,37 +96,7 @@ def murmurs(values: Sequence[bytes]) -> np.ndarray:
         rest = np.where(words.lengths[:count] % 8 > 0, (head ^ chunk) * _MURMUR, head)
         result[:count] = np.where(full, (head ^ mixed) * _MURMUR, rest)
     result = (result ^ (result >> np.uint64(47))) * _MURMUR
-    return words.restored(result ^ (result >> np.uint64(47)))
-
-
-class _Words:
-    """Strings as 64-bit words, the last one filled up with zeros; the longest strings first.
-
-    Attributes:
-        lengths: bytes of each string, in descending order.
-    """
-
-    def __init__(self, values: Sequence[bytes]) -> None:
-        lengths = np.fromiter(map(len, values), np.int64, len(values))
-        self.order = np.argsort(-lengths, kind="stable")
-        self.lengths = lengths[self.order]
-        padded = b"".join([value + _PADS[len(value) & 7] for value in values])
-        self._words = np.frombuffer(padded, "<u8")
-        counts = lengths // 8 + 1
-        self._starts = (np.cumsum(counts) - counts)[self.order]
-
-    def steps(self) -> Iterator[tuple[int, int, np.ndarray]]:
-        """Yields `(step, number of strings that have so many words, the next word of each)`."""
-        counts = self.lengths // 8 + 1
-        for step in range(int(counts[0]) if len(counts) else 0):
-            count = int(np.searchsorted(-counts, -step, side="left"))
-            yield step, count, self._words[self._starts[:count] + step]
-
-    def restored(self, found: np.ndarray) -> np.ndarray:
-        """Returns the results in the order of the strings."""
-        result = np.empty_like(found)
-        result[self.order] = found
-        return result
+    return result ^ (result >> np.uint64(47))
 
 
 def _siphashes(words: _Words, key: tuple[int, int]) -> np.ndarray:
@@ -102,7 +115,7 @@ def _siphashes(words: _Words, key: tuple[int, int]) -> np.ndarray:
         part[0] ^= chunk
     state[2] ^= np.uint64(0xFF)
     _rounds(state, 4)
-    return words.restored(state[0] ^ state[1] ^ state[2] ^ state[3])
+    return state[0] ^ state[1] ^ state[2] ^ state[3]
 
 
 def _rounds(v: list[np.ndarray], count: int) -> None:

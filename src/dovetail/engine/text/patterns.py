@@ -75,11 +75,18 @@ class Pattern:
         slow = functools.partial(_replace, self._re2, parts, every)
         if self._portable is None or self._portable.matches_empty:
             return slow
-        template, count = _template(parts), 0 if every else 1
+        count = 0 if every else 1
+        if literal is None:
+            return self._fastest(
+                slow,
+                lambda compiled: functools.partial(_substituted, compiled, _expander(parts, bytes), count),
+                lambda compiled: functools.partial(_substituted, compiled, _expander(parts, str), count),
+            )
+        template = literal.replace(b"\\", b"\\\\")
         return self._fastest(
             slow,
-            lambda compiled: lambda text: compiled.sub(template, text, count),
-            functools.partial(_on_characters, template.decode("utf-8", "surrogateescape"), count),
+            lambda compiled: functools.partial(_substituted, compiled, template, count),
+            lambda compiled: functools.partial(_substituted, compiled, _as_text(template), count),
         )
 
     def _fastest(self, slow: Callable, on_bytes: Callable, on_text: Callable) -> Callable:
@@ -115,22 +122,9 @@ def _decoded(function: Callable, slow: Callable) -> Callable:
         except UnicodeDecodeError:
             return slow(value)
         found = function(text)
-        return found.encode() if isinstance(found, str) else found
+        return found.encode("utf-8", "surrogateescape") if isinstance(found, str) else found
 
     return of_bytes
-
-
-def _on_characters(template: str, count: int, pattern: Any) -> Callable:
-    try:
-        template.encode()
-    except UnicodeEncodeError:  # the rewrite is no UTF-8: bytes stand for themselves
-        escaped = template
-
-        def raw(text: str) -> bytes:
-            return pattern.sub(escaped, text, count).encode("utf-8", "surrogateescape")
-
-        return raw
-    return lambda text: pattern.sub(template, text, count)
 
 
 def _parts(rewrite: bytes, groups: int) -> list[bytes | int]:
@@ -155,11 +149,30 @@ def _parts(rewrite: bytes, groups: int) -> list[bytes | int]:
     return [part for part in parts if part != b""]
 
 
-def _template(parts: list) -> bytes:
-    """Returns the rewrite as Python writes it."""
-    return b"".join(
-        part.replace(b"\\", b"\\\\") if isinstance(part, bytes) else b"\\g<%d>" % part for part in parts
-    )
+def _as_text(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")
+
+
+def _substituted(compiled: Any, new: Any, count: int, text: Any) -> Any:
+    return compiled.sub(new, text, count)
+
+
+def _expander(parts: list, kind: type) -> Callable[[re.Match], Any]:
+    """Returns what gives the replacement of a match, as bytes or as text."""
+    field: Any = "%s" if kind is str else b"%b"
+    percent, empty = field[:1], kind()
+    if kind is str:
+        parts = [_as_text(part) if isinstance(part, bytes) else part for part in parts]
+    pieces = [field if isinstance(part, int) else part.replace(percent, percent * 2) for part in parts]
+    form, groups = empty.join(pieces), [part for part in parts if isinstance(part, int)]
+
+    def expand(match: re.Match) -> Any:
+        found = match.group(*groups) if len(groups) > 1 else (match[groups[0]],)
+        if None in found:  # a group that took no part
+            found = tuple(item or empty for item in found)
+        return form % found
+
+    return expand
 
 
 def _by_bytes(portable: Portable, new: bytes, every: bool) -> _REPLACES | None:
