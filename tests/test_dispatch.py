@@ -161,8 +161,8 @@ def test_a_row_refuses_what_it_cannot_do():
     assert tf.one_hot(rt, 3, 2, 0, -1).to_list() == [[[0, 2, 0], [0, 0, 2]], [], [[0, 0, 0]]]
     with pytest.raises(ValueError, match="only the last axis"):
         tf.one_hot(rt, 3, 2, 0, 0)
-    with pytest.raises(ValueError, match="axis=-1 is not supported"):
-        tf.math.bincount(rt, None, None, None, tf.int32, None, -1)
+    with pytest.raises(ValueError, match="rows of numbers"):
+        tf.math.bincount(tf.ragged.stack([rt, rt]), None, None, None, tf.int32, None, -1)
     with pytest.raises(ValueError, match="bad_indices_policy"):
         tf.gather_nd(rt, [[0]], bad_indices_policy="IGNORE")
     with pytest.raises(TypeError, match="foo"):

@@ -33,6 +33,7 @@ from dovetail.engine import EngineUnavailableError, concrete, dtypes, host, is_t
 from dovetail.engine.placement import runs_on_host
 from dovetail.ops import dispatch
 from dovetail.ops.attrs import CANONICAL, is_symbolic
+from dovetail.ops.dispatch import attribute_kinds
 from dovetail.ops.promotion import result_dtype
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import as_array, convert_to_tensor
@@ -43,6 +44,7 @@ from dovetail.tensor.variable import Variable
 _ndarray = np.ndarray
 _MOVED_BYTES = 1 << 16
 _VALUES = frozenset({Tensor, Variable})
+_LOOKED_AT = frozenset({SymbolicTensor, list, tuple})
 _OURS = (OpError, DataDependentShapeError, OperatorNotAllowedInGraphError, EngineUnavailableError)
 _MOST_BOUND = 512  # cached forms of one op
 _MOST_COMPILED = 512  # compiled signatures of one op, all its forms together
@@ -179,8 +181,13 @@ class Op:
         """Runs the op on tensors or things that convert to them."""
         for value in attributes.values():
             kind = type(value)
-            if (kind is SymbolicTensor or kind is list or kind is tuple) and is_symbolic(value):
-                return _symbolic.target(self, args, attributes, promote)
+            if kind in _LOOKED_AT:
+                if is_symbolic(value):
+                    return _symbolic.target(self, args, attributes, promote)
+            elif kind in attribute_kinds:
+                result = dispatch.call_op(self, args, attributes, promote, {kind, *map(type, args)})
+                if result is not NotImplemented:
+                    return result
         kinds = set(map(type, args))
         if kinds <= _VALUES:
             if Variable in kinds:

@@ -32,12 +32,13 @@ _FAMILY_NAMES = {
     "unary": """
         zeros_like ones_like debugging.check_numerics cast saturate_cast bitcast clip_by_value dropout
         nn.leaky_relu nn.gelu nn.swish nn.silu nn.log_softmax nn.dropout nn.elu nn.selu nn.relu6 nn.softsign
-        strings.as_string strings.lower strings.upper strings.length strings.substr strings.strip strings.to_number
-        strings.regex_replace strings.regex_full_match strings.to_hash_bucket strings.to_hash_bucket_fast
-        strings.to_hash_bucket_strong strings.unicode_script strings.unicode_transcode
-        image.adjust_brightness image.adjust_gamma image.convert_image_dtype
-        image.random_brightness image.stateless_random_brightness math.round round math.sigmoid sigmoid nn.sigmoid
-        math.log_sigmoid math.softplus nn.softplus identity stop_gradient
+        nn.experimental.stateless_dropout io.encode_base64 io.decode_base64 io.decode_compressed
+        strings.unicode_script strings.unicode_transcode strings.as_string strings.lower strings.upper
+        strings.length strings.substr strings.strip strings.to_number strings.regex_replace
+        strings.regex_full_match strings.to_hash_bucket strings.to_hash_bucket_fast
+        strings.to_hash_bucket_strong image.adjust_brightness image.adjust_gamma image.convert_image_dtype
+        image.random_brightness image.stateless_random_brightness math.round round math.sigmoid sigmoid
+        nn.sigmoid math.log_sigmoid math.softplus nn.softplus identity stop_gradient
         """,
     "binary": """
         add subtract multiply divide math.add math.subtract math.multiply math.divide truediv math.truediv pow math.pow
@@ -60,6 +61,8 @@ _DENSE = frozenset(
 _MOST_PLAIN = 4096
 # Those, and the types met so far that no row names.
 plain: set[type] = set(_DENSE)
+# Types of attributes that a row may name: calls with one look at the table.
+attribute_kinds: set[type] = set()
 _named_types: set[type] = {CompositeTensor}
 _types_lock = threading.Lock()  # a type that is found plain while another thread names it must not stay plain
 

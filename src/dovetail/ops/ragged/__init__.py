@@ -10,9 +10,12 @@ from dovetail.ops.ragged import (
     more,
     partition,
     rows,
+    segments,
     shape,
+    shaped,
     strings,
     tensor,
+    text,
     unicode,
 )
 
@@ -26,8 +29,11 @@ __all__ = [
     "more",
     "partition",
     "rows",
+    "segments",
     "shape",
+    "shaped",
     "strings",
     "tensor",
+    "text",
     "unicode",
 ]

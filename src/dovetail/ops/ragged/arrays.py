@@ -188,13 +188,19 @@ def _gather(
     params, indices = _tensor(params), _tensor(indices)
     batch = batch_dims + len(indices.shape) if batch_dims < 0 else batch_dims
     place = batch if axis is None else _axis(axis, len(params.shape), "gather")
-    return _gathered(params, indices, place, batch)
+    found = _gathered(params, indices, place, batch)
+    if batch == 1 and not is_ragged(indices) and is_ragged(found) and not is_ragged(found.values):
+        sizes = [shapes.shape(indices), shapes.shape(found.values)[len(indices.shape) - 1 :]]
+        return shapes.reshape(found.values, shape=array.concat(sizes, 0))
+    return found
 
 
 def _gathered(params: Any, indices: Any, axis: int, batch: int) -> Any:
     if batch == 0 and axis == 0:
         return _by_index(params, indices)
     params, indices = to_ragged_rank(params, 1), to_ragged_rank(indices, 1) if batch else indices
+    if batch:
+        indices = indices.with_row_splits_dtype(params.row_splits.dtype)
     if batch == 0:
         if not is_ragged(indices) and len(indices.shape) == 1 and axis > 1:
             return params.with_values(_gathered(params.values, indices, axis - 1, 0))

@@ -120,9 +120,19 @@ def _planned(args: list, depth: int, what: str) -> tuple[list, Any]:
     splits, index = out[:depth], iter(out[depth:])
     flat = [dense_gather.gather(a.flat_values, next(index)) if is_ragged(a) else a for a in args]
     shape: Any = flat[0] if is_ragged(args[0]) else trees[0].flat_values
-    for level in reversed(splits):
-        shape = RaggedTensor._of(shape, level)
+    lengths = [_common([uniform[level] for uniform in counts]) for level in range(1, depth + 1)]
+    kind = trees[0].row_splits.dtype
+    for level, length in zip(reversed(splits), reversed(lengths), strict=True):
+        shape = RaggedTensor._of(shape, level._astype(kind), length)
     return flat, shape
+
+
+def _common(lengths: list) -> int | None:
+    """Returns the length of all rows where operands of these uniform lengths meet, None where they are ragged."""
+    known_ones = [length for length in lengths if length not in (None, 1)]
+    if known_ones:
+        return known_ones[0]
+    return 1 if all(length == 1 for length in lengths) else None
 
 
 def as_int64(tensor: Any) -> Any:

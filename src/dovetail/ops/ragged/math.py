@@ -119,11 +119,16 @@ for _name, _method in {
 @op(
     "",
     engine="host",
+    same_dtype=0,
     differentiable=False,
     shape=lambda splits, ids, num: [(None if num < 0 else num + 1,), (None,)],
 )
 def segment_layout(xp: Any, splits: Any, ids: Any, *, num: int) -> Any:
     """Returns the row splits of rows added up by segment, and the place of each value among theirs."""
+    if ids.size and (ids.min() < 0 or ids.max() >= num):
+        raise ValueError(
+            f"the segment ids of ragged rows must be in [0, {num}), received {ids.tolist()!r:.60}"
+        )
     lengths = np.diff(splits)
     widths: Any = np.zeros(num, np.int64)
     np.maximum.at(widths, ids, lengths)
@@ -194,6 +199,15 @@ def axes_of(axis: Any, rank: int, what: str) -> list:
 
 
 def _reduced(dense: Any, reduce: Callable, rt: Any, axis: Any, keepdims: bool) -> Any:
+    """Reduces axes of a ragged tensor, the last first.
+
+    Args:
+        dense: what reduces the axes of a dense tensor.
+        reduce: `f(data, ids, num_segments=)`, what reduces the rows of one segment id.
+        rt: ragged tensor.
+        axis: an axis, several, or None for all.
+        keepdims: keep the reduced axes with size 1.
+    """
     if axis is None:
         out = dense(rt.flat_values)
         for _ in range(len(rt.shape) if keepdims else 0):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base.errors import at_user_location
-from dovetail.ops import create, linalg, reduction, segment, sorting
+from dovetail.ops import create, linalg, reduction, sorting
 from dovetail.ops import embedding as dense_embedding
 from dovetail.ops import gather as dense_gather
 from dovetail.ops.arithmetic import cast
@@ -88,27 +88,6 @@ def _sort(values: Any, axis: int = -1, direction: str = "ASCENDING", name: Any =
     if is_ragged(values.values):
         return values.with_values(_sort(values.values, -1, direction))
     return map_fn(lambda row: sorting.sort(row, -1, direction), values)
-
-
-@dispatches(segment.bincount, RaggedTensor)
-def _bincount(
-    arr: Any,
-    weights: Any = None,
-    minlength: Any = None,
-    maxlength: Any = None,
-    dtype: Any = "int32",
-    name: Any = None,
-    axis: int | None = None,
-    binary_output: bool = False,
-) -> Any:
-    if axis == -1:
-        raise ValueError(f"tf.math.bincount: axis=-1 is not supported for ragged tensors{at_user_location()}")
-    flat = weights.flat_values if is_ragged(weights) else weights
-    if len(arr.flat_values.shape) > 1:
-        raise ValueError(f"tf.math.bincount: uniform inner dimensions are not supported{at_user_location()}")
-    return segment.bincount(
-        arr.flat_values, flat, minlength, maxlength, dtype, axis=axis, binary_output=binary_output
-    )
 
 
 @dispatches(dense_split, RaggedTensor)

@@ -24,8 +24,7 @@ class DynamicRaggedShape:
         inner_shape: the shape of its flat values.
         uniform: for each partition the length that all its rows have, None where they are ragged.
 
-    Differs from TensorFlow: made by `tf.shape` and `DynamicRaggedShape.from_tensor` only, not by row partitions;
-    `tf.broadcast_to` does not take it.
+    Differs from TensorFlow: made by `tf.shape` and `DynamicRaggedShape.from_tensor` only, not by row partitions.
     """
 
     def __init__(self, row_splits: Any, inner_shape: Any, uniform: Any = None) -> None:

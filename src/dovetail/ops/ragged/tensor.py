@@ -121,15 +121,16 @@ class RaggedTensor(CompositeTensor):
         name: str | None = None,
     ) -> Any:
         """Every row holds `uniform_row_length` values."""
-        values, length = _rows(values), int(static(uniform_row_length))
+        values = _rows(values)
+        kind = next((n.dtype for n in (uniform_row_length, nrows) if isinstance(n, TensorLike)), None)
+        length = int(static(uniform_row_length))
         if nrows is None:
             total = int(static(num_rows(values)))
             nrows = total // length if length else 0
         nrows = int(static(nrows))
-        splits = range_of(nrows + 1, dtype=splits_dtype(values)) * length
-        if validate:
-            partition.check(splits, _static_rows(values), "from_uniform_row_length")
-        return cls._of(values, splits, length)
+        splits = range_of(nrows + 1, dtype=kind or splits_dtype(values)) * length
+        made = _made(cls, values, splits, validate, "from_uniform_row_length")
+        return cls._of(made._values, made._splits, length)
 
     @classmethod
     def from_nested_row_splits(

@@ -10,11 +10,13 @@ import numpy as np
 from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.ops.arithmetic import cast
 from dovetail.ops.create import range_of
+from dovetail.ops.dispatch import dispatches
 from dovetail.ops.gather import gather_
 from dovetail.ops.ragged.tensor import RaggedTensor
 from dovetail.ops.shapes import expand_dims, reshape
 from dovetail.ops.sparse.cross import cross, cross_hashed
 from dovetail.ops.sparse.patterns import count_of, join
+from dovetail.ops.sparse.reduce import bincount
 from dovetail.ops.sparse.tensor import SparseTensor, as_int64, rank_of, sparse_input
 from dovetail.ops.views import export
 from dovetail.tensor.tensor import has_value
@@ -108,3 +110,17 @@ def ragged_cross_hashed(
 ) -> RaggedTensor:
     """Returns every combination of the inputs' features in each row as a hash; see `tf.sparse.cross_hashed`."""
     return from_sparse(RaggedTensor, cross_hashed(_as_sparse(inputs), num_buckets, hash_key))
+
+
+@dispatches(bincount, RaggedTensor)
+def _bincount(
+    values: Any,
+    weights: Any = None,
+    axis: Any = 0,
+    minlength: Any = None,
+    maxlength: Any = None,
+    binary_output: bool = False,
+    name: str | None = None,
+) -> SparseTensor:
+    weights = to_sparse(weights) if isinstance(weights, RaggedTensor) else weights
+    return bincount(to_sparse(values), weights, axis, minlength, maxlength, binary_output)
