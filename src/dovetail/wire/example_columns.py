@@ -79,6 +79,8 @@ def read_columns(records: Sequence[bytes], wanted: dict[bytes, str]) -> dict[byt
         FormError: a record is no Example.
         KindError: a feature is there, but of another kind.
     """
+    if len(records) == 1:
+        return _of_one(records[0], wanted)
     if len(records) <= _FEW:
         return of_maps([_parsed(record, i).features.feature for i, record in enumerate(records)], wanted)
     usual = list(records)
@@ -119,6 +121,28 @@ def _name(key: bytes) -> str:
 # ---- one message at a time
 
 
+_FIELD_OF_KIND = {kind: field for field, kind in _FIELDS.items()}
+_NONE: Any = np.zeros(1, np.int64)
+_THERE: Any = np.ones(1, bool)
+_MISSING: Any = np.zeros(1, bool)
+
+
+def _of_one(record: bytes, wanted: dict[bytes, str]) -> dict[bytes, Column]:
+    """Returns the wanted features of one record: what `of_maps` does, with less ado."""
+    features, columns = _parsed(record, 0).features.feature, {}
+    for key, kind in wanted.items():
+        feature = features.get(_name(key))
+        field = None if feature is None else feature.WhichOneof("kind")
+        if field is None:
+            columns[key] = Column(np.zeros(0, _NUMPY[kind]), _NONE, _MISSING)
+            continue
+        if field != _FIELD_OF_KIND[kind]:
+            raise KindError(key, 0, _FIELDS[field], kind)
+        values = getattr(feature, field).value[:]
+        columns[key] = Column(_array(values, kind), np.array((len(values),)), _THERE)
+    return columns
+
+
 def of_maps(maps: Sequence[Any], wanted: dict[bytes, str]) -> dict[bytes, Column]:
     """Returns the wanted features of maps from names to Features; see `read_columns`."""
     columns = {}
@@ -151,7 +175,9 @@ def of_features(features: Sequence[Any], key: bytes, kind: str, index: int | Non
 
 
 def _array(values: list, kind: str) -> Any:
-    array: Any = np.empty(len(values), _NUMPY[kind])
+    if kind != "string":
+        return np.array(values, _NUMPY[kind])
+    array: Any = np.empty(len(values), object)
     array[:] = values
     return array
 

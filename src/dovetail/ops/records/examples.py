@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.ops.core import Op
+from dovetail.ops.records.layout import Layout
 from dovetail.ops.records.plans import plan_of
 from dovetail.ops.shapes import as_tensor, reshape
 from dovetail.ops.views import export
@@ -17,37 +17,11 @@ from dovetail.tensor.convert import convert_to_tensor
 from dovetail.wire.example_columns import FormError, KindError, read_columns
 
 
-def _parse(xp: Any, serialized: Any, names: Any, *defaults: Any, outputs: tuple, single: bool) -> list:
+def _parse(xp: Any, serialized: Any, names: Any, *defaults: Any, layout: Layout, single: bool) -> list:
     records = serialized.reshape(-1).tolist()
-    wanted: dict[bytes, str] = {}
-    for output in outputs:
-        wanted.update(output.columns())
     with Naming(records, names, "Example"):
-        columns = read_columns(records, wanted)
-        return arrays_of(outputs, columns, len(records), defaults, single)
-
-
-def arrays_of(outputs: tuple, columns: dict, count: int, defaults: Sequence[Any], single: bool) -> list:
-    """Returns the arrays of all outputs.
-
-    Args:
-        outputs: what is wanted.
-        columns: the features by key.
-        count: the number of records.
-        defaults: those of the outputs that have one, in order.
-        single: there is one record, without an axis.
-    """
-    given = iter(defaults)
-    found: list = []
-    for output in outputs:
-        arrays = output.arrays(columns, count, next(given) if output.takes_default else None)
-        found += output.alone(arrays) if single else arrays
-    return found
-
-
-def specs_of(outputs: tuple, count: int | None, single: bool) -> list[tuple]:
-    """Returns shape and dtype of the arrays of all outputs."""
-    return [spec for output in outputs for spec in (output.alone_specs() if single else output.specs(count))]
+        columns = read_columns(records, layout.wanted)
+        return layout.arrays(columns, len(records), iter(defaults), single)
 
 
 class Naming:
@@ -77,12 +51,12 @@ class Naming:
         return f"Name: {names[index].decode()}" if len(names) > index else f"record {index}"
 
 
-def _shapes(serialized: tuple, names: Any, *defaults: Any, outputs: tuple, single: bool) -> list:
-    return [shape for shape, _ in specs_of(outputs, serialized[0] if serialized else None, single)]
+def _shapes(serialized: tuple, names: Any, *defaults: Any, layout: Layout, single: bool) -> list:
+    return [shape for shape, _ in layout.specs(serialized[0] if serialized else None, single)]
 
 
-def _dtypes(*kinds: Any, outputs: tuple, single: bool) -> list:
-    return [kind for _, kind in specs_of(outputs, None, single)]
+def _dtypes(*kinds: Any, layout: Layout, single: bool) -> list:
+    return [kind for _, kind in layout.specs(None, single)]
 
 
 parse_examples = Op(
@@ -98,15 +72,6 @@ parse_examples = Op(
 parse_examples.__doc__ = (
     "Parses serialized Examples, (n,) or (if `single`) a scalar, into the arrays of the outputs."
 )
-
-
-def built(outputs: tuple, parts: Sequence[Any], single: bool) -> Iterator[Any]:
-    """Yields the values that the tensors `parts` make up."""
-    start = 0
-    for output in outputs:
-        end = start + len(output.alone_specs() if single else output.specs(None))
-        yield output.build(parts[start:end], single)
-        start = end
 
 
 _NO_NAMES = convert_to_tensor(np.empty(0, object), dtype=dt.string)
@@ -156,9 +121,8 @@ def parse_example(serialized: Any, features: Any, example_names: Any = None, nam
     """
     records, names, single = vector(serialized, "tf.io.parse_example", example_names)
     plan = plan_of(features)
-    defaults = [default for default in plan.defaults if default is not None]
-    parts = parse_examples(records, names, *defaults, outputs=plan.outputs, single=single)
-    return dict(zip(plan.names, built(plan.outputs, parts, single), strict=True))
+    parts = parse_examples(records, names, *plan.defaults, layout=plan.layout, single=single)
+    return dict(zip(plan.names, plan.layout.built(parts, single), strict=True))
 
 
 @export("io.parse_single_example")

@@ -17,6 +17,7 @@ from dovetail.ops.records.features import (
     UniformRowLength,
     VarLenFeature,
 )
+from dovetail.ops.records.layout import Layout
 from dovetail.ops.records.outputs import NUMPY, Dense, Indexed, Padded, Ragged, Varlen
 from dovetail.ops.shapes import reshape
 from dovetail.tensor import dtype as dt
@@ -29,12 +30,12 @@ class Plan(NamedTuple):
 
     Attributes:
         names: the keys of the results.
-        outputs: what each is, hashable.
-        defaults: tensors for those that have one, else None.
+        layout: what each is.
+        defaults: tensors, for those that have one.
     """
 
     names: tuple[str, ...]
-    outputs: tuple
+    layout: Layout
     defaults: tuple
 
 
@@ -89,9 +90,9 @@ def planned(features: Mapping, makers: dict[type, Callable]) -> Plan:
             )
         made.append((_rank(key, feature), key, *maker(key, feature)))
     made.sort(key=lambda one: one[:2])
-    plan = Plan(*(tuple(part) for part in list(zip(*made, strict=True))[1:]))
-    _check_keys(plan)
-    return plan
+    _, names, outputs, defaults = zip(*made, strict=True)
+    _check_keys(outputs)
+    return Plan(names, Layout(outputs), tuple(default for default in defaults if default is not None))
 
 
 _ORDER = {
@@ -109,10 +110,10 @@ def _rank(key: str, feature: Any) -> int:
     return 3 if composed else _ORDER[type(feature)]
 
 
-def _check_keys(plan: Plan) -> None:
+def _check_keys(outputs: tuple) -> None:
     """Raises where a key is read as a dense, sparse and ragged feature, or with two dtypes."""
     seen: dict[bytes, tuple] = {}
-    for output in plan.outputs:
+    for output in outputs:
         how = output.how
         for key, kind in output.columns().items():
             before = seen.setdefault(key, (how, kind))

@@ -9,8 +9,9 @@ from google.protobuf.message import DecodeError
 
 from dovetail.base.errors import at_user_location
 from dovetail.ops.core import Op
-from dovetail.ops.records.examples import Naming, arrays_of, built, scalar, specs_of, vector
+from dovetail.ops.records.examples import Naming, scalar, vector
 from dovetail.ops.records.features import FixedLenSequenceFeature, RaggedFeature, VarLenFeature
+from dovetail.ops.records.layout import Layout
 from dovetail.ops.records.lists import PaddedList, RaggedList, VarlenList, read_lists
 from dovetail.ops.records.plans import Plan, kind_of, plan_of, planned, ragged, shape_of
 from dovetail.ops.views import export
@@ -19,18 +20,16 @@ from dovetail.wire.examples import SequenceExample
 
 
 def _parse(
-    xp: Any, serialized: Any, names: Any, *defaults: Any, context: tuple, lists: tuple, single: bool
+    xp: Any, serialized: Any, names: Any, *defaults: Any, context: Layout, lists: Layout, single: bool
 ) -> list:
     records = serialized.reshape(-1).tolist()
     with Naming(records, names, "SequenceExample"):
         messages = [_parsed(record, i) for i, record in enumerate(records)]
-        maps = [message.context.feature for message in messages]
-        columns = of_maps(maps, _wanted(context))
-        found = read_lists(messages, _wanted(lists))
-        count = len(records)
+        columns = of_maps([message.context.feature for message in messages], context.wanted)
+        found = read_lists(messages, lists.wanted)
         return [
-            *arrays_of(context, columns, count, defaults, single),
-            *arrays_of(lists, found, count, (), single),
+            *context.arrays(columns, len(records), iter(defaults), single),
+            *lists.arrays(found, len(records), iter(()), single),
         ]
 
 
@@ -41,18 +40,15 @@ def _parsed(record: bytes, index: int) -> Any:
         raise FormError(index) from None
 
 
-def _wanted(outputs: tuple) -> dict[bytes, str]:
-    return {key: kind for output in outputs for key, kind in output.columns().items()}
-
-
 def _shapes(
-    serialized: tuple, names: Any, *defaults: Any, context: tuple, lists: tuple, single: bool
+    serialized: tuple, names: Any, *defaults: Any, context: Layout, lists: Layout, single: bool
 ) -> list:
-    return [shape for shape, _ in specs_of((*context, *lists), serialized[0] if serialized else None, single)]
+    count = serialized[0] if serialized else None
+    return [shape for shape, _ in (*context.specs(count, single), *lists.specs(count, single))]
 
 
-def _dtypes(*kinds: Any, context: tuple, lists: tuple, single: bool) -> list:
-    return [kind for _, kind in specs_of((*context, *lists), None, single)]
+def _dtypes(*kinds: Any, context: Layout, lists: Layout, single: bool) -> list:
+    return [kind for _, kind in (*context.specs(None, single), *lists.specs(None, single))]
 
 
 parse_sequences = Op(
@@ -93,7 +89,7 @@ _MAKERS: dict[type, Callable] = {
     VarLenFeature: _varlen_list,
     RaggedFeature: _ragged_list,
 }
-_NOTHING = Plan((), (), ())
+_NOTHING = Plan((), Layout(()), ())
 
 
 @export("io.parse_sequence_example")
@@ -132,27 +128,25 @@ def _parsed_features(
         )
     of_context = plan_of(context) if context else _NOTHING
     of_lists = planned(lists, _MAKERS) if lists else _NOTHING
-    defaults = [default for default in of_context.defaults if default is not None]
     parts = parse_sequences(
-        records, names, *defaults, context=of_context.outputs, lists=of_lists.outputs, single=single
+        records, names, *of_context.defaults, context=of_context.layout, lists=of_lists.layout, single=single
     )
-    values = list(built((*of_context.outputs, *of_lists.outputs), parts, single))
-    split = len(of_context.names)
+    split = sum(of_context.layout.sizes_alone if single else of_context.layout.sizes)
     return (
-        dict(zip(of_context.names, values[:split], strict=True)),
-        dict(zip(of_lists.names, values[split:], strict=True)),
-        _lengths(of_context, of_lists, parts, single),
+        dict(zip(of_context.names, of_context.layout.built(parts[:split], single), strict=True)),
+        dict(zip(of_lists.names, of_lists.layout.built(parts[split:], single), strict=True)),
+        _lengths(of_lists, parts[split:], single),
     )
 
 
-def _lengths(context: Plan, lists: Plan, parts: Any, single: bool) -> dict:
+def _lengths(lists: Plan, parts: Any, single: bool) -> dict:
     """Returns the numbers of steps of the padded lists."""
-    start = len(specs_of(context.outputs, None, single))
-    found = {}
-    for key, output in zip(lists.names, lists.outputs, strict=True):
+    start, found, layout = 0, {}, lists.layout
+    sizes = layout.sizes_alone if single else layout.sizes
+    for key, output, size in zip(lists.names, layout.outputs, sizes, strict=True):
         if isinstance(output, PaddedList):
             found[key] = parts[start + 1]
-        start += len(specs_of((output,), None, single))
+        start += size
     return found
 
 
