@@ -94,6 +94,7 @@ _SUBMODULES = frozenset(
         "dtypes",
         "errors",
         "experimental",
+        "feature_column",
         "image",
         "io",
         "keras",

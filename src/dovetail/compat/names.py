@@ -51,7 +51,6 @@ NAMESPACES_ELSEWHERE = frozenset(
         "keras.applications",
         "tf.audio",
         "tf.distribute",
-        "tf.feature_column",
         "tf.io",
         "tf.lite",
         "tf.quantization",

@@ -260,9 +260,9 @@ def _all(*shapes: tuple, **_: Any) -> tuple:
 
 
 @op("", same_dtype=0, differentiable=False, shape=_all, dtype=_int64)
-def cross_integers(xp: Any, *features: Any, buckets: int) -> Any:
+def cross_integers(xp: Any, *features: Any, buckets: int, key: int = _CROSS_BEGIN) -> Any:
     """Returns the bucket of each tuple of integers, as `tf.sparse.cross_hashed` does."""
-    result = xp.zeros_like(features[0], dtype=_U64) + np.uint64(_CROSS_BEGIN)
+    result = xp.zeros_like(features[0], dtype=_U64) + np.uint64(key)
     for feature in features:
         mixed = _mixed(feature.astype(np.int64).astype(_U64) * _CROSS) * _CROSS
         result = (result ^ _CROSS ^ mixed) * _CROSS
@@ -271,12 +271,12 @@ def cross_integers(xp: Any, *features: Any, buckets: int) -> Any:
 
 
 @op("", engine="host", same_dtype=0, differentiable=False, shape=_all, dtype=_int64)
-def cross_features(xp: Any, *features: Any, buckets: int) -> Any:
+def cross_features(xp: Any, *features: Any, buckets: int, key: int = _CROSS_BEGIN) -> Any:
     """Returns the bucket of each tuple of strings and integers, as `tf.sparse.cross_hashed` does."""
     columns = [feature.reshape(-1).tolist() for feature in features]
     found: Any = np.empty(len(columns[0]), np.int64)
     for number, row in enumerate(zip(*columns, strict=True)):
-        result = _CROSS_BEGIN
+        result = key
         for value in row:
             result = combine(
                 result, Fingerprint64(value) if isinstance(value, bytes) else value & (2**64 - 1)

@@ -418,6 +418,10 @@ class Model(Trainer, Reporting, Layer):
         if type(self).build is not Model.build or self._graph is not None:
             super()._ensure_built(arguments)
             return
+        self._describe_call(arguments)
+
+    def _describe_call(self, arguments: dict[str, Any]) -> None:
+        """Runs `call` on symbolic tensors like the arguments, which builds the layers."""
         spec = call_spec(type(self).call)
         known = arguments if spec.any_keyword else {k: v for k, v in arguments.items() if k in spec.names}
         described = nest.map_structure(

@@ -119,6 +119,13 @@ class Sequential(Model):
             raise ValueError("Sequential.build: there are no layers yet")
         self._start(Input(batch_shape=tuple(input_shape), dtype=_input_dtype(self._stack[0])))
 
+    def _ensure_built(self, arguments: dict[str, Any]) -> None:
+        """Builds the layers; a dict of inputs, which the first layer takes whole, makes no graph."""
+        if isinstance(arguments.get("inputs"), dict):
+            self._describe_call(arguments)
+        else:
+            super()._ensure_built(arguments)
+
     def _start(self, value: Any) -> None:
         """Makes the graph, for an input that `Input` made."""
         if self._stack and self._stack[0].is_input:
@@ -220,6 +227,11 @@ class Sequential(Model):
 def _input_dtype(layer: Layer) -> Any:
     """Returns the dtype that a model beginning with `layer` takes."""
     return getattr(layer, "expected_input_dtype", None) or layer.compute_dtype
+
+
+def _plain_dtype(dtype: Any) -> Any:
+    """Returns a dtype of integers or strings; NumPy's strings have one for each length."""
+    return "string" if getattr(dtype, "numpy_dtype", dtype).kind in "OSU" else dtype
 
 
 def _input_layer_of(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dovetail.keras.layers.core.dense import *
+from dovetail.keras.layers.core.dense_features import *
 from dovetail.keras.layers.core.einsum_dense import *
 from dovetail.keras.layers.core.embedding import *
 from dovetail.keras.layers.core.identity import *

@@ -88,6 +88,7 @@ class TextVectorization(Declared):
         [[2, 3, 1], [3, 0, 0]]
     """
 
+    expected_input_dtype = "string"
     _arguments = (
         Argument("max_tokens", None, hint="int | None"),
         Argument("standardize", "lower_and_strip_punctuation", read=_step_of(*STANDARDIZATIONS)),
