@@ -191,9 +191,9 @@ class VocabularyListCategoricalColumn(_ByVocabulary):
     @functools.cached_property
     def _table(self) -> Any:  # type: ignore[override]
         kind = "string" if self.dtype == "string" else "int64"
-        keys, numbers = np.array(self.vocabulary_list), np.arange(len(self.vocabulary_list), dtype=np.int64)
+        keys, numbers = np.array(self.vocabulary_list), range(len(self.vocabulary_list))
         initializer = KeyValueTensorInitializer(
-            keys.astype(object) if kind == "string" else keys, numbers, kind
+            keys.astype(object) if kind == "string" else keys, numbers, kind, "int64"
         )
         return _vocabulary_table(initializer, self.num_oov_buckets, self.default_value)
 

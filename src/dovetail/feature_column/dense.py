@@ -134,7 +134,7 @@ class SharedEmbeddingColumn(EmbeddingColumn):
         return self.shared_embedding_collection_name
 
 
-def _embedding(categories: list, dimension: Any, combiner: Any, initializer: Any, more: dict) -> list:
+def _embedding(categories: list, dimension: Any, combiner: Any, initializer: Any, more: dict) -> dict:
     """Returns the arguments that columns of embeddings share, checked."""
     for column in categories:
         _check_categories(column)
@@ -152,7 +152,7 @@ def _embedding(categories: list, dimension: Any, combiner: Any, initializer: Any
             raise NotImplementedError(
                 f"{name} is not supported: load weights into the layer once it is built{at_user_location()}"
             )
-    return [dimension, combiner, initializer, *more.values()]
+    return {"dimension": dimension, "combiner": combiner, "initializer": initializer, **more}
 
 
 def embedding_column(
@@ -186,7 +186,7 @@ def embedding_column(
         "use_safe_embedding_lookup": use_safe_embedding_lookup,
     }
     return EmbeddingColumn(
-        categorical_column, *_embedding([categorical_column], dimension, combiner, initializer, more)
+        categorical_column, **_embedding([categorical_column], dimension, combiner, initializer, more)
     )
 
 
@@ -230,4 +230,7 @@ def shared_embeddings(
     named = shared_embedding_collection_name or "_".join(sorted(column.name for column in columns))
     if shared_embedding_collection_name is None:
         named += "_shared_embedding"
-    return [SharedEmbeddingColumn(column, *arguments, named) for column in columns]
+    return [
+        SharedEmbeddingColumn(column, **arguments, shared_embedding_collection_name=named)
+        for column in columns
+    ]

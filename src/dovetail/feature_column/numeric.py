@@ -255,7 +255,7 @@ def _steps(values: Any, shape: tuple) -> tuple:
 
 def steps_in(there: Any) -> Any:
     """Returns the place behind the last true value of each row: (batch, time) -> (batch,)."""
-    places = np.arange(1, int(there.shape[1]) + 1, dtype=np.int64)
+    places: Any = np.arange(1, int(there.shape[1]) + 1, dtype=np.int64)
     marked = indexing.where(there, places, np.int64(0))
     return reduction.reduce_max(marked, axis=1) if places.size else reduction.reduce_sum(marked, axis=1)
 
