@@ -7,13 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from dovetail.base import nest
-from dovetail.base.errors import OpError, at_user_location
 from dovetail.base.settings import state
 from dovetail.function.by_rows import run_by_rows
 from dovetail.function.frequency import Frequency
 from dovetail.function.shaped import Shaped
 from dovetail.function.stages import Stage, stages_of
-from dovetail.graph.node import Node
 from dovetail.graph.recording import FunctionGraph
 from dovetail.graph.replay import Steps
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -119,8 +117,7 @@ class _Part:
     on_host: bool
 
     def __init__(self, stage: Stage, places: dict[int, int], make_frequency: Callable[[], Frequency]) -> None:
-        self._steps = Steps(stage.inputs, stage.nodes, stage.outputs)
-        self._nodes = stage.nodes
+        self._steps = Steps(stage.inputs, stage.nodes, stage.outputs, tells_where=True)
         self.inputs = [places[id(tensor)] for tensor in stage.inputs]
         self.outputs = [places[id(tensor)] for tensor in stage.outputs]
         open_sizes = any(t.shape.rank is None or None in tuple(t.shape) for t in stage.inputs)
@@ -149,22 +146,11 @@ class _Part:
         """Runs the nodes where they fit, and returns the outputs."""
         return self._steps.run(arguments)
 
-    def _on_host(self, arguments: list) -> list:
-        """Runs the nodes op by op; errors tell where the one that failed was written."""
-        left = iter(self._nodes)
-        node: Any = None
-
-        def call(operation: Any, args: Any, kwargs: Any) -> Any:
-            nonlocal node
-            node = next(left)
-            return operation(*args, **kwargs)
-
+    def op_by_op_on_host(self, arguments: list) -> list:
+        """Runs the nodes on the host."""
         state.host_only += 1
         try:
-            return self._steps.run(arguments, call)
-        except Exception as error:
-            _locate(error, node)
-            raise
+            return self._steps.run(arguments)
         finally:
             state.host_only -= 1
 
@@ -173,7 +159,7 @@ class _HostPart(_Part):
     on_host = True
 
     def _results(self, arguments: list) -> list:
-        return self._on_host(arguments)
+        return self.op_by_op_on_host(arguments)
 
 
 class _CompiledPart(_Part):
@@ -184,24 +170,4 @@ class _CompiledPart(_Part):
 
     def _results(self, arguments: list) -> list:
         program = self._shaped.program_for(arguments)
-        if program is not None:
-            return program.call(arguments)
-        state.host_only += 1
-        try:
-            return self._steps.run(arguments)
-        finally:
-            state.host_only -= 1
-
-
-def _locate(error: Exception, node: Node | None) -> None:
-    """Gives an error that was raised while a node ran the line that the node was written in."""
-    if node is None or not node.where or not error.args or not isinstance(error.args[0], str):
-        return
-    text, here, there = error.args[0], at_user_location(), f" (at {node.where})"
-    if here and here in text:
-        text = text.replace(here, there)
-    elif isinstance(error, OpError) and " (at " not in text:
-        text += there
-    error.args = (text, *error.args[1:])
-    if isinstance(error, OpError):
-        error.message = text
+        return self.op_by_op_on_host(arguments) if program is None else program.call(arguments)

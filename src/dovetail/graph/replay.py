@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from dovetail.base import nest
-from dovetail.base.errors import at_user_location
+from dovetail.base.errors import OpError, at_user_location
 from dovetail.graph.derivatives import Derivative, Watch, close
 from dovetail.graph.node import Node
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -19,11 +19,17 @@ class Steps:
         inputs: symbolic tensors that get values.
         nodes: what runs, each after those it depends on.
         outputs: symbolic tensors whose values are wanted.
+        tells_where: errors name the line in which the node that failed was written, not that of the run.
     """
 
     def __init__(
-        self, inputs: list[SymbolicTensor], nodes: list[Node], outputs: list[SymbolicTensor]
+        self,
+        inputs: list[SymbolicTensor],
+        nodes: list[Node],
+        outputs: list[SymbolicTensor],
+        tells_where: bool = False,
     ) -> None:
+        self._tells_where = tells_where
         self._slots = {id(tensor): i for i, tensor in enumerate(inputs)}
         for node in nodes:
             for tensor in node.outputs:
@@ -46,17 +52,36 @@ class Steps:
         slots[: len(values)] = values
         if self._watch is not None and call is None:
             return self._run_watched(slots, self._watch)
-        for operation, fill, targets, spent in self._steps:
-            args, kwargs = fill(slots)
-            result = operation(*args, **kwargs) if call is None else call(operation, args, kwargs)
-            if len(targets) == 1 and not isinstance(result, list | tuple | dict):
-                slots[targets[0]] = result
-            else:
-                for target, value in zip(targets, nest.flat(result), strict=True):
-                    slots[target] = value
-            for slot in spent:
-                slots[slot] = None
+        try:
+            for operation, fill, targets, spent in self._steps:
+                args, kwargs = fill(slots)
+                result = operation(*args, **kwargs) if call is None else call(operation, args, kwargs)
+                if len(targets) == 1 and not isinstance(result, list | tuple | dict):
+                    slots[targets[0]] = result
+                else:
+                    for target, value in zip(targets, nest.flat(result), strict=True):
+                        slots[target] = value
+                for slot in spent:
+                    slots[slot] = None
+        except Exception as error:
+            if self._tells_where:
+                self._locate(error, fill)
+            raise
         return [slots[i] for i in self._results]
+
+    def _locate(self, error: Exception, fill: Callable) -> None:
+        """Gives an error the line of the node whose arguments `fill` finds."""
+        node = next(node for node, step in zip(self._nodes, self._steps, strict=True) if step[1] is fill)
+        if not node.where or not error.args or not isinstance(error.args[0], str):
+            return
+        text, here, there = error.args[0], at_user_location(), f" (at {node.where})"
+        if here and here in text:
+            text = text.replace(here, there)
+        elif isinstance(error, OpError) and " (at " not in text:
+            text += there
+        error.args = (text, *error.args[1:])
+        if isinstance(error, OpError):
+            error.message = text
 
     def _run_watched(self, slots: list, watch: Watch) -> list:
         """Runs nodes of which some differentiate what runs before them."""
