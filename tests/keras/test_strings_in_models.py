@@ -118,8 +118,9 @@ def test_steps_run_many_to_a_dispatch_and_are_traced_once_a_shape():
 def fronts(model, monkeypatch, data):
     """Returns how often the host part runs in three epochs over data."""
     calls, front = [], Split.front
-    monkeypatch.setattr(Split, "front", lambda *given: calls.append(0) or front(*given))
-    model.fit(*data, epochs=3, verbose=0, shuffle=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(Split, "front", lambda *given: calls.append(0) or front(*given))
+        model.fit(*data, epochs=3, verbose=0, shuffle=True)
     return len(calls)
 
 
@@ -127,8 +128,17 @@ def test_all_rows_of_arrays_are_read_at_once(monkeypatch):
     model = functional()
     model.compile("sgd", "mse")
     assert fronts(model, monkeypatch, data(64)) == 1
-    batches = tf.data.Dataset.from_tensor_slices(data(64)).batch(16)
-    assert fronts(model, monkeypatch, [batches]) == 12
+    rows = tf.data.Dataset.from_tensor_slices(data(64)).shuffle(64)
+    assert fronts(model, monkeypatch, [rows.batch(16)]) == 1
+    assert fronts(model, monkeypatch, [rows.batch(16).map(lambda x, y: (x, y * 2.0))]) == 12
+
+
+def test_batches_of_ever_new_sizes_are_not_all_compiled():
+    model = functional()
+    model.compile("sgd", "mse")
+    for size in range(2, 20):
+        model.train_on_batch(*data(size))
+    assert len(model._executors["train"]._divided._found) <= 3
 
 
 def test_what_is_not_made_row_by_row_is_made_for_each_batch(monkeypatch):

@@ -41,23 +41,34 @@ class DividedSteps:
     Args:
         step: `step(data) -> logs`, a method of the model written in tensor ops.
         facts: `facts() -> tuple`, what else a recording depends on.
+        frequency: decides which shapes are worth it.
     """
 
-    def __init__(self, step: Callable, facts: Callable[[], tuple]) -> None:
-        self._step, self._facts = step, facts
+    def __init__(self, step: Callable, facts: Callable[[], tuple], frequency: Frequency) -> None:
+        self._step, self._facts, self._frequency = step, facts, frequency
         self._found: Bounded = Bounded(_MOST_KINDS)
         self._why: str | None = None
         self._warned = False
 
-    def get(self, leaves: list, spec: Any, facts: tuple) -> DividedStep | None:
-        """Returns the step for batches like `leaves`; None when it runs op by op."""
+    def get(self, leaves: list, spec: Any, facts: tuple, times: int = 1) -> DividedStep | None:
+        """Returns the step for batches like `leaves`; None when it runs op by op.
+
+        Args:
+            leaves, spec: the batch, flat.
+            facts: see the class.
+            times: how many such batches are about to come.
+        """
         kind = kind_of(leaves)
         key = (spec, facts, kind)
-        if key not in self._found:
-            step = self._recorded(leaves, spec)
-            self._found.put(key, step)
-            self._found.put((spec, self._facts(), kind), step)  # a first recording builds the model
-        return self._found.get(key)
+        if key in self._found:
+            return self._found.get(key)
+        family = (spec, facts, tuple([None if leaf is None else (leaf.ndim, leaf.dtype) for leaf in leaves]))
+        if not self._frequency.compiles(family, kind, times):
+            return None
+        self._frequency.compiled(family)
+        step = self._recorded(leaves, spec)
+        self._found.put((spec, self._facts(), kind), step)  # a first recording builds the model
+        return self._found.put(key, step)
 
     def _recorded(self, leaves: list, spec: Any) -> DividedStep | None:
         specs = [None if leaf is None else TensorSpec(leaf.shape, leaf.dtype) for leaf in leaves]
@@ -79,7 +90,7 @@ class DividedSteps:
         Args:
             why: what says so of the step as a whole; None: it was not tried.
         """
-        if not self._warned:
+        if not self._warned and self._why is not None:
             self._warned = True
             warnings.warn(
                 f"the model's steps run op by op, they cannot be compiled: {why or self._why}", stacklevel=4

@@ -73,7 +73,8 @@ class Executor:
     ) -> None:
         self._model, self._name, self._check, self._plan = model, name, check, plan
         step = lambda data: self._step(data, converted)  # noqa: E731  one name for both
-        self._programs, self._divided = StepPrograms(step, facts), DividedSteps(step, facts)
+        self._programs = StepPrograms(step, facts)
+        self._divided = DividedSteps(step, facts, self._programs.frequency)
 
     def _step(self, data: Any, prepared: Callable[[Any], Any] = lambda step: step) -> Any:
         """Runs the step with layers and variables as trainable as they were when the model was compiled."""
@@ -275,7 +276,7 @@ class Executor:
         if data.num_samples < 2 * size or (steps is not None and 2 * steps * size < data.num_samples):
             return None
         batch = [None if leaf is None else leaf[:size] for leaf in data.leaves]
-        divided = self._divided.get(batch, data.spec, self._programs.facts())
+        divided = self._divided.get(batch, data.spec, self._programs.facts(), data.num_samples // size)
         return None if divided is None else divided.numbers(data)
 
     def _check_rows(self, data: ArrayData, stretch: Stretch) -> None:

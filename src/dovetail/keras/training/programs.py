@@ -31,6 +31,10 @@ class StepPrograms:
     Args:
         step: `step(data) -> logs`, a method of the model written in tensor ops.
         facts: `facts() -> tuple`, what else a trace depends on, such as which variables are trained.
+
+    Attributes:
+        frequency: decides which shapes are compiled.
+        op_by_op, why: whether the step cannot be compiled at all, and what says so.
     """
 
     def __init__(self, step: Callable, facts: Callable[[], tuple] = tuple) -> None:
@@ -39,7 +43,7 @@ class StepPrograms:
         self._loops: Bounded = Bounded(_MOST_PROGRAMS)
         self._gathers: Bounded = Bounded(_MOST_PROGRAMS)
         self._num_compiled = 0
-        self._frequency = Frequency(_SHAPES_AT_ONCE)
+        self.frequency = Frequency(_SHAPES_AT_ONCE)
         self.op_by_op = False
         self.why: Exception | None = None
 
@@ -60,12 +64,12 @@ class StepPrograms:
         program = self._programs.get((spec, facts, shapes))
         if program is None:
             family = (spec, facts, tuple([None if a is None else (a.ndim, a.dtype) for a in leaves]))
-            if not self._frequency.compiles(family, shapes, times):
+            if not self.frequency.compiles(family, shapes, times):
                 return None
             program = self._traced(leaves, spec)
             if program is None:
                 return None
-            self._frequency.compiled(family)
+            self.frequency.compiled(family)
             # A first trace builds the model, and so changes the facts that it is known by.
             self._programs.put((spec, facts, shapes), program)
             self._programs.put((spec, self.facts(), shapes), program)
@@ -88,7 +92,7 @@ class StepPrograms:
     def compare(self, leaves: list, others: list) -> None:
         """Looks at the first two batches of a stream: when more than their numbers of rows differ, shapes change."""
         if [a is not None and a.shape[1:] for a in leaves] != [a is not None and a.shape[1:] for a in others]:
-            self._frequency.expect_changes()
+            self.frequency.expect_changes()
 
     def run_op_by_op(self, leaves: list, spec: Any) -> Any:
         """Runs one step on arrays without compiling it: all on the host engine, where nothing else rules that out."""

@@ -43,12 +43,12 @@ class RowData(ArrayData):
 
     @staticmethod
     def takes(plan: ArrayPlan, num_batches: int | None) -> bool:
-        """True for plans of batches of numbers."""
+        """True for plans of batches of numbers, or of strings as they are."""
         return (
             plan.batch_size is not None
             and 0 < plan.size < _MOST_SAMPLES
             and (not plan.is_mapped or _worth_mapping(plan, num_batches))
-            and all(column.dtype.kind not in "OSU" for column in plan.columns)
+            and all(column.dtype.kind not in ("OSU" if plan.is_mapped else "SU") for column in plan.columns)
         )
 
     @property
