@@ -21,7 +21,7 @@ _KIND_OF_TAG = {0x0A: "string", 0x12: "float32", 0x1A: "int64"}
 _TAG_OF_KIND = {kind: tag for tag, kind in _KIND_OF_TAG.items()}
 _FIELDS = {"bytes_list": "string", "float_list": "float32", "int64_list": "int64"}
 _NUMPY = {"string": np.dtype(object), "float32": np.dtype("<f4"), "int64": np.dtype(np.int64)}
-_FEW = 48  # records that are cheaper to read one by one
+_FEW = 64  # records that are cheaper to read one by one
 _MOST_ROUNDS, _SPARSE_ROUNDS, _SPARSE = 2000, 64, 16  # rounds over all records, and over but a few
 _SPARE = 1024  # bytes after the last record, so that headers read there stay in bounds
 # Three headers of one byte of length each, and the number of bytes after the first: 12 v, kind v-2, 0A v-4.
@@ -276,7 +276,7 @@ class _Reading:
             if size:
                 first = int(entry[0]) + 2
                 which = self._places.get(self._bytes[first : first + size - 2], -1)
-                if which < 0 or self._is_plain(which, rows, entry + size, after, found):
+                if which < 0 or self._is_read(which, rows, entry + size, after, found):
                     return _rest(rows, after, ends)
         key, key_end, fits = self._header(entry, _FIRST, after)
         good &= fits
@@ -298,6 +298,16 @@ class _Reading:
             return 0
         keys = _windows(self._data, size)[entry]
         return size if (keys == keys[0]).all() else 0
+
+    def _is_read(self, which: int, rows: Any, places: Any, after: Any, found: list) -> bool:
+        """Notes the values of one feature, whose key has been read; returns whether all have the usual form."""
+        if self._is_plain(which, rows, places, after, found):
+            return True
+        value, value_end, good = self._header(places, _SECOND, after)
+        if not (good & (value_end == after)).all():
+            return False
+        found[which].append(self._value(rows, value, after))
+        return True
 
     def _is_plain(self, which: int, rows: Any, places: Any, after: Any, found: list) -> bool:
         """Notes the values where each is one string or one run of packed numbers of the wanted kind, and all short."""
@@ -344,8 +354,9 @@ class _Reading:
             found = _of_lists(parts)
             if len(found.rows) > 1:
                 self.odd[found.rows[1:][found.rows[1:] == found.rows[:-1]]] = True  # the key comes twice
-            there = found.kinds != 0
-            rows, kinds, starts, ends = (part[there] for part in found[:4])
+            rows, kinds, starts, ends = found[:4]
+            if not kinds.all():
+                rows, kinds, starts, ends = (part[kinds != 0] for part in found[:4])
             wrong = kinds != _TAG_OF_KIND[kind]
             if wrong.any() and not self.odd.any():
                 at = int(wrong.argmax())
@@ -418,7 +429,7 @@ def _rest(rows: Any, after: Any, ends: Any) -> tuple[Any, Any, Any]:
 
 def _windows(data: Any, size: int) -> Any:
     """Returns the `size` bytes from each place on."""
-    return np.lib.stride_tricks.as_strided(data, (len(data) - size + 1, size), (1, 1), writeable=False)
+    return np.ndarray((len(data) - size + 1, size), np.uint8, data, strides=(1, 1))
 
 
 def _direct(data: Any, whole: bytes, kind: str, found: _Found) -> tuple[Any, Any]:

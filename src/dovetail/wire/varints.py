@@ -58,7 +58,7 @@ def gathered(data: Any, starts: Any, sizes: Any) -> Any:
         return data[:0]
     size = int(sizes[0])
     if (sizes == size).all():
-        windows = np.lib.stride_tricks.as_strided(data, (len(data) - size + 1, size), (1, 1), writeable=False)
+        windows: Any = np.ndarray((len(data) - size + 1, size), np.uint8, data, strides=(1, 1))
         return windows[starts].reshape(-1)
     total = int(sizes.sum())
     if total > _WIDE * count:
