@@ -2,7 +2,9 @@
 
 import gzip
 import io
+import os
 import pathlib
+import threading
 import zlib
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from PIL import Image
 
 import dovetail as dv
+from dovetail.ops import random
 from tests.support.parity import assert_same, outcome, plain, reference
 
 RECORDS = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data" / "records"
@@ -527,6 +530,37 @@ def test_images_in_a_dataset_keep_their_order():
         lambda line: dv.io.decode_csv(line, [0, ""])
     )
     assert [(int(n), t.numpy()) for n, t in rows] == [(1, b"a"), (2, b"b")]
+
+
+def threads_of(dataset):
+    """The names of the threads in which a function ran."""
+    return {name.numpy().decode() for _, name in dataset}
+
+
+def test_autotune_decodes_in_threads_where_the_order_of_draws_does_not_matter(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    files = dv.data.Dataset.from_tensor_slices([PNGS["rgb"]] * 8)
+
+    def in_thread(name):
+        return dv.numpy_function(
+            lambda _: np.array(threading.current_thread().name.encode(), object), [name], "string"
+        )
+
+    def decoded(file):
+        return dv.io.decode_png(file), in_thread(file)
+
+    def flipped(file):
+        return dv.image.random_flip_left_right(dv.io.decode_png(file, channels=3)), in_thread(file)
+
+    here = {threading.current_thread().name}
+    auto = {"num_parallel_calls": dv.data.AUTOTUNE}
+    assert threads_of(files.map(decoded)) == here
+    assert not threads_of(files.map(decoded, **auto)) & here
+    assert threads_of(files.map(lambda file: (dv.strings.length(file), in_thread(file)), **auto)) == here
+    monkeypatch.setattr(random._global, "seed", None)
+    assert not threads_of(files.map(flipped, **auto)) & here
+    dv.random.set_seed(3)
+    assert threads_of(files.map(flipped, **auto)) == here
 
 
 def test_images_in_a_compiled_function():

@@ -70,6 +70,10 @@ class UserFunction:
         self.function, self.method, self.source, self._wrap = function, method, source, wrap
         self._converted: Any = None
         self._rebuild: Any = None
+        self.result_specs: tuple | None = (
+            None  # of what it returns; None: they are not known yet, or need values
+        )
+        self.written: tuple = ()  # the variables that it writes, states of random generators among them
 
     def __call__(self, leaves: tuple, *before: Any, scope: Scope | None = None) -> Any:
         """Returns what the function returns; `before` are arguments ahead of the element's, `scope`: see above."""
@@ -149,8 +153,11 @@ class UserFunction:
         """
         if state.host_only or state.scope is not None or self.changes:  # one of many datasets of a function
             return None
+        scope = StatelessScope()
         try:
-            return self.outcome(tuple(map(self._stand_in, self.source.specs)), StatelessScope())
+            found = self.outcome(tuple(map(self._stand_in, self.source.specs)), scope)
+            self.result_specs, self.written = tuple(map(spec_of, found[0])), tuple(scope.written.values())
+            return found
         except (NameError, TypeError, ValueError) as failure:
             plan = self.source.plan
             first = None if plan is None or plan.is_mapped else next(plan.elements(), None)

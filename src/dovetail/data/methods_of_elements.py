@@ -41,7 +41,8 @@ class ElementMethods(Methods):
                 each element by itself where it needs values, prints, checks, looks something up at a place that the
                 element gives, or changes Python objects.  After 512 large elements of one shape, such as batches, it is
                 compiled for one of these, under the same conditions.
-            num_parallel_calls: number of threads; None and AUTOTUNE: the calling thread.
+            num_parallel_calls: number of threads; None: the calling thread.  AUTOTUNE: several where files become
+                images or sounds, and no seed says which random numbers an element gets; else the calling thread.
             deterministic: accepted; the order is always kept.
         """
         workers = 1 if num_parallel_calls is None else int(num_parallel_calls)

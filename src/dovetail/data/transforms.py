@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -39,11 +40,13 @@ from dovetail.data.vectorized import (
     mode,
     row_function,
 )
-from dovetail.engine import loaded_xla, uses_xla, xla
+from dovetail.engine import dtypes, loaded_xla, uses_xla, xla
+from dovetail.ops import random
 from dovetail.tensor import TensorSpec
 
 _LEAST_BATCH = 8  # smaller ones are cut out of larger chunks
 _MOST_BYTES = 1 << 26
+_MOST_THREADS, _LARGE = 8, 1 << 12  # of AUTOTUNE; elements of a tensor
 
 
 class Transformed(Node):
@@ -170,8 +173,9 @@ class Map(Transformed):
         if rows is not None:
             return self._pass(rows, rows.chunk).elements()
         elements = self.source.elements()
-        if self._num_workers > 1:
-            return map(self._checked, _InThreads(self._function.outcome, elements, self._num_workers))
+        workers = self._num_workers if self._num_workers > 0 else _workers_for(self._function)
+        if workers > 1:
+            return map(self._checked, _InThreads(self._function.outcome, elements, workers))
         return map(self._one, elements)  # which goes on behind an element that fails
 
     def _one(self, leaves: tuple) -> tuple:
@@ -179,6 +183,30 @@ class Map(Transformed):
 
     def _checked(self, outcome: tuple) -> tuple:
         return self._same_tree(*outcome)
+
+
+def _workers_for(function: UserFunction) -> int:
+    """Returns the number of threads that AUTOTUNE stands for.
+
+    Several where strings (files, names of files) become large arrays or such of any size (images, sounds): decoders let
+    other threads run.  One where it matters who draws random numbers first, or writes variables.
+    """
+    strings = any(_is_of_strings(spec) for spec in function.source.specs)
+    if not strings or not any(map(_is_large, function.result_specs or ())):
+        return 1
+    return min(os.cpu_count() or 1, _MOST_THREADS) if all(map(random.is_unseeded, function.written)) else 1
+
+
+def _is_of_strings(spec: Any) -> bool:
+    return isinstance(spec, TensorSpec) and dtypes.is_host_only(spec.dtype.numpy_dtype)
+
+
+def _is_large(spec: Any) -> bool:
+    if not isinstance(spec, TensorSpec) or dtypes.is_host_only(spec.dtype.numpy_dtype):
+        return False
+    if spec.shape.is_fully_defined():
+        return (spec.shape.num_elements() or 0) >= _LARGE
+    return spec.shape.rank is None or spec.shape.rank > 1
 
 
 class _InThreads(Iterator):

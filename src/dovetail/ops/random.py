@@ -124,6 +124,11 @@ def is_shared(variable: Variable) -> bool:
     return variable is _global.state or any(variable is rng for rng in _global.by_seed.values())
 
 
+def is_unseeded(variable: Variable) -> bool:
+    """True for the state of the global generator while no seed makes it draw the same numbers again."""
+    return variable is _global.state and _global.seed is None
+
+
 @export("random.set_seed")
 def set_seed(seed: int) -> None:
     """Starts the global generator again: the same program then draws the same numbers, compiled or eager.

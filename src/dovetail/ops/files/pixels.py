@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import struct
+import sys
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -75,11 +76,17 @@ def damage_told(label: str, kind: str, data: bytes) -> Iterator[None]:
         raise
     except (
         ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError, SyntaxError,
-        TypeError, ValueError, struct.error, zlib.error,
+        TypeError, ValueError, struct.error, zlib.error, *_bombs(),
     ) as error:  # fmt: skip
         raise refused(
             label, f"Invalid {kind} data, size {len(data)}: {type(error).__name__}: {error}"
         ) from error
+
+
+def _bombs() -> tuple[type[Exception], ...]:
+    """Returns what Pillow raises for images that it takes for attacks, which is of no kind of Python's."""
+    module = sys.modules.get("PIL.Image")
+    return () if module is None else (module.DecompressionBombError,)
 
 
 def stream(data: bytes) -> io.BytesIO:

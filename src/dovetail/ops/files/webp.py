@@ -30,6 +30,7 @@ def decode(label: str, data: bytes, channels: int, most: int | None = None) -> n
         check_size(label, count, *image.size, len(mode))
         frames = np.empty((count, image.size[1], image.size[0], len(mode)), np.uint8)
         for number in range(count):
-            image.seek(number)
+            if number:
+                image.seek(number)
             frames[number] = array_of(image if image.mode == mode else image.convert(mode))
     return frames
