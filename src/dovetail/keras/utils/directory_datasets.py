@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import pathlib
 from typing import Any
@@ -17,9 +16,10 @@ from dovetail.keras.utils.directories import Request
 from dovetail.keras.utils.image_files import checked_format, pillow
 from dovetail.keras.utils.waves import read_wave
 from dovetail.ops import image_resize, shapes
+from dovetail.ops.files.image import first_image
 from dovetail.tensor import dtype as dt
 
-_CHANNELS = {"grayscale": (1, "L"), "rgb": (3, "RGB"), "rgba": (4, "RGBA")}
+_CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
 _IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 _INTERPOLATIONS = (
     "nearest",
@@ -104,14 +104,14 @@ def image_dataset_from_directory(
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
         raise ValueError("crop_to_aspect_ratio and pad_to_aspect_ratio exclude each other")
     height, width = (int(size) for size in image_size)
-    channels, mode = _CHANNELS[color_mode]
+    channels = _CHANNELS[color_mode]
     first = checked_format(data_format, "image_dataset_from_directory") == "channels_first"
 
     kind = dt.uint8 if interpolation == "nearest" else dt.float32
     shape = (channels, height, width) if first else (height, width, channels)
 
     def content(path: Any) -> np.ndarray:
-        image = _decoded(path, mode)
+        image = first_image("keras.utils.image_dataset_from_directory", _content(path), channels)
         image = fitted(image, (height, width), interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio)
         return image.transpose(2, 0, 1) if first else image
 
@@ -130,15 +130,6 @@ def _check_format(format: str) -> None:
         raise ValueError(
             f"format must be 'tf', received {format!r}: other kinds of datasets are not made here"
         )
-
-
-def _decoded(path: Any, mode: str) -> np.ndarray:
-    """Returns the image of a file as uint8 of shape (height, width, channels)."""
-    image = pillow("image_dataset_from_directory").open(io.BytesIO(_content(path)))
-    if image.mode.startswith("I"):  # 16 bits
-        image = image.convert("I").point(lambda value: value / 257).convert("L")
-    array = np.asarray(image.convert(mode))
-    return array[..., None] if array.ndim == 2 else array
 
 
 def _content(path: Any) -> bytes:

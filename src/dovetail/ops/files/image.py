@@ -13,7 +13,7 @@ from dovetail.ops.attrs import DTypeLike
 from dovetail.ops.families import op
 from dovetail.ops.files import bmp, gif, jpeg, png, webp
 from dovetail.ops.files.content import scalar_bytes
-from dovetail.ops.files.pixels import format_of, refused
+from dovetail.ops.files.pixels import format_of, refused, with_channels
 from dovetail.ops.image import converted
 from dovetail.ops.views import export
 from dovetail.tensor import dtype as dt
@@ -255,6 +255,14 @@ def decode_image_(xp: Any, contents: Any, *, channels: int, dtype: DTypeLike, an
     image = _decoded(label, scalar_bytes(label, contents), channels, read_as, None if animated else 1)
     image = converted(host, image, dtype)
     return image[0] if image.ndim == 4 and not animated else image
+
+
+def first_image(label: str, data: bytes, channels: int) -> np.ndarray:
+    """Returns the first image of a file of any format as uint8, with 1, 3 or 4 channels whatever the file has."""
+    kind = format_of(data, label)
+    asked = channels if kind == "PNG" or (kind == "JPEG" and channels < 4) else 0
+    image = _decoded(label, data, asked, _UINT8, 1)
+    return with_channels(image if image.ndim == 3 else image[0], channels)
 
 
 @export("io.decode_image image.decode_image")

@@ -74,19 +74,31 @@ def damage_told(label: str, kind: str, data: bytes) -> Iterator[None]:
         yield
     except (OpError, ImportError):
         raise
-    except (
-        ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError, SyntaxError,
-        TypeError, ValueError, struct.error, zlib.error, *_bombs(),
-    ) as error:  # fmt: skip
+    except _of_damage() as error:
         raise refused(
             label, f"Invalid {kind} data, size {len(data)}: {type(error).__name__}: {error}"
         ) from error
 
 
-def _bombs() -> tuple[type[Exception], ...]:
-    """Returns what Pillow raises for images that it takes for attacks, which is of no kind of Python's."""
+_OF_PYTHON: tuple[type[Exception], ...] = (
+    *(
+        ArithmeticError,
+        AttributeError,
+        EOFError,
+        LookupError,
+        MemoryError,
+        OSError,
+        RuntimeError,
+        SyntaxError,
+    ),
+    *(TypeError, ValueError, struct.error, zlib.error),
+)
+
+
+def _of_damage() -> tuple[type[Exception], ...]:
+    """Returns what Pillow raises for damaged files, and for large images, which it takes for attacks."""
     module = sys.modules.get("PIL.Image")
-    return () if module is None else (module.DecompressionBombError,)
+    return _OF_PYTHON if module is None else (*_OF_PYTHON, module.DecompressionBombError)
 
 
 def stream(data: bytes) -> io.BytesIO:
