@@ -498,6 +498,16 @@ STRINGS = [
         kwargs={"axis": 1, "separator": "|"},
         xla=False,
     ),
+    Case(
+        "strings.unsorted_segment_join",
+        given(np.array(WORDS), np.array([1, 0, 1, 3])),
+        kwargs={"num_segments": 4, "separator": "|"},
+        xla=False,
+    ),
+    Case("strings.unicode_transcode", given(np.array(WORDS), "UTF-8", "UTF-16-BE"), xla=False),
+    Case("strings.unicode_script", given(np.array([65, 0x416, -1], np.int32)), xla=False),
+    Case("fingerprint", given(np.array([[1, 2], [3, 4]], np.int32)), xla=False),
+    Case("fingerprint", given(np.array([WORDS, WORDS[::-1]])), id="strings", xla=False),
     Case("strings.as_string", given(np.array([1.5, -2.25], np.float32)), xla=False),
     Case(
         "strings.as_string",

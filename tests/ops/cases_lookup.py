@@ -61,6 +61,7 @@ def always(*values):
 
 
 CASES = [
+    Case("strings.to_hash_bucket", of(TEXTS, 1000), xla=False),
     Case("strings.to_hash_bucket_fast", of(TEXTS, 1000), xla=False),
     Case("strings.to_hash_bucket_strong", of(TEXTS, 1000, [133, 137]), xla=False),
     Case("hash_integers", numbers, {"buckets": 1000}, oracle=of_digits("to_hash_bucket_fast")),

@@ -82,8 +82,10 @@ def string_split(
         rows = strings.split(strings.regex_replace(source, pattern, rewrite), marks[0])
     else:
         rows = strings.bytes_split(source)
-    if skip_empty:
-        rows = ragged.boolean_mask(rows, strings.length(rows) > 0)
+    holds_any = strings.length(rows) > 0
+    if not skip_empty:  # an empty string has no words all the same
+        holds_any = holds_any | (strings.length(source) > 0)[:, None]
+    rows = ragged.boolean_mask(rows, holds_any)
     return _result("string_split", rows, result_type)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,13 @@ def reduce_join(
     return reduce_join_(inputs, axis=axis, keepdims=keepdims, separator=separator)
 
 
+def glued(separator: bytes, values: list[bytes]) -> bytes:
+    """Joins strings as TensorFlow does those of a segment: empty ones in front leave no separator behind."""
+    if values and not values[0]:
+        values = list(itertools.dropwhile(operator.not_, values))
+    return separator.join(values)
+
+
 @op(
     "",
     **_HOST,
@@ -79,7 +87,7 @@ def unsorted_segment_join_(
     rest = inputs.shape[rank:]
     columns = inputs.reshape(ids.size, int(np.prod(rest, dtype=np.int64)))[order].T  # (rest, ids)
     joined = [
-        [separator.join(column[a:b]) for a, b in itertools.pairwise(bounds)]
+        [glued(separator, column[a:b]) for a, b in itertools.pairwise(bounds)]
         for column in map(listed, columns)
     ]
     values = (joined[column][segment] for segment in range(num_segments) for column in range(len(joined)))
@@ -91,6 +99,8 @@ def unsorted_segment_join(
     inputs: Any, segment_ids: Any, num_segments: Any, separator: Any = "", name: str | None = None
 ) -> Any:
     """Joins the strings of each segment, in their order.
+
+    As in TensorFlow, empty strings in front of a segment leave no separator behind.
 
     Args:
         inputs: string tensor.

@@ -229,7 +229,7 @@ def _character(text: bytes, at: int) -> int:
     """Returns how many bytes the character at a place takes; at least one."""
     for size in range(1, 5):
         try:
-            text[at : at + size].decode()
+            text[at : at + size].decode("utf-8", "surrogatepass")
         except UnicodeDecodeError:
             continue
         return size

@@ -61,7 +61,9 @@ def split_vector(xp: Any, input: Any, *, sep: Text = b"", maxsplit: int = -1) ->
     values: list[bytes] = []  # one list for all: Python's collector looks through many again and again
     mark, most, extend = sep or None, -1 if maxsplit < 0 else maxsplit, values.extend
     for i, value in enumerate(listed(input)):
-        words = value.split(mark, most)
+        words = value.split(mark, most) if most else [value]
+        if mark is None and len(words) == most:
+            words.append(b"")  # what is left after the last split
         lengths[i] = len(words)
         extend(words)
     return [splits_of(lengths), filled(values)]
@@ -258,7 +260,7 @@ def _join(inputs: Any, separator: Any = "", name: Any = None) -> Any:
 def join_rows(xp: Any, splits: Any, values: Any, *, separator: Text) -> Any:
     """Joins the strings of each row."""
     items = listed(values)
-    return filled([separator.join(items[a:b]) for a, b in itertools.pairwise(splits.tolist())])
+    return filled([strings_join.glued(separator, items[a:b]) for a, b in itertools.pairwise(splits.tolist())])
 
 
 @dispatches([strings_join.reduce_join, strings_join.reduce_join_], RaggedTensor)
