@@ -75,6 +75,10 @@ LATE_IMPORTS = {
         "dovetail.function.autograph.passes",
     ): "malt costs 40 ms; only programs with control flow on tensors need it",
     ("dovetail.data.batching", "dovetail.ops.ragged.rows"): "a late family: few programs have ragged batches",
+    (
+        "dovetail.keras.layers.core.dense_features",
+        "dovetail.feature_column.configs",
+    ): "a late family: few programs have feature columns",
     ("dovetail.keras.callbacks.backup", "h5py"): "it costs 40 ms; few programs write backups",
     (
         "dovetail.keras.callbacks.remote_monitor",

@@ -25,7 +25,15 @@ _ABSENT = -1  # what stands for no value in features of integers
 
 
 class FeatureColumn:
-    """A column: what is computed of one feature, or of several."""
+    """A column: what is computed of one feature, or of several.
+
+    Attributes:
+        is_sequence: whether it has an axis of time.
+        table_key: what columns with the same embedding have in common; None: there is none.
+    """
+
+    is_sequence: Any = False
+    table_key: Any = None
 
     @property
     def name(self) -> str:

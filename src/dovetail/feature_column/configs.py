@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from dovetail.base.errors import at_user_location
-from dovetail.feature_column.base import FeatureColumn
+from dovetail.feature_column.base import DenseColumn, FeatureColumn, Features
 from dovetail.feature_column.categorical import (
     CrossedColumn,
     HashedCategoricalColumn,
@@ -19,6 +19,8 @@ from dovetail.feature_column.categorical import (
 from dovetail.feature_column.dense import EmbeddingColumn, IndicatorColumn, SharedEmbeddingColumn
 from dovetail.feature_column.numeric import BucketizedColumn, NumericColumn, SequenceNumericColumn
 from dovetail.tensor import as_dtype
+
+__all__ = ["CLASSES", "DenseColumn", "FeatureColumn", "Features", "column_of", "make_parse_example_spec"]
 
 CLASSES: dict[str, Any] = {
     kind.__name__: kind

@@ -39,7 +39,7 @@ class OfCategories(DenseColumn):
         return [self.categorical_column]
 
     @property
-    def is_sequence(self) -> bool:
+    def is_sequence(self) -> bool:  # type: ignore[override]
         return isinstance(self.categorical_column, SequenceCategoricalColumn)
 
     def lengths(self, features: Features) -> Any:
@@ -97,7 +97,7 @@ class EmbeddingColumn(OfCategories):
         return f"{self.categorical_column.name}_embedding"
 
     @property
-    def table_key(self) -> Any:
+    def table_key(self) -> Any:  # type: ignore[override]
         """What columns with the same table have in common."""
         return self.name
 
@@ -130,7 +130,7 @@ class SharedEmbeddingColumn(EmbeddingColumn):
         return f"{self.categorical_column.name}_shared_embedding"
 
     @property
-    def table_key(self) -> Any:
+    def table_key(self) -> Any:  # type: ignore[override]
         return self.shared_embedding_collection_name
 
 

@@ -208,6 +208,8 @@ def bucketized_column(source_column: Any, boundaries: Any) -> BucketizedColumn:
 class SequenceNumericColumn(DenseColumn):
     """See `sequence_numeric_column`."""
 
+    is_sequence = True
+
     key: str
     shape: tuple
     default_value: float

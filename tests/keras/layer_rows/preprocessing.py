@@ -19,7 +19,7 @@ APART = frozenset(
         *(f"Random{name}" for name in ("Contrast", "Brightness", "Hue", "Saturation", "Grayscale", "Invert")),
         *(f"Random{name}" for name in ("Posterization", "ColorDegeneration", "ColorJitter")),
         *("AugMix", "CutMix", "MixUp", "RandAugment", "Solarization", "MaxNumBoundingBoxes", "Pipeline"),
-        *("HashedCrossing", "Equalization", "StringLookup", "TextVectorization"),
+        *("HashedCrossing", "Equalization", "StringLookup", "TextVectorization", "DenseFeatures"),
     }
 )
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from typing import Any, Self
 
 from dovetail.base.errors import at_user_location
-from dovetail.feature_column.base import DenseColumn, FeatureColumn, Features, size_of
-from dovetail.feature_column.configs import column_of
-from dovetail.feature_column.dense import EmbeddingColumn, OfCategories
-from dovetail.feature_column.numeric import SequenceNumericColumn
 from dovetail.keras.initializers import TruncatedNormal
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.registration import own
@@ -19,6 +16,11 @@ from dovetail.ops.shapes import reshape
 from dovetail.tensor.shape import TensorShape
 
 __all__ = ["DenseFeatures"]
+
+
+def _columns() -> Any:
+    """Returns the module of feature columns."""
+    return importlib.import_module("dovetail.feature_column.configs")
 
 
 class _OfColumns(Layer):
@@ -48,7 +50,7 @@ class _OfColumns(Layer):
 
     def build(self, input_shape: Any = None) -> None:
         for column in self._feature_columns:
-            if isinstance(column, EmbeddingColumn) and column.table_key not in self._tables:
+            if column.table_key is not None and column.table_key not in self._tables:
                 initializer = column.initializer or TruncatedNormal(stddev=1 / math.sqrt(column.dimension))
                 self._tables[column.table_key] = self.add_weight(
                     name=f"{column.table_key}/embedding_weights",
@@ -58,7 +60,7 @@ class _OfColumns(Layer):
                 )
 
     def _table_of(self, column: Any) -> Any:
-        return self._tables.get(getattr(column, "table_key", None))
+        return self._tables.get(column.table_key)
 
     def get_config(self) -> dict:
         columns = [{"class_name": type(c).__name__, "config": c.get_config()} for c in self._feature_columns]
@@ -66,7 +68,7 @@ class _OfColumns(Layer):
 
     @classmethod
     def from_config(cls, config: dict) -> Self:
-        columns = [column_of(one, _function) for one in config["feature_columns"]]
+        columns = [_columns().column_of(one, _function) for one in config["feature_columns"]]
         return cls(**(config | {"feature_columns": columns}))
 
 
@@ -75,7 +77,7 @@ def _function(value: Any) -> Any:
 
 
 def _checked(columns: Any, refusal: Any) -> list:
-    if isinstance(columns, FeatureColumn):
+    if isinstance(columns, _columns().FeatureColumn):
         columns = [columns]
     if isinstance(columns, dict | str):
         raise ValueError(
@@ -86,7 +88,7 @@ def _checked(columns: Any, refusal: Any) -> list:
         raise ValueError(f"feature_columns must not be empty.{at_user_location()}")
     names = set()
     for column in columns:
-        if not isinstance(column, FeatureColumn):
+        if not isinstance(column, _columns().FeatureColumn):
             raise ValueError(
                 f"Items of feature_columns must be a FeatureColumn. Given (type {type(column).__name__}): {column}."
                 f"{at_user_location()}"
@@ -121,14 +123,12 @@ class DenseFeatures(_OfColumns):
 
     @staticmethod
     def _takes(column: Any) -> str | None:
-        if not isinstance(column, DenseColumn):
+        if not isinstance(column, _columns().DenseColumn):
             return (
                 "Items of feature_columns must be columns of numbers. You can wrap a categorical column with an "
                 "embedding_column or indicator_column."
             )
-        if isinstance(column, SequenceNumericColumn) or (
-            isinstance(column, OfCategories) and column.is_sequence
-        ):
+        if column.is_sequence:
             return "Sequence columns go into keras.experimental.SequenceFeatures."
         return None
 
@@ -137,15 +137,15 @@ class DenseFeatures(_OfColumns):
         if cols_to_output_tensors is not None:
             start = 0
             for column in self._feature_columns:
-                stop = start + size_of(column.variable_shape)
+                stop = start + math.prod(column.variable_shape)
                 cols_to_output_tensors[column] = outputs[:, start:stop]
                 start = stop
         return outputs
 
     def call(self, features: Any, training: Any = None) -> Any:
-        read = Features(features)
+        read = _columns().Features(features)
         parts = [
-            reshape(column.dense(read, self._table_of(column)), shape=(-1, size_of(column.variable_shape)))
+            reshape(column.dense(read, self._table_of(column)), shape=(-1, math.prod(column.variable_shape)))
             for column in self._feature_columns
         ]
         return parts[0] if len(parts) == 1 else array.concat(parts, -1)
@@ -153,7 +153,7 @@ class DenseFeatures(_OfColumns):
     def compute_output_shape(self, input_shape: Any) -> TensorShape:
         shape = next(iter(input_shape.values())) if isinstance(input_shape, dict) else input_shape
         return TensorShape(
-            [shape[0], sum(size_of(column.variable_shape) for column in self._feature_columns)]
+            [shape[0], sum(math.prod(column.variable_shape) for column in self._feature_columns)]
         )
 
 
@@ -162,7 +162,7 @@ def _dict_of(layer: Any, features: Any) -> dict:
         raise ValueError(
             f"{layer.name}: expected a dict of features, received {features!r:.60}{at_user_location()}"
         )
-    read = Features(features)
+    read = _columns().Features(features)
     return {name: read[name] for name in features}
 
 
@@ -178,9 +178,7 @@ class SequenceFeatures(_OfColumns):
 
     @staticmethod
     def _takes(column: Any) -> str | None:
-        if isinstance(column, SequenceNumericColumn) or (
-            isinstance(column, OfCategories) and column.is_sequence
-        ):
+        if column.is_sequence:
             return None
         return "All feature_columns must be sequence columns of numbers."
 
@@ -188,12 +186,12 @@ class SequenceFeatures(_OfColumns):
         return super().__call__(_dict_of(self, features), *args, **kwargs)
 
     def call(self, features: Any, training: Any = None) -> Any:
-        read = Features(features, sequence=True)
+        read = _columns().Features(features, sequence=True)
         columns: Any = self._feature_columns
         parts = []
         for column in columns:
             values = column.dense(read, self._table_of(column))
-            parts.append(reshape(values, shape=(-1, values.shape[1], size_of(column.variable_shape))))
+            parts.append(reshape(values, shape=(-1, values.shape[1], math.prod(column.variable_shape))))
         return (parts[0] if len(parts) == 1 else array.concat(parts, -1)), columns[0].lengths(read)
 
 
