@@ -2,6 +2,7 @@
 
 import functools
 import os
+import platform
 import subprocess
 import sys
 
@@ -149,6 +150,19 @@ def test_why_there_are_none_is_told(name, monkeypatch, tmp_path):
     assert native.library() is None
     assert message in native.state()
     assert not list(tmp_path.glob("**/*.so"))
+
+
+@needs_compiler
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="flags of x86")
+@pytest.mark.parametrize("architecture", ["-march=x86-64", "-march=x86-64-v3"])
+def test_vectors_of_other_widths(architecture, monkeypatch, tmp_path):
+    if architecture.endswith("v3") and " avx2 " not in build._processor():
+        pytest.skip("this processor has no AVX2")
+    monkeypatch.setattr(build, "_architecture", lambda: architecture)
+    monkeypatch.setattr(settings, "cache_dir", str(tmp_path))
+    monkeypatch.setattr(native, "_FOUND", [])
+    assert native.library() is not None, native.state()  # it has passed its check
+    assert [path.suffix for path in (tmp_path / "native").iterdir()] == [".so"]
 
 
 @needs_compiler

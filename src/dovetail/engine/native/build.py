@@ -93,8 +93,11 @@ def _fingerprint(compiler: str) -> str:
 
 
 def _flags() -> tuple[str, ...]:
-    own = "-march=native" if platform.machine().lower() in ("x86_64", "amd64") else "-mcpu=native"
-    return *FLAGS, own, f"-I{jax.ffi.include_dir()}"
+    return *FLAGS, _architecture(), f"-I{jax.ffi.include_dir()}"
+
+
+def _architecture() -> str:
+    return "-march=native" if platform.machine().lower() in ("x86_64", "amd64") else "-mcpu=native"
 
 
 def _processor() -> str:

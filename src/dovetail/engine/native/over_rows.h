@@ -13,9 +13,13 @@ struct OverRows {
 template <int R>
 static void pack_columns(const float* x, float* packed, Size rows, Size columns) {
   for (Size m = 0; m < columns; m += R)
-    for (Size k = 0; k < rows; ++k)
-#pragma GCC unroll 8
-      for (Size r = 0; r < R; ++r, ++packed) *packed = m + r < columns ? x[k * columns + m + r] : 0;
+    for (Size k = 0; k < rows; ++k, packed += R) {
+      const float* from = x + k * columns + m;
+      if (m + R <= columns)
+        memcpy(packed, from, R * sizeof(float));
+      else
+        for (Size r = 0; r < R; ++r) packed[r] = m + r < columns ? from[r] : 0;
+    }
 }
 
 // Adds the products of some rows to R rows of a panel of z; both packed.

@@ -8,6 +8,10 @@
 #include <cstdlib>
 #include <cstring>
 
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
+
 #define INLINE static inline __attribute__((always_inline))
 
 #if defined(__AVX512F__)
@@ -29,18 +33,41 @@ INLINE Vector load(const float* from) { return *(const Unaligned*)from; }
 INLINE Vector all(float x) { return x - (Vector){}; }
 
 // The first `count` elements, where there may be fewer than a vector's.
-INLINE Vector load(const float* from, Size count) {
-  if (count >= WIDTH) return load(from);
+#if defined(__AVX512F__)
+
+INLINE __mmask16 first(Size count) { return (__mmask16)((1u << count) - 1); }
+INLINE Vector load_part(const float* from, Size count) { return _mm512_maskz_loadu_ps(first(count), from); }
+INLINE void store_part(float* to, Vector v, Size count) { _mm512_mask_storeu_ps(to, first(count), v); }
+
+#elif defined(__AVX__)
+
+INLINE __m256i first(Size count) {
+  static const int32_t ones[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+  return _mm256_loadu_si256((const __m256i*)(ones + 8 - count));
+}
+INLINE Vector load_part(const float* from, Size count) { return _mm256_maskload_ps(from, first(count)); }
+INLINE void store_part(float* to, Vector v, Size count) { _mm256_maskstore_ps(to, first(count), v); }
+
+#else
+
+INLINE Vector load_part(const float* from, Size count) {
   Vector v = {};
-  memcpy(&v, from, count * sizeof(float));
+  for (Size i = 0; i < count; ++i) v[i] = from[i];
   return v;
 }
+INLINE void store_part(float* to, Vector v, Size count) {
+  for (Size i = 0; i < count; ++i) to[i] = v[i];
+}
+
+#endif
+
+INLINE Vector load(const float* from, Size count) { return count >= WIDTH ? load(from) : load_part(from, count); }
 
 INLINE void store(float* to, Vector v, Size count) {
   if (count >= WIDTH)
     *(Unaligned*)to = v;
   else
-    memcpy(to, &v, count * sizeof(float));
+    store_part(to, v, count);
 }
 
 // The hyperbolic tangent as x P(x^2) / Q(x^2), fitted to it between -9 and 9: within 4e-7 of it, relative to it.
