@@ -82,6 +82,13 @@ def read_all(dataset):
     return list(dataset.as_numpy_iterator())
 
 
+def test_records_behind_a_url_are_written_and_read():
+    pytest.importorskip("fsspec")
+    with dv.io.TFRecordWriter("ram://records/r", "GZIP") as writer:
+        writer.write("a")
+    assert read("ram://records/r", "GZIP") == [b"a"]
+
+
 def test_writers_tell_mistakes(tmp_path):
     writer = dv.io.TFRecordWriter(str(tmp_path / "r"))
     with pytest.raises(TypeError, match="Call SerializeToString"):
@@ -91,7 +98,7 @@ def test_writers_tell_mistakes(tmp_path):
     for call in (writer.flush, lambda: writer.write(b"")):
         with pytest.raises(dv.errors.FailedPreconditionError, match="is closed"):
             call()
-    with pytest.raises(dv.errors.NotFoundError, match="folder is not there"):
+    with pytest.raises(dv.errors.NotFoundError, match="r; No such file"):
         dv.io.TFRecordWriter(str(tmp_path / "no" / "r"))
     with pytest.raises(ValueError, match="compression_type"):
         dv.io.TFRecordOptions("LZ4")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.base import filesystem
 from dovetail.base.errors import DataLossError, NotFoundError, at_user_location
 from dovetail.data.structure import is_dataset
 from dovetail.ops.attrs import static
@@ -73,7 +74,7 @@ class Opened:
     """
 
     def __init__(self, path: str, compression: str, label: str) -> None:
-        if not os.path.exists(path):
+        if filesystem.found(path) is None:
             raise NotFoundError(f"{label}: there is no file {path!r}")
         self._path, self._label, self._place = path, label, 0
         self._file = records.opened(path, compression)

@@ -30,7 +30,7 @@ class TFRecordDataset(Dataset):
     """The records of one or more TFRecord files, as scalar strings.
 
     Args:
-        filenames: path, a list or a tensor of paths, or a dataset of them.
+        filenames: path, a list or a tensor of paths, or a dataset of them; URLs are opened through fsspec.
         compression_type: None or "", "GZIP", or "ZLIB".
         buffer_size: accepted for compatibility; files are read in blocks of a megabyte.
         num_parallel_reads: so many files take turns, a record each; None or AUTOTUNE: one file after the other.

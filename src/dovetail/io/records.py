@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from dovetail.base.errors import FailedPreconditionError, NotFoundError, at_user_location
+from dovetail.base.errors import FailedPreconditionError, at_user_location
 from dovetail.base.own import declare
 from dovetail.tensor import Tensor
 from dovetail.wire.records import COMPRESSIONS, Deflation, Writer
@@ -84,7 +84,7 @@ class TFRecordWriter:
     """Writes byte strings to a file of records, which `tf.data.TFRecordDataset` reads; a context manager.
 
     Args:
-        path: of the file, which is made anew.
+        path: of the file, which is made anew; URLs are opened through fsspec.
         options: None, "GZIP" or "ZLIB", or `tf.io.TFRecordOptions`.
 
     Raises:
@@ -99,12 +99,7 @@ class TFRecordWriter:
         if not isinstance(options, TFRecordOptions):
             options = TFRecordOptions(options)
         self._path = os.fspath(path)
-        try:
-            self._writer = Writer(self._path, options._deflation())
-        except FileNotFoundError as error:
-            raise NotFoundError(
-                f"tf.io.TFRecordWriter: {self._path!r} cannot be made: its folder is not there{at_user_location()}"
-            ) from error
+        self._writer = Writer(self._path, options._deflation())
 
     def __enter__(self) -> TFRecordWriter:
         return self

@@ -15,6 +15,7 @@ from typing import IO, Any, NamedTuple, Protocol
 
 import numpy as np
 
+from dovetail.base import filesystem
 from dovetail.base.errors import DataLossError
 from dovetail.wire.crc32c import masked, masked_all
 
@@ -148,10 +149,13 @@ def opened(path: str, compression: str) -> Any:
     """Returns a file of records, open for reading; a context manager.
 
     Args:
-        path: of the file.
+        path: of the file; see `base.filesystem`.
         compression: one of `COMPRESSIONS`.
+
+    Raises:
+        NotFoundError: there is no such file.
     """
-    file = open(path, "rb")  # noqa: SIM115 - the caller closes it
+    file = filesystem.opened(path)
     return Inflated(file, _WINDOW_BITS[compression]) if compression else file
 
 
@@ -238,14 +242,14 @@ class Writer:
     """Writes a file of records.
 
     Args:
-        path: of the file, which is made anew.
+        path: of the file, which is made anew; see `base.filesystem`.
         deflation: how it is compressed.
     """
 
     def __init__(self, path: str | os.PathLike, deflation: Deflation = _PLAIN) -> None:
         self._flush_mode = zlib.Z_SYNC_FLUSH if deflation.flush_mode is None else deflation.flush_mode
         self._stream: Any = deflation.start() if deflation.compression else None
-        self._file: Any = open(path, "wb", buffering=_BLOCK)  # noqa: SIM115 - close() closes it
+        self._file: Any = filesystem.opened(path, "wb")
 
     @property
     def closed(self) -> bool:
