@@ -198,6 +198,40 @@ def test_the_same_training_as_keras():
     close(ours.predict(x["word"], verbose=0), theirs.predict(tensor, verbose=0))
 
 
+def test_repeated_calls_on_few_words():
+    word = keras.Input((2,), dtype="string")
+    model = keras.Model(word, keras.layers.Embedding(9, 1)(keras.layers.Hashing(9)(word)))
+    words = data(3)[0]["word"]
+    expected = np.asarray(model(tf.constant(words)))
+    for _ in range(4):  # from the third call on by plan
+        for given in (words, words.astype(object), tf.constant(words)):
+            np.testing.assert_allclose(model(given), expected, rtol=1e-6)
+        np.testing.assert_allclose(model.predict(words, verbose=0), expected, rtol=1e-6)
+
+
+def test_ragged_words():
+    class Mean(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.look_up = keras.layers.StringLookup(vocabulary=["a", "b"])
+            self.embed, self.dense = keras.layers.Embedding(4, 3), keras.layers.Dense(1)
+
+        def call(self, inputs):
+            ids = self.look_up(inputs).to_tensor(shape=[None, 3])
+            return self.dense(tf.reduce_mean(self.embed(ids), 1))
+
+    words = tf.ragged.constant([["a", "b"], ["c"], [], ["a", "zz", "b"]] * 5)
+    batches = tf.data.Dataset.from_tensor_slices((words, np.arange(20.0)[:, None])).batch(5)
+    results = []
+    for eagerly in (False, True):
+        keras.utils.set_random_seed(0)
+        model = Mean()
+        model.compile("sgd", "mse", run_eagerly=eagerly)
+        results.append(model.fit(batches, epochs=2, verbose=0).history["loss"])
+        assert bool(model._executors["train"]._divided._found) != eagerly
+    close(*results, rtol=1e-5)
+
+
 def test_models_return_strings():
     class Named(keras.Model):
         def __init__(self):

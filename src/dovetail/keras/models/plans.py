@@ -114,7 +114,7 @@ class CallPlans:
 def _array_of(x: Any) -> np.ndarray | None:
     """Returns the array of an input that a plan can take: a small one that nobody will change, without a mask."""
     if type(x) is np.ndarray:
-        return x.copy() if x.size <= settings.active_limit else None
+        return x.copy() if x.size <= settings.active_limit and x.dtype.kind not in "OSU" else None
     if type(x) is not Tensor or mask_of(x) is not None:
         return None
     value = x._value
