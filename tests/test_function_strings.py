@@ -317,3 +317,16 @@ def test_what_a_tape_must_follow_through_the_host_is_not_divided():
 
     assert f(tf.constant("ab"), tf.constant([1.0, -1.0, 2.0])).numpy().tolist() == [2, 0, 4]
     assert stages(f) == []
+
+
+def test_sizes_from_the_host_are_known_to_programs():
+    @tf.function
+    def f(word, x):
+        n = tf.strings.length(word)
+        return tf.reduce_sum(x[:n] * tf.ones([n])) + tf.cast(tf.size(tf.range(n)), tf.float32)
+
+    x = tf.constant([1.0, 2.0, 3.0, 4.0])
+    for word in ("ab", "ab", "ab", "abc", "abc", "", "abcd", "ab"):
+        n = len(word)
+        assert f(tf.constant(word), x).numpy() == x.numpy()[:n].sum() + n
+    assert stages(f) == FRONT and f.experimental_get_tracing_count() == 1

@@ -206,7 +206,7 @@ class Function(Told):
             return self._run_op_by_op(call, args, kwargs)
         split = self._split.get(call.key)
         if split is not None:
-            return split.call(call.tensors)
+            return self._run_split(split, call)
         if self._wide or self._widens or open_sizes(call.spec) or self._may_divide(call):
             wide = self._recording_for(call)
             if wide is not None:
@@ -236,10 +236,18 @@ class Function(Told):
         if program is not None:
             return self._programs.put(call.key, program).call(call.tensors)
         if wide.split is not None:
-            return self._split.put(call.key, wide).call(call.tensors)
+            return self._run_split(self._split.put(call.key, wide), call)
         if wide.why is not None:
             self._say("data", f"{self.__name__} runs op by op, it cannot be compiled: {wide.why}")
         return wide.run_op_by_op(call.tensors)
+
+    def _run_split(self, wide: Wide, call: Call) -> Any:
+        """Runs a call in parts, on the host and compiled."""
+        result = wide.call(call.tensors)
+        why = wide.split.why if wide.split is not None else None
+        if why is not None:
+            self._say("data", f"a part of {self.__name__} runs op by op, it cannot be compiled: {why}")
+        return result
 
     # ---- traces for exact shapes
 

@@ -59,6 +59,11 @@ class Split:
         return self.result(values)
 
     @property
+    def why(self) -> Exception | None:
+        """What says that a part which should be compiled cannot be."""
+        return next((part.why for part in self.parts if part.why is not None), None)
+
+    @property
     def is_front_and_rest(self) -> bool:
         """Whether all that needs the host stands in front, and gives no result itself."""
         if [part.on_host for part in self.parts] != [True, False]:
@@ -115,6 +120,7 @@ class _Part:
     """A stage that takes its inputs from the places of a run, and puts its outputs there."""
 
     on_host: bool
+    why: Exception | None = None
 
     def __init__(self, stage: Stage, places: dict[int, int], make_frequency: Callable[[], Frequency]) -> None:
         self._steps = Steps(stage.inputs, stage.nodes, stage.outputs, tells_where=True)
@@ -167,6 +173,10 @@ class _CompiledPart(_Part):
 
     def _make(self, make_frequency: Callable[[], Frequency]) -> None:
         self._shaped = Shaped(self._steps.run, make_frequency())
+
+    @property
+    def why(self) -> Exception | None:  # type: ignore[override]
+        return self._shaped.why
 
     def _results(self, arguments: list) -> list:
         program = self._shaped.program_for(arguments)

@@ -82,7 +82,11 @@ class DividedSteps:
         if split is None:
             self._why = "what needs the host stands between what could be compiled"
             return None
-        return DividedStep(split)
+        return DividedStep(split, self._refuse)
+
+    def _refuse(self, why: Any) -> None:
+        self._why = self._why or str(why)
+        self.say_why_not(None)
 
     def say_why_not(self, why: Any) -> None:
         """Warns, once, that steps run op by op, which have done so without an error.
@@ -102,10 +106,11 @@ class DividedStep:
 
     Args:
         split: the recorded step.
+        refuse: told why the part that should be compiled cannot be.
     """
 
-    def __init__(self, split: Split) -> None:
-        self._split = split
+    def __init__(self, split: Split, refuse: Callable[[Any], None]) -> None:
+        self._split, self._refuse = split, refuse
         self._rest: Shaped | None = None
         self._by_rows: dict[int, bool] = {}
         if split.is_front_and_rest:
@@ -122,6 +127,8 @@ class DividedStep:
         values = self._split.front(tensors)
         program = self._rest.program_for(values)
         if program is None:
+            if self._rest.why is not None:
+                self._refuse(self._rest.why)
             return Batch(None, leaves, spec, (), lambda: self._split.run_rest_op_by_op(values))
         arrays = [np.asarray(tensor._value) for tensor in values]
         return Batch(program, arrays, None, kind_of(arrays))
