@@ -34,6 +34,11 @@ PRINTED = {
         (r"transformer: ([\d.]+) bits per character", 1.5, 5.8),
         (r"transformer under [\d.]+ bits per character \(not checked in a short one\)",),
     ],
+    "records": [
+        (r"600 images in 10 record files, ([\d]+) bytes each", 200, 1500),
+        (r"accuracy ([\d.]+)% on the 60 images", 10, 100),
+        (r"over 95% \(not checked in a short one\)",),
+    ],
     "transfer": [
         (r"source task: accuracy ([\d.]+)%", 10, 100),
         (r"as they are: accuracy ([\d.]+)%", 10, 100),

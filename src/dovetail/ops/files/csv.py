@@ -20,7 +20,7 @@ _HIDDEN, _HIDDEN_LINE = b"\0", b"\1"  # stand for a delimiter and for a line end
 def _checked_number(make: Callable, texts: list[bytes], dtype: np.dtype) -> np.ndarray:
     if b"_" in b",".join(texts):  # which Python allows between digits
         raise ValueError("_")
-    return np.array(list(map(make, texts)), dtype)
+    return np.fromiter(map(make, texts), dtype, len(texts))
 
 
 def _float(text: bytes) -> float:
