@@ -59,12 +59,14 @@ class Layout:
     def specs(self) -> tuple:
         return tuple(TensorSpec((), column.dtype) for column in self.columns)
 
-    def components(self, rows: list) -> tuple[np.ndarray, ...]:
+    def components(self, rows: list | csv.Grid) -> tuple[np.ndarray, ...]:
         """Returns the fields of many records, an array for each component.
 
         Raises:
             BadFieldError: a record is wrong.
         """
+        if isinstance(rows, csv.Grid):
+            return self._of_grid(rows)
         if csv.Fault in set(map(type, rows)):
             raise BadFieldError(next(row.message for row in rows if type(row) is csv.Fault))
         sizes = set(map(len, rows))
@@ -72,6 +74,12 @@ class Layout:
             raise BadFieldError(self._misfit(next(row for row in rows if self._misfits(row))))
         fields = list(zip(*rows, strict=False))
         return tuple([column.values(fields[p]) for column, p in zip(self.columns, self._positions)])
+
+    def _of_grid(self, grid: csv.Grid) -> tuple[np.ndarray, ...]:
+        if grid.width < self._total or (self._is_exact and grid.width > self._total):
+            raise BadFieldError(self._misfit(grid.fields[: grid.width]))
+        found = zip(self.columns, self._positions)
+        return tuple([column.values(grid.fields[p :: grid.width]) for column, p in found])
 
     def _misfits(self, row: list) -> bool:
         return len(row) < self._total or (self._is_exact and len(row) > self._total)
@@ -164,7 +172,7 @@ class _Groups(Iterator):
         self._files, self._paths = files, files.paths()
         self._path = ""
         self._open: tuple[Opened, csv.Reader] | None = None
-        self._rows: list = []
+        self._rows: list | csv.Grid = []
         self._place = self._passed = 0
         self._is_careful = False
 
@@ -172,6 +180,14 @@ class _Groups(Iterator):
         while self._place == len(self._rows):
             self._passed += len(self._rows)
             self._rows, self._place, self._is_careful = self._block(), 0, False
+        if isinstance(self._rows, csv.Grid):
+            try:
+                group = self._files.layout.components(self._rows)
+            except BadFieldError:
+                self._rows = list(self._rows)
+            else:
+                self._place = len(self._rows)
+                return group
         start = self._place
         stop = min(start + _FEW, len(self._rows)) if self._is_careful else len(self._rows)
         try:
@@ -197,7 +213,7 @@ class _Groups(Iterator):
                 ) from None
         return len(rows)
 
-    def _block(self) -> list:
+    def _block(self) -> list | csv.Grid:
         """Returns the next records of a file."""
         while True:
             if self._open is None:
