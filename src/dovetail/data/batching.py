@@ -60,12 +60,16 @@ class Batch(Node):
     def _generate(self) -> Iterator[tuple]:
         stacked = self.source.batches(self._size) if self.method == "batch" else None
         if stacked is None:
-            elements = self.source.elements()
-            groups = iter(lambda: list(itertools.islice(elements, self._size)), [])
-            return map(
-                self._joined, filter(self._is_wanted, groups)
-            )  # which goes on behind an element that fails
+            return self._of_elements(self.source.elements())
         return filter(lambda leaves: self._is_wanted(leaves[0]), stacked)
+
+    def _generate_after(self, count: int) -> Iterator[tuple]:
+        return self._of_elements(self.source.elements_after(count * self._size))
+
+    def _of_elements(self, elements: Iterator[tuple]) -> Iterator[tuple]:
+        """Yields groups of elements; goes on behind an element that fails."""
+        groups = iter(lambda: list(itertools.islice(elements, self._size)), [])
+        return map(self._joined, filter(self._is_wanted, groups))
 
     def _is_wanted(self, rows: Any) -> bool:
         return not self._drop or len(rows) == self._size

@@ -99,6 +99,9 @@ class WithOptions(Node):
     def _generate(self) -> Iterator[tuple]:
         return self.source.elements()
 
+    def _generate_after(self, count: int) -> Iterator[tuple]:
+        return self.source.elements_after(count)
+
     def batches(self, size: int) -> Iterator[tuple] | None:
         return self.source.batches(size)
 
@@ -117,6 +120,8 @@ class AssertCardinality(WithOptions):
 
     def _make_plan(self) -> ArrayPlan | None:
         return None
+
+    _generate_after = Node._generate_after
 
     def batches(self, size: int) -> None:
         return None

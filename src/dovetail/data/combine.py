@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import InvalidArgumentError
-from dovetail.data.functions import UserFunction, normalized, plain_execution
+from dovetail.data.functions import Numbered, UserFunction, normalized, plain_execution
 from dovetail.data.node import INFINITE, UNKNOWN, Node, total
+from dovetail.data.ordering import keeps_order
+from dovetail.data.prefetch import Ahead, ahead
 from dovetail.data.seeds import Generators
 from dovetail.data.sources import Described, Listed
 from dovetail.data.structure import (
@@ -23,7 +25,10 @@ from dovetail.data.structure import (
     rebuilder,
     spec_of,
 )
+from dovetail.data.threads import ready_first, started
 from dovetail.tensor import SymbolicTensor, convert_to_tensor
+
+_AHEAD = 16  # elements of each dataset that is read side by side with others
 
 
 class FlatMap(Node):
@@ -57,30 +62,49 @@ class FlatMap(Node):
         return UNKNOWN
 
     def _open(self, leaves: tuple) -> Iterator[tuple]:
-        node = self._function.dataset(leaves)
+        return self._elements_of(self._function.dataset(leaves))
+
+    def _elements_of(self, node: Node) -> Iterator[tuple]:
         for element in node.elements():
             if self._tree is None:
                 self._tree = node.tree
             yield element
 
     def _generate(self) -> Iterator[tuple]:
-        for leaves in self.source.elements():
-            yield from self._open(leaves)
+        for elements in map(Numbered(self._open), self.source.elements()):
+            yield from elements
 
 
 class Interleave(FlatMap):
     """As flat_map, with `cycle_length` datasets open at a time, `block_length` elements of each in turn."""
 
-    def __init__(self, source: Node, function: UserFunction, cycle_length: int, block_length: int) -> None:
+    def __init__(
+        self,
+        source: Node,
+        function: UserFunction,
+        cycle_length: int,
+        block_length: int,
+        num_parallel: int = 1,
+        deterministic: bool | None = None,
+    ) -> None:
         super().__init__(source, function)
+        self._num_parallel, self._deterministic = num_parallel, deterministic
         for name, value in (("cycle_length", cycle_length), ("block_length", block_length)):
             if value < 1:
                 raise InvalidArgumentError(f"Dataset.interleave: {name} must be at least 1, received {value}")
         self._cycle_length, self._block_length = cycle_length, block_length
 
     def _generate(self) -> Iterator[tuple]:
-        opened = map(self._open, self.source.elements())
-        return in_turn(opened, self._cycle_length, self._block_length)
+        if self._num_parallel < 2:
+            opened = map(Numbered(self._open), self.source.elements())
+            return in_turn(opened, self._cycle_length, self._block_length)
+        side_by_side = (self._ahead(leaves) for leaves in self.source.elements())
+        if keeps_order(self._deterministic):
+            return in_turn(started(side_by_side, self._cycle_length), self._cycle_length, self._block_length)
+        return ready_first(side_by_side, self._cycle_length, self._block_length)
+
+    def _ahead(self, leaves: tuple) -> Ahead:
+        return ahead(lambda: self._open(leaves), max(_AHEAD, self._block_length))
 
 
 def in_turn(sources: Iterator[Iterator], cycle_length: int, block_length: int) -> Iterator:
@@ -129,8 +153,15 @@ class Choose(Node):
         stop_on_empty: end when the chosen dataset has ended; otherwise go on with the others.
     """
 
-    def __init__(self, nodes: list[Node], choices: Callable[[], Iterator[int]], stop_on_empty: bool) -> None:
+    def __init__(
+        self,
+        nodes: list[Node],
+        choices: Callable[[], Iterator[int]],
+        stop_on_empty: bool,
+        others: tuple[Node, ...] = (),
+    ) -> None:
         super().__init__(nodes[0])
+        self.others = others
         for node in nodes[1:]:
             if node.tree != nodes[0].tree:
                 raise TypeError(
@@ -184,7 +215,9 @@ class Sample(Choose):
             table = _checked_weights(weights, len(nodes))
             nodes = [node for node, weight in zip(nodes, table, strict=True) if weight > 0]
             table = table[table > 0]
-        super().__init__(nodes, lambda: draw(table, generators()), stop_on_empty)
+        others = (weights._node,) if is_dataset(weights) else ()
+        super().__init__(nodes, lambda: draw(table, generators()), stop_on_empty, others)
+        self._generators = generators
 
     def cardinality(self) -> int:
         return self._nodes[0].cardinality() if len(self._nodes) == 1 else super().cardinality()

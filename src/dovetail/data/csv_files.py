@@ -158,6 +158,11 @@ class CsvFiles(Source):
         super().__init__(tuple_tree(len(layout.columns)), layout.specs, UNKNOWN)
         self.paths, self.layout, self.form = paths, layout, form
 
+    @property
+    def generators(self) -> list:
+        mixed = getattr(self.paths, "generators", None)
+        return [] if mixed is None else [mixed]
+
     def _generate(self) -> Iterator[tuple]:
         return Rows(_Groups(self))
 

@@ -41,9 +41,8 @@ class Dataset(ElementMethods, OrderMethods, BatchMethods):
         dataset = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=1).batch(32)
         for images, labels in dataset: ...
 
-    Differs from TensorFlow: `deterministic=False` still keeps the order; `num_parallel_calls=AUTOTUNE` maps in
-    the calling thread, or in several where files become images or sounds; a number above 1 uses that many threads,
-    unless many elements are mapped at a time (see `map`).
+    Differs from TensorFlow: `num_parallel_calls=AUTOTUNE` maps in the calling thread, or in several where files become
+    images or sounds; a number above 1 uses that many threads, unless many elements are mapped at a time (see `map`).
     """
 
     def __init__(self, node: Node) -> None:
@@ -215,7 +214,10 @@ class Dataset(ElementMethods, OrderMethods, BatchMethods):
             )
         return Dataset(
             combine.Choose(
-                nodes, lambda: (int(leaf) for (leaf,) in numbers.elements()), stop_on_empty_dataset
+                nodes,
+                lambda: (int(leaf) for (leaf,) in numbers.elements()),
+                stop_on_empty_dataset,
+                (numbers,),
             )
         )
 

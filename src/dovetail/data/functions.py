@@ -212,6 +212,30 @@ class UserFunction:
         return tuple(_loose_spec(leaf, unknown) for leaf in result), tree
 
 
+def tell_number(error: Exception, number: int) -> None:
+    """Adds to an error which element of the step it was, once."""
+    note = f"it was element {number} (the first is 0)"
+    if not any(one.startswith("it was element ") for one in getattr(error, "__notes__", ())):
+        error.add_note(note)
+
+
+class Numbered:
+    """A function of elements that come one after the other: errors tell the number of the element."""
+
+    def __init__(self, function: Callable) -> None:
+        self._function, self._number = function, 0
+
+    def __call__(self, *args: Any) -> Any:
+        try:
+            result = self._function(*args)
+        except Exception as error:
+            tell_number(error, self._number)
+            self._number += 1
+            raise
+        self._number += 1
+        return result
+
+
 def normalized(value: Any) -> tuple[tuple, Any]:
     """Returns `(leaves, tree)` of what a user's function returned; a list counts as a tuple."""
     if type(value) is tuple and all(type(item) is Tensor for item in value):  # most functions return this

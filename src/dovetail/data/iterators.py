@@ -9,6 +9,7 @@ from dovetail.base.errors import DataDependentShapeError, OutOfRangeError, at_us
 from dovetail.base.settings import state
 from dovetail.base.wording import BAD_CALL, locate
 from dovetail.data.node import Node
+from dovetail.data.ordering import as_asked_for
 from dovetail.data.structure import as_plain, as_surface, rebuilder
 from dovetail.function.autograph.values import in_trace
 from dovetail.function.optional import Optional
@@ -16,6 +17,7 @@ from dovetail.tensor import TypeSpec
 from dovetail.tensor.spec import register_type_spec
 
 _END = object()
+_STATE_VERSION = 1
 
 
 class OnePass:
@@ -58,14 +60,50 @@ class OnePass:
 
 
 class Iterator(OnePass):
-    """Goes once through a dataset: a Python iterator with TensorFlow's `get_next()` and `element_spec`."""
+    """Goes once through a dataset: a Python iterator with TensorFlow's `get_next()` and `element_spec`.
+
+    Where it stands can be kept: `state()` gives it, and `restore(state)`, of any iterator over a dataset made the same
+    way, goes on from there.
+    """
 
     _convert: Callable[[Any], Any] = staticmethod(as_surface)
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._elements = node.elements()
+        self._orders = [generators.state() for generators in node.all_generators()]
+        self._num_taken = 0
+        self._elements = as_asked_for(node.options, node.elements)
         self._rebuild: Any = None
+
+    def state(self) -> dict[str, Any]:
+        """Returns where it stands, as numbers, lists and dicts, which JSON can keep.
+
+        It holds how many elements it has given and the random orders that it follows, no elements: see `restore`.
+        """
+        return {"version": _STATE_VERSION, "num_taken": self._num_taken, "orders": self._orders}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes on behind the element where `state` was taken, in this program or another one.
+
+        Steps that make one element of one (map, batch, enumerate, prefetch) do not compute again what lies before it;
+        filters and shuffle buffers are run through.  Datasets that functions make are made anew: give their shuffles
+        seeds.  A memory cache is filled anew, with the order that a shuffle before it gives then.
+
+        Raises:
+            ValueError: it is the state of another dataset's iterator.
+        """
+        generators = self._node.all_generators()
+        if state.get("version") != _STATE_VERSION or len(state["orders"]) != len(generators):
+            raise ValueError(
+                f"Iterator.restore: the state has {len(state.get('orders', ()))} random orders (version "
+                f"{state.get('version')}), the dataset has {len(generators)} (version {_STATE_VERSION}): it is the "
+                f"state of an iterator over another dataset{at_user_location()}"
+            )
+        for one, order in zip(generators, state["orders"], strict=True):
+            one.restore(order)
+        self._orders, self._num_taken = state["orders"], int(state["num_taken"])
+        count = self._num_taken
+        self._elements = as_asked_for(self._node.options, lambda: self._node.elements_after(count))
 
     def __children__(self) -> list[tuple[str, Any]]:
         return [("dataset", self._node)]
@@ -75,6 +113,7 @@ class Iterator(OnePass):
             leaves = next(self._elements)
         except BAD_CALL as error:
             locate("Dataset", error)
+        self._num_taken += 1
         if self._rebuild is None:
             self._rebuild = rebuilder(self._node.tree)
         return self._rebuild(tuple(map(self._convert, leaves)))

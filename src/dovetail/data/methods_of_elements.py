@@ -43,7 +43,8 @@ class ElementMethods(Methods):
                 compiled for one of these, under the same conditions.
             num_parallel_calls: number of threads; None: the calling thread.  AUTOTUNE: several where files become
                 images or sounds, and no seed says which random numbers an element gets; else the calling thread.
-            deterministic: accepted; the order is always kept.
+            deterministic: False: with several threads, elements come as they are ready; None: what the dataset's
+                options say.
         """
         workers = 1 if num_parallel_calls is None else int(num_parallel_calls)
         if workers < 1 and workers != AUTOTUNE:
@@ -51,7 +52,9 @@ class ElementMethods(Methods):
                 f"Dataset.map: num_parallel_calls must be positive or AUTOTUNE, received {workers}"
             )
         return self._checked(
-            transforms.Map(self._node, self._function(map_func, "map"), 1 if synchronous else workers)
+            transforms.Map(
+                self._node, self._function(map_func, "map"), 1 if synchronous else workers, deterministic
+            )
         )
 
     def _checked(self, node: transforms.Map | transforms.Filter) -> Dataset:
@@ -150,11 +153,18 @@ class ElementMethods(Methods):
         Args:
             cycle_length: datasets open at a time; by default num_parallel_calls, or the number of CPUs.
             block_length: elements taken from one before the next has its turn (default 1).
-            num_parallel_calls, deterministic: accepted; the datasets are read in order, in the calling thread.
+            num_parallel_calls: above 1, the open datasets are read side by side, each in a thread; None and AUTOTUNE:
+                in the calling thread.
+            deterministic: False: those read side by side give elements as they are ready; None: as the options say.
         """
         calls = num_parallel_calls if num_parallel_calls and num_parallel_calls > 0 else None
         cycle = cycle_length if cycle_length not in (None, AUTOTUNE) else calls or os.cpu_count() or 1
         node = combine.Interleave(
-            self._node, self._function(map_func, "interleave"), int(cycle or 1), int(block_length or 1)
+            self._node,
+            self._function(map_func, "interleave"),
+            int(cycle or 1),
+            int(block_length or 1),
+            calls or 1,
+            deterministic,
         )
         return self._made(node)

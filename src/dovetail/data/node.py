@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from dovetail.base.trackable import below
 from dovetail.data.options import Options
+from dovetail.data.seeds import Generators
 from dovetail.data.structure import rebuilder
 
 if TYPE_CHECKING:
@@ -43,10 +47,17 @@ class Node:
 
     _held_as = "apart"  # who holds a dataset does not train what it reads
 
+    others: tuple[Node, ...] = ()  # steps that it reads something else from than elements
+
     @property
     def inputs(self) -> tuple[Node, ...]:
         """The steps that this one reads from."""
         return (self.source,) if self.source is not None else ()
+
+    def all_generators(self) -> list[Generators]:
+        """Returns the sources of random orders of this step and all before it."""
+        steps = below(self, lambda node: (*node.inputs, *node.others))
+        return [generators for node in steps for generators in node.generators]
 
     def __children__(self) -> list[tuple[str, Any]]:
         """Returns the steps before this one: see `dovetail.base.trackable`."""
@@ -85,6 +96,26 @@ class Node:
         """Returns a fresh iterator over the elements."""
         plan = self.plan
         return plan.elements() if plan is not None else self._generate()
+
+    def elements_after(self, count: int) -> Iterator[tuple]:
+        """Returns a fresh iterator that stands behind the first `count` elements.
+
+        They are not computed where that follows from the step; behind a filter or a buffer they are, and dropped.
+        """
+        plan = self.plan
+        if plan is not None:
+            return plan.skip(count).elements() if count else plan.elements()
+        return self._generate_after(count) if count else self.elements()
+
+    def _generate_after(self, count: int) -> Iterator[tuple]:
+        elements = self.elements()
+        deque(itertools.islice(elements, count), maxlen=0)
+        return elements
+
+    @property
+    def generators(self) -> list[Generators]:
+        """The sources of random orders that this step has itself."""
+        return [value for value in vars(self).values() if isinstance(value, Generators)]
 
     @property
     def survives_errors(self) -> bool:

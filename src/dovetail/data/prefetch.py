@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -41,6 +42,11 @@ class Prefetch(Node):
             return self.source.elements()
         return ahead(self.source.elements, self._buffer_size)
 
+    def _generate_after(self, count: int) -> Iterator[tuple]:
+        if not self._buffer_size:
+            return self.source.elements_after(count)
+        return ahead(lambda: self.source.elements_after(count), self._buffer_size)
+
 
 class _Buffer:
     """A bounded queue between one thread that makes elements and one that takes them."""
@@ -70,6 +76,9 @@ class _Buffer:
             self._changed.notify_all()
             return item
 
+    def is_filled(self) -> bool:
+        return bool(self._items)
+
     def close(self) -> None:
         with self._changed:
             self._closed = True
@@ -77,20 +86,31 @@ class _Buffer:
             self._changed.notify_all()
 
 
-class _Ahead(Iterator):
+class Ahead(Iterator):
     """What `ahead` returns."""
 
     def __init__(self, make: Callable[[], Iterator], size: int) -> None:
         self._buffer: _Buffer | None = _Buffer(size)
         self._make: Callable | None = make
 
+    def start(self) -> None:
+        """Lets the thread begin, before the first element is asked for."""
+        if self._make is not None and self._buffer is not None:
+            arguments = self._make, self._buffer
+            self._make = None
+            run = contextvars.copy_context().run
+            threading.Thread(
+                target=run, args=(_produce, *arguments), name="dovetail-prefetch", daemon=True
+            ).start()
+
+    def is_ready(self) -> bool:
+        """Whether the next element, or that there is none, is known already."""
+        return self._buffer is None or self._buffer.is_filled()
+
     def __next__(self) -> Any:
         if self._buffer is None:
             raise StopIteration
-        if self._make is not None:
-            arguments = self._make, self._buffer
-            self._make = None
-            threading.Thread(target=_produce, args=arguments, name="dovetail-prefetch", daemon=True).start()
+        self.start()
         kind, item = self._buffer.get()
         if kind == "element":
             return item
@@ -108,13 +128,13 @@ class _Ahead(Iterator):
     __del__ = close
 
 
-def ahead(make: Callable[[], Iterator], size: int) -> Iterator:
+def ahead(make: Callable[[], Iterator], size: int) -> Ahead:
     """Iterates over `make()`, which runs in a thread up to `size` elements ahead.
 
     An exception in the thread is raised here with its own traceback, and the next element follows where there is one.
     The thread ends with the iterator: at its last element, or when the iterator is closed or dropped.
     """
-    return _Ahead(make, size)
+    return Ahead(make, size)
 
 
 def _produce(make: Callable[[], Iterator], buffer: _Buffer) -> None:

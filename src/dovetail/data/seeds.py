@@ -46,7 +46,18 @@ class Generators:
     def __init__(self, seed: Any, renew: bool) -> None:
         self._entropy, self._renew = resolve(seed), renew
         self._passes = itertools.count()
+        self._num_begun = 0
+
+    def state(self) -> list:
+        """Returns what decides the passes from here on: the entropy and the number of the next pass."""
+        return [list(self._entropy), self._num_begun]
+
+    def restore(self, state: list) -> None:
+        """Goes on as where `state` was taken."""
+        self._entropy, self._num_begun = tuple(state[0]), int(state[1])
+        self._passes = itertools.count(self._num_begun)
 
     def __call__(self) -> np.random.Generator:
         number = next(self._passes) if self._renew else 0
+        self._num_begun = number + 1
         return np.random.Generator(np.random.PCG64(np.random.SeedSequence((*self._entropy, number))))

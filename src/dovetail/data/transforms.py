@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from dovetail.base.errors import FailedPreconditionError, InvalidArgumentError
-from dovetail.data.functions import UserFunction, check_tree, normalized
+from dovetail.data.functions import Numbered, UserFunction, check_tree, normalized, tell_number
 from dovetail.data.groups import Regrouped
 from dovetail.data.mapped_columns import MappedRows
 from dovetail.data.node import INFINITE, SHARD_HINT, UNKNOWN, Node, known, smallest, total
+from dovetail.data.ordering import keeps_order
 from dovetail.data.plan import ArrayPlan, repeated
 from dovetail.data.structure import (
     LEAF,
@@ -29,6 +28,7 @@ from dovetail.data.structure import (
     spec_of,
     without_leading,
 )
+from dovetail.data.threads import InAnyOrder, InThreads
 from dovetail.data.vectorized import (
     LEAST_BYTES,
     LEAST_ELEMENTS,
@@ -94,7 +94,7 @@ class Transformed(Node):
 
 
 class Map(Transformed):
-    """Applies a function to every element; with `num_workers` > 1 in threads, in order.
+    """Applies a function to every element; with `num_workers` > 1 in threads, in order unless told otherwise.
 
     Where there are many elements, and none is missed when it is taken early, many are mapped at a time.
     """
@@ -103,9 +103,11 @@ class Map(Transformed):
     _rows: RowFunction | None = None
     _traced = False
 
-    def __init__(self, source: Node, function: UserFunction, num_workers: int) -> None:
+    def __init__(
+        self, source: Node, function: UserFunction, num_workers: int, deterministic: bool | None = None
+    ) -> None:
         super().__init__(source, function)
-        self._num_workers = num_workers
+        self._num_workers, self._deterministic = num_workers, deterministic
         self._num_passes = 0
         self._base: Node = source
         self._functions: tuple[UserFunction, ...] = (function,)
@@ -172,14 +174,33 @@ class Map(Transformed):
         rows = self.row_function
         if rows is not None:
             return self._pass(rows, rows.chunk).elements()
-        elements = self.source.elements()
+        return self._mapped(self.source.elements(), 0)
+
+    def _generate_after(self, count: int) -> Iterator[tuple]:
+        if self.row_function is not None:
+            return super()._generate_after(count)
+        return self._mapped(self.source.elements_after(count), count)
+
+    def _mapped(self, elements: Iterator[tuple], first: int) -> Iterator[tuple]:
         workers = self._num_workers if self._num_workers > 0 else _workers_for(self._function)
         if workers > 1:
-            return map(self._checked, _InThreads(self._function.outcome, elements, workers))
-        return map(self._one, elements)  # which goes on behind an element that fails
+            run = InThreads if keeps_order(self._deterministic) else InAnyOrder
+            return map(self._checked, run(self._outcome, elements, workers, first))
+        return map(self._one, elements, itertools.count(first))  # which goes on behind an element that fails
 
-    def _one(self, leaves: tuple) -> tuple:
-        return self._checked(self._alone(leaves))
+    def _outcome(self, leaves: tuple, number: int) -> tuple:
+        try:
+            return self._function.outcome(leaves)
+        except Exception as error:
+            tell_number(error, number)
+            raise
+
+    def _one(self, leaves: tuple, number: int) -> tuple:
+        try:
+            return self._checked(self._alone(leaves))
+        except Exception as error:
+            tell_number(error, number)
+            raise
 
     def _checked(self, outcome: tuple) -> tuple:
         return self._same_tree(*outcome)
@@ -209,29 +230,6 @@ def _is_large(spec: Any) -> bool:
     return spec.shape.rank is None or spec.shape.rank > 1
 
 
-class _InThreads(Iterator):
-    """The results of a function for elements, in their order; it goes on behind an element that fails."""
-
-    def __init__(self, function: Callable, elements: Iterator, num_workers: int) -> None:
-        self._function, self._elements, self._most = function, elements, 2 * num_workers
-        self._pool = ThreadPoolExecutor(num_workers, thread_name_prefix="dovetail-map")
-        self._running: deque = deque()
-
-    def __next__(self) -> Any:
-        while len(self._running) < self._most and (leaves := next(self._elements, None)) is not None:
-            self._running.append(self._pool.submit(self._function, leaves))
-        if not self._running:
-            self.close()
-            raise StopIteration
-        return self._running.popleft().result()
-
-    def close(self) -> None:
-        """Lets the threads end."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-    __del__ = close
-
-
 class Filter(Node):
     """The elements for which a predicate is true."""
 
@@ -251,14 +249,14 @@ class Filter(Node):
             self._predicate.require_truth(found[0][0] if len(found[0]) == 1 else found[0])
 
     def _generate(self) -> Iterator[tuple]:
-        return filter(self._predicate.truth, self.source.elements())
+        return filter(Numbered(self._predicate.truth), self.source.elements())
 
 
 class TakeWhile(Filter):
     """The elements before the first for which a predicate is false."""
 
     def _generate(self) -> Iterator[tuple]:
-        return itertools.takewhile(self._predicate.truth, self.source.elements())
+        return itertools.takewhile(Numbered(self._predicate.truth), self.source.elements())
 
 
 class Scan(Transformed):
@@ -312,6 +310,10 @@ class Take(Node):
     def _generate(self) -> Iterator[tuple]:
         elements = self.source.elements()
         return elements if self._count < 0 else _Limited(elements, self._count)
+
+    def _generate_after(self, count: int) -> Iterator[tuple]:
+        elements = self.source.elements_after(count)
+        return elements if self._count < 0 else _Limited(elements, self._count - count)
 
 
 class _Limited(Iterator):
@@ -448,7 +450,13 @@ class Enumerate(Node):
         return (TensorSpec((), "int64"), *self.source.specs)
 
     def _generate(self) -> Iterator[tuple]:
-        for number, leaves in enumerate(self.source.elements(), self._start):
+        return self._numbered(self.source.elements(), self._start)
+
+    def _generate_after(self, count: int) -> Iterator[tuple]:
+        return self._numbered(self.source.elements_after(count), self._start + count)
+
+    def _numbered(self, elements: Iterator[tuple], start: int) -> Iterator[tuple]:
+        for number, leaves in enumerate(elements, start):
             yield (np.asarray(number, np.int64), *leaves)
 
 
