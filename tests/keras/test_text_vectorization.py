@@ -282,3 +282,19 @@ def test_texts_with_bytes_of_any_kind():
     assert layer.get_vocabulary() == ["", "[UNK]"]
     looked = layers.TextVectorization(vocabulary=["a", "a" * 17, "b"])
     assert looked(tf.constant(texts)).numpy()[:3].tolist() == [[1, 1, 2], [1, 2, 0], [3, 2, 0]]
+
+
+def test_one_hot_vectors_of_ragged_tokens_are_ragged():
+    layer = layers.StringLookup(vocabulary=["a"], output_mode="one_hot")
+    assert layer(tf.ragged.constant([["a"], ["b", "a"]])).to_list() == [[[0, 1]], [[1, 0], [0, 1]]]
+
+
+def test_vocabularies_are_weights_in_keras_2(monkeypatch):
+    layer = layers.TextVectorization()
+    layer.adapt(["x y", "y"])
+    assert layer.get_weights() == []
+    monkeypatch.setattr("dovetail.base.settings.settings.keras", 2)
+    fresh = layers.TextVectorization()
+    assert [part.tolist() for part in layer.get_weights()] == [[b"y", b"x"]]
+    fresh.set_weights(layer.get_weights())
+    assert fresh.get_vocabulary() == layer.get_vocabulary() == ["", "[UNK]", "y", "x"]

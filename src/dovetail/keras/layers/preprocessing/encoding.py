@@ -80,6 +80,8 @@ def encode(indices: Any, mode: str, depth: int, dtype: Any, sparse: bool = False
     if mode == "int":
         return on_values(indices, lambda whole: whole._astype(dtype))
     if isinstance(indices, CompositeTensor):
+        if mode == "one_hot" and hasattr(indices, "with_flat_values"):
+            return on_values(indices, lambda whole: one_hot(whole, depth, dtype=dtype))
         indices = _padded(on_values(indices, lambda whole: whole._astype("int64")))
     if not len(indices.shape):
         indices = indices[None]

@@ -15,6 +15,7 @@ import numpy as np
 from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.base.settings import settings
 from dovetail.engine import is_tracer
+from dovetail.keras.idiom import is_keras_2
 from dovetail.keras.layers.machinery.arguments import count, one_of
 from dovetail.keras.layers.machinery.declared import Argument, Declared
 from dovetail.keras.layers.preprocessing.encoding import (
@@ -351,6 +352,19 @@ class Lookup(Declared):
         return indexing.where(numbers == 0, self._as_keys(self.mask_token), found)
 
     # ---- keeping
+
+    def get_weights(self) -> list:
+        """Returns the weights; in Keras 2 a vocabulary that was adapted is one."""
+        if is_keras_2() and not self._given:
+            return [np.asarray(convert_to_tensor(self._as_keys(self._tokens)))]
+        return super().get_weights()
+
+    def set_weights(self, weights: list) -> None:
+        """Sets what `get_weights` returned."""
+        if is_keras_2() and not self._given and len(weights) == 1:
+            self._set(self._plain(np.asarray(weights[0])))
+        else:
+            super().set_weights(weights)
 
     def get_config(self) -> dict:
         size = self.vocabulary_size() if self._tokens else None

@@ -288,6 +288,14 @@ class TextVectorization(Declared):
 
     # ---- keeping
 
+    def get_weights(self) -> list:
+        """Returns the weights; in Keras 2 a vocabulary that was adapted is one."""
+        return self._lookup_layer.get_weights()
+
+    def set_weights(self, weights: list) -> None:
+        """Sets what `get_weights` returned."""
+        self._lookup_layer.set_weights(weights)
+
     def get_config(self) -> dict:
         size = self.vocabulary_size() if self._lookup_layer._tokens else None
         return super().get_config() | {"vocabulary_size": size}
