@@ -41,6 +41,7 @@ TOP = {"dovetail": "top", "dovetail.__main__": "cli"}
 SIBLINGS = {
     ("keras", "data"): "fit takes datasets",
     ("keras", "random"): "layers draw random numbers",
+    ("keras", "train"): "weights in the manner of Keras 2 are checkpoints",
     ("keras", "summary"): "the TensorBoard callback writes summaries",
     ("distribute", "data"): "datasets are divided between replicas",
 }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from dovetail.base.errors import at_user_location
-from dovetail.base.trackable import CONTAINERS, children, is_transparent
+from dovetail.base.trackable import AWAITING, CONTAINERS, attached, children, is_transparent
 from dovetail.scopes import name_scope
 from dovetail.tensor.variable import Variable
 
@@ -45,10 +45,19 @@ class Module:
             )
         self._name = name
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if AWAITING in self.__dict__:
+            attached(self)
+
     def __children__(self) -> list[tuple[str, Any]]:
         """Returns the attributes, in the order of their names: see `dovetail.base.trackable`."""
         ignored = self._TF_MODULE_IGNORED_PROPERTIES
-        return [(name, vars(self)[name]) for name in sorted(vars(self)) if name not in ignored]
+        return [
+            (name, vars(self)[name])
+            for name in sorted(vars(self))
+            if name not in ignored and name != AWAITING
+        ]
 
     @property
     def name(self) -> str:

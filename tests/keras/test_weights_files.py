@@ -316,7 +316,7 @@ def test_what_saving_and_loading_refuse(tmp_path):
     model = dense(3)
     path = saved(model, tmp_path)
     with pytest.raises(ValueError, match="weights.h5"):
-        model.save_weights(tmp_path / "model.ckpt")
+        model.save_weights(tmp_path / "model.npz")
     with pytest.raises(FileExistsError, match="overwrite"):
         model.save_weights(path, overwrite=False)
     with pytest.raises(FileNotFoundError, match="nowhere"):

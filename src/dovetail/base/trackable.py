@@ -47,6 +47,31 @@ def children(owner: Any) -> list[tuple[Any, Any]]:
     return [] if tell is None else list(tell(owner))
 
 
+AWAITING = "_awaited_by"  # the attribute that keeps who waits
+
+
+def await_children(owner: Any, key: Any, tell: Callable[[Any], None]) -> None:
+    """Has `tell(owner)` called once, when something is attached to an object.
+
+    Nothing comes of it for objects that do not call `attached`: lists and dicts, and classes of other makers.
+
+    Args:
+        owner: the object.
+        key: of who waits; one who waits already is replaced.
+        tell: what to call.
+    """
+    if hasattr(owner, "__dict__"):
+        owner.__dict__.setdefault(AWAITING, {})[key] = tell
+
+
+def attached(owner: Any) -> None:
+    """Tells those who wait for what an object gets: modules and layers call this when an attribute is set."""
+    awaited = owner.__dict__.pop(AWAITING, None)
+    if awaited:  # they ask again when they still miss something
+        for tell in awaited.values():
+            tell(owner)
+
+
 def attributes(owner: Any, skip: frozenset[str] = frozenset()) -> list[tuple[str, Any]]:
     """Returns the attributes that may hold something, in the order in which they were set: what `__children__` gives.
 
@@ -55,7 +80,9 @@ def attributes(owner: Any, skip: frozenset[str] = frozenset()) -> list[tuple[str
         skip: names of attributes that refer to what the object does not own.
     """
     return [
-        (name, value) for name, value in vars(owner).items() if type(value) not in PLAIN and name not in skip
+        (name, value)
+        for name, value in vars(owner).items()
+        if type(value) not in PLAIN and name not in skip and name != AWAITING
     ]
 
 

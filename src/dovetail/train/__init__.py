@@ -1,5 +1,16 @@
-"""`tf.train`: the messages that records hold, and those of clusters."""
+"""`tf.train`: checkpoints, the messages that records hold, and those of clusters."""
 
+from dovetail.train import experimental
+from dovetail.train.checkpoint import Checkpoint, CheckpointOptions
+from dovetail.train.manager import CheckpointManager
+from dovetail.train.reader import (
+    CheckpointReader,
+    checkpoints_iterator,
+    list_variables,
+    load_checkpoint,
+    load_variable,
+)
+from dovetail.train.state_file import get_checkpoint_state, latest_checkpoint
 from dovetail.wire.examples import (
     BytesList,
     ClusterDef,
@@ -17,6 +28,10 @@ from dovetail.wire.examples import (
 
 __all__ = [
     "BytesList",
+    "Checkpoint",
+    "CheckpointManager",
+    "CheckpointOptions",
+    "CheckpointReader",
     "ClusterDef",
     "Example",
     "Feature",
@@ -28,4 +43,11 @@ __all__ = [
     "JobDef",
     "SequenceExample",
     "ServerDef",
+    "checkpoints_iterator",
+    "experimental",
+    "get_checkpoint_state",
+    "latest_checkpoint",
+    "list_variables",
+    "load_checkpoint",
+    "load_variable",
 ]

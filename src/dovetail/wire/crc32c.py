@@ -23,7 +23,11 @@ def crc32c(data: bytes) -> int:
 
 def masked(data: bytes) -> int:
     """Returns the checksum as record files hold it: turned by 15 bits, and a constant added."""
-    value = google_crc32c.value(data)
+    return mask(google_crc32c.value(data))
+
+
+def mask(value: int) -> int:
+    """Returns a checksum in that form."""
     return (((value >> 15) | (value << 17)) + _MASK_DELTA) & 0xFFFFFFFF
 
 

@@ -37,6 +37,21 @@ from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import TensorLike
 
+# What a model holds that is no part of its checkpoints: its graph, and what training makes anew.
+_NOT_SAVED = frozenset(
+    (
+        *("layers", "_stack", "_graph", "_run_graph", "_members", "_loss_outputs", "history"),
+        *(
+            "_inputs_structure",
+            "_outputs_structure",
+            "_compile_config",
+            "_compiled_loss",
+            "_compiled_metrics",
+        ),
+        "_loss_tracker",
+    )
+)
+
 
 class Model(Trainer, Reporting, Layer):
     """A layer that can be trained: `compile`, `fit`, `evaluate`, `predict`.
@@ -382,6 +397,17 @@ class Model(Trainer, Reporting, Layer):
     def __children__(self) -> list[tuple[str, Any]]:
         listed = [] if self._graph_layers is None else [("layers", list(self._graph_layers))]
         return [*listed, *(item for item in super().__children__() if item[0] != "_graph_layers")]
+
+    def __saved_children__(self) -> list[tuple[str, Any]]:
+        """Returns the layers by the names that checkpoints of Keras 2 have for them, then what attributes hold."""
+        named: list[tuple[str, Any]] = []
+        num_with_weights = 0
+        for index, layer in enumerate(self.layers if self._is_made_of_layers else ()):
+            if layer.weights:
+                named.append((f"layer_with_weights-{num_with_weights}", layer))
+                num_with_weights += 1
+            named.append((f"layer-{index}", layer))
+        return [*named, *(item for item in self.__children__() if item[0] not in _NOT_SAVED)]
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """Returns a layer by name or by index.

@@ -11,6 +11,7 @@ from dovetail.base.errors import at_user_location
 from dovetail.base.settings import among_replicas
 from dovetail.base.settings import state as thread_state
 from dovetail.base.told import Told
+from dovetail.base.trackable import attached
 from dovetail.keras import checks as argument_checks
 from dovetail.keras.idiom import is_keras_2, optimizer_name
 from dovetail.keras.optimizers import arguments, checks, custom, gradients, runner, state, step
@@ -19,7 +20,7 @@ from dovetail.keras.optimizers.rate import Rate
 from dovetail.keras.optimizers.weight_decay import Undecayed
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import Tensor
-from dovetail.tensor.variable import enter_scope
+from dovetail.tensor.variable import Variable, enter_scope
 
 __all__ = ["Optimizer"]
 
@@ -178,6 +179,13 @@ class Optimizer(LegacyHooks, Told):
     def __children__(self) -> list[tuple[str, Any]]:
         return [(str(index), variable) for index, variable in enumerate(self._state.variables)]
 
+    def __saved_children__(self) -> list[tuple[str, Any]]:
+        """Returns the state by the names that checkpoints of Keras 2 have for it."""
+        rate = self._rate.given
+        variables = [variable for variable in self._state.variables if variable is not rate]
+        known = [("_variables", variables), ("_iterations", self._state.iterations)]
+        return [*known, ("_learning_rate", rate)] if isinstance(rate, Variable) else known
+
     @property
     def weights(self) -> state.VariableList:
         """The same as `variables`."""
@@ -208,6 +216,7 @@ class Optimizer(LegacyHooks, Told):
         """Creates the state of the variables that have none yet."""
         self._state.extend(self, variables)
         self.built = True
+        attached(self)
 
     def _build_for(self, variables: list) -> None:
         """Builds when there are variables without state.

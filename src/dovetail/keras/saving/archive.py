@@ -25,7 +25,7 @@ from dovetail.base.errors import at_user_location
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.saving.atomic import replacing
 from dovetail.keras.saving.layout import places
-from dovetail.keras.saving.weights import read_weights, write_weights
+from dovetail.keras.saving.stored import read_weights, write_weights
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
 
 _CONFIG, _METADATA, _WEIGHTS, _ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets"

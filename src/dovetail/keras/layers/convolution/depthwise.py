@@ -31,6 +31,7 @@ class DepthwiseConv(BaseConv):
         BIAS,
     )
     _facts_in_configs: ClassVar[dict] = {"groups": 1}
+    _names_in_checkpoints: ClassVar[dict] = {"kernel": "depthwise_kernel"}
     depth_multiplier: int
 
     def build(self, input_shape: Any) -> None:

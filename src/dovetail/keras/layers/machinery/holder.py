@@ -46,6 +46,8 @@ class Holder(Told, Versioned):
 
     _told_methods: ClassVar[tuple[str, ...]] = ("__init__", "set_weights")
 
+    _names_in_checkpoints: ClassVar[dict[str, str]] = {}  # of attributes that have other names there
+
     name: str
     built: bool
     trainable: Any
@@ -57,6 +59,11 @@ class Holder(Told, Versioned):
     def __children__(self) -> list[tuple[str, Any]]:
         """Returns what the layer holds: see `dovetail.base.trackable`."""
         return attributes(self, SKIP)
+
+    def __saved_children__(self) -> list[tuple[str, Any]]:
+        """Returns what the layer holds by the names that checkpoints of Keras 2 have for it."""
+        names = self._names_in_checkpoints
+        return [(names.get(name, name), child) for name, child in self.__children__()]
 
     def _sublayers(self) -> list[Any]:
         """Returns the layers this one holds directly, in order."""

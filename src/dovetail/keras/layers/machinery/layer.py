@@ -13,7 +13,7 @@ from typing import Any
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location, suggest
 from dovetail.base.settings import state
-from dovetail.base.trackable import PLAIN
+from dovetail.base.trackable import AWAITING, PLAIN, attached
 from dovetail.graph.node import Node
 from dovetail.keras import constraints, initializers, mixed_precision, regularizers
 from dovetail.keras.idiom import layer_name
@@ -129,6 +129,8 @@ class Layer(Calling, Holder, Called):
         object.__setattr__(self, name, value)
         if (counts or "_planned" in self.__dict__) and name not in SKIP:
             self._changed()
+        if AWAITING in self.__dict__:
+            attached(self)
 
     def __delattr__(self, name: str) -> None:
         object.__delattr__(self, name)
