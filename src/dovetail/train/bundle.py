@@ -230,7 +230,7 @@ def _strings_of(content: bytes, count: int, checksum: int, where: str) -> np.nda
     if mask(crc32c(struct.pack(f"<{count}I", *lengths) + content[place:])) != checksum:
         raise DataLossError(f"{where}: its checksum is wrong")
     place += 4
-    result = np.empty(count, object)
+    result: np.ndarray = np.empty(count, object)
     for i, length in enumerate(lengths):
         result[i] = content[place : place + length]
         place += length

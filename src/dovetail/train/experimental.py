@@ -27,7 +27,7 @@ class PythonState:
 
     def __saved_values__(self) -> dict[str, np.ndarray]:
         text = self.serialize()
-        value = np.empty((), object)
+        value: np.ndarray = np.empty((), object)
         value[()] = text.encode() if isinstance(text, str) else text
         return {"py_state": value}
 

@@ -144,7 +144,7 @@ def written(root: Any) -> dict[str, np.ndarray]:
             node.attributes.add(name=name, full_name=str(full_name).removesuffix(":0"), checkpoint_key=key)
         if values or edges:
             node.has_checkpoint_values.value = True
-    serialized = np.empty((), object)
+    serialized: np.ndarray = np.empty((), object)
     serialized[()] = graph.SerializeToString()
     return {**tensors, GRAPH_KEY: serialized}
 
