@@ -92,6 +92,11 @@ FORMS = [
     ("import tensorflow.compat.v1 as tf", "tf.log", "math.log"),
     ("import tensorflow.compat.v1 as tf", "tf.keras", "keras"),
     ("import tensorflow as tf", "tf.compat.v1.random_uniform", "random.uniform"),
+    ("import tensorflow.compat.v1 as tf", "tf.train.Example", "train.Example"),
+    ("import tensorflow.compat.v1 as tf", "tf.python_io.TFRecordWriter", "io.TFRecordWriter"),
+    ("import tensorflow.compat.v1 as tf", "tf.io.VarLenFeature", "io.VarLenFeature"),
+    ("from tensorflow.core.example import example_pb2", "example_pb2.Example", "train.Example"),
+    ("import tensorflow.core.example.feature_pb2 as pb", "pb.Feature", "train.Feature"),
     ("import tensorflow as tf", "tf.compat.v2.keras", "keras"),
 ]  # fmt: skip
 
@@ -289,6 +294,16 @@ def test_version_1_names(aliased):
             getattr(tf1, name)()
     for name in ("where", "losses", "metrics", "layers", "get_variable", "global_variables_initializer"):
         assert not hasattr(tf1, name)
+
+
+def test_version_1_reads_records(aliased, tmp_path):
+    tf1 = importlib.import_module("tensorflow.compat.v1")
+    path = str(tmp_path / "r")
+    options = tf1.python_io.TFRecordOptions(tf1.io.TFRecordCompressionType.GZIP)
+    with tf1.python_io.TFRecordWriter(path, options) as writer:
+        writer.write(b"one")
+    assert list(tf1.io.tf_record_iterator(path, options)) == [b"one"]
+    assert callable(tf1.train.summary_iterator)
 
 
 def test_string_helpers():

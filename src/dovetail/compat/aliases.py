@@ -18,6 +18,7 @@ from dovetail.compat import private, private_paths, strings
 from dovetail.compat.names import namespace
 from dovetail.compat.version1 import v1
 from dovetail.compat.views import View
+from dovetail.ops.table import whole
 
 ROOTS = frozenset({"tensorflow", "keras", "tf_keras"})
 TENSORFLOW_VERSION = version.VERSION
@@ -63,12 +64,25 @@ def search(name: str) -> View:
     path = name.partition(".")[2]
     if name.startswith("tensorflow.python.keras"):
         return private.keras_search(path.removeprefix("python.keras").lstrip("."), name)
+    if path == "core" or path.startswith("core."):
+        return _messages(name) if name.endswith("_pb2") else _Core(name)
     if name.startswith("tensorflow.python"):
         return View(name, private_paths.EVERYWHERE, versions=True)
     keras_path = path.removeprefix("keras.") if name.startswith("tensorflow.") else path
     if any(keras_path == prefix or keras_path.startswith(prefix + ".") for prefix in KERAS_PREFIXES):
         return private.keras_search(_without_prefix(keras_path), name)
     return View(name)
+
+
+class _Core(View):
+    """A folder of `tensorflow.core`: of what lies there, the modules of messages."""
+
+    def _find(self, name: str) -> Any:
+        return _messages(f"{self.__name__}.{name}") if name.endswith("_pb2") else super()._find(name)
+
+
+def _messages(name: str) -> View:
+    return View(name, ("train",), whole("tf.compat.v1"))
 
 
 def root_names() -> dict[str, Any]:

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from dovetail.compat import version1_strings
+from dovetail.compat import version1_records, version1_strings
 from dovetail.compat.views import View
 from dovetail.ops.table import whole
 
@@ -149,8 +149,13 @@ _OLD_GFILE = {
 GRAPHS = (
     "Dovetail runs eagerly and compiles with tf.function; it builds no TensorFlow 1 graphs. Remove the call."
 )
+_NAMES = whole("tf.compat.v1")
+_RECORDS = {name: f"io.{name}" for name in ("TFRecordOptions", "TFRecordWriter")}
 OWN: dict[str, Any] = {
-    **whole("tf.compat.v1"),
+    **_NAMES,
+    "io": View(f"{NAME}.io", ("io",), version1_records.NAMES),
+    "python_io": View(f"{NAME}.python_io", (), version1_records.NAMES, _RECORDS),
+    "train": View(f"{NAME}.train", ("train",), vars(_NAMES["train"])),
     **version1_strings.NAMES,
     "strings": View(f"{NAME}.strings", ("strings",), version1_strings.STRINGS),
     "to_float": _cast_to("float32"),
