@@ -6,6 +6,7 @@ from benchmarks.kinds import BenchmarkError, Workload
 from benchmarks.workloads import (
     augmentation,
     changing_shapes,
+    composites,
     control_flow,
     convolution,
     datasets,
@@ -44,6 +45,7 @@ WORKLOADS: tuple[Workload, ...] = (
     *records.WORKLOADS,
     *text.WORKLOADS,
     *files.WORKLOADS,
+    *composites.WORKLOADS,
     *layer_calls.WORKLOADS,
     *one_sample.WORKLOADS,
     *fresh_process.WORKLOADS,

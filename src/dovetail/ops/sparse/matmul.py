@@ -9,9 +9,11 @@ from dovetail.ops import linalg
 from dovetail.ops.arithmetic import conj
 from dovetail.ops.core import Op
 from dovetail.ops.dispatch import dispatches
+from dovetail.ops.families import op
 from dovetail.ops.gather import gather
 from dovetail.ops.linalg import einsum
-from dovetail.ops.segment import unsorted_segment_sum
+from dovetail.ops.reduction import reduce_sum
+from dovetail.ops.segment import rows_of_segments, unsorted_segment_sum
 from dovetail.ops.shapes import expand_dims, transpose
 from dovetail.ops.sparse.tensor import SparseTensor, SparseTensorValue, rank_of, sparse_input
 from dovetail.ops.views import export
@@ -58,6 +60,37 @@ def _matmul(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False
     return sparse_dense_matmul(a, b, transpose_a, transpose_b)
 
 
+def _product_shape(values: tuple, dense: tuple, indices: tuple, rows: int, row: int) -> tuple:
+    return (None if rows < 0 else rows, dense[1])
+
+
+@op("", same_dtype=2, shape=_product_shape)
+def product_of_entries(xp: Any, values: Any, dense: Any, indices: Any, *, rows: int, row: int) -> Any:
+    """Returns the product of a sparse matrix and a dense one.
+
+    Args:
+        values, indices: the entries, (n,) and (n, 2).
+        dense: (k, units).
+        rows: of the result.
+        row: which column of `indices` names them: 0, or 1 for the transposed matrix.
+    """
+    taken = _rows_at(xp, dense, indices[:, 1 - row]) * xp.expand_dims(values, 1)  # (entries, units)
+    return xp.segment_reduce("sum", taken, indices[:, row], rows)
+
+
+product_of_entries.gradient(
+    lambda g, y, values, dense, indices, rows, row: reduce_sum(
+        rows_of_segments(g, indices[:, row]) * rows_at(dense, indices[:, 1 - row]), axis=1
+    ),
+    lambda g, y, values, dense, indices, rows, row: unsorted_segment_sum(
+        rows_of_segments(g, indices[:, row]) * expand_dims(values, axis=1),
+        indices[:, 1 - row],
+        num_segments=int(dense.shape[0]),
+    ),
+    None,
+)
+
+
 def _product(sparse: Any, dense: Any, adjoint_a: bool, adjoint_b: bool) -> Any:
     st = sparse_input(sparse, "tf.sparse.sparse_dense_matmul")
     dense = convert_to_tensor(dense, dtype_hint=st.dtype)
@@ -70,8 +103,8 @@ def _product(sparse: Any, dense: Any, adjoint_a: bool, adjoint_b: bool) -> Any:
     if None not in (inner, have) and inner != have:
         raise InvalidArgumentError(_misfit(st, dense))
     values = conj(st.values) if adjoint_a and st.dtype.is_complex else st.values
-    rows = rows_at(dense, st.indices[:, column]) * expand_dims(values, axis=1)  # (entries, n)
-    return unsorted_segment_sum(rows, st.indices[:, row], num_segments=st.dense_shape[row])
+    count = int(st.dense_shape.numpy()[row]) if has_value(st.dense_shape) else st.dense_shape[row]
+    return product_of_entries(values, dense, st.indices, rows=count, row=row)
 
 
 def _misfit(st: SparseTensor, dense: Any) -> str:

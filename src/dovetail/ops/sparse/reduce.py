@@ -10,9 +10,10 @@ import numpy as np
 from dovetail.base.errors import at_user_location
 from dovetail.ops import rules, segment
 from dovetail.ops.arithmetic import cast, masked, maximum
+from dovetail.ops.attrs import Axis, Shape, integer
 from dovetail.ops.attrs import axis as canonical_axes
-from dovetail.ops.attrs import integer
 from dovetail.ops.create import ones_like
+from dovetail.ops.families import op
 from dovetail.ops.gather import gather
 from dovetail.ops.indexing import boolean_mask_, where_
 from dovetail.ops.math import exp
@@ -24,6 +25,7 @@ from dovetail.ops.sparse.matmul import rows_at
 from dovetail.ops.sparse.patterns import columns, constant, count_of, distinct, join, linear, zero_column
 from dovetail.ops.sparse.tensor import SparseTensor, as_int64, rank_of, sparse_input
 from dovetail.ops.views import export
+from dovetail.tensor.tensor import has_value
 
 
 def _split_axes(st: SparseTensor, axis: Any) -> tuple[list[int], list[int]]:
@@ -49,16 +51,60 @@ def _max_of(values: Any, ids: Any, count: Any) -> Any:
     return masked(out, segment.segment_count(values, ids, num_segments=count) > 0)
 
 
+def _entries_shape(values: tuple, indices: tuple, sizes: tuple, kept: tuple, how: str) -> tuple:
+    return tuple(sizes[axis] for axis in kept)
+
+
+@op("", same_dtype=0, shape=_entries_shape)
+def reduced_entries(xp: Any, values: Any, indices: Any, *, sizes: Shape, kept: Axis, how: str) -> Any:
+    """Combines the entries that agree along the axes that stay; places without an entry are 0.
+
+    Args:
+        values, indices: the entries, (n,) and (n, rank).
+        sizes: the dense shape.
+        kept: the axes that stay, in order.
+        how: "sum" or "max".
+    """
+    ids = xp.zeros((indices.shape[0],), indices.dtype)
+    for axis in kept:
+        ids = ids * sizes[axis] + indices[:, axis]
+    shape = tuple(sizes[axis] for axis in kept)
+    out = xp.segment_reduce(how, values, ids, rules.product(shape))
+    if how == "max":
+        some = xp.segment_reduce("sum", xp.ones(ids.shape, ids.dtype), ids, rules.product(shape)) > 0
+        out = xp.where(some, out, xp.zeros((), out.dtype))
+    return xp.reshape(out, shape)
+
+
+def _entries_gradient(g: Any, y: Any, values: Any, indices: Any, sizes: tuple, kept: tuple, how: str) -> Any:
+    lengths = constant(*(sizes[axis] for axis in kept))
+    ids = linear(columns(indices, list(kept)), lengths)
+    flat = [reshape(part, shape=(-1,)) for part in (g, y)]
+    rule = (unsorted_segment_sum if how == "sum" else unsorted_segment_max).gradients[0]
+    return rule(*flat, values, ids, rules.product(sizes[axis] for axis in kept))
+
+
+reduced_entries.gradient(_entries_gradient, None)
+
+
 def _reduced(combine: Callable, st: SparseTensor, axis: Any, keepdims: bool, sparse: bool) -> Any:
     kept, gone = _split_axes(st, axis)
     if sparse:
         return _reduced_sparse(combine, st, kept, gone, keepdims)
+    if has_value(st.dense_shape):
+        shape = tuple(st.dense_shape.numpy().tolist())
+        out = reduced_entries(st.values, st.indices, sizes=shape, kept=tuple(kept), how=_HOW[combine])
+        stay = tuple(size if axis in kept else 1 for axis, size in enumerate(shape))
+        return reshape(out, shape=stay) if keepdims else out
     ids, count, sizes = _groups(st, kept)
     out = combine(st.values, ids, count)
     if keepdims:
         stays = as_tensor(np.isin(np.arange(rank_of(st)), kept))
         sizes = where_(st.dense_shape, st.dense_shape * 0 + 1, stays)
     return reshape(out, shape=sizes)
+
+
+_HOW = {_sum_of: "sum", _max_of: "max"}
 
 
 def _reduced_sparse(
