@@ -58,9 +58,7 @@ REDUCTIONS = (
     Reduction("ragged", lambda tf, x: tf.reduce_mean(x, axis=1), _mean),
     Reduction("ragged", lambda tf, x: tf.reduce_max(x, axis=1), _largest),
     Reduction("sparse", lambda tf, x: tf.sparse.reduce_sum(x, axis=1), lambda d, m: d.sum(1)),
-    Reduction(
-        "sparse_columns", "sparse", lambda tf, x: tf.sparse.reduce_sum(x, axis=0), lambda d, m: d.sum(0)
-    ),
+    Reduction("sparse", lambda tf, x: tf.sparse.reduce_sum(x, axis=0), lambda d, m: d.sum(0)),
     Reduction("sparse", lambda tf, x: tf.sparse.reduce_max(x, axis=1), _largest_entry),
     Reduction(
         "sparse",
