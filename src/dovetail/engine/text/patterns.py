@@ -79,8 +79,8 @@ class Pattern:
         if literal is None:
             return self._fastest(
                 slow,
-                lambda compiled: functools.partial(_substituted, compiled, _expander(parts, bytes), count),
-                lambda compiled: functools.partial(_substituted, compiled, _expander(parts, str), count),
+                lambda compiled: _Rewriter(compiled, parts, b"", count),
+                lambda compiled: _Rewriter(compiled, list(map(_as_text, parts)), "", count),
             )
         template = literal.replace(b"\\", b"\\\\")
         return self._fastest(
@@ -149,30 +149,43 @@ def _parts(rewrite: bytes, groups: int) -> list[bytes | int]:
     return [part for part in parts if part != b""]
 
 
-def _as_text(value: bytes) -> str:
-    return value.decode("utf-8", "surrogateescape")
+def _as_text(part: Any) -> Any:
+    return part.decode("utf-8", "surrogateescape") if isinstance(part, bytes) else part
 
 
 def _substituted(compiled: Any, new: Any, count: int, text: Any) -> Any:
     return compiled.sub(new, text, count)
 
 
-def _expander(parts: list, kind: type) -> Callable[[re.Match], Any]:
-    """Returns what gives the replacement of a match, as bytes or as text."""
-    field: Any = "%s" if kind is str else b"%b"
-    percent, empty = field[:1], kind()
-    if kind is str:
-        parts = [_as_text(part) if isinstance(part, bytes) else part for part in parts]
-    pieces = [field if isinstance(part, int) else part.replace(percent, percent * 2) for part in parts]
-    form, groups = empty.join(pieces), [part for part in parts if isinstance(part, int)]
+class _Rewriter:
+    """Replaces matches by what is made of their groups: cuts the text at all of them in one go.
 
-    def expand(match: re.Match) -> Any:
-        found = match.group(*groups) if len(groups) > 1 else (match[groups[0]],)
-        if None in found:  # a group that took no part
-            found = tuple(item or empty for item in found)
-        return form % found
+    Args:
+        pattern: a compiled pattern of Python's.
+        parts: of the replacement: literals, and the numbers of groups.
+        empty: the empty string of the text's type.
+        count: the most matches to replace; 0: all.
+    """
 
-    return expand
+    def __init__(self, pattern: re.Pattern, parts: list, empty: Any, count: int) -> None:
+        whole: Any = b"(%b)" % pattern.pattern if isinstance(empty, bytes) else f"({pattern.pattern})"
+        self._split = re.compile(whole, pattern.flags).split
+        self._parts, self._empty, self._count = parts, empty, count
+        self._period = pattern.groups + 2  # the text before a match, the match, its groups
+
+    def __call__(self, text: Any) -> Any:
+        pieces = self._split(text, self._count)
+        matches = len(pieces) // self._period
+        if not matches:
+            return text
+        if None in pieces:  # a group that took no part
+            pieces = [piece or self._empty for piece in pieces]
+        step = len(self._parts) + 1
+        out = [self._empty] * (matches * step + 1)
+        out[::step] = pieces[:: self._period]
+        for place, part in enumerate(self._parts, 1):
+            out[place::step] = pieces[part + 1 :: self._period] if isinstance(part, int) else [part] * matches
+        return self._empty.join(out)
 
 
 def _by_bytes(portable: Portable, new: bytes, every: bool) -> _REPLACES | None:
