@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from dovetail.base.settings import settings
-from dovetail.engine import xla
+from dovetail.engine import host, xla
 
 xla("native kernels")
 from dovetail.engine import kernels, native  # noqa: E402 - loads JAX, which the line above has said is wanted
@@ -94,6 +94,16 @@ def test_products_over_rows(shape):
     a, b = _draw(rows, m), _draw(rows, n)
     found, expected = _both("product over rows", a, b)
     np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32", "int32"])
+def test_products_over_rows_are_transposed_products_on_either_engine(dtype):
+    a, b = (np.round(4 * _draw(*shape)).astype(jnp.dtype(dtype)) for shape in ((300, 3), (300, 1000)))
+    for engine in (host, xla("products")):
+        found = engine.product_over_rows(a, b)
+        expected = a.T.astype("float64") @ b.astype("float64")
+        assert found.dtype == jnp.dtype(dtype)
+        np.testing.assert_allclose(np.asarray(found, "float64"), expected, rtol=0.01, atol=1e-3)
 
 
 @needs_compiler

@@ -48,7 +48,6 @@ from dovetail.engine.host_nn import (  # noqa: F401 - names of this engine
     depthwise_by_groups,
     keep_where,
     pick_labels,
-    product_over_rows,
     scan,
     spread,
     whole_sequence,
@@ -159,6 +158,11 @@ def matmul(a: Any, b: Any) -> Any:
     if dtypes.is_half(a.dtype):
         return np.matmul(a.astype(np.float32), b.astype(np.float32)).astype(a.dtype)
     return np.matmul(a, b)
+
+
+def product_over_rows(a: Any, b: Any) -> Any:
+    """Returns `a.T @ b`, of the rows of two matrices: (rows, m), (rows, n) -> (m, n)."""
+    return matmul(a.T, b)
 
 
 def divide(a: Any, b: Any) -> Any:

@@ -268,8 +268,3 @@ def scan(step: Any, carry: Any, columns: Any, backwards: bool = False) -> tuple[
 def whole_sequence(primitive: str, loop: Any, arrays: tuple, names: dict) -> tuple:
     """Returns `loop(*arrays, **names)`; the other engine has kernels of its own for some primitives."""
     return loop(*arrays, **names)
-
-
-def product_over_rows(a: Any, b: Any) -> Any:
-    """Returns `a.T @ b`, of the rows of two matrices: (rows, m), (rows, n) -> (m, n)."""
-    return np.matmul(a.T, b)
