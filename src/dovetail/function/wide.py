@@ -129,7 +129,7 @@ class Wide:
         program = None if self.split is not None else self.program_for(tensors)
         if program is not None:
             return program.call(tensors)
-        if self.split is not None:
+        if self.split is not None and not state.host_only:  # which an input pipeline says of all that it runs
             return self.split.call(_distinct(tensors) if state.tapes else tensors)
         return self.run_op_by_op(tensors)
 

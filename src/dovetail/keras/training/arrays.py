@@ -64,7 +64,8 @@ def as_numpy(value: Any) -> Any:
             f"the data holds Python objects ({type(array.flat[0]).__name__}); arrays of numbers are expected. Rows of "
             f"different lengths? Pad them first{at_user_location()}"
         )
-    if array.dtype.kind in "OSU" and set(map(type, array.flat)) != _BYTES:
+    kind = array.dtype.kind
+    if kind in "US" or (kind == "O" and set(map(type, array.reshape(-1).tolist())) != _BYTES):
         return convert_to_tensor(array)._value
     return array
 
