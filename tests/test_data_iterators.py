@@ -124,3 +124,68 @@ def test_errors_name_their_element(name):
     with pytest.raises(Exception, match="no five") as caught:
         list(STEPS[name](Dataset.range(9), checked))
     assert any("element 5" in note for note in caught.value.__notes__)
+
+
+# ---- processes, times, options
+
+
+def doubled(n, text):
+    if int(n) == 90:
+        raise ValueError("no ninety")
+    return 2 * n, tf.strings.upper(text)
+
+
+def test_maps_in_processes_give_what_maps_give():
+    rows = Dataset.from_tensor_slices((np.arange(40), ["é"] * 20 + ["b"] * 20))
+    offset = tf.constant(3, tf.int64)
+    mapped = rows.apply(tf.data.experimental.map_in_processes(doubled, 2))
+    assert mapped.element_spec == rows.map(doubled).element_spec and len(mapped) == 40
+    assert values(mapped.batch(7)) == values(rows.map(doubled).batch(7))
+    inner = Dataset.range(85, 95).apply(
+        tf.data.experimental.map_in_processes(lambda n: doubled(n + 0 * offset, tf.constant("x"))[0], 1)
+    )
+    iterator = iter(inner)
+    assert [int(next(iterator)) for _ in range(5)] == [170, 172, 174, 176, 178]
+    with pytest.raises(ValueError, match="element 5: .*no ninety"):
+        next(iterator)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="at least 1"):
+        tf.data.experimental.map_in_processes(doubled, 0)
+
+
+def test_a_report_tells_which_step_takes_long():
+    def slow(i):
+        time.sleep(0.01)
+        return i
+
+    made = (
+        Dataset.range(10).filter(lambda i: i > 0).map(lambda i: tf.py_function(slow, [i], tf.int64)).batch(3)
+    )
+    report = tf.data.experimental.where_time_goes(made)
+    times = {row.step.partition("(")[0]: row for row in report}
+    assert times["Batch"].num_elements == 3 and times["Map"].num_elements == 9
+    assert max(report, key=lambda row: row.own_s).step.startswith("Map")
+    assert "share" in str(report) and "Batch" in str(report)
+    assert values(made) == values(made)
+    assert tf.data.experimental.where_time_goes(made.repeat(), 5)[0].num_elements == 5
+
+
+WRONG = [
+    ("", "deterministic", 3),
+    ("", "autotune", 1),
+    ("", "dataset_name", 4),
+    ("", "framework_type", "x"),
+    ("", "threading", None),
+    ("", "experimental_external_state_policy", 1),
+    ("threading", "private_threadpool_size", "a"),
+    ("autotune", "enabled", 3),
+    ("autotune", "cpu_budget", 1.5),
+    ("experimental_optimization", "map_fusion", 1),
+    ("experimental_distribute", "auto_shard_policy", 2),
+]
+
+
+@pytest.mark.parametrize(("group", "name", "value"), WRONG)
+def test_options_of_another_type_are_refused(group, name, value):
+    options = tf.data.Options()
+    with pytest.raises(TypeError, match=f'"{name}" must be of type'):
+        setattr(getattr(options, group) if group else options, name, value)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
-from dovetail.base.errors import OutOfRangeError, UnimplementedError, at_user_location
+from dovetail.base.errors import InvalidArgumentError, OutOfRangeError, UnimplementedError, at_user_location
 from dovetail.data import vectorized
 from dovetail.data.checked import AssertCardinality
 from dovetail.data.combine import GroupByReducer
@@ -27,10 +28,12 @@ from dovetail.data.options import (
     ThreadingOptions,
 )
 from dovetail.data.padding_out import PaddedOut
+from dovetail.data.processes import MappedInProcesses
 from dovetail.data.records import TFRecordWriter
 from dovetail.data.sources import surface
 from dovetail.data.sql import SqlDataset
 from dovetail.data.tables import DatasetInitializer, index_table_from_dataset, table_from_dataset
+from dovetail.data.time_report import TimeReport, measured
 from dovetail.data.transforms import Skip
 from dovetail.function.optional import Optional
 from dovetail.ops.attrs import static
@@ -312,6 +315,46 @@ def snapshot(
     return lambda dataset: dataset.snapshot(path, compression, reader_func, shard_func)
 
 
+def map_in_processes(map_func: Callable, num_processes: int | None = None) -> Transformation:
+    """Returns a function to apply: `dataset.map(map_func)` in worker processes, for functions that are much Python.
+
+    Each process starts in about a second, with the pass, so there must be work for them: from a millisecond an element
+    on.  A program that uses it needs `if __name__ == "__main__":` around what it runs.  Dovetail only.
+
+    Args:
+        map_func: sent to the workers, with what it has from around it: they see no later changes of that, and what
+            they change (variables, lists) stays with them.
+        num_processes: None: one for each CPU.
+
+    Example:
+        dataset.apply(tf.data.experimental.map_in_processes(parse_text, 4)).batch(32)
+    """
+    count = os.cpu_count() or 1 if num_processes is None else int(num_processes)
+    if count < 1:
+        raise InvalidArgumentError(
+            f"map_in_processes: num_processes must be at least 1, received {count}{at_user_location()}"
+        )
+
+    def transformed(dataset: Dataset) -> Dataset:
+        function = UserFunction(map_func, "map_in_processes", dataset._node, Dataset)
+        return Dataset(MappedInProcesses(dataset._node, function, count))
+
+    return transformed
+
+
+def where_time_goes(dataset: Dataset, num_elements: int | None = None) -> TimeReport:
+    """Goes once through a dataset, and returns how long each of its steps took: a list, and as text a table.
+
+    Args:
+        dataset: a pipeline.
+        num_elements: stop after so many elements; None: at the end.
+
+    Example:
+        print(tf.data.experimental.where_time_goes(dataset, 100))
+    """
+    return measured(dataset._node, num_elements)
+
+
 def enable_debug_mode() -> None:
     """Makes functions run for each element by itself, op by op, in pipelines that are made from now on."""
     vectorized.mode.compiles = False
@@ -382,6 +425,7 @@ __all__ = [
     "make_csv_dataset",
     "make_saveable_from_iterator",
     "map_and_batch",
+    "map_in_processes",
     "pad_to_cardinality",
     "parallel_interleave",
     "parse_example_dataset",
@@ -397,4 +441,5 @@ __all__ = [
     "to_variant",
     "unbatch",
     "unique",
+    "where_time_goes",
 ]

@@ -1,7 +1,8 @@
 """`tf.data.Options`: how a pipeline may run.
 
-The elements and their order never depend on them here: pipelines are deterministic.  What they say about threads and
-graph rewrites in TensorFlow's runtime has no counterpart; the values are checked, kept and merged.
+`deterministic=False` lets maps and interleaves with several threads give elements as they are ready;
+`experimental_distribute` says how datasets are divided.  What the others say about threads and graph rewrites in
+TensorFlow's runtime has no counterpart, and elements never depend on it; the values are checked, kept and merged.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import enum
 from typing import Any
 
-from dovetail.base.errors import suggest
+from dovetail.base.errors import at_user_location, suggest
 
 
 class AutoShardPolicy(enum.IntEnum):
@@ -41,9 +42,15 @@ class ExternalStatePolicy(enum.Enum):
 
 
 class _Group:
-    """Named settings, None until set; a name that does not exist raises AttributeError."""
+    """Named settings, None until set; an unknown name raises AttributeError, a value of another type TypeError.
+
+    Attributes:
+        _fields: what each setting is at first; a class: an object of it.
+        _types: of what type each may be.
+    """
 
     _fields: dict[str, Any] = {}
+    _types: dict[str, type] = {}
 
     def __init__(self) -> None:
         for name, default in self._fields.items():
@@ -54,6 +61,12 @@ class _Group:
             raise AttributeError(
                 f"Cannot set the property {name} on {type(self).__name__}. It has {', '.join(self._fields)}."
                 f"{suggest(name, self._fields)}"
+            )
+        kind = self._types.get(name)
+        if kind is not None and (not isinstance(value, kind) or (kind is int and type(value) is bool)):
+            raise TypeError(
+                f'Property "{name}" must be of type {kind}, got: {value!r:.60} (type: {type(value)})'
+                f"{at_user_location()}"
             )
         object.__setattr__(self, name, value)
 
@@ -90,34 +103,35 @@ class _Group:
 class ThreadingOptions(_Group):
     """Sizes of thread pools in TensorFlow's runtime."""
 
-    _fields = {"max_intra_op_parallelism": None, "private_threadpool_size": None}
+    _types: dict[str, type] = dict.fromkeys(("max_intra_op_parallelism", "private_threadpool_size"), int)
+    _fields = dict.fromkeys(_types)
 
 
 class AutotuneOptions(_Group):
     """Budgets of TensorFlow's autotuner."""
 
-    _fields = dict.fromkeys(
-        (
-            "autotune_algorithm",
-            "cpu_budget",
-            "enabled",
-            "initial_parallelism",
-            "min_parallelism",
-            "ram_budget",
-        )
-    )
+    _types: dict[str, type] = {
+        "autotune_algorithm": AutotuneAlgorithm,
+        "cpu_budget": int,
+        "enabled": bool,
+        "initial_parallelism": int,
+        "min_parallelism": int,
+        "ram_budget": int,
+    }
+    _fields = dict.fromkeys(_types)
 
 
 class DistributeOptions(_Group):
     """How `tf.distribute` splits the dataset."""
 
+    _types: dict[str, type] = {"auto_shard_policy": AutoShardPolicy, "num_devices": int}
     _fields = {"auto_shard_policy": AutoShardPolicy.AUTO, "num_devices": None}
 
 
 class OptimizationOptions(_Group):
     """Graph rewrites of TensorFlow's runtime."""
 
-    _fields = dict.fromkeys(
+    _types: dict[str, type] = dict.fromkeys(
         (
             "apply_default_optimizations",
             "filter_fusion",
@@ -131,8 +145,10 @@ class OptimizationOptions(_Group):
             "parallel_batch",
             "seq_interleave_prefetch",
             "shuffle_and_repeat_fusion",
-        )
+        ),
+        bool,
     )
+    _fields = dict.fromkeys(_types)
 
 
 class Options(_Group):
@@ -155,6 +171,20 @@ class Options(_Group):
         "experimental_symbolic_checkpoint": None,
         "experimental_warm_start": None,
         "framework_type": None,
+        "threading": ThreadingOptions,
+    }
+
+    _types: dict[str, type] = {
+        "autotune": AutotuneOptions,
+        "dataset_name": str,
+        "deterministic": bool,
+        "experimental_distribute": DistributeOptions,
+        "experimental_external_state_policy": ExternalStatePolicy,
+        "experimental_optimization": OptimizationOptions,
+        "experimental_slack": bool,
+        "experimental_symbolic_checkpoint": bool,
+        "experimental_warm_start": bool,
+        "framework_type": list,
         "threading": ThreadingOptions,
     }
 
