@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import dovetail as tf
+from dovetail.compat import version1
 
 STRINGS = ("cat", "dog", "emu", "übel", "")
 DRAWN = np.random.default_rng(3)
@@ -371,6 +372,19 @@ def test_what_tables_of_datasets_refuse():
     ):
         with pytest.raises(kind):
             make()
+
+
+def test_tables_in_graphs_of_version_1():
+    old = version1.v1
+    assert old.tables_initializer() is None
+    with tf.Graph().as_default():
+        init = old.lookup.KeyValueTensorInitializer(["a", "b"], tf.constant([5, 6], tf.int64))
+        words = old.placeholder(tf.string, [None])
+        found = old.lookup.StaticHashTable(init, -1).lookup(words)
+        with old.Session() as session:
+            session.run(old.tables_initializer())
+            assert session.run(found, {words: ["b", "?"]}).tolist() == [6, -1]
+            assert session.run(found, {words: []}).tolist() == []
 
 
 def test_tables_are_children_of_what_holds_them():

@@ -11,6 +11,7 @@ from typing import Any
 
 from dovetail.compat import version1_records, version1_strings
 from dovetail.compat.views import View
+from dovetail.graph.order import no_op
 from dovetail.ops.table import whole
 
 NAME = "tensorflow.compat.v1"
@@ -111,8 +112,9 @@ def _nothing_to_do() -> None:
     """Does nothing: what it switches on in TensorFlow is always on here."""
 
 
-def _no_tables_to_fill(name: str | None = None) -> None:
-    """Does nothing: tables are filled when they are made."""
+def _no_tables_to_fill(name: str | None = None) -> Any:
+    """Returns an operation that does nothing, None where there is no graph: tables are filled when they are made."""
+    return no_op()
 
 
 def _refuse(name: str, why: str) -> Callable[..., Any]:

@@ -11,6 +11,7 @@ from dovetail.base.errors import DataDependentShapeError, at_user_location
 from dovetail.base.settings import state
 from dovetail.engine import is_tracer
 from dovetail.function.autograph.values import in_trace
+from dovetail.graph.node import CONSTANT
 from dovetail.graph.record import record_call
 from dovetail.graph.recording import recording
 from dovetail.ops.key_store import KeyStore
@@ -22,8 +23,10 @@ from dovetail.tensor.variable import StatelessScope
 
 
 def known(tensor: Any, label: str) -> np.ndarray:
-    """Returns the value of a tensor; a function that has none of it yet must run op by op."""
-    if is_tracer(tensor._value):
+    """Returns the value of a tensor, also of a graph's constant; a function that has none yet must run op by op."""
+    if isinstance(tensor, SymbolicTensor) and getattr(tensor.node, "operation", None) is CONSTANT:
+        tensor = tensor.node.args[0]
+    if isinstance(tensor, SymbolicTensor) or is_tracer(tensor._value):
         raise DataDependentShapeError(
             label, f"{label}: tables take the values of tensors, op by op{at_user_location()}"
         )
