@@ -478,6 +478,40 @@ def test_the_quality_of_an_image():
     assert dv.image.random_jpeg_quality(SMOOTH, 5, 90, seed=1).shape == SMOOTH.shape
 
 
+def drawn_files(seed):
+    """Files of random images of a few pixels, in all formats: `(function, file, options)`."""
+    rng = np.random.default_rng(seed)
+    height, width = rng.integers(6, 24, 2)
+    pixels = rng.integers(0, 256, (height, width, 3)).astype(np.uint8)
+    image = Image.fromarray(pixels)
+    quality, sampling = int(rng.integers(1, 101)), int(rng.integers(3))
+    jpeg = file_of(image, "JPEG", quality=quality, subsampling=sampling, progressive=bool(rng.integers(2)))
+    yield "decode_jpeg", jpeg, {"channels": int(rng.choice([0, 1, 3])), "dct_method": "INTEGER_ACCURATE"}
+    if has_simplejpeg():
+        yield "decode_jpeg", jpeg, {"ratio": int(rng.choice([1, 2, 4])), "fancy_upscaling": seed % 2 == 0}
+        yield "decode_image", jpeg, {}
+    for mode in ("RGB", "L", "P", "LA", "RGBA"):
+        yield "decode_png", file_of(image.convert(mode), "PNG"), {"channels": int(rng.choice([0, 1, 3]))}
+    frames = [
+        Image.fromarray(rng.integers(0, 256, pixels.shape).astype(np.uint8)).quantize(
+            int(rng.integers(2, 17))
+        )
+        for _ in range(rng.integers(1, 5))
+    ]
+    options = {"transparency": 1} if rng.integers(2) else {}
+    animated = file_of(
+        frames[0], "GIF", save_all=True, append_images=frames[1:], disposal=int(rng.integers(4)), **options
+    )
+    yield "decode_gif", animated, {}
+    yield "decode_bmp", file_of(image, "BMP"), {}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_drawn_images(seed):
+    for name, file, options in drawn_files(seed):
+        same_outcome(lambda tf, args=(name, file, options): getattr(tf.io, args[0])(args[1], **args[2]))
+
+
 # ---- sounds ------------------------------------------------------------------------------------------------------
 
 WAVE = np.random.default_rng(0).uniform(-1.3, 1.3, (50, 2)).astype(np.float32)
