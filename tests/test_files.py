@@ -446,6 +446,19 @@ def test_a_jpeg_that_ends_too_early_is_given_an_end():
     assert found.shape == whole.shape and (found[-1] == 128).all()
 
 
+def test_a_jpeg_with_unusual_resolutions_of_its_colours():
+    """Three samples of luma for one of each colour."""
+    tf = reference()
+    file = bytearray(JPEGS["422"])
+    place = file.index(b"\xff\xc0")
+    file[place + 11] = 0x31  # 3 across, 1 down, which makes nonsense of these data, alike everywhere
+    for options in ({"dct_method": "INTEGER_ACCURATE"}, {"channels": 1, "dct_method": "INTEGER_ACCURATE"}):
+        ours, theirs = (
+            m.io.decode_jpeg(bytes(file), try_recover_truncated=True, **options).numpy() for m in (dv, tf)
+        )
+        assert ours.shape == theirs.shape and np.abs(ours.astype(int) - theirs.astype(int)).mean() < 1
+
+
 def test_jpeg_files_are_written_as_asked():
     tf = reference()
     for options in (

@@ -101,8 +101,18 @@ def _decoder(label: str) -> Any:
 
 def shape_of(label: str, data: bytes) -> tuple[int, int, int]:
     """Returns (height, width, channels) of a JPEG file, from its header."""
+    return _opened(label, data)[1]
+
+
+def _opened(label: str, data: bytes) -> tuple[Any, tuple[int, int, int]]:
+    """Returns the decoder for a JPEG file, and its (height, width, channels)."""
     with damage_told(label, "JPEG", data):
-        return _decoder(label).shape(data)
+        decoder = _decoder(label)
+        try:
+            return decoder, decoder.shape(data)
+        except ValueError:  # simplejpeg knows the usual resolutions of colours only
+            decoder = _Pillow(label)
+            return decoder, decoder.shape(data)
 
 
 def decode(
@@ -117,14 +127,14 @@ def decode(
     """Returns the pixels of a JPEG file, uint8 of shape (height, width, channels)."""
     if channels == 4:
         raise refused(label, "JPEG does not support 4 channels")
-    height, width, has = shape_of(label, data)
+    decoder, (height, width, has) = _opened(label, data)
     check_size(label, math.ceil(height / ratio), math.ceil(width / ratio), max(channels, has))
     if has == 4 and channels == 1:
         raise refused(label, "a CMYK image does not become gray: pass channels=3")
     mode = "CMYK" if has == 4 else _MODES[channels or has]
     fast = dct_method != "INTEGER_ACCURATE"
     with damage_told(label, "JPEG", data):
-        image = _decoder(label).pixels(data, mode, ratio, fancy_upscaling, fast, try_recover_truncated)
+        image = decoder.pixels(data, mode, ratio, fancy_upscaling, fast, try_recover_truncated)
     return image if has < 4 else _from_cmyk(data, image)
 
 
