@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from dovetail.io import TFRecordOptions
-from dovetail.wire.records import opened, read
+from dovetail.wire.records import compression_of, opened, read
 
 
 class TFRecordCompressionType:
@@ -22,7 +21,7 @@ def tf_record_iterator(path: Any, options: Any = None) -> Iterator[bytes]:
         path: of the file.
         options: `TFRecordOptions`, or a compression type.
     """
-    with opened(path, TFRecordOptions.get_compression_type_string(options)) as file:
+    with opened(path, compression_of(options)) as file:
         yield from read(file, str(path))
 
 

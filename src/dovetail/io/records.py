@@ -8,7 +8,7 @@ from typing import Any
 from dovetail.base.errors import FailedPreconditionError, at_user_location
 from dovetail.base.own import declare
 from dovetail.tensor import Tensor
-from dovetail.wire.records import COMPRESSIONS, Deflation, Writer
+from dovetail.wire.records import COMPRESSION_NUMBERS, Deflation, Writer, compression_of
 
 __all__ = ["TFRecordOptions", "TFRecordWriter"]
 
@@ -24,7 +24,7 @@ class TFRecordOptions:
         input_buffer_size, output_buffer_size, compression_method: accepted for compatibility; zlib knows one method.
     """
 
-    compression_type_map = {0: "", 1: "ZLIB", 2: "GZIP"}
+    compression_type_map = COMPRESSION_NUMBERS
 
     def __init__(
         self,
@@ -56,16 +56,10 @@ class TFRecordOptions:
         Raises:
             ValueError: it is none of them.
         """
-        kind = options
-        while isinstance(kind, TFRecordOptions):
-            kind = kind.compression_type
-        kind = cls.compression_type_map.get(kind, kind) if isinstance(kind, int) else kind or ""
-        if kind not in COMPRESSIONS:
-            raise ValueError(
-                f"tf.io.TFRecordOptions: compression_type must be one of {COMPRESSIONS}, received {options!r}"
-                f"{at_user_location()}"
-            )
-        return kind
+        try:
+            return compression_of(options)
+        except ValueError as error:
+            raise ValueError(f"tf.io.TFRecordOptions: {error}{at_user_location()}") from None
 
     def _deflation(self) -> Deflation:
         level = -1 if self.compression_level is None else self.compression_level

@@ -23,6 +23,7 @@ _LENGTH, _CHECKSUM, _HEAD = struct.Struct("<Q"), struct.Struct("<I"), struct.Str
 _BLOCK = 1 << 20
 _MOST = 1 << 31  # no protocol buffer is longer
 COMPRESSIONS = ("", "GZIP", "ZLIB")
+COMPRESSION_NUMBERS = {0: "", 1: "ZLIB", 2: "GZIP"}
 _WINDOW_BITS = {"GZIP": 31, "ZLIB": 15}
 _BITS_OF_GZIP = 16
 
@@ -143,6 +144,21 @@ def _read(file: _Readable, size: int, name: str, place: int) -> bytes:
 
 
 # ---- compressed files
+
+
+def compression_of(options: Any) -> str:
+    """Returns "", "GZIP" or "ZLIB" for a name, TensorFlow's number of one, options that have a name, or None.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    kind = options
+    while hasattr(kind, "compression_type"):
+        kind = kind.compression_type
+    kind = COMPRESSION_NUMBERS.get(kind, kind) if isinstance(kind, int) else kind or ""
+    if kind not in COMPRESSIONS:
+        raise ValueError(f"compression_type must be one of {COMPRESSIONS}, received {options!r}")
+    return kind
 
 
 def opened(path: str, compression: str) -> Any:
