@@ -225,7 +225,7 @@ def test_what_checkpoints_refuse(tmp_path):
     with pytest.raises(ValueError, match=".keras"):
         checkpoint(tmp_path / "model.ckpt")
     with pytest.raises(ValueError, match="weights.h5"):
-        checkpoint(tmp_path / "model.ckpt", save_weights_only=True)
+        checkpoint(tmp_path / "model.npz", save_weights_only=True)
     with pytest.raises(ValueError, match="save_freq"):
         checkpoint(tmp_path / "x.weights.h5", save_weights_only=True, save_freq="batch")
     with pytest.raises(KeyError, match="val_los"):

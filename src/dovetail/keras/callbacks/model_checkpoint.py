@@ -21,7 +21,7 @@ class ModelCheckpoint(MonitorCallback):
 
     Args:
         filepath: path, with `{epoch:02d}` and names of metrics in braces; ends in ".keras" or ".h5",
-            or in ".weights.h5" for weights alone.
+            or, for weights alone, in ".weights.h5"; weights without an ending are a checkpoint, as in Keras 2.
         monitor: name of the metric that decides what is best.
         verbose: 1: says what it does.
         save_best_only: save only when the metric improves.
@@ -45,7 +45,8 @@ class ModelCheckpoint(MonitorCallback):
         super().__init__(monitor, mode, initial=initial_value_threshold)
         self.filepath = os.fspath(filepath)
         endings = _WEIGHTS_ENDINGS if save_weights_only else _MODEL_ENDINGS
-        if not self.filepath.endswith(endings):
+        as_checkpoint = save_weights_only and os.path.splitext(self.filepath)[1] in ("", ".ckpt")
+        if not self.filepath.endswith(endings) and not as_checkpoint:
             raise ValueError(
                 f"ModelCheckpoint: with save_weights_only={save_weights_only}, filepath must end in one of {endings}, "
                 f"received {self.filepath!r}{at_user_location()}"
