@@ -298,3 +298,21 @@ def test_vocabularies_are_weights_in_keras_2(monkeypatch):
     assert [part.tolist() for part in layer.get_weights()] == [[b"y", b"x"]]
     fresh.set_weights(layer.get_weights())
     assert fresh.get_vocabulary() == layer.get_vocabulary() == ["", "[UNK]", "y", "x"]
+
+
+@pytest.mark.parametrize("mode", ["int", "multi_hot", "tf_idf"])
+def test_models_with_adapted_vocabularies_are_cloned_and_loaded(mode, tmp_path):
+    texts, words = layers.TextVectorization(output_mode=mode), layers.StringLookup(output_mode=mode)
+    texts.adapt(["a b", "a"])
+    words.adapt([["a"], ["c"]])
+    inputs = [keras.Input((1,), dtype="string"), keras.Input((1,), dtype="string")]
+    model = keras.Model(inputs, [texts(inputs[0]), words(inputs[1])])
+    given = [np.array([["b a"], ["z"]]), np.array([["c"], ["z"]])]
+    clone = keras.models.clone_model(model)
+    assert [tuple(one.shape) for one in clone.outputs] == [tuple(one.shape) for one in model.outputs]
+    model.save(str(tmp_path / "model.keras"))
+    again = keras.saving.load_model(str(tmp_path / "model.keras"))
+    for ours, theirs in zip(
+        again(list(map(tf.constant, given))), model(list(map(tf.constant, given))), strict=True
+    ):
+        close(ours, theirs)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import InvalidArgumentError, at_user_location
-from dovetail.base.settings import settings
+from dovetail.base.settings import settings, state
 from dovetail.engine import is_tracer
 from dovetail.keras.idiom import is_keras_2
 from dovetail.keras.layers.machinery.arguments import count, one_of
@@ -55,6 +55,11 @@ def _most(layer: Any, name: str, value: Any) -> int | None:
     return value
 
 
+def _describes() -> bool:
+    """Returns whether only shapes are wanted."""
+    return state.scope is not None and state.scope.describes
+
+
 class Lookup(Declared):
     """Tokens as numbers, and back; subclasses say what a token is."""
 
@@ -70,6 +75,7 @@ class Lookup(Declared):
     pad_to_max_tokens: bool
     oov_method: str
     salt: Any
+    _size_in_config: int | None
 
     # ---- for subclasses
 
@@ -100,7 +106,6 @@ class Lookup(Declared):
     # ---- arguments
 
     def _passed_on(self, given: dict[str, Any], kwargs: dict[str, Any]) -> dict[str, Any]:
-        kwargs.pop("vocabulary_size", None)
         kwargs.pop("has_input_vocabulary", None)
         dtype = kwargs.get("dtype")
         if dtype is None or dtype in ("int64", "string"):
@@ -306,6 +311,8 @@ class Lookup(Declared):
         if self.pad_to_max_tokens and self.max_tokens is not None:
             return self.max_tokens
         if not self._tokens:
+            if self._size_in_config is not None and _describes():
+                return self._size_in_config  # the vocabulary will come from a file
             raise RuntimeError(
                 f"{self.name}: has no vocabulary yet, which says how long its outputs are. Pass vocabulary, or call "
                 f"adapt() on data first{at_user_location()}"
@@ -314,6 +321,8 @@ class Lookup(Declared):
 
     def _weights_now(self) -> Any:
         if self._weights is None:
+            if self._size_in_config is not None and _describes():
+                return Tensor(np.zeros(self.depth(), settings.floatx))
             raise RuntimeError(
                 f"{self.name}: has no idf_weights yet. Pass them with the vocabulary, or call adapt() on data first"
                 f"{at_user_location()}"
@@ -367,7 +376,7 @@ class Lookup(Declared):
             super().set_weights(weights)
 
     def get_config(self) -> dict:
-        size = self.vocabulary_size() if self._tokens else None
+        size = self.vocabulary_size() if self._tokens else self._size_in_config
         return super().get_config() | {"vocabulary_size": size}
 
     def save_assets(self, dir_path: str) -> None:
@@ -429,6 +438,7 @@ def lookup_rows(oov_token: Any, dtype: str) -> tuple[Argument, ...]:
         Argument("pad_to_max_tokens", False, hint="bool"),
         Argument("oov_method", "floormod", read=method, hint="str"),
         Argument("salt", None, read=salt_of),
+        Argument("vocabulary_size", None, hint="int | None", attribute="_size_in_config"),
     )
 
 

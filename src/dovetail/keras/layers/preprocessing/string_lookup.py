@@ -56,7 +56,7 @@ class StringLookup(Lookup):
         *(_ROWS[name] for name in ("max_tokens", "num_oov_indices", "mask_token", "oov_token", "vocabulary")),
         *(_ROWS[name] for name in ("idf_weights", "invert", "output_mode", "pad_to_max_tokens", "sparse")),
         Argument("encoding", "utf-8", read=_encoding, hint="str"),
-        *(_ROWS[name] for name in ("salt", "vocabulary_dtype", "oov_method")),
+        *(_ROWS[name] for name in ("salt", "vocabulary_dtype", "oov_method", "vocabulary_size")),
     )
     encoding: str
 

@@ -104,6 +104,7 @@ class TextVectorization(Declared):
         Argument("sparse", False, hint="bool"),
         Argument("ragged", False, hint="bool"),
         Argument("encoding", "utf-8", hint="str"),
+        Argument("vocabulary_size", None, hint="int | None", attribute="_size_in_config"),
     )
     max_tokens: int | None
     standardize: Any
@@ -117,11 +118,10 @@ class TextVectorization(Declared):
     sparse: bool
     ragged: bool
     encoding: str
+    _size_in_config: int | None
 
     def _passed_on(self, given: dict[str, Any], kwargs: dict[str, Any]) -> dict[str, Any]:
-        dropped = {"vocabulary_size", "has_input_vocabulary"} | (
-            {"dtype"} if kwargs.get("dtype") == "string" else set()
-        )
+        dropped = {"has_input_vocabulary"} | ({"dtype"} if kwargs.get("dtype") == "string" else set())
         kwargs = {name: value for name, value in kwargs.items() if name not in dropped}
         return super()._passed_on(given, kwargs | {"autocast": False})
 
@@ -146,7 +146,8 @@ class TextVectorization(Declared):
             "sparse",
             "encoding",
         )
-        self._lookup_layer = StringLookup(mask_token="", **{name: getattr(self, name) for name in shared})
+        more = {name: getattr(self, name) for name in shared}
+        self._lookup_layer = StringLookup(mask_token="", vocabulary_size=self._size_in_config, **more)
         self.vocabulary, self.idf_weights = self._lookup_layer.vocabulary, self._lookup_layer.idf_weights
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
@@ -297,7 +298,7 @@ class TextVectorization(Declared):
         self._lookup_layer.set_weights(weights)
 
     def get_config(self) -> dict:
-        size = self.vocabulary_size() if self._lookup_layer._tokens else None
+        size = self._lookup_layer.get_config()["vocabulary_size"]
         return super().get_config() | {"vocabulary_size": size}
 
     @classmethod
