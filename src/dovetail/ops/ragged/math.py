@@ -17,9 +17,9 @@ from dovetail.ops.create import ones_like
 from dovetail.ops.dispatch import dispatches, elementwise
 from dovetail.ops.families import op
 from dovetail.ops.ragged.broadcast import aligned
-from dovetail.ops.ragged.partition import longest, number, ranges
-from dovetail.ops.ragged.rows import is_ragged, one
-from dovetail.ops.ragged.tensor import RaggedTensor, num_rows
+from dovetail.ops.ragged.partition import longest, number, value_columns
+from dovetail.ops.ragged.rows import is_ragged
+from dovetail.ops.ragged.tensor import RaggedTensor, index_source, num_rows
 from dovetail.ops.shapes import expand_dims
 
 # ---- element by element -----------------------------------------------------------------------------------------
@@ -175,7 +175,7 @@ def reduce_axis(dense: Any, reduce: Callable, rt: Any, axis: int, keepdims: bool
     if axis == 1:
         out = segmented(reduce, rt.values, rt.value_rowids(), _rows_of(rt))
     else:
-        columns = ranges(rt.row_lengths() * 0, rt.row_lengths(), one(1, rt.row_splits))[1]
+        columns = value_columns(rt.row_splits, index_source(rt.values))
         out = segmented(reduce, rt.values, columns, longest(rt.row_splits))
     return expand_at(out, axis) if keepdims else out
 

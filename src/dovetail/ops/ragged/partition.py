@@ -53,8 +53,21 @@ def as_splits(value: Any, dtype: Any = None) -> Any:
 @op("", differentiable=False, same_dtype=1, shape=lambda splits, values: (values[0],))
 def value_rowids(xp: Any, splits: Any, values: Any) -> Any:
     """Returns for each of the values (one an entry of the first axis of `values`) the row it belongs to."""
+    return _rowids(xp, splits, values)
+
+
+def _rowids(xp: Any, splits: Any, values: Any) -> Any:
     ends = xp.index_add(xp.zeros((values.shape[0] + 1,), splits.dtype), splits[1:], splits.dtype.type(1))
     return xp.cumsum(ends, 0)[: values.shape[0]].astype(splits.dtype)  # as many rows as have ended before
+
+
+@op("", differentiable=False, same_dtype=1, shape=lambda splits, values: (values[0],))
+def value_columns(xp: Any, splits: Any, values: Any) -> Any:
+    """Returns for each of the values its place in the row it belongs to."""
+    places = xp.arange(values.shape[0], dtype=splits.dtype)
+    if splits.shape[0] < 2:
+        return places
+    return places - xp.take(splits, xp.minimum(_rowids(xp, splits, values), splits.shape[0] - 2), 0)
 
 
 @op("", engine="host", differentiable=False, shape=lambda starts, limits, deltas: [(None,), (None,)])
