@@ -28,7 +28,7 @@ class Report:
         objects: for each public object, the paths that show it, such as ["layers.Dense"].
         absent: the paths that are not there.
         arguments: {path: names of arguments that ours does not take}.
-        least: the share of names that must be there; None: not even reasons are asked for yet.
+        least: the share of names that must be there.
     """
 
     package: str
@@ -36,7 +36,7 @@ class Report:
     objects: list[list[str]]
     absent: list[str] = field(default_factory=list)
     arguments: dict[str, list[str]] = field(default_factory=dict)
-    least: float | None = SHARE
+    least: float = SHARE
 
     @property
     def there(self):
@@ -220,8 +220,6 @@ def problems(reports, rows):
     """Return what keeps the check from passing, as lines."""
     lines, used = [], set()
     for found in reports:
-        if found.least is None:
-            continue
         share = found.there / len(found.objects)
         if share < found.least:
             lines.append(
