@@ -141,6 +141,30 @@ def test_batches_of_ever_new_sizes_are_not_all_compiled():
     assert len(model._executors["train"]._divided._found) <= 3
 
 
+@pytest.mark.parametrize(
+    ("options", "times"),
+    [({"output_sequence_length": 4}, 1), ({"output_mode": "multi_hot"}, 1), ({"output_mode": "int"}, 12)],
+)
+def test_texts_are_read_at_once_where_their_rows_do_not_depend_on_each_other(monkeypatch, options, times):
+    texts = np.array(["Red, green!", "red", "blue green red odd", ""] * 16)
+    results = []
+    for eagerly in (False, True):
+        keras.utils.set_random_seed(0)
+        vectorize = keras.layers.TextVectorization(vocabulary=["red", "green"], **options)
+        text = keras.Input((1,), dtype="string")
+        sums = keras.layers.Lambda(lambda x: tf.reduce_sum(tf.cast(x, tf.float32), -1, keepdims=True))(
+            vectorize(text)
+        )
+        model = keras.Model(text, keras.layers.Dense(1)(sums))
+        model.compile("sgd", "mse", run_eagerly=eagerly)
+        data = (texts[:, None], np.arange(64.0)[:, None] / 64)
+        results.append(model.fit(*data, batch_size=16, epochs=2, shuffle=False, verbose=0).history["loss"])
+        if not eagerly:
+            batches = tf.data.Dataset.from_tensor_slices(data).batch(16)
+            assert fronts(model, monkeypatch, [batches]) == times
+    close(*results, rtol=1e-4)
+
+
 def test_what_is_not_made_row_by_row_is_made_for_each_batch(monkeypatch):
     class Joined(keras.layers.Layer):
         def call(self, inputs):

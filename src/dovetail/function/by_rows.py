@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 from dovetail.graph.node import Node, OpCall
@@ -18,6 +20,26 @@ ELEMENTWISE = frozenset(
         *("logical_and", "logical_or", "logical_not"),
     ]
 )
+# Other ops with one batch among their inputs, and when they make rows of rows.
+ROWS_OF_ROWS: dict[str, Callable[[Node], bool]] = {
+    "vectorize_text": lambda node: node.kwargs.get("length") is not None,  # else as long as the longest
+    "count_text": lambda node: True,
+    "getitem": lambda node: _keeps_rows(node.kwargs["spec"], node.args[0].shape.rank),
+}
+
+
+def _keeps_rows(spec: Any, rank: int) -> bool:
+    """Whether an index begins with an ellipsis that stands for the first axis, as in x[..., 0]."""
+    return spec[0] == ("e",) and len(spec) <= rank and all(item[0] == "i" for item in spec[1:])
+
+
+def row_bytes(tensors: list[SymbolicTensor]) -> int | None:
+    """Returns how large a row of some tensors is, None where that is not known."""
+    shapes = [tuple(tensor.shape)[1:] for tensor in tensors]
+    if any(None in shape for shape in shapes):
+        return None
+    sizes = [tensor.dtype.numpy_dtype.itemsize for tensor in tensors]
+    return sum(math.prod(shape) * size for shape, size in zip(shapes, sizes, strict=True))
 
 
 def run_by_rows(nodes: list[Node], inputs: list[SymbolicTensor], size: int) -> bool:
@@ -44,7 +66,17 @@ def _is_batch(tensor: Any, size: int) -> bool:
 
 def _is_by_rows(node: Node, rows: set[int]) -> bool:
     operation = node.operation
-    if not isinstance(operation, OpCall) or operation.op.name not in ELEMENTWISE or len(node.outputs) != 1:
+    if not isinstance(operation, OpCall) or len(node.outputs) != 1:
+        return False
+    rule = ROWS_OF_ROWS.get(operation.op.name)
+    if rule is not None:
+        return (
+            len(node.inputs) == 1
+            and node.inputs[0] is node.args[0]
+            and id(node.args[0]) in rows
+            and rule(node)
+        )
+    if operation.op.name not in ELEMENTWISE:
         return False
     given = [arg for arg in node.args if isinstance(arg, SymbolicTensor)]
     rank = node.outputs[0].shape.rank

@@ -8,7 +8,7 @@ from typing import Any
 
 from dovetail.base import nest
 from dovetail.base.settings import state
-from dovetail.function.by_rows import run_by_rows
+from dovetail.function.by_rows import row_bytes, run_by_rows
 from dovetail.function.frequency import Frequency
 from dovetail.function.shaped import Shaped
 from dovetail.function.stages import Stage, stages_of
@@ -71,8 +71,10 @@ class Split:
         made = set(self.parts[1].outputs)
         return all(leaf in made for is_place, leaf in self._leaves if is_place)
 
-    def front_runs_by_rows(self, size: int) -> bool:
-        """Whether the host part in front makes rows of rows, so that all rows of data may be read at once.
+    def bytes_by_rows(self, size: int) -> int | None:
+        """Returns how many bytes a row of the rest's arguments has; None where rows do not depend on rows alone.
+
+        Where they do, all rows of data may be read at once.
 
         Args:
             size: rows of a batch.
@@ -80,7 +82,7 @@ class Split:
         front, rest = self._stages
         made = {id(tensor) for tensor in front.outputs}
         taken = [tensor for tensor in rest.inputs if id(tensor) not in made]
-        return run_by_rows(front.nodes, [*front.inputs, *taken], size)
+        return row_bytes(rest.inputs) if run_by_rows(front.nodes, [*front.inputs, *taken], size) else None
 
     def front(self, tensors: list) -> list:
         """Runs the host part in front, and returns the arguments of the rest."""

@@ -23,6 +23,7 @@ from dovetail.function.split import Split
 from dovetail.function.wide import record
 from dovetail.keras.training.arrays import ArrayData
 from dovetail.keras.training.gathering import Batch, Places, kind_of
+from dovetail.keras.training.programs import jax_stepping
 from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.tensor import Tensor
 
@@ -112,7 +113,7 @@ class DividedStep:
     def __init__(self, split: Split, refuse: Callable[[Any], None]) -> None:
         self._split, self._refuse = split, refuse
         self._rest: Shaped | None = None
-        self._by_rows: dict[int, bool] = {}
+        self._by_rows: dict[int, int | None] = {}
         if split.is_front_and_rest:
             self._rest = Shaped(split.rest, Frequency(_SHAPES_AT_ONCE))
 
@@ -138,16 +139,19 @@ class DividedStep:
 
         What is made stays with the data.
         """
-        if self._rest is None or not self._reads_by_rows(data.batch_size):
+        if self._rest is None:
+            return None
+        each = self._row_bytes(data.batch_size)
+        if each is None or each * data.num_samples > jax_stepping().MAX_BYTES_ON_DEVICE:
             return None
         if data.numbers is None or data.numbers[0] is not self:
             made = self._split.front([Tensor(leaf) for leaf in data.leaves if leaf is not None])
             data.numbers = (self, data.with_leaves([np.asarray(tensor._value) for tensor in made]))
         return data.numbers[1]
 
-    def _reads_by_rows(self, size: int) -> bool:
+    def _row_bytes(self, size: int) -> int | None:
         if size not in self._by_rows:
-            self._by_rows[size] = self._split.front_runs_by_rows(size)
+            self._by_rows[size] = self._split.bytes_by_rows(size)
         return self._by_rows[size]
 
     def program_for(self, leaves: list, times: int) -> Any:
