@@ -75,6 +75,7 @@ LATE_IMPORTS = {
         "dovetail.function.autograph.convert",
         "dovetail.function.autograph.passes",
     ): "malt costs 40 ms; only programs with control flow on tensors need it",
+    ("dovetail.data.dataset", "dovetail.data.saved"): "a late family: few programs load saved datasets",
     ("dovetail.data.batching", "dovetail.ops.ragged.rows"): "a late family: few programs have ragged batches",
     (
         "dovetail.keras.layers.core.dense_features",

@@ -7,12 +7,13 @@ to `map`, unless there are so many elements that they are worth compiling for.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
 from dovetail.base.errors import InvalidArgumentError
 from dovetail.base.own import declare
-from dovetail.data import checked, combine, saved, sources, transforms
+from dovetail.data import checked, combine, sources, transforms
 from dovetail.data.files import text
 from dovetail.data.iterators import Iterator, NumpyIterator, PlainIterator
 from dovetail.data.methods import node_of, seed_of
@@ -164,6 +165,7 @@ class Dataset(ElementMethods, OrderMethods, BatchMethods):
             NotFoundError: there is no such dataset, or none that is complete.
             DataLossError: while it is read: a file is damaged; the message says which, and where.
         """
+        saved = importlib.import_module("dovetail.data.saved")
         compressed = saved.compression_of(compression, "Dataset.load")
         return Dataset(saved.load(text(path), element_spec, compressed, reader_func, wait, Dataset))
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import importlib
 from collections.abc import Callable
 from typing import Any
 
-from dovetail.base.errors import InvalidArgumentError, OutOfRangeError, UnimplementedError, at_user_location
+from dovetail.base.errors import OutOfRangeError, UnimplementedError, at_user_location
 from dovetail.data import vectorized
 from dovetail.data.checked import AssertCardinality
 from dovetail.data.combine import GroupByReducer
-from dovetail.data.csv_files import CsvDataset
 from dovetail.data.dataset import Dataset
 from dovetail.data.examples import make_batched_features_dataset, parse_example_dataset
 from dovetail.data.functions import UserFunction
-from dovetail.data.make_csv import make_csv_dataset
 from dovetail.data.node import AUTOTUNE, SHARD_HINT
 from dovetail.data.node import INFINITE as INFINITE_CARDINALITY
 from dovetail.data.node import UNKNOWN as UNKNOWN_CARDINALITY
@@ -28,11 +26,8 @@ from dovetail.data.options import (
     ThreadingOptions,
 )
 from dovetail.data.padding_out import PaddedOut
-from dovetail.data.processes import MappedInProcesses
 from dovetail.data.records import TFRecordWriter
 from dovetail.data.sources import surface
-from dovetail.data.sql import SqlDataset
-from dovetail.data.tables import DatasetInitializer, index_table_from_dataset, table_from_dataset
 from dovetail.data.time_report import TimeReport, measured
 from dovetail.data.transforms import Skip
 from dovetail.function.optional import Optional
@@ -315,33 +310,6 @@ def snapshot(
     return lambda dataset: dataset.snapshot(path, compression, reader_func, shard_func)
 
 
-def map_in_processes(map_func: Callable, num_processes: int | None = None) -> Transformation:
-    """Returns a function to apply: `dataset.map(map_func)` in worker processes, for functions that are much Python.
-
-    Each process starts in about a second, with the pass, so there must be work for them: from a millisecond an element
-    on.  A program that uses it needs `if __name__ == "__main__":` around what it runs.  Dovetail only.
-
-    Args:
-        map_func: sent to the workers, with what it has from around it: they see no later changes of that, and what
-            they change (variables, lists) stays with them.
-        num_processes: None: one for each CPU.
-
-    Example:
-        dataset.apply(tf.data.experimental.map_in_processes(parse_text, 4)).batch(32)
-    """
-    count = os.cpu_count() or 1 if num_processes is None else int(num_processes)
-    if count < 1:
-        raise InvalidArgumentError(
-            f"map_in_processes: num_processes must be at least 1, received {count}{at_user_location()}"
-        )
-
-    def transformed(dataset: Dataset) -> Dataset:
-        function = UserFunction(map_func, "map_in_processes", dataset._node, Dataset)
-        return Dataset(MappedInProcesses(dataset._node, function, count))
-
-    return transformed
-
-
 def where_time_goes(dataset: Dataset, num_elements: int | None = None) -> TimeReport:
     """Goes once through a dataset, and returns how long each of its steps took: a list, and as text a table.
 
@@ -380,14 +348,35 @@ make_saveable_from_iterator = _refusing(
 )
 
 
+# Names whose modules few programs need: imported at their first use.
+_LATE = {
+    "CsvDataset": "csv_files",
+    "DatasetInitializer": "tables",
+    "SqlDataset": "sql",
+    "index_table_from_dataset": "tables",
+    "make_csv_dataset": "make_csv",
+    "map_in_processes": "processes",
+    "table_from_dataset": "tables",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module 'dovetail.data.experimental' has no attribute {name!r}")
+    found = globals()[name] = getattr(importlib.import_module(f"dovetail.data.{_LATE[name]}"), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 __all__ = [
     "AUTOTUNE",
     "AutoShardPolicy",
     "AutotuneAlgorithm",
     "AutotuneOptions",
     "Counter",
-    "CsvDataset",
-    "DatasetInitializer",
     "DistributeOptions",
     "ExternalStatePolicy",
     "INFINITE_CARDINALITY",
@@ -396,7 +385,6 @@ __all__ = [
     "RandomDataset",
     "Reducer",
     "SHARD_HINT",
-    "SqlDataset",
     "TFRecordWriter",
     "ThreadingOptions",
     "UNKNOWN_CARDINALITY",
@@ -419,13 +407,10 @@ __all__ = [
     "group_by_reducer",
     "group_by_window",
     "ignore_errors",
-    "index_table_from_dataset",
     "load",
     "make_batched_features_dataset",
-    "make_csv_dataset",
     "make_saveable_from_iterator",
     "map_and_batch",
-    "map_in_processes",
     "pad_to_cardinality",
     "parallel_interleave",
     "parse_example_dataset",
@@ -436,10 +421,10 @@ __all__ = [
     "scan",
     "shuffle_and_repeat",
     "snapshot",
-    "table_from_dataset",
     "take_while",
     "to_variant",
     "unbatch",
     "unique",
     "where_time_goes",
+    *_LATE,
 ]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, Self
+
+import numpy as np
 
 from dovetail.base.errors import DataDependentShapeError, OutOfRangeError, at_user_location
 from dovetail.base.settings import state
@@ -107,6 +110,19 @@ class Iterator(OnePass):
 
     def __children__(self) -> list[tuple[str, Any]]:
         return [("dataset", self._node)]
+
+    def __saved_children__(self) -> list[tuple[str, Any]]:
+        """Returns what a checkpoint holds of it beside its own values: nothing."""
+        return []
+
+    def __saved_values__(self) -> dict[str, np.ndarray]:
+        """Returns where it stands, for a checkpoint."""
+        value: Any = np.empty((), object)
+        value[()] = json.dumps(self.state()).encode()
+        return {"ITERATOR": value}
+
+    def __load_values__(self, values: dict[str, np.ndarray]) -> None:
+        self.restore(json.loads(values["ITERATOR"].item()))
 
     def _pull(self) -> Any:
         try:

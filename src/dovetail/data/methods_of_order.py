@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dovetail.base.errors import UnimplementedError, at_user_location
-from dovetail.data import cache, saved, shuffle
+from dovetail.data import cache, shuffle
 from dovetail.data.files import text
 from dovetail.data.fingerprints import fingerprint
 from dovetail.data.methods import Methods, integer, seed_of
@@ -50,7 +51,9 @@ class OrderMethods(Methods):
     def cache(self, filename: Any = "", name: str | None = None) -> Dataset:
         """Keeps the elements of the first complete pass, in memory or in files that begin with `filename`."""
         path = text(filename)
-        return self._made(cache.FileCache(self._node, path) if path else cache.MemoryCache(self._node))
+        return self._made(
+            _late("file_cache").FileCache(self._node, path) if path else cache.MemoryCache(self._node)
+        )
 
     def save(
         self,
@@ -75,6 +78,7 @@ class OrderMethods(Methods):
                 f"Dataset.save: checkpoint_args is not supported: after a stop, save begins anew{at_user_location()}"
             )
         shard_of = None if shard_func is None else self._function(shard_func, "save")
+        saved = _late("saved")
         saved.save(self._node, text(path), saved.compression_of(compression, "Dataset.save"), shard_of)
 
     def snapshot(
@@ -96,6 +100,7 @@ class OrderMethods(Methods):
             shard_func: returns the number (int64) of the file that an element goes to.
         """
         shard_of = None if shard_func is None else self._function(shard_func, "snapshot")
+        saved = _late("saved")
         compressed = saved.compression_of(compression, "Dataset.snapshot")
         return self._made(
             saved.Snapshot(self._node, text(path), compressed, reader_func, shard_of, self._made)
@@ -107,3 +112,8 @@ class OrderMethods(Methods):
         Pipelines of one fingerprint give the same elements, if these depend on nothing random and on no changing files.
         """
         return convert_to_tensor(np.uint64(fingerprint(self._node)))
+
+
+def _late(module: str) -> Any:
+    """Returns a module of this package that few programs need: it loads the records of `tf.io`."""
+    return importlib.import_module(f"dovetail.data.{module}")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import os
 import pickle
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Any
 
-from dovetail.base.errors import at_user_location, of_python
+from dovetail.base.errors import InvalidArgumentError, at_user_location, of_python
 from dovetail.base.optional import optional
+from dovetail.data.dataset import Dataset
 from dovetail.data.functions import UserFunction
 from dovetail.data.node import Node
 from dovetail.data.transforms import Transformed
@@ -115,3 +117,30 @@ def _mapped(group: list[tuple], first: int) -> tuple[list[tuple], tuple[int, Exc
         except Exception as error:  # noqa: BLE001  it is raised where the elements are taken
             return outcomes, (number, _that_can_be_sent(error))
     return outcomes, None
+
+
+def map_in_processes(map_func: Callable, num_processes: int | None = None) -> Callable[[Dataset], Dataset]:
+    """Returns a function to apply: `dataset.map(map_func)` in worker processes, for functions that are much Python.
+
+    Each process starts in about a second, with the pass, so there must be work for them: from a millisecond an element
+    on.  A program that uses it needs `if __name__ == "__main__":` around what it runs.  Dovetail only.
+
+    Args:
+        map_func: sent to the workers, with what it has from around it: they see no later changes of that, and what
+            they change (variables, lists) stays with them.
+        num_processes: None: one for each CPU.
+
+    Example:
+        dataset.apply(tf.data.experimental.map_in_processes(parse_text, 4)).batch(32)
+    """
+    count = os.cpu_count() or 1 if num_processes is None else int(num_processes)
+    if count < 1:
+        raise InvalidArgumentError(
+            f"map_in_processes: num_processes must be at least 1, received {count}{at_user_location()}"
+        )
+
+    def transformed(dataset: Dataset) -> Dataset:
+        function = UserFunction(map_func, "map_in_processes", dataset._node, Dataset)
+        return Dataset(MappedInProcesses(dataset._node, function, count))
+
+    return transformed
