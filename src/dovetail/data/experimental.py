@@ -371,7 +371,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
-__all__ = [
+__all__ = [  # noqa: PLE0604 - strings
     "AUTOTUNE",
     "AutoShardPolicy",
     "AutotuneAlgorithm",
