@@ -127,6 +127,7 @@ SMOOTH = {
 
 # What makes rows of strings, and strings of rows: name -> f(tf).
 STRINGS = {
+    "format": lambda tf: tf.strings.format("rows {}", tf.ragged.constant([[1, 2], [], [3]])),
     "split": lambda tf: tf.strings.split(["a b", "", " c  d "]),
     "split at": lambda tf: tf.strings.split([["a,b"], [",c"]], ","),
     "bytes_split": lambda tf: tf.strings.bytes_split(["ab", "", "é"]),

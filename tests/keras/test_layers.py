@@ -21,7 +21,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 EVERY = pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
 # Cells take states beside their inputs: tests/keras/test_recurrent.py has them.
 WITHOUT_ROW = {
-    *("Layer", "InputLayer", "TFOpLambda", "Wrapper"),
+    *("Layer", "InputLayer", "TFOpLambda", "SlicingOpLambda", "Wrapper"),
     *("JaxLayer", "FlaxLayer", "TorchModuleWrapper"),  # test_foreign_layers.py
     *("AbstractRNNCell", "GRUCell", "LSTMCell", "SimpleRNNCell", "StackedRNNCells"),
     *preprocessing.APART,

