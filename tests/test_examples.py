@@ -39,6 +39,10 @@ PRINTED = {
         (r"accuracy ([\d.]+)% on the 60 images", 10, 100),
         (r"over 95% \(not checked in a short one\)",),
     ],
+    "speakers": [
+        (r"new speeches ([\d.]+)% go to the right speaker", 0.1, 100),
+        (r"over 60% \(not checked in a short one\)",),
+    ],
     "transfer": [
         (r"source task: accuracy ([\d.]+)%", 10, 100),
         (r"as they are: accuracy ([\d.]+)%", 10, 100),
@@ -94,7 +98,12 @@ def data(tmp_path_factory):
     write_series(folder, generator)
     write_districts(folder, generator)
     write_digits(folder, generator)
-    (folder / "tinyshakespeare.txt").write_text((ROOT / "LICENSE").read_text() * 5)
+    speeches = [
+        f"{name}:\n" + " ".join(generator.choice([f"{name[0]}{i}" for i in range(40)], 12))
+        for name in ("DUKE VINCENTIO", "GLOUCESTER", "PETRUCHIO", "ROMEO") * 20
+    ]
+    text = (ROOT / "LICENSE").read_text() * 5 + "\n\n" + "\n\n".join(speeches)
+    (folder / "tinyshakespeare.txt").write_text(text)
     return folder
 
 
