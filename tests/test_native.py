@@ -17,8 +17,11 @@ from dovetail.engine import host, xla
 xla("native kernels")
 from dovetail.engine import kernels, native  # noqa: E402 - loads JAX, which the line above has said is wanted
 from dovetail.engine.native import build  # noqa: E402
+from dovetail.keras import optimizers  # noqa: E402
+from dovetail.keras.optimizers import adam  # noqa: E402
 from dovetail.ops.recurrent import gru as gru_ops  # noqa: E402
 from dovetail.ops.recurrent import lstm as lstm_ops  # noqa: E402
+from dovetail.tensor import Tensor, Variable  # noqa: E402
 
 needs_compiler = pytest.mark.skipif(native.library() is None, reason=native.state())
 NAMES = {"activation": "tanh", "recurrent_activation": "sigmoid"}
@@ -104,6 +107,94 @@ def test_products_over_rows_are_transposed_products_on_either_engine(dtype):
         expected = a.T.astype("float64") @ b.astype("float64")
         assert found.dtype == jnp.dtype(dtype)
         np.testing.assert_allclose(np.asarray(found, "float64"), expected, rtol=0.01, atol=1e-3)
+
+
+def _adam_arrays(*shape, seed=0):
+    rng = np.random.default_rng(seed)
+    gradient, value, momentum, root = (rng.normal(size=shape).astype("float32") for _ in range(4))
+    velocity = np.square(root) * (rng.random(shape) < 0.8)
+    rate = jnp.float32(0.03)
+    return gradient, value, momentum, velocity.astype("float32"), None, 0.1, 0.001, rate, 1e-7
+
+
+_moved = functools.partial(adam._moved, jnp)
+
+
+@needs_compiler
+@pytest.mark.parametrize("shape", [(8192,), (91, 97), (8, 33, 40), (131_081,), (300, 1000)])
+def test_adam_moves_variables_as_its_formula(shape):
+    found, expected = _both("adam", _moved, _adam_arrays(*shape), {})
+    for x, y in zip(found, expected, strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-6, atol=1e-6)
+
+
+@needs_compiler
+def test_adam_takes_what_is_not_finite_as_its_formula():
+    gradient, value, momentum, velocity, *rest = _adam_arrays(8192)
+    gradient[:4] = np.nan, np.inf, 1e30, 0
+    velocity[3:6] = 0, 1e-42, np.inf
+    for epsilon in (1e-7, 0.0):
+        arrays = (gradient, value, momentum, velocity, *rest[:-1], epsilon)
+        for x, y in zip(*_both("adam", _moved, arrays, {}), strict=True):
+            np.testing.assert_allclose(x, y, rtol=1e-6, atol=1e-6)
+
+
+@needs_compiler
+def test_adam_in_a_compiled_loop_that_goes_on_with_its_results():
+    arrays = _adam_arrays(90, 100)
+
+    def steps(platform, value, momentum, velocity):
+        def step(_, kept):
+            rest = (*kept, *arrays[4:])
+            row = kernels.chosen("adam", platform, _moved, (arrays[0] + kept[0], *rest), {})
+            return tuple(row.run(_moved, (arrays[0] + kept[0], *rest), {}))
+
+        return jax.lax.fori_loop(0, 7, step, (value, momentum, velocity))
+
+    given = [jnp.asarray(x) for x in arrays[1:4]]
+    found, expected = [jax.jit(functools.partial(steps, each))(*given) for each in ("cpu", "none")]
+    _agree(found, expected)
+    for kept, before in zip(given, arrays[1:4], strict=True):  # they were not given away
+        np.testing.assert_array_equal(kept, before)
+
+
+@needs_compiler
+def test_derivatives_and_batches_of_adam_are_those_of_the_formula():
+    gradient, value, momentum, velocity, *rest = _adam_arrays(100, 100)
+
+    def loss(platform, gradient):
+        arguments = (_moved, (gradient, value, momentum, velocity + 1, *rest), {})
+        return jnp.square(kernels.chosen("adam", platform, *arguments).run(*arguments)[0]).sum()
+
+    _agree(*[jax.grad(functools.partial(loss, each))(gradient) for each in ("cpu", "none")])
+    many = np.stack([gradient, 2 * gradient])
+    _agree(*[jax.vmap(functools.partial(loss, each))(many) for each in ("cpu", "none")])
+
+
+@needs_compiler
+@pytest.mark.parametrize("case", ["amsgrad", "small", "empty", "float64", "bfloat16"])
+def test_other_steps_of_adam_are_left_to_xla(case):
+    arrays = list(_adam_arrays(*{"small": (90, 91), "empty": (0, 100_000)}.get(case, (100, 100))))
+    arrays[4] = arrays[3] if case == "amsgrad" else None
+    if case in ("float64", "bfloat16"):
+        arrays[:4] = [x.astype(jnp.dtype(case)) for x in arrays[:4]]
+    assert kernels.chosen("adam", "cpu", _moved, tuple(arrays), {}).why == "XLA's own"
+
+
+@pytest.mark.parametrize("kind", [optimizers.Adam, optimizers.AdamW])
+def test_eager_steps_leave_old_values_to_those_who_hold_them(kind, monkeypatch):
+    gradient, value, *_ = _adam_arrays(100, 100)
+    results = []
+    for native_too in (True, False):
+        monkeypatch.setattr(settings, "native", native_too)
+        variable, optimizer = Variable(value), kind(0.01)
+        before = variable.value()
+        for factor in (1, -2, 3):
+            optimizer.apply_gradients([(Tensor(factor * gradient), variable)])
+        np.testing.assert_array_equal(before, value)
+        results.append(variable.numpy())
+    np.testing.assert_allclose(*results, rtol=1e-6, atol=1e-6)
+    assert np.abs(results[0] - value).max() > 1e-3
 
 
 @needs_compiler

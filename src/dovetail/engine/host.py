@@ -42,6 +42,7 @@ from dovetail.engine.host_array import (  # noqa: F401 - names of this engine
 )
 from dovetail.engine.host_einsum import einsum  # noqa: F401 - a name of this engine
 from dovetail.engine.host_nn import (  # noqa: F401 - names of this engine
+    by_kernel,
     conv,
     conv_input_gradient,
     conv_kernel_gradient,
@@ -50,7 +51,6 @@ from dovetail.engine.host_nn import (  # noqa: F401 - names of this engine
     pick_labels,
     scan,
     spread,
-    whole_sequence,
     window_reduce,
 )
 

@@ -265,6 +265,6 @@ def scan(step: Any, carry: Any, columns: Any, backwards: bool = False) -> tuple[
     return carry, tuple(kept)
 
 
-def whole_sequence(primitive: str, loop: Any, arrays: tuple, names: dict) -> tuple:
-    """Returns `loop(*arrays, **names)`; the other engine has kernels of its own for some primitives."""
-    return loop(*arrays, **names)
+def by_kernel(primitive: str, formula: Any, arrays: tuple, names: dict) -> tuple:
+    """Returns `formula(*arrays, **names)`; the other engine has kernels of its own for some primitives."""
+    return formula(*arrays, **names)

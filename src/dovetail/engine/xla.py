@@ -45,8 +45,9 @@ from dovetail.engine.xla_array import (  # noqa: F401 - names of this engine
 )
 from dovetail.engine.xla_conv import compiler_options  # noqa: F401 - a name of this engine
 from dovetail.engine.xla_native import (  # noqa: F401 - names of this engine
+    by_kernel,
+    leaving_values,
     product_over_rows,
-    whole_sequence,
 )
 from dovetail.engine.xla_nn import (  # noqa: F401 - names of this engine
     computed_before,

@@ -1,4 +1,4 @@
-"""Native kernels on the XLA engine, under names of `engine/host_nn.py`: recurrent layers, products over rows.
+"""Native kernels on the XLA engine, under names of `engine/host_nn.py`: recurrent layers, products over rows, Adam.
 
 The rows of the kernel table for any platform are the loops that the ops bring, or XLA's own; those for the processor
 are the native kernels, where these serve.
@@ -6,6 +6,7 @@ are the native kernels, where these serve.
 
 from __future__ import annotations
 
+import contextvars
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -22,15 +23,33 @@ FLOAT32 = np.dtype(np.float32)
 LARGEST_SIZE = 512
 TARGETS = (
     *("dovetail_lstm", "dovetail_lstm_gradient", "dovetail_gru", "dovetail_gru_gradient"),
-    "dovetail_over_rows",
+    *("dovetail_over_rows", "dovetail_adam"),
 )
 # Below these, products over rows gain nothing.
 FEWEST_ROWS, FEWEST_SUMS = 256, 2048
+FEWEST_MOVED = 8192  # elements of a variable; for fewer, XLA's loops cost less than a custom call
+
+# True while a step is traced that must leave the old values of variables alone.
+_LEFT = contextvars.ContextVar("leaving_values", default=False)
 
 
-def whole_sequence(primitive: str, loop: Callable, arrays: tuple, names: dict) -> tuple:
-    """Returns `loop(*arrays, **names)`, by a kernel of the platform's where it has one for the primitive."""
-    return kernels.run(primitive, loop, arrays, names)
+def by_kernel(primitive: str, formula: Callable, arrays: tuple, names: dict) -> tuple:
+    """Returns `formula(*arrays, **names)`, by a kernel of the platform's where it has one for the primitive."""
+    return kernels.run(primitive, formula, arrays, names)
+
+
+def leaving_values(step: Callable) -> Callable:
+    """Returns a step of an optimizer whose caller keeps the old values of the variables: nothing overwrites them."""
+
+    @functools.wraps(step)
+    def traced(*arguments: Any) -> Any:
+        token = _LEFT.set(True)
+        try:
+            return step(*arguments)
+        finally:
+            _LEFT.reset(token)
+
+    return traced
 
 
 def product_over_rows(a: Any, b: Any) -> Any:
@@ -42,8 +61,9 @@ def product_over_rows(a: Any, b: Any) -> Any:
 @kernel("lstm, gradient")
 @kernel("gru")
 @kernel("gru, gradient")
-def _as_a_loop(loop: Callable, arrays: tuple, names: dict) -> tuple:
-    return loop(*arrays, **names)
+@kernel("adam")
+def _as_it_is(formula: Callable, arrays: tuple, names: dict) -> tuple:
+    return formula(*arrays, **names)
 
 
 def _is_usual(arrays: tuple, names: dict, kernel_at: int) -> bool:
@@ -94,6 +114,22 @@ def _over_rows(a: Any, b: Any) -> Any:
     kind = jax.ShapeDtypeStruct((a.shape[1], b.shape[1]), FLOAT32)
     call = jax.ffi.ffi_call("dovetail_over_rows", [kind])
     return _standing_for(lambda a, b: (_transposed(a, b),), call)(jnp.asarray(a), jnp.asarray(b))[0]
+
+
+def _in_one_pass(formula: Callable, arrays: tuple, names: dict) -> bool:
+    moved, largest = arrays[:4], arrays[4]
+    return moved[1].size >= FEWEST_MOVED and largest is None and _serves(moved)
+
+
+@kernel("adam", "cpu", when=_in_one_pass, why="0017: memory is read and written once")
+def _adam(formula: Callable, arrays: tuple, names: dict) -> tuple:
+    gradient, value, momentum, velocity, _, *numbers = arrays
+    kinds = [jax.ShapeDtypeStruct(value.shape, FLOAT32)] * 3
+    in_place = {2: 1, 3: 2} if _LEFT.get() else {1: 0, 2: 1, 3: 2}
+    call = jax.ffi.ffi_call("dovetail_adam", kinds, input_output_aliases=in_place)
+    own = _standing_for(lambda g, w, m, v, n: tuple(formula(g, w, m, v, None, *n)[:3]), call)
+    packed = jnp.stack([jnp.asarray(number, FLOAT32) for number in numbers])
+    return own(*[jnp.asarray(x) for x in (gradient, value, momentum, velocity)], packed)
 
 
 def _native_lstm(loop: Callable, arrays: tuple, names: dict) -> bool:

@@ -18,9 +18,15 @@ class _Arguments(ctypes.Structure):
     ]
 
 
+class _StepOfAdam(ctypes.Structure):
+    """The sizes and arrays of `Adam` in adam.h."""
+
+    _fields_ = [("count", ctypes.c_int64), ("share", ctypes.c_int64), ("arrays", ctypes.c_void_p * 8)]
+
+
 def difference(library: ctypes.CDLL) -> float:
-    """Returns the largest difference from NumPy's results, of recurrent layers with a mask and of their gradients."""
-    return max(_difference_of_lstm(library), _difference_of_gru(library))
+    """Returns the largest difference from NumPy's results, of masked recurrent layers, their gradients and Adam."""
+    return max(_difference_of_lstm(library), _difference_of_gru(library), _difference_of_adam(library))
 
 
 def _draw(*shapes: tuple) -> list:
@@ -69,6 +75,18 @@ def _run(function: Any, inputs: tuple, shapes: tuple) -> list:
     places = [x.ctypes.data for x in (*inputs, *outputs)]
     function(ctypes.byref(_Arguments(_TIME, _BATCH, _SIZE, 0, (ctypes.c_void_p * 12)(*places))))
     return outputs
+
+
+def _difference_of_adam(library: ctypes.CDLL) -> float:
+    count = 3 * 64 + _SIZE
+    gradient, value, momentum, velocity = _draw(*[(count,)] * 4)
+    numbers, velocity = np.array([0.1, 0.01, 0.3, 0.001], np.float32), np.square(velocity)
+    given = (gradient, value, momentum, velocity, numbers)
+    expected = _adam(*[x.astype(np.float64) for x in given])
+    outputs = (value, momentum, velocity)  # in place
+    places = [x.ctypes.data for x in (*given, *outputs)]
+    library.plain_adam(ctypes.byref(_StepOfAdam(count, 0, (ctypes.c_void_p * 8)(*places))))
+    return _largest(outputs, expected)
 
 
 def _sigmoid(x: Any) -> Any:
@@ -120,3 +138,11 @@ def _gru(mask: Any, z: Any, kernel: Any, bias: Any, h: Any, ghs: Any, gh: Any) -
         ginner[t] = np.concatenate([*parts, of_candidate * r], axis=-1) * seen
         gh = np.where(seen, gh * u + ginner[t] @ kernel.T, gh)
     return np.array(hs), h, gz, ginner, gh
+
+
+def _adam(gradient: Any, value: Any, momentum: Any, velocity: Any, numbers: Any) -> tuple:
+    """Returns the new value, mean and mean of squares."""
+    slow, slower, rate, epsilon = numbers
+    momentum = momentum + (gradient - momentum) * slow
+    velocity = velocity + (gradient**2 - velocity) * slower
+    return value - momentum * rate / (np.sqrt(velocity) + epsilon), momentum, velocity

@@ -1,4 +1,4 @@
-// Recurrent layers over whole sequences, and products over rows, in float32, as XLA's custom calls.
+// Recurrent layers over whole sequences, products over rows and steps of Adam, in float32, as XLA's custom calls.
 //
 // XLA runs a loop over time as single small products with their own dispatch. Here a thread takes some examples of the
 // batch through all steps by itself: nobody waits for anybody, the recurrent kernel stays in the cache of the core, and
@@ -6,6 +6,7 @@
 //
 // The plain functions do the same on one thread, without XLA: with them the library is checked.
 
+#include "adam.h"
 #include "gru.h"
 #include "lstm.h"
 #include "over_rows.h"
@@ -62,6 +63,15 @@ EXPORT XLA_FFI_Error* dovetail_over_rows(XLA_FFI_CallFrame* frame) {
   return nullptr;
 }
 
+EXPORT XLA_FFI_Error* dovetail_adam(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  Adam a = {call.count(0), 0,          call.in(0),  call.in(1),  call.in(2),
+            call.in(3),    call.in(4), call.out(0), call.out(1), call.out(2)};
+  adam(a, call.pool());
+  return nullptr;
+}
+
 EXPORT void plain_lstm(const Lstm* a) {
   Lstm copy = *a;
   lstm(copy, Pool{});
@@ -80,4 +90,9 @@ EXPORT void plain_gru(const Gru* a) {
 EXPORT void plain_gru_gradient(const GruGradient* a) {
   GruGradient copy = *a;
   gru_gradient(copy, Pool{});
+}
+
+EXPORT void plain_adam(const Adam* a) {
+  Adam copy = *a;
+  adam(copy, Pool{});
 }

@@ -98,6 +98,11 @@ struct Call {
   }
   Pool pool() const { return {frame->api, frame->ctx}; }
   const XLA_FFI_Buffer& argument(Size i) const { return *(XLA_FFI_Buffer*)frame->args.args[i]; }
+  Size count(Size i) const {
+    Size product = 1;
+    for (Size axis = 0; axis < argument(i).rank; ++axis) product *= argument(i).dims[axis];
+    return product;
+  }
   const float* in(Size i) const { return (const float*)argument(i).data; }
   float* out(Size i) const {
     return i < frame->rets.size ? (float*)((XLA_FFI_Buffer*)frame->rets.rets[i])->data : nullptr;

@@ -70,6 +70,17 @@ INLINE void store(float* to, Vector v, Size count) {
     store_part(to, v, count);
 }
 
+#if defined(__AVX512F__)
+INLINE Vector root(Vector x) { return (Vector)_mm512_sqrt_ps((__m512)x); }
+#elif defined(__AVX__)
+INLINE Vector root(Vector x) { return (Vector)_mm256_sqrt_ps((__m256)x); }
+#else
+INLINE Vector root(Vector x) {
+  for (int i = 0; i < WIDTH; ++i) x[i] = __builtin_sqrtf(x[i]);
+  return x;
+}
+#endif
+
 // The hyperbolic tangent as x P(x^2) / Q(x^2), fitted to it between -9 and 9: within 4e-7 of it, relative to it.
 INLINE Vector tangent(Vector x) {
   const Vector high = all(9.0f), low = all(-9.0f);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -69,14 +70,24 @@ class Adam(Optimizer):
     ) -> tuple[Any, tuple]:
         """Returns `(new value, new slots)`; `factors` are the two betas and epsilon, a third slot is amsgrad's."""
         beta_1, beta_2, epsilon = factors
-        momentum = slots[0] + (gradient - slots[0]) * (1 - beta_1)
-        velocity = slots[1] + (xp.square(gradient) - slots[1]) * (1 - beta_2)
         correction = xp.sqrt(1 - xp.power(beta_2, hyper.step)) / (1 - xp.power(beta_1, hyper.step))
-        kept = [momentum, velocity]
-        if len(slots) > 2:
-            velocity = xp.maximum(slots[2], velocity)
-            kept.append(velocity)
-        return value - momentum * (hyper.rate * correction) / (xp.sqrt(velocity) + epsilon), tuple(kept)
+        momentum, velocity, largest = (*slots, None)[:3]
+        numbers = (1 - beta_1, 1 - beta_2, hyper.rate * correction, epsilon)
+        arrays = (gradient, value, momentum, velocity, largest, *numbers)
+        new, *kept = xp.by_kernel("adam", functools.partial(_moved, xp), arrays, {})
+        return new, tuple(kept)
+
+
+def _moved(xp: Any, gradient: Any, value: Any, momentum: Any, velocity: Any, largest: Any, slow: Any, slower: Any,
+           rate: Any, epsilon: Any) -> list:  # fmt: skip
+    """Returns Adam's new value and slots; `largest` is amsgrad's slot or None, `slow` and `slower` are 1 - beta."""
+    momentum = momentum + (gradient - momentum) * slow
+    velocity = velocity + (xp.square(gradient) - velocity) * slower
+    kept = [momentum, velocity]
+    if largest is not None:
+        velocity = xp.maximum(largest, velocity)
+        kept.append(velocity)
+    return [value - momentum * rate / (xp.sqrt(velocity) + epsilon), *kept]
 
 
 class AdamW(Adam):

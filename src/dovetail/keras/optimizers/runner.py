@@ -141,7 +141,7 @@ def _compiled(optimizer: Any, plan: step.Plan) -> Any:
     if plan.compiled is None or plan.facts != facts:
         namespace = xla(f"an update of {plan.size} numbers by {optimizer.name}")
         whole = functools.partial(optimizer._pure_step, plan, namespace)
-        plan.compiled = namespace.jit(whole, donate_argnums=2)
+        plan.compiled = namespace.jit(namespace.leaving_values(whole), donate_argnums=2)
         plan.compiled_by_rows = namespace.jit(whole, donate_argnums=(1, 2))
         plan.facts = facts
     return plan.compiled

@@ -96,7 +96,7 @@ def gru(
         "kept": kept,
     }
     arrays = (z, kernel, bias, first_state(xp, h, z, 3), dropped, mask)
-    return xp.whole_sequence("gru", functools.partial(_loop, xp), arrays, names)
+    return xp.by_kernel("gru", functools.partial(_loop, xp), arrays, names)
 
 
 def _loop(
@@ -157,7 +157,7 @@ def _gru_gradient(
         "reset_after": reset_after,
     }
     arrays = (gh, kernel, gates, states, gs, dropped, mask)
-    gz, inner, gh = xp.whole_sequence("gru, gradient", functools.partial(_loop_back, xp), arrays, names)
+    gz, inner, gh = xp.by_kernel("gru, gradient", functools.partial(_loop_back, xp), arrays, names)
     given = thinned(states, dropped)
     if reset_after:
         return gz, unit.gates.of_kernel(given, inner), xp.sum(inner, axis=(0, 1)), gh

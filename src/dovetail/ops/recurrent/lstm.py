@@ -94,7 +94,7 @@ def lstm(
     first = first_state(xp, h, z, 4), first_state(xp, c, z, 4)
     names = {"activation": activation, "recurrent_activation": recurrent_activation, "kept": kept}
     loop = functools.partial(_loop, xp)
-    return xp.whole_sequence("lstm", loop, (z, kernel, *first, dropped, mask), names)
+    return xp.by_kernel("lstm", loop, (z, kernel, *first, dropped, mask), names)
 
 
 def _loop(
@@ -147,7 +147,7 @@ def _lstm_gradient(
     h, c = first_state(xp, h, gates, 4), first_state(xp, c, gates, 4)
     names = {"activation": activation, "recurrent_activation": recurrent_activation}
     arrays = (gh, gc, kernel, cs, gates, c, gs, dropped, mask)
-    gz, gh, gc = xp.whole_sequence("lstm, gradient", functools.partial(_loop_back, xp), arrays, names)
+    gz, gh, gc = xp.by_kernel("lstm, gradient", functools.partial(_loop_back, xp), arrays, names)
     states = before(xp, h, hs)
     return gz, Product(xp, kernel).of_kernel(thinned(states, dropped), gz), gh, gc
 
