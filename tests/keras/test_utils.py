@@ -154,13 +154,17 @@ def test_nothing_else_can_be_named(config):
         utils.deserialize_keras_object(config)
 
 
-@pytest.mark.parametrize("safe_mode", [True, False])
-def test_pickled_lambdas_are_refused(safe_mode):
-    config = {"class_name": "__lambda__", "config": {"value": "4wEA"}}
-    with pytest.raises(ValueError, match="pickled Python lambda"):
-        utils.deserialize_keras_object(config, safe_mode=safe_mode)
-    with pytest.raises(TypeError, match=r"a lambda \(defined at .*test_utils.py"):
-        utils.serialize_keras_object({"f": lambda x: x})
+@pytest.mark.parametrize("safe_mode", [True, None])
+def test_lambdas_are_refused(safe_mode):
+    with pytest.warns(UserWarning, match=r"a lambda \(defined at .*test_utils.py"):
+        written = utils.serialize_keras_object({"f": lambda x, by=2: x * by})
+    with pytest.raises(ValueError, match="lambda as bytecode"):
+        utils.deserialize_keras_object(written, safe_mode=safe_mode)
+    assert utils.deserialize_keras_object(written, safe_mode=False)["f"](4) == 8
+    for value in ("4wEA", "?", "", ["4wEA", None, None], {"code": "4wEA"}):
+        config = {"class_name": "__lambda__", "config": {"value": value}}
+        with pytest.raises(ValueError, match="bytecode"):
+            utils.deserialize_keras_object(config, safe_mode=False)
 
 
 def test_configs_that_do_not_fit_are_explained():

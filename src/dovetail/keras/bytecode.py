@@ -71,11 +71,13 @@ def function_of(config: Any) -> types.FunctionType:
             f"@keras.saving.register_keras_serializable(), and save again{at_user_location()}"
         )
     parts = config.get("value", config) if isinstance(config, dict) else config
-    code, defaults, closure = (
-        (parts["code"], parts.get("defaults"), parts.get("closure")) if isinstance(parts, dict) else parts[:3]
-    )
+    if isinstance(parts, dict):
+        parts = [parts.get(name) for name in ("code", "defaults", "closure")]
     try:
+        code, defaults, closure = [parts, None, None] if isinstance(parts, str) else parts[:3]
         loaded = marshal.loads(base64.b64decode(code))
+        if not isinstance(loaded, types.CodeType):
+            raise TypeError(f"it holds {type(loaded).__name__}")
     except (ValueError, EOFError, TypeError) as error:
         raise ValueError(
             f"the file's bytecode is of another version of Python: {error}{at_user_location()}"

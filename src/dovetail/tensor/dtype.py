@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import ml_dtypes
@@ -125,6 +126,22 @@ class DType:
 
     def __reduce__(self) -> tuple:
         return as_dtype, (self._name,)
+
+
+class NamedDType(DType):
+    """A dtype that prints as its name, as those of weights do in Keras 3; equal to the one that it is."""
+
+    __slots__ = ()
+    __hash__ = DType.__hash__
+
+    def __str__(self) -> str:
+        return self._name
+
+
+@functools.lru_cache(maxsize=64)
+def by_name(dtype: DType) -> NamedDType:
+    """Returns the same dtype, which prints as its name."""
+    return NamedDType(dtype.name, dtype.numpy_dtype, dtype.as_datatype_enum)
 
 
 float16 = half = DType("float16", np.dtype(np.float16), 19)

@@ -175,6 +175,7 @@ class Variable(TensorLike, Told, Versioned):
     """
 
     _layout: Any = None
+    _dtype_prints_as_name = False  # true of the weights of layers in Keras 3
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Variable:
         """Makes the variable one of the class that replicas share, under a strategy."""
@@ -297,7 +298,8 @@ class Variable(TensorLike, Told, Versioned):
     def dtype(self) -> dt.DType:
         if state.autocast is not None and self._autocast:
             return dt.from_numpy(np.dtype(state.autocast))
-        return dt.from_numpy(self._numpy_dtype)
+        dtype = dt.from_numpy(self._numpy_dtype)
+        return dt.by_name(dtype) if self._dtype_prints_as_name else dtype
 
     @property
     def ndim(self) -> int:

@@ -88,6 +88,7 @@ def add(
     if state.distribution is not None:
         state.distribution.named(variable)
     variable.regularizer = regularizer
+    variable._dtype_prints_as_name = not idiom.is_keras_2()
     variable._autocast = variable._autocast and autocast
     variable._declared_trainable = bool(trainable)
     if not layer.trainable:
