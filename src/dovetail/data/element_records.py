@@ -19,7 +19,7 @@ from dovetail.ops import table
 from dovetail.ops.protos import make_ndarray
 from dovetail.tensor import Tensor, TensorSpec, as_dtype
 from dovetail.wire.messages import TensorProto
-from dovetail.wire.protobuf import DecodeError, _read_varint, varint
+from dovetail.wire.protobuf import DecodeError, read_varint, varint
 from dovetail.wire.saved_datasets import VariantTensorData
 
 VARIANT = 21  # the number of the dtype
@@ -59,7 +59,7 @@ def _divided(content: bytes, count: int) -> list[bytes]:
     """
     place, sizes = 0, []
     for _ in range(count):
-        size, place = _read_varint(content, place)
+        size, place = read_varint(content, place)
         sizes.append(size)
     items = []
     for size in sizes:
@@ -75,7 +75,7 @@ def array_of(record: bytes) -> np.ndarray:
     kind, shape, place = _begin(record)
     if place == len(record) or record[place] != 0x22 or kind == VARIANT:
         return _by_message(TensorProto.FromString(record))
-    size, place = _read_varint(record, place + 1)
+    size, place = read_varint(record, place + 1)
     if place + size != len(record):
         raise ValueError("the message ends early")
     dtype = as_dtype(kind).numpy_dtype

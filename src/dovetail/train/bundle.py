@@ -20,7 +20,7 @@ from dovetail.tensor.dtype import as_dtype
 from dovetail.wire import sorted_table
 from dovetail.wire.crc32c import crc32c, mask
 from dovetail.wire.messages import TensorShapeProto
-from dovetail.wire.protobuf import DecodeError, Field, Message, varint
+from dovetail.wire.protobuf import DecodeError, Field, Message, read_varint, varint
 
 _HEADER_KEY = b""
 _STRING = 7  # the number of the dtype
@@ -221,7 +221,7 @@ def _strings_of(content: bytes, count: int, checksum: int, where: str) -> np.nda
     lengths, place = [], 0
     try:
         for _ in range(min(count, len(content) + 1)):
-            length, place = sorted_table.read_varint(content, place)
+            length, place = read_varint(content, place)
             lengths.append(length)
     except IndexError as error:
         raise DataLossError(f"{where}: the lengths of its strings are damaged") from error

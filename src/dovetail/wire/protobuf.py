@@ -360,7 +360,12 @@ def _encoded(field: Field, value: Any) -> bytes:
     return varint(field.number << 3 | _BYTES) + varint(len(data)) + data
 
 
-def _read_varint(data: bytes, place: int) -> tuple[int, int]:
+def read_varint(data: bytes, place: int) -> tuple[int, int]:
+    """Returns the number at a place, and the place after it.
+
+    Raises:
+        IndexError: the data ends in it, or it has no end.
+    """
     result = shift = 0
     while True:
         byte = data[place]
@@ -369,20 +374,22 @@ def _read_varint(data: bytes, place: int) -> tuple[int, int]:
         if byte < 0x80:
             return result, place
         shift += 7
+        if shift > 63:
+            raise IndexError(place)
 
 
 def _parts(data: bytes) -> Iterator[tuple[int, int, Any]]:
     """Yields `(number, wire type, value)`: an integer, or bytes."""
     place = 0
     while place < len(data):
-        tag, place = _read_varint(data, place)
+        tag, place = read_varint(data, place)
         number, wire_type = tag >> 3, tag & 7
         if wire_type == _VARINT:
-            value, place = _read_varint(data, place)
+            value, place = read_varint(data, place)
             yield number, wire_type, value
             continue
         if wire_type == _BYTES:
-            size, place = _read_varint(data, place)
+            size, place = read_varint(data, place)
         elif wire_type in (_FIXED64, _FIXED32):
             size = 8 if wire_type == _FIXED64 else 4
         else:
@@ -413,7 +420,7 @@ def _unpacked(field: Field, data: bytes) -> list:
         return [one for (one,) in _FIXED[field.kind].iter_unpack(data)]
     values, place = [], 0
     while place < len(data):
-        value, place = _read_varint(data, place)
+        value, place = read_varint(data, place)
         values.append(_decoded(field, value))
     return values
 

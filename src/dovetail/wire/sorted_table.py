@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 from dovetail.base.errors import DataLossError
 from dovetail.wire.crc32c import masked
-from dovetail.wire.protobuf import varint
+from dovetail.wire.protobuf import read_varint, varint
 
 _MAGIC = 0xDB4775248B80FB57
 _FOOTER_BYTES = 48
@@ -142,17 +142,3 @@ def _entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:
         key = key[:shared] + block[place : place + own]
         yield key, block[place + own : place + own + size]
         place += own + size
-
-
-def read_varint(data: bytes, place: int) -> tuple[int, int]:
-    """Returns a number and the place after it."""
-    result = shift = 0
-    while True:
-        byte = data[place]
-        place += 1
-        result |= (byte & 127) << shift
-        if byte < 128:
-            return result, place
-        shift += 7
-        if shift > 63:
-            raise IndexError(place)
