@@ -11,6 +11,7 @@ from typing import Any
 from dovetail.base import nest
 from dovetail.base.errors import OperatorNotAllowedInGraphError, at_user_location, suggest
 from dovetail.base.settings import state
+from dovetail.engine import is_tracer
 from dovetail.graph.recording import recording
 from dovetail.graph.replay import Graph
 from dovetail.keras.idiom import is_keras_2
@@ -33,9 +34,10 @@ from dovetail.keras.training.steps import Steps
 from dovetail.keras.training.trainer import Trainer
 from dovetail.tensor.composite import CompositeTensor, is_composite
 from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.dtype import string
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.symbolic import SymbolicTensor
-from dovetail.tensor.tensor import TensorLike
+from dovetail.tensor.tensor import Tensor, TensorLike
 
 # What a model holds that is no part of its checkpoints: its graph, and what training makes anew.
 _NOT_SAVED = frozenset(
@@ -288,11 +290,23 @@ class Model(Trainer, Reporting, Layer):
         ):
             self._reject(have, want, expected)
         if value.dtype != expected.dtype:
+            if (value.dtype == string) != (expected.dtype == string):
+                self._reject_kind(value, expected)
             mask = mask_of(value)
             value = value._astype(expected.dtype)
             if mask is not None:
                 set_mask(value, mask)
         return value
+
+    def _reject_kind(self, value: Any, expected: SymbolicTensor) -> None:
+        given, wanted = ("strings", "numbers") if value.dtype == string else ("numbers", "strings")
+        first = ""
+        if isinstance(value, Tensor) and not is_tracer(value._value) and value.shape.num_elements():
+            first = f", such as {value.numpy().flat[0]!r},"
+        raise ValueError(
+            f"{self.name}: {given} of shape {tuple(value.shape)}{first} are given, the input "
+            f"{self._members.name_of(expected)!r} takes {wanted} ({expected.dtype.name}){at_user_location()}"
+        )
 
     def _reject(self, have: Any, want: Any, expected: SymbolicTensor) -> None:
         if tuple(have) == tuple(want)[1:]:
