@@ -74,7 +74,8 @@ def function_of(config: Any) -> types.FunctionType:
     if isinstance(parts, dict):
         parts = [parts.get(name) for name in ("code", "defaults", "closure")]
     try:
-        code, defaults, closure = [parts, None, None] if isinstance(parts, str) else parts[:3]
+        given: Any = [parts, None, None] if isinstance(parts, str) else parts[:3]
+        code, defaults, closure = given
         loaded = marshal.loads(base64.b64decode(code))
         if not isinstance(loaded, types.CodeType):
             raise TypeError(f"it holds {type(loaded).__name__}")
@@ -83,8 +84,9 @@ def function_of(config: Any) -> types.FunctionType:
             f"the file's bytecode is of another version of Python: {error}{at_user_location()}"
         ) from error
     cells = None if closure is None else tuple(types.CellType(value) for value in closure)
-    given = None if defaults is None else tuple(defaults)
-    return types.FunctionType(loaded, _names(), loaded.co_name, given, cells)
+    return types.FunctionType(
+        loaded, _names(), loaded.co_name, None if defaults is None else tuple(defaults), cells
+    )
 
 
 def _names() -> dict[str, Any]:
