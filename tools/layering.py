@@ -25,7 +25,7 @@ LAYERS = (
     ("graph",),
     ("function", "runtime"),
     ("namespaces",),
-    ("keras", "data", "distribute", "saving", "io", "summary", "random", "train"),
+    ("keras", "data", "distribute", "saving", "io", "summary", "random", "train", "saved_model"),
     ("top",),
     ("compat",),
     ("cli",),
@@ -41,6 +41,8 @@ TOP = {"dovetail": "top", "dovetail.__main__": "cli"}
 SIBLINGS = {
     ("keras", "data"): "fit takes datasets",
     ("keras", "random"): "layers draw random numbers",
+    ("raw_ops", "lookup"): "operations on tables",
+    ("saved_model", "train"): "the variables of a SavedModel are a checkpoint",
     ("keras", "train"): "weights in the manner of Keras 2 are checkpoints",
     ("keras", "summary"): "the TensorBoard callback writes summaries",
     ("distribute", "data"): "datasets are divided between replicas",

@@ -107,6 +107,8 @@ _SUBMODULES = frozenset(
         "queue",
         "random",
         "ragged",
+        "raw_ops",
+        "saved_model",
         "sets",
         "signal",
         "sparse",

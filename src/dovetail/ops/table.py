@@ -128,8 +128,8 @@ LATE = {
     },
     "protos": {
         "tf": "make_ndarray make_tensor_proto",
-        "tf.compat.v1": "AttrValue Event GraphDef HistogramProto NodeDef Summary SummaryMetadata TensorProto "
-        "TensorShapeProto make_tensor_proto",
+        "tf.compat.v1": "AttrValue Event FunctionDef FunctionDefLibrary GraphDef HistogramProto NameAttrList NodeDef "
+        "OpDef Summary SummaryMetadata TensorProto TensorShapeProto make_tensor_proto",
         "tf.compat.v1.train": "summary_iterator",
     },
     "strings": {"tf": "as_string", "tf.strings": "*"},

@@ -7,9 +7,13 @@ from dovetail.wire.protobuf import Field, Message
 __all__ = [
     "AttrValue",
     "Event",
+    "FunctionDef",
+    "FunctionDefLibrary",
     "GraphDef",
     "HistogramProto",
+    "NameAttrList",
     "NodeDef",
+    "OpDef",
     "Summary",
     "SummaryMetadata",
     "TensorProto",
@@ -79,6 +83,16 @@ class AttrValue(Message):
     }
 
 
+class NameAttrList(Message):
+    """A function that an operation calls."""
+
+    fields = {"name": Field(1, "string"), "attr": Field(2, AttrValue, key="string")}
+
+
+AttrValue.add_field("func", Field(10, NameAttrList, oneof="value"))
+_ListValue.add_field("func", Field(9, NameAttrList, repeated=True))
+
+
 class NodeDef(Message):
     """One operation of a graph; inputs are names of nodes, with ":1" for the second output, "^" for mere order."""
 
@@ -99,11 +113,67 @@ class _VersionDef(Message):
     }
 
 
+class _ArgDef(Message):
+    fields = {
+        "name": Field(1, "string"),
+        "description": Field(2, "string"),
+        "type": Field(3, "enum"),
+        "type_attr": Field(4, "string"),
+        "number_attr": Field(5, "string"),
+        "type_list_attr": Field(6, "string"),
+        "is_ref": Field(16, "bool"),
+    }
+
+
+class _AttrDef(Message):
+    fields = {
+        "name": Field(1, "string"),
+        "type": Field(2, "string"),
+        "default_value": Field(3, AttrValue),
+        "description": Field(4, "string"),
+    }
+
+
+class OpDef(Message):
+    """What an operation, or a function, takes and gives."""
+
+    ArgDef, AttrDef = _ArgDef, _AttrDef
+    fields = {
+        "name": Field(1, "string"),
+        "input_arg": Field(2, _ArgDef, repeated=True),
+        "output_arg": Field(3, _ArgDef, repeated=True),
+        "attr": Field(4, _AttrDef, repeated=True),
+        "summary": Field(5, "string"),
+        "description": Field(6, "string"),
+        "is_stateful": Field(17, "bool"),
+        "control_output": Field(20, "string", repeated=True),
+    }
+
+
+class FunctionDef(Message):
+    """A function of a graph; inputs are names of its arguments, or "node:output argument:place in it"."""
+
+    fields = {
+        "signature": Field(1, OpDef),
+        "node_def": Field(3, NodeDef, repeated=True),
+        "ret": Field(4, "string", key="string"),
+        "attr": Field(5, AttrValue, key="string"),
+        "control_ret": Field(6, "string", key="string"),
+    }
+
+
+class FunctionDefLibrary(Message):
+    """The functions of a graph."""
+
+    fields = {"function": Field(1, FunctionDef, repeated=True)}
+
+
 class GraphDef(Message):
-    """A graph: its operations."""
+    """A graph: its operations, and the functions that they call."""
 
     fields = {
         "node": Field(1, NodeDef, repeated=True),
+        "library": Field(2, FunctionDefLibrary),
         "version": Field(3, "int32"),
         "versions": Field(4, _VersionDef),
     }

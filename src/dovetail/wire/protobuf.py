@@ -12,6 +12,7 @@ Source: the encoding as https://protobuf.dev/programming-guides/encoding describ
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Iterator
 from typing import Any, ClassVar, NamedTuple
@@ -103,6 +104,12 @@ class Message:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._by_number = {field.number: (name, field) for name, field in cls.fields.items()}
+
+    @classmethod
+    def add_field(cls, name: str, field: Field) -> None:
+        """Adds a field to a message that can hold messages of its own class, which a class body cannot name."""
+        cls.fields[name] = field
+        cls._by_number[field.number] = (name, field)
 
     def __init__(self, **values: Any) -> None:
         self.__dict__["_values"] = {}
@@ -286,6 +293,7 @@ def _empty(field: Field) -> Any:
     return Repeated(field) if field.repeated else MapOf(field) if field.key is not None else field.kind()
 
 
+@functools.cache
 def _entry(field: Field) -> type[Message]:
     """Returns the message that one pair of a map is."""
     fields = {"key": Field(1, field.key), "value": Field(2, field.kind)}

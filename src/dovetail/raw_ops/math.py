@@ -1,0 +1,176 @@
+"""Rows of what works element by element, of reductions and of matrices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail.raw_ops.row import enter, public, raw
+from dovetail.raw_ops.static import known
+from dovetail.tensor.convert import convert_to_tensor
+
+_SAME = (
+    "abs acos acosh asin asinh atan atanh cos cosh exp floor sigmoid sin sinh sqrt square tan tanh sign round"
+)
+_IN_MATH = (
+    "ceil digamma erf erfc erfinv expm1 is_finite is_inf is_nan lgamma log log1p ndtri reciprocal rint rsqrt"
+)
+
+
+def _camel(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+enter("\n".join(f"{_camel(name)}(x) = {name}" for name in _SAME.split()))
+enter("\n".join(f"{_camel(name)}(x) = math.{name}" for name in _IN_MATH.split()))
+enter(
+    """
+    Neg(x) = negative
+    Conj(input) = math.conj
+    Inv(x) = math.reciprocal
+    LogicalNot(x) = logical_not
+    Invert(x) = bitwise.invert
+    ComplexAbs(x) = abs
+    Real(input) = math.real
+    Imag(input) = math.imag
+    Angle(input) = math.angle
+    Complex(real, imag) = complex
+    """
+)
+enter(
+    """
+    Add AddV2(x, y) = add
+    Sub(x, y) = subtract
+    Mul(x, y) = multiply
+    RealDiv(x, y) = realdiv
+    TruncateDiv(x, y) = truncatediv
+    TruncateMod(x, y) = truncatemod
+    Mod(x, y) = truncatemod
+    FloorDiv(x, y) = math.floordiv
+    FloorMod(x, y) = math.floormod
+    Maximum(x, y) = maximum
+    Minimum(x, y) = minimum
+    Pow(x, y) = pow
+    Atan2(y, x) = atan2
+    SquaredDifference(x, y) = math.squared_difference
+    DivNoNan(x, y) = math.divide_no_nan
+    MulNoNan(x, y) = math.multiply_no_nan
+    Xdivy(x, y) = math.xdivy
+    Xlogy(x, y) = math.xlogy
+    Xlog1py(x, y) = math.xlog1py
+    Less(x, y) = less
+    LessEqual(x, y) = less_equal
+    Greater(x, y) = greater
+    GreaterEqual(x, y) = greater_equal
+    Equal(x, y) = equal
+    NotEqual(x, y) = not_equal
+    LogicalAnd(x, y) = logical_and
+    LogicalOr(x, y) = logical_or
+    BitwiseAnd(x, y) = bitwise.bitwise_and
+    BitwiseOr(x, y) = bitwise.bitwise_or
+    BitwiseXor(x, y) = bitwise.bitwise_xor
+    LeftShift(x, y) = bitwise.left_shift
+    RightShift(x, y) = bitwise.right_shift
+    ClipByValue(t, clip_value_min, clip_value_max) = clip_by_value
+    AddN(*inputs) = add_n
+    MatMul(a, b; transpose_a=False, transpose_b=False) = matmul
+    BatchMatMul BatchMatMulV2(x, y; adj_x=False>adjoint_a, adj_y=False>adjoint_b) = matmul
+    MatrixInverse(input; adjoint=False) = linalg.inv
+    MatrixSolve(matrix, rhs; adjoint=False) = linalg.solve
+    MatrixTriangularSolve(matrix, rhs; lower=True, adjoint=False) = linalg.triangular_solve
+    MatrixDeterminant(input) = linalg.det
+    Cholesky(input) = linalg.cholesky
+    MatrixBandPart(input, num_lower, num_upper) = linalg.band_part
+    MatrixDiag(diagonal) = linalg.diag
+    MatrixDiagPart(input) = linalg.diag_part
+    Diag(diagonal) = linalg.tensor_diag
+    DiagPart(input) = linalg.tensor_diag_part
+    LinSpace(start, stop, num) = linspace
+    """
+)
+
+_REDUCTIONS = {
+    "Sum": "reduce_sum",
+    "Mean": "reduce_mean",
+    "Prod": "reduce_prod",
+    "Max": "reduce_max",
+    "Min": "reduce_min",
+    "Any": "reduce_any",
+    "All": "reduce_all",
+    "EuclideanNorm": "math.reduce_euclidean_norm",
+}
+
+
+def _reduction(target: str) -> Any:
+    def reduce(input: Any, axis: Any, *, keep_dims: bool = False) -> Any:
+        axes = known(axis).reshape(-1).tolist()
+        # No axis means that nothing is reduced, where tf.reduce_sum would reduce all of an empty list too.
+        return public(target)(input, axis=tuple(axes), keepdims=keep_dims)
+
+    return reduce
+
+
+for _name, _target in _REDUCTIONS.items():
+    raw(_name)(_reduction(_target))
+
+
+@raw("Div")
+def div(x: Any, y: Any) -> Any:
+    """Division that keeps whole numbers whole."""
+    return public("realdiv" if x.dtype.is_floating or x.dtype.is_complex else "truncatediv")(x, y)
+
+
+@raw("ArgMax")
+def arg_max(input: Any, dimension: Any, *, output_type: Any = "int64") -> Any:
+    return public("argmax")(input, axis=int(known(dimension)), output_type=output_type)
+
+
+@raw("ArgMin")
+def arg_min(input: Any, dimension: Any, *, output_type: Any = "int64") -> Any:
+    return public("argmin")(input, axis=int(known(dimension)), output_type=output_type)
+
+
+@raw("Cumsum")
+def cumsum(x: Any, axis: Any, *, exclusive: bool = False, reverse: bool = False) -> Any:
+    return public("cumsum")(x, axis=int(known(axis)), exclusive=exclusive, reverse=reverse)
+
+
+@raw("Cumprod")
+def cumprod(x: Any, axis: Any, *, exclusive: bool = False, reverse: bool = False) -> Any:
+    return public("math.cumprod")(x, axis=int(known(axis)), exclusive=exclusive, reverse=reverse)
+
+
+@raw("Einsum")
+def einsum(inputs: list, *, equation: str) -> Any:
+    return public("einsum")(equation, *inputs)
+
+
+@raw("TopKV2", "values indices")
+def top_k(input: Any, k: Any, *, sorted: bool = True, index_type: Any = "int32") -> Any:
+    return public("math.top_k")(input, k=int(known(k)), sorted=sorted, index_type=index_type)
+
+
+@raw("Qr", "q r")
+def qr(input: Any, *, full_matrices: bool = False) -> Any:
+    return public("linalg.qr")(input, full_matrices=full_matrices)
+
+
+@raw("DenseBincount")
+def dense_bincount(input: Any, size: Any, weights: Any, *, binary_output: bool = False) -> Any:
+    length = int(known(size))
+    weighted = weights if weights.shape.num_elements() else None
+    return public("math.bincount")(
+        input,
+        weights=weighted,
+        minlength=length,
+        maxlength=length,
+        dtype=weights.dtype,
+        axis=-1 if input.shape.rank == 2 else None,
+        binary_output=binary_output,
+    )
+
+
+@raw("Bucketize")
+def bucketize(input: Any, *, boundaries: Any) -> Any:
+    flat = public("reshape")(input, [-1])
+    found = public("searchsorted")(convert_to_tensor(list(boundaries), input.dtype), flat, side="right")
+    return public("reshape")(found, public("shape")(input))

@@ -1,0 +1,241 @@
+"""Functions of an imported graph: each node is looked up among the raw operations and run.
+
+Run inside a `tf.function`, an imported function is traced, compiled and differentiated as written code is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from dovetail.base.errors import DataLossError, UnimplementedError, at_user_location
+from dovetail.ops.protos import make_ndarray
+from dovetail.raw_ops.row import ROWS, Row
+from dovetail.tensor.dtype import as_dtype
+from dovetail.tensor.shape import TensorShape
+
+_OPAQUE = {20: "resource", 21: "variant"}  # numbers of dtypes that no tensor here has
+_REFERENCE = 100  # what numbers of references to dtypes have more
+
+
+class Ref(NamedTuple):
+    """An output of a node, or an argument.
+
+    Attributes:
+        node: the name of the node.
+        output: the name of the output; "" where graphs count outputs instead.
+        place: which, among those of the name.
+    """
+
+    node: str
+    output: str = ""
+    place: int = 0
+
+
+def reference(text: str) -> Ref:
+    """Returns what an input names: "x", "x:1" or "x:output:1"."""
+    node, *rest = text.split(":")
+    if not rest:
+        return Ref(node)
+    return Ref(node, "" if len(rest) == 1 else rest[0], int(rest[-1]))
+
+
+class _Step(NamedTuple):
+    name: str
+    row: Row
+    attributes: dict
+    inputs: list[Ref]
+
+
+class Library:
+    """The functions of a file.
+
+    Args:
+        functions: messages, `FunctionDef`.
+        where: the file, for errors.
+    """
+
+    def __init__(self, functions: Iterable[Any], where: str) -> None:
+        self.where = where
+        self._defs = {one.signature.name: one for one in functions}
+        self._made: dict[str, ImportedFunction] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._defs
+
+    def function(self, name: str) -> ImportedFunction:
+        """Returns a function by its name.
+
+        Raises:
+            DataLossError: there is none of that name.
+        """
+        if name not in self._made:
+            if name not in self._defs:
+                raise DataLossError(f"{self.where}: the graph has no function {name!r}")
+            found = self._defs[name]
+            arguments = [one.name for one in found.signature.input_arg]
+            returned = [found.ret.get(one.name, "") for one in found.signature.output_arg]
+            kept = [*found.control_ret.values()]
+            self._made[name] = ImportedFunction(self, name, found.node_def, arguments, returned, kept)
+        return self._made[name]
+
+    def attribute(self, value: Any) -> Any:
+        """Returns the value of an attribute."""
+        kind = value.WhichOneof("value")
+        if kind is None:
+            return None
+        held = getattr(value, kind)
+        if kind == "list":
+            lists = ((name, getattr(held, name)) for name in held.fields)
+            return next(([self._one(name, one) for one in many] for name, many in lists if many), [])
+        return self._one(kind, held)
+
+    def _one(self, kind: str, held: Any) -> Any:
+        if kind == "s":
+            return held.decode("utf-8", "surrogateescape")
+        if kind == "type":
+            return dtype_of(held)
+        if kind == "shape":
+            return shape_of(held)
+        if kind == "tensor":
+            return make_ndarray(held)
+        return self.function(held.name) if kind == "func" else held
+
+
+def dtype_of(number: int) -> Any:
+    """Returns a dtype by its number; a word for resources and the like."""
+    number = number - _REFERENCE if number > _REFERENCE else number
+    return _OPAQUE.get(number) or as_dtype(int(number))
+
+
+def shape_of(message: Any) -> TensorShape:
+    """Returns the shape that a message holds."""
+    if message.unknown_rank:
+        return TensorShape(None)
+    return TensorShape([None if dim.size < 0 else dim.size for dim in message.dim])
+
+
+class ImportedFunction:
+    """A part of a graph, from some values to others: called with the inputs, it returns the list of outputs.
+
+    Args:
+        library: of the functions that it may call.
+        name: for errors.
+        nodes: messages, `NodeDef`.
+        arguments: names of the nodes, or of the arguments, that get values.
+        outputs: what is returned, as nodes name their inputs.
+        effects: names of nodes that are run for what they do.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        name: str,
+        nodes: Iterable[Any],
+        arguments: list[str],
+        outputs: list[str],
+        effects: list[str],
+    ) -> None:
+        self.name, self._library, self.arguments = name, library, arguments
+        self._nodes = {node.name: node for node in nodes}
+        self._outputs = [reference(one) for one in outputs]
+        self._effects = effects
+        self._steps: list[_Step] | None = None
+
+    def __repr__(self) -> str:
+        return f"<imported function {self.name}>"
+
+    def keeps(self, place: int) -> bool:
+        """Returns whether an output is an input of that place, as it was."""
+        ref = self._outputs[place]
+        while ref.node in self._nodes and self._nodes[ref.node].op == "Identity":
+            ref = reference(self._nodes[ref.node].input[0])
+        return ref.node == self.arguments[place] and ref.node not in self._nodes
+
+    def __call__(self, *inputs: Any) -> list:
+        """Runs the nodes.
+
+        Raises:
+            UnimplementedError: one of them is an operation that is not known here.
+            DataLossError: the graph is damaged.
+        """
+        if len(inputs) != len(self.arguments):
+            raise DataLossError(f"{self}: expected {len(self.arguments)} inputs, received {len(inputs)}")
+        if self._steps is None:
+            self._steps = self._ordered()
+        values: dict[str, Any] = dict(zip(self.arguments, ([value] for value in inputs), strict=True))
+        rows: dict[str, Row] = {}
+        for step in self._steps:
+            given = [self._value(ref, values, rows) for ref in step.inputs]
+            values[step.name] = step.row.run(given, step.attributes)
+            rows[step.name] = step.row
+        return [self._value(ref, values, rows) for ref in self._outputs]
+
+    def _value(self, ref: Ref, values: dict[str, Any], rows: dict[str, Row]) -> Any:
+        try:
+            found = values[ref.node]
+            names = rows[ref.node].outputs if ref.output and ref.node in rows else ()
+            return found[(names.index(ref.output) if names else 0) + ref.place]
+        except (KeyError, IndexError, ValueError):
+            raise DataLossError(
+                f"{self._library.where}: {self.name} uses {':'.join(map(str, ref))}, which is not there"
+            ) from None
+
+    def _ordered(self) -> list[_Step]:
+        """Returns the nodes that are needed, each after those that it waits for."""
+        steps: list[_Step] = []
+        done, opened = set(self.arguments), set()
+        stack = [*reversed([*(ref.node for ref in self._outputs), *self._effects])]
+        while stack:
+            name = stack[-1]
+            if name in done:
+                stack.pop()
+                continue
+            node = self._nodes.get(name)
+            if node is None:
+                raise DataLossError(f"{self._library.where}: {self.name} has no node {name!r}")
+            waiting = [one for one in (_node_of(text) for text in node.input) if one not in done]
+            if waiting and name in opened:
+                raise UnimplementedError(
+                    f"{self.name}: the node {name!r} waits for itself: loops of TensorFlow 1's Enter and "
+                    f"NextIteration are not run{at_user_location()}"
+                )
+            opened.add(name)
+            if waiting:
+                stack.extend(reversed(waiting))
+                continue
+            steps.append(self._step(node))
+            done.add(stack.pop())
+        return steps
+
+    def _step(self, node: Any) -> _Step:
+        if node.op in self._library:  # a function that is called by its name
+            function = self._library.function(node.op)
+            row = Row(node.op, ("*inputs",), {}, lambda inputs: function(*inputs))
+            return _Step(node.name, row, {}, _inputs(node))
+        row_of = ROWS.get(node.op)
+        if row_of is None:
+            raise UnimplementedError(
+                f"{self._library.where}: the node {node.name!r} of {self.name} is the operation {node.op!r}, which is "
+                f"not known here{at_user_location()}"
+            )
+        attributes = {
+            name: value for name, value in node.attr.items() if name in row_of.attributes or _tells(value)
+        }
+        wanted = row_of.wanted(attributes)
+        given = {name: self._library.attribute(value) for name, value in wanted.items()}
+        return _Step(node.name, row_of, given, _inputs(node))
+
+
+def _tells(value: Any) -> bool:
+    """Returns whether an attribute may say more than the dtypes of inputs do."""
+    kind = value.WhichOneof("value")
+    return kind is not None and kind != "type" and not (kind == "list" and len(value.list.type) > 0)
+
+
+def _inputs(node: Any) -> list[Ref]:
+    return [reference(text) for text in node.input if not text.startswith("^")]
+
+
+def _node_of(text: str) -> str:
+    return text.removeprefix("^").partition(":")[0]

@@ -1,0 +1,268 @@
+"""Loading a SavedModel: its objects, with the values of its variables, and its functions.
+
+No code of a file is run but the operations of its graphs, which are looked up by their names in the table of raw
+operations.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from typing import Any
+
+import numpy as np
+
+from dovetail.base.errors import DataLossError, UnimplementedError, at_user_location
+from dovetail.saved_model.constants import ASSETS_DIRECTORY, VARIABLES_DIRECTORY, VARIABLES_FILENAME
+from dovetail.saved_model.files import read_meta_graph
+from dovetail.saved_model.functions import LoadedConcrete, LoadedFunction, signature_of
+from dovetail.saved_model.library import ImportedFunction, Library, dtype_of, shape_of
+from dovetail.saved_model.objects import Asset, CallableLoaded, Captured, Loaded, Resource
+from dovetail.saved_model.structures import decoded
+from dovetail.tensor.variable import Variable
+from dovetail.train.bundle import Bundle, index_path
+from dovetail.train.object_graph import GRAPH_KEY, VALUE, ObjectGraph
+from dovetail.wire.protobuf import DecodeError
+
+_LISTS = {"trackable_list_wrapper", "trackable_tuple_wrapper"}
+_DICTS = {"trackable_dict_wrapper", "signature_map"}
+
+
+class Loader:
+    """One SavedModel being loaded.
+
+    Args:
+        path: of its directory.
+        meta: its `MetaGraphDef`.
+    """
+
+    def __init__(self, path: str, meta: Any) -> None:
+        self.path, self._meta = path, meta
+        self._nodes = list(meta.object_graph_def.nodes)
+        self._library = Library(meta.graph_def.library.function, path)
+        self._constants: dict[str, Any] = {}
+        self._concrete: dict[str, LoadedConcrete] = {}
+        prefix = os.path.join(path, VARIABLES_DIRECTORY, VARIABLES_FILENAME)
+        self._bundle = Bundle(prefix) if os.path.exists(index_path(prefix)) else None
+        self._keys = self._checkpoint_keys()
+        self.objects = [self._make(number, node) for number, node in enumerate(self._nodes)]
+        for owner, node in zip(self.objects, self._nodes, strict=True):
+            self._fill(owner, node)
+
+    def root(self) -> Any:
+        """Returns the model, with the tables that it uses filled."""
+        for item in self.objects:
+            if isinstance(item, Resource):
+                _ = item.handle
+        return self.objects[0]
+
+    def _checked(self, number: int) -> int:
+        if not 0 <= number < len(self._nodes):
+            raise DataLossError(
+                f"{self.path}: the graph of its objects names the node {number}, which is not there"
+            )
+        return number
+
+    # ---- values
+
+    def _checkpoint_keys(self) -> dict[int, str]:
+        """Returns the keys of the variables' values, by node: the graphs of both files are walked together."""
+        if self._bundle is None or GRAPH_KEY not in self._bundle:
+            return {}
+        try:
+            stored = list(ObjectGraph.FromString(self._bundle.read(GRAPH_KEY).item()).nodes)
+        except DecodeError as error:
+            raise DataLossError(
+                f"{self._bundle.prefix}: the graph of its objects is damaged: {error}"
+            ) from error
+        keys, pending, seen = {}, [(0, 0)], {0}
+        for number, place in pending:
+            if not 0 <= place < len(stored):
+                raise DataLossError(
+                    f"{self._bundle.prefix}: the graph of its objects is damaged: node {place}"
+                )
+            node, there = self._nodes[number], stored[place]
+            for attribute in there.attributes:
+                if attribute.name == VALUE:
+                    keys[number] = attribute.checkpoint_key
+            for child, found in _pairs(node, there):
+                if self._checked(child) not in seen:
+                    seen.add(child)
+                    pending.append((child, found))
+        return keys
+
+    def _value(self, number: int, saved: Any) -> np.ndarray:
+        dtype = dtype_of(saved.dtype)
+        if number in self._keys and self._bundle is not None:
+            return self._bundle.read(self._keys[number])
+        sizes = [0 if size is None else size for size in shape_of(saved.shape)]
+        return np.zeros(sizes, dtype.as_numpy_dtype)
+
+    # ---- objects
+
+    def _make(self, number: int, node: Any) -> Any:
+        kind = node.WhichOneof("kind")
+        if kind is None:
+            return Loaded()
+        return _MAKERS[kind](self, number, getattr(node, kind))
+
+    def _user_object(self, number: int, saved: Any) -> Any:
+        if saved.identifier in _LISTS:
+            return []
+        if saved.identifier in _DICTS:
+            return {}
+        is_callable = any(child.local_name == "__call__" for child in self._nodes[number].children)
+        return CallableLoaded() if is_callable else Loaded()
+
+    def _variable(self, number: int, saved: Any) -> Variable:
+        shape = shape_of(saved.shape)
+        return Variable(
+            self._value(number, saved),
+            trainable=bool(saved.trainable),
+            name=saved.name or None,
+            dtype=dtype_of(saved.dtype),
+            shape=shape,
+        )
+
+    def _asset(self, number: int, saved: Any) -> Asset:
+        files = self._meta.asset_file_def
+        if not 0 <= saved.asset_file_def_index < len(files):
+            raise DataLossError(f"{self.path}: there is no asset {saved.asset_file_def_index}")
+        name = files[saved.asset_file_def_index].filename
+        folder = os.path.abspath(os.path.join(self.path, ASSETS_DIRECTORY))
+        found = os.path.abspath(os.path.join(folder, name))
+        if not found.startswith(folder + os.sep):
+            raise DataLossError(f"{self.path}: the asset {name!r} is outside of the model's directory")
+        return Asset(found)
+
+    def _constant(self, number: int, saved: Any) -> Any:
+        name = saved.operation
+        if name not in self._constants:
+            graph = ImportedFunction(self._library, "the graph", self._meta.graph_def.node, [], [name], [])
+            self._constants[name] = graph()[0]
+        return self._constants[name]
+
+    def _function(self, number: int, saved: Any) -> LoadedFunction:
+        signature = self._signature(saved.function_spec)
+        concrete = [self.concrete(name, signature) for name in saved.concrete_functions]
+        return LoadedFunction(concrete, signature, self._name_of(number))
+
+    def _bare_function(self, number: int, saved: Any) -> LoadedConcrete:
+        return self.concrete(saved.concrete_function_name, self._signature(saved.function_spec))
+
+    def _resource(self, number: int, saved: Any) -> Resource:
+        return Resource()
+
+    def _captured(self, number: int, saved: Any) -> Captured:
+        return Captured(saved.name, saved.concrete_function)
+
+    def _name_of(self, number: int) -> str:
+        names = (
+            child.local_name for node in self._nodes for child in node.children if child.node_id == number
+        )
+        return next(names, "function")
+
+    def _signature(self, spec: Any) -> inspect.Signature:
+        found = decoded(spec.fullargspec)
+        if found is not None and spec.is_method and found.args:
+            found = found._replace(args=found.args[1:])
+        return signature_of(found)
+
+    def concrete(self, name: str, signature: inspect.Signature) -> LoadedConcrete:
+        """Returns a function of the graph by its name."""
+        if name not in self._concrete:
+            saved = self._meta.object_graph_def.concrete_functions.get(name)
+            if saved is None:
+                raise DataLossError(f"{self.path}: the function {name!r} has no signature")
+            args, kwargs = decoded(saved.canonicalized_input_signature)
+            bound = [self._checked(number) for number in saved.bound_inputs]
+            self._concrete[name] = LoadedConcrete(
+                self._library.function(name),
+                name,
+                (args, kwargs),
+                decoded(saved.output_signature),
+                signature,
+                lambda: [_handle(self.objects[number]) for number in bound],
+            )
+        return self._concrete[name]
+
+    def _fill(self, owner: Any, node: Any) -> None:
+        """Gives an object what it held."""
+        children = [(child.local_name, self.objects[self._checked(child.node_id)]) for child in node.children]
+        if isinstance(owner, list):
+            owner.extend(child for _, child in sorted(children, key=lambda pair: int(pair[0])))
+        elif isinstance(owner, dict):
+            owner.update(children)
+        elif isinstance(owner, Loaded | Resource):
+            for name, child in children:
+                vars(owner)[name] = child
+
+
+_MAKERS = {
+    "user_object": Loader._user_object,
+    "asset": Loader._asset,
+    "function": Loader._function,
+    "variable": Loader._variable,
+    "bare_concrete_function": Loader._bare_function,
+    "constant": Loader._constant,
+    "resource": Loader._resource,
+    "captured_tensor": Loader._captured,
+}
+
+
+def _pairs(node: Any, stored: Any) -> list[tuple[int, int]]:
+    """Returns what an object holds in both graphs: numbers of nodes."""
+    names = {child.local_name: child.node_id for child in stored.children}
+    slots = {
+        (slot.slot_name, slot.original_variable_node_id): slot.slot_variable_node_id
+        for slot in stored.slot_variables
+    }
+    found = [(child.node_id, names[child.local_name]) for child in node.children if child.local_name in names]
+    return found + [
+        (slot.slot_variable_node_id, slots[key])
+        for slot in node.slot_variables
+        if (key := (slot.slot_name, slot.original_variable_node_id)) in slots
+    ]
+
+
+def _handle(item: Any) -> Any:
+    """Returns what a function gets for an object that it uses."""
+    if isinstance(item, Captured):
+        raise UnimplementedError(f"{item} is used outside of it, which is not done here{at_user_location()}")
+    if isinstance(item, Resource):
+        return item.handle
+    return item.asset_path if isinstance(item, Asset) else item
+
+
+def load(export_dir: Any, tags: Any = None, options: Any = None) -> Any:
+    """Returns the model of a SavedModel directory.
+
+    Its attributes are those of the object that was saved: variables, functions, and `signatures`, a dict of functions
+    that are called with named tensors and return dicts.
+
+    Args:
+        export_dir: the directory, with a file `saved_model.pb`.
+        tags: the tags of the graph to load, when there are several.
+        options: `tf.saved_model.LoadOptions`.
+
+    Raises:
+        NotFoundError: there is no SavedModel.
+        DataLossError: it is damaged.
+        ValueError: it has no graph with these tags.
+
+    Differs from TensorFlow: operations that are not known are told when a function that has them is called.
+    """
+    path = os.fspath(export_dir)
+    meta = read_meta_graph(path, tags)
+    if not meta.object_graph_def.nodes:
+        raise NotImplementedError(
+            f"tf.saved_model.load: {path!r} is a model of TensorFlow 1, without objects{at_user_location()}"
+        )
+    try:
+        loaded = Loader(path, meta).root()
+    except (RecursionError, KeyError, IndexError, TypeError) as error:
+        raise DataLossError(f"{path}: the SavedModel is damaged ({error!r:.200})") from error
+    if isinstance(loaded, Loaded):
+        vars(loaded).setdefault("signatures", {})
+        vars(loaded)["tensorflow_version"] = meta.meta_info_def.tensorflow_version
+    return loaded
