@@ -11,10 +11,10 @@ from typing import Any
 
 from dovetail.compat import version1_records, version1_strings
 from dovetail.compat.views import View
-from dovetail.graph.order import no_op
 from dovetail.ops.table import whole
 
 NAME = "tensorflow.compat.v1"
+_FIRST = "dovetail.compat.first.names"
 
 # Names of TensorFlow 1 whose function goes by another name in TensorFlow 2, with the same arguments.
 RENAMED = {
@@ -63,7 +63,6 @@ RENAMED = {
     "rint": "math.rint",
     "rsqrt": "math.rsqrt",
     "segment_sum": "math.segment_sum",
-    "set_random_seed": "random.set_seed",
     "truncated_normal": "random.truncated_normal",
     "unsorted_segment_sum": "math.unsorted_segment_sum",
     "xdivy": "math.xdivy",
@@ -112,19 +111,6 @@ def _nothing_to_do() -> None:
     """Does nothing: what it switches on in TensorFlow is always on here."""
 
 
-def _no_tables_to_fill(name: str | None = None) -> Any:
-    """Returns an operation that does nothing, None where there is no graph: tables are filled when they are made."""
-    return no_op()
-
-
-def _refuse(name: str, why: str) -> Callable[..., Any]:
-    def refuse(*args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError(f"tf.compat.v1.{name}: {why}")
-
-    refuse.__name__ = name
-    return refuse
-
-
 def tf_logging() -> dict[str, Any]:
     """Returns the names of `tf.compat.v1.logging`: Python's logger "tensorflow" and the levels."""
     logger = logging.getLogger("tensorflow")
@@ -148,16 +134,15 @@ _OLD_GFILE = {
     "IsDirectory": "io.gfile.isdir",
     "ListDirectory": "io.gfile.listdir",
 }
-GRAPHS = (
-    "Dovetail runs eagerly and compiles with tf.function; it builds no TensorFlow 1 graphs. Remove the call."
-)
 _NAMES = whole("tf.compat.v1")
 _RECORDS = {name: f"io.{name}" for name in ("TFRecordOptions", "TFRecordWriter")}
 OWN: dict[str, Any] = {
     **_NAMES,
     "io": View(f"{NAME}.io", ("io",), version1_records.NAMES),
     "python_io": View(f"{NAME}.python_io", (), version1_records.NAMES, _RECORDS),
-    "train": View(f"{NAME}.train", ("train",), vars(_NAMES["train"])),
+    "train": View(f"{NAME}.train", ("train",), vars(_NAMES["train"]), late=(_FIRST, "train")),
+    "random": View(f"{NAME}.random", ("random",), late=(_FIRST, "random")),
+    "initializers": View(f"{NAME}.initializers", (), late=(_FIRST, "initializers")),
     **version1_strings.NAMES,
     "strings": View(f"{NAME}.strings", ("strings",), version1_strings.STRINGS),
     "to_float": _cast_to("float32"),
@@ -165,20 +150,12 @@ OWN: dict[str, Any] = {
     "to_int32": _cast_to("int32"),
     "to_int64": _cast_to("int64"),
     "to_bfloat16": _cast_to("bfloat16"),
-    "enable_eager_execution": lambda config=None, device_policy=None, execution_mode=None: None,
-    "enable_v2_behavior": _nothing_to_do,
     "enable_v2_tensorshape": _nothing_to_do,
     "enable_resource_variables": _nothing_to_do,
     "enable_control_flow_v2": _nothing_to_do,
     "enable_tensor_equality": _nothing_to_do,
-    "initialize_all_tables": _no_tables_to_fill,
-    "tables_initializer": _no_tables_to_fill,
-    "executing_eagerly_outside_functions": lambda: True,
-    "resource_variables_enabled": lambda: True,
-    "disable_eager_execution": _refuse("disable_eager_execution", GRAPHS),
-    "disable_v2_behavior": _refuse("disable_v2_behavior", GRAPHS),
     "gfile": View(f"{NAME}.gfile", (), renamed=_OLD_GFILE),
     "logging": View(f"{NAME}.logging", (), tf_logging()),
 }
 
-v1 = View(NAME, ("",), OWN, RENAMED, REFUSED)
+v1 = View(NAME, ("",), OWN, RENAMED, REFUSED, late=(_FIRST, ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
@@ -20,6 +21,7 @@ class View(ModuleType):
         renamed: names that go by another one in Dovetail, as paths: {"log": "math.log"}.
         refused: names that exist there and mean something else here, so that they count as missing.
         versions: find `reduce_sum_v2` as `reduce_sum`, `DenseV2` as `Dense`.
+        late: a module and a key in its `TABLES`, whose names come first; it is imported when one is asked for.
     """
 
     def __init__(
@@ -30,13 +32,14 @@ class View(ModuleType):
         renamed: Mapping[str, str] | None = None,
         refused: frozenset[str] = frozenset(),
         versions: bool = False,
+        late: tuple[str, str] | None = None,
     ) -> None:
         super().__init__(name, f"Names of Dovetail as `{name}`.")
         self.__path__: list[str] = []
         self._namespaces = namespaces
         self._renamed = dict(renamed or {})
         self._refused = refused
-        self._versions = versions
+        self._versions, self._late = versions, late
         self.__dict__.update(own or {})
 
     def __getattr__(self, name: str) -> Any:
@@ -48,7 +51,14 @@ class View(ModuleType):
         self.__dict__[name] = value  # the next access costs what it costs in any module
         return value
 
+    def _late_names(self) -> Mapping[str, Any]:
+        if self._late is None:
+            return {}
+        return importlib.import_module(self._late[0]).TABLES[self._late[1]]
+
     def _find(self, name: str) -> Any:
+        if name in self._late_names():
+            return self._late_names()[name]
         if name in self._refused:
             return ABSENT
         if name in self._renamed:
@@ -62,10 +72,11 @@ class View(ModuleType):
 
     def __dir__(self) -> list[str]:
         names = {name for name in self.__dict__ if not name.startswith("_")} | set(self._renamed)
+        names |= set(self._late_names())
         module = namespace(self._namespaces[0]) if self._namespaces else None
         if module is not None:
             names.update(name for name in dir(module) if not name.startswith("_") and _has(module, name))
-        return sorted(names - self._refused)
+        return sorted(names - self._refused | set(self._late_names()))
 
     def __repr__(self) -> str:
         return f"<module '{self.__name__}' (Dovetail)>"

@@ -38,6 +38,10 @@ class Operation:
     def values(self) -> tuple:
         return tuple(self.outputs)
 
+    def run(self, feed_dict: Any = None, session: Any = None) -> None:
+        """Runs it in a session, the default one when None; for operations of a `tf.Graph`."""
+        (session or self.graph.default_session("Operation.run")).run(self, feed_dict)
+
     def __repr__(self) -> str:
         return f"<tf.Operation {self.name!r} type={self.type}>"
 

@@ -99,6 +99,8 @@ class FunctionGraph(BaseGraph):
         variables, writes: the variables it reads or assigns, and those it assigns.
     """
 
+    scope_class = RecordScope
+
     def __init__(self, name: str = "function") -> None:
         super().__init__()
         self.name, self.outer = name, recording()
@@ -124,7 +126,7 @@ class FunctionGraph(BaseGraph):
         """Records what is done in a `with` block; tapes of the outside do not see it."""
         tapes, state.tapes = state.tapes, ()
         try:
-            with enter_scope(RecordScope(self, state.scope)):
+            with enter_scope(self.scope_class(self, state.scope)):
                 yield self
         finally:
             state.tapes = tapes

@@ -123,6 +123,16 @@ class SymbolicTensor(TensorLike):
             operation for operation in self.owner.get_operations() if any(x is self for x in operation.inputs)
         ]
 
+    def eval(self, feed_dict: Any = None, session: Any = None) -> Any:
+        """Returns the value in a session, the default one when None; for tensors of a `tf.Graph`."""
+        if not hasattr(self, "owner") or not self.owner.by_hand:
+            return self._no_value("eval()")
+        return (session or self.owner.default_session("Tensor.eval")).run(self, feed_dict)
+
+    @property
+    def device(self) -> str:
+        return self.owner.operation_of(self).device if hasattr(self, "owner") else ""
+
     def ref(self) -> Reference:
         return Reference(self)
 

@@ -42,6 +42,7 @@ class Scope:
     may_create = True
     describes = False  # whether values are stand-ins, and only shapes and dtypes are wanted
     graph: Any = None  # the graph that records what is done, if one does
+    variable_class: Any = None  # what `tf.Variable` makes while it is active, if that is another class
 
     def __init__(self) -> None:
         self.tensors: dict[int, Tensor] = {}
@@ -179,6 +180,9 @@ class Variable(TensorLike, Told, Versioned):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Variable:
         """Makes the variable one of the class that replicas share, under a strategy."""
+        scope = state.scope
+        if cls is Variable and scope is not None and scope.variable_class is not None:
+            return object.__new__(scope.variable_class)
         distribution = state.distribution
         kind = cls if distribution is None else distribution.class_for(cls, kwargs.get("synchronization"))
         return object.__new__(kind)

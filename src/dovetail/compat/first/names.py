@@ -1,0 +1,117 @@
+"""What each namespace below `tf.compat.v1` gets from this package: tables from names to values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail.compat.first import (
+    fetches,
+    initializers,
+    keys,
+    optimizers,
+    schedules,
+    scopes,
+    session,
+    switches,
+    variables,
+)
+from dovetail.graph import by_hand
+
+_SCATTERS = ("add", "div", "max", "min", "mul", "sub", "update", "nd_add", "nd_sub", "nd_update")
+
+_INITIALIZERS: dict[str, Any] = {
+    "constant": initializers.Constant,
+    "glorot_normal": initializers.GlorotNormal,
+    "glorot_uniform": initializers.GlorotUniform,
+    "he_normal": initializers.he_normal,
+    "he_uniform": initializers.he_uniform,
+    "identity": initializers.Identity,
+    "lecun_normal": initializers.lecun_normal,
+    "lecun_uniform": initializers.lecun_uniform,
+    "ones": initializers.Ones,
+    "orthogonal": initializers.Orthogonal,
+    "random_normal": initializers.RandomNormal,
+    "random_uniform": initializers.RandomUniform,
+    "truncated_normal": initializers.TruncatedNormal,
+    "uniform_unit_scaling": initializers.UniformUnitScaling,
+    "variance_scaling": initializers.VarianceScaling,
+    "zeros": initializers.Zeros,
+}
+_VARIABLE_OPERATIONS: dict[str, Any] = {
+    "global_variables": keys.global_variables_initializer,
+    "local_variables": keys.local_variables_initializer,
+    "tables_initializer": switches.tables_initializer,
+    "variables": keys.variables_initializer,
+}
+
+
+def _public(module: Any, names: str) -> dict[str, Any]:
+    return {name: getattr(module, name) for name in names.split()}
+
+
+TABLES: dict[str, dict[str, Any]] = {
+    "": {
+        **_public(session, "InteractiveSession Session get_default_session"),
+        **_public(fetches, "IndexedSlicesValue"),
+        **_public(
+            keys,
+            "GraphKeys add_to_collection add_to_collections assert_variables_initialized get_collection "
+            "get_collection_ref global_variables global_variables_initializer is_variable_initialized local_variables "
+            "local_variables_initializer model_variables moving_average_variables report_uninitialized_variables "
+            "trainable_variables variables_initializer",
+        ),
+        "tables_initializer": switches.tables_initializer,
+        "initialize_all_tables": switches.tables_initializer,
+        "all_variables": keys.global_variables,
+        "initialize_all_variables": keys.global_variables_initializer,
+        "initialize_local_variables": keys.local_variables_initializer,
+        "initialize_variables": keys.variables_initializer,
+        **_public(
+            scopes,
+            "AUTO_REUSE VariableScope get_local_variable get_variable get_variable_scope no_regularizer "
+            "variable_op_scope variable_scope",
+        ),
+        **_public(initializers, "get_seed set_random_seed"),
+        **{
+            f"{name}_initializer": value
+            for name, value in _INITIALIZERS.items()
+            if not name.startswith(("he", "le"))
+        },
+        **_public(variables, "assign assign_add assign_sub"),
+        **{f"scatter_{kind}": variables.scatter(f"scatter_{kind}") for kind in _SCATTERS},
+        "Variable": variables.VariableV1,
+        "get_default_graph": by_hand.default_graph,
+        **_public(
+            switches,
+            "disable_control_flow_v2 disable_eager_execution disable_resource_variables disable_tensor_equality "
+            "disable_v2_behavior disable_v2_tensorshape control_flow_v2_enabled enable_eager_execution "
+            "enable_v2_behavior executing_eagerly_outside_functions reset_default_graph resource_variables_enabled",
+        ),
+    },
+    "initializers": {**_INITIALIZERS, **_VARIABLE_OPERATIONS},
+    "random": {"set_random_seed": initializers.set_random_seed, "get_seed": initializers.get_seed},
+    "train": {
+        **{
+            f"{name}Optimizer": getattr(optimizers, f"{name}Optimizer")
+            for name in [
+                "Adadelta",
+                "Adagrad",
+                "Adam",
+                "Ftrl",
+                "GradientDescent",
+                "Momentum",
+                "ProximalAdagrad",
+                "ProximalGradientDescent",
+                "RMSProp",
+            ]
+        },
+        "Optimizer": optimizers.Optimizer,
+        **_public(
+            schedules,
+            "ExponentialMovingAverage assert_global_step cosine_decay cosine_decay_restarts create_global_step "
+            "exponential_decay get_global_step get_or_create_global_step global_step inverse_time_decay "
+            "natural_exp_decay piecewise_constant polynomial_decay",
+        ),
+        "piecewise_constant_decay": schedules.piecewise_constant,
+    },
+}
