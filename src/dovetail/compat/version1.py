@@ -86,17 +86,12 @@ RENAMED = {
     "ifft3d": "signal.ifft3d",
     "lin_space": "linspace",
     "sparse_tensor_to_dense": "sparse.to_dense",
-    "assert_equal": "debugging.assert_equal",
-    "assert_greater": "debugging.assert_greater",
-    "assert_less": "debugging.assert_less",
     "assert_rank": "debugging.assert_rank",
     "ResourceVariable": "Variable",
 }
 
 # Names that both versions have and that do something else there: taking the new one silently would be wrong.
-REFUSED = frozenset(
-    {"where", "losses", "metrics", "optimizers", "initializers", "summary", "graph_util", "layers"}
-)
+REFUSED = frozenset({"optimizers", "summary", "graph_util", "layers"})
 
 
 def _cast_to(dtype: str) -> Callable[..., Any]:
@@ -142,7 +137,11 @@ OWN: dict[str, Any] = {
     "python_io": View(f"{NAME}.python_io", (), version1_records.NAMES, _RECORDS),
     "train": View(f"{NAME}.train", ("train",), vars(_NAMES["train"]), late=(_FIRST, "train")),
     "random": View(f"{NAME}.random", ("random",), late=(_FIRST, "random")),
-    "initializers": View(f"{NAME}.initializers", (), late=(_FIRST, "initializers")),
+    **{
+        name: View(f"{NAME}.{name}", (), late=(_FIRST, name))
+        for name in ("initializers", "losses", "metrics")
+    },
+    **{name: View(f"{NAME}.{name}", (name,), late=(_FIRST, name)) for name in ("nn", "math", "debugging")},
     **version1_strings.NAMES,
     "strings": View(f"{NAME}.strings", ("strings",), version1_strings.STRINGS),
     "to_float": _cast_to("float32"),

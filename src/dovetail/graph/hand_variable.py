@@ -76,7 +76,7 @@ class GraphVariable(Variable):
         collections: Any = None,
         full_name: str | None = None,
     ) -> None:
-        graph = recording()
+        graph: Any = recording()
         if initial_value is None:
             raise ValueError(f"tf.Variable: pass an initial_value{at_user_location()}")
         full = self._place(graph, full_name, name)

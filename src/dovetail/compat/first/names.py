@@ -8,6 +8,9 @@ from dovetail.compat.first import (
     fetches,
     initializers,
     keys,
+    losses,
+    metrics,
+    nn,
     optimizers,
     schedules,
     scopes,
@@ -16,6 +19,7 @@ from dovetail.compat.first import (
     variables,
 )
 from dovetail.graph import by_hand
+from dovetail.tensor.dimension import Dimension
 
 _SCATTERS = ("add", "div", "max", "min", "mul", "sub", "update", "nd_add", "nd_sub", "nd_update")
 
@@ -49,6 +53,18 @@ def _public(module: Any, names: str) -> dict[str, Any]:
     return {name: getattr(module, name) for name in names.split()}
 
 
+def _functions_of(module: Any, *others: str) -> dict[str, Any]:
+    """Returns the public functions that a module defines."""
+    found = {
+        name: value
+        for name, value in vars(module).items()
+        if getattr(value, "__module__", "") == module.__name__
+    }
+    public = {name: value for name, value in found.items() if not name.startswith("_") and callable(value)}
+    named = {name: value for name, value in public.items() if not isinstance(value, type)}
+    return named | _public(module, " ".join(others))
+
+
 TABLES: dict[str, dict[str, Any]] = {
     "": {
         **_public(session, "InteractiveSession Session get_default_session"),
@@ -80,6 +96,8 @@ TABLES: dict[str, dict[str, Any]] = {
         **_public(variables, "assign assign_add assign_sub"),
         **{f"scatter_{kind}": variables.scatter(f"scatter_{kind}") for kind in _SCATTERS},
         "Variable": variables.VariableV1,
+        "Dimension": Dimension,
+        **nn.NAMES,
         "get_default_graph": by_hand.default_graph,
         **_public(
             switches,
@@ -88,6 +106,15 @@ TABLES: dict[str, dict[str, Any]] = {
             "enable_v2_behavior executing_eagerly_outside_functions reset_default_graph resource_variables_enabled",
         ),
     },
+    "losses": _functions_of(losses, "Reduction"),
+    "metrics": _functions_of(metrics),
+    "nn": nn.NN,
+    "math": {
+        name: nn.NAMES[name]
+        for name in nn.NAMES
+        if not name.startswith(("assert", "where", "squeeze", "expand"))
+    },
+    "debugging": {name: nn.NAMES[name] for name in nn.NAMES if name.startswith("assert")},
     "initializers": {**_INITIALIZERS, **_VARIABLE_OPERATIONS},
     "random": {"set_random_seed": initializers.set_random_seed, "get_seed": initializers.get_seed},
     "train": {

@@ -322,6 +322,8 @@ class ProximalGradientDescentOptimizer(Optimizer):
 class ProximalAdagradOptimizer(AdagradOptimizer):
     """Adagrad that draws weights towards zero."""
 
+    _SLOTS = (("accumulator", "ProximalAdagrad"),)
+
     def __init__(
         self,
         learning_rate: Any,
@@ -439,8 +441,9 @@ class FtrlOptimizer(Optimizer):
         accum, linear = self.get_slot(variable, "accum"), self.get_slot(variable, "linear")
         value: Any = variable.read_value()
         with_shrinkage = gradient + 2 * self._shrinkage * value
-        new = accum + gradient * gradient
-        power, before = new ** (-self._power), accum ** (-self._power)
+        held: Any = accum.read_value()
+        new = held + gradient * gradient
+        power, before = new ** (-self._power), held ** (-self._power)
         line = linear + with_shrinkage - (power - before) / rate * value
         l2 = self._l2 + self._beta / (2 * rate)
         shrunk = tf.clip_by_value(line, -self._l1, self._l1) - line

@@ -387,9 +387,10 @@ def _made(
 
 def make_variable(initial: Any, full_name: str, collections: Any = None, **facts: Any) -> Any:
     """Returns a new variable: of the graph that a program writes, else one that has its value at once."""
-    graph = default_graph()
-    if recording() is not None and recording() is graph and graph.scope_class.variable_class is GraphVariable:
-        return Variable(initial, collections=collections, full_name=full_name, **facts)  # type: ignore[call-arg]
+    graph: Any = default_graph()
+    writes = recording() is graph
+    if writes and graph.scope_class.variable_class is GraphVariable:
+        return GraphVariable(initial, collections=collections, full_name=full_name, **facts)
     made = Variable(initial, name=full_name, **facts)
     kept = [GraphKeys.GLOBAL_VARIABLES] if collections is None else list(collections)
     graph.add_to_collections([*kept, *[GraphKeys.TRAINABLE_VARIABLES][: made.trainable]], made)

@@ -53,15 +53,15 @@ class VariableV1(metaclass=_Variables):
         shape: Any = None,
     ) -> Variable:
         local = collections is not None and GraphKeys.LOCAL_VARIABLES in collections
-        facts = {
+        facts: dict[str, Any] = {
             "trainable": (not local) if trainable is None else trainable,
             "validate_shape": validate_shape,
         }
         facts |= {"name": name, "dtype": dtype, "constraint": constraint, "shape": shape}
         graph = recording()
         if graph is not None and graph.scope_class.variable_class is GraphVariable:
-            return Variable(initial_value, collections=collections, **facts)
-        made = Variable(initial_value, **facts)
+            return GraphVariable(initial_value, collections=collections, **facts)
+        made: Variable = Variable(initial_value, **facts)
         if recording() is not None:
             default_graph().add_to_collections(collections or [GraphKeys.GLOBAL_VARIABLES], made)
         return made
