@@ -19,6 +19,7 @@ from dovetail.engine import kernels, native  # noqa: E402 - loads JAX, which the
 from dovetail.engine.native import build  # noqa: E402
 from dovetail.keras import optimizers  # noqa: E402
 from dovetail.keras.optimizers import adam  # noqa: E402
+from dovetail.ops import losses, normalization  # noqa: E402
 from dovetail.ops.recurrent import gru as gru_ops  # noqa: E402
 from dovetail.ops.recurrent import lstm as lstm_ops  # noqa: E402
 from dovetail.tensor import Tensor, Variable  # noqa: E402
@@ -195,6 +196,71 @@ def test_eager_steps_leave_old_values_to_those_who_hold_them(kind, monkeypatch):
         results.append(variable.numpy())
     np.testing.assert_allclose(*results, rtol=1e-6, atol=1e-6)
     assert np.abs(results[0] - value).max() > 1e-3
+
+
+def _on_host(primitive, formula, arrays, names):
+    """Return what the host engine's row gives, which must be a native one, and what the formula gives."""
+    row = kernels.chosen(primitive, "host", formula, arrays, names)
+    assert row.why.startswith("0017"), row
+    return row.run(formula, arrays, names), formula(*arrays, **names)
+
+
+ROWS_OF = [(2100, 2), (1500, 3), (300, 15), (256, 16), (250, 17), (9, 40, 33), (4, 2049), (1, 5000)]
+SOFTMAX = {
+    "softmax": functools.partial(losses._shares, host),
+    "log_softmax": functools.partial(losses._logs_of_shares, host),
+}
+
+
+@needs_compiler
+@pytest.mark.parametrize("shape", ROWS_OF)
+@pytest.mark.parametrize("name", SOFTMAX)
+def test_softmax_of_the_host_engine(name, shape):
+    x = 20 * _draw(*shape) - 30
+    for axis in (-1, len(shape) - 1):
+        found, expected = _on_host(name, SOFTMAX[name], (x,), {"axis": axis})
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", SOFTMAX)
+@pytest.mark.parametrize("columns", [5, 70])
+def test_softmax_of_masked_and_infinite_rows(name, columns):
+    x = _draw(1000, columns)
+    x[0, 1:], x[1, :3], x[2], x[3, 2], x[4, 1], x[5, 1:], x[6] = (
+        *(-1e9, -np.inf, -np.inf, np.inf, np.nan),
+        *(-80, 3e38),
+    )
+    with np.errstate(all="ignore"):
+        found, expected = _on_host(name, SOFTMAX[name], (x,), {"axis": -1})
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+    assert name != "softmax" or not found[0, 1:].any()
+
+
+@needs_compiler
+@pytest.mark.parametrize("shape", ROWS_OF)
+@pytest.mark.parametrize("scale", [False, True])
+@pytest.mark.parametrize("center", [False, True])
+@pytest.mark.parametrize("rms", [False, True])
+def test_layer_norm_of_the_host_engine(shape, scale, center, rms):
+    parameters = [_draw(shape[-1]) + i for i, given in enumerate((scale, center)) if given]
+    names = {"axis": -1, "epsilon": 1e-3, "scale": scale, "center": center, "rms": rms}
+    formula = functools.partial(normalization._layer_norm, host)
+    found, expected = _on_host("layer_norm", formula, (_draw(*shape) + 2, *parameters), names)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    "case", ["small", "empty", "no columns", "float64", "float16", "turned", "first axis", "one", "off"]
+)
+def test_other_rows_are_left_to_numpy(case, monkeypatch):
+    monkeypatch.setattr(settings, "native", case != "off")
+    x = _draw(
+        *{"small": (10, 10), "one": (9000, 1), "empty": (0, 9), "no columns": (9, 0)}.get(case, (80, 80))
+    )
+    x = x.astype(case) if case.startswith("float") else x.T if case == "turned" else x
+    names = {"axis": 0 if case == "first axis" else -1}
+    assert kernels.chosen("softmax", "host", None, (x,), names).why == "XLA's own"
 
 
 @needs_compiler

@@ -77,6 +77,11 @@ LATE_IMPORTS = {
         "dovetail.function.autograph.convert",
         "dovetail.function.autograph.passes",
     ): "malt costs 40 ms; only programs with control flow on tensors need it",
+    (
+        "dovetail.engine",
+        "dovetail.engine.native",
+    ): "what compiles and loads a library costs 30 ms; doctor's line",
+    ("dovetail.engine.host_native", "dovetail.engine.native.rows"): "the same; for long rows only",
     ("dovetail.data.dataset", "dovetail.data.saved"): "a late family: few programs load saved datasets",
     ("dovetail.data.batching", "dovetail.ops.ragged.rows"): "a late family: few programs have ragged batches",
     (

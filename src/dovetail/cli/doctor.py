@@ -58,7 +58,7 @@ def report(facts: Facts, problems: list[str]) -> str:
         f"engine     {settings.engine}{_from_env(facts, 'DOVETAIL_ENGINE')}",
         *_devices(facts),
         f"cache      {_cache(facts)}",
-        f"native     {facts.native or 'not used: the engine is forced to host (NumPy)'}",
+        f"native     {facts.native}",
         *[
             f"setting    {name}={value}"
             for name, value in sorted(facts.env.items())

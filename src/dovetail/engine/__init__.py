@@ -99,8 +99,8 @@ def describe_devices() -> list[dict]:
 
 
 def native_kernels() -> str:
-    """Says where the compiled kernels of `engine/native` are, or why there are none; "" where XLA is not used."""
-    return xla("native kernels").native.state() if uses_xla() else ""
+    """Says where the compiled kernels of `engine/native` are, or why there are none."""
+    return importlib.import_module("dovetail.engine.native").state()
 
 
 __all__ = [

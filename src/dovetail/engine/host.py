@@ -41,8 +41,8 @@ from dovetail.engine.host_array import (  # noqa: F401 - names of this engine
     unslice,
 )
 from dovetail.engine.host_einsum import einsum  # noqa: F401 - a name of this engine
+from dovetail.engine.host_native import by_kernel  # noqa: F401 - a name of this engine
 from dovetail.engine.host_nn import (  # noqa: F401 - names of this engine
-    by_kernel,
     conv,
     conv_input_gradient,
     conv_kernel_gradient,

@@ -263,8 +263,3 @@ def scan(step: Any, carry: Any, columns: Any, backwards: bool = False) -> tuple[
         for column, y in zip(kept, outputs, strict=True):
             column[i] = y
     return carry, tuple(kept)
-
-
-def by_kernel(primitive: str, formula: Any, arrays: tuple, names: dict) -> tuple:
-    """Returns `formula(*arrays, **names)`; the other engine has kernels of its own for some primitives."""
-    return formula(*arrays, **names)

@@ -7,15 +7,13 @@ which has no condition.
     @kernel("convolution", "cpu", when=is_pointwise, why="0003: one product of matrices")
     def as_product(x, kernel, strides, padding, dilations, groups): ...
 
-    kernels.run("convolution", x, kernel, strides, padding, dilations, groups)
+    platform_kernels.run("convolution", x, kernel, strides, padding, dilations, groups)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
-
-import jax
 
 ANY = "*"
 
@@ -25,7 +23,7 @@ class Kernel(NamedTuple):
 
     Attributes:
         primitive: what it computes.
-        platform: "cpu", "gpu", "tpu" or "*".
+        platform: "cpu", "gpu", "tpu", "host" (the host engine) or "*".
         when: `when(*arguments) -> bool`; None: always.
         run: the function.
         why: the number of the page in docs/design with the figures, and what they say in short.
@@ -66,6 +64,14 @@ def chosen(primitive: str, platform: str, *arguments: Any) -> Kernel:
     raise LookupError(f"no kernel computes {primitive!r} on {platform!r}")
 
 
-def run(primitive: str, *arguments: Any) -> Any:
-    """Computes a primitive by the row that serves on the default platform."""
-    return chosen(primitive, jax.default_backend(), *arguments).run(*arguments)
+# The primitives of `by_kernel` stand for a formula in names of the engine, which serves where nothing else does.
+@kernel("lstm")
+@kernel("lstm, gradient")
+@kernel("gru")
+@kernel("gru, gradient")
+@kernel("adam")
+@kernel("softmax")
+@kernel("log_softmax")
+@kernel("layer_norm")
+def _as_it_is(formula: Callable, arrays: tuple, names: dict) -> Any:
+    return formula(*arrays, **names)

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dovetail.engine import kernels, native
+from dovetail.engine import native, platform_kernels
 from dovetail.engine.kernels import kernel
 
 FLOAT32 = np.dtype(np.float32)
@@ -35,7 +35,7 @@ _LEFT = contextvars.ContextVar("leaving_values", default=False)
 
 def by_kernel(primitive: str, formula: Callable, arrays: tuple, names: dict) -> tuple:
     """Returns `formula(*arrays, **names)`, by a kernel of the platform's where it has one for the primitive."""
-    return kernels.run(primitive, formula, arrays, names)
+    return platform_kernels.run(primitive, formula, arrays, names)
 
 
 def leaving_values(step: Callable) -> Callable:
@@ -54,16 +54,7 @@ def leaving_values(step: Callable) -> Callable:
 
 def product_over_rows(a: Any, b: Any) -> Any:
     """Returns `a.T @ b`, of the rows of two matrices: (rows, m), (rows, n) -> (m, n)."""
-    return kernels.run("product over rows", a, b)
-
-
-@kernel("lstm")
-@kernel("lstm, gradient")
-@kernel("gru")
-@kernel("gru, gradient")
-@kernel("adam")
-def _as_it_is(formula: Callable, arrays: tuple, names: dict) -> tuple:
-    return formula(*arrays, **names)
+    return platform_kernels.run("product over rows", a, b)
 
 
 def _is_usual(arrays: tuple, names: dict, kernel_at: int) -> bool:

@@ -13,32 +13,36 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from dovetail.engine import kernels, xla_conv  # noqa: F401 - its rows
+from dovetail.engine import platform_kernels, xla_conv  # noqa: F401 - its rows
 from dovetail.engine.kernels import kernel
 
 
 def conv(x: Any, kernel: Any, strides: tuple, padding: tuple, dilations: tuple, groups: int) -> Any:
     """Convolves over the spatial axes."""
-    return kernels.run("convolution", x, kernel, strides, padding, dilations, groups)
+    return platform_kernels.run("convolution", x, kernel, strides, padding, dilations, groups)
 
 
 def conv_kernel_gradient(
     x: Any, g: Any, window: tuple, strides: tuple, padding: tuple, dilations: tuple, groups: int
 ) -> Any:
     """Returns the gradient of the kernel, given that of the output."""
-    return kernels.run("convolution, kernel's gradient", x, g, window, strides, padding, dilations, groups)
+    return platform_kernels.run(
+        "convolution, kernel's gradient", x, g, window, strides, padding, dilations, groups
+    )
 
 
 def conv_input_gradient(
     g: Any, kernel: Any, sizes: tuple, strides: tuple, padding: tuple, dilations: tuple, groups: int
 ) -> Any:
     """Returns the gradient of an input of spatial `sizes`: the transposed convolution of `g`."""
-    return kernels.run("convolution, input's gradient", g, kernel, sizes, strides, padding, dilations, groups)
+    return platform_kernels.run(
+        "convolution, input's gradient", g, kernel, sizes, strides, padding, dilations, groups
+    )
 
 
 def depthwise_by_groups(window: tuple) -> bool:
     """Whether a convolution of each channel by itself is one of as many groups, else a sum of shifted products."""
-    return kernels.run("depthwise by groups", window)
+    return platform_kernels.run("depthwise by groups", window)
 
 
 @kernel("depthwise by groups", "cpu", why="0003: XLA takes 40 times as long for so many groups")
@@ -87,7 +91,7 @@ def pick_labels(values: Any, labels: Any) -> Any:
 
 def computed_once(function: Any, first: tuple, seed: Any, *more: Any) -> tuple:
     """Returns `function(first, seed, *more)`, a tuple like `first`, computed once however often it is used."""
-    return kernels.run("computed once", function, first, seed, *more)
+    return platform_kernels.run("computed once", function, first, seed, *more)
 
 
 @kernel("computed once", "cpu", why="XLA's CPU compiler drops optimization barriers before it fuses")
@@ -113,7 +117,7 @@ computed_before.defjvp(lambda primals, tangents: (computed_before(*primals), *ta
 
 @jax.custom_batching.custom_vmap
 def _apart(x: Any) -> Any:
-    return kernels.run("computed before", x)
+    return platform_kernels.run("computed before", x)
 
 
 @_apart.def_vmap
@@ -140,7 +144,9 @@ def _before_a_barrier(x: Any) -> Any:
 def scan(step: Any, carry: Any, columns: Any, backwards: bool = False) -> tuple[Any, Any]:
     """Runs `carry, outputs = step(carry, row)` over the first axis of the columns, as one loop."""
     carry, columns = jax.tree.map(jnp.asarray, (carry, columns))
-    return lax.scan(step, carry, columns, reverse=backwards, unroll=kernels.run("steps at once", columns))
+    return lax.scan(
+        step, carry, columns, reverse=backwards, unroll=platform_kernels.run("steps at once", columns)
+    )
 
 
 @kernel("steps at once")

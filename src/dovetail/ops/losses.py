@@ -5,6 +5,7 @@ Each is one dispatch, with a fused gradient.  16-bit inputs are computed in floa
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from dovetail.base.settings import num_replicas, settings
@@ -29,11 +30,19 @@ def _same(shape: tuple, **_: Any) -> tuple:
 
 
 def _softmax(xp: Any, x: Any, axis: Any) -> Any:
+    return xp.by_kernel("softmax", functools.partial(_shares, xp), (x,), {"axis": axis})
+
+
+def _shares(xp: Any, x: Any, axis: Any) -> Any:
     e = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
     return e / xp.sum(e, axis=axis, keepdims=True)
 
 
 def _log_softmax(xp: Any, x: Any, axis: Any) -> Any:
+    return xp.by_kernel("log_softmax", functools.partial(_logs_of_shares, xp), (x,), {"axis": axis})
+
+
+def _logs_of_shares(xp: Any, x: Any, axis: Any) -> Any:
     shifted = x - xp.max(x, axis=axis, keepdims=True)
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
 

@@ -6,6 +6,7 @@ their gradients.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -90,6 +91,13 @@ def layer_norm(
     Source: J. Ba, J. Kiros, G. Hinton, 2016, "Layer normalization"; B. Zhang, R. Sennrich, 2019, "Root mean square
     layer normalization".
     """
+    names = {"axis": axis, "epsilon": epsilon, "scale": scale, "center": center, "rms": rms}
+    return xp.by_kernel("layer_norm", functools.partial(_layer_norm, xp), (x, *parameters), names)
+
+
+def _layer_norm(
+    xp: Any, x: Any, *parameters: Any, axis: Any, epsilon: float, scale: bool, center: bool, rms: bool
+) -> Any:
     layer = _Layer(xp, x, axis, epsilon, rms)
     y = layer.normal
     if scale:

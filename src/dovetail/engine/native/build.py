@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import importlib.metadata
+import importlib.util
 import os
 import platform
 import shutil
@@ -11,8 +13,6 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-
-import jax.ffi
 
 from dovetail.base.settings import settings
 
@@ -86,14 +86,27 @@ def _fingerprint(compiler: str) -> str:
     binary = os.stat(compiler)
     sources = [path.read_bytes() for path in sorted(SOURCE.parent.iterdir()) if path.suffix in (".cc", ".h")]
     facts = (
-        *(sources, _flags(), jax.__version__),
+        *(sources, _flags(), _version()),
         *(os.path.realpath(compiler), binary.st_size, binary.st_mtime_ns, _processor()),
     )
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
 def _flags() -> tuple[str, ...]:
-    return *FLAGS, _architecture(), f"-I{jax.ffi.include_dir()}"
+    return *FLAGS, _architecture(), f"-I{_headers()}"
+
+
+def _headers() -> Path:
+    """Returns the folder of XLA's headers, which jaxlib brings.  JAX is not imported: NumPy's work comes here too."""
+    found = importlib.util.find_spec("jaxlib")
+    places = found.submodule_search_locations if found else None
+    if not places:
+        raise BuildError("jaxlib, whose headers they need, is not installed")
+    return Path(places[0]) / "include"
+
+
+def _version() -> str:
+    return importlib.metadata.version("jaxlib")
 
 
 def _architecture() -> str:

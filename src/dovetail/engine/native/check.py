@@ -25,8 +25,8 @@ class _StepOfAdam(ctypes.Structure):
 
 
 def difference(library: ctypes.CDLL) -> float:
-    """Returns the largest difference from NumPy's results, of masked recurrent layers, their gradients and Adam."""
-    return max(_difference_of_lstm(library), _difference_of_gru(library), _difference_of_adam(library))
+    """Returns the largest difference from NumPy's results, masked recurrent layers and gradients among them."""
+    return max(function(library) for function in _DIFFERENCES)
 
 
 def _draw(*shapes: tuple) -> list:
@@ -146,3 +146,22 @@ def _adam(gradient: Any, value: Any, momentum: Any, velocity: Any, numbers: Any)
     momentum = momentum + (gradient - momentum) * slow
     velocity = velocity + (gradient**2 - velocity) * slower
     return value - momentum * rate / (np.sqrt(velocity) + epsilon), momentum, velocity
+
+
+def _difference_of_rows(library: ctypes.CDLL) -> float:
+    """Compares softmax, its logarithm and layer normalization."""
+    x, gamma, beta = _draw((_BATCH, 64 + _SIZE), (64 + _SIZE,), (64 + _SIZE,))
+    shape = ctypes.c_int64(_BATCH), ctypes.c_int64(x.shape[1])
+    outputs = tuple(np.full(x.shape, np.nan, np.float32) for _ in range(3))
+    given, gamma_at, beta_at, *at = (ctypes.c_void_p(each.ctypes.data) for each in (x, gamma, beta, *outputs))
+    library.plain_softmax(*shape, given, at[0])
+    library.plain_log_softmax(*shape, given, at[1])
+    library.plain_layer_norm(*shape, given, at[2], gamma_at, beta_at, ctypes.c_float(0.01), ctypes.c_int(0))
+    wide = x.astype(np.float64)
+    shares = np.exp(wide) / np.exp(wide).sum(axis=1, keepdims=True)
+    centered = wide - wide.mean(axis=1, keepdims=True)
+    normal = centered / np.sqrt((centered**2).mean(axis=1, keepdims=True) + 0.01)
+    return _largest(outputs, (shares, np.log(shares), normal * gamma + beta))
+
+
+_DIFFERENCES = (_difference_of_lstm, _difference_of_gru, _difference_of_adam, _difference_of_rows)

@@ -1,4 +1,5 @@
-// Recurrent layers over whole sequences, products over rows and steps of Adam, in float32, as XLA's custom calls.
+// Recurrent layers over whole sequences, products over rows and steps of Adam, in float32, as XLA's custom calls; softmax
+// and layer normalization for NumPy's arrays.
 //
 // XLA runs a loop over time as single small products with their own dispatch. Here a thread takes some examples of the
 // batch through all steps by itself: nobody waits for anybody, the recurrent kernel stays in the cache of the core, and
@@ -10,6 +11,7 @@
 #include "gru.h"
 #include "lstm.h"
 #include "over_rows.h"
+#include "softmax.h"
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
@@ -95,4 +97,18 @@ EXPORT void plain_gru_gradient(const GruGradient* a) {
 EXPORT void plain_adam(const Adam* a) {
   Adam copy = *a;
   adam(copy, Pool{});
+}
+
+EXPORT void plain_softmax(Size rows, Size columns, const float* x, float* y) {
+  for (Size i = 0; i < rows; ++i) softmax_row(x + i * columns, y + i * columns, columns);
+}
+
+EXPORT void plain_log_softmax(Size rows, Size columns, const float* x, float* y) {
+  for (Size i = 0; i < rows; ++i) log_softmax_row(x + i * columns, y + i * columns, columns);
+}
+
+EXPORT void plain_layer_norm(Size rows, Size columns, const float* x, float* y, const float* gamma, const float* beta,
+                             float epsilon, int rms) {
+  for (Size i = 0; i < rows; ++i)
+    layer_norm_row(x + i * columns, gamma, beta, y + i * columns, columns, epsilon, rms);
 }

@@ -1,0 +1,14 @@
+"""The kernel table on the platform that JAX computes on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+
+from dovetail.engine import kernels
+
+
+def run(primitive: str, *arguments: Any) -> Any:
+    """Computes a primitive by the row that serves on the default platform."""
+    return kernels.chosen(primitive, jax.default_backend(), *arguments).run(*arguments)
