@@ -210,3 +210,167 @@ def test_what_is_no_saved_model_is_refused(tmp_path):
     assert tf.saved_model.contains_saved_model(str(tmp_path))
     with pytest.raises(tf.errors.DataLossError, match="no graph"):
         tf.saved_model.load(str(tmp_path))
+
+
+# ---- written by TensorFlow here and now
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A module with functions of many kinds, saved by TensorFlow."""
+    reference = pytest.importorskip("tensorflow")
+
+    class Saved(reference.Module):
+        def __init__(self, words):
+            self.v = reference.Variable([1.0, 2.0])
+            self.count = reference.Variable(0, trainable=False)
+            self.held = [reference.Variable(1.0), {"a": reference.Variable(2.0)}]
+            pairs = reference.lookup.KeyValueTensorInitializer(["x", "y"], [1, 2])
+            self.table = reference.lookup.StaticHashTable(pairs, -1)
+            self.words = reference.saved_model.Asset(words)
+
+        @reference.function
+        def power(self, x, n=2, double=False):
+            return x**n * (2.0 if double else 1.0)
+
+        @reference.function(input_signature=[reference.TensorSpec([None], "string")])
+        def look(self, keys):
+            return self.table.lookup(keys)
+
+        @reference.function(
+            input_signature=[reference.TensorSpec([None], "float32"), reference.TensorSpec([], "int32")]
+        )
+        def loop(self, x, n):
+            self.count.assign_add(1)
+            i = reference.constant(0)
+            while i < n:
+                if reference.reduce_sum(x) > 10.0:
+                    x = x - self.v[0]
+                else:
+                    x = x * 2.0 + self.held[0]
+                i += 1
+            return {"out": x, "count": self.count + 0}
+
+        @reference.function(input_signature=[reference.TensorSpec([None, 3])])
+        def grown(self, x):
+            rows = reference.TensorArray("float32", size=0, dynamic_size=True)
+            for i in reference.range(reference.shape(x)[0]):
+                rows = rows.write(i, x[i] * reference.cast(i, "float32"))
+            return rows.stack()
+
+        @reference.function(input_signature=[reference.RaggedTensorSpec([None, None], "int32")])
+        def ragged(self, rows):
+            return rows.row_lengths(), rows * 2
+
+        @reference.function(input_signature=[])
+        def first(self):
+            return reference.io.read_file(self.words.asset_path)
+
+    folder = tmp_path_factory.mktemp("written")
+    (folder / "words.txt").write_text("alpha")
+    model, x = Saved(str(folder / "words.txt")), reference.constant([1.0, 2.0])
+    model.power(x), model.power(x, n=3), model.power(x, double=True)
+    reference.saved_model.save(model, str(folder / "saved"))
+    (folder / "words.txt").unlink()
+    return folder / "saved"
+
+
+def test_arguments_choose_the_trace(written):
+    model, x = tf.saved_model.load(written), tf.constant([1.0, 2.0])
+    np.testing.assert_array_equal(model.power(x), [1.0, 4.0])
+    np.testing.assert_array_equal(model.power(x, 3), [1.0, 8.0])
+    np.testing.assert_array_equal(model.power(np.array([1.0, 2.0], np.float32), double=True), [2.0, 8.0])
+    with pytest.raises(ValueError, match="no trace for these arguments"):
+        model.power(x, n=5)
+    with pytest.raises(ValueError, match="no trace"):
+        model.power(tf.constant([1, 2]))
+
+
+def test_loops_lists_tables_ragged_tensors_and_assets(written):
+    model, x = tf.saved_model.load(written), tf.constant([1.0, 2.0])
+    assert float(model.held[1]["a"]) == 2.0 and not model.count.trainable
+    for times in (1, 2):
+        found = model.loop(x, 3)
+        np.testing.assert_array_equal(found["out"], [14.0, 22.0])
+        assert int(found["count"]) == int(model.count) == times
+    np.testing.assert_array_equal(model.grown(tf.ones([3, 3])), np.outer([0.0, 1.0, 2.0], np.ones(3)))
+    np.testing.assert_array_equal(model.look(tf.constant(["y", "?"])), [2, -1])
+    lengths, doubled = model.ragged(tf.ragged.constant([[1, 2], [3]]))
+    assert lengths.numpy().tolist() == [2, 1] and doubled.to_list() == [[2, 4], [6]]
+    assert model.first().numpy() == b"alpha"
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(model.loop(x, 2)["out"])
+    assert float(tape.gradient(total, model.held[0])) == 6.0
+
+
+def _k2_models(K):
+    L = K.layers
+    yield [K.Input((5, 3)), L.LSTM(4, return_sequences=True), L.Bidirectional(L.GRU(3))]
+    yield [
+        K.Input((6, 6, 2)),
+        L.Conv2D(3, 3),
+        L.BatchNormalization(),
+        L.MaxPooling2D(),
+        L.Flatten(),
+        L.Dense(2, "gelu"),
+    ]
+
+
+def test_models_of_tf_keras_come_back_trainable(tmp_path):
+    reference = pytest.importorskip("tf_keras")
+    x = np.random.default_rng(0)
+    for i, layers in enumerate(_k2_models(reference)):
+        model = reference.Sequential(layers)
+        inputs = x.normal(size=(4, *model.input_shape[1:])).astype(np.float32)
+        targets = np.zeros((4, *model.output_shape[1:]), np.float32)
+        model.compile(reference.optimizers.Adam(0.01), "mse")
+        model.fit(inputs, targets, epochs=2, verbose=0)
+        path = str(tmp_path / str(i))
+        model.save(path, save_format="tf")
+        again = tf.keras.models.load_model(path)
+        np.testing.assert_allclose(again(inputs), model(inputs), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(tf.saved_model.load(path)(inputs), model(inputs), rtol=1e-4, atol=1e-5)
+        assert int(again.optimizer.iterations) == 2
+        model.fit(inputs, targets, epochs=2, verbose=0, shuffle=False)
+        again.fit(inputs, targets, epochs=2, verbose=0, shuffle=False)
+        for one, other in zip(again.get_weights(), model.get_weights(), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_a_model_of_a_class_that_is_not_known_runs_its_graphs(tmp_path):
+    reference = pytest.importorskip("tf_keras")
+
+    class Unknown(reference.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = reference.layers.Dense(2)
+
+        def call(self, inputs, training=False):
+            return self.dense(inputs) + (1.0 if training else 0.0)
+
+    model, x = Unknown(), np.ones((3, 4), np.float32)
+    model.compile("adam", "mse")
+    model.fit(x, np.zeros((3, 2), np.float32), verbose=0)
+    model.save(str(tmp_path), save_format="tf")
+    again = tf.keras.models.load_model(tmp_path)
+    np.testing.assert_allclose(again.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-5)
+    np.testing.assert_allclose(again(x, training=True), model(x, training=True), rtol=1e-5)
+    before = again.evaluate(x, np.zeros((3, 2)), verbose=0)
+    again.fit(x, np.zeros((3, 2), np.float32), epochs=10, verbose=0)
+    assert again.evaluate(x, np.zeros((3, 2)), verbose=0) < before
+
+
+@needs_models
+def test_a_saved_model_is_a_layer():
+    beside = np.load(MODELS / "k3_exported.npz")
+    layer = tf.keras.layers.TFSMLayer(MODELS / "k3_exported")
+    inputs = tf.keras.Input(beside["in_image"].shape[1:])
+    model = tf.keras.Model(inputs, layer(inputs))
+    np.testing.assert_allclose(
+        model.predict(beside["in_image"], verbose=0), beside["out"], rtol=1e-4, atol=1e-5
+    )
+    assert len(layer.weights) == 13 and len(layer.trainable_weights) == 11
+    with pytest.raises(ValueError, match="safe_mode=False"):
+        type(layer).from_config(layer.get_config())
+    with pytest.raises(ValueError, match="'serve', 'serving_default'"):
+        tf.keras.layers.TFSMLayer(MODELS / "k3_exported", call_endpoint="predict")

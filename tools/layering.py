@@ -43,6 +43,7 @@ SIBLINGS = {
     ("keras", "random"): "layers draw random numbers",
     ("raw_ops", "lookup"): "operations on tables",
     ("saved_model", "train"): "the variables of a SavedModel are a checkpoint",
+    ("keras", "saved_model"): "layers and models from SavedModel directories",
     ("keras", "train"): "weights in the manner of Keras 2 are checkpoints",
     ("keras", "summary"): "the TensorBoard callback writes summaries",
     ("distribute", "data"): "datasets are divided between replicas",
@@ -88,6 +89,14 @@ LATE_IMPORTS = {
         "dovetail.keras.layers.core.dense_features",
         "dovetail.feature_column.configs",
     ): "a late family: few programs have feature columns",
+    (
+        "dovetail.keras.layers.core.tfsm_layer",
+        "dovetail.saved_model",
+    ): "raw operations cost 20 ms; few programs load SavedModels",
+    (
+        "dovetail.keras.saving.whole",
+        "dovetail.keras.saving.saved_model",
+    ): "raw operations cost 20 ms; few models are directories",
     ("dovetail.keras.callbacks.backup", "h5py"): "it costs 40 ms; few programs write backups",
     (
         "dovetail.keras.callbacks.remote_monitor",

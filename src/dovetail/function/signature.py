@@ -170,7 +170,7 @@ def fits(wide: tuple, call: tuple) -> bool:
     """True when a trace for the key `wide` serves a call with the key `call`."""
     return (
         len(wide) == len(call)
-        and (wide[0] == call[0] or _structures_fit(wide[0], call[0]))
+        and (wide[0] == call[0] or structures_fit(wide[0], call[0]))
         and all(map(_part_fits, wide[1:], call[1:]))
     )
 
@@ -197,7 +197,7 @@ def _outline(spec: Any) -> tuple[list, Any]:
 
 
 @functools.lru_cache(maxsize=512)
-def _structures_fit(wide: Any, call: Any) -> bool:
+def structures_fit(wide: Any, call: Any) -> bool:
     """True when the composite tensors of a call are of the specs, or of narrower ones than, a trace was made for."""
     (wanted, wide_tree), (given, call_tree) = _outline(wide), _outline(call)
     return wide_tree == call_tree and all(

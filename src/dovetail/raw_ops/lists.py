@@ -17,6 +17,7 @@ def reserve(element_shape: Any, num_elements: Any, *, element_dtype: Any) -> Ten
     return TensorArray(
         element_dtype,
         size=num_elements if size is None else int(size),
+        dynamic_size=size is not None and int(size) == 0,  # it may grow: what grows begins empty
         element_shape=_shape(element_shape),
     )
 

@@ -58,6 +58,7 @@ def regex_full_match(input: Any, pattern: Any) -> Any:
 
 @raw("StringSplitV2", "indices values shape")
 def string_split(input: Any, sep: Any, *, maxsplit: int = -1) -> tuple:
+    public("SparseTensor")  # ragged tensors have `to_sparse` from there
     found = public("strings.split")(input, known(sep).item(), maxsplit=maxsplit).to_sparse()
     return found.indices, found.values, found.dense_shape
 

@@ -10,9 +10,10 @@ import numpy as np
 
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
+from dovetail.base.trackable import unique
 from dovetail.function.concrete import ConcreteFunction
 from dovetail.function.function import Function
-from dovetail.function.signature import SpecCall
+from dovetail.function.signature import SpecCall, structures_fit
 from dovetail.saved_model.library import ImportedFunction
 from dovetail.saved_model.structures import HandleSpec, is_spec, packed
 from dovetail.tensor.convert import convert_to_tensor
@@ -83,10 +84,10 @@ class LoadedConcrete(ConcreteFunction):
         """
         wanted, spec = nest.flatten_spec(self.arguments)
         given, given_spec = nest.flatten_spec((args, kwargs))
-        if given_spec != spec:
+        if given_spec != spec and not structures_fit(spec, given_spec):
             return None
         found = [_fitted(one, value, convert) for one, value in zip(wanted, given, strict=True)]
-        return None if any(one is _OTHER for one in found) else nest.unflatten(spec, found)
+        return None if any(one is _OTHER for one in found) else nest.unflatten(given_spec, found)
 
 
 _OTHER = object()
@@ -145,6 +146,15 @@ class LoadedFunction:
         if not args and not kwargs and len(self.concrete_functions) == 1:
             return self.concrete_functions[0]
         return self._chosen(args, kwargs)[0]
+
+    @property
+    def variables(self) -> tuple:
+        """The variables that its traces use."""
+        return tuple(unique(variable for one in self.concrete_functions for variable in one.variables))
+
+    @property
+    def trainable_variables(self) -> tuple:
+        return tuple(variable for variable in self.variables if variable.trainable)
 
     def _list_all_concrete_functions_for_serialization(self) -> list[LoadedConcrete]:
         return list(self.concrete_functions)

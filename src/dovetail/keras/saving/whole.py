@@ -90,7 +90,7 @@ def load_model(
     """Returns the model of a file that `save_model`, or Keras 2 or 3, has written.
 
     Args:
-        filepath: of a ".keras" or HDF5 file.
+        filepath: of a ".keras" or HDF5 file, or of a SavedModel directory of Keras 2.
         custom_objects: `{name: class or function}` for what is not registered.
         compile: compile the model as it was, with the state of its optimizer, so that training goes on.
         safe_mode: False allows lambdas, which files hold as bytecode and which could run any code.  Nothing else in a
@@ -102,9 +102,10 @@ def load_model(
     """
     path = os.fspath(filepath)
     if os.path.isdir(path):
-        raise NotImplementedError(
-            f"load_model: {path!r} is a directory; TensorFlow's SavedModel format is not read yet{at_user_location()}"
-        )
+        from dovetail.keras.saving import saved_model
+
+        with CustomObjectScope(custom_objects or {}), bytecode.allowing(bool(safe_mode)):
+            return saved_model.read_model(path, bool(compile))
     if not os.path.exists(path):
         raise FileNotFoundError(f"load_model: there is no file {path!r}{at_user_location()}")
     # Unsafe only when the call or the process says so: an enclosing scope does not count here.

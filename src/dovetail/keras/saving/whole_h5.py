@@ -106,7 +106,7 @@ def read_model(path: str, compiled: bool = True) -> Any:
         legacy.read_into(model, file)
         training = _json(file, _TRAINING) if compiled else None
         if training is not None:
-            _compile(model, training)
+            compile_from(model, training)
             _read_state(model, file)
     return model
 
@@ -123,7 +123,8 @@ def _json(file: Any, attribute: str) -> Any:
         ) from error
 
 
-def _compile(model: Any, training: dict) -> None:
+def compile_from(model: Any, training: dict) -> None:
+    """Compiles a model as Keras 2 says that it was."""
     options = {name: _of_outputs(_compile_argument(training.get(name))) for name in _COMPILED}
     model.compile(optimizer=deserialize_keras_object(training["optimizer_config"]), **options)
 

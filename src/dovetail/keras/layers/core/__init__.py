@@ -12,6 +12,7 @@ from dovetail.keras.layers.core.jax_layer import *
 from dovetail.keras.layers.core.lambda_layer import *
 from dovetail.keras.layers.core.op_layer import *
 from dovetail.keras.layers.core.reversible_embedding import *
+from dovetail.keras.layers.core.tfsm_layer import *
 from dovetail.keras.layers.core.torch_module import *
 from dovetail.keras.layers.core.wrapper import *
 from dovetail.keras.registration import public_names
