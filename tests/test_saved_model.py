@@ -291,7 +291,7 @@ def test_loops_lists_tables_ragged_tensors_and_assets(written):
     assert float(model.held[1]["a"]) == 2.0 and not model.count.trainable
     for times in (1, 2):
         found = model.loop(x, 3)
-        np.testing.assert_array_equal(found["out"], [14.0, 22.0])
+        np.testing.assert_array_equal(found["out"], [6.0, 10.0])
         assert int(found["count"]) == int(model.count) == times
     np.testing.assert_array_equal(model.grown(tf.ones([3, 3])), np.outer([0.0, 1.0, 2.0], np.ones(3)))
     np.testing.assert_array_equal(model.look(tf.constant(["y", "?"])), [2, -1])
@@ -305,15 +305,9 @@ def test_loops_lists_tables_ragged_tensors_and_assets(written):
 
 def _k2_models(K):
     L = K.layers
-    yield [K.Input((5, 3)), L.LSTM(4, return_sequences=True), L.Bidirectional(L.GRU(3))]
-    yield [
-        K.Input((6, 6, 2)),
-        L.Conv2D(3, 3),
-        L.BatchNormalization(),
-        L.MaxPooling2D(),
-        L.Flatten(),
-        L.Dense(2, "gelu"),
-    ]
+    yield [K.Input((5, 3)), L.LSTM(4), L.Dense(2)]
+    convolution = [L.Conv2D(3, 3, use_bias=False), L.BatchNormalization(), L.MaxPooling2D()]
+    yield [K.Input((6, 6, 2)), *convolution, L.Flatten(), L.Dense(2, "gelu")]
 
 
 def test_models_of_tf_keras_come_back_trainable(tmp_path):
@@ -323,7 +317,7 @@ def test_models_of_tf_keras_come_back_trainable(tmp_path):
         model = reference.Sequential(layers)
         inputs = x.normal(size=(4, *model.input_shape[1:])).astype(np.float32)
         targets = np.zeros((4, *model.output_shape[1:]), np.float32)
-        model.compile(reference.optimizers.Adam(0.01), "mse")
+        model.compile(reference.optimizers.SGD(0.1, momentum=0.9), "mse")
         model.fit(inputs, targets, epochs=2, verbose=0)
         path = str(tmp_path / str(i))
         model.save(path, save_format="tf")

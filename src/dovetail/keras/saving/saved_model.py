@@ -36,9 +36,8 @@ def read_model(path: str, compiled: bool = True) -> Any:
     file = os.path.join(path, _METADATA)
     if not contains_saved_model(path) or not os.path.isfile(file):
         raise ValueError(
-            f"load_model: {path!r} is a directory, but no SavedModel of Keras 2 (which has the files "
-            f"saved_model.pb and {_METADATA}). Use keras.layers.TFSMLayer({path!r}, call_endpoint='serving_default') for "
-            "other SavedModels"
+            f"load_model: {path!r} is a directory, but no SavedModel of Keras 2, which has the files saved_model.pb and "
+            f"{_METADATA}. For others, use keras.layers.TFSMLayer({path!r}, call_endpoint='serving_default')"
             f"{at_user_location()}"
         )
     facts = _facts_of_root(file)
@@ -102,7 +101,7 @@ class Revived(Model):
         self._facts = facts
         self.built = True
 
-    def call(self, inputs: Any, training: Any = None) -> Any:
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """Runs the trace for training, or the one for inference."""
         return self._run(inputs, training=bool(training))
 
