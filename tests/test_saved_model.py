@@ -252,8 +252,8 @@ def written(tmp_path_factory):
             return {"out": x, "count": self.count + 0}
 
         @reference.function(input_signature=[reference.TensorSpec([None, 3])])
-        def grown(self, x):
-            rows = reference.TensorArray("float32", size=0, dynamic_size=True)
+        def scaled(self, x):
+            rows = reference.TensorArray("float32", size=reference.shape(x)[0])
             for i in reference.range(reference.shape(x)[0]):
                 rows = rows.write(i, x[i] * reference.cast(i, "float32"))
             return rows.stack()
@@ -293,7 +293,7 @@ def test_loops_lists_tables_ragged_tensors_and_assets(written):
         found = model.loop(x, 3)
         np.testing.assert_array_equal(found["out"], [6.0, 10.0])
         assert int(found["count"]) == int(model.count) == times
-    np.testing.assert_array_equal(model.grown(tf.ones([3, 3])), np.outer([0.0, 1.0, 2.0], np.ones(3)))
+    np.testing.assert_array_equal(model.scaled(tf.ones([3, 3])), np.outer([0.0, 1.0, 2.0], np.ones(3)))
     np.testing.assert_array_equal(model.look(tf.constant(["y", "?"])), [2, -1])
     lengths, doubled = model.ragged(tf.ragged.constant([[1, 2], [3]]))
     assert lengths.numpy().tolist() == [2, 1] and doubled.to_list() == [[2, 4], [6]]

@@ -36,8 +36,8 @@ def read_model(path: str, compiled: bool = True) -> Any:
     file = os.path.join(path, _METADATA)
     if not contains_saved_model(path) or not os.path.isfile(file):
         raise ValueError(
-            f"load_model: {path!r} is a directory, but no SavedModel of Keras 2, which has the files saved_model.pb and "
-            f"{_METADATA}. For others, use keras.layers.TFSMLayer({path!r}, call_endpoint='serving_default')"
+            f"load_model: {path!r} is a directory, but no SavedModel of Keras 2, which has the files saved_model.pb "
+            f"and {_METADATA}. For others, use keras.layers.TFSMLayer({path!r}, call_endpoint='serving_default')"
             f"{at_user_location()}"
         )
     facts = _facts_of_root(file)
