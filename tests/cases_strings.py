@@ -175,6 +175,8 @@ VECTORS = {
     "broadcast": lambda tf, x: tf.broadcast_to(x, [2, 6]),
     "like": lambda tf, x: [tf.zeros_like(x), tf.zeros([2, 0], tf.string), tf.fill([2], x[1])],
     "variable": lambda tf, x: tf.Variable(x)[1:3].assign(["p", "q"]),
+    "one_hot": lambda tf, x: tf.one_hot([[0], [3]], 2, on_value=x[0], off_value="é", axis=0),
+    "one_hot_python": lambda tf, x: tf.one_hot([0, 1], 2, "yes", b"no"),
     "sets": lambda tf, x: tf.sets.size(tf.sets.union(x[None], tf.constant([["a", "Bc"]]))),
     "to_number": lambda tf, x: tf.strings.to_number(["1", " -2.5e3 ", "0x1F", "nan", "-Inf", ".5", "1e400"]),
     "to_number, int": lambda tf, x: tf.strings.to_number(["1", " -25 ", "+7", "2147483647"], tf.int32),

@@ -267,6 +267,55 @@ def test_python_values(tmp_path):
     assert other.text == "später"
 
 
+def tables(lib):
+    """A table of numbers by words, and one of vectors by numbers."""
+    hashed = lib.lookup.experimental.MutableHashTable(lib.string, lib.int64, -1)
+    dense = lib.lookup.experimental.DenseHashTable(lib.int64, lib.float32, [0.0, 0.0], -1, -2)
+    return {"hashed": hashed, "dense": dense}
+
+
+def fill(lib, tables):
+    tables["hashed"].insert(lib.constant(["a", "ü"]), lib.constant([3, 4], lib.int64))
+    tables["dense"].insert(lib.constant([5, 7], lib.int64), lib.constant([[0.5, 1.5], [2.0, 3.0]]))
+
+
+@pytest.mark.parametrize("source", ["ours", "theirs"])
+def test_tables_are_kept(source, tmp_path):
+    lib = tf if source == "ours" else peer()
+    held = tables(lib)
+    fill(lib, held)
+    path = lib.train.Checkpoint(**held).write(str(tmp_path / "c"))
+    other = tables(tf)
+    other["hashed"].insert(["gone"], tf.constant([1], tf.int64))
+    status = tf.train.Checkpoint(**other).read(path)
+    status.assert_existing_objects_matched()
+    assert other["hashed"].lookup(["a", "gone", "ü"]).numpy().tolist() == [3, -1, 4]
+    assert other["dense"].lookup(tf.constant([7, 1], tf.int64)).numpy().tolist() == [[2.0, 3.0], [0.0, 0.0]]
+    assert [int(table.size()) for table in other.values()] == [2, 2]
+    assert ("hashed/.ATTRIBUTES/table-keys", [2]) in tf.train.list_variables(path)
+
+
+def test_tensorflow_reads_tables(tmp_path):
+    ours, theirs = tables(tf), tables(peer())
+    fill(tf, ours)
+    path = tf.train.Checkpoint(hashed=ours["hashed"]).write(str(tmp_path / "c"))
+    peer().train.Checkpoint(hashed=theirs["hashed"]).read(path).assert_consumed()
+    assert theirs["hashed"].lookup(peer().constant(["ü", "b"])).numpy().tolist() == [4, -1]
+
+
+def test_generators_go_on_where_they_were(tmp_path):
+    generator = tf.random.Generator.from_seed(3)
+    generator.normal([2])
+    path = tf.train.Checkpoint(generator=generator).write(str(tmp_path / "c"))
+    expected = generator.normal([2]).numpy()
+    other = tf.random.Generator.from_seed(8)
+    tf.train.Checkpoint(generator=other).read(path).assert_consumed()
+    assert other.normal([2]).numpy().tolist() == expected.tolist()
+    module = tf.Module()
+    module.generator = other
+    assert not module.variables  # as in TensorFlow
+
+
 def test_weights_of_keras_2_without_an_ending(tmp_path):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     model.save_weights(str(tmp_path / "w"))

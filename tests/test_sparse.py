@@ -219,6 +219,14 @@ ALONE = {
         tf.constant([[1, 2], [3, 4]]), tf.SparseTensor([[0, 0], [1, 0], [1, 1]], [2, 3, 5], [2, 2])
     ),
     "sets_misfit": lambda tf: tf.sets.union([[1]], [[1], [2]]),
+    "edits": lambda tf: tf.edit_distance(*sequences(tf)),
+    "edits_counted": lambda tf: tf.edit_distance(*sequences(tf), normalize=False),
+    "edits_of_grids": lambda tf: tf.edit_distance(
+        tf.sparse.from_dense([[[1, 2, 3], [4, 5, 6]]]), tf.sparse.from_dense([[[1, 3]], [[1, 2]]])
+    ),
+    "edits_misfit": lambda tf: tf.edit_distance(tf.sparse.eye(2), tf.sparse.from_dense([1.0])),
+    "edits_of_none": lambda tf: tf.edit_distance(tf.sparse.from_dense(tf.zeros([2, 0])), tf.sparse.eye(2)),
+    "edits_of_dense": lambda tf: tf.edit_distance([[1]], tf.sparse.from_dense([[1]])),
     "set_size": lambda tf: tf.sets.size(tf.SparseTensor([[0, 0], [0, 1], [2, 0]], [5, 5, 5], [3, 2])),
     "mask": lambda tf: tf.sparse.mask(
         tf.IndexedSlices(tf.constant([[1], [2], [3]]), tf.constant([4, 7, 9]), tf.constant([10, 1])), [7, 4]
@@ -264,6 +272,12 @@ def rows(tf):
 
 def ids(tf):
     return tf.SparseTensor([[0, 0], [0, 1], [2, 0]], tf.constant([1, 3, 0], tf.int64), [4, 2])
+
+
+def sequences(tf):
+    """Sequences that differ, without a hypothesis, without a truth, without both."""
+    said, true = [["a", "b"], ["", ""], ["x", ""], ["", ""]], [["a", "c"], ["q", ""], ["", ""], ["", ""]]
+    return tf.sparse.from_dense(said), tf.sparse.from_dense(true)
 
 
 def weights(tf):

@@ -316,3 +316,19 @@ def test_models_with_adapted_vocabularies_are_cloned_and_loaded(mode, tmp_path):
         again(list(map(tf.constant, given))), model(list(map(tf.constant, given))), strict=True
     ):
         close(ours, theirs)
+
+
+@pytest.mark.parametrize("kind", ["StringLookup", "IntegerLookup", "TextVectorization"])
+def test_nothing_is_looked_up_without_a_vocabulary(kind):
+    values = np.array([[1]]) if kind == "IntegerLookup" else np.array([["a"]])
+    layer = getattr(keras.layers, kind)()
+    inputs = keras.Input((1,), dtype="int64" if kind == "IntegerLookup" else "string")
+    model = keras.Model(inputs, layer(inputs))  # may be built before
+    for call in (layer, model):
+        with pytest.raises(tf.errors.FailedPreconditionError, match="vocabulary"):
+            call(tf.constant(values))
+    layer.adapt(values)
+    assert int(model(tf.constant(values)).numpy().max()) >= 1
+    nothing = keras.layers.StringLookup(mask_token="")
+    nothing.adapt(np.array([[""]]))
+    assert nothing(tf.constant(["", "a"])).numpy().tolist() == [0, 1]

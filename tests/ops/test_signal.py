@@ -76,6 +76,16 @@ def test_inverse_window():
         np.testing.assert_allclose(ours, theirs, rtol=1e-5)
 
 
+@pytest.mark.parametrize("length", [4, 6, 20])
+def test_inverse_window_stays_finite_where_all_windows_are_zero(length):
+    tf = pytest.importorskip("tensorflow")
+    ours, theirs = (
+        m.signal.inverse_stft_window_fn(length)(length, dtype=m.float32).numpy() for m in (dv, tf)
+    )
+    assert ours[0] == 0
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+
+
 def test_in_models_and_functions():
     """Spectra of sounds of any length, as a part of a model and of a compiled function."""
     inputs = dv.keras.Input((None,))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.lookup.table import Table, known
 from dovetail.ops.key_store import KeyStore
@@ -13,6 +15,7 @@ from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 
 _FEWEST_BUCKETS = 4
+_SAVED_NAMES = ("table-keys", "table-values")
 
 
 class _Changing(Table):
@@ -22,7 +25,12 @@ class _Changing(Table):
     """
 
     def __init__(
-        self, key_dtype: Any, value_dtype: Any, default_value: Any, name: str | None, key_shape: tuple = ()
+        self,
+        key_dtype: Any,
+        value_dtype: Any,
+        default_value: Any,
+        name: str | None,
+        key_shape: tuple = (),
     ) -> None:
         super().__init__(key_dtype, value_dtype, name)
         self._default = convert_to_tensor(default_value, self._value_dtype)
@@ -36,6 +44,21 @@ class _Changing(Table):
 
     def _check(self, keys: Any) -> None:
         """Refuses keys that cannot be in the table."""
+
+    def __saved_values__(self) -> dict[str, np.ndarray]:
+        """Returns what a checkpoint holds, by TensorFlow's names."""
+        return dict(zip(_SAVED_NAMES, self._store.contents(), strict=True))
+
+    def __load_values__(self, values: dict[str, np.ndarray]) -> None:
+        keys, found = (values[name] for name in _SAVED_NAMES)
+        store = self._store
+        self._store.replace(
+            *self._kept(keys.reshape(-1, *store.key_shape), found.reshape(-1, *store.value_shape))
+        )
+
+    def _kept(self, keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns those of the keys and values in a checkpoint that the table holds."""
+        return keys, values
 
     def _found(self, keys: Any, default: Any) -> Any:
         if not isinstance(keys, SymbolicTensor):
@@ -101,7 +124,7 @@ class MutableHashTable(_Changing):
         value_dtype: of the values.
         default_value: for keys that are not there; its shape is that of a value.
         name: for messages.
-        checkpoint: makes no difference.
+        checkpoint: makes no difference: a `tf.train.Checkpoint` that holds the table keeps its keys and values.
         experimental_is_anonymous: makes no difference.
 
     Example:
@@ -149,7 +172,7 @@ class DenseHashTable(_Changing):
         empty_key, deleted_key: two keys that never occur; their shape is that of a key.
         initial_num_buckets: a power of 2, at least 4; makes no difference.
         name: for messages.
-        checkpoint: makes no difference.
+        checkpoint: makes no difference: a `tf.train.Checkpoint` that holds the table keeps its keys and values.
         experimental_is_anonymous: makes no difference.
 
     Differs from TensorFlow: `export` gives the keys that were inserted, TensorFlow's all its buckets, with `empty_key`
@@ -192,6 +215,13 @@ class DenseHashTable(_Changing):
                     f"{self._label}: {key.tolist()!r} is the {name}, which must not be used as a key"
                     f"{at_user_location()}"
                 )
+
+    def _kept(self, keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Leaves out the free buckets, which TensorFlow writes with the others."""
+        keep = np.ones(len(keys), bool)
+        for reserved in self._reserved.values():
+            keep &= (keys != reserved).reshape(len(keys), -1).any(axis=1)
+        return keys[keep], values[keep]
 
     insert_or_assign = _Changing.insert
 

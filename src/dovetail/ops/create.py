@@ -15,6 +15,7 @@ from dovetail.ops.arithmetic import cast
 from dovetail.ops.attrs import DTypeLike, Number, Shape, is_symbolic
 from dovetail.ops.core import Bound, Op
 from dovetail.ops.families import op
+from dovetail.ops.indexing import where
 from dovetail.ops.reduction import reduce_sum
 from dovetail.ops.shapes import as_tensor, broadcast_to, reshape
 from dovetail.ops.views import export, graph_for_names
@@ -400,10 +401,20 @@ def one_hot(
     """
     given = [value for value in (on_value, off_value) if value is not None]
     kind = dtype if dtype is not None else convert(given[0]).dtype if given else "float32"
+    if kind == "string":
+        return _one_hot_strings(indices, depth, on_value, off_value, axis)
     on, off = 1 if on_value is None else on_value, 0 if off_value is None else off_value
     return one_hot_(
         indices, depth=depth, on=on, off=off, axis=-1 if axis is None else axis, dtype=dt.numpy_dtype(kind)
     )
+
+
+def _one_hot_strings(indices: Any, depth: Any, on: Any, off: Any, axis: int | None) -> Any:
+    if on is None or off is None:
+        raise TypeError(
+            f"tf.one_hot: strings have no 1 and 0: pass on_value and off_value{at_user_location()}"
+        )
+    return where(one_hot(indices, depth, True, False, axis), convert(on), convert(off))
 
 
 @export("K.one_hot")

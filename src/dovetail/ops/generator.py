@@ -47,6 +47,10 @@ class Generator:
         self._state = new_state(0)
         self._state.assign(_state_of(copy_from.state if copy_from is not None else state))
 
+    def __saved_children__(self) -> list[tuple[str, Any]]:
+        """Returns what a checkpoint holds: the state, which is no weight of what the generator is in."""
+        return [("_state_var", self._state)]
+
     @classmethod
     def from_seed(cls, seed: Any, alg: Any = None) -> Generator:
         """Returns a generator that begins with `seed`, an int or several."""

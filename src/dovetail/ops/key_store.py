@@ -147,6 +147,13 @@ class KeyStore:
                 if place is not None:
                     self._free.append(place)
 
+    def replace(self, keys: np.ndarray, values: np.ndarray) -> None:
+        """Forgets all keys, and sets the values of others."""
+        wanted, values = self._rows_for(keys, values)
+        with self._lock:
+            self._rows, self._free = {}, []
+            self._put(wanted, keys, values)
+
     def contents(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns all keys and their values, in the order in which the keys came."""
         with self._lock:

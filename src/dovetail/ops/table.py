@@ -148,7 +148,7 @@ LATE = {
     "signal": {"tf": "fftnd ifftnd irfftnd rfftnd", "tf.signal": "*"},
     "records": {"tf.io": "*"},
     "sparse": {
-        "tf": "SparseTensor SparseTensorSpec",
+        "tf": "SparseTensor SparseTensorSpec edit_distance",
         "tf.compat.v1": "SparseTensorValue",
         "tf.nn": "collapse_repeated ctc_beam_search_decoder ctc_greedy_decoder ctc_loss ctc_unique_labels "
         "embedding_lookup_sparse safe_embedding_lookup_sparse",

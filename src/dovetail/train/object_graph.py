@@ -17,6 +17,7 @@ from dovetail.wire.protobuf import Field, Message
 
 GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 VALUE = "VARIABLE_VALUE"
+_TAKING_PART = ("__children__", "__saved_children__", "__saved_values__")
 
 
 class _Child(Message):
@@ -75,13 +76,14 @@ def _takes_part(item: Any) -> bool:
         return False
     if isinstance(item, CONTAINERS):
         return any(_takes_part(child) for _, child in children(item))
-    return isinstance(item, Variable) or hasattr(type(item), "__children__") or has_own_values(item)
+    return isinstance(item, Variable) or any(hasattr(type(item), name) for name in _TAKING_PART)
 
 
 def has_own_values(item: Any) -> bool:
     """Returns whether an object that is no variable has values of its own for a checkpoint.
 
-    Such an object has two methods: `__saved_values__() -> {name: array}`, and `__load_values__(values)`.
+    Such an object has two methods: `__saved_values__() -> {name: array}`, and `__load_values__(values)`.  Names that
+    are the same up to a dash are parts of one value: "table-keys", "table-values".
     """
     return hasattr(type(item), "__saved_values__")
 
@@ -140,8 +142,10 @@ def written(root: Any) -> dict[str, np.ndarray]:
         for name, value in values.items():
             key = "/".join([*map(escaped, path), ".ATTRIBUTES", name])
             tensors[key] = value
-            full_name = getattr(item, "name", None) or "/".join(path)
-            node.attributes.add(name=name, full_name=str(full_name).removesuffix(":0"), checkpoint_key=key)
+        full_name = str(getattr(item, "name", None) or "/".join(path)).removesuffix(":0")
+        for name in dict.fromkeys(name.partition("-")[0] for name in values):
+            key = "/".join([*map(escaped, path), ".ATTRIBUTES", name])
+            node.attributes.add(name=name, full_name=full_name, checkpoint_key=key)
         if values or edges:
             node.has_checkpoint_values.value = True
     serialized: np.ndarray = np.empty((), object)

@@ -12,7 +12,14 @@ from dovetail.base.errors import DataLossError, at_user_location
 from dovetail.base.trackable import await_children
 from dovetail.tensor.variable import Variable
 from dovetail.train.bundle import Bundle
-from dovetail.train.object_graph import GRAPH_KEY, VALUE, ObjectGraph, Walk, has_own_values, named_children
+from dovetail.train.object_graph import (
+    GRAPH_KEY,
+    VALUE,
+    ObjectGraph,
+    Walk,
+    has_own_values,
+    named_children,
+)
 from dovetail.wire.protobuf import DecodeError
 
 _log = logging.getLogger("dovetail")
@@ -92,7 +99,16 @@ class Restoration:
             if VALUE in keys:
                 assign(item, self.bundle.read(keys[VALUE]), f"{self.bundle.prefix}: {keys[VALUE]!r}")
         elif has_own_values(item):
-            item.__load_values__({name: self.bundle.read(key) for name, key in keys.items()})
+            item.__load_values__(
+                {part: read for name, key in keys.items() for part, read in self._parts(name, key)}
+            )
+
+    def _parts(self, name: str, key: str) -> list[tuple[str, np.ndarray]]:
+        """Returns the value of an object, or the parts of it, which stand behind a dash: see `has_own_values`."""
+        if key in self.bundle:
+            return [(name, self.bundle.read(key))]
+        keys = [part for part in self.bundle.names() if part.startswith(f"{key}-")]
+        return [(name + part.removeprefix(key), self.bundle.read(part)) for part in keys]
 
     def _give_slots(self) -> None:
         """Gives values to slots of optimizers, which older optimizers keep by the variable that they are for."""

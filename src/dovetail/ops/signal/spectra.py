@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base.errors import at_user_location
+from dovetail.ops.arithmetic import divide_no_nan
 from dovetail.ops.attrs import needed
 from dovetail.ops.reduction import reduce_sum
 from dovetail.ops.shapes import reshape, tile
@@ -91,7 +92,8 @@ def inverse_stft_window_fn(
 ) -> WindowFunction:
     """Returns the window function with which `tf.signal.inverse_stft` takes `tf.signal.stft` back.
 
-    Each weight is divided by the sum of the squares of all weights that meet at its sample.
+    Each weight is divided by the sum of the squares of all weights that meet at its sample; a sample where all are 0
+    is lost, and stays 0.
 
     Args:
         frame_step: distance between windows.
@@ -109,6 +111,6 @@ def inverse_stft_window_fn(
         overlaps = -(-length // step)
         squares = fitted(window * window, sizes=(overlaps * step,), axes=(-1,))
         met = reduce_sum(reshape(squares, shape=(overlaps, step)), axis=0)
-        return window / tile(met, multiples=(overlaps,))[:length]
+        return divide_no_nan(window, tile(met, multiples=(overlaps,))[:length])
 
     return inverse_window

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.base.errors import InvalidArgumentError, at_user_location
+from dovetail.base.errors import FailedPreconditionError, InvalidArgumentError, at_user_location
 from dovetail.base.settings import settings, state
 from dovetail.engine import is_tracer
 from dovetail.keras.idiom import is_keras_2
@@ -36,6 +36,7 @@ from dovetail.ops.lookup import look_up_integers, tokens_at
 from dovetail.ops.text import count_tokens, rows_of_tokens
 from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 
 __all__ = ["IntegerLookup"]
@@ -118,6 +119,7 @@ class Lookup(Declared):
         self._ready: Any = self._prepare([])
         self._weights: Any = None
         self._given = self.vocabulary is not None
+        self._is_known = False
         self._counter = Counter()
         refusals = (
             (self.pad_to_max_tokens and self.max_tokens is None, "pad_to_max_tokens takes max_tokens"),
@@ -205,7 +207,7 @@ class Lookup(Declared):
                 f"{self.name}: {len(tokens) + self._first_token} tokens exceed max_tokens={self.max_tokens}"
                 f"{at_user_location()}"
             )
-        self._tokens = tokens
+        self._tokens, self._is_known = tokens, True
         self._ready = self._prepare(tokens)
 
     def _set_weights(self, weights: Any, number: int, with_special: bool) -> None:
@@ -270,7 +272,10 @@ class Lookup(Declared):
 
     def finalize_state(self) -> None:
         """Makes the vocabulary of what was counted."""
-        if self._given or not self._counter.total:
+        if self._given:
+            return
+        self._is_known = True
+        if not self._counter.total:
             return
         most = None if self.max_tokens is None else self.max_tokens - self._first_token
         found = self._counter.most_frequent(most, without=self._raw([self.mask_token, self.oov_token]))
@@ -290,6 +295,7 @@ class Lookup(Declared):
     # ---- looking up
 
     def call(self, inputs: Any) -> Any:
+        self.check_known(inputs)
         numbers = on_values(inputs, self._numbers)
         if self.output_mode == "int":
             return numbers
@@ -301,6 +307,22 @@ class Lookup(Declared):
             return dense
         weighed = dense * weights._astype(self.compute_dtype)
         return sparse_of(weighed) if self.sparse else weighed
+
+    def check_known(self, inputs: Any) -> None:
+        """Refuses to look values up before there is a vocabulary; models may be built without one.
+
+        Raises:
+            FailedPreconditionError: there is none.
+            RuntimeError: there is none, and the size of vectors depends on it.
+        """
+        if self._is_known or isinstance(inputs, SymbolicTensor) or _describes():
+            return
+        if self.output_mode != "int":
+            self.depth()
+        raise FailedPreconditionError(
+            f"{self.name}: Table not initialized: has no vocabulary yet. Pass vocabulary, or call adapt() on data first"
+            f"{at_user_location()}"
+        )
 
     def depth(self) -> int:
         """Returns the size of vectors.

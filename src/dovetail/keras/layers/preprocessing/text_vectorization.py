@@ -241,6 +241,7 @@ class TextVectorization(Declared):
 
     def _at_once(self, texts: Any) -> Any:
         look = self._lookup_layer
+        look.check_known(texts)
         options = {
             "table": look._ready,
             "default": look._first_unknown,
