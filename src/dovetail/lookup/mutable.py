@@ -218,7 +218,7 @@ class DenseHashTable(_Changing):
 
     def _kept(self, keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Leaves out the free buckets, which TensorFlow writes with the others."""
-        keep = np.ones(len(keys), bool)
+        keep: np.ndarray = np.ones(len(keys), bool)
         for reserved in self._reserved.values():
             keep &= (keys != reserved).reshape(len(keys), -1).any(axis=1)
         return keys[keep], values[keep]
