@@ -134,6 +134,10 @@ class Function(Told):
         if self.input_signature is not None:
             self._in_form = functools.partial(fitted, self.input_signature, self._parameters, self.__name__)
 
+    def keep_op_by_op(self) -> None:
+        """Has the function run op by op from the start, without a warning: for one that is known to work on strings."""
+        self._op_by_op = True
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if settings.run_functions_eagerly:
             return self.python_function(*args, **kwargs)

@@ -54,7 +54,10 @@ class LoadedConcrete(ConcreteFunction):
 
         run.__name__ = run.__qualname__ = name
         run.__signature__ = signature  # type: ignore[attr-defined]
-        super().__init__(Function(run, autograph=False), SpecCall(*arguments), None)
+        owner = Function(run, autograph=False)
+        if imported.has_strings:
+            owner.keep_op_by_op()
+        super().__init__(owner, SpecCall(*arguments), None)
 
     @property
     def structured_outputs(self) -> Any:

@@ -15,6 +15,7 @@ from dovetail.tensor.dtype import as_dtype
 from dovetail.tensor.shape import TensorShape
 
 _OPAQUE = {20: "resource", 21: "variant"}  # numbers of dtypes that no tensor here has
+_STRING = 7
 _REFERENCE = 100  # what numbers of references to dtypes have more
 
 
@@ -76,7 +77,10 @@ class Library:
             arguments = [one.name for one in found.signature.input_arg]
             returned = [found.ret.get(one.name, "") for one in found.signature.output_arg]
             kept = [*found.control_ret.values()]
-            self._made[name] = ImportedFunction(self, name, found.node_def, arguments, returned, kept)
+            made = ImportedFunction(self, name, found.node_def, arguments, returned, kept)
+            ends = (*found.signature.input_arg, *found.signature.output_arg)
+            made.has_strings = any(one.type == _STRING for one in ends)
+            self._made[name] = made
         return self._made[name]
 
     def attribute(self, value: Any) -> Any:
@@ -125,7 +129,12 @@ class ImportedFunction:
         arguments: names of the nodes, or of the arguments, that get values.
         outputs: what is returned, as nodes name their inputs.
         effects: names of nodes that are run for what they do.
+
+    Attributes:
+        has_strings: it takes or gives strings, which are not compiled.
     """
+
+    has_strings = False
 
     def __init__(
         self,
