@@ -243,3 +243,14 @@ def test_indexed_slices_become_dense():
     parity.check(case)
     with pytest.raises(ValueError, match="dense_shape"):
         tf.convert_to_tensor(tf.IndexedSlices(tf.ones(1), tf.constant([0])))
+
+
+def test_dtypes_of_weights_print_as_names():
+    weight = tf.keras.layers.Dense(2).add_weight(shape=(2,), dtype="float32")
+    assert str(weight.dtype) == f"{weight.dtype}" == "float32" and repr(weight.dtype) == "tf.float32"
+    assert (
+        weight.dtype == tf.float32 and hash(weight.dtype) == hash(tf.float32) and tf.float32 == weight.dtype
+    )
+    assert tf.as_dtype(weight.dtype) is tf.float32 and (weight + 1.0).dtype is tf.float32
+    assert tf.zeros([2], weight.dtype).dtype is tf.TensorSpec([2], weight.dtype).dtype is tf.float32
+    assert np.zeros(2, weight.dtype.as_numpy_dtype).dtype == weight.dtype

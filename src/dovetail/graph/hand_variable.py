@@ -13,6 +13,7 @@ import numpy as np
 
 from dovetail.base import nest
 from dovetail.base.errors import FailedPreconditionError, at_user_location
+from dovetail.base.own import declare
 from dovetail.base.settings import state
 from dovetail.graph.node import WRITE, FunctionCall, Node, _Read
 from dovetail.graph.record import symbolic_outputs
@@ -42,6 +43,7 @@ class _Handle(_Read):
 HANDLE = _Handle()
 
 
+@declare
 class GraphVariable(Variable):
     """A variable of a graph that is written by hand; it has no value until a session runs its initializer.
 

@@ -191,6 +191,8 @@ def as_dtype(value: Any) -> DType:
     """
     if type(value) is DType:
         return value
+    if isinstance(value, DType):
+        return _BY_NAME[value.name]
     if isinstance(value, str):
         found = _BY_NAME.get(value)
         if found is not None:
