@@ -20,6 +20,8 @@ _FLOAT32 = np.dtype(np.float32)
 
 def by_kernel(primitive: str, formula: Callable, arrays: tuple, names: dict) -> Any:
     """Returns `formula(*arrays, **names)`, by a kernel of this engine's where it has one for the primitive."""
+    if arrays[0].size < FEWEST:  # most calls are small, and looking at the table takes a microsecond
+        return formula(*arrays, **names)
     return kernels.chosen(primitive, HOST, formula, arrays, names).run(formula, arrays, names)
 
 
