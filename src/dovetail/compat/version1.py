@@ -91,7 +91,7 @@ RENAMED = {
 }
 
 # Names that both versions have and that do something else there: taking the new one silently would be wrong.
-REFUSED = frozenset({"optimizers", "summary", "graph_util", "layers"})
+REFUSED = frozenset({"optimizers", "graph_util"})
 
 
 def _cast_to(dtype: str) -> Callable[..., Any]:
@@ -139,9 +139,12 @@ OWN: dict[str, Any] = {
     "random": View(f"{NAME}.random", ("random",), late=(_FIRST, "random")),
     **{
         name: View(f"{NAME}.{name}", (), late=(_FIRST, name))
-        for name in ("initializers", "losses", "metrics")
+        for name in ("initializers", "layers", "losses", "metrics", "summary")
     },
-    **{name: View(f"{NAME}.{name}", (name,), late=(_FIRST, name)) for name in ("nn", "math", "debugging")},
+    **{
+        name: View(f"{NAME}.{name}", (name,), late=(_FIRST, name))
+        for name in ("nn", "math", "debugging", "data")
+    },
     **version1_strings.NAMES,
     "strings": View(f"{NAME}.strings", ("strings",), version1_strings.STRINGS),
     "to_float": _cast_to("float32"),

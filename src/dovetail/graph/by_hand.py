@@ -15,6 +15,7 @@ import threading
 from typing import Any
 
 from dovetail.base.errors import at_user_location
+from dovetail.graph.definition import graph_definition
 from dovetail.graph.hand_variable import WritingScope
 from dovetail.graph.node import CONSTANT, Node
 from dovetail.graph.operations import use_hand_written
@@ -61,6 +62,10 @@ class HandWritten(FunctionGraph):
         if found.graph is not self:
             raise ValueError(f"{caller}: the default session is one of another graph{at_user_location()}")
         return found
+
+    def as_graph_def(self, from_version: int | None = None, add_shapes: bool = False) -> Any:
+        """Returns the operations as a `GraphDef`: their names, types and inputs."""
+        return graph_definition(self)
 
     @property
     def building_function(self) -> bool:

@@ -160,6 +160,13 @@ class GraphVariable(Variable):
         spec = [TensorSpec([], dt.as_dtype("bool"))]
         return host_call(lambda: [convert_to_tensor(self.has_value)], "IsVariableInitialized", (), spec)[0]
 
+    def initialize_with(self, value: Any) -> None:
+        """Makes its initializer give it another value."""
+        with self.graph.as_default(), self.graph.control_dependencies(None):
+            held = self.graph.constant(convert_to_tensor(value, dt.from_numpy(self._numpy_dtype)))
+        self.initializer.args = (self, held)
+        self.initial_value = held
+
     def initialized_value(self) -> SymbolicTensor:
         return self.initial_value
 

@@ -6,17 +6,24 @@ from typing import Any
 
 from dovetail.compat.first import (
     fetches,
+    hooks,
     initializers,
+    iterators,
     keys,
+    layers,
     losses,
     metrics,
+    misc,
     nn,
     optimizers,
+    saver,
     schedules,
     scopes,
     session,
+    summaries,
     switches,
     variables,
+    wrapped,
 )
 from dovetail.graph import by_hand
 from dovetail.tensor.dimension import Dimension
@@ -98,6 +105,8 @@ TABLES: dict[str, dict[str, Any]] = {
         "Variable": variables.VariableV1,
         "Dimension": Dimension,
         **nn.NAMES,
+        **misc.NAMES,
+        "wrap_function": wrapped.wrap_function,
         "get_default_graph": by_hand.default_graph,
         **_public(
             switches,
@@ -109,6 +118,9 @@ TABLES: dict[str, dict[str, Any]] = {
     "losses": _functions_of(losses, "Reduction"),
     "metrics": _functions_of(metrics),
     "nn": nn.NN,
+    "layers": layers.NAMES,
+    "data": iterators.NAMES,
+    "summary": summaries.NAMES,
     "math": {
         name: nn.NAMES[name]
         for name in nn.NAMES
@@ -138,6 +150,17 @@ TABLES: dict[str, dict[str, Any]] = {
             "ExponentialMovingAverage assert_global_step cosine_decay cosine_decay_restarts create_global_step "
             "exponential_decay get_global_step get_or_create_global_step global_step inverse_time_decay "
             "natural_exp_decay piecewise_constant polynomial_decay",
+        ),
+        **_public(
+            saver,
+            "Saver checkpoint_exists get_checkpoint_mtimes init_from_checkpoint remove_checkpoint "
+            "update_checkpoint_state",
+        ),
+        **_public(
+            hooks,
+            "CheckpointSaverHook ChiefSessionCreator FeedFnHook FinalOpsHook LoggingTensorHook MonitoredSession "
+            "MonitoredTrainingSession NanLossDuringTrainingError NanTensorHook Scaffold SessionRunArgs "
+            "SessionRunContext SessionRunHook SessionRunValues SingularMonitoredSession StepCounterHook StopAtStepHook",
         ),
         "piecewise_constant_decay": schedules.piecewise_constant,
     },

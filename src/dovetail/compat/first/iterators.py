@@ -1,0 +1,229 @@
+"""Iterators over datasets as operations of graphs."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import dovetail as tf
+from dovetail.base import nest
+from dovetail.base.errors import FailedPreconditionError, at_user_location
+from dovetail.data.dataset import Dataset
+from dovetail.data.iterators import Iterator
+from dovetail.graph.hand_variable import host_call
+from dovetail.graph.recording import recording
+from dovetail.tensor.spec import TensorSpec
+from dovetail.tensor.variable import enter_scope
+
+_handles: dict[str, GraphIterator] = {}
+_numbers = itertools.count()
+
+
+class GraphIterator:
+    """An iterator whose elements are tensors of a graph: each run of a session that needs them takes the next ones.
+
+    Args:
+        element_spec: of the elements.
+        dataset: goes through it; None: what an initializer says.
+        starts: it needs no initializer.
+    """
+
+    def __init__(self, element_spec: Any, dataset: Any = None, starts: bool = False) -> None:
+        self.element_spec = element_spec
+        self._dataset, self._starts = dataset, starts
+        self._source: Any = None
+
+    @staticmethod
+    def from_structure(
+        output_types: Any,
+        output_shapes: Any = None,
+        shared_name: str | None = None,
+        output_classes: Any = None,
+    ) -> GraphIterator:
+        """Returns an iterator that `make_initializer(dataset)` sends through one dataset after another."""
+        return GraphIterator(_spec(output_types, output_shapes))
+
+    @staticmethod
+    def from_string_handle(
+        string_handle: Any, output_types: Any, output_shapes: Any = None, output_classes: Any = None
+    ) -> GraphIterator:
+        """Returns an iterator that takes elements of that whose handle is fed."""
+        return _ByHandle(_spec(output_types, output_shapes), string_handle)
+
+    @property
+    def initializer(self) -> Any:
+        """The operation that lets it begin."""
+        if self._dataset is None or self._starts:
+            raise ValueError(f"the iterator has no initializer of its own{at_user_location()}")
+        return self.make_initializer(self._dataset)
+
+    def make_initializer(self, dataset: Any, name: str | None = None) -> Any:
+        """Returns the operation that sends it through a dataset."""
+
+        def begin() -> None:
+            self._source = iter(dataset)
+
+        return _operation(begin, "MakeIterator")
+
+    def string_handle(self, name: str | None = None) -> Any:
+        """Returns the handle that `from_string_handle` takes, as a tensor."""
+        handle = f"iterator/{next(_numbers)}"
+        _handles[handle] = self
+        spec = [TensorSpec([], "string")]
+        return host_call(lambda: [tf.constant(handle)], "IteratorToStringHandle", (), spec)[0]
+
+    def pull(self) -> Any:
+        """Returns the next element."""
+        if self._source is None:
+            if not self._starts:
+                raise FailedPreconditionError(
+                    f"the iterator has not been initialized: run its initializer first{at_user_location()}"
+                )
+            self._source = iter(self._dataset)
+        return self._source.get_next()
+
+    def get_next(self, name: str | None = None) -> Any:
+        """Returns the next element as tensors of the graph.
+
+        Sessions raise `tf.errors.OutOfRangeError` after the last.
+        """
+        return self._element((), self.pull)
+
+    def _element(self, args: tuple, pull: Any) -> Any:
+        specs, structure = nest.flatten_spec(self.element_spec)
+        if any(not isinstance(spec, TensorSpec) for spec in specs):
+            raise NotImplementedError(
+                f"iterators of graphs give dense tensors; the elements are {self.element_spec}{at_user_location()}"
+            )
+        found = host_call(lambda *given: nest.flat(pull(*given)), "IteratorGetNext", args, specs)
+        return nest.unflatten(structure, found)
+
+    @property
+    def output_types(self) -> Any:
+        return get_output_types(self)
+
+    @property
+    def output_shapes(self) -> Any:
+        return get_output_shapes(self)
+
+
+class _ByHandle(GraphIterator):
+    """Takes elements of the iterator whose handle is fed."""
+
+    def __init__(self, element_spec: Any, handle: Any) -> None:
+        super().__init__(element_spec)
+        self._handle = handle
+
+    def get_next(self, name: str | None = None) -> Any:
+        return self._element((self._handle,), lambda handle: _handles[handle.numpy().decode()].pull())
+
+
+def _operation(function: Any, name: str) -> Any:
+    host_call(function, name, (), [], effect=True)
+    return recording().nodes[-1]  # type: ignore[union-attr]
+
+
+def _spec(types: Any, shapes: Any) -> Any:
+    leaves, structure = nest.flatten_spec(types)
+    sizes = [None] * len(leaves) if shapes is None else _shapes(shapes, structure)
+    return nest.unflatten(structure, [TensorSpec(s, t) for s, t in zip(sizes, leaves, strict=True)])
+
+
+def _shapes(shapes: Any, structure: Any) -> list:
+    """Returns a shape a leaf; shapes are sequences themselves, and stand where the leaves do."""
+    if structure.is_leaf():
+        return [shapes]
+    found: list = []
+
+    def walk(part: Any) -> None:
+        if isinstance(part, dict):
+            for key in sorted(part):
+                walk(part[key])
+        elif isinstance(part, tf.TensorShape) or part is None or _is_sizes(part):
+            found.append(part)
+        else:
+            for inner in part:
+                walk(inner)
+
+    walk(shapes)
+    return found
+
+
+def _is_sizes(part: Any) -> bool:
+    return all(size is None or isinstance(size, int) for size in part)
+
+
+def _in_eager(dataset: Any) -> Any:
+    with enter_scope(None):
+        return dataset.element_spec
+
+
+def make_one_shot_iterator(dataset: Any, shared_name: str | None = None) -> Any:
+    """Returns an iterator that goes once through a dataset, without an initializer."""
+    if recording() is None:
+        return iter(dataset)
+    return GraphIterator(_in_eager(dataset), dataset, starts=True)
+
+
+def make_initializable_iterator(dataset: Any, shared_name: str | None = None) -> GraphIterator:
+    """Returns an iterator that begins each time its initializer runs.
+
+    Raises:
+        RuntimeError: there is no graph: use `iter(dataset)`.
+    """
+    if recording() is None:
+        raise RuntimeError(
+            f"make_initializable_iterator works in graphs; use iter(dataset){at_user_location()}"
+        )
+    return GraphIterator(_in_eager(dataset), dataset)
+
+
+def _part(name: str) -> Any:
+    def get(dataset_or_iterator: Any) -> Any:
+        with enter_scope(None):
+            spec = dataset_or_iterator.element_spec
+        return nest.map_structure(lambda leaf: getattr(leaf, name), spec)
+
+    get.__doc__ = f"Returns the {name} of the parts of the elements of a dataset or an iterator."
+    return get
+
+
+get_output_types, get_output_shapes = _part("dtype"), _part("shape")
+
+
+def get_output_classes(dataset_or_iterator: Any) -> Any:
+    """Returns the classes of the parts of the elements of a dataset or an iterator."""
+    with enter_scope(None):
+        spec = dataset_or_iterator.element_spec
+    return nest.map_structure(lambda leaf: leaf.value_type, spec)
+
+
+def _give_methods(kind: Any) -> None:
+    """Gives datasets the methods that they had in TensorFlow 1."""
+    kind.make_one_shot_iterator = make_one_shot_iterator
+    kind.make_initializable_iterator = make_initializable_iterator
+    kind.output_types, kind.output_shapes = property(get_output_types), property(get_output_shapes)
+    kind.output_classes = property(get_output_classes)
+
+
+_give_methods(Dataset)
+
+
+class _Iterators(type):
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, GraphIterator | Iterator)
+
+
+class IteratorV1(metaclass=_Iterators):
+    """Iterators over datasets, in graphs: see `GraphIterator`."""
+
+    from_structure = staticmethod(GraphIterator.from_structure)
+    from_string_handle = staticmethod(GraphIterator.from_string_handle)
+
+
+NAMES: dict[str, Any] = {
+    **{f.__name__: f for f in (make_initializable_iterator, make_one_shot_iterator, get_output_classes)},
+    "get_output_types": get_output_types,
+    "get_output_shapes": get_output_shapes,
+    "Iterator": IteratorV1,
+}

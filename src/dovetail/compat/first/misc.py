@@ -1,0 +1,101 @@
+"""Placeholders with defaults and of sparse tensors, name scopes, Python functions in graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import dovetail as tf
+from dovetail.base.errors import at_user_location
+from dovetail.graph.by_hand import placeholder
+from dovetail.graph.node import Node
+from dovetail.graph.record import symbolic_outputs
+from dovetail.graph.recording import recording
+from dovetail.tensor.spec import TensorSpec
+
+
+class _Default:
+    """Gives its default, unless a session is fed another value."""
+
+    type, name = "PlaceholderWithDefault", "tf.compat.v1.placeholder_with_default"
+    is_input = False
+
+    def __call__(self, value: Any) -> Any:
+        return value
+
+    def __reduce__(self) -> str:
+        return "_DEFAULT"
+
+
+_DEFAULT = _Default()
+
+
+def placeholder_with_default(input: Any, shape: Any, name: str | None = None) -> Any:
+    """Returns a tensor that has a value of its own, in whose place another one can be fed.
+
+    Args:
+        input: the value.
+        shape: what may be fed; None where a size is unknown.
+        name: of the operation.
+    """
+    graph = recording()
+    value = tf.convert_to_tensor(input)
+    if graph is None:
+        return value
+    if not value.shape.is_compatible_with(shape):
+        raise ValueError(
+            f"placeholder_with_default: the value has shape {value.shape}, expected {shape}{at_user_location()}"
+        )
+
+    def make() -> Any:
+        return symbolic_outputs(Node(_DEFAULT, (value,), {}), [TensorSpec(shape, value.dtype)])
+
+    return make() if name is None else graph.named(name, make)
+
+
+def sparse_placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> Any:
+    """Returns a sparse tensor that a session is fed: `SparseTensorValue`s, or tuples of the three parts."""
+    rank = None if shape is None else len(tf.TensorShape(shape))
+    label = name or "SparsePlaceholder"
+    sizes = None if shape is None else tf.TensorShape(shape)
+    values = placeholder(dtype, [None], f"{label}/values")
+    indices = placeholder("int64", [None, rank], f"{label}/indices")
+    known = sizes is not None and sizes.is_fully_defined()
+    dense_shape = (
+        sizes.as_list() if known and sizes is not None else placeholder("int64", [rank], f"{label}/shape")
+    )
+    return tf.SparseTensor(indices, values, dense_shape)
+
+
+class name_scope(tf.name_scope):
+    """`tf.name_scope`, with a name that stands in for None; None without one goes to the top.
+
+    Args:
+        name: of the scope.
+        default_name: used when `name` is None.
+        values: accepted for TensorFlow's sake.
+    """
+
+    def __init__(self, name: str | None, default_name: str | None = None, values: Any = None) -> None:
+        super().__init__(name if name is not None else default_name or "")
+
+
+def op_scope(values: Any, name: str | None, default_name: str | None = None) -> name_scope:
+    """The old order of the arguments of `name_scope`."""
+    return name_scope(name, default_name, values)
+
+
+def py_func(func: Callable, inp: Any, Tout: Any, stateful: bool = True, name: str | None = None) -> Any:
+    """Returns what a Python function gives for arrays, each time the graph runs."""
+    return tf.numpy_function(func, inp, Tout, stateful=stateful, name=name)
+
+
+def container(container_name: str) -> Any:
+    """Accepted for TensorFlow's sake: opens a scope that changes nothing."""
+    return tf.device(None)
+
+
+NAMES: dict[str, Any] = {
+    f.__name__: f
+    for f in (container, name_scope, op_scope, placeholder_with_default, py_func, sparse_placeholder)
+}
