@@ -40,19 +40,17 @@ def test_inside_the_graph_nothing_runs_at_once():
 def test_what_is_refused():
     with pytest.raises(RuntimeError, match="tf.Graph"):
         v1.placeholder(tf.float32, [])
-    with pytest.raises(RuntimeError, match="pass the graph"):
-        v1.Session()
     with tf.Graph().as_default() as graph:
         x = v1.placeholder(tf.float32, [2], name="data")
         y = x + 1.0
     session = v1.Session(graph=graph)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="data:0"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="placeholder tensor 'data'"):
         session.run(y)
     with pytest.raises(ValueError, match=r"shape \(3,\), expected \(2,\)"):
         session.run(y, {x: [1.0, 2.0, 3.0]})
     with pytest.raises(ValueError, match="cannot fetch 'y': the graph has no operation 'y'"):
         session.run("y", {x: [1.0, 2.0]})
-    with pytest.raises(ValueError, match="cannot feed 'z:0': the graph has no operation 'z'"):
+    with pytest.raises(TypeError, match="cannot feed 'z:0': the graph has no operation 'z'"):
         session.run(y, {"z:0": [1.0, 2.0]})
     with pytest.raises(TypeError, match="cannot fetch 3.5, expected tensors or operations, or their names"):
         session.run(3.5)

@@ -9,7 +9,7 @@ from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.base.wording import described
 from dovetail.graph.construct import merged, record_construct, settled, spec_of
-from dovetail.graph.recording import FunctionGraph, trace
+from dovetail.graph.recording import FunctionGraph, recording, trace
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.tensor import Tensor, TensorLike
@@ -82,6 +82,7 @@ def record_loop(
         specs = settled(step, [spec_of(leaf) for leaf in leaves], _shapes(invariants, len(leaves)))
     except TypeError as error:
         raise TypeError(f"tf.while_loop: loop {error}{at_user_location()}") from None
+    _check_growth(leaves, specs, invariants)
     variables = nest.unflatten(spec, specs)
     going = trace(cond, variables, name="cond")
     if len(going.outputs) != 1 or not going.outputs[0].dtype.is_bool:
@@ -97,6 +98,19 @@ def record_loop(
         "back_prop": back_prop,
     }
     return record_construct(while_loop, "tf.while_loop", arguments, variables)
+
+
+def _check_growth(leaves: list, specs: list, invariants: Any) -> None:
+    """Raises ValueError where a graph that a program writes changes a shape in a loop and does not say so."""
+    around = recording()
+    if invariants is not None or around is None or not around.by_hand:
+        return
+    for position, (leaf, spec) in enumerate(zip(leaves, specs, strict=True)):
+        if leaf.shape.is_fully_defined() and not spec.shape.is_fully_defined():
+            raise ValueError(
+                f"tf.while_loop: loop variable {position} has shape {leaf.shape} before the loop, and another after a "
+                f"step. State the sizes that stay with shape_invariants{at_user_location()}"
+            )
 
 
 def after_step(body: Callable, loop_vars: Any) -> list:

@@ -15,7 +15,7 @@ from dovetail.graph.node import Node
 from dovetail.graph.record import symbolic_outputs
 from dovetail.graph.recording import recording
 from dovetail.ops.arithmetic import add
-from dovetail.ops.create import ones_like, zeros_like
+from dovetail.ops.create import ones_like, zeros, zeros_like
 from dovetail.ops.views import export
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.spec import TensorSpec
@@ -109,9 +109,15 @@ def _recorded(
         )
         found = [_total([next(each) for _ in group]) for group in groups]
     return [
-        zeros_like(source) if zero and slope is None else slope
+        _zeros(source) if zero and slope is None else slope
         for source, slope in zip(sources, found, strict=True)
     ]
+
+
+def _zeros(source: Any) -> Any:
+    """Returns zeros like a tensor, which need no value of it where its shape is known."""
+    known = source.shape.is_fully_defined()
+    return zeros(tuple(source.shape), source.dtype) if known else zeros_like(source)
 
 
 def _slopes(derivative: Derivative, targets: list, sources: list, factors: list | None, stops: list) -> list:

@@ -7,6 +7,7 @@ from typing import Any
 
 import dovetail as tf
 from dovetail.base.errors import at_user_location
+from dovetail.graph.recording import recording
 
 
 def _chosen(function: str, **given: Any) -> Any:
@@ -148,10 +149,21 @@ def _with_message_first(name: str) -> Callable:
         message: str | None = None,
         name: str | None = None,
     ) -> Any:
-        return _find(f"debugging.{check.__name__}")(x, y, message=message, summarize=summarize, name=name)
+        function = _find(f"debugging.{check.__name__}")
+        return _as_operation(lambda: function(x, y, message=message, summarize=summarize, name=name))
 
     check.__name__, check.__doc__ = name, f"`tf.debugging.{name}`, with its arguments in another order."
     return check
+
+
+def _as_operation(check: Callable) -> Any:
+    """Returns the operation that a check is in a graph, for what waits for it."""
+    graph = recording()
+    if graph is None or not graph.by_hand:
+        return check()
+    before = len(graph.nodes)
+    check()
+    return graph.nodes[-1] if len(graph.nodes) > before else tf.no_op()
 
 
 _CHECKS = ("equal", "greater", "greater_equal", "less", "less_equal", "none_equal", "near")

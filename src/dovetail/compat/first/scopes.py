@@ -15,7 +15,6 @@ from dovetail.base.errors import at_user_location
 from dovetail.compat.first.initializers import GlorotUniform, Zeros
 from dovetail.compat.first.keys import GraphKeys
 from dovetail.graph.by_hand import default_graph
-from dovetail.graph.hand_variable import GraphVariable
 from dovetail.graph.recording import recording
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.shape import TensorShape
@@ -388,9 +387,9 @@ def _made(
 def make_variable(initial: Any, full_name: str, collections: Any = None, **facts: Any) -> Any:
     """Returns a new variable: of the graph that a program writes, else one that has its value at once."""
     graph: Any = default_graph()
-    writes = recording() is graph
-    if writes and graph.scope_class.variable_class is GraphVariable:
-        return GraphVariable(initial, collections=collections, full_name=full_name, **facts)
+    kind = graph.scope_class.variable_class if recording() is graph else None
+    if kind is not None:
+        return kind(initial, collections=collections, full_name=full_name, **facts)
     made = Variable(initial, name=full_name, **facts)
     kept = [GraphKeys.GLOBAL_VARIABLES] if collections is None else list(collections)
     graph.add_to_collections([*kept, *[GraphKeys.TRAINABLE_VARIABLES][: made.trainable]], made)

@@ -35,7 +35,7 @@ def _limits() -> np.ndarray:
 
 
 def _histogram(values: np.ndarray) -> HistogramProto:
-    flat = values.astype(np.float64).reshape(-1)
+    flat: Any = values.astype(np.float64).reshape(-1)
     limits = _limits()
     counts = np.bincount(np.searchsorted(limits, flat, side="right"), minlength=len(limits))
     used = np.flatnonzero(counts)

@@ -6,7 +6,6 @@ from typing import Any
 
 from dovetail.compat.first.keys import GraphKeys
 from dovetail.graph.by_hand import default_graph
-from dovetail.graph.hand_variable import GraphVariable
 from dovetail.graph.recording import recording
 from dovetail.ops.indexed_slices import IndexedSlices
 from dovetail.tensor.variable import Variable
@@ -59,8 +58,8 @@ class VariableV1(metaclass=_Variables):
         }
         facts |= {"name": name, "dtype": dtype, "constraint": constraint, "shape": shape}
         graph = recording()
-        if graph is not None and graph.scope_class.variable_class is GraphVariable:
-            return GraphVariable(initial_value, collections=collections, **facts)
+        if graph is not None and graph.scope_class.variable_class is not None:
+            return graph.scope_class.variable_class(initial_value, collections=collections, **facts)
         made: Variable = Variable(initial_value, **facts)
         if recording() is not None:
             default_graph().add_to_collections(collections or [GraphKeys.GLOBAL_VARIABLES], made)

@@ -68,7 +68,7 @@ class WrappedFunction:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Returns the result for values of the inputs, in their order or by their names."""
-        given = list(nest.flat(args))
+        given = list(args) if len(args) == len(self.inputs) else list(nest.flat(args))
         names = [tensor.name.partition(":")[0] for tensor in self.inputs]
         given += [kwargs.pop(name) for name in names[len(given) :] if name in kwargs]
         if kwargs or len(given) != len(self.inputs):
@@ -117,7 +117,7 @@ def wrap_function(fn: Callable, signature: Any, name: str | None = None) -> Wrap
     with graph.as_default():
         made = nest.map_structure(lambda spec: _input(graph, spec), list(signature))
         result = nest.map_structure(_output, fn(*made))
-    return WrappedFunction(graph, nest.flat(made), result, name or getattr(fn, "__name__", "wrapped"))
+    return WrappedFunction(graph, nest.flat(made), result, name or str(getattr(fn, "__name__", "wrapped")))
 
 
 def _input(graph: WrappedGraph, spec: TensorSpec) -> SymbolicTensor:

@@ -1,0 +1,170 @@
+"""Savers, monitored sessions, layers, summaries, iterators and wrapped functions of TensorFlow 1."""
+
+import os
+
+import numpy as np
+import pytest
+
+import dovetail as tf
+from dovetail.compat import v1
+
+
+def built(system):
+    with system.compat.v1.variable_scope("net"):
+        w = system.compat.v1.get_variable("w", initializer=np.array([[1.0, 2.0]], np.float32))
+        n = system.compat.v1.get_variable("n", initializer=np.int64(3), trainable=False)
+    return w, n
+
+
+@pytest.mark.parametrize("ours_writes", [True, False])
+def test_checkpoints_go_both_ways(tmp_path, ours_writes):
+    theirs = pytest.importorskip("tensorflow")
+    writer, reader = (tf, theirs) if ours_writes else (theirs, tf)
+    with writer.Graph().as_default(), writer.compat.v1.Session() as session:
+        w, n = built(writer)
+        session.run(writer.compat.v1.global_variables_initializer())
+        session.run([w.assign_add([[1.0, 1.0]]), n.assign(7)])
+        path = writer.compat.v1.train.Saver().save(session, str(tmp_path / "m"), global_step=4)
+    assert path.endswith("m-4") and reader.train.latest_checkpoint(str(tmp_path)) == path
+    with reader.Graph().as_default(), reader.compat.v1.Session() as session:
+        w, n = built(reader)
+        reader.compat.v1.train.Saver().restore(session, path)
+        assert session.run(w).tolist() == [[2.0, 3.0]] and session.run(n) == 7
+        reader.compat.v1.train.init_from_checkpoint(path, {"net/w": "net/w"})
+        session.run(w.initializer)
+        assert session.run(w).tolist() == [[2.0, 3.0]]
+
+
+def test_what_savers_refuse(tmp_path):
+    with tf.Graph().as_default(), v1.Session() as session:
+        with pytest.raises(ValueError, match="no variables"):
+            v1.train.Saver()
+        v = v1.get_variable("v", initializer=[1.0])
+        session.run(v.initializer)
+        path = v1.train.Saver({"u": v}).save(session, str(tmp_path / "c"))
+        with pytest.raises(tf.errors.NotFoundError, match="v not found"):
+            v1.train.Saver().restore(session, path)
+        with pytest.raises(ValueError, match="not a valid checkpoint"):
+            v1.train.Saver().restore(session, str(tmp_path / "none"))
+        with pytest.raises(ValueError, match="shape"):
+            v1.train.Saver({"u": v1.get_variable("w", [2])}).restore(session, path)
+
+
+def test_a_monitored_session_goes_on_where_it_stopped(tmp_path):
+    def train(last):
+        with tf.Graph().as_default():
+            step = v1.train.get_or_create_global_step()
+            v = v1.get_variable("v", initializer=1.0)
+            train = v1.train.GradientDescentOptimizer(0.1).minimize(v * v, global_step=step)
+            hooks = [v1.train.StopAtStepHook(last_step=last), v1.train.NanTensorHook(v.value())]
+            with v1.train.MonitoredTrainingSession(checkpoint_dir=str(tmp_path), hooks=hooks) as session:
+                first = session.run(step)
+                while not session.should_stop():
+                    session.run(train)
+            return first
+
+    assert (train(3), train(5)) == (0, 3)
+    assert v1.train.latest_checkpoint(str(tmp_path)).endswith("model.ckpt-5")
+
+
+def network(system):
+    v1 = system.compat.v1
+    x = v1.placeholder(system.float32, [None, 4, 4, 2])
+    h = v1.layers.conv2d(
+        x, 3, 2, padding="same", activation=system.nn.relu, kernel_initializer=ones(v1), name="c"
+    )
+    h = v1.layers.batch_normalization(v1.layers.average_pooling2d(h, 2, 2), training=True, name="bn")
+    h = v1.layers.dense(v1.layers.flatten(h), 2, kernel_initializer=ones(v1), name="d")
+    return x, h
+
+
+def ones(v1):
+    return v1.constant_initializer(0.1)
+
+
+def test_layers_train_as_those_of_tensorflow(monkeypatch):
+    monkeypatch.setenv("TF_USE_LEGACY_KERAS", "1")
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(3, 4, 4, 2)).astype("float32")
+    with tf.Graph().as_default(), v1.Session() as session:
+        x, out = network(tf)
+        updates = v1.get_collection(v1.GraphKeys.UPDATE_OPS)
+        with tf.control_dependencies(updates):
+            step = v1.train.GradientDescentOptimizer(0.1).minimize(tf.reduce_mean(tf.square(out - 1.0)))
+        session.run(v1.global_variables_initializer())
+        first = session.run(out, {x: data})
+        for _ in range(30):
+            session.run(step, {x: data})
+        last = session.run(out, {x: data})
+        assert np.mean((last - 1) ** 2) < np.mean((first - 1) ** 2)
+        mean = session.run("bn/moving_mean:0")
+        assert mean.shape == (3,) and np.abs(mean).max() > 0
+        names = [v.name for v in v1.global_variables()]
+    assert names[:2] == ["c/kernel:0", "c/bias:0"] and "d/bias:0" in names
+
+
+def test_summaries_are_those_of_tensorflow(tmp_path):
+    theirs = pytest.importorskip("tensorflow")
+    values, found = np.array([-1.0, 0.0, 0.5, 1e3], np.float32), []
+    for system in (tf, theirs):
+        v1 = system.compat.v1
+        with system.Graph().as_default(), v1.Session() as session:
+            x = v1.placeholder(system.float32, [None])
+            with v1.name_scope("part"):
+                v1.summary.scalar("a b", system.reduce_sum(x))
+                v1.summary.histogram("h", x)
+            message = v1.Summary.FromString(session.run(v1.summary.merge_all(), {x: values}))
+        histogram = message.value[1].histo
+        kept = {b: c for b, c in zip(histogram.bucket_limit, histogram.bucket, strict=True) if c}
+        found.append(([v.tag for v in message.value], message.value[0].simple_value, histogram.sum, kept))
+    assert found[0][:3] == found[1][:3]
+    np.testing.assert_allclose(sorted(found[0][3].items()), sorted(found[1][3].items()), rtol=1e-6)
+    with tf.compat.v1.summary.FileWriter(str(tmp_path)) as writer:
+        writer.add_summary(
+            tf.compat.v1.Summary(value=[tf.compat.v1.Summary.Value(tag="t", simple_value=2)]), 5
+        )
+    (name,) = os.listdir(tmp_path)
+    events = list(theirs.compat.v1.train.summary_iterator(str(tmp_path / name)))
+    assert [(e.step, e.summary.value[0].simple_value) for e in events if e.summary.value] == [(5, 2.0)]
+
+
+def test_a_session_trains_on_a_dataset():
+    with tf.Graph().as_default(), v1.Session() as session:
+        data = tf.data.Dataset.from_tensor_slices(np.ones((12, 2), "float32")).batch(4)
+        iterator = v1.data.make_initializable_iterator(data)
+        batch = iterator.get_next()
+        w = v1.get_variable("w", [2, 1], initializer=v1.zeros_initializer())
+        step = v1.train.GradientDescentOptimizer(0.1).minimize(tf.reduce_mean((batch @ w - 1.0) ** 2))
+        session.run(w.initializer)
+        with pytest.raises(tf.errors.FailedPreconditionError):
+            session.run(step)
+        for _ in range(2):
+            session.run(iterator.initializer)
+            for _ in range(3):
+                session.run(step)
+            with pytest.raises(tf.errors.OutOfRangeError):
+                session.run(step)
+        expected = np.zeros((2, 1))
+        for _ in range(6):
+            expected -= 0.1 * 2 * (expected.sum() - 1)
+        np.testing.assert_allclose(session.run(w), expected, rtol=1e-5)
+
+
+def test_a_wrapped_function_keeps_its_variables():
+    def code(x):
+        w = v1.get_variable("w", [], initializer=v1.constant_initializer(2.0))
+        count = v1.get_variable("count", initializer=0, trainable=False)
+        with tf.control_dependencies([v1.assign_add(count, 1)]):
+            return tf.identity(x * w, name="out")
+
+    f = v1.wrap_function(code, [tf.TensorSpec([None], tf.float32, name="x")])
+    w, count = f.variables
+    with tf.GradientTape() as tape:
+        out = tf.reduce_sum(f(tf.constant([1.0, 2.0])))
+    assert float(out) == 6.0 and float(tape.gradient(out, w)) == 3.0
+    f([3.0])
+    assert int(count.numpy()) == 2 and f.prune("x:0", "out:0")([1.0]).numpy().tolist() == [2.0]
+    w.assign(5.0)
+    assert f(x=[1.0]).numpy().tolist() == [5.0]
+    with pytest.raises(TypeError, match="expected 1 values"):
+        f()
