@@ -387,7 +387,8 @@ def _made(
 def make_variable(initial: Any, full_name: str, collections: Any = None, **facts: Any) -> Any:
     """Returns a new variable: of the graph that a program writes, else one that has its value at once."""
     graph: Any = default_graph()
-    kind = graph.scope_class.variable_class if recording() is graph else None
+    writes = recording() is graph
+    kind = graph.scope_class.variable_class if writes else None
     if kind is not None:
         return kind(initial, collections=collections, full_name=full_name, **facts)
     made = Variable(initial, name=full_name, **facts)
