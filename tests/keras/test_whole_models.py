@@ -9,6 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
+import dovetail as tf
 from dovetail import keras
 from tests.keras.layer_rows import CASES
 from tests.keras.pairs import close, mlp, peer, regression
@@ -267,3 +268,30 @@ def test_each_layer_goes_both_ways(case, tmp_path):
         loaded = target.models.load_model(path)
         outputs = [model(inputs) for model in (loaded, written)]
         close(*(keras.tree.map_structure(np.asarray, o) for o in outputs), case.label, rtol=1e-4, atol=1e-5)
+
+
+def test_strings_among_ops_come_back(tmp_path):
+    words = keras.Input((), dtype="string")
+    joined = tf.strings.join([words, tf.constant(["é"])])
+    model = keras.Model(words, tf.where(tf.equal(words, "q"), b"\xfe", joined))
+    asked = tf.constant(["q", "w"])
+    model.save(tmp_path / "m.keras")
+    again = keras.models.load_model(tmp_path / "m.keras")
+    assert again(asked).numpy().tolist() == model(asked).numpy().tolist() == [b"\xfe", "wé".encode()]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        tf.constant(["a", b"\xff"]),
+        tf.constant("x"),
+        np.array([b"a", "b"], object),
+        np.array([["a"]]),
+        b"\xff",
+    ],
+    ids=str,
+)
+def test_strings_in_configs(value):
+    config = json.loads(json.dumps(keras.saving.serialize_keras_object(value)))
+    back = keras.saving.deserialize_keras_object(config)
+    assert np.asarray(back).tolist() == np.asarray(value).tolist()

@@ -107,12 +107,21 @@ def _write_symbolic(obj: SymbolicTensor) -> dict:
     return _marked("__keras_tensor__", shape=list(obj.shape), dtype=obj.dtype.name, keras_history=history)
 
 
+_OF_STRINGS = ("string", "object")  # what dtypes of tensors and of arrays are called
+_ANY_BYTE = "surrogateescape"  # how bytes that are no UTF-8 are written as text
+
+
+def listed(array: np.ndarray) -> Any:
+    """Returns the elements of an array as lists for a config: see `array_of`."""
+    return serialize_keras_object(array.tolist()) if array.dtype.kind == "O" else array.tolist()
+
+
 def _write_tensor(obj: Any) -> dict:
-    return _marked("__tensor__", value=np.asarray(obj).tolist(), dtype=obj.dtype.name)
+    return _marked("__tensor__", value=listed(np.asarray(obj)), dtype=obj.dtype.name)
 
 
 def _write_array(obj: Any) -> Any:
-    return _marked("__numpy__", value=obj.tolist(), dtype=obj.dtype.name) if obj.ndim else obj.item()
+    return _marked("__numpy__", value=listed(obj), dtype=obj.dtype.name) if obj.ndim else obj.item()
 
 
 def _write_function(obj: Any) -> dict:
@@ -129,7 +138,7 @@ def _write_function(obj: Any) -> dict:
 
 
 _WRITERS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
-    (bytes, lambda obj: _marked("__bytes__", value=obj.decode())),
+    (bytes, lambda obj: _marked("__bytes__", value=obj.decode("utf-8", _ANY_BYTE))),
     (slice, _write_slice),
     (type(Ellipsis), lambda obj: _marked("__ellipsis__")),
     (SymbolicTensor, _write_symbolic),
@@ -188,15 +197,23 @@ class SymbolicReference(Placeholder):
         self.shape, self.dtype, self.keras_history = shape, dtype, keras_history
 
 
+def array_of(config: dict) -> np.ndarray:
+    """Returns the array of a config; strings stand there as the bytes of each."""
+    value, name = config["value"], config["dtype"]
+    if name in _OF_STRINGS or name.startswith("str"):
+        return np.asarray(deserialize_keras_object(value), object)
+    return np.asarray(value, numpy_dtype(name))
+
+
 _READERS: dict[str, Callable[[dict], Any]] = {
-    "__bytes__": lambda config: config["value"].encode(),
+    "__bytes__": lambda config: config["value"].encode("utf-8", _ANY_BYTE),
     "__slice__": lambda config: slice(
         *(deserialize_keras_object(config[part]) for part in ("start", "stop", "step"))
     ),
     "__ellipsis__": lambda config: Ellipsis,
     "__keras_tensor__": lambda config: SymbolicReference(**config),
-    "__tensor__": lambda config: Tensor(np.asarray(config["value"], numpy_dtype(config["dtype"]))),
-    "__numpy__": lambda config: np.asarray(config["value"], numpy_dtype(config["dtype"])),
+    "__tensor__": lambda config: Tensor(array_of(config)),
+    "__numpy__": array_of,
     "__lambda__": bytecode.function_of,
     specs.MARK: specs.spec_of,
     "__tuple__": lambda config: tuple(deserialize_keras_object(config["value"])),

@@ -14,7 +14,7 @@ from dovetail.base import nest
 from dovetail.graph.flat import Ref, Row, from_rows, to_rows
 from dovetail.graph.recording import FunctionGraph
 from dovetail.graph.written import operation_config, operation_of
-from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
+from dovetail.keras.serialization import array_of, deserialize_keras_object, listed, serialize_keras_object
 from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -69,9 +69,9 @@ class Writer:
         if id(variable) in self._owners:
             layer, index = self._owners[id(variable)]
             return _marked("__variable__", layer=layer, weight=index)
-        facts = {"name": variable._name, "trainable": variable.trainable, "dtype": str(variable._numpy_dtype)}
+        facts = {"name": variable._name, "trainable": variable.trainable, "dtype": variable.dtype.name}
         key = self._keys.setdefault(id(variable), len(self._keys))
-        return _marked("__variable__", key=key, value=np.asarray(variable._array).tolist(), **facts)
+        return _marked("__variable__", key=key, value=listed(np.asarray(variable._array)), **facts)
 
     def composite(self, value: CompositeTensor) -> dict:
         """Writes a composite tensor: its spec, and its components."""
@@ -165,9 +165,8 @@ class Reader:
                 raise LayerNotBuiltError(config["layer"])
             return layer.weights[config["weight"]]
         if config["key"] not in self._variables:
-            value = np.asarray(config["value"], config["dtype"])
             self._variables[config["key"]] = Variable(
-                value, trainable=config["trainable"], name=config["name"]
+                array_of(config), trainable=config["trainable"], name=config["name"]
             )
         return self._variables[config["key"]]
 

@@ -20,6 +20,7 @@ from dovetail.keras.layers.preprocessing import (
     Rescaling,
     Resizing,
     StringLookup,
+    TextVectorization,
 )
 
 __all__ = [
@@ -42,4 +43,5 @@ __all__ = [
     "Rescaling",
     "Resizing",
     "StringLookup",
+    "TextVectorization",
 ]
