@@ -368,3 +368,104 @@ def test_a_saved_model_is_a_layer():
         type(layer).from_config(layer.get_config())
     with pytest.raises(ValueError, match="'serve', 'serving_default'"):
         tf.keras.layers.TFSMLayer(MODELS / "k3_exported", call_endpoint="predict")
+
+
+# ---- written here, read by TensorFlow and here
+
+
+def _exported_models():
+    layers, x = tf.keras.layers, tf.keras.Input
+    yield [
+        x((3,)),
+        layers.Dense(4, "tanh"),
+        layers.BatchNormalization(),
+        layers.Dropout(0.9),
+        layers.Dense(2, "softmax"),
+    ]
+    convolution = [layers.Conv2D(4, 3, padding="same", activation="relu"), layers.BatchNormalization()]
+    pools = [layers.MaxPooling2D(), layers.AveragePooling2D(2, padding="same")]
+    separable = [layers.DepthwiseConv2D(2), layers.SeparableConv2D(3, 2, activation="gelu")]
+    yield [
+        x((12, 12, 3)),
+        *convolution,
+        *pools[:1],
+        *separable,
+        *pools[1:],
+        layers.Flatten(),
+        layers.Dense(2, "swish"),
+    ]
+    yield [x((5,), dtype="int32"), layers.Embedding(10, 4), layers.GlobalMaxPooling1D(), layers.Dense(2)]
+
+
+def test_exported_models_are_read_here_and_by_tensorflow(tmp_path):
+    reference = pytest.importorskip("tensorflow")
+    rng = np.random.default_rng(0)
+    for i, layers in enumerate(_exported_models()):
+        model = tf.keras.Sequential(layers)
+        x = rng.integers(0, 9, (4, *model.input_shape[1:])).astype(model.inputs[0].dtype)
+        path = str(tmp_path / str(i))
+        model.export(path)
+        for loaded, constant in (
+            (tf.saved_model.load(path), tf.constant),
+            (reference.saved_model.load(path), reference.constant),
+        ):
+            for size in (4, 1):
+                want = model(x[:size], training=False).numpy()
+                np.testing.assert_allclose(loaded.serve(constant(x[:size])), want, rtol=1e-4, atol=1e-5)
+            (served,) = loaded.signatures["serving_default"](constant(x)).values()
+            np.testing.assert_allclose(served, model(x).numpy(), rtol=1e-4, atol=1e-5)
+            assert len(loaded.trainable_variables) == len(model.trainable_variables)
+
+
+def test_modules_are_read_here_and_by_tensorflow(tmp_path):
+    reference = pytest.importorskip("tensorflow")
+
+    class Saved(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = tf.Variable([[2.0], [3.0]], name="w")
+            self.frozen = tf.Variable(1.0, trainable=False)
+            self.held = [tf.Variable(2.0), {"a": tf.Variable(5)}]
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 2])])
+        def predict(self, x):
+            return {"y": x @ self.w + self.frozen, "size": tf.shape(x)[0], "last": x[:, -1]}
+
+        @tf.function
+        def power(self, x, n=2, double=False):
+            return x**n * (2.0 if double else 1.0)
+
+    model, x = Saved(), np.array([[1.0, 1.0], [0.0, 2.0]], np.float32)
+    model.power(x), model.power(x, n=3), model.power(x, double=True)
+    path = str(tmp_path / "saved")
+    tf.saved_model.save(model, path, signatures=model.predict)
+    for framework in (tf, reference):
+        again, given = framework.saved_model.load(path), framework.constant(x)
+        np.testing.assert_array_equal(again.power(given, n=3), x**3)
+        np.testing.assert_array_equal(again.power(given, double=True), 2 * x**2)
+        with pytest.raises(ValueError):
+            again.power(given, n=5)
+        found = again.signatures["serving_default"](x=given)
+        assert sorted(found) == ["last", "size", "y"] and int(found["size"]) == 2
+        np.testing.assert_array_equal(found["last"], [1.0, 2.0])
+        assert again.w.trainable and not again.frozen.trainable and int(again.held[1]["a"]) == 5
+        with framework.GradientTape() as tape:
+            loss = framework.reduce_sum(again.predict(given)["y"])
+        np.testing.assert_array_equal(tape.gradient(loss, again.w), [[1.0], [3.0]])
+        again.w.assign([[0.0], [1.0]])
+        np.testing.assert_array_equal(again.predict(given)["y"], [[2.0], [3.0]])
+
+
+def test_what_cannot_be_saved_is_told(tmp_path):
+    class Loose(tf.Module):
+        pass
+
+    model, hidden = Loose(), tf.Variable(1.0)
+    model.f = tf.function(lambda x: x * hidden, input_signature=[tf.TensorSpec([])])
+    with pytest.raises(ValueError, match="does not hold"):
+        tf.saved_model.save(model, str(tmp_path / "a"))
+    model.f = tf.function(lambda x: tf.cumsum(x), input_signature=[tf.TensorSpec([3])])
+    with pytest.raises(NotImplementedError, match="cumsum"):
+        tf.saved_model.save(model, str(tmp_path / "b"))
+    with pytest.raises(ValueError, match="0 traces"):
+        tf.saved_model.save(model, str(tmp_path / "c"), signatures=tf.function(lambda x: x))

@@ -121,6 +121,10 @@ LATE_IMPORTS = {
         "dovetail.keras.models.reporting",
         "dovetail.keras.saving",
     ): "h5py costs 60 ms; saving stands above models",
+    (
+        "dovetail.keras.models.reporting",
+        "dovetail.keras.saving.exporting",
+    ): "raw operations cost 20 ms; saving stands above models",
     ("dovetail.keras.models", "dovetail.keras.saving"): "h5py costs 60 ms; saving stands above models",
     ("dovetail.keras.utils.plotting", "matplotlib.*"): "an optional dependency",
     ("dovetail.keras.callbacks.orbax_checkpoint", "orbax.*"): "an optional dependency",

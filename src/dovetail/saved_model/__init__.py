@@ -29,7 +29,8 @@ from dovetail.saved_model.constants import (
 from dovetail.saved_model.files import contains_saved_model
 from dovetail.saved_model.loading import load
 from dovetail.saved_model.objects import Asset
-from dovetail.saved_model.options import LoadOptions
+from dovetail.saved_model.options import LoadOptions, SaveOptions
+from dovetail.saved_model.saving import save
 
 __all__ = [
     "ASSETS_DIRECTORY",
@@ -54,10 +55,12 @@ __all__ = [
     "SAVED_MODEL_FILENAME_PBTXT",
     "SAVED_MODEL_SCHEMA_VERSION",
     "SERVING",
+    "SaveOptions",
     "TPU",
     "TRAINING",
     "VARIABLES_DIRECTORY",
     "VARIABLES_FILENAME",
     "contains_saved_model",
     "load",
+    "save",
 ]

@@ -13,7 +13,14 @@ from dovetail.keras.serialization import serialize_keras_object
 class Reporting(Told):
     """The reporting half of `keras.Model`: `summary`, `save`, `save_weights`, `load_weights`, `to_json`."""
 
-    _told_methods: ClassVar[tuple[str, ...]] = ("summary", "save", "save_weights", "load_weights", "to_json")
+    _told_methods: ClassVar[tuple[str, ...]] = (
+        "summary",
+        "save",
+        "save_weights",
+        "load_weights",
+        "to_json",
+        "export",
+    )
 
     def summary(
         self,
@@ -59,6 +66,34 @@ class Reporting(Told):
         importlib.import_module("dovetail.keras.saving").save_model(
             self, filepath, overwrite, zipped, **kwargs
         )
+
+    def export(
+        self,
+        filepath: Any,
+        format: str = "tf_saved_model",
+        verbose: Any = None,
+        input_signature: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Writes the model for serving, as a SavedModel that needs no code of its layers.
+
+        `tf.saved_model.load(filepath).serve(x)`, here and in TensorFlow, gives what the model gives with
+        `training=False`; `keras.layers.TFSMLayer(filepath)` is a layer that does.
+
+        Args:
+            filepath: the directory.
+            format: "tf_saved_model".
+            verbose: accepted for Keras' sake.
+            input_signature: list of `tf.TensorSpec` for models that do not know their inputs.
+
+        Raises:
+            NotImplementedError: another format, or a layer has operations that are not written.
+        """
+        if format != "tf_saved_model" or kwargs:
+            raise NotImplementedError(
+                f"export: only format='tf_saved_model' is written, received {format!r} and {sorted(kwargs)}"
+            )
+        importlib.import_module("dovetail.keras.saving.exporting").export(self, filepath, input_signature)
 
     def save_weights(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
         """Writes the weights to a file, in Keras' format.

@@ -1,0 +1,297 @@
+"""Writing SavedModels: objects with their variables and functions, which TensorFlow and `load` read."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from typing import Any
+
+from dovetail.base import nest
+from dovetail.base.errors import at_user_location
+from dovetail.base.trackable import CONTAINERS
+from dovetail.function.concrete import ConcreteFunction
+from dovetail.function.describe import arguments_of
+from dovetail.function.function import Function
+from dovetail.function.methods import Bound
+from dovetail.saved_model.constants import (
+    DEFAULT_SERVING_SIGNATURE_DEF_KEY,
+    PREDICT_METHOD_NAME,
+    SAVED_MODEL_FILENAME_PB,
+    SERVING,
+    VARIABLES_DIRECTORY,
+    VARIABLES_FILENAME,
+)
+from dovetail.saved_model.graphs import FunctionWriter, shape_message
+from dovetail.tensor.spec import TensorSpec
+from dovetail.tensor.variable import Variable
+from dovetail.train import bundle
+from dovetail.train.object_graph import named_children, written
+from dovetail.wire.saved_model import MetaGraphDef, SavedModel, StructuredValue
+
+_VERSION = "2.21.0"  # of TensorFlow, whose files these are
+_PRODUCER = 1882  # the version of its graphs
+
+
+def encoded(value: Any) -> StructuredValue:
+    """Returns a structure as a message; see `structures.decoded`."""
+    made = StructuredValue()
+    if value is None or value is inspect.Parameter.empty:
+        made.none_value.SetInParent()
+    elif isinstance(value, bool):
+        made.bool_value = value
+    elif isinstance(value, int):
+        made.int64_value = (value << 1) ^ (value >> 63)
+    elif isinstance(value, float):
+        made.float64_value = value
+    elif isinstance(value, str):
+        made.string_value = value
+    elif isinstance(value, TensorSpec):
+        made.tensor_spec_value.dtype = value.dtype.as_datatype_enum
+        made.tensor_spec_value.name = value.name or ""
+        made.tensor_spec_value.shape.CopyFrom(shape_message(value.shape))
+    elif isinstance(value, dict):
+        made.dict_value.SetInParent()
+        for key, one in value.items():
+            made.dict_value.entries[str(key)].CopyFrom(encoded(one))
+    elif isinstance(value, list | tuple):
+        into = made.list_value if isinstance(value, list) else made.tuple_value
+        into.SetInParent()
+        into.values.extend([encoded(one) for one in value])
+    else:
+        raise NotImplementedError(
+            f"tf.saved_model.save: a function takes or gives {value!r:.80}, which is not written{at_user_location()}"
+        )
+    return made
+
+
+def _function_spec(function: Any, into: Any) -> None:
+    """Writes the parameters of a function."""
+    kinds = inspect.Parameter
+    parameters = list(inspect.signature(function.python_function).parameters.values())
+    places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    named = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
+    rest = {p.kind: p.name for p in parameters}
+    facts = {
+        "args": [p.name for p in places],
+        "varargs": rest.get(kinds.VAR_POSITIONAL),
+        "varkw": rest.get(kinds.VAR_KEYWORD),
+        "defaults": tuple(p.default for p in places if p.default is not p.empty) or None,
+        "kwonlyargs": [p.name for p in named],
+        "kwonlydefaults": {p.name: p.default for p in named if p.default is not p.empty} or None,
+        "annotations": {},
+    }
+    made = into.fullargspec.named_tuple_value
+    made.name = "FullArgSpec"
+    for key, value in facts.items():
+        made.values.add(key=key, value=encoded(value))
+    into.input_signature.CopyFrom(encoded(function.input_signature))
+
+
+def _is_function(value: Any) -> bool:
+    return isinstance(value, Function | Bound)
+
+
+def _functions_of(owner: Any) -> list[tuple[str, Any]]:
+    """Returns the `tf.function`s of an object: in its attributes, and among its methods."""
+    if isinstance(owner, CONTAINERS):
+        return []
+    own = [(name, value) for name, value in getattr(owner, "__dict__", {}).items() if _is_function(value)]
+    names = [name for name in dir(type(owner)) if isinstance(getattr(type(owner), name, None), Function)]
+    return own + [(name, getattr(owner, name)) for name in names if name not in dict(own)]
+
+
+def traces_of(function: Any) -> list[ConcreteFunction]:
+    """Returns the signatures that a function was traced for, or declared with."""
+    if function.input_signature is not None:
+        return [function.get_concrete_function()]
+    calls = [arguments_of(key) for key in function._programs]
+    return [function.get_concrete_function(*args, **kwargs) for args, kwargs in calls]
+
+
+class Saver:
+    """One SavedModel being written.
+
+    Args:
+        root: the object.
+        signatures: concrete functions by their names.
+    """
+
+    def __init__(self, root: Any, signatures: dict[str, ConcreteFunction]) -> None:
+        self.meta = MetaGraphDef()
+        info = self.meta.meta_info_def
+        info.tags.append(SERVING)
+        info.tensorflow_version = _VERSION
+        self.meta.graph_def.versions.producer = _PRODUCER
+        self._nodes = self.meta.object_graph_def.nodes
+        self._places: dict[int, int] = {}
+        self._alive: list[Any] = []
+        self._concrete: dict[int, str] = {}
+        pending = [root]
+        self._place(root)
+        for item in pending:
+            node = self._nodes[self._places[id(item)]]
+            for name, child in [*_held(item), *_functions_of(item)]:
+                is_new = id(child) not in self._places
+                node.children.add(node_id=self._place(child), local_name=name)
+                if is_new and not _is_function(child):
+                    pending.append(child)
+        for item in list(self._alive):
+            if _is_function(item):
+                self._write_function(item)
+        self._write_signatures(signatures)
+
+    def _place(self, item: Any) -> int:
+        """Returns the number of an object's node, which is made when it has none."""
+        if id(item) not in self._places:
+            self._places[id(item)] = len(self._nodes)
+            self._alive.append(item)
+            self._describe(item, self._nodes.add())
+        return self._places[id(item)]
+
+    def _describe(self, item: Any, node: Any) -> None:
+        if isinstance(item, Variable):
+            saved = node.variable
+            saved.dtype = item.dtype.as_datatype_enum
+            saved.shape.CopyFrom(shape_message(item.shape))
+            saved.trainable = item.trainable
+            saved.name = item.name.removesuffix(":0")
+        elif _is_function(item):
+            node.function.SetInParent()
+        else:
+            kinds = {
+                list: "trackable_list_wrapper",
+                tuple: "trackable_tuple_wrapper",
+                dict: "trackable_dict_wrapper",
+            }
+            saved = node.user_object
+            saved.identifier = next(
+                (name for kind, name in kinds.items() if isinstance(item, kind)), "_generic_user_object"
+            )
+            saved.version.producer = saved.version.min_consumer = 1
+
+    def _write_function(self, function: Any) -> None:
+        saved = self._nodes[self._places[id(function)]].function
+        for concrete in traces_of(function):
+            saved.concrete_functions.append(self._concrete_name(concrete))
+        _function_spec(function, saved.function_spec)
+
+    def _concrete_name(self, concrete: ConcreteFunction) -> str:
+        if id(concrete) in self._concrete:
+            return self._concrete[id(concrete)]
+        name = f"__inference_{concrete.name.strip('<>')}_{len(self._concrete)}"
+        self._concrete[id(concrete)] = name
+        self._alive.append(concrete)
+        made = FunctionWriter(name, concrete.graph)
+        self.meta.graph_def.library.function.append(made.message)
+        saved = self.meta.object_graph_def.concrete_functions[name]
+        for variable in made.variables:
+            if id(variable) not in self._places:
+                raise ValueError(
+                    f"tf.saved_model.save: {concrete.name} uses the variable {variable.name!r}, which the saved object "
+                    f"does not hold. Make it an attribute of the object{at_user_location()}"
+                )
+            saved.bound_inputs.append(self._places[id(variable)])
+        labels = iter([one.name for one in made.message.signature.input_arg])
+        named = nest.mapped(lambda leaf: _named(leaf, labels), concrete.structured_input_signature)
+        saved.canonicalized_input_signature.CopyFrom(encoded(named))
+        saved.output_signature.CopyFrom(encoded(concrete.structured_outputs))
+        return name
+
+    def _write_signatures(self, signatures: dict[str, ConcreteFunction]) -> None:
+        place = len(self._nodes)
+        owner = self._nodes.add()
+        owner.user_object.identifier = "signature_map"
+        owner.user_object.version.producer = owner.user_object.version.min_consumer = 1
+        self._nodes[0].children.add(node_id=place, local_name="signatures")
+        for name, concrete in signatures.items():
+            number = len(self._nodes)
+            saved = self._nodes.add().bare_concrete_function
+            owner.children.add(node_id=number, local_name=name)
+            saved.concrete_function_name = self._concrete_name(concrete)
+            inputs = concrete.structured_input_signature[1]
+            saved.argument_keywords.extend(sorted(inputs))
+            saved.allowed_positional_arguments = 1 if len(inputs) == 1 else 0
+            _function_spec(concrete._owner, saved.function_spec)
+            self._describe_signature(name, inputs, concrete.structured_outputs)
+
+    def _describe_signature(self, name: str, inputs: dict, outputs: dict) -> None:
+        made = self.meta.signature_def[name]
+        made.method_name = PREDICT_METHOD_NAME
+        for into, specs in ((made.inputs, inputs), (made.outputs, outputs)):
+            for key, spec in specs.items():
+                into[key].name = f"{name}_{key}:0"
+                into[key].dtype = spec.dtype.as_datatype_enum
+                into[key].tensor_shape.CopyFrom(shape_message(spec.shape))
+
+
+def _named(leaf: Any, labels: Any) -> Any:
+    return TensorSpec(leaf.shape, leaf.dtype, next(labels)) if isinstance(leaf, TensorSpec) else leaf
+
+
+def _held(owner: Any) -> list[tuple[str, Any]]:
+    """Returns what an object holds that is saved."""
+    return [] if isinstance(owner, Variable) or _is_function(owner) else named_children(owner)
+
+
+def signature(function: Any) -> ConcreteFunction:
+    """Returns a function as a signature: called with named tensors, giving a dict of tensors.
+
+    Raises:
+        ValueError: it has no signature of its own.
+    """
+    if not isinstance(function, ConcreteFunction):
+        found = traces_of(function)
+        if len(found) != 1:
+            raise ValueError(
+                f"tf.saved_model.save: the signature {function!r:.80} has {len(found)} traces, expected one: give the "
+                f"function an input_signature, or pass get_concrete_function(...){at_user_location()}"
+            )
+        function = found[0]
+    graph = function.graph
+    labels = [tensor.name.partition(":")[0].replace("/", "_") for tensor in graph.inputs]
+    parameters = [inspect.Parameter(label, inspect.Parameter.KEYWORD_ONLY) for label in labels]
+
+    def wrapper(**inputs: Any) -> dict:
+        found = graph.run([inputs[label] for label in labels])
+        if isinstance(found, dict):
+            return found
+        return {f"output_{i}": one for i, one in enumerate(nest.flat(found))}
+
+    wrapper.__name__ = f"signature_wrapper_{function.name.strip('<>')}"
+    wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    specs = {
+        label: TensorSpec(tensor.shape, tensor.dtype, label)
+        for label, tensor in zip(labels, graph.inputs, strict=True)
+    }
+    return Function(wrapper, autograph=False).get_concrete_function(**specs)
+
+
+def save(obj: Any, export_dir: Any, signatures: Any = None, options: Any = None) -> None:
+    """Writes an object with its variables and functions to a directory, which TensorFlow and `load` read.
+
+    Args:
+        obj: a `tf.Module`, a model, or another object that holds variables and `tf.function`s.
+        export_dir: the directory.
+        signatures: a function, or a dict of them by name: those that are served.
+        options: accepted for TensorFlow's sake.
+
+    Functions are saved as they were traced, or declared with an `input_signature`.
+
+    Raises:
+        NotImplementedError: a function has an operation that is not written.
+        ValueError: a function uses a variable that the object does not hold.
+
+    Differs from TensorFlow: the graph has no operations that restore it without Python, which TensorFlow Serving needs.
+    """
+    given = signatures or {}
+    if not isinstance(given, dict):
+        given = {DEFAULT_SERVING_SIGNATURE_DEF_KEY: given}
+    saver = Saver(obj, {name: signature(function) for name, function in given.items()})
+    path = os.fspath(export_dir)
+    bundle.write(os.path.join(path, VARIABLES_DIRECTORY, VARIABLES_FILENAME), written(obj))
+    model = SavedModel(saved_model_schema_version=1)
+    model.meta_graphs.append(saver.meta)
+    partial = os.path.join(path, f"{SAVED_MODEL_FILENAME_PB}.partial")
+    with open(partial, "wb") as file:
+        file.write(model.SerializeToString())
+    os.replace(partial, os.path.join(path, SAVED_MODEL_FILENAME_PB))
