@@ -168,3 +168,47 @@ def test_a_wrapped_function_keeps_its_variables():
     assert f(x=[1.0]).numpy().tolist() == [5.0]
     with pytest.raises(TypeError, match="expected 1 values"):
         f()
+
+
+def test_graphs_go_through_messages():
+    theirs = pytest.importorskip("tensorflow")
+    with tf.Graph().as_default() as graph:
+        x = v1.placeholder(tf.float32, [None, 2], name="x")
+        with tf.name_scope("part"):
+            y = tf.nn.relu(x * 2.0 - [1.0, 0.0], name="y")
+        with tf.control_dependencies([y]):
+            tf.identity(y, name="end")
+        tf.reduce_sum(y, axis=0, name="sum")
+        tf.matmul(x, x, transpose_b=True, name="square")
+    made = graph.as_graph_def()
+    nodes = {node.name: node for node in made.node}
+    assert (
+        nodes["part/y"].op == "Relu"
+        and nodes["sum"].op == "DovetailSum"
+        and nodes["square"].op == "DovetailMatMul"
+    )
+    with tf.Graph().as_default(), pytest.raises(tf.errors.UnimplementedError, match="DovetailSum"):
+        tf.import_graph_def(made)
+    kept = v1.GraphDef(node=[node for node in made.node if not node.op.startswith("Dovetail")])
+    again = theirs.compat.v1.GraphDef.FromString(kept.SerializeToString())
+    for system, message in ((tf, kept), (theirs, again)):
+        with system.Graph().as_default(), system.compat.v1.Session() as session:
+            two = system.constant([[3.0, 4.0]])
+            (end,) = system.import_graph_def(message, input_map={"x:0": two}, return_elements=["end:0"])
+            assert session.run(end).tolist() == [[5.0, 8.0]] and end.name == "import/end:0"
+    with pytest.raises(RuntimeError, match="wrap_function"):
+        tf.import_graph_def(made)
+
+
+def test_graphs_of_tensorflow_are_imported():
+    theirs = pytest.importorskip("tensorflow")
+    with theirs.Graph().as_default() as graph:
+        x = theirs.compat.v1.placeholder(theirs.float32, [None, 3], name="x")
+        w = theirs.constant(np.arange(6, dtype="float32").reshape(3, 2))
+        theirs.reduce_sum(theirs.nn.softmax(theirs.matmul(x, w)) ** 2.0, axis=1, name="out")
+    message = v1.GraphDef.FromString(graph.as_graph_def().SerializeToString())
+    data = np.array([[0.1, 0.2, 0.3]], np.float32)
+    with theirs.compat.v1.Session(graph=graph) as session:
+        expected = session.run("out:0", {"x:0": data})
+    f = v1.wrap_function(lambda: tf.import_graph_def(message, name=""), []).prune("x:0", "out:0")
+    np.testing.assert_allclose(f(data).numpy(), expected, rtol=1e-5)

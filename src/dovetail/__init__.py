@@ -151,6 +151,7 @@ _LATE = {
     "assert_less": "debugging:assert_less",
     "assert_rank": "debugging:assert_rank",
     "constant_initializer": "keras.initializers:Constant",
+    "import_graph_def": "saved_model.importing:import_graph_def",
     "initializers": "keras.initializers:",
     "losses": "keras.losses:",
     "metrics": "keras.metrics:",
