@@ -11,6 +11,7 @@ import pytest
 
 import dovetail as tf
 from dovetail import keras
+from dovetail.base.settings import settings
 from tests.keras.layer_rows import CASES
 from tests.keras.pairs import close, mlp, peer, regression
 from tests.keras.test_weights_files import MODELS, filled
@@ -295,3 +296,18 @@ def test_strings_in_configs(value):
     config = json.loads(json.dumps(keras.saving.serialize_keras_object(value)))
     back = keras.saving.deserialize_keras_object(config)
     assert np.asarray(back).tolist() == np.asarray(value).tolist()
+
+
+def test_a_vocabulary_is_not_lost_in_hdf5_without_a_word(tmp_path, monkeypatch):
+    words = keras.layers.TextVectorization()
+    words.adapt(["a b"])
+    model = keras.Sequential([keras.Input((1,), dtype="string"), words])
+    monkeypatch.setattr(settings, "keras", 2)
+    with pytest.raises(NotImplementedError, match=r"\.keras"):
+        model.save(tmp_path / "m.h5")
+    monkeypatch.setattr(settings, "keras", 3)
+    with pytest.warns(UserWarning, match=r"\.keras"):
+        model.save(tmp_path / "m.h5")
+    given = keras.Sequential([keras.Input((1,), dtype="string"), keras.layers.StringLookup(vocabulary=["a"])])
+    given.save(tmp_path / "given.h5")
+    assert keras.models.load_model(tmp_path / "given.h5").layers[-1].get_vocabulary() == ["[UNK]", "a"]

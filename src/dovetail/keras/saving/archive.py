@@ -50,7 +50,7 @@ def write(model: Any, path: str) -> None:
         archive.writestr(_METADATA, json.dumps(metadata))
         archive.writestr(_CONFIG, config)
         archive.writestr(_WEIGHTS, _weights_image(model))
-        for owner, folder in _with_assets(model, "save_assets"):
+        for owner, folder in with_assets(model, "save_assets"):
             _write_assets(archive, owner, folder)
 
 
@@ -62,7 +62,7 @@ def _weights_image(model: Any) -> bytes:
         return file.id.get_file_image()
 
 
-def _with_assets(model: Any, method: str) -> list[tuple[Any, str]]:
+def with_assets(model: Any, method: str) -> list[tuple[Any, str]]:
     """Returns the layers that keep assets, with the folder of each in the archive."""
     return [
         (place.owner, f"{_ASSETS}/{place.path}" if place.path else _ASSETS)
@@ -97,7 +97,7 @@ def read(path: Any, compiled: bool = True) -> Any:
     """
     with _opened(path) as archive:
         model = deserialize_keras_object(_config(archive, path, compiled))
-        for owner, folder in _with_assets(model, "load_assets"):
+        for owner, folder in with_assets(model, "load_assets"):
             _read_assets(archive, owner, folder)
         if _WEIGHTS in archive.namelist():
             with h5py.File(io.BytesIO(_member(archive, _WEIGHTS, path)), "r") as file:

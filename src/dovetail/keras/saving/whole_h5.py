@@ -8,6 +8,8 @@ optimizer_weights the state of the optimizer, in the order of its attribute "wei
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 import warnings
 from typing import Any
 
@@ -15,8 +17,10 @@ import h5py
 import numpy as np
 
 from dovetail.base.errors import at_user_location
+from dovetail.keras.idiom import is_keras_2
 from dovetail.keras.registration import own_object
 from dovetail.keras.saving import legacy
+from dovetail.keras.saving.archive import with_assets
 from dovetail.keras.saving.atomic import replacing
 from dovetail.keras.saving.h5 import descend, member, read
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
@@ -36,8 +40,10 @@ def write(model: Any, path: str, include_optimizer: bool = True) -> None:
     """Writes a model to an HDF5 file, which replaces what was there only when it is whole.
 
     Raises:
-        NotImplementedError: a model of a class of its own has no config that these files hold.
+        NotImplementedError: a model of a class of its own has no config that these files hold; in Keras 2, nor has a
+            layer with an adapted vocabulary.
     """
+    _check_assets(model)
     config = {"class_name": type(model).__name__, "config": _short(model.get_config())}
     with replacing(path) as partial, h5py.File(partial, "w") as file:
         file.attrs["keras_version"], file.attrs["backend"] = _VERSION, "tensorflow"
@@ -46,6 +52,23 @@ def write(model: Any, path: str, include_optimizer: bool = True) -> None:
         if include_optimizer and model.compiled and model.optimizer is not None:
             file.attrs[_TRAINING] = json.dumps(_training_config(model))
             _write_state(model.optimizer, file.create_group(_STATE))
+
+
+def _check_assets(model: Any) -> None:
+    """Tells of layers that keep what they adapted to in files of their own, for which there is no place here."""
+    for owner, _ in with_assets(model, "save_assets"):
+        with tempfile.TemporaryDirectory() as folder:
+            owner.save_assets(folder)
+            names = os.listdir(folder)
+        if not names:
+            continue
+        message = (
+            f"{owner.name}: HDF5 files do not hold the vocabulary that the layer was adapted to. Save to a path that "
+            f"ends in '.keras'{at_user_location()}"
+        )
+        if is_keras_2():
+            raise NotImplementedError(message)
+        warnings.warn(message, stacklevel=2)
 
 
 def _short(value: Any) -> Any:
