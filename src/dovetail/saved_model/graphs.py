@@ -71,6 +71,7 @@ class FunctionWriter:
     Attributes:
         message: the `FunctionDef`.
         variables: what it uses: its last inputs are their handles.
+        kind, output_shape: of the node being written: TensorFlow's name, and the shape of what it gives.
 
     Raises:
         NotImplementedError: it has an operation that is not written.
@@ -125,6 +126,9 @@ class FunctionWriter:
             found = self.ref(node.args[0])
         elif type(operation) is OpCall and operation.op.name in WRITERS:
             self._prefix = node.name or operation.op.name
+            self.kind, self.output_shape = operation.type, node.outputs[0].shape
+            if len(node.outputs) != 1:
+                raise self.not_written(f"the operation {operation.name!r}, which has several outputs,")
             found = WRITERS[operation.op.name](self, *node.args, **node.kwargs)
         else:
             raise self.not_written(
@@ -194,7 +198,7 @@ class FunctionWriter:
 
 _COMPARE = {"Less", "LessEqual", "Greater", "GreaterEqual", "Equal", "NotEqual", "LogicalAnd", "LogicalOr"}
 _COMPARE |= {"LogicalNot", "IsNan", "IsInf", "IsFinite", "Any", "All"}
-_DTYPES = ("DstT", "out_type", "Tparams", "T", "dtype")
+_DTYPES = ("DstT", "out_type", "output_type", "Tparams", "T", "dtype")
 
 
 def _result(kind: str, attributes: dict) -> Any:

@@ -53,7 +53,6 @@ _UNARY = {
     "stop_gradient": ("StopGradient", "output"),
     "relu": ("Relu", "activations"),
     "relu6": ("Relu6", "activations"),
-    "elu": ("Elu", "activations"),
     "selu": ("Selu", "activations"),
     "softplus": ("Softplus", "activations"),
     "softsign": ("Softsign", "activations"),
@@ -181,6 +180,16 @@ def _leaky_relu(w: Any, features: Any, alpha: float = 0.2) -> Any:
     return w.op("LeakyRelu", "activations", [features], T=w.dtype(features), alpha=float(alpha))
 
 
+@_writes("elu")
+def _elu(w: Any, features: Any, alpha: float = 1.0) -> Any:
+    dtype = w.dtype(features)
+    found = w.op("Elu", "activations", [features], T=dtype)
+    if alpha == 1.0:
+        return found
+    is_above = w.op("Greater", "z", [features, w.ref(0.0, dtype)], T=dtype)
+    return w.op("SelectV2", "output", [is_above, found, _z(w, "Mul", found, alpha, dtype)], T=dtype)
+
+
 def _z(w: Any, kind: str, x: Any, y: Any, dtype: Any) -> Any:
     return w.op(kind, "z", [w.ref(x, dtype), w.ref(y, dtype)], T=dtype)
 
@@ -237,6 +246,147 @@ def _windows(w: Any, x: Any, data_format: Any, padding: Any) -> dict:
     return {"T": w.dtype(x), "padding": padding, "data_format": "NHWC"}
 
 
+def _as_images(w: Any, kind: str, inputs: list, padding: Any, data_format: Any, **sizes: Any) -> Any:
+    """Writes what works on sequences: as images of height 1."""
+    if padding not in ("SAME", "VALID") or str(data_format).startswith(("NC", "channels_first")):
+        raise w.not_written(f"{kind} with the padding {padding!r} in the format {data_format}")
+    dtype = w.dtype(inputs[0])
+    high = [_expand_dims(w, one, place) for one, place in zip(inputs, (1, 0), strict=False)]
+    given = {name: [1, 1, _spatial(size or 1)[-1], 1] for name, size in sizes.items()}
+    found = w.op(kind, "output", high, T=dtype, padding=padding, data_format="NHWC", **given)
+    return w.op("Squeeze", "output", [found], T=dtype, squeeze_dims=[1])
+
+
+@_writes("conv_transpose")
+def _conv_transpose(
+    w: Any,
+    input: Any,
+    filters: Any,
+    output_shape: Any = None,
+    strides: Any = 1,
+    padding: Any = "SAME",
+    data_format: Any = None,
+    dilations: Any = None,
+    output_padding: Any = None,
+) -> Any:
+    further = _windows(w, input, data_format, padding)
+    sizes = list(w.output_shape)[1:]
+    if None in sizes:
+        raise w.not_written("a transposed convolution of images of unknown sizes")
+    rows = _getitem(w, _shape(w, input), spec=(("i", 0),))
+    shape = w.op("Pack", "output", [rows, *map(w.whole, sizes)], N=4, T=as_dtype("int32"), axis=0)
+    given = {"strides": [1, *_spatial(strides), 1], "dilations": [1, *_spatial(dilations or 1), 1]}
+    return w.op("Conv2DBackpropInput", "output", [shape, filters, input], **further, **given)
+
+
+@_writes("tile")
+def _tile(w: Any, input: Any, multiples: Any) -> Any:
+    given = {"T": w.dtype(input), "Tmultiples": as_dtype("int32")}
+    return w.op("Tile", "output", [input, w.sizes(multiples)], **given)
+
+
+@_writes("pad")
+def _pad(w: Any, tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: Any = 0) -> Any:
+    dtype, sizes = w.dtype(tensor), w.whole([list(pair) for pair in paddings])
+    given = {"T": dtype, "Tpaddings": as_dtype("int32")}
+    if mode != "CONSTANT":
+        return w.op("MirrorPad", "output", [tensor, sizes], mode=mode, **given)
+    return w.op("PadV2", "output", [tensor, sizes, w.ref(constant_values, dtype)], **given)
+
+
+@_writes("layer_norm")
+def _layer_norm(
+    w: Any,
+    x: Any,
+    *parameters: Any,
+    axis: Any = -1,
+    epsilon: float = 1e-3,
+    scale: bool = False,
+    center: bool = False,
+    rms: bool = False,
+) -> Any:
+    rank, dtype = x.shape.rank, w.dtype(x)
+    axes = sorted(one % rank for one in ([axis] if isinstance(axis, int) else axis))
+    if axes != list(range(rank - len(axes), rank)):
+        raise w.not_written(f"layer normalization over the axes {axes}, which are not the last ones")
+    found = x if rms else _z(w, "Sub", x, _mean(w, x, axes, dtype), dtype)
+    variance = _mean(w, w.op("Square", "y", [found], T=dtype), axes, dtype)
+    factor = w.op("Rsqrt", "y", [_z(w, "AddV2", variance, epsilon, dtype)], T=dtype)
+    found, rest = _z(w, "Mul", found, factor, dtype), list(parameters)
+    if scale:
+        found = _z(w, "Mul", found, rest.pop(0), dtype)
+    return _z(w, "AddV2", found, rest.pop(0), dtype) if center else found
+
+
+def _mean(w: Any, x: Any, axes: list, dtype: Any) -> Any:
+    return w.op("Mean", "output", [x, w.whole(axes)], T=dtype, Tidx=as_dtype("int32"), keep_dims=True)
+
+
+@_writes("attention")
+def _attention(
+    w: Any,
+    query: Any,
+    key: Any,
+    value: Any,
+    bias: Any = None,
+    mask: Any = None,
+    scale: float | None = None,
+    is_causal: bool = False,
+    soft_cap: float | None = None,
+) -> Any:
+    if is_causal or soft_cap is not None or query.shape[2] != key.shape[2]:
+        raise w.not_written("attention that is causal, capped, or of groups of heads")
+    dtype = w.dtype(query)
+    factor = 1 / math.sqrt(query.shape[3]) if scale is None else scale
+    heads = [_transpose(w, one, order) for one, order in ((query, (0, 2, 1, 3)), (key, (0, 2, 3, 1)))]
+    scores = w.op("BatchMatMulV2", "output", [_z(w, "Mul", heads[0], factor, dtype), heads[1]], T=dtype)
+    if bias is not None:
+        scores = _z(w, "AddV2", scores, bias, dtype)
+    if mask is not None:
+        scores = w.op("SelectV2", "output", [mask, scores, w.ref(-1e30, dtype)], T=dtype)
+    weights = w.op("Softmax", "softmax", [scores], T=dtype)
+    rows = _transpose(w, value, (0, 2, 1, 3))
+    return _transpose(w, w.op("BatchMatMulV2", "output", [weights, rows], T=dtype), (0, 2, 1, 3))
+
+
+@_writes("general_relu")
+def _general_relu(
+    w: Any, x: Any, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0
+) -> Any:
+    dtype = w.dtype(x)
+    above = x if max_value is None else _z(w, "Minimum", x, max_value, dtype)
+    below = _z(w, "Mul", _z(w, "Sub", x, threshold, dtype), alpha, dtype)
+    is_above = w.op("Greater", "z", [x, w.ref(threshold, dtype)], T=dtype)
+    return w.op("SelectV2", "output", [is_above, above, below], T=dtype)
+
+
+@_writes("reverse")
+def _reverse(w: Any, tensor: Any, axis: Any) -> Any:
+    axes = [axis] if isinstance(axis, int) else list(axis)
+    return w.op("ReverseV2", "output", [tensor, w.whole(axes)], T=w.dtype(tensor), Tidx=as_dtype("int32"))
+
+
+@_writes("cumsum")
+def _cumsum(w: Any, x: Any, axis: int = 0, exclusive: bool = False, reverse: bool = False) -> Any:
+    given = {"T": w.dtype(x), "Tidx": as_dtype("int32"), "exclusive": exclusive, "reverse": reverse}
+    return w.op("Cumsum", "out", [x, w.whole(axis)], **given)
+
+
+@_writes("argmax", "argmin")
+def _argmax(w: Any, input: Any, axis: Any = 0, output_type: Any = "int64") -> Any:
+    given = {"T": w.dtype(input), "Tidx": as_dtype("int32"), "output_type": as_dtype(output_type)}
+    return w.op(w.kind, "output", [input, w.whole(axis or 0)], **given)
+
+
+@_writes("one_hot")
+def _one_hot(
+    w: Any, indices: Any, depth: Any, on: Any = 1, off: Any = 0, axis: int = -1, dtype: Any = "float32"
+) -> Any:
+    kind = as_dtype(dtype)
+    inputs = [indices, w.whole(depth), w.ref(on, kind), w.ref(off, kind)]
+    return w.op("OneHot", "output", inputs, T=kind, TI=w.dtype(indices), axis=axis)
+
+
 @_writes("convolution")
 def _convolution(
     w: Any,
@@ -247,6 +397,10 @@ def _convolution(
     data_format: Any = None,
     dilations: Any = 1,
 ) -> Any:
+    if input.shape.rank == 3:
+        return _as_images(
+            w, "Conv2D", [input, filters], padding, data_format, strides=strides, dilations=dilations
+        )
     further = _windows(w, input, data_format, padding)
     sizes = {"strides": [1, *_spatial(strides), 1], "dilations": [1, *_spatial(dilations or 1), 1]}
     return w.op("Conv2D", "output", [input, filters], **further, **sizes)
@@ -277,6 +431,8 @@ def _pool(kind: str) -> Callable:
         data_format: Any = None,
         dilations: Any = None,
     ) -> Any:
+        if input.shape.rank == 3:
+            return _as_images(w, kind, [input], padding, data_format, ksize=ksize, strides=strides)
         further = _windows(w, input, data_format, padding)
         sizes = {"ksize": [1, *_spatial(ksize), 1], "strides": [1, *_spatial(strides), 1]}
         return w.op(kind, "output", [input], **further, **sizes)
