@@ -10,7 +10,7 @@ struct Adam {
   float *new_value, *new_momentum, *new_velocity;
 };
 
-enum { ADAM_SHARE = 1 << 16 };  // fewer numbers a thread are not worth waking one
+enum { ADAM_SHARE = 1 << 18 };  // fewer numbers a thread are not worth waking one
 
 static void adam_share(const void* work, Size index) {
   const Adam& a = *(const Adam*)work;
