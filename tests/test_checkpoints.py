@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import dovetail as tf
+from dovetail.base.settings import settings
 from tests.keras.layer_rows import CASES
 from tests.keras.test_whole_models import model_of
 
@@ -328,3 +329,19 @@ def test_weights_of_keras_2_without_an_ending(tmp_path):
     other.load_weights(str(tmp_path / "w"))  # before it is built
     x = np.ones((1, 3), "float32")
     np.testing.assert_array_equal(other(x).numpy(), model(x).numpy())
+
+
+def test_an_adapted_vocabulary_counts_as_a_weight_in_keras_2(tmp_path, monkeypatch):
+    monkeypatch.setattr(settings, "keras", 2)
+    found = []
+    for lib, module in ((peer(), pytest.importorskip("tf_keras")), (tf, keras)):
+        words = module.layers.TextVectorization()
+        words.adapt(["a b"])
+        model = module.Sequential([words, module.layers.Embedding(9, 2)])
+        asked = lib.constant([["b a"]])
+        model(asked)
+        path = str(tmp_path / "c")
+        root = lib.train.Checkpoint(model=model)
+        root.read(path).expect_partial() if found else root.write(path)
+        found.append(model(asked).numpy().tolist())
+    assert found[0] == found[1]

@@ -417,7 +417,7 @@ class Model(Trainer, Reporting, Layer):
         named: list[tuple[str, Any]] = []
         num_with_weights = 0
         for index, layer in enumerate(self.layers if self._is_made_of_layers else ()):
-            if layer.weights:
+            if layer.weights or layer.get_weights():  # in Keras 2 a vocabulary is a weight
                 named.append((f"layer_with_weights-{num_with_weights}", layer))
                 num_with_weights += 1
             named.append((f"layer-{index}", layer))
