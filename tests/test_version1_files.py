@@ -212,3 +212,20 @@ def test_graphs_of_tensorflow_are_imported():
         expected = session.run("out:0", {"x:0": data})
     f = v1.wrap_function(lambda: tf.import_graph_def(message, name=""), []).prune("x:0", "out:0")
     np.testing.assert_allclose(f(data).numpy(), expected, rtol=1e-5)
+
+
+def test_composites_and_configs_of_sessions():
+    with tf.Graph().as_default(), v1.Session(config=v1.ConfigProto(device_count={"GPU": 0})) as session:
+        sparse = v1.sparse_placeholder(tf.float32)
+        value = v1.SparseTensorValue([[0, 1]], [5.0], [2, 2])
+        back, dense = session.run([sparse, tf.sparse.to_dense(sparse)], {sparse: value})
+        assert isinstance(back, v1.SparseTensorValue) and back.values.tolist() == [5.0]
+        assert dense.tolist() == [[0, 5], [0, 0]]
+        rows = tf.IndexedSlices(v1.placeholder_with_default([[1.0]], [None, 1]), tf.constant([3]))
+        assert session.run({"a": rows})["a"].indices.tolist() == [3]
+        with tf.device("/cpu:0"):
+            placed = tf.constant(dense)
+        assert placed.op.device == "/device:CPU:0" and tf.constant(dense).op.device == ""
+    config = v1.ConfigProto(log_device_placement=True)
+    config.graph_options.optimizer_options.global_jit_level = v1.OptimizerOptions.OFF
+    assert v1.ConfigProto.FromString(config.SerializeToString()) == config

@@ -15,6 +15,7 @@ import threading
 from typing import Any
 
 from dovetail.base.errors import at_user_location
+from dovetail.base.settings import state
 from dovetail.graph.definition import graph_definition
 from dovetail.graph.hand_variable import WritingScope
 from dovetail.graph.node import CONSTANT, Node
@@ -38,6 +39,7 @@ class HandWritten(FunctionGraph):
         super().__init__("graph")
         self.outer = None
         self.seed: int | None = None
+        self.devices: dict[int, str] = {}  # of operations for which the program names one, by id
         self.belongings: dict[
             str, Any
         ] = {}  # what TensorFlow 1 keeps with a graph: variables by name, scopes
@@ -46,6 +48,11 @@ class HandWritten(FunctionGraph):
         """Returns a value as the output of an operation, as every tensor of such a graph is one."""
         described = Inferred(tuple(value.shape), value.dtype, partial_of(value))
         return symbolic_outputs(Node(CONSTANT, (value,), {}), [described])
+
+    def keep(self, node: Node) -> None:
+        super().keep(node)
+        if state.device is not None:
+            self.devices[id(node)] = "/device:{}:{}".format(*state.device)
 
     def default_session(self, caller: str) -> Any:
         """Returns the session that runs what no session is named for.

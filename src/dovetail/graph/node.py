@@ -78,6 +78,11 @@ class Node(Operation):
         return [leaf for leaf in nest.flat((self.args, self.kwargs)) if isinstance(leaf, SymbolicTensor)]
 
     @property
+    def device(self) -> str:  # type: ignore[override]
+        """The device that the program names for it, "" when it names none."""
+        return getattr(self.graph, "devices", {}).get(id(self), "")
+
+    @property
     def type(self) -> str:
         """What it does, by TensorFlow's name, such as "MatMul"."""
         return getattr(self.operation, "type", None) or type(self.operation).__name__

@@ -57,7 +57,8 @@ class _Import:
     """Operations on their way into a graph.
 
     Attributes:
-        values: what the nodes give, by their names.
+        values: what the nodes give, by their names; constants as they are, which may be axes and sizes.
+        shown: the same, all as tensors of the graph.
         operations: what the nodes became.
     """
 
@@ -75,6 +76,7 @@ class _Import:
         self._part = ImportedFunction(library, "graph", graph_def.node, names, list(self._nodes), [])
         self._rows: dict[str, Any] = {}
         self.values: dict[str, list] = {}
+        self.shown: dict[str, list] = {}
         self.operations: dict[str, Any] = {}
 
     def run(self) -> None:
@@ -83,7 +85,8 @@ class _Import:
             shape = shape_of(node.attr["shape"].shape) if "shape" in node.attr else None
             tensor = self._graph.placeholder(shape, dtype_of(node.attr["dtype"].type), node.name)
             self._graph.inputs.append(tensor)
-            self.values[node.name], self.operations[node.name] = [tensor], tensor.op
+            self.values[node.name] = self.shown[node.name] = [tensor]
+            self.operations[node.name] = tensor.op
         for step in self._part._ordered():
             inputs = [self._value(ref) for ref in step.inputs]
             waits = [text[1:] for text in self._nodes[step.name].input if text.startswith("^")]
@@ -92,13 +95,15 @@ class _Import:
 
     def _add(self, step: Any, inputs: list) -> None:
         before = len(self._graph.get_operations())
-        found = self._graph.named(
-            step.name, lambda: [*map(self._inside, step.row.run(inputs, step.attributes))]
-        )
-        self._rows[step.name], self.values[step.name] = step.row, found
+        found = self._graph.named(step.name, self._run, step, inputs)
         made = self._graph.get_operations()[before:]
         symbolic = [leaf for leaf in nest.flat(found) if isinstance(leaf, SymbolicTensor)]
         self.operations[step.name] = symbolic[-1].op if symbolic else made[-1] if made else None
+
+    def _run(self, step: Any, inputs: list) -> list:
+        self.values[step.name], self._rows[step.name] = list(step.row.run(inputs, step.attributes)), step.row
+        self.shown[step.name] = [self._inside(value) for value in self.values[step.name]]
+        return self.shown[step.name]
 
     def _inside(self, value: Any) -> Any:
         """Returns a value as a tensor of the graph."""
@@ -115,4 +120,4 @@ class _Import:
             raise ValueError(
                 f"tf.import_graph_def: return_elements name {text!r}, not in the graph{at_user_location()}"
             )
-        return self.values[ref.node][ref.place] if ":" in text else self.operations[ref.node]
+        return self.shown[ref.node][ref.place] if ":" in text else self.operations[ref.node]

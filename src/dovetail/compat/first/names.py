@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.compat.first import (
+    configs,
     fetches,
     hooks,
     initializers,
@@ -106,6 +107,7 @@ TABLES: dict[str, dict[str, Any]] = {
         "Dimension": Dimension,
         **nn.NAMES,
         **misc.NAMES,
+        **configs.NAMES,
         "wrap_function": wrapped.wrap_function,
         "get_default_graph": by_hand.default_graph,
         **_public(

@@ -102,8 +102,7 @@ class Session:
             InvalidArgumentError: a placeholder that is needed has no value.
             FailedPreconditionError: a variable that is needed has no value.
         """
-        leaves, spec = nest.flatten_spec(fetches)
-        groups = [expanded(self._element(leaf, "fetch")) for leaf in leaves]
+        groups = [expanded(self._element(leaf, "fetch")) for leaf in nest.flatten(fetches)]
         wanted = [tensor for group in groups for tensor in group.tensors]
         feeds: dict[Any, Any] = {}
         for key, value in (feed_dict or {}).items():
@@ -112,7 +111,7 @@ class Session:
         found = [group.rebuilt([next(values) for _ in group.tensors]) for group in groups]
         if run_metadata is not None:
             run_metadata.step_stats.dev_stats.add(device=self.list_devices()[0].name)
-        return nest.unflatten(spec, found)
+        return nest.pack_sequence_as(fetches, found)
 
     def make_callable(self, fetches: Any, feed_list: Any = None, accept_options: bool = False) -> Callable:
         """Returns a function of the values of `feed_list` that runs `fetches`."""
