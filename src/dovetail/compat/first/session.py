@@ -213,8 +213,9 @@ class _Program:
     def __init__(self, session: Session, feeds: list, fetches: list) -> None:
         self._session, self._fetches = session, fetches  # which keeps their ids theirs
         tensors = [leaf for leaf in fetches if isinstance(leaf, SymbolicTensor)]
+        effects = [leaf for leaf in fetches if isinstance(leaf, Node)]
         try:
-            self._graph = Graph(feeds, tensors, [leaf for leaf in fetches if isinstance(leaf, Node)])
+            self._graph = Graph(feeds, tensors, effects)
         except DisconnectedError as error:
             raise _unfed(session.graph, feeds) from error
         nodes = self._graph.nodes
@@ -223,7 +224,13 @@ class _Program:
         self._run = self._graph.run
         self._runs = 0
         known = all(v._declared_shape.is_fully_defined() for v in self._variables)
-        self._compiles = known and not any(isinstance(node.operation, HostCall) for node in nodes)
+        # What must be called with values, and takes none, is called first: the rest is compiled.
+        self._first = [node for node in nodes if isinstance(node.operation, HostCall)]
+        self._compiles = known and not any(node.inputs or node.control_inputs for node in self._first)
+        if self._compiles and self._first:
+            made = [tensor for node in self._first for tensor in node.outputs]
+            kept = [node for node in effects if not isinstance(node.operation, HostCall)]
+            self._run = Graph([*feeds, *made], tensors, kept).run
 
     def run(self, values: list) -> list:
         """Returns the values of the symbolic fetches, as arrays."""
@@ -234,8 +241,9 @@ class _Program:
         self._runs += 1
         if self._compiles and self._runs > _RUNS_BEFORE_COMPILING:
             if self._runs == _RUNS_BEFORE_COMPILING + 1:
-                self._run = Function(self._graph.run, autograph=False)
-            results = self._run(values)
+                self._run = Function(self._run, autograph=False)
+            given = [leaf for node in self._first for leaf in nest.flat(node.operation(*node.args))]
+            results = self._run([*values, *given])
         else:
             results = self._op_by_op(values)
         for variable in self._assigned:
