@@ -476,3 +476,27 @@ def test_what_cannot_be_saved_is_told(tmp_path):
         tf.saved_model.save(model, str(tmp_path / "b"))
     with pytest.raises(ValueError, match="0 traces"):
         tf.saved_model.save(model, str(tmp_path / "c"), signatures=tf.function(lambda x: x))
+
+
+def test_models_are_saved_as_directories_of_keras_2(tmp_path):
+    reference = pytest.importorskip("tensorflow")
+    layers, x = tf.keras.layers, np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
+    inputs = tf.keras.Input((4,), name="features")
+    model = tf.keras.Model(inputs, layers.Dense(2, name="answer")(layers.BatchNormalization()(inputs)))
+    model.compile(tf.keras.optimizers.Adam(0.01), "mse")
+    targets = np.zeros((6, 2), np.float32)
+    model.fit(x, targets, epochs=2, verbose=0)
+    path = str(tmp_path / "saved")
+    model.save(path, save_format="tf")
+    again = tf.keras.models.load_model(path)
+    assert int(again.optimizer.iterations) == 2
+    np.testing.assert_allclose(again.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-6)
+    want = [model.train_on_batch(x, targets), model.predict(x, verbose=0)]
+    np.testing.assert_allclose(again.train_on_batch(x, targets), want[0], rtol=1e-5)
+    np.testing.assert_allclose(again.predict(x, verbose=0), want[1], rtol=1e-4, atol=1e-5)
+    model.save(path, save_format="tf")
+    loaded = reference.saved_model.load(path)
+    served = loaded.signatures["serving_default"](features=reference.constant(x))
+    np.testing.assert_allclose(served["answer"], want[1], rtol=1e-4, atol=1e-5)
+    with pytest.raises(FileExistsError):
+        model.save(path, save_format="tf", overwrite=False)

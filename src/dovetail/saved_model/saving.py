@@ -8,7 +8,7 @@ from typing import Any
 
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
-from dovetail.base.trackable import CONTAINERS
+from dovetail.base.trackable import CONTAINERS, unique
 from dovetail.function.concrete import ConcreteFunction
 from dovetail.function.describe import arguments_of
 from dovetail.function.function import Function
@@ -105,7 +105,8 @@ def traces_of(function: Any) -> list[ConcreteFunction]:
     if function.input_signature is not None:
         return [function.get_concrete_function()]
     calls = [arguments_of(key) for key in function._programs]
-    return [function.get_concrete_function(*args, **kwargs) for args, kwargs in calls]
+    found = [function.get_concrete_function(*args, **kwargs) for args, kwargs in calls]
+    return unique([*found, *function._concrete.values()])
 
 
 class Saver:

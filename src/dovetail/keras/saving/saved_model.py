@@ -10,12 +10,17 @@ import json
 import os
 from typing import Any
 
+from dovetail.base import nest
 from dovetail.base.errors import DataLossError, at_user_location
+from dovetail.function.function import Function
 from dovetail.keras.models.model import Model
-from dovetail.keras.saving.whole_h5 import compile_from
-from dovetail.keras.serialization import deserialize_keras_object
-from dovetail.saved_model import VARIABLES_DIRECTORY, VARIABLES_FILENAME, contains_saved_model, load
+from dovetail.keras.saving.whole_h5 import compile_from, training_config
+from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
+from dovetail.saved_model import VARIABLES_DIRECTORY, VARIABLES_FILENAME, contains_saved_model, load, save
+from dovetail.tensor.shape import TensorShape
+from dovetail.tensor.spec import TensorSpec
 from dovetail.train.checkpoint import Checkpoint
+from dovetail.train.object_graph import named_children
 from dovetail.wire.protobuf import DecodeError
 from dovetail.wire.saved_model import KerasMetadata
 
@@ -109,3 +114,85 @@ class Revived(Model):
         raise NotImplementedError(
             f"{self.name}: the class of this model is not known, so it has no config; save its weights"
         )
+
+
+# ---- writing
+
+
+class _Saved:
+    """A model as its SavedModel has it: what it holds, its variables, and the function that calls it."""
+
+    def __init__(self, model: Any, call: Function) -> None:
+        self.children = [
+            *named_children(model),
+            ("variables", list(model.variables)),
+            ("trainable_variables", list(model.trainable_variables)),
+        ]
+        vars(self)["__call__"] = call
+
+    def __children__(self) -> list[tuple[str, Any]]:
+        return self.children
+
+
+def write_model(model: Any, path: str, include_optimizer: bool = True) -> None:
+    """Writes a model as a SavedModel directory of Keras 2.
+
+    Raises:
+        NotImplementedError: a layer has operations that are not written.
+        ValueError: the model was never called.
+    """
+    spec = _input_spec(model)
+
+    def call(inputs: Any, training: Any = False) -> Any:
+        return model(inputs, training=training)
+
+    def serve(inputs: Any) -> Any:
+        found = model(inputs, training=False)
+        names = getattr(model, "output_names", None) or []
+        leaves = nest.flat(found)
+        if isinstance(found, dict) or len(names) != len(leaves):
+            return found
+        return dict(zip(names, leaves, strict=True))
+
+    function = Function(call)
+    function.get_concrete_function(spec, False)
+    if not getattr(
+        model, "inputs", None
+    ):  # what has a config is built from it, and needs no trace for training
+        function.get_concrete_function(spec, True)
+    signature = Function(serve, input_signature=[spec])
+    save(_Saved(model, function), path, signatures=signature)
+    facts = _facts_of(model, include_optimizer)
+    made = KerasMetadata()
+    made.nodes.add(node_id=0, node_path="root", identifier="_tf_keras_model", metadata=json.dumps(facts))
+    with open(os.path.join(path, _METADATA), "wb") as file:
+        file.write(made.SerializeToString())
+
+
+def _input_spec(model: Any) -> Any:
+    """Returns specs of the inputs, for any batch size."""
+    if getattr(model, "inputs", None):
+        return nest.mapped(lambda one: _loose(one, one.name.partition(":")[0]), model.input)
+    shape = getattr(model, "_build_shapes", None)
+    if isinstance(shape, dict) and len(shape) == 1:  # by the names of the arguments of `build`
+        (shape,) = shape.values()
+    if isinstance(shape, TensorShape) and shape.rank is not None:
+        shape = shape.as_list()
+    if not isinstance(shape, list | tuple) or not all(one is None or isinstance(one, int) for one in shape):
+        raise ValueError(
+            f"save: the model {model.name!r} does not know its inputs; call it on data first{at_user_location()}"
+        )
+    return TensorSpec([None, *shape[1:]], "float32", "input_1")
+
+
+def _loose(tensor: Any, name: str) -> TensorSpec:
+    return TensorSpec([None, *tensor.shape[1:]], tensor.dtype, name)
+
+
+def _facts_of(model: Any, include_optimizer: bool) -> dict:
+    facts = {"name": model.name, "class_name": type(model).__name__, "keras_version": "2.15.0"}
+    if getattr(model, "inputs", None):
+        facts["config"] = serialize_keras_object(model.get_config())
+    if include_optimizer and model.compiled and model.optimizer is not None:
+        facts["training_config"] = training_config(model)
+    return facts

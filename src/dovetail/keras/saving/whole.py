@@ -9,6 +9,7 @@ import h5py
 
 from dovetail.base.errors import at_user_location
 from dovetail.keras import bytecode
+from dovetail.keras.idiom import is_keras_2
 from dovetail.keras.registration import CustomObjectScope
 from dovetail.keras.saving import archive, whole_h5
 
@@ -33,14 +34,15 @@ def save_model(
         overwrite: replace an existing file; False raises FileExistsError instead.
         zipped: True or None; `.keras` files are archives.
         include_optimizer: False leaves out the arguments of `compile` and the optimizer's state; ".h5" files only.
-        save_format: of Keras 2: "keras" or "h5" for a path without such an ending.
+        save_format: of Keras 2: "keras" or "h5" for a path without such an ending, "tf" for a directory: a SavedModel,
+            of which TensorFlow runs the functions, and `load_model` makes the model again.
 
     The file replaces an older one only when it is whole.
 
     Raises:
         ValueError: the path ends in something else, or an argument does not go with the format.
         FileExistsError: the file exists and `overwrite` is False.
-        NotImplementedError: a directory in TensorFlow's SavedModel format.
+        NotImplementedError: for a SavedModel, a layer has operations that are not written to it yet.
     """
     path = os.fspath(filepath)
     if kwargs:
@@ -52,8 +54,19 @@ def save_model(
         )
     ending = os.path.splitext(path)[1]
     kind = _FORMATS[save_format] or (".h5" if ending in _H5_ENDINGS else ending)
+    if save_format == "tf" or (not kind and is_keras_2()):
+        from dovetail.keras.saving import saved_model
+
+        if os.path.exists(path) and not overwrite:
+            raise FileExistsError(
+                f"save_model: {path!r} exists; pass overwrite=True to replace it{at_user_location()}"
+            )
+        saved_model.write_model(model, path, include_optimizer)
+        return
     if kind not in (".keras", ".h5"):
-        raise _no_format(path, ending, save_format)
+        raise ValueError(
+            f"save_model: the path must end in '.keras', '.h5' or '.hdf5', received {path!r}{at_user_location()}"
+        )
     if zipped is False:
         raise ValueError(
             f"save_model: .keras files are always archives, received zipped=False{at_user_location()}"
@@ -71,17 +84,6 @@ def save_model(
             f"the optimizer out{at_user_location()}"
         )
     archive.write(model, path)
-
-
-def _no_format(path: str, ending: str, save_format: str | None) -> Exception:
-    if save_format == "tf" or not ending:
-        return NotImplementedError(
-            f"save_model: {path!r} would be a directory in TensorFlow's SavedModel format, which is not written yet. "
-            f"Use a path that ends in '.keras'{at_user_location()}"
-        )
-    return ValueError(
-        f"save_model: the path must end in '.keras', '.h5' or '.hdf5', received {path!r}{at_user_location()}"
-    )
 
 
 def load_model(

@@ -50,7 +50,7 @@ def write(model: Any, path: str, include_optimizer: bool = True) -> None:
         file.attrs[_MODEL] = json.dumps(config)
         legacy.write(model, file.create_group(_WEIGHTS))
         if include_optimizer and model.compiled and model.optimizer is not None:
-            file.attrs[_TRAINING] = json.dumps(_training_config(model))
+            file.attrs[_TRAINING] = json.dumps(training_config(model))
             _write_state(model.optimizer, file.create_group(_STATE))
 
 
@@ -76,7 +76,8 @@ def _short(value: Any) -> Any:
     return serialize_keras_object(value)
 
 
-def _training_config(model: Any) -> dict:
+def training_config(model: Any) -> dict:
+    """Returns how a model was compiled, as Keras 2 says it."""
     config = model.get_compile_config()
     optimizer = config.pop("optimizer")
     config["optimizer_config"] = {"class_name": optimizer["class_name"], "config": optimizer["config"]}
