@@ -645,3 +645,16 @@ def test_code_that_needs_the_number_of_values_is_traced_for_each():
         warnings.simplefilter("error")
         for count in (1, 2, 1):
             np.testing.assert_allclose(compiled(_sparse(count)), _sparse(count).values * count)
+
+
+@pytest.mark.parametrize("inputs", [[1], []])
+def test_python_functions_run_at_every_call(inputs):
+    calls = []
+
+    @tf.function
+    def call(x):
+        return tf.py_function(lambda *given: calls.append(1) or 2, inputs and [x], tf.int32) + x
+
+    with pytest.warns(Warning, match="op by op"):
+        assert [int(call(tf.constant(i))) for i in (1, 2, 3)] == [3, 4, 5]
+    assert len(calls) == 3

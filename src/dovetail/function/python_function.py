@@ -9,7 +9,7 @@ import numpy as np
 
 from dovetail.base import nest
 from dovetail.base.errors import DataDependentShapeError, InvalidArgumentError, at_user_location, of_python
-from dovetail.engine import is_tracer
+from dovetail.engine import is_tracer, loaded_xla
 from dovetail.graph.construct import CONSTRUCTS, is_recorded, record_construct
 from dovetail.tensor.composite import is_composite
 from dovetail.tensor.convert import convert_to_tensor
@@ -57,6 +57,9 @@ def numpy_function(
 
 
 def _result(func: Callable, args: list, label: str) -> Any:
+    engine = loaded_xla()
+    if engine is not None and engine.in_trace():  # a program would have the result of this one call for ever
+        raise _known_later(label)
     try:
         return func(*args)
     except Exception as error:
@@ -77,10 +80,14 @@ def _with_values(composite: Any, label: str) -> Any:
 def _with_value(value: Any, label: str) -> Tensor:
     tensor = convert_to_tensor(value)
     if is_tracer(tensor._value):
-        raise DataDependentShapeError(
-            label, f"{label}: its result is known only when the Python function has run{at_user_location()}"
-        )
+        raise _known_later(label)
     return tensor
+
+
+def _known_later(label: str) -> DataDependentShapeError:
+    return DataDependentShapeError(
+        label, f"{label}: its result is known only when the Python function has run{at_user_location()}"
+    )
 
 
 def _as_declared(result: Any, declared: Any, label: str) -> Any:
