@@ -84,6 +84,7 @@ LATE_IMPORTS = {
     ): "what compiles and loads a library costs 30 ms; doctor's line",
     ("dovetail.engine.host_native", "dovetail.engine.native.rows"): "the same; for long rows only",
     ("dovetail.data.dataset", "dovetail.data.saved"): "a late family: few programs load saved datasets",
+    ("dovetail.graph.by_hand", "dovetail.graph.definition"): "messages: few programs write graphs",
     ("dovetail.data.batching", "dovetail.ops.ragged.rows"): "a late family: few programs have ragged batches",
     (
         "dovetail.keras.layers.core.dense_features",

@@ -11,12 +11,12 @@ Sessions are in `dovetail.compat.first.session`.
 
 from __future__ import annotations
 
+import importlib
 import threading
 from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import state
-from dovetail.graph.definition import graph_definition
 from dovetail.graph.hand_variable import WritingScope
 from dovetail.graph.node import CONSTANT, Node
 from dovetail.graph.operations import use_hand_written
@@ -72,7 +72,7 @@ class HandWritten(FunctionGraph):
 
     def as_graph_def(self, from_version: int | None = None, add_shapes: bool = False) -> Any:
         """Returns the operations as a `GraphDef`: their names, types and inputs."""
-        return graph_definition(self)
+        return importlib.import_module("dovetail.graph.definition").graph_definition(self)
 
     @property
     def building_function(self) -> bool:
