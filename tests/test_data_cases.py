@@ -15,6 +15,7 @@ from tests.support import parity
 # What takes or gives other things than numbers, and is tested elsewhere.
 ELSEWHERE = {"list_files", "get_single_element", "reduce", "as_numpy_iterator", "options", "cardinality"}
 ELSEWHERE |= {"save", "load", "fingerprint"}
+ELSEWHERE |= {"make_initializable_iterator", "make_one_shot_iterator"}  # tests/test_version1.py
 BY_NAME = {case.name: case for case in CASES}
 
 
@@ -68,7 +69,9 @@ def traced(batches, before=0.0):
 
 
 @pytest.mark.parametrize("run_eagerly", [False, True], ids=["compiled", "eager"])
-@pytest.mark.parametrize("name", BY_NAME)
+@pytest.mark.parametrize(
+    "name", [name for name in BY_NAME if "any order" not in name.replace("-", " ")]
+)  # the trace has an order
 def test_fit_sees_the_elements(name, run_eagerly):
     """Two epochs, an evaluation, and a second fit that goes on, against iterating over the same dataset."""
     case = BY_NAME[name]

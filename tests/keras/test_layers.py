@@ -23,6 +23,7 @@ EVERY = pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
 WITHOUT_ROW = {
     *("Layer", "InputLayer", "TFOpLambda", "SlicingOpLambda", "Wrapper"),
     *("JaxLayer", "FlaxLayer", "TorchModuleWrapper"),  # test_foreign_layers.py
+    "TFSMLayer",  # test_saved_model.py
     *("AbstractRNNCell", "GRUCell", "LSTMCell", "SimpleRNNCell", "StackedRNNCells"),
     *preprocessing.APART,
 }

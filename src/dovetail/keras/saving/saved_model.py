@@ -12,6 +12,7 @@ from typing import Any
 
 from dovetail.base import nest
 from dovetail.base.errors import DataLossError, at_user_location
+from dovetail.base.own import declare
 from dovetail.function.function import Function
 from dovetail.keras.models.model import Model
 from dovetail.keras.saving.whole_h5 import compile_from, training_config
@@ -87,6 +88,7 @@ def _from_config(facts: dict) -> Any:
     return model if isinstance(model, Model) and model.built else None
 
 
+@declare
 class Revived(Model):
     """A model whose class is not known: it runs the graphs that were saved.
 
