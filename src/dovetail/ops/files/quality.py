@@ -18,14 +18,15 @@ from dovetail.ops.views import export
 from dovetail.tensor import dtype as dt
 
 
-@op("", engine="host", differentiable=False, same_dtype=0, shape=lambda image, quality: image)
-def adjust_jpeg_quality_(xp: Any, image: Any, jpeg_quality: Any) -> Any:
+@op("", engine="host", differentiable=False, same_dtype=0, shape=lambda image, quality, dct_method: image)
+def adjust_jpeg_quality_(xp: Any, image: Any, jpeg_quality: Any, *, dct_method: str) -> Any:
     """Writes an image as JPEG, and reads it."""
     label = "tf.image.adjust_jpeg_quality"
     pixels = converted(host, image, np.dtype(np.uint8), saturate=True)
     jpeg.check_image(label, pixels)
     file = jpeg.encode(label, pixels, int(jpeg_quality))
-    return converted(host, jpeg.decode(label, file, pixels.shape[2]), image.dtype, saturate=True)
+    read = jpeg.decode(label, file, pixels.shape[2], dct_method=dct_method)
+    return converted(host, read, image.dtype, saturate=True)
 
 
 @export("image.adjust_jpeg_quality")
@@ -38,7 +39,7 @@ def adjust_jpeg_quality(image: Any, jpeg_quality: Any, dct_method: str = "", nam
         dct_method: see `tf.io.decode_jpeg`.
     """
     jpeg.check_options("tf.image.adjust_jpeg_quality", 0, 1, dct_method)
-    return adjust_jpeg_quality_(as_tensor(image), as_tensor(jpeg_quality))
+    return adjust_jpeg_quality_(as_tensor(image), as_tensor(jpeg_quality), dct_method=dct_method)
 
 
 def _checked_range(low: Any, high: Any) -> tuple[int, int]:
