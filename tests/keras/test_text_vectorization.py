@@ -332,3 +332,31 @@ def test_nothing_is_looked_up_without_a_vocabulary(kind):
     nothing = keras.layers.StringLookup(mask_token="")
     nothing.adapt(np.array([[""]]))
     assert nothing(tf.constant(["", "a"])).numpy().tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("make", [keras.layers.StringLookup, keras.layers.TextVectorization])
+@pytest.mark.parametrize("num_words", [3, 9000])
+def test_another_vocabulary_takes_the_place_of_the_first(make, num_words):
+    """A long text is looked up in a packed table, a short one in a dict."""
+    words = ["a", "b", "c"] * (num_words // 3)
+    texts = tf.constant([" ".join(words)] if make is keras.layers.TextVectorization else words)
+    layer = make(vocabulary=["a", "b"])
+    compiled = tf.function(layer)
+    first = layer.get_vocabulary().index("a")
+    for vocabulary in (["a", "b"], ["c", "b", "a"]):
+        layer.set_vocabulary(vocabulary)
+        expected = [first + vocabulary.index(w) if w in vocabulary else first - 1 for w in words]
+        for call in (layer, compiled):
+            assert np.asarray(call(texts)).reshape(-1).tolist() == expected
+
+
+@pytest.mark.parametrize("make", [keras.layers.StringLookup, keras.layers.TextVectorization])
+def test_no_vocabulary_is_told_in_functions_too(make):
+    layer = make()
+    for call in (layer, tf.function(layer)):
+        with pytest.raises(tf.errors.FailedPreconditionError, match="no vocabulary yet"):
+            call(tf.constant(["a"]))
+    layer.adapt(["a", "a b"])
+    assert np.asarray(tf.function(layer)(tf.constant(["a"]))).reshape(-1)[0] == layer.get_vocabulary().index(
+        "a"
+    )

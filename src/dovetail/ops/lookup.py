@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
 
+from dovetail.base.errors import FailedPreconditionError
 from dovetail.base.own import declare
 from dovetail.ops.families import op
 from dovetail.ops.packed_words import PackedTable
@@ -23,24 +23,41 @@ def _same(shape: tuple, *_: Any, **__: Any) -> tuple:
 
 @declare
 class Table:
-    """The numbers of tokens, for strings.
+    """The numbers of tokens, for strings; it has none before it is filled."""
 
-    Args:
-        tokens: byte strings.
-        first: the number of the first one.
-    """
-
-    def __init__(self, tokens: list[bytes], first: int) -> None:
-        self.fill(tokens, first)
+    def __init__(self) -> None:
+        self._numbers: dict[bytes, int] | None = None
+        self._packed: PackedTable | None = None
 
     def fill(self, tokens: list[bytes], first: int) -> None:
-        """Has other tokens take the place of those that are there."""
-        self.numbers = {token: first + place for place, token in enumerate(tokens)}
+        """Has other tokens take the place of those that are there.
 
-    @functools.cached_property
+        Args:
+            tokens: byte strings.
+            first: the number of the first one.
+        """
+        self._numbers = {token: first + place for place, token in enumerate(tokens)}
+        self._packed = None
+
+    @property
+    def numbers(self) -> dict[bytes, int]:
+        """The number of each token.
+
+        Raises:
+            FailedPreconditionError: it was never filled.
+        """
+        if self._numbers is None:
+            raise FailedPreconditionError(
+                "Table not initialized: the layer has no vocabulary yet. Pass vocabulary, or call adapt() on data first"
+            )
+        return self._numbers
+
+    @property
     def packed(self) -> PackedTable:
         """The same for many words at once."""
-        return PackedTable(self.numbers)
+        if self._packed is None:
+            self._packed = PackedTable(self.numbers)
+        return self._packed
 
 
 @op(

@@ -116,10 +116,10 @@ class Lookup(Declared):
     def _begin(self) -> None:
         check_sparse(self)
         self._tokens: list = []
+        self._is_known = False
         self._ready: Any = self._prepare([])
         self._weights: Any = None
         self._given = self.vocabulary is not None
-        self._is_known = False
         self._counter = Counter()
         refusals = (
             (self.pad_to_max_tokens and self.max_tokens is None, "pad_to_max_tokens takes max_tokens"),
@@ -276,6 +276,7 @@ class Lookup(Declared):
             return
         self._is_known = True
         if not self._counter.total:
+            self._ready = self._prepare(self._tokens)
             return
         most = None if self.max_tokens is None else self.max_tokens - self._first_token
         found = self._counter.most_frequent(most, without=self._raw([self.mask_token, self.oov_token]))

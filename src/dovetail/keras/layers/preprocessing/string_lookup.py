@@ -76,8 +76,9 @@ class StringLookup(Lookup):
 
     def _prepare(self, tokens: list) -> Any:
         """Returns one table for good: what has been compiled or recorded looks up in the vocabulary of the moment."""
-        table = self.__dict__.get("_ready") or Table([], 0)
-        table.fill([token.encode(self.encoding) for token in tokens], self._first_token)
+        table = self.__dict__.get("_ready") or Table()
+        if self._is_known:
+            table.fill([token.encode(self.encoding) for token in tokens], self._first_token)
         return table
 
     def _find(self, keys: Any, prepared: Any, default: int) -> Any:
