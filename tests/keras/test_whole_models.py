@@ -311,3 +311,24 @@ def test_a_vocabulary_is_not_lost_in_hdf5_without_a_word(tmp_path, monkeypatch):
     given = keras.Sequential([keras.Input((1,), dtype="string"), keras.layers.StringLookup(vocabulary=["a"])])
     given.save(tmp_path / "given.h5")
     assert keras.models.load_model(tmp_path / "given.h5").layers[-1].get_vocabulary() == ["[UNK]", "a"]
+
+
+@keras.saving.register_keras_serializable("whole")
+class Prefixed(keras.layers.Layer):
+    """Has a weight that is a string."""
+
+    def build(self, _):
+        self.prefix = tf.Variable(["é"])
+
+    def call(self, x):
+        return tf.strings.join([self.prefix[0], x])
+
+
+def test_strings_among_the_weights_come_back(tmp_path):
+    inputs = keras.Input((), dtype="string")
+    model = keras.Model(inputs, Prefixed()(inputs))
+    model.layers[1].prefix.assign(["ü-"])
+    path = str(tmp_path / "m.keras")
+    model.save(path)
+    loaded = keras.models.load_model(path)
+    assert loaded(tf.constant(["a"])).numpy().tolist() == ["ü-a".encode()]
