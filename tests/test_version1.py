@@ -164,3 +164,9 @@ def test_a_moving_average_follows():
             for name, variable in average.variables_to_restore([v]).items()
             if name != "v/ExponentialMovingAverage"
         }
+
+
+@pytest.mark.parametrize("name", ["disable_tensor_equality", "disable_v2_tensorshape"])
+def test_switches_without_effect_say_so(name):
+    with pytest.warns(UserWarning, match=name):
+        getattr(v1, name)()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from dovetail.base.errors import at_user_location
@@ -86,11 +87,19 @@ def disable_control_flow_v2() -> None:
 
 
 def disable_tensor_equality() -> None:
-    """Does nothing: variables of graphs are compared by identity in any case."""
+    """Warns: variables of graphs are compared by identity in any case, tensors by their elements."""
+    warnings.warn(
+        "tf.compat.v1.disable_tensor_equality: `==` of tensors compares their elements; use `is` for identity",
+        stacklevel=2,
+    )
 
 
 def disable_v2_tensorshape() -> None:
-    """Makes the elements of a `tf.TensorShape` `tf.compat.v1.Dimension`s; not there: they are ints or None."""
+    """Warns: the elements of a `tf.TensorShape` are ints or None, its `dims` are `tf.compat.v1.Dimension`s."""
+    warnings.warn(
+        "tf.compat.v1.disable_v2_tensorshape: elements of shapes stay ints or None; `x.shape.dims[0].value` works",
+        stacklevel=2,
+    )
 
 
 def resource_variables_enabled() -> bool:
