@@ -500,3 +500,54 @@ def test_models_are_saved_as_directories_of_keras_2(tmp_path):
     np.testing.assert_allclose(served["answer"], want[1], rtol=1e-4, atol=1e-5)
     with pytest.raises(FileExistsError):
         model.save(path, save_format="tf", overwrite=False)
+
+
+def test_numbers_of_lines_keep_their_offset(tmp_path):
+    reference = pytest.importorskip("tensorflow")
+    (tmp_path / "words.txt").write_text("a\nb\n")
+
+    class Numbered(reference.Module):
+        def __init__(self, file):
+            super().__init__()
+            pairs = reference.lookup.TextFileInitializer(
+                file,
+                reference.string,
+                reference.lookup.TextFileIndex.WHOLE_LINE,
+                reference.int64,
+                reference.lookup.TextFileIndex.LINE_NUMBER,
+                value_index_offset=7,
+            )
+            self.table = reference.lookup.StaticHashTable(pairs, -1)
+
+        @reference.function(input_signature=[reference.TensorSpec([None], "string")])
+        def look(self, keys):
+            return self.table.lookup(keys)
+
+    reference.saved_model.save(Numbered(str(tmp_path / "words.txt")), str(tmp_path / "model"))
+    found = tf.saved_model.load(str(tmp_path / "model")).look(tf.constant(["b", "a", "?"]))
+    assert found.numpy().tolist() == [8, 7, -1]
+
+
+class Pooled(tf.Module):
+    dilations = 1
+
+    @tf.function(input_signature=[tf.TensorSpec([1, 8, 8, 1])])
+    def pool(self, x):
+        return tf.nn.pool(x, 2, "MAX", strides=1, dilations=self.dilations)
+
+    @tf.function(input_signature=[tf.TensorSpec([2, 3], "complex64")])
+    def turn(self, x):
+        return tf.transpose(x, conjugate=True)
+
+
+def test_what_an_operation_is_written_with_is_all_of_it(tmp_path):
+    reference = pytest.importorskip("tensorflow")
+    model = Pooled()
+    tf.saved_model.save(model, str(tmp_path / "a"))
+    x = (np.arange(6).reshape(2, 3) * (1 + 2j)).astype("complex64")
+    loaded = reference.saved_model.load(str(tmp_path / "a"))
+    np.testing.assert_array_equal(loaded.turn(reference.constant(x)).numpy(), model.turn(x).numpy())
+    apart = Pooled()
+    apart.dilations = 2
+    with pytest.raises(NotImplementedError, match="dilations"):
+        tf.saved_model.save(apart, str(tmp_path / "b"))

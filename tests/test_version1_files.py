@@ -229,3 +229,16 @@ def test_composites_and_configs_of_sessions():
     config = v1.ConfigProto(log_device_placement=True)
     config.graph_options.optimizer_options.global_jit_level = v1.OptimizerOptions.OFF
     assert v1.ConfigProto.FromString(config.SerializeToString()) == config
+
+
+def test_the_file_that_names_the_latest_has_a_name_of_choice(tmp_path):
+    with tf.Graph().as_default(), v1.Session() as session:
+        built(tf)
+        session.run(v1.global_variables_initializer())
+        path = v1.train.Saver().save(session, str(tmp_path / "m"), latest_filename="newest")
+    assert not (tmp_path / "checkpoint").exists()
+    assert tf.train.latest_checkpoint(str(tmp_path), "newest") == path
+    v1.train.update_checkpoint_state(
+        str(tmp_path), path, latest_filename="other", last_preserved_timestamp=3.0
+    )
+    assert tf.train.get_checkpoint_state(str(tmp_path), "other").last_preserved_timestamp == 3.0

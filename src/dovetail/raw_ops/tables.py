@@ -76,6 +76,7 @@ def fill_from_file(
             value_index,
             None if vocab_size < 0 else vocab_size,
             delimiter,
+            value_index_offset=offset,
         )
     )
 

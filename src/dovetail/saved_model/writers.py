@@ -9,6 +9,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from dovetail.tensor.dtype import as_dtype
 
 # Our name -> TensorFlow's, and the name of its output: element by element.
@@ -431,6 +433,8 @@ def _pool(kind: str) -> Callable:
         data_format: Any = None,
         dilations: Any = None,
     ) -> Any:
+        if set(np.ravel(1 if dilations is None else dilations).tolist()) != {1}:
+            raise w.not_written(f"{kind} with the dilations {dilations!r}")
         if input.shape.rank == 3:
             return _as_images(w, kind, [input], padding, data_format, ksize=ksize, strides=strides)
         further = _windows(w, input, data_format, padding)
@@ -452,7 +456,8 @@ def _reshape(w: Any, tensor: Any, shape: Any) -> Any:
 @_writes("transpose")
 def _transpose(w: Any, a: Any, perm: Any = None, conjugate: bool = False) -> Any:
     order = list(reversed(range(a.shape.rank))) if perm is None else list(perm)
-    return w.op("Transpose", "y", [a, w.whole(order)], T=w.dtype(a), Tperm=as_dtype("int32"))
+    kind = "ConjugateTranspose" if conjugate else "Transpose"
+    return w.op(kind, "y", [a, w.whole(order)], T=w.dtype(a), Tperm=as_dtype("int32"))
 
 
 @_writes("concat")

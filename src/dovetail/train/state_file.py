@@ -78,6 +78,7 @@ def write(
     kept: list[str],
     times: list[float] | None = None,
     preserved: float | None = None,
+    name: str | None = None,
 ) -> None:
     """Writes the file anew; paths in the folder are written without it, so that the folder can move.
 
@@ -87,6 +88,7 @@ def write(
         kept: paths of all, oldest first.
         times: when each was written; now, when None.
         preserved: when the latest was kept for good.
+        name: of the file; "checkpoint" when None.
     """
     times = [time.time()] * len(kept) if times is None else times
     lines = [f'model_checkpoint_path: "{_within(folder, latest)}"']
@@ -94,10 +96,11 @@ def write(
     lines += [f"all_model_checkpoint_timestamps: {value!r}" for value in times]
     if preserved is not None:
         lines.append(f"last_preserved_timestamp: {preserved!r}")
-    partial = os.path.join(folder, f"{_NAME}.partial")
+    path = os.path.join(folder, name or _NAME)
+    partial = f"{path}.partial"
     with open(partial, "w", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
-    os.replace(partial, os.path.join(folder, _NAME))
+    os.replace(partial, path)
 
 
 def _within(folder: str, path: str) -> str:

@@ -105,8 +105,9 @@ class Saver:
         Args:
             sess: the session whose values are written.
             save_path: path; `global_step`, a number or a variable, is put behind it.
-            write_state: the file "checkpoint" of the folder names it as the latest.
-            latest_filename, meta_graph_suffix, write_meta_graph, strip_default_attrs, save_debug_info: accepted for
+            latest_filename: the file of the folder that names it as the latest; "checkpoint" when None.
+            write_state: whether that is written.
+            meta_graph_suffix, write_meta_graph, strip_default_attrs, save_debug_info: accepted for
                 TensorFlow's sake; a graph is written by `graph.as_graph_def()`.
         """
         prefix = os.fspath(save_path)
@@ -118,7 +119,8 @@ class Saver:
         bundle.write(prefix, {name: np.asarray(v) for name, v in zip(variables, values, strict=True)})
         self._keep(prefix)
         if write_state:
-            state_file.write(os.path.dirname(prefix), prefix, self.last_checkpoints or [prefix])
+            kept = self.last_checkpoints or [prefix]
+            state_file.write(os.path.dirname(prefix), prefix, kept, name=latest_filename)
         return prefix
 
     def _keep(self, prefix: str) -> None:
@@ -227,12 +229,15 @@ def update_checkpoint_state(
     save_dir: Any,
     model_checkpoint_path: Any,
     all_model_checkpoint_paths: Any = None,
-    *args: Any,
-    **kwargs: Any,
+    latest_filename: str | None = None,
+    all_model_checkpoint_timestamps: Any = None,
+    last_preserved_timestamp: float | None = None,
 ) -> None:
-    """Names the latest checkpoint of a folder."""
+    """Names the latest checkpoint of a folder, in the file `latest_filename` ("checkpoint" when None)."""
     paths = list(all_model_checkpoint_paths or [model_checkpoint_path])
-    state_file.write(os.fspath(save_dir), os.fspath(model_checkpoint_path), paths)
+    times = None if all_model_checkpoint_timestamps is None else list(all_model_checkpoint_timestamps)
+    folder, latest = os.fspath(save_dir), os.fspath(model_checkpoint_path)
+    state_file.write(folder, latest, paths, times, last_preserved_timestamp, latest_filename)
 
 
 def init_from_checkpoint(ckpt_dir_or_file: Any, assignment_map: Any) -> None:
