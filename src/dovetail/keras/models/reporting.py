@@ -58,7 +58,7 @@ class Reporting(Told):
         """Writes the model to a file that `keras.models.load_model` reads: see `keras.saving.save_model`.
 
         Args:
-            filepath: ends in ".keras", or in ".h5" for the format of Keras 2.
+            filepath: ends in ".keras", or in ".h5" for HDF5.
             overwrite: replace an existing file; False raises FileExistsError instead.
             zipped: True or None; `.keras` files are archives.
             kwargs: `include_optimizer` and `save_format` of Keras 2.

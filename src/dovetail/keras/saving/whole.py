@@ -30,7 +30,8 @@ def save_model(
 
     Args:
         model: the model.
-        filepath: ends in ".keras", or in ".h5" or ".hdf5" for the format of Keras 2.
+        filepath: ends in ".keras", or in ".h5" or ".hdf5" for HDF5: the layout of Keras 2 with the configs of Keras 3,
+            which Keras 3 reads and Keras 2 does not.
         overwrite: replace an existing file; False raises FileExistsError instead.
         zipped: True or None; `.keras` files are archives.
         include_optimizer: False leaves out the arguments of `compile` and the optimizer's state; ".h5" files only.

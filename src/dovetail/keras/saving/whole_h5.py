@@ -1,4 +1,7 @@
-"""Whole models in the HDF5 files of Keras 2: the architecture and the arguments of `compile` as JSON in attributes.
+"""Whole models in HDF5 files: the architecture and the arguments of `compile` as JSON in attributes.
+
+The layout is that of Keras 2, whose files are read.  The configs in files written here are those of Keras 3, which reads
+them; Keras 2 does not.
 
 attributes        model_config, training_config, keras_version, backend
 model_weights     the weights, by layer
