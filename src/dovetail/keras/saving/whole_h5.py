@@ -1,11 +1,13 @@
 """Whole models in HDF5 files: the architecture and the arguments of `compile` as JSON in attributes.
 
-The layout is that of Keras 2, whose files are read.  The configs in files written here are those of Keras 3, which reads
-them; Keras 2 does not.
+| where | what |
+|---|---|
+| attributes | model_config, training_config, keras_version, backend |
+| model_weights | the weights, by layer |
+| optimizer_weights | the state of the optimizer, in the order of its attribute "weight_names" |
 
-attributes        model_config, training_config, keras_version, backend
-model_weights     the weights, by layer
-optimizer_weights the state of the optimizer, in the order of its attribute "weight_names"
+The layout is that of Keras 2, whose files are read.  The configs in files written here are those of Keras 3, which
+reads them; Keras 2 does not.
 """
 
 from __future__ import annotations
