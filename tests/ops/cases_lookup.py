@@ -46,9 +46,15 @@ def stored():
     return store
 
 
+def table(*tokens, first):
+    filled = Table()
+    filled.fill(list(tokens), first)
+    return filled
+
+
 SENTENCES = np.array([[b"The cat."], [b" a\tCAT, the"], [b""]], object)
 HOW = {
-    "table": Table([b"the", b"cat"], 2),
+    "table": table(b"the", b"cat", first=2),
     "default": 1,
     "standardize": "lower_and_strip_punctuation",
     "split": "whitespace",
@@ -89,7 +95,7 @@ CASES = [
     Case(
         "look_up_strings",
         of(np.array([[b"b", b"?"]], object)),
-        {"table": Table([b"a", b"b"], 2), "default": -1},
+        {"table": table(b"a", b"b", first=2), "default": -1},
         oracle=lambda *_, **__: np.array([[3, -1]]),
         xla=False,
     ),

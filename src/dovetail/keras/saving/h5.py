@@ -40,11 +40,15 @@ def descend(group: Any, path: str) -> Any:
     return group
 
 
-def read(dataset: Any) -> np.ndarray:
+def read(dataset: Any, strings: bool = False) -> np.ndarray:
     """Returns the data of a dataset.
 
+    Args:
+        dataset: what the file has, None for nothing.
+        strings: strings are as welcome as numbers.
+
     Raises:
-        ValueError: it is no dataset of numbers or strings, stores its data elsewhere, or claims an absurd size.
+        ValueError: it is no dataset of numbers, stores its data elsewhere, or claims an absurd size.
     """
     if dataset is None:
         raise ValueError("a weight that the file lists is not in it")
@@ -59,6 +63,6 @@ def read(dataset: Any) -> np.ndarray:
     )
     if size > _MAX_UNQUESTIONED_BYTES and size > _MAX_INFLATION * max(stored, 1):
         raise ValueError(f"{where} claims {size} bytes and stores {stored}: it is not read")
-    if dataset.dtype.kind not in "biufc" and h5py.check_string_dtype(dataset.dtype) is None:
-        raise ValueError(f"{where} holds {dataset.dtype}, numbers or strings are expected")
+    if dataset.dtype.kind not in "biufc" and not (strings and h5py.check_string_dtype(dataset.dtype)):
+        raise ValueError(f"{where} holds {dataset.dtype}, numbers are expected")
     return np.asarray(dataset)

@@ -94,7 +94,9 @@ def _loading(model: Any, file: Any, skip_mismatch: bool, skipped: frozenset | se
             continue
         group = descend(file, place.vars_path)
         if group is not None and _stores_itself(place.owner, "load_own_variables"):
-            loading.own.append((place.owner, {name: _value(member(group, name)) for name in group}))
+            loading.own.append(
+                (place.owner, {name: _value(member(group, name), strings=True) for name in group})
+            )
             continue
         try:
             loading.pairs.extend(_pairs_of(place, group))
@@ -139,7 +141,7 @@ def _pairs_of(place: Place, group: Any) -> list[tuple[Variable, Any]]:
             raise ValueError(
                 f"{layer}: the file has no variable '{index}' at {place.path!r}, it has {list(group)}"
             )
-        value = _value(dataset)
+        value = _value(dataset, strings=variable._numpy_dtype == dtypes.STRING)
         if tuple(variable.shape) != value.shape:
             raise ValueError(
                 f"{layer}: the weight {variable.name!r} has shape {tuple(variable.shape)}, the file has {value.shape} "
@@ -149,6 +151,6 @@ def _pairs_of(place: Place, group: Any) -> list[tuple[Variable, Any]]:
     return pairs
 
 
-def _value(dataset: Any) -> Any:
-    value = read(dataset)
+def _value(dataset: Any, strings: bool) -> Any:
+    value = read(dataset, strings)
     return value.view(dtypes.BFLOAT16) if dataset.attrs.get("dtype") == "bfloat16" else value
