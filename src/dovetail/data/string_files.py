@@ -37,6 +37,7 @@ class StringFiles(Source):
     """
 
     label = ""
+    may_look_ahead = True
 
     def __init__(self, paths: Paths, compression: str, num_parallel: int) -> None:
         super().__init__(LEAF, SPECS, UNKNOWN)

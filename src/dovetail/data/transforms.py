@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from dovetail.data.mapped_columns import MappedRows
 from dovetail.data.node import INFINITE, SHARD_HINT, UNKNOWN, Node, known, smallest, total
 from dovetail.data.ordering import keeps_order
 from dovetail.data.plan import ArrayPlan, repeated
+from dovetail.data.string_rows import Batched, Singly, StringRows, string_rows
 from dovetail.data.structure import (
     LEAF,
     as_surface,
@@ -125,7 +127,9 @@ class Map(Transformed):
             count = self.source.cardinality()
             again = 0 <= count < LEAST_ELEMENTS and self._num_passes < LEAST_PASSES
             self._traced = not again
-            if again or not uses_xla():  # a pass over so few elements is short; many passes are not
+            if (
+                again or not uses_xla() or any(map(_is_of_strings, self.source.specs))
+            ):  # a pass over so few elements is short; many passes are not
                 return None
             if count == INFINITE or count >= LEAST_ELEMENTS or count * self._element_bytes() >= LEAST_BYTES:
                 xla("tf.data")
@@ -134,6 +138,14 @@ class Map(Transformed):
             if self._rows is not None and self._seen_tree is None:
                 self._seen_tree = self._rows.tree
         return self._rows
+
+    @functools.cached_property
+    def _string_rows(self) -> StringRows | None:
+        """The function for many elements of strings, None where it runs element by element."""
+        found = string_rows(self._function) if self.source.may_look_ahead else None
+        if found is not None and self._seen_tree is None:
+            self._seen_tree = found.tree
+        return found
 
     def _element_bytes(self) -> int:
         """Returns how large an element is, 0 where that is not known."""
@@ -161,6 +173,8 @@ class Map(Transformed):
     def batches(self, size: int) -> Iterator[tuple] | None:
         self._num_passes += 1
         rows = self.row_function
+        if rows is None and self._string_rows is not None:
+            return Batched(self._string_rows, self._one, self.source.elements(), size)
         if rows is None or not _LEAST_BATCH <= size <= _MOST_BYTES // max(rows.row_bytes, 1):
             self._num_passes -= 1
             return None
@@ -182,6 +196,8 @@ class Map(Transformed):
         return self._mapped(self.source.elements_after(count), count)
 
     def _mapped(self, elements: Iterator[tuple], first: int) -> Iterator[tuple]:
+        if self._string_rows is not None:
+            return Singly(self._string_rows, self._one, elements, first)
         workers = self._num_workers if self._num_workers > 0 else _workers_for(self._function)
         if workers > 1:
             run = InThreads if keeps_order(self._deterministic) else InAnyOrder

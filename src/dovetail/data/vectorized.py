@@ -184,7 +184,7 @@ def _traced(functions: tuple[UserFunction, ...], specs: tuple) -> tuple[Program,
         return list(leaves)
 
     try:
-        with _apart():
+        with apart():
             program = Program(run, [example_of(spec) for spec in specs], may_create=False)
     except Exception:  # noqa: BLE001  op by op it works, or raises this by itself
         return None
@@ -192,7 +192,7 @@ def _traced(functions: tuple[UserFunction, ...], specs: tuple) -> tuple[Program,
 
 
 @contextlib.contextmanager
-def _apart() -> Iterator[None]:
+def apart() -> Iterator[None]:
     """Runs what is inside unseen by tapes and traces of the caller."""
     saved = state.tapes, state.scope, state.autocast, state.host_only
     state.tapes, state.scope, state.autocast, state.host_only = (), None, None, 0
@@ -222,7 +222,7 @@ class OneByOne:
         if self._compiled is None or _kind_of(leaves) != self._kind:
             return self._function.outcome(leaves)
         program, tree = self._compiled
-        with _apart():
+        with apart():
             return tuple(np.asarray(t._value) for t in program.call(list(map(Tensor, leaves)))), tree
 
     def _compile(self, leaves: tuple) -> None:
