@@ -166,7 +166,7 @@ def test_a_moving_average_follows():
         }
 
 
-@pytest.mark.parametrize("name", ["disable_tensor_equality", "disable_v2_tensorshape"])
+@pytest.mark.parametrize("name", ["disable_tensor_equality"])
 def test_switches_without_effect_say_so(name):
     with pytest.warns(UserWarning, match=name):
         getattr(v1, name)()

@@ -10,85 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 from dovetail.compat import version1_records, version1_strings
+from dovetail.compat.version1_renamed import RENAMED, RENAMED_IN
 from dovetail.compat.views import View
 from dovetail.ops.table import whole
 
 NAME = "tensorflow.compat.v1"
 _FIRST = "dovetail.compat.first.names"
-
-# Names of TensorFlow 1 whose function goes by another name in TensorFlow 2, with the same arguments.
-RENAMED = {
-    "acos": "math.acos",
-    "ceil": "math.ceil",
-    "check_numerics": "debugging.check_numerics",
-    "cholesky": "linalg.cholesky",
-    "decode_raw": "io.decode_raw",
-    "digamma": "math.digamma",
-    "div_no_nan": "math.divide_no_nan",
-    "erf": "math.erf",
-    "is_finite": "math.is_finite",
-    "is_inf": "math.is_inf",
-    "is_nan": "math.is_nan",
-    "lgamma": "math.lgamma",
-    "log": "math.log",
-    "log1p": "math.log1p",
-    "log_sigmoid": "math.log_sigmoid",
-    "matrix_band_part": "linalg.band_part",
-    "matrix_determinant": "linalg.det",
-    "matrix_diag": "linalg.diag",
-    "matrix_inverse": "linalg.inv",
-    "matrix_solve": "linalg.solve",
-    "parse_single_example": "io.parse_single_example",
-    "parse_example": "io.parse_example",
-    "random_crop": "image.random_crop",
-    "random_gamma": "random.gamma",
-    "random_normal": "random.normal",
-    "random_poisson": "random.poisson",
-    "random_shuffle": "random.shuffle",
-    "random_uniform": "random.uniform",
-    "decode_base64": "io.decode_base64",
-    "decode_compressed": "io.decode_compressed",
-    "decode_csv": "io.decode_csv",
-    "decode_json_example": "io.decode_json_example",
-    "encode_base64": "io.encode_base64",
-    "matching_files": "io.matching_files",
-    "FIFOQueue": "queue.FIFOQueue",
-    "PaddingFIFOQueue": "queue.PaddingFIFOQueue",
-    "PriorityQueue": "queue.PriorityQueue",
-    "QueueBase": "queue.QueueBase",
-    "RandomShuffleQueue": "queue.RandomShuffleQueue",
-    "read_file": "io.read_file",
-    "write_file": "io.write_file",
-    "reciprocal": "math.reciprocal",
-    "rint": "math.rint",
-    "rsqrt": "math.rsqrt",
-    "segment_sum": "math.segment_sum",
-    "truncated_normal": "random.truncated_normal",
-    "unsorted_segment_sum": "math.unsorted_segment_sum",
-    "xdivy": "math.xdivy",
-    "zeta": "math.zeta",
-    "FixedLenFeature": "io.FixedLenFeature",
-    "FixedLenSequenceFeature": "io.FixedLenSequenceFeature",
-    "SparseFeature": "io.SparseFeature",
-    "VarLenFeature": "io.VarLenFeature",
-    "deserialize_many_sparse": "io.deserialize_many_sparse",
-    "parse_single_sequence_example": "io.parse_single_sequence_example",
-    "parse_tensor": "io.parse_tensor",
-    "serialize_many_sparse": "io.serialize_many_sparse",
-    "serialize_sparse": "io.serialize_sparse",
-    "serialize_tensor": "io.serialize_tensor",
-    "spectral": "signal",
-    "fft": "signal.fft",
-    "fft2d": "signal.fft2d",
-    "fft3d": "signal.fft3d",
-    "ifft": "signal.ifft",
-    "ifft2d": "signal.ifft2d",
-    "ifft3d": "signal.ifft3d",
-    "lin_space": "linspace",
-    "sparse_tensor_to_dense": "sparse.to_dense",
-    "assert_rank": "debugging.assert_rank",
-    "ResourceVariable": "Variable",
-}
 
 # Names that both versions have and that do something else there: taking the new one silently would be wrong.
 REFUSED = frozenset({"optimizers", "graph_util"})
@@ -131,19 +58,20 @@ _OLD_GFILE = {
 }
 _NAMES = whole("tf.compat.v1")
 _RECORDS = {name: f"io.{name}" for name in ("TFRecordOptions", "TFRecordWriter")}
+# The namespaces of which this package has names of its own: where they find the others.
+_SPACES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("initializers", "layers", "losses", "manip", "metrics", "summary"), ()),
+    **{name: (name,) for name in ("data", "debugging", "image", "linalg", "math", "nn", "random", "sets")},
+}
 OWN: dict[str, Any] = {
     **_NAMES,
-    "io": View(f"{NAME}.io", ("io",), version1_records.NAMES),
+    "io": View(f"{NAME}.io", ("io",), version1_records.NAMES, RENAMED_IN["io"]),
     "python_io": View(f"{NAME}.python_io", (), version1_records.NAMES, _RECORDS),
     "train": View(f"{NAME}.train", ("train",), vars(_NAMES["train"]), late=(_FIRST, "train")),
-    "random": View(f"{NAME}.random", ("random",), late=(_FIRST, "random")),
+    "sparse": View(f"{NAME}.sparse", ("sparse",), renamed=RENAMED_IN["sparse"]),
     **{
-        name: View(f"{NAME}.{name}", (), late=(_FIRST, name))
-        for name in ("initializers", "layers", "losses", "metrics", "summary")
-    },
-    **{
-        name: View(f"{NAME}.{name}", (name,), late=(_FIRST, name))
-        for name in ("nn", "math", "debugging", "data")
+        name: View(f"{NAME}.{name}", spaces, renamed=RENAMED_IN.get(name), late=(_FIRST, name))
+        for name, spaces in _SPACES.items()
     },
     **version1_strings.NAMES,
     "strings": View(f"{NAME}.strings", ("strings",), version1_strings.STRINGS),
@@ -152,7 +80,6 @@ OWN: dict[str, Any] = {
     "to_int32": _cast_to("int32"),
     "to_int64": _cast_to("int64"),
     "to_bfloat16": _cast_to("bfloat16"),
-    "enable_v2_tensorshape": _nothing_to_do,
     "enable_resource_variables": _nothing_to_do,
     "enable_control_flow_v2": _nothing_to_do,
     "enable_tensor_equality": _nothing_to_do,

@@ -61,7 +61,19 @@ class Source(Node):
 
 
 class Described(Source):
-    """A dataset of which only the specs are known; it stands in while the spec of a user's function is worked out."""
+    """A dataset of which only the specs are known; it stands in while the spec of a user's function is worked out.
+
+    Args:
+        tree, specs, count: see `Source`.
+        made_by: `(function, args)` that gives the step itself when tensors of a graph among `args` have values; None:
+            there is none.
+    """
+
+    def __init__(
+        self, tree: Any, specs: tuple, count: int, made_by: tuple[Callable, tuple] | None = None
+    ) -> None:
+        super().__init__(tree, specs, count)
+        self.made_by = made_by
 
     def _generate(self) -> Iterator[tuple]:
         raise OperatorNotAllowedInGraphError(
@@ -98,7 +110,7 @@ def slices(tensors: Any) -> Node:
             )
     specs = tuple(without_leading(spec_of(column), "Dataset.from_tensor_slices") for column in columns)
     if any(isinstance(column, SymbolicTensor) for column in columns):
-        return Described(tree, specs, UNKNOWN)
+        return Described(tree, specs, UNKNOWN, (slices, (tensors,)))
     composite = any(isinstance(column, CompositeTensor) for column in columns)
     parts: Any = [rows_of(c, spec_of(c)) for c in columns] if composite else columns
     sizes = [len(part) if composite else part.shape[0] for part in parts]
@@ -149,7 +161,7 @@ def number_range(args: tuple, output_type: Any) -> Node:
     dtype = as_dtype(output_type)
     spec = TensorSpec((), dtype)
     if any(isinstance(arg, SymbolicTensor) for arg in args):
-        return Described(LEAF, (spec,), UNKNOWN)
+        return Described(LEAF, (spec,), UNKNOWN, (number_range, (args, output_type)))
     if not 1 <= len(args) <= 3:
         raise ValueError(f"Dataset.range takes (stop), (start, stop) or (start, stop, step), received {args}")
     bounds = (0, *args) if len(args) == 1 else args

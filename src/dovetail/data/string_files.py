@@ -95,7 +95,8 @@ def reading(kind: Any, filenames: Any, compression_type: Any, num_parallel_reads
             f"{label}: num_parallel_reads must be at least 1, received {num_parallel}{at_user_location()}"
         )
     if isinstance(filenames, SymbolicTensor):
-        return Described(LEAF, SPECS, UNKNOWN)
+        known = (kind, filenames, compression_type, num_parallel_reads, *more)
+        return Described(LEAF, SPECS, UNKNOWN, (reading, known))
     return kind(paths_of(filenames, label), compression, num_parallel, *more)
 
 

@@ -467,6 +467,10 @@ class Function(Told):
             return self._record(call) if found is None else found
         return self._widest_fit(call.key) or self._record(call)
 
+    def program_for(self, *args: Any, **kwargs: Any) -> Program | None:
+        """Returns the program that a call with these arguments runs; None where it has none yet."""
+        return self._programs.get(Call(*self._in_form(args, kwargs)).key)
+
     def graph_of(self, call: SpecCall) -> FunctionGraph:
         """Records the function for a signature, as a graph to look at."""
         return record(call, self._run, self.python_function, may_create=False)[0]

@@ -6,7 +6,6 @@ session runs the graph.
 
 from __future__ import annotations
 
-import weakref
 from typing import Any
 
 import numpy as np
@@ -134,15 +133,16 @@ class GraphVariable(Variable):
         """Takes the value that it has in a session, and gives the one that it has to the session it is of.
 
         Args:
-            session: has `kept`, a dict from ids of variables to what they hold, None for those without a value.
+            session: has `kept`, a dict from ids of variables to what they hold, None for those without a value, and
+                `reference`, the one weak reference to it.
         """
-        before = None if self._session is None else self._session()
-        if before is session:
+        if self._session is session.reference:
             return
+        before = None if self._session is None else self._session()
         if before is not None:
             before.kept[id(self)] = self._held if self.has_value else None
         self._put(session.kept.get(id(self)))
-        self._session = weakref.ref(session)
+        self._session = session.reference
 
     def require_value(self) -> None:
         """Raises FailedPreconditionError when it has no value."""

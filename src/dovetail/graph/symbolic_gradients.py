@@ -11,16 +11,19 @@ from dovetail.base.errors import ArgumentTypeError, GraphNeededError, at_user_lo
 from dovetail.graph.brought import brought_inside
 from dovetail.graph.connected import reached
 from dovetail.graph.derivatives import Derivative, use_derivative_recorder
+from dovetail.graph.looked_up import look_ups, rows_of_look_ups
 from dovetail.graph.node import Node
 from dovetail.graph.record import symbolic_outputs
 from dovetail.graph.recording import recording
 from dovetail.ops.arithmetic import add
 from dovetail.ops.create import ones_like, zeros, zeros_like
+from dovetail.ops.indexed_slices import IndexedSlices, dense
 from dovetail.ops.views import export
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import TensorLike
+from dovetail.tensor.variable import Variable
 
 
 @export("gradients")
@@ -46,10 +49,10 @@ def gradients(
         unconnected_gradients: "none" gives None for the `xs` that `ys` do not depend on, "zero" gives zeros.
 
     Returns:
-        a list, one tensor for each of `xs`.  Differs from TensorFlow: rows of a table that were looked up come as
-        a dense tensor; inside of a loop or branch, variables that were read outside of it have a gradient, too; the
-        elements that `tf.map_fn`, `tf.scan` and the folds give to their function are tensors of their own, which do
-        not depend on `elems`.
+        a list, one tensor for each of `xs`; a `tf.IndexedSlices` for a variable of which `ys` look up rows only.
+        Differs from TensorFlow: for other tensors, and in the graph of a loop or branch, it is dense; inside of a loop
+        or branch, variables that were read outside of it have a gradient, too; the elements that `tf.map_fn`,
+        `tf.scan` and the folds give to their function are tensors of their own, which do not depend on `elems`.
 
     Raises:
         RuntimeError: the tensors have values; `tf.GradientTape` is for those.
@@ -68,7 +71,7 @@ def gradients(
     factors = _factors(grad_ys, targets)
     zero = UnconnectedGradients(unconnected_gradients) is UnconnectedGradients.ZERO
     _require_graph("tf.gradients", [*targets, *sources])
-    return _recorded(Derivative("tf.gradients"), targets, sources, factors, stops, zero)
+    return _recorded(Derivative("tf.gradients"), targets, sources, factors, stops, zero, rows=True)
 
 
 @export("hessians")
@@ -88,7 +91,7 @@ def hessians(
         RuntimeError: the tensors have values; `tf.GradientTape.jacobian` is for those.
     """
     sources = _listed(xs)
-    first = gradients(ys, sources)
+    first = [dense(slope) for slope in gradients(ys, sources)]
     if any(slope is None for slope in first):
         raise ValueError(f"tf.hessians: ys do not depend on all of xs{at_user_location()}")
     pairs = zip(first, sources, strict=True)
@@ -96,12 +99,18 @@ def hessians(
 
 
 def _recorded(
-    derivative: Derivative, targets: list, sources: list, factors: list | None, stops: list, zero: bool
+    derivative: Derivative,
+    targets: list,
+    sources: list,
+    factors: list | None,
+    stops: list,
+    zero: bool,
+    rows: bool = False,
 ) -> list:
     targets, sources = [_inside(leaf) for leaf in targets], [_inside(leaf) for leaf in sources]
     moved = brought_inside(derivative.name, recording(), targets, sources, stops)
     if moved is None:
-        found = _slopes(derivative, targets, sources, factors, stops)
+        found = _slopes(derivative, targets, sources, factors, stops, rows)
     else:
         targets, groups, stops = moved
         each = iter(
@@ -120,13 +129,33 @@ def _zeros(source: Any) -> Any:
     return zeros(tuple(source.shape), source.dtype) if known else zeros_like(source)
 
 
-def _slopes(derivative: Derivative, targets: list, sources: list, factors: list | None, stops: list) -> list:
-    """Returns a derivative a source, None for those that the targets do not depend on."""
+def _slopes(
+    derivative: Derivative,
+    targets: list,
+    sources: list,
+    factors: list | None,
+    stops: list,
+    rows: bool = False,
+) -> list:
+    """Returns a derivative a source, None for those that the targets do not depend on.
+
+    With `rows`, that of a variable of which rows were looked up is made of the derivatives of those.
+    """
     live = reached(targets, stops)
-    there = [id(source) in live for source in sources]
-    wanted = [source for source, connected in zip(sources, there, strict=True) if connected]
+    looked_up = [
+        look_ups(targets, source) if rows and isinstance(source, Variable) else [] for source in sources
+    ]
+    parts = [
+        [node.outputs[0] for node in nodes] or [source]
+        for source, nodes in zip(sources, looked_up, strict=True)
+    ]
+    wanted = [part for group in parts for part in group if id(part) in live]
     found = iter(_node(derivative, targets, wanted, factors, stops) if wanted else ())
-    return [next(found) if connected else None for connected in there]
+    slopes = [[next(found) if id(part) in live else None for part in group] for group in parts]
+    return [
+        rows_of_look_ups(source, nodes, group, _inside) if nodes else group[0]
+        for source, nodes, group in zip(sources, looked_up, slopes, strict=True)
+    ]
 
 
 def _total(slopes: list) -> Any:
@@ -166,7 +195,7 @@ def _inside(leaf: Any) -> Any:
 
 
 def _tensors(what: str, value: Any, name: str) -> list:
-    found = _listed(value)
+    found = [dense(leaf) if isinstance(leaf, IndexedSlices) else leaf for leaf in _listed(value)]
     for leaf in found:
         if not isinstance(leaf, TensorLike):
             raise ArgumentTypeError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from dovetail.base.errors import at_user_location
 from dovetail.ops.indexed_slices import IndexedSlices
 from dovetail.ops.ragged.tensor import RaggedTensor
 from dovetail.ops.sparse.tensor import SparseTensor, SparseTensorValue
@@ -35,11 +36,21 @@ class Group(NamedTuple):
 
     tensors: list
     rebuilt: Callable[[list], Any]
+    is_simple: bool = False  # one tensor, whose value it gives
 
-    def fed(self, value: Any) -> dict:
-        """Returns what its tensors get for a value: a tuple of values where they are several."""
+    def parts(self, value: Any) -> list:
+        """Returns what its tensors get for a value: a tuple of values where they are several.
+
+        Raises:
+            ValueError: the value has more parts, or fewer.
+        """
         values = [value] if len(self.tensors) == 1 else list(value)
-        return dict(zip(self.tensors, values, strict=True))
+        if len(values) != len(self.tensors):
+            raise ValueError(
+                f"Session.run: expected a value of {len(self.tensors)} parts for {self.tensors[0].name!r} and what it "
+                f"belongs to, received {len(values)}{at_user_location()}"
+            )
+        return values
 
 
 def expanded(leaf: Any) -> Group:
@@ -52,7 +63,7 @@ def expanded(leaf: Any) -> Group:
         inner = expanded(leaf.values)
         parts = [*inner.tensors, leaf.row_splits]
         return Group(parts, lambda found: RaggedTensorValue(inner.rebuilt(found[:-1]), found[-1]))
-    return Group([leaf], lambda found: found[0])
+    return Group([leaf], lambda found: found[0], True)
 
 
 def _slices(leaf: IndexedSlices) -> Group:

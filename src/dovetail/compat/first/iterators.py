@@ -8,6 +8,7 @@ from typing import Any
 import dovetail as tf
 from dovetail.base import nest
 from dovetail.base.errors import FailedPreconditionError, at_user_location
+from dovetail.compat.first.fed_datasets import give_methods, tensors_of, with_constants, with_values
 from dovetail.data.dataset import Dataset
 from dovetail.data.iterators import Iterator
 from dovetail.graph.hand_variable import host_call
@@ -60,10 +61,13 @@ class GraphIterator:
     def make_initializer(self, dataset: Any, name: str | None = None) -> Any:
         """Returns the operation that sends it through a dataset."""
 
-        def begin() -> None:
-            self._source = iter(dataset)
+        tensors = tensors_of(dataset)
 
-        return _operation(begin, "MakeIterator")
+        def begin(*values: Any) -> None:
+            given = dict(zip(map(id, tensors), values, strict=True))
+            self._source = iter(with_values(dataset, given) if given else dataset)
+
+        return _operation(begin, "MakeIterator", tuple(tensors))
 
     def string_handle(self, name: str | None = None) -> Any:
         """Returns the handle that `from_string_handle` takes, as a tensor."""
@@ -118,8 +122,8 @@ class _ByHandle(GraphIterator):
         return self._element((self._handle,), lambda handle: _handles[handle.numpy().decode()].pull())
 
 
-def _operation(function: Any, name: str) -> Any:
-    host_call(function, name, (), [], effect=True)
+def _operation(function: Any, name: str, args: tuple = ()) -> Any:
+    host_call(function, name, args, [], effect=True)
     return recording().nodes[-1]  # type: ignore[union-attr]
 
 
@@ -162,7 +166,7 @@ def make_one_shot_iterator(dataset: Any, shared_name: str | None = None) -> Any:
     """Returns an iterator that goes once through a dataset, without an initializer."""
     if recording() is None:
         return iter(dataset)
-    return GraphIterator(_in_eager(dataset), dataset, starts=True)
+    return GraphIterator(_in_eager(dataset), with_constants(dataset), starts=True)
 
 
 def make_initializable_iterator(dataset: Any, shared_name: str | None = None) -> GraphIterator:
@@ -207,6 +211,7 @@ def _give_methods(kind: Any) -> None:
 
 
 _give_methods(Dataset)
+give_methods(Dataset)
 
 
 class _Iterators(type):

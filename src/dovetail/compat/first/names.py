@@ -114,7 +114,8 @@ TABLES: dict[str, dict[str, Any]] = {
             switches,
             "disable_control_flow_v2 disable_eager_execution disable_resource_variables disable_tensor_equality "
             "disable_v2_behavior disable_v2_tensorshape control_flow_v2_enabled enable_eager_execution "
-            "enable_v2_behavior executing_eagerly_outside_functions reset_default_graph resource_variables_enabled",
+            "enable_v2_behavior enable_v2_tensorshape executing_eagerly_outside_functions reset_default_graph "
+            "resource_variables_enabled",
         ),
     },
     "losses": _functions_of(losses, "Reduction"),
@@ -129,6 +130,7 @@ TABLES: dict[str, dict[str, Any]] = {
         if not name.startswith(("assert", "where", "squeeze", "expand"))
     },
     "debugging": {name: nn.NAMES[name] for name in nn.NAMES if name.startswith("assert")},
+    **{name: {} for name in ("image", "linalg", "manip", "sets")},
     "initializers": {**_INITIALIZERS, **_VARIABLE_OPERATIONS},
     "random": {"set_random_seed": initializers.set_random_seed, "get_seed": initializers.get_seed},
     "train": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,8 @@ from dovetail.base.errors import ArgumentTypeError, at_user_location
 from dovetail.compat.first.keys import GraphKeys, trainable_variables
 from dovetail.compat.first.scopes import make_variable
 from dovetail.graph.recording import recording
+from dovetail.keras.optimizers.adam import moved
+from dovetail.ops.core import Op
 from dovetail.ops.indexed_slices import dense
 from dovetail.tensor.tensor import TensorLike
 from dovetail.tensor.variable import Variable
@@ -18,8 +21,10 @@ from dovetail.tensor.variable import Variable
 class Optimizer:
     """Base of the optimizers: gradients of a loss, and what they change.
 
-    Subclasses define `_update(gradient, variable)`, which assigns and returns what it assigned, and the slots in
-    `_SLOTS`: pairs of a slot's name and the name of its variable, with `_first_value(slot, variable)`.
+    Subclasses define `_apply_dense(gradient, variable)`, or `_resource_apply_dense`, which returns an operation, with
+    slots that `_create_slots(variables)` makes by `_zeros_slot` and its like.  Those of this file define
+    `_update(gradient, variable)`, which returns a list of what it assigned by `_assign`, and the slots in `_SLOTS`:
+    pairs of a slot's name and the name of its variable, with `_first_value(slot, variable)`.
 
     Args:
         use_locking: accepted for TensorFlow's sake.
@@ -28,6 +33,8 @@ class Optimizer:
 
     GATE_NONE, GATE_OP, GATE_GRAPH = 0, 1, 2
     _SLOTS: tuple[tuple[str, str], ...] = ()
+    _ROWS_ONLY = True  # of a table of which rows were looked up, only these change
+    _rows: Any = None  # true for these, while a variable is updated
 
     def __init__(self, use_locking: bool = False, name: str = "Optimizer") -> None:
         if not name:
@@ -130,8 +137,10 @@ class Optimizer:
             for slot, label in self._SLOTS:
                 self._make_slot(variable, slot, label)
         self._begin([variable for _, variable in pairs])
+        self._create_slots([variable for _, variable in pairs])
+        self._prepare()
         with tf.name_scope(name or self._name):
-            done = [self._applied(dense(gradient), variable) for gradient, variable in pairs]
+            done = [self._applied(gradient, variable) for gradient, variable in pairs]
             with tf.control_dependencies(tf.nest.flatten(done)):
                 done += self._finish()
             last = tf.group(*tf.nest.flatten(done))
@@ -143,7 +152,10 @@ class Optimizer:
         return last
 
     def _applied(self, gradient: Any, variable: Variable) -> list:
-        done = self._update(tf.cast(gradient, variable.dtype), variable)
+        is_rows = isinstance(gradient, tf.IndexedSlices)
+        self._rows = _rows_in(gradient, variable) if is_rows and self._ROWS_ONLY else None
+        done = self._update(tf.cast(dense(gradient), variable.dtype), variable)
+        self._rows = None
         if variable.constraint is None:
             return done
         with tf.control_dependencies(done):
@@ -157,15 +169,43 @@ class Optimizer:
         return []
 
     def _update(self, gradient: Any, variable: Variable) -> list:
-        raise NotImplementedError(f"{type(self).__name__}: define _update(gradient, variable)")
+        for name in ("_apply_dense", "_resource_apply_dense"):
+            if hasattr(self, name):
+                return [getattr(self, name)(gradient, variable)]
+        raise NotImplementedError(f"{type(self).__name__}: define _apply_dense(gradient, variable)")
+
+    def _assign(self, variable: Variable, value: Any) -> Any:
+        """Gives a variable a new value: in those rows only that were looked up, where that matters."""
+        return variable.assign(value if self._rows is None else tf.where(self._rows, value, variable))
+
+    # ---- for subclasses written for TensorFlow 1
+
+    def _create_slots(self, var_list: list[Variable]) -> None:
+        """Makes the slots."""
+
+    def _prepare(self) -> None:
+        """Makes tensors of the hyperparameters."""
+
+    def _get_or_make_slot(self, var: Variable, val: Any, slot_name: str, op_name: str) -> Variable:
+        """Returns a slot of a variable; a new one has the value `val`."""
+        return self._kept_slot(var, slot_name, op_name, val)
+
+    def _zeros_slot(self, var: Variable, slot_name: str, op_name: str) -> Variable:
+        """Returns a slot of a variable; a new one is zero."""
+        return self._kept_slot(var, slot_name, op_name, lambda: tf.zeros(var.shape, var.dtype))
+
+    def _call_if_callable(self, param: Any) -> Any:
+        return param() if callable(param) else param
 
     # ---- state
 
     def _make_slot(self, variable: Variable, slot: str, label: str) -> Variable:
+        return self._kept_slot(variable, slot, label, self._first_value(slot, variable))
+
+    def _kept_slot(self, variable: Variable, slot: str, label: str, first: Any) -> Variable:
         of_slot = self._slots.setdefault(slot, {})
         if id(variable) not in of_slot:
             name = f"{variable.name.partition(':')[0]}/{label}"
-            first = self._first_value(slot, variable)
             of_slot[id(variable)] = make_variable(first, name, trainable=False)
         return of_slot[id(variable)]
 
@@ -195,15 +235,25 @@ class Optimizer:
         return tf.cast(value, variable.dtype)
 
 
+def _rows_in(gradient: Any, variable: Variable) -> Any:
+    """Returns which rows of a variable have a gradient: booleans of shape (rows, 1, ...)."""
+    places = tf.reshape(gradient.indices, [-1, 1])
+    size = tf.shape(variable)[0] if variable.shape[0] is None else variable.shape[0]
+    counts = tf.scatter_nd(tf.cast(places, "int32"), tf.ones_like(places[:, 0], dtype="int32"), [size])
+    return tf.reshape(counts > 0, [-1] + [1] * (len(variable.shape) - 1))
+
+
 class GradientDescentOptimizer(Optimizer):
     """Goes down the gradient, times the learning rate."""
+
+    _ROWS_ONLY = False
 
     def __init__(self, learning_rate: Any, use_locking: bool = False, name: str = "GradientDescent") -> None:
         super().__init__(use_locking, name)
         self._rate = learning_rate
 
     def _update(self, gradient: Any, variable: Variable) -> list:
-        return [variable.assign_sub(self._number(self._rate, variable) * gradient)]
+        return [self._assign(variable, variable - self._number(self._rate, variable) * gradient)]
 
 
 class MomentumOptimizer(Optimizer):
@@ -227,12 +277,28 @@ class MomentumOptimizer(Optimizer):
         slot = self.get_slot(variable, "momentum")
         new = momentum * slot + gradient
         step = gradient + momentum * new if self._nesterov else new
-        return [slot.assign(new), variable.assign_sub(rate * step)]
+        return [self._assign(slot, new), self._assign(variable, variable - rate * step)]
+
+
+def _adam_step(
+    xp: Any, gradient: Any, value: Any, m: Any, v: Any, slow: Any, slower: Any, rate: Any, epsilon: Any
+) -> list:
+    """Returns Adam's new value and means: `slow` and `slower` are 1 - beta."""
+    arrays = (gradient, value, m, v, None, slow, slower, rate, epsilon)
+    return list(xp.by_kernel("adam", functools.partial(moved, xp), arrays, {}))
+
+
+def _shapes_of_adam(gradient: Any, value: Any, *others: Any) -> list:
+    return [value, value, value]
+
+
+_ADAM_STEP = Op("adam_step", _adam_step, differentiable=False, several=True, shape=_shapes_of_adam)
 
 
 class AdamOptimizer(Optimizer):
     """Adam: means of the gradients and their squares."""
 
+    _ROWS_ONLY = False
     _SLOTS = (("m", "Adam"), ("v", "Adam"))
 
     def __init__(
@@ -253,15 +319,14 @@ class AdamOptimizer(Optimizer):
         self._other("beta2_power", lambda: tf.cast(self._beta2, "float32"))
 
     def _update(self, gradient: Any, variable: Variable) -> list:
-        rate, epsilon = self._number(self._rate, variable), self._number(self._epsilon, variable)
         beta1, beta2 = self._number(self._beta1, variable), self._number(self._beta2, variable)
         power1, power2 = (self._number(self._others[f"beta{i}_power"], variable) for i in (1, 2))
         m, v = self.get_slot(variable, "m"), self.get_slot(variable, "v")
-        new_m = beta1 * m + (1 - beta1) * gradient
-        new_v = beta2 * v + (1 - beta2) * gradient * gradient
-        rate = rate * tf.sqrt(1 - power2) / (1 - power1)
-        step = rate * new_m / (tf.sqrt(new_v) + epsilon)
-        return [m.assign(new_m), v.assign(new_v), variable.assign_sub(step)]
+        rate = self._number(self._rate, variable) * tf.sqrt(1 - power2) / (1 - power1)
+        numbers = (1 - beta1, 1 - beta2, rate, self._number(self._epsilon, variable))
+        values = [one.read_value() for one in (variable, m, v)]
+        new, new_m, new_v = _ADAM_STEP(gradient, *values, *numbers)
+        return [self._assign(m, new_m), self._assign(v, new_v), self._assign(variable, new)]
 
     def _finish(self) -> list:
         one, two = self._others["beta1_power"], self._others["beta2_power"]
@@ -297,7 +362,7 @@ class AdagradOptimizer(Optimizer):
         slot = self.get_slot(variable, "accumulator")
         new = slot + gradient * gradient
         step = self._number(self._rate, variable) * gradient / tf.sqrt(new)
-        return [slot.assign(new), variable.assign_sub(step)]
+        return [self._assign(slot, new), self._assign(variable, variable - step)]
 
 
 class ProximalGradientDescentOptimizer(Optimizer):
@@ -316,7 +381,7 @@ class ProximalGradientDescentOptimizer(Optimizer):
 
     def _update(self, gradient: Any, variable: Variable) -> list:
         rate = self._number(self._rate, variable)
-        return [variable.assign(_shrunk(variable - rate * gradient, rate, self._l1, self._l2))]
+        return [self._assign(variable, _shrunk(variable - rate * gradient, rate, self._l1, self._l2))]
 
 
 class ProximalAdagradOptimizer(AdagradOptimizer):
@@ -341,8 +406,8 @@ class ProximalAdagradOptimizer(AdagradOptimizer):
         new = slot + gradient * gradient
         rate = self._number(self._rate, variable) / tf.sqrt(new)
         return [
-            slot.assign(new),
-            variable.assign(_shrunk(variable - rate * gradient, rate, self._l1, self._l2)),
+            self._assign(slot, new),
+            self._assign(variable, _shrunk(variable - rate * gradient, rate, self._l1, self._l2)),
         ]
 
 
@@ -370,8 +435,12 @@ class AdadeltaOptimizer(Optimizer):
         squares, steps = self.get_slot(variable, "accum"), self.get_slot(variable, "accum_update")
         new = rho * squares + (1 - rho) * gradient * gradient
         step = tf.sqrt(steps + epsilon) / tf.sqrt(new + epsilon) * gradient
-        kept = steps.assign(rho * steps + (1 - rho) * step * step)
-        return [squares.assign(new), kept, variable.assign_sub(self._number(self._rate, variable) * step)]
+        kept = self._assign(steps, rho * steps + (1 - rho) * step * step)
+        return [
+            self._assign(squares, new),
+            kept,
+            self._assign(variable, variable - self._number(self._rate, variable) * step),
+        ]
 
 
 class RMSPropOptimizer(Optimizer):
@@ -400,13 +469,13 @@ class RMSPropOptimizer(Optimizer):
         rms, mean = self.get_slot(variable, "rms"), self.get_slot(variable, "mg")
         momentum = self.get_slot(variable, "momentum")
         new = decay * rms + (1 - decay) * gradient * gradient
-        under, done = new + self._number(self._epsilon, variable), [rms.assign(new)]
+        under, done = new + self._number(self._epsilon, variable), [self._assign(rms, new)]
         if mean is not None:
             centre = decay * mean + (1 - decay) * gradient
             under = under - centre * centre
-            done.append(mean.assign(centre))
+            done.append(self._assign(mean, centre))
         step = self._number(self._momentum, variable) * momentum + rate * gradient / tf.sqrt(under)
-        return [*done, momentum.assign(step), variable.assign_sub(step)]
+        return [*done, self._assign(momentum, step), self._assign(variable, variable - step)]
 
 
 class FtrlOptimizer(Optimizer):
@@ -448,4 +517,4 @@ class FtrlOptimizer(Optimizer):
         l2 = self._l2 + self._beta / (2 * rate)
         shrunk = tf.clip_by_value(line, -self._l1, self._l1) - line
         new_value = shrunk / (power / rate + 2 * l2)
-        return [accum.assign(new), linear.assign(line), variable.assign(new_value)]
+        return [self._assign(accum, new), self._assign(linear, line), self._assign(variable, new_value)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
@@ -11,27 +12,21 @@ import numpy as np
 
 from dovetail.base import nest
 from dovetail.base.bounded import Bounded
-from dovetail.base.errors import ArgumentTypeError, InvalidArgumentError, at_user_location
+from dovetail.base.errors import ArgumentTypeError, at_user_location
 from dovetail.base.settings import state
 from dovetail.compat.first.fetches import expanded, shown
-from dovetail.function.function import Function
+from dovetail.compat.first.programs import SessionProgram
 from dovetail.graph.by_hand import current_session, default_graph, pop_session, push_session
-from dovetail.graph.hand_variable import (
-    GraphVariable,
-    HostCall,
-    variables_assigned,
-    variables_needed,
-)
+from dovetail.graph.hand_variable import GraphVariable
 from dovetail.graph.node import Node, Operation
 from dovetail.graph.recording import recording
-from dovetail.graph.replay import DisconnectedError, Graph
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import Variable, enter_scope
 
 _MOST_PROGRAMS = 128
-_RUNS_BEFORE_COMPILING = 2  # what is run once or twice, such as initializers, is not worth a compilation
+_KEYS = frozenset({SymbolicTensor, GraphVariable, Node})  # what is known again by its identity
 
 
 class DeviceAttributes(NamedTuple):
@@ -56,6 +51,8 @@ class Session:
         self.sess_str, self.config = target, config
         self.kept: dict[int, Any] = {}  # what variables hold while another session has them, by their ids
         self._programs = Bounded(_MOST_PROGRAMS)  # by what is fed and what is fetched
+        self._runs = Bounded(_MOST_PROGRAMS)  # what calls of `run` of one form do
+        self.reference = weakref.ref(self)
         self._closed = False
         self._entered: list[ExitStack] = []
 
@@ -102,16 +99,29 @@ class Session:
             InvalidArgumentError: a placeholder that is needed has no value.
             FailedPreconditionError: a variable that is needed has no value.
         """
-        groups = [expanded(self._element(leaf, "fetch")) for leaf in nest.flatten(fetches)]
-        wanted = [tensor for group in groups for tensor in group.tensors]
-        feeds: dict[Any, Any] = {}
-        for key, value in (feed_dict or {}).items():
-            feeds |= expanded(self._element(key, "feed")).fed(value)
-        values = iter(self._values(feeds, wanted))
-        found = [group.rebuilt([next(values) for _ in group.tensors]) for group in groups]
+        key = _form_of(fetches, feed_dict)
+        found = None if key is None else self._runs.get(key)
+        if found is None:
+            found = _Run(self, fetches, feed_dict or {})
+            if key is not None:
+                self._runs.put(key, found)
+        if self._closed:
+            raise RuntimeError(f"Session.run: attempted to use a closed session{at_user_location()}")
+        result = found(feed_dict.values() if feed_dict else ())
         if run_metadata is not None:
             run_metadata.step_stats.dev_stats.add(device=self.list_devices()[0].name)
-        return nest.pack_sequence_as(fetches, found)
+        return result
+
+    def partial_run_setup(self, fetches: Any, feeds: Any = None) -> Any:
+        """Refuses: a graph runs as a whole."""
+        raise NotImplementedError(
+            "Session.partial_run_setup: a run is one program here, it is not stopped on the way. Call run() for each "
+            f"part, and feed the second what the first returned{at_user_location()}"
+        )
+
+    def partial_run(self, handle: Any, fetches: Any, feed_dict: Any = None) -> Any:
+        """Refuses: see `partial_run_setup`."""
+        self.partial_run_setup(fetches)
 
     def make_callable(self, fetches: Any, feed_list: Any = None, accept_options: bool = False) -> Callable:
         """Returns a function of the values of `feed_list` that runs `fetches`."""
@@ -156,25 +166,12 @@ class Session:
             )
         return found
 
-    def _values(self, feeds: dict, fetches: list) -> list:
-        """Returns the values of tensors, as arrays, and runs the operations."""
-        if self._closed:
-            raise RuntimeError(f"Session.run: attempted to use a closed session{at_user_location()}")
-        tapes, state.tapes = state.tapes, ()
-        try:
-            with enter_scope(None):
-                values = [_fed(tensor, value) for tensor, value in feeds.items()]
-                results = iter(self._program(list(feeds), fetches).run(values))
-                return [
-                    next(results) if isinstance(leaf, SymbolicTensor) else _plain(leaf) for leaf in fetches
-                ]
-        finally:
-            state.tapes = tapes
-
-    def _program(self, feeds: list, fetches: list) -> _Program:
+    def _program(self, feeds: list, fetches: list) -> SessionProgram:
         key = (tuple(map(id, feeds)), tuple(map(id, fetches)))
         found = self._programs.get(key)
-        return self._programs.put(key, _Program(self, feeds, fetches)) if found is None else found
+        if found is None:
+            found = self._programs.put(key, SessionProgram(self.reference, self.graph, feeds, fetches))
+        return found
 
 
 class InteractiveSession(Session):
@@ -207,82 +204,121 @@ class _Entered:
         self._stack.close()
 
 
-class _Program:
-    """What a set of feeds and fetches runs: op by op at first, compiled when it comes again."""
+def _form_of(fetches: Any, feed_dict: Any) -> tuple | None:
+    """Returns what calls of `run` have in common that fetch and feed the same; None where that takes a closer look."""
+    kind = type(fetches)
+    if kind in _KEYS:
+        leaves: Any = (fetches,)
+    elif kind is list or kind is tuple:
+        leaves = fetches
+    elif kind is dict:
+        leaves, kind = fetches.values(), tuple(fetches)
+    else:
+        return None
+    fed = feed_dict if type(feed_dict) is dict else feed_dict or ()
+    for leaf in leaves:
+        if type(leaf) not in _KEYS:
+            return None
+    for leaf in fed:
+        if type(leaf) not in _KEYS:
+            return None
+    return kind, tuple(map(id, leaves)), tuple(map(id, fed))
 
-    def __init__(self, session: Session, feeds: list, fetches: list) -> None:
-        self._session, self._fetches = session, fetches  # which keeps their ids theirs
-        tensors = [leaf for leaf in fetches if isinstance(leaf, SymbolicTensor)]
-        effects = [leaf for leaf in fetches if isinstance(leaf, Node)]
+
+class _Run:
+    """What calls of `run` of one form do, with the values that are fed.
+
+    Args:
+        session: a session.
+        fetches, feed_dict: as `run` takes them; the values of the second are those of the first call.
+    """
+
+    def __init__(self, session: Session, fetches: Any, feed_dict: dict) -> None:
+        self._fetches, self._keys = fetches, list(feed_dict)  # which keeps their ids theirs
+        leaves, self._rebuilt = _taken_apart(fetches)
+        self._groups = [expanded(session._element(leaf, "fetch")) for leaf in leaves]
+        self._fed = [expanded(session._element(key, "feed")) for key in feed_dict]
+        self._wanted = [tensor for group in self._groups for tensor in group.tensors]
+        self._feeds = [tensor for group in self._fed for tensor in group.tensors]
+        self._takers = [_Taker(tensor) for tensor in self._feeds]
+        self._program: SessionProgram | None = None
+        self._session = session.reference
+        self._plain = all(len(group.tensors) == 1 for group in self._fed)
+        self._symbolic = all(isinstance(leaf, SymbolicTensor) for leaf in self._wanted)
+        self._simple = all(group.is_simple for group in self._groups)
+
+    def __call__(self, given: Any) -> Any:
+        values = list(given)
+        if not self._plain:
+            values = [
+                part for group, value in zip(self._fed, values, strict=True) for part in group.parts(value)
+            ]
+        tapes, state.tapes = state.tapes, ()
+        scope, state.scope = state.scope, None
         try:
-            self._graph = Graph(feeds, tensors, effects)
-        except DisconnectedError as error:
-            raise _unfed(session.graph, feeds) from error
-        nodes = self._graph.nodes
-        self._needed, self._assigned = variables_needed(nodes), variables_assigned(nodes)
-        self._variables = list({id(v): v for v in (*self._needed, *self._assigned)}.values())
-        self._run = self._graph.run
-        self._runs = 0
-        known = all(v._declared_shape.is_fully_defined() for v in self._variables)
-        # What must be called with values, and takes none, is called first: the rest is compiled.
-        self._first = [node for node in nodes if isinstance(node.operation, HostCall)]
-        self._compiles = known and not any(node.inputs or node.control_inputs for node in self._first)
-        if self._compiles and self._first:
-            made = [tensor for node in self._first for tensor in node.outputs]
-            kept = [node for node in effects if not isinstance(node.operation, HostCall)]
-            self._run = Graph([*feeds, *made], tensors, kept).run
-
-    def run(self, values: list) -> list:
-        """Returns the values of the symbolic fetches, as arrays."""
-        for variable in self._variables:
-            variable.enter(self._session)
-        for variable in self._needed:
-            variable.require_value()
-        self._runs += 1
-        if self._compiles and self._runs > _RUNS_BEFORE_COMPILING:
-            if self._runs == _RUNS_BEFORE_COMPILING + 1:
-                self._run = Function(self._run, autograph=False)
-            given = [leaf for node in self._first for leaf in nest.flat(node.operation(*node.args))]
-            results = self._run([*values, *given])
-        else:
-            results = self._op_by_op(values)
-        for variable in self._assigned:
-            variable.has_value = True
-        return [tensor.numpy() for tensor in results]
-
-    def _op_by_op(self, values: list) -> list:
-        state.host_only += 1
-        try:
-            return self._graph.run(values)
+            fed = [taker(value) for taker, value in zip(self._takers, values, strict=True)]
+            if self._program is None:
+                session: Any = self._session()
+                self._program = session._program(self._feeds, self._wanted)
+            found = self._program.run(fed)
         finally:
-            state.host_only -= 1
+            state.tapes, state.scope = tapes, scope
+        if not self._symbolic:
+            results = iter(found)
+            found = [next(results) if isinstance(x, SymbolicTensor) else _plain(x) for x in self._wanted]
+        if not self._simple:
+            results = iter(found)
+            found = [group.rebuilt([next(results) for _ in group.tensors]) for group in self._groups]
+        return self._rebuilt(found)
 
 
-def _unfed(graph: Any, feeds: list) -> InvalidArgumentError:
-    known = {id(tensor) for tensor in feeds}
-    missing = [tensor for tensor in graph.inputs if id(tensor) not in known]
-    error = InvalidArgumentError(
-        "Session.run: You must feed a value for placeholder tensor "
-        f"{' or '.join(repr(tensor.op.name) for tensor in missing) or '?'}; pass it in feed_dict{at_user_location()}"
-    )
-    error.op = missing[0].op if missing else None
-    return error
+def _taken_apart(fetches: Any) -> tuple[list, Callable[[list], Any]]:
+    """Returns what is fetched, flat, and the function of the values that has the structure of the fetches."""
+    kind = type(fetches)
+    if kind in _KEYS:
+        return [fetches], lambda found: found[0]
+    if kind is list and all(type(leaf) in _KEYS for leaf in fetches):
+        return fetches, lambda found: found
+    structure = nest.map_structure(
+        lambda leaf: leaf, fetches
+    )  # a copy: the caller may change the lists in it
+    return nest.flatten(fetches), lambda found: nest.pack_sequence_as(structure, found)
 
 
-def _fed(tensor: SymbolicTensor, value: Any) -> Any:
-    """Returns the value for a tensor; raises ValueError when its shape does not fit."""
-    if isinstance(value, SymbolicTensor | Variable):
-        raise ArgumentTypeError(
-            f"Session.run: the value for {tensor.name!r} is a tensor, expected numbers{at_user_location()}"
-        )
-    given = value.numpy() if isinstance(value, Tensor) else value
-    found = convert_to_tensor(np.asarray(given, tensor.dtype.numpy_dtype), tensor.dtype)
-    if not tensor.shape.is_compatible_with(found.shape):
-        raise ValueError(
-            f"Session.run: the value for {tensor.name!r} has shape {found.shape}, expected {tensor.shape}"
-            f"{at_user_location()}"
-        )
-    return found
+class _Taker:
+    """Makes tensors of the values that are fed for one tensor of a graph."""
+
+    def __init__(self, tensor: SymbolicTensor) -> None:
+        self._tensor, self._dtype = tensor, tensor.dtype.numpy_dtype
+        self._sizes = None if tensor.shape.rank is None else tuple(tensor.shape.as_list())
+
+    def __call__(self, value: Any) -> Any:
+        """Returns the tensor for a value.
+
+        Raises:
+            ValueError: its shape does not fit.
+        """
+        if type(value) is np.ndarray and value.dtype == self._dtype and self._dtype.kind in "biuf":
+            found = Tensor(value.copy())
+        else:
+            found = self._converted(value)
+        shape, sizes = found._value.shape, self._sizes
+        if sizes is not None and shape != sizes:
+            fits = len(shape) == len(sizes)
+            if not fits or any(a is not None and a != b for a, b in zip(sizes, shape, strict=True)):
+                raise ValueError(
+                    f"Session.run: the value for {self._tensor.name!r} has shape {shape}, expected "
+                    f"{self._tensor.shape}{at_user_location()}"
+                )
+        return found
+
+    def _converted(self, value: Any) -> Any:
+        if isinstance(value, SymbolicTensor | Variable):
+            raise ArgumentTypeError(
+                f"Session.run: the value for {self._tensor.name!r} is a tensor, expected numbers{at_user_location()}"
+            )
+        given = value.numpy() if isinstance(value, Tensor) else value
+        return convert_to_tensor(np.asarray(given, self._dtype), self._tensor.dtype)
 
 
 def _plain(leaf: Any) -> Any:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
-from dovetail.base.errors import at_user_location
+from dovetail.base.errors import ARRAY_LIBRARIES, at_user_location, is_framework_file
 from dovetail.base.settings import state
 from dovetail.graph.by_hand import HandWritten, new_default_graph
 from dovetail.graph.order import no_op
 from dovetail.graph.recording import recording
+from dovetail.tensor.dimension import Dimension
+from dovetail.tensor.shape import TensorShape
 
 
 class _Behavior:
@@ -53,12 +57,14 @@ def enable_eager_execution(config: Any = None, device_policy: Any = None, execut
 def disable_v2_behavior() -> None:
     """Switches to TensorFlow 1's ways: a default graph in place of eager execution."""
     disable_eager_execution()
+    disable_v2_tensorshape()
     _Behavior.resource_variables = _Behavior.control_flow_v2 = False
 
 
 def enable_v2_behavior() -> None:
     """Ends what `disable_v2_behavior` began."""
     enable_eager_execution()
+    enable_v2_tensorshape()
     _Behavior.resource_variables = _Behavior.control_flow_v2 = True
 
 
@@ -95,11 +101,35 @@ def disable_tensor_equality() -> None:
 
 
 def disable_v2_tensorshape() -> None:
-    """Warns: the elements of a `tf.TensorShape` are ints or None, its `dims` are `tf.compat.v1.Dimension`s."""
-    warnings.warn(
-        "tf.compat.v1.disable_v2_tensorshape: elements of shapes stay ints or None; `x.shape.dims[0].value` works",
-        stacklevel=2,
-    )
+    """Makes the elements of shapes `tf.compat.v1.Dimension`s where code of the program asks for them."""
+    TensorShape.__getitem__ = _element  # type: ignore[method-assign, assignment]
+    TensorShape.__iter__ = _elements  # type: ignore[method-assign]
+
+
+def enable_v2_tensorshape() -> None:
+    """Ends what `disable_v2_tensorshape` began."""
+    TensorShape.__getitem__, TensorShape.__iter__ = _GET, _ITERATE  # type: ignore[method-assign]
+
+
+_GET, _ITERATE = TensorShape.__getitem__, TensorShape.__iter__
+
+
+def _asked_by_program() -> bool:
+    """Whether the function that calls was called by code of a program, not by ours or that of arrays."""
+    name = sys._getframe(2).f_code.co_filename
+    return not is_framework_file(name) and not any(part in name for part in _NOT_OF_PROGRAMS)
+
+
+_NOT_OF_PROGRAMS = (*ARRAY_LIBRARIES, "_collections_abc")
+
+
+def _element(shape: TensorShape, key: Any) -> Any:
+    found = _GET(shape, key)
+    return found if isinstance(found, TensorShape) or not _asked_by_program() else Dimension(found)
+
+
+def _elements(shape: TensorShape) -> Iterator:
+    return map(Dimension, _ITERATE(shape)) if _asked_by_program() else _ITERATE(shape)
 
 
 def resource_variables_enabled() -> bool:

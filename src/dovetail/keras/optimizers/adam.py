@@ -74,11 +74,11 @@ class Adam(Optimizer):
         momentum, velocity, largest = (*slots, None)[:3]
         numbers = (1 - beta_1, 1 - beta_2, hyper.rate * correction, epsilon)
         arrays = (gradient, value, momentum, velocity, largest, *numbers)
-        new, *kept = xp.by_kernel("adam", functools.partial(_moved, xp), arrays, {})
+        new, *kept = xp.by_kernel("adam", functools.partial(moved, xp), arrays, {})
         return new, tuple(kept)
 
 
-def _moved(xp: Any, gradient: Any, value: Any, momentum: Any, velocity: Any, largest: Any, slow: Any, slower: Any,
+def moved(xp: Any, gradient: Any, value: Any, momentum: Any, velocity: Any, largest: Any, slow: Any, slower: Any,
            rate: Any, epsilon: Any) -> list:  # fmt: skip
     """Returns Adam's new value and slots; `largest` is amsgrad's slot or None, `slow` and `slower` are 1 - beta."""
     momentum = momentum + (gradient - momentum) * slow
