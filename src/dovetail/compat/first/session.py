@@ -206,13 +206,13 @@ class _Entered:
 
 def _form_of(fetches: Any, feed_dict: Any) -> tuple | None:
     """Returns what calls of `run` have in common that fetch and feed the same; None where that takes a closer look."""
-    kind = type(fetches)
+    kind: Any = type(fetches)
     if kind in _KEYS:
         leaves: Any = (fetches,)
     elif kind is list or kind is tuple:
         leaves = fetches
     elif kind is dict:
-        leaves, kind = fetches.values(), tuple(fetches)
+        leaves, kind = fetches.values(), ("dict", *fetches)
     else:
         return None
     fed = feed_dict if type(feed_dict) is dict else feed_dict or ()
