@@ -14,12 +14,10 @@ import math
 import warnings
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
 from dovetail.engine import dtypes
 from dovetail.engine.host_array import (  # noqa: F401 - names of this engine
-    add_rows,
     add_up,
     as_shift,
     bitcast,
@@ -52,6 +50,13 @@ from dovetail.engine.host_nn import (  # noqa: F401 - names of this engine
     scan,
     spread,
     window_reduce,
+)
+from dovetail.engine.host_segments import (  # noqa: F401 - names of this engine
+    reduce_columns,
+    reduce_rows,
+    row_ids,
+    segment_reduce,
+    segment_start,
 )
 
 name = "host"
@@ -264,39 +269,7 @@ def cumlogsumexp(x: Any, axis: int) -> Any:
     return np.logaddexp.accumulate(x, axis=axis).astype(x.dtype)
 
 
-# ---- segments and the largest entries ----------------------------------------------------------------------------
-
-_ACCUMULATE = {"sum": np.add, "prod": np.multiply, "max": np.maximum, "min": np.minimum}
-
-
-def segment_start(how: str, dtype: np.dtype) -> Any:
-    """Returns what an empty segment holds."""
-    if how in ("sum", "prod"):
-        return dtype.type(how == "prod")
-    limits = np.iinfo(dtype) if dtype.kind in "iu" else ml_dtypes.finfo(dtype)
-    return dtype.type(limits.min if how == "max" else limits.max)
-
-
-_FEW_ROWS = 64  # up to which it is not worth a look whether the ids ascend
-
-
-def segment_reduce(how: str, data: Any, ids: Any, count: int) -> Any:
-    """Combines the rows of `data` with the same id; negative ids are left out, too large ones are an error."""
-    if ids.size and ids.max() >= count:
-        raise ValueError(f"segment id {ids.max()} is out of range [0, {count})")
-    rows = data.reshape(ids.size, *data.shape[ids.ndim :])
-    flat = ids.reshape(-1)
-    places = np.where(flat < 0, count, flat) if flat.size and flat.min() < 0 else flat
-    ordered = flat.size > _FEW_ROWS and places is flat and bool((flat[1:] >= flat[:-1]).all())
-    if not ordered and how == "sum" and rows.ndim > 1 and rows.dtype.kind in "iuf":
-        return add_rows(rows, places, count + 1)[:count]
-    out = np.full((count + 1, *rows.shape[1:]), segment_start(how, data.dtype), data.dtype)
-    if ordered:
-        starts: Any = np.append(0, np.flatnonzero(flat[1:] != flat[:-1]) + 1)
-        out[flat[starts]] = _ACCUMULATE[how].reduceat(rows, starts, axis=0, dtype=rows.dtype)
-        return out[:count]
-    _ACCUMULATE[how].at(out, places, rows)
-    return out[:count]
+# ---- the largest entries, and matrices -------------------------------------------------------------------------------
 
 
 def top_k(x: Any, k: int) -> Any:

@@ -62,6 +62,12 @@ from dovetail.engine.xla_nn import (  # noqa: F401 - names of this engine
     spread,
     window_reduce,
 )
+from dovetail.engine.xla_segments import (  # noqa: F401 - names of this engine
+    reduce_columns,
+    reduce_rows,
+    row_ids,
+    segment_reduce,
+)
 
 name = "xla"
 newaxis = None
@@ -261,23 +267,6 @@ def truncatediv(x: Any, y: Any) -> Any:
 
 def cumlogsumexp(x: Any, axis: int) -> Any:
     return lax.cumlogsumexp(x, axis=axis)
-
-
-_SEGMENT = {
-    "sum": jax.ops.segment_sum,
-    "prod": jax.ops.segment_prod,
-    "max": jax.ops.segment_max,
-    "min": jax.ops.segment_min,
-}
-
-
-def segment_reduce(how: str, data: Any, ids: Any, count: int) -> Any:
-    rows = data.reshape(ids.size, *data.shape[ids.ndim :])
-    out = _SEGMENT[how](rows, ids.reshape(-1), count)
-    if how in ("max", "min"):
-        start = host.segment_start(how, data.dtype)
-        out = jnp.maximum(out, start) if how == "max" else jnp.minimum(out, start)
-    return out
 
 
 top_k = lax.top_k

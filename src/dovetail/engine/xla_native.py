@@ -104,7 +104,7 @@ def _many_rows(a: Any, b: Any) -> bool:
 def _over_rows(a: Any, b: Any) -> Any:
     kind = jax.ShapeDtypeStruct((a.shape[1], b.shape[1]), FLOAT32)
     call = jax.ffi.ffi_call("dovetail_over_rows", [kind])
-    return _standing_for(lambda a, b: (_transposed(a, b),), call)(jnp.asarray(a), jnp.asarray(b))[0]
+    return standing_for(lambda a, b: (_transposed(a, b),), call)(jnp.asarray(a), jnp.asarray(b))[0]
 
 
 def _in_one_pass(formula: Callable, arrays: tuple, names: dict) -> bool:
@@ -118,7 +118,7 @@ def _adam(formula: Callable, arrays: tuple, names: dict) -> tuple:
     kinds = [jax.ShapeDtypeStruct(value.shape, FLOAT32)] * 3
     in_place = {2: 1, 3: 2} if _LEFT.get() else {1: 0, 2: 1, 3: 2}
     call = jax.ffi.ffi_call("dovetail_adam", kinds, input_output_aliases=in_place)
-    own = _standing_for(lambda g, w, m, v, n: tuple(formula(g, w, m, v, None, *n)[:3]), call)
+    own = standing_for(lambda g, w, m, v, n: tuple(formula(g, w, m, v, None, *n)[:3]), call)
     packed = jnp.stack([jnp.asarray(number, FLOAT32) for number in numbers])
     return own(*[jnp.asarray(x) for x in (gradient, value, momentum, velocity)], packed)
 
@@ -180,11 +180,11 @@ def _called(target: str, shapes: list, loop: Callable, arrays: tuple, names: dic
         return tuple(loop(*[spread.get(i) for i in range(len(arrays))], **names))
 
     kinds = [jax.ShapeDtypeStruct(shape, FLOAT32) for shape in shapes]
-    call = _standing_for(own, jax.ffi.ffi_call(target, kinds))
+    call = standing_for(own, jax.ffi.ffi_call(target, kinds))
     return call(*[jnp.asarray(arrays[i]) for i in places])
 
 
-def _standing_for(function: Callable, call: Callable) -> Callable:
+def standing_for(function: Callable, call: Callable) -> Callable:
     """Returns `call` with the derivatives, of any order, and the rule for batches of `function`, which it equals."""
 
     @jax.custom_batching.custom_vmap

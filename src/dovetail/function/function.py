@@ -237,9 +237,9 @@ class Function(Told):
     def _run_wide(self, wide: Wide, call: Call) -> Any:
         """Runs a call by a recording that serves it."""
         program = wide.program_for(call.tensors)
-        if program is not None:
+        if program is not None and not wide.knows_integers:
             return self._programs.put(call.key, program).call(call.tensors)
-        if wide.split is not None:
+        if wide.split is not None or wide.knows_integers:
             return self._run_split(self._split.put(call.key, wide), call)
         if wide.why is not None:
             self._say("data", f"{self.__name__} runs op by op, it cannot be compiled: {wide.why}")
@@ -372,7 +372,8 @@ class Function(Told):
         wide = self._record(call.widened(call.shapes))
         if wide is None:
             return False
-        self._divided = wide.program_for(call.tensors) is None and wide.split is not None
+        whole = wide.program_for(call.tensors) is not None and not wide.knows_integers
+        self._divided = not whole and (wide.split is not None or wide.knows_integers)
         if not self._divided:
             self._wide.pop(wide.key, None)
         return self._divided

@@ -62,7 +62,7 @@ class Shaped:
             if not self.knows_integers and _small_integers(tensors):
                 self.knows_integers = True
                 return self.program_for(tensors, times)
-            self.op_by_op, self.why = True, error
+            self.op_by_op, self.knows_integers, self.why = True, False, error
             return None
         self._frequency.compiled(family)
         return self._programs.put(key, program)

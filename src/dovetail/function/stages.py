@@ -1,7 +1,8 @@
 """Dividing a recorded function into stages: what runs on the host, and what is compiled.
 
 XLA has no strings, no look-ups of them, and no shapes that depend on values.  A graph that has some of each is divided:
-even stages run op by op on the host, odd ones are compiled, and each node is in the first stage in which it can run:
+even stages run op by op on the host, odd ones are compiled, and each node is in the first stage in which it can run.
+Sizes that depend on values, such as the length of the longest row, are counted on the host.
 
     words = tf.strings.split(text)               # 0, in front
     logits = model(table.lookup(words))          # 0: the look-up; 1: the model
@@ -76,6 +77,13 @@ def _sizes_by_value(operation: Any) -> bool:
     return operation.op.name not in _KNOWN_IN_TRACES
 
 
+def _sizes_of(node: Node) -> list[SymbolicTensor]:
+    """Returns the tensors that are attributes of an op, such as sizes: compiled code has to know their values."""
+    if not isinstance(node.operation, OpCall):
+        return []
+    return [leaf for leaf in nest.flat(node.kwargs) if isinstance(leaf, SymbolicTensor)]
+
+
 def _has_strings(node: Node) -> bool:
     return any(map(_is_of_strings, (*nest.flat((node.args, node.kwargs)), *node.outputs)))
 
@@ -92,7 +100,7 @@ def _is_of_strings(leaf: Any) -> bool:
 def stages_of(graph: FunctionGraph) -> list[Stage] | None:
     """Returns the stages of a graph; None when it cannot be divided, or too little of it would be compiled."""
     on_host = list(map(needs_host, graph.nodes))
-    if not any(on_host):
+    if not any(on_host) and not any(map(_sizes_of, graph.nodes)):
         return None
     seen_by_tape = _seen_by_tapes(graph.nodes)
     if any(on_host[i] and _may_pass_gradient(graph.nodes[i]) for i in seen_by_tape):
@@ -136,8 +144,8 @@ class _Numbers:
         self._helps_host = self._helping()
 
     def _helping(self) -> list[bool]:
-        """Returns which nodes compute with a few integers what nodes on the host ask for, such as where rows end."""
-        wanted: set[int] = set()
+        """Returns which nodes compute a few integers that nodes on the host ask for, such as ends of rows, or sizes."""
+        wanted = {id(tensor) for node in self._nodes for tensor in _sizes_of(node)}
         helping = [False] * len(self._nodes)
         for i in reversed(range(len(self._nodes))):
             node = self._nodes[i]

@@ -102,6 +102,7 @@ class Wide:
         self._shaped = Shaped(self.run, make_frequency())
         self._make_frequency = make_frequency
         self.split: Split | None = None
+        self._asked_for_split = False
         if any(dtypes.is_host_only(leaf.dtype.numpy_dtype) for leaf in (*graph.inputs, *graph.outputs)):
             self._shaped.op_by_op = True  # XLA has no strings
             self.split = Split.of(graph, make_frequency)
@@ -110,6 +111,11 @@ class Wide:
     def why(self) -> Exception | None:
         """What says why the function cannot be compiled."""
         return self._shaped.why
+
+    @property
+    def knows_integers(self) -> bool:
+        """Whether its programs are for the values of small integer arguments as well: shapes do not tell them apart."""
+        return self._shaped.knows_integers
 
     @property
     def generality(self) -> int:
@@ -144,7 +150,8 @@ class Wide:
     def program_for(self, tensors: list) -> Program | None:
         """Returns the program for the tensors' shapes; None while they run op by op, or in stages."""
         found = self._shaped.program_for(tensors)
-        if self._shaped.why is not None and self.split is None:
+        if self._shaped.why is not None and not self._asked_for_split:
+            self._asked_for_split = True
             self.split = Split.of(self.graph, self._make_frequency)
             self._shaped.why = None if self.split is not None else self._shaped.why
         return found

@@ -155,10 +155,11 @@ class DividedStep:
         return self._by_rows[size]
 
     def program_for(self, leaves: list, times: int) -> Any:
-        """Returns the program of the rest for a batch of such numbers, of which there are several."""
-        return (
-            None if self._rest is None else self._rest.program_for([Tensor(leaf) for leaf in leaves], times)
-        )
+        """Returns the program of the rest for a batch of such numbers, of which there are several; or None."""
+        if self._rest is None:
+            return None
+        program = self._rest.program_for([Tensor(leaf) for leaf in leaves], times)
+        return None if self._rest.knows_integers else program  # which is for the values of one batch
 
 
 class InBatches:

@@ -17,7 +17,7 @@ from dovetail.ops.array import concat
 from dovetail.ops.attrs import static
 from dovetail.ops.create import zeros
 from dovetail.ops.families import op
-from dovetail.ops.reduction import cumsum, reduce_max
+from dovetail.ops.reduction import cumsum
 from dovetail.ops.shapes import as_tensor
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
@@ -53,12 +53,7 @@ def as_splits(value: Any, dtype: Any = None) -> Any:
 @op("", differentiable=False, same_dtype=1, shape=lambda splits, values: (values[0],))
 def value_rowids(xp: Any, splits: Any, values: Any) -> Any:
     """Returns for each of the values (one an entry of the first axis of `values`) the row it belongs to."""
-    return _rowids(xp, splits, values)
-
-
-def _rowids(xp: Any, splits: Any, values: Any) -> Any:
-    ends = xp.index_add(xp.zeros((values.shape[0] + 1,), splits.dtype), splits[1:], splits.dtype.type(1))
-    return xp.cumsum(ends, 0)[: values.shape[0]].astype(splits.dtype)  # as many rows as have ended before
+    return xp.row_ids(splits, values.shape[0])
 
 
 @op("", differentiable=False, same_dtype=1, shape=lambda splits, values: (values[0],))
@@ -67,7 +62,8 @@ def value_columns(xp: Any, splits: Any, values: Any) -> Any:
     places = xp.arange(values.shape[0], dtype=splits.dtype)
     if splits.shape[0] < 2:
         return places
-    return places - xp.take(splits, xp.minimum(_rowids(xp, splits, values), splits.shape[0] - 2), 0)
+    rows = xp.minimum(xp.row_ids(splits, values.shape[0]), splits.shape[0] - 2)
+    return places - xp.take(splits, rows, 0)
 
 
 @op("", engine="host", differentiable=False, shape=lambda starts, limits, deltas: [(None,), (None,)])
@@ -97,9 +93,12 @@ def lengths_of(splits: Any) -> Any:
     return splits[1:] - splits[:-1]
 
 
-def longest(splits: Any) -> Any:
-    """Returns the largest row length, 0 without rows, as a scalar tensor."""
-    return reduce_max(concat([zeros([1], splits.dtype), lengths_of(splits)], axis=0))
+@op("", differentiable=False, shape=lambda splits: ())
+def longest(xp: Any, splits: Any) -> Any:
+    """Returns the largest row length, 0 without rows, as a scalar."""
+    if splits.shape[0] < 2:
+        return xp.zeros((), splits.dtype)
+    return xp.maximum((splits[1:] - splits[:-1]).max(), splits.dtype.type(0))
 
 
 def check(splits: Any, num_values: int | None, what: str) -> None:

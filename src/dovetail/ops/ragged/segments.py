@@ -14,7 +14,7 @@ from dovetail.ops.dispatch import dispatches
 from dovetail.ops.indexing import boolean_mask, where
 from dovetail.ops.logic import equal, less
 from dovetail.ops.ragged.broadcast import same_rows
-from dovetail.ops.ragged.math import segmented
+from dovetail.ops.ragged.reductions import segmented
 from dovetail.ops.ragged.rows import is_ragged, take_rows
 from dovetail.ops.ragged.tensor import RaggedTensor
 from dovetail.ops.shapes import as_tensor, reshape

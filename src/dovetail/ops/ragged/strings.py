@@ -17,7 +17,7 @@ from dovetail.ops.attrs import Text, static, text
 from dovetail.ops.dispatch import dispatches
 from dovetail.ops.families import op
 from dovetail.ops.ragged.broadcast import aligned
-from dovetail.ops.ragged.math import axes_of, reduce_axis
+from dovetail.ops.ragged.reductions import axes_of, reduce_axis
 from dovetail.ops.ragged.rows import is_ragged, to_ragged_rank
 from dovetail.ops.ragged.tensor import RaggedTensor
 from dovetail.ops.shapes import as_tensor, expand_dims, reshape

@@ -65,14 +65,11 @@ def reduced_entries(xp: Any, values: Any, indices: Any, *, sizes: Shape, kept: A
         kept: the axes that stay, in order.
         how: "sum" or "max".
     """
-    ids = xp.zeros((indices.shape[0],), indices.dtype)
-    for axis in kept:
+    ids = xp.zeros((indices.shape[0],), indices.dtype) if not kept else indices[:, kept[0]]
+    for axis in kept[1:]:
         ids = ids * sizes[axis] + indices[:, axis]
     shape = tuple(sizes[axis] for axis in kept)
-    out = xp.segment_reduce(how, values, ids, rules.product(shape))
-    if how == "max":
-        some = xp.segment_reduce("sum", xp.ones(ids.shape, ids.dtype), ids, rules.product(shape)) > 0
-        out = xp.where(some, out, xp.zeros((), out.dtype))
+    out = xp.segment_reduce(how, values, ids, rules.product(shape), empty=0)
     return xp.reshape(out, shape)
 
 
