@@ -100,6 +100,88 @@ def test_products_over_rows(shape):
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
+# rows, rows of the kernel, its columns: single rows and columns left over after blocks, less than a vector, many shares
+KERNELS = [
+    (32, 784, 128),
+    (4, 65, 64),
+    (33, 10, 130),
+    (256, 129, 17),
+    (7, 2048, 3),
+    (255, 1, 70),
+    (128, 512, 640),
+]
+
+
+@needs_compiler
+@pytest.mark.parametrize("sizes", KERNELS)
+def test_products_of_few_rows(sizes):
+    rows, m, n = sizes
+    x, kernel, g = _draw(rows, m), _draw(m, n), _draw(rows, n)
+    for primitive, arrays in (("product", (x, kernel)), ("product over rows", (x, g))):
+        found, expected = _both(primitive, *arrays)
+        np.testing.assert_allclose(found, expected, atol=1e-6 * max(arrays[0].shape) * 4)
+        if rows * m * n < 1 << 20:
+            wide = np.asarray(arrays[0].T if "over" in primitive else arrays[0], "float64") @ arrays[1]
+            np.testing.assert_allclose(found, wide, atol=1e-4)
+
+
+@needs_compiler
+@pytest.mark.parametrize("case", ["one row", "many rows", "small", "large", "empty", "float64", "bfloat16"])
+def test_other_products_are_left_to_xla(case):
+    rows, m, n = {
+        "one row": (1, 784, 128),
+        "many rows": (257, 784, 128),
+        "small": (8, 16, 16),
+        "large": (8, 1024, 1024),
+        "empty": (32, 0, 10),
+    }.get(case, (32, 784, 128))
+    dtype = jnp.dtype(case) if case in ("float64", "bfloat16") else "float32"
+    a, b = _draw(rows, m).astype(dtype), _draw(m, n).astype(dtype)
+    assert kernels.chosen("product", "cpu", a, b).why == "XLA's own"
+    if case != "many rows":
+        assert kernels.chosen("product over rows", "cpu", a, _draw(rows, n).astype(dtype)).why == "XLA's own"
+
+
+@needs_compiler
+def test_derivatives_and_batches_of_products_are_those_of_xla():
+    x, kernel, tangent = _draw(32, 90), _draw(90, 40), _draw(90, 40)
+
+    def loss(platform, kernel):
+        row = kernels.chosen("product", platform, x, kernel)
+        return jnp.sin(row.run(jnp.asarray(x), kernel)).sum()
+
+    def twice(platform):
+        return jax.grad(lambda k: (jax.grad(functools.partial(loss, platform))(k) * tangent).sum())(kernel)
+
+    assert kernels.chosen("product", "cpu", x, kernel).why != "XLA's own"
+    _agree(*[jax.grad(functools.partial(loss, each))(kernel) for each in ("cpu", "none")])
+    _agree(twice("cpu"), twice("none"))
+    _agree(*[jax.jvp(functools.partial(loss, each), (kernel,), (tangent,)) for each in ("cpu", "none")])
+    many = np.stack([kernel, 2 * kernel])
+    _agree(*[jax.vmap(functools.partial(loss, each))(many) for each in ("cpu", "none")])
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "uint8", "int16", "bool", "int64"])
+@pytest.mark.parametrize("shape", [(9, 1000), (5, 30, 20, 3)])
+def test_rows_by_their_numbers(dtype, shape):
+    array = jnp.asarray((100 * np.abs(_draw(*shape))).astype(jnp.dtype(dtype)))
+    numbers = np.array([3, 0, 4, 4, 1, 2, 3], np.int32)
+    found, expected = _both("rows of", array, numbers)
+    assert found.dtype == jnp.dtype(dtype)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(*_both("rows of", array, numbers[:1]))
+
+
+@needs_compiler
+@pytest.mark.parametrize("case", ["short", "no rows", "complex", "int64 numbers"])
+def test_other_rows_by_their_numbers_are_left_to_xla(case):
+    array = jnp.asarray(_draw(9, 100 if case == "short" else 1000))
+    array = array.astype("complex64") if case == "complex" else array
+    numbers = np.arange(0 if case == "no rows" else 3, dtype="int64" if case == "int64 numbers" else "int32")
+    assert kernels.chosen("rows of", "cpu", array, numbers).why == "XLA's own"
+
+
 @pytest.mark.parametrize("dtype", ["bfloat16", "float32", "int32"])
 def test_products_over_rows_are_transposed_products_on_either_engine(dtype):
     a, b = (np.round(4 * _draw(*shape)).astype(jnp.dtype(dtype)) for shape in ((300, 3), (300, 1000)))
@@ -118,7 +200,7 @@ def _adam_arrays(*shape, seed=0):
     return gradient, value, momentum, velocity.astype("float32"), None, 0.1, 0.001, rate, 1e-7
 
 
-_moved = functools.partial(adam._moved, jnp)
+_moved = functools.partial(adam.moved, jnp)
 
 
 @needs_compiler
@@ -134,7 +216,7 @@ def test_adam_takes_what_is_not_finite_as_its_formula():
     gradient, value, momentum, velocity, *rest = _adam_arrays(8192)
     gradient[:4] = np.nan, np.inf, 1e30, 0
     velocity[3:6] = 0, 1e-42, np.inf
-    for epsilon in (1e-7, 0.0):
+    for epsilon in (1e-7, 1e-11, 0.0):
         arrays = (gradient, value, momentum, velocity, *rest[:-1], epsilon)
         for x, y in zip(*_both("adam", _moved, arrays, {}), strict=True):
             np.testing.assert_allclose(x, y, rtol=1e-6, atol=1e-6)

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from dovetail.engine import xla_native
+
 MAX_BYTES_ON_DEVICE = 2 << 30
 
 
@@ -47,7 +49,7 @@ def steps_program(
         if batch_size is None:
             return [lax.dynamic_index_in_dim(array, i, keepdims=False) for array in data]
         rows = lax.dynamic_slice_in_dim(order, i * batch_size, batch_size)
-        return [array.at[rows].get(mode="promise_in_bounds") for array in data]
+        return [xla_native.rows_of(array, rows) for array in data]
 
     def step(i: Any, carry: tuple, data: list, order: Any) -> tuple:
         state, _ = carry

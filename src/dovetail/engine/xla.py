@@ -47,6 +47,7 @@ from dovetail.engine.xla_conv import compiler_options  # noqa: F401 - a name of 
 from dovetail.engine.xla_native import (  # noqa: F401 - names of this engine
     by_kernel,
     leaving_values,
+    product,
     product_over_rows,
 )
 from dovetail.engine.xla_nn import (  # noqa: F401 - names of this engine
@@ -222,8 +223,8 @@ def cast(x: Any, dtype: np.dtype) -> Any:
 def matmul(a: Any, b: Any) -> Any:
     """Matrix product; a rank-2 right side takes a flattened left side, which XLA's CPU product likes best."""
     if a.ndim > 2 and b.ndim == 2:
-        return jnp.matmul(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[-1])
-    return jnp.matmul(a, b)
+        return product(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[-1])
+    return product(a, b) if a.ndim == b.ndim == 2 else jnp.matmul(a, b)
 
 
 def divide(a: Any, b: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -24,9 +25,15 @@ LARGEST_SIZE = 512
 TARGETS = (
     *("dovetail_lstm", "dovetail_lstm_gradient", "dovetail_gru", "dovetail_gru_gradient"),
     *("dovetail_over_rows", "dovetail_adam"),
+    *("dovetail_few_rows", "dovetail_over_few_rows", "dovetail_take_rows"),
 )
 # Below these, products over rows gain nothing.
 FEWEST_ROWS, FEWEST_SUMS = 256, 2048
+# Products of few rows: so many rows that a kernel is used more than once, so few that packing it would not pay, kernels
+# that fit the core's cache, and more work than a custom call costs.
+ROWS, LARGEST_KERNEL, FEWEST_PRODUCTS = range(4, 257), 1 << 19, 1 << 14
+FEWEST_BYTES = 512  # of a row that is taken
+_TAKEN = frozenset(np.dtype(kind) for kind in ("?", *"bBhHiIlLqQefd", jnp.bfloat16))
 FEWEST_MOVED = 8192  # elements of a variable; for fewer, XLA's loops cost less than a custom call
 
 # True while a step is traced that must leave the old values of variables alone.
@@ -55,6 +62,16 @@ def leaving_values(step: Callable) -> Callable:
 def product_over_rows(a: Any, b: Any) -> Any:
     """Returns `a.T @ b`, of the rows of two matrices: (rows, m), (rows, n) -> (m, n)."""
     return platform_kernels.run("product over rows", a, b)
+
+
+def product(a: Any, b: Any) -> Any:
+    """Returns `a @ b`: (rows, k), (k, n) -> (rows, n)."""
+    return platform_kernels.run("product", a, b)
+
+
+def rows_of(array: Any, numbers: Any) -> Any:
+    """Returns the rows of an array by their numbers (rows,), int32, which are those of rows that it has."""
+    return platform_kernels.run("rows of", array, numbers)
 
 
 def _is_usual(arrays: tuple, names: dict, kernel_at: int) -> bool:
@@ -102,9 +119,60 @@ def _many_rows(a: Any, b: Any) -> bool:
 
 @kernel("product over rows", "cpu", when=_many_rows, why="0017: two thirds of XLA's time")
 def _over_rows(a: Any, b: Any) -> Any:
-    kind = jax.ShapeDtypeStruct((a.shape[1], b.shape[1]), FLOAT32)
-    call = jax.ffi.ffi_call("dovetail_over_rows", [kind])
-    return standing_for(lambda a, b: (_transposed(a, b),), call)(jnp.asarray(a), jnp.asarray(b))[0]
+    return _of_two("dovetail_over_rows", (a.shape[1], b.shape[1]), _transposed, a, b)
+
+
+def _of_two(target: str, shape: tuple, function: Callable, a: Any, b: Any) -> Any:
+    call = jax.ffi.ffi_call(target, [jax.ShapeDtypeStruct(shape, FLOAT32)])
+    return standing_for(lambda a, b: (function(a, b),), call)(jnp.asarray(a), jnp.asarray(b))[0]
+
+
+def _few_rows(a: Any, b: Any) -> bool:
+    """True for the rows of a batch and a kernel, or what takes its place in the kernel's gradient."""
+    m, n = a.shape[1], b.shape[1]
+    return (
+        a.shape[0] in ROWS
+        and m * n <= LARGEST_KERNEL
+        and a.shape[0] * m * n >= FEWEST_PRODUCTS
+        and _serves((a, b))
+    )
+
+
+@kernel("product over rows", "cpu", when=_few_rows, why="0017: nothing is packed")
+def _over_few_rows(a: Any, b: Any) -> Any:
+    return _of_two("dovetail_over_few_rows", (a.shape[1], b.shape[1]), _transposed, a, b)
+
+
+@kernel("product")
+def _product(a: Any, b: Any) -> Any:
+    return jnp.matmul(a, b)
+
+
+@kernel("product", "cpu", when=_few_rows, why="0017: nothing is packed")
+def _product_of_few_rows(a: Any, b: Any) -> Any:
+    return _of_two("dovetail_few_rows", (a.shape[0], b.shape[1]), _product, a, b)
+
+
+@kernel("rows of")
+def _rows_of(array: Any, numbers: Any) -> Any:
+    return array.at[numbers].get(mode="promise_in_bounds")
+
+
+def _long_rows(array: Any, numbers: Any) -> bool:
+    length = math.prod(array.shape[1:]) * array.dtype.itemsize
+    kinds = array.dtype in _TAKEN and numbers.dtype == np.int32
+    return kinds and numbers.size > 0 and length >= FEWEST_BYTES and jax.device_count() == 1 and _registered()
+
+
+@kernel(
+    "rows of",
+    "cpu",
+    when=_long_rows,
+    why="0017: rows are copied as they lie, the next ones fetched meanwhile",
+)
+def _copied_rows(array: Any, numbers: Any) -> Any:
+    kind = jax.ShapeDtypeStruct((numbers.size, *array.shape[1:]), array.dtype)
+    return jax.ffi.ffi_call("dovetail_take_rows", kind)(array, numbers)
 
 
 def _in_one_pass(formula: Callable, arrays: tuple, names: dict) -> bool:

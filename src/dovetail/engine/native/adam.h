@@ -12,9 +12,8 @@ struct Adam {
 
 enum { ADAM_SHARE = 1 << 18 };  // fewer numbers a thread are not worth waking one
 
-static void adam_share(const void* work, Size index) {
-  const Adam& a = *(const Adam*)work;
-  const Size begin = index * a.share, end = smaller(begin + a.share, a.count);
+template <bool NEARLY>
+static void move(const Adam& a, Size begin, Size end) {
   const float slow = a.numbers[0], slower = a.numbers[1], rate = a.numbers[2], epsilon = a.numbers[3];
   for (Size i = begin; i < end; i += WIDTH) {
     const Size left = end - i;
@@ -22,8 +21,17 @@ static void adam_share(const void* work, Size index) {
     const Vector mean = m + (g - m) * slow, square = v + (g * g - v) * slower;
     store(a.new_momentum + i, mean, left);
     store(a.new_velocity + i, square, left);
-    store(a.new_value + i, load(a.value + i, left) - mean * rate / (root(square) + epsilon), left);
+    store(a.new_value + i, load(a.value + i, left) - mean * rate / ((NEARLY ? nearly_root(square) : root(square)) + epsilon), left);
   }
+}
+
+static void adam_share(const void* work, Size index) {
+  const Adam& a = *(const Adam*)work;
+  const Size begin = index * a.share, end = smaller(begin + a.share, a.count);
+  if (a.numbers[3] > 1e-12f)  // beside it, neither tiny roots nor their last bit are seen
+    move<true>(a, begin, end);
+  else
+    move<false>(a, begin, end);
 }
 
 static void adam(Adam& a, const Pool& pool) {

@@ -24,6 +24,14 @@ class _StepOfAdam(ctypes.Structure):
     _fields_ = [("count", ctypes.c_int64), ("share", ctypes.c_int64), ("arrays", ctypes.c_void_p * 8)]
 
 
+class _FewRows(ctypes.Structure):
+    """The sizes and arrays of `FewRows` in few_rows.h."""
+
+    _fields_ = [(name, ctypes.c_int64) for name in ("rows", "depth", "width", "share")] + [
+        ("arrays", ctypes.c_void_p * 3)
+    ]
+
+
 def difference(library: ctypes.CDLL) -> float:
     """Returns the largest difference from NumPy's results, masked recurrent layers and gradients among them."""
     return max(function(library) for function in _DIFFERENCES)
@@ -87,6 +95,21 @@ def _difference_of_adam(library: ctypes.CDLL) -> float:
     places = [x.ctypes.data for x in (*given, *outputs)]
     library.plain_adam(ctypes.byref(_StepOfAdam(count, 0, (ctypes.c_void_p * 8)(*places))))
     return _largest(outputs, expected)
+
+
+def _difference_of_few_rows(library: ctypes.CDLL) -> float:
+    """Compares a product of few rows with a kernel, and the product over them."""
+    columns = 64 + _SIZE
+    x, y, z = _draw((_BATCH, _SIZE), (_SIZE, columns), (_BATCH, columns))
+    found: tuple = tuple(np.full((rows, columns), np.nan, np.float32) for rows in (_BATCH, _SIZE))
+    for function, other, out in (
+        (library.plain_few_rows, y, found[0]),
+        (library.plain_over_few_rows, z, found[1]),
+    ):
+        places = [each.ctypes.data for each in (x, other, out)]
+        function(ctypes.byref(_FewRows(_BATCH, _SIZE, columns, 0, (ctypes.c_void_p * 3)(*places))))
+    wide = x.astype(np.float64)
+    return _largest(found, (wide @ y, wide.T @ z))
 
 
 def _sigmoid(x: Any) -> Any:
@@ -164,4 +187,10 @@ def _difference_of_rows(library: ctypes.CDLL) -> float:
     return _largest(outputs, (shares, np.log(shares), normal * gamma + beta))
 
 
-_DIFFERENCES = (_difference_of_lstm, _difference_of_gru, _difference_of_adam, _difference_of_rows)
+_DIFFERENCES = (
+    _difference_of_lstm,
+    _difference_of_gru,
+    _difference_of_adam,
+    _difference_of_rows,
+    _difference_of_few_rows,
+)

@@ -1,5 +1,5 @@
-// Recurrent layers over whole sequences, products over rows and steps of Adam, in float32, as XLA's custom calls; softmax
-// and layer normalization for NumPy's arrays.
+// Recurrent layers over whole sequences, products and steps of Adam, in float32, and rows of arrays, as XLA's custom calls;
+// softmax and layer normalization for NumPy's arrays.
 //
 // XLA runs a loop over time as single small products with their own dispatch. Here a thread takes some examples of the
 // batch through all steps by itself: nobody waits for anybody, the recurrent kernel stays in the cache of the core, and
@@ -8,10 +8,12 @@
 // The plain functions do the same on one thread, without XLA: with them the library is checked.
 
 #include "adam.h"
+#include "few_rows.h"
 #include "gru.h"
 #include "lstm.h"
 #include "over_rows.h"
 #include "softmax.h"
+#include "take.h"
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
@@ -65,6 +67,35 @@ EXPORT XLA_FFI_Error* dovetail_over_rows(XLA_FFI_CallFrame* frame) {
   return nullptr;
 }
 
+static FewRows few_rows_of(const Call& call) {
+  const int64_t *x = call.argument(0).dims, *y = call.argument(1).dims;
+  return {x[0], x[1], y[1], 0, call.in(0), call.in(1), call.out(0)};
+}
+
+EXPORT XLA_FFI_Error* dovetail_few_rows(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  FewRows a = few_rows_of(call);
+  few_rows(a, call.pool());
+  return nullptr;
+}
+
+EXPORT XLA_FFI_Error* dovetail_over_few_rows(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  FewRows a = few_rows_of(call);
+  over_few_rows(a, call.pool());
+  return nullptr;
+}
+
+EXPORT XLA_FFI_Error* dovetail_take_rows(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  const Size rows = call.argument(1).dims[0];
+  take_rows((const char*)call.in(0), (const int32_t*)call.in(1), (char*)call.out(0), rows, call.result_bytes(0) / rows);
+  return nullptr;
+}
+
 EXPORT XLA_FFI_Error* dovetail_adam(XLA_FFI_CallFrame* frame) {
   const Call call{frame};
   if (call.is_question()) return nullptr;
@@ -92,6 +123,16 @@ EXPORT void plain_gru(const Gru* a) {
 EXPORT void plain_gru_gradient(const GruGradient* a) {
   GruGradient copy = *a;
   gru_gradient(copy, Pool{});
+}
+
+EXPORT void plain_few_rows(const FewRows* a) {
+  FewRows copy = *a;
+  few_rows(copy, Pool{});
+}
+
+EXPORT void plain_over_few_rows(const FewRows* a) {
+  FewRows copy = *a;
+  over_few_rows(copy, Pool{});
 }
 
 EXPORT void plain_adam(const Adam* a) {

@@ -83,6 +83,15 @@ static Size share_of(Size batch, const Pool& pool) {
   return smaller(64, rounded_up((batch + pool.num_threads() - 1) / pool.num_threads(), ROWS));
 }
 
+static Size size_of(XLA_FFI_DataType kind) {
+  switch (kind) {
+    case XLA_FFI_DataType_F64: case XLA_FFI_DataType_S64: case XLA_FFI_DataType_U64: return 8;
+    case XLA_FFI_DataType_F32: case XLA_FFI_DataType_S32: case XLA_FFI_DataType_U32: return 4;
+    case XLA_FFI_DataType_F16: case XLA_FFI_DataType_BF16: case XLA_FFI_DataType_S16: case XLA_FFI_DataType_U16: return 2;
+    default: return 1;
+  }
+}
+
 // The arguments of a custom call. Optional arrays follow the others; a mask is told by its dtype.
 struct Call {
   XLA_FFI_CallFrame* frame;
@@ -106,6 +115,12 @@ struct Call {
   const float* in(Size i) const { return (const float*)argument(i).data; }
   float* out(Size i) const {
     return i < frame->rets.size ? (float*)((XLA_FFI_Buffer*)frame->rets.rets[i])->data : nullptr;
+  }
+  Size result_bytes(Size i) const {
+    const XLA_FFI_Buffer& result = *(XLA_FFI_Buffer*)frame->rets.rets[i];
+    Size product = size_of(result.dtype);
+    for (Size axis = 0; axis < result.rank; ++axis) product *= result.dims[axis];
+    return product;
   }
   const uint8_t* mask(Size from) const { return (const uint8_t*)optional(from, true); }
   const float* sequence(Size from) const { return (const float*)optional(from, false); }

@@ -70,6 +70,19 @@ INLINE void store(float* to, Vector v, Size count) {
     store_part(to, v, count);
 }
 
+// The root, and one that is within two roundings of it, for numbers to which a positive one is added that is not tiny.
+#if defined(__AVX512F__)
+INLINE Vector nearly_root(Vector x) {
+  const __m512 v = _mm512_max_ps(_mm512_set1_ps(1.2e-38f), (__m512)x);  // NaN stays NaN
+  const __m512 inverse = _mm512_rsqrt14_ps(v), near = v * inverse;
+  const __mmask16 endless = _mm512_cmp_ps_mask(v, _mm512_set1_ps(__builtin_inff()), _CMP_EQ_OQ);
+  return (Vector)_mm512_mask_mov_ps(near + near * 0.5f * (1.0f - near * inverse), endless, v);
+}
+#else
+INLINE Vector root(Vector x);
+INLINE Vector nearly_root(Vector x) { return root(x); }
+#endif
+
 #if defined(__AVX512F__)
 INLINE Vector root(Vector x) { return (Vector)_mm512_sqrt_ps((__m512)x); }
 #elif defined(__AVX__)
