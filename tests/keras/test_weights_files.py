@@ -412,7 +412,7 @@ HARM = {
     linked_group: "link",
     external_storage: "another file",
     virtual: "another file",
-    huge: "claims",
+    huge: r"the file has \(1048576, 65536\)",
     a_group: "not a dataset",
     missing: "'0'",
     strings: "numbers",

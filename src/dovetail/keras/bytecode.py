@@ -1,51 +1,22 @@
 """Lambda expressions in files: their bytecode, as Keras writes it.
 
-Bytecode can do whatever a program can.  It is read only where the caller has asked for it: by `safe_mode=False` for one
-call, or by `keras.config.enable_unsafe_deserialization()` for the process, which no file can call.
+Bytecode can do whatever a program can.  It is read only where the caller has asked for it: see `permission`.
 """
 
 from __future__ import annotations
 
 import base64
 import builtins
-import contextlib
 import marshal
 import math
 import sys
 import types
-from collections.abc import Iterator
-from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
 from dovetail.base.errors import at_user_location
-
-_allowed_here: ContextVar[bool | None] = ContextVar("bytecode_allowed", default=None)
-_allowed: dict[str, bool] = {"process": False}
-
-
-def allow_in_process() -> None:
-    """Allows bytecode from files for the rest of the process."""
-    _allowed["process"] = True
-
-
-@contextlib.contextmanager
-def allowing(safe_mode: bool | None) -> Iterator[None]:
-    """Allows bytecode inside of the block (False), refuses it (True), or leaves it as it is (None)."""
-    if safe_mode is None:
-        yield
-        return
-    token = _allowed_here.set(not safe_mode)
-    try:
-        yield
-    finally:
-        _allowed_here.reset(token)
-
-
-def is_allowed() -> bool:
-    """Returns whether bytecode may be read now."""
-    return _allowed["process"] or bool(_allowed_here.get())
+from dovetail.keras import permission
 
 
 def function_config(function: types.FunctionType) -> dict:
@@ -64,12 +35,11 @@ def function_of(config: Any) -> types.FunctionType:
     Raises:
         ValueError: bytecode is not allowed here, or this Python does not know it.
     """
-    if not is_allowed():
-        raise ValueError(
-            "the file holds a Python lambda as bytecode, which could run any code, and is not loaded. If you trust the "
-            "file, pass safe_mode=False; better, define the function with `def`, register it with "
-            f"@keras.saving.register_keras_serializable(), and save again{at_user_location()}"
-        )
+    permission.require(
+        "the file holds a Python lambda as bytecode, which could run any code",
+        "Better: define the function with `def`, register it with @keras.saving.register_keras_serializable(), and "
+        "save again",
+    )
     parts = config.get("value", config) if isinstance(config, dict) else config
     if isinstance(parts, dict):
         parts = [parts.get(name) for name in ("code", "defaults", "closure")]

@@ -8,7 +8,7 @@ from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
 from dovetail.base.told import told_function
 from dovetail.engine import dtypes
-from dovetail.keras import bytecode
+from dovetail.keras import permission
 from dovetail.keras.mixed_precision.policy import dtype_policy, set_dtype_policy
 from dovetail.keras.utils.messages import (
     disable_interactive_logging,
@@ -118,8 +118,8 @@ def is_flash_attention_enabled() -> bool | None:
 
 
 def enable_unsafe_deserialization() -> None:
-    """Lets files bring lambdas along, as bytecode, for the rest of the process: such a file can run any code."""
-    bytecode.allow_in_process()
+    """Lets files bring along what is not safe, such as lambdas, for the rest of the process: they can run any code."""
+    permission.allow_in_process()
 
 
 def max_epochs() -> int | None:

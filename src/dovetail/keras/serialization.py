@@ -18,7 +18,7 @@ import numpy as np
 
 from dovetail.base.errors import UnknownObjectError, at_user_location, suggest
 from dovetail.base.wording import plain
-from dovetail.keras import bytecode, specs
+from dovetail.keras import bytecode, permission, specs
 from dovetail.keras.registration import (
     CustomObjectScope,
     custom_object_names,
@@ -242,7 +242,7 @@ def deserialize_keras_object(
         TypeError: the config does not fit the class.
     """
     if custom_objects or safe_mode is not None:
-        with CustomObjectScope(custom_objects or {}), bytecode.allowing(safe_mode):
+        with CustomObjectScope(custom_objects or {}), permission.allowing(safe_mode):
             return _deserialized(config, module_objects, printable_module_name)
     return _deserialized(config, module_objects, printable_module_name)
 

@@ -20,7 +20,7 @@ from dovetail.wire.varints import length_at
 for _name in messages.__all__:
     export(f"compat.v1.{_name}")(getattr(messages, _name))
 
-_MOST_FILLED = 1 << 31  # values that a message leaves out; more than that would be an attack on our memory
+_MOST_FILLED = 1 << 29  # bytes of values that a message leaves out; more would be an attack on our memory
 
 # Where a message holds the values of a dtype one by one.
 _LISTS = {
@@ -166,8 +166,10 @@ def _filled(flat: Any, size: int, dtype: Any) -> Any:
     """Returns as many values as the shape has: what is left out at the end is as the last one that is there."""
     if flat.size > size:
         raise ValueError(f"make_ndarray: {flat.size} values for a shape of {size}")
-    if size - flat.size > _MOST_FILLED:
+    if (size - flat.size) * flat.dtype.itemsize > _MOST_FILLED:
         raise ValueError(f"make_ndarray: {flat.size} values for a shape of {size}: too many are left out")
     if flat.size:
-        return np.concatenate([flat, np.repeat(flat[-1:], size - flat.size)])
+        whole = np.empty(size, flat.dtype)
+        whole[: flat.size], whole[flat.size :] = flat, flat[-1]
+        return whole
     return np.full(size, b"", object) if dtype == dt.string else np.zeros(size, dtype.as_numpy_dtype)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from dovetail.base.errors import DataLossError, UnimplementedError, at_user_location
 from dovetail.ops.protos import make_ndarray
 from dovetail.raw_ops.row import ROWS, Row
+from dovetail.saved_model.reaching import guarded
 from dovetail.tensor.dtype import as_dtype
 from dovetail.tensor.shape import TensorShape
 
@@ -54,10 +55,19 @@ class Library:
     Args:
         functions: messages, `FunctionDef`.
         where: the file, for errors.
+        folder: of the SavedModel, whose files its graphs may read; None: the graph stands alone.
+        allow_file_access: they may read and write any.
     """
 
-    def __init__(self, functions: Iterable[Any], where: str) -> None:
+    def __init__(
+        self,
+        functions: Iterable[Any],
+        where: str,
+        folder: str | None = None,
+        allow_file_access: bool = False,
+    ) -> None:
         self.where = where
+        self._folder, self._is_free = folder, allow_file_access
         self._defs = {one.signature.name: one for one in functions}
         self._made: dict[str, ImportedFunction] = {}
 
@@ -82,6 +92,11 @@ class Library:
             made.has_strings = any(one.type == _STRING for one in ends)
             self._made[name] = made
         return self._made[name]
+
+    def row(self, operation: str) -> Row | None:
+        """Returns what does an operation, None when it is not known; see `reaching`."""
+        found = ROWS.get(operation)
+        return found if found is None or self._is_free else guarded(found, self._folder, self.where)
 
     def attribute(self, value: Any) -> Any:
         """Returns the value of an attribute."""
@@ -222,7 +237,7 @@ class ImportedFunction:
             function = self._library.function(node.op)
             row = Row(node.op, ("*inputs",), {}, lambda inputs: function(*inputs))
             return _Step(node.name, row, {}, _inputs(node))
-        row_of = ROWS.get(node.op)
+        row_of = self._library.row(node.op)
         if row_of is None:
             raise UnimplementedError(
                 f"{self._library.where}: the node {node.name!r} of {self.name} is the operation {node.op!r}, which is "

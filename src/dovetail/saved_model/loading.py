@@ -34,12 +34,13 @@ class Loader:
     Args:
         path: of its directory.
         meta: its `MetaGraphDef`.
+        allow_file_access: see `LoadOptions`.
     """
 
-    def __init__(self, path: str, meta: Any) -> None:
+    def __init__(self, path: str, meta: Any, allow_file_access: bool = False) -> None:
         self.path, self._meta = path, meta
         self._nodes = list(meta.object_graph_def.nodes)
-        self._library = Library(meta.graph_def.library.function, path)
+        self._library = Library(meta.graph_def.library.function, path, path, allow_file_access)
         self._constants: dict[str, Any] = {}
         self._concrete: dict[str, LoadedConcrete] = {}
         prefix = os.path.join(path, VARIABLES_DIRECTORY, VARIABLES_FILENAME)
@@ -249,6 +250,7 @@ def load(export_dir: Any, tags: Any = None, options: Any = None) -> Any:
         NotFoundError: there is no SavedModel.
         DataLossError: it is damaged.
         ValueError: it has no graph with these tags.
+        PermissionDeniedError: its graphs read or write files outside of its directory; see `LoadOptions`.
 
     Differs from TensorFlow: operations that are not known are told when a function that has them is called.
     """
@@ -259,7 +261,7 @@ def load(export_dir: Any, tags: Any = None, options: Any = None) -> Any:
             f"tf.saved_model.load: {path!r} is a model of TensorFlow 1, without objects{at_user_location()}"
         )
     try:
-        loaded = Loader(path, meta).root()
+        loaded = Loader(path, meta, getattr(options, "allow_file_access", False)).root()
     except (RecursionError, KeyError, IndexError, TypeError) as error:
         raise DataLossError(f"{path}: the SavedModel is damaged ({error!r:.200})") from error
     if isinstance(loaded, Loaded):

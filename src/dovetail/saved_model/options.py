@@ -6,9 +6,10 @@ from typing import Any
 
 
 class LoadOptions:
-    """Options of `tf.saved_model.load`; all are accepted for TensorFlow's sake.
+    """Options of `tf.saved_model.load`; those of TensorFlow are accepted for its sake.
 
     Args:
+        allow_file_access: let the model's graphs read and write files outside of its directory.
         allow_partial_checkpoint, experimental_io_device, experimental_skip_checkpoint, experimental_variable_policy,
         experimental_load_function_aliases: of TensorFlow's runtime.
     """
@@ -20,7 +21,10 @@ class LoadOptions:
         experimental_skip_checkpoint: bool = False,
         experimental_variable_policy: Any = None,
         experimental_load_function_aliases: bool = False,
+        *,
+        allow_file_access: bool = False,
     ) -> None:
+        self.allow_file_access = bool(allow_file_access)
         self.allow_partial_checkpoint = allow_partial_checkpoint
         self.experimental_io_device = experimental_io_device
         self.experimental_skip_checkpoint = experimental_skip_checkpoint

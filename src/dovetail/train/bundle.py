@@ -24,6 +24,7 @@ from dovetail.wire.protobuf import DecodeError, Field, Message, read_varint, var
 
 _HEADER_KEY = b""
 _STRING = 7  # the number of the dtype
+_MAX_RANK = 64  # of arrays of NumPy
 
 
 class _Version(Message):
@@ -150,7 +151,7 @@ class Bundle:
             header = _Header.FromString(dict(items[:1]).get(_HEADER_KEY, b""))
             self._num_shards = header.num_shards or 1
             self._entries = {key.decode(): _Entry.FromString(value) for key, value in items[1:]}
-        except (DecodeError, UnicodeDecodeError) as error:
+        except (DecodeError, UnicodeDecodeError, OverflowError) as error:
             raise DataLossError(f"{path}: the index of the checkpoint is damaged: {error}") from error
         if header.endianness:
             raise DataLossError(f"{path}: the checkpoint was written on a machine with the other byte order")
@@ -166,7 +167,13 @@ class Bundle:
         return [dim.size for dim in self._entry(name).shape.dim]
 
     def dtype(self, name: str) -> Any:
-        return as_dtype(int(self._entry(name).dtype))
+        number = int(self._entry(name).dtype)
+        try:
+            return as_dtype(number)
+        except (TypeError, ValueError) as error:
+            raise DataLossError(
+                f"{self.prefix}: {name!r} is of the dtype {number}, which is not known"
+            ) from error
 
     def _entry(self, name: str) -> _Entry:
         if name not in self._entries:
@@ -185,6 +192,8 @@ class Bundle:
         """
         entry = self._entry(name)
         shape = self.shape(name)
+        if any(size < 0 for size in shape) or len(shape) > _MAX_RANK:
+            raise DataLossError(f"{self.prefix}: {name!r} has the shape {shape}, which no tensor has")
         if entry.slices:
             raise InvalidArgumentError(
                 f"{self.prefix!r}: the tensor {name!r} is stored in slices, which are not read{at_user_location()}"
@@ -194,7 +203,7 @@ class Bundle:
         count = int(np.prod(shape, dtype=object)) if shape else 1
         if entry.dtype == _STRING:
             return _strings_of(content, count, entry.crc32c, f"{path}: {name!r}").reshape(shape)
-        dtype = as_dtype(int(entry.dtype)).numpy_dtype
+        dtype = self.dtype(name).numpy_dtype
         if len(content) != count * dtype.itemsize:
             raise DataLossError(f"{path}: {name!r} has {len(content)} bytes, not those of {count} of {dtype}")
         if mask(crc32c(content)) != entry.crc32c:

@@ -132,12 +132,19 @@ class CheckpointManager:
         """Deletes the oldest while there are too many, but for one in so many hours."""
         while self._most is not None and len(self._kept) > self._most:
             path, when = self._kept.pop(0)
+            if not self._is_own(
+                path
+            ):  # the folder's file named it; what lies elsewhere is not ours to delete
+                continue
             if self._hours is not None and when - self._hours * 3600 >= self._preserved:
                 self._preserved = when
                 continue
             for file in (index_path(path), *glob.glob(glob.escape(path) + ".data-?????-of-?????")):
                 if os.path.exists(file):
                     os.remove(file)
+
+    def _is_own(self, path: str) -> bool:
+        return os.path.dirname(os.path.abspath(path)) == os.path.abspath(self._directory)
 
     def restore_or_initialize(self) -> str | None:
         """Reads the latest checkpoint; without one, calls `init_fn`.  Returns the path, None when there was none."""

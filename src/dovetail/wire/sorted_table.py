@@ -20,6 +20,8 @@ _FOOTER_BYTES = 48
 _TRAILER_BYTES = 5  # how a block is compressed, and its checksum
 _BLOCK_BYTES = 1 << 18
 _RESTART_EVERY = 16
+_MAX_KEY_BYTES = 1 << 20
+_MAX_INFLATION = 64  # of keys, which are written as what they have not in common
 
 
 # ---- writing
@@ -107,9 +109,15 @@ def loads(data: bytes, name: str) -> Iterator[tuple[bytes, bytes]]:
         for _ in range(4):
             number, place = read_varint(data[-_FOOTER_BYTES:], place)
             numbers.append(number)
-        for _, handle in _entries(_block(data, numbers[2], numbers[3], name)):
+        end, most = 0, _MAX_KEY_BYTES + _MAX_INFLATION * len(data)
+        for _, handle in _entries(_block(data, numbers[2], numbers[3], name), most):
             begin, after = read_varint(handle, 0)
-            yield from _entries(_block(data, begin, read_varint(handle, after)[0], name))
+            if begin < end:
+                raise DataLossError(f"{name}: the block at {begin} is listed twice")
+            end = begin + read_varint(handle, after)[0]
+            for key, value in _entries(_block(data, begin, end - begin, name), most):
+                most -= len(key)
+                yield key, value
     except (IndexError, struct.error) as error:
         raise DataLossError(f"{name}: the index of the checkpoint is damaged") from error
 
@@ -129,7 +137,8 @@ def _block(data: bytes, begin: int, size: int, name: str) -> bytes:
     return data[begin:end]
 
 
-def _entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _entries(block: bytes, most: int) -> Iterator[tuple[bytes, bytes]]:
+    """Yields the entries of a block, whose keys may have `most` bytes in all: they share what few bytes tell."""
     (num_restarts,) = struct.unpack("<I", block[-4:])
     end = len(block) - 4 * (num_restarts + 1)
     place, key = 0, b""
@@ -138,6 +147,9 @@ def _entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:
         own, place = read_varint(block, place)
         size, place = read_varint(block, place)
         if place + own + size > end or shared > len(key):
+            raise IndexError(place)
+        most -= shared + own
+        if most < 0:
             raise IndexError(place)
         key = key[:shared] + block[place : place + own]
         yield key, block[place + own : place + own + size]

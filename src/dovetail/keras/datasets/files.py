@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
-import pickle
 import tarfile
+import zipfile
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
+from dovetail.keras.datasets import plain_pickle
 from dovetail.keras.utils.downloads import get_file
 
 _BASE = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
@@ -51,9 +53,22 @@ def find(
 
 
 def arrays(file: str, *names: str) -> list[np.ndarray]:
-    """Returns arrays of an .npz file; its lists are pickled."""
-    with np.load(file, allow_pickle=True) as stored:
-        return [stored[name] for name in names]
+    """Returns arrays of an .npz file; its lists are pickled, see `plain_pickle`."""
+    with zipfile.ZipFile(file) as packed:
+        return [_array(packed, name) for name in names]
+
+
+def _array(packed: zipfile.ZipFile, name: str) -> np.ndarray:
+    with packed.open(f"{name}.npy") as stored:
+        version = np.lib.format.read_magic(stored)
+        header = (
+            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        )
+        shape, _, dtype = header(stored)
+        if dtype.hasobject:
+            return np.reshape(np.asarray(plain_pickle.load(stored), object), shape)
+    with packed.open(f"{name}.npy") as stored:
+        return np.load(io.BytesIO(stored.read()), allow_pickle=False)
 
 
 def split_table(file: str, test_split: float, seed: int, count: int | None = None) -> tuple:
@@ -77,7 +92,7 @@ def cifar(archive: str, members: Iterable[str], label: str) -> tuple[np.ndarray,
     with tarfile.open(archive) as packed:
         for member in members:
             stored: Any = packed.extractfile(member)
-            batch = pickle.load(stored, encoding="bytes")  # the archive's hash has been checked
+            batch = plain_pickle.load(stored)
             images.append(np.reshape(batch[b"data"], (-1, 3, 32, 32)))
             labels += list(batch[label.encode()])
     x = np.concatenate(images).astype("uint8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from dovetail.base.errors import at_user_location
@@ -12,6 +11,7 @@ from dovetail.keras.models.config import clone_graph, clone_layer
 from dovetail.keras.models.model import Model
 from dovetail.keras.models.sequential import Sequential
 from dovetail.keras.serialization import deserialize_keras_object
+from dovetail.wire.json_text import parsed
 
 
 @told_function("keras.models.clone_model")
@@ -84,7 +84,7 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
         json_string: the text.
         custom_objects: `{name: class or function}` for what is not registered.
     """
-    return deserialize_keras_object(json.loads(json_string), custom_objects=custom_objects)
+    return deserialize_keras_object(parsed(json_string), custom_objects=custom_objects)
 
 
 def model_from_config(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Model:

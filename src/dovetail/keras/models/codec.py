@@ -14,6 +14,7 @@ from dovetail.base import nest
 from dovetail.graph.flat import Ref, Row, from_rows, to_rows
 from dovetail.graph.recording import FunctionGraph
 from dovetail.graph.written import operation_config, operation_of
+from dovetail.keras import permission
 from dovetail.keras.serialization import array_of, deserialize_keras_object, listed, serialize_keras_object
 from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.shape import TensorShape
@@ -190,9 +191,10 @@ class Reader:
         )
 
     def _row(self, config: dict) -> Row:
-        structure = config["structure"]
+        structure, operation = config["structure"], config["operation"]
+        permission.check_op(operation.get("op"), operation.get("op"))
         return Row(
-            operation_of(config["operation"]),
+            operation_of(operation),
             self(config["args"]),
             self(config["kwargs"]),
             [_described(one) for one in config["outputs"]],

@@ -10,10 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base import nest
+from dovetail.base.errors import at_user_location
 from dovetail.graph.construct import Construct
 from dovetail.graph.flat import copied
 from dovetail.graph.node import Node
 from dovetail.graph.recording import FunctionGraph
+from dovetail.keras import permission
 from dovetail.keras.layers.core.input_layer import InputLayer
 from dovetail.keras.layers.core.op_layer import unwritable
 from dovetail.keras.layers.machinery.layer import Layer
@@ -175,6 +177,8 @@ class _Rebuilding:
             if any(tuple(r.keras_history[:2]) not in self._made for r in references):
                 return True
             args, kwargs = nest.mapped(self._filled, (args, kwargs))
+            if getattr(layer, "is_op", False):
+                _check_takes_tensors(name, (args, kwargs))
             self._made[name, number] = nest.flat(layer(*args, **kwargs))
             calls.pop(0)
         return False
@@ -196,6 +200,13 @@ class _Rebuilding:
         return [self.tensors(value) for value in references]
 
 
+def _check_takes_tensors(name: str, arguments: Any) -> None:
+    """Refuses an op of plain values: a file may describe a computation, and not run one."""
+    kinds = (SymbolicTensor, Variable, FunctionGraph)
+    if not any(isinstance(leaf, kinds) for leaf in nest.flat(arguments)):
+        raise ValueError(f"the config applies the op {name!r} to no tensor of the model{at_user_location()}")
+
+
 def _layer_of(entry: dict) -> Any:
     layer = op_of(entry) or deserialize_keras_object(entry)
     if layer.name != entry["name"]:
@@ -208,7 +219,8 @@ def _layer_of(entry: dict) -> Any:
 
 def clone_layer(layer: Layer) -> Layer:
     """Returns a layer with the same config and weights of its own."""
-    return type(layer).from_config(layer.get_config())
+    with permission.allowing(False):  # the layer is there: what it opens it has opened already
+        return type(layer).from_config(layer.get_config())
 
 
 def copy_variable(variable: Variable) -> Variable:

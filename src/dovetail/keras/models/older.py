@@ -14,6 +14,7 @@ from typing import Any
 
 from dovetail.base import nest
 from dovetail.base.errors import UnknownObjectError, at_user_location
+from dovetail.keras import permission
 from dovetail.ops.table import find
 from dovetail.tensor.symbolic import SymbolicTensor
 
@@ -77,6 +78,7 @@ def _snake(name: str) -> str:
 def _public(namespace: str, name: str) -> Callable:
     """Returns a public function of the table of ops: nothing else can be named."""
     inner, _, last = name.removeprefix("compat.v1.").rpartition(".")
+    permission.check_op(last, f"{namespace}.{name}")
     try:
         return find(f"{namespace}.{inner}" if inner else namespace, last)
     except KeyError:

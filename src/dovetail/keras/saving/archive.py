@@ -15,24 +15,30 @@ import datetime
 import io
 import json
 import os
+import struct
 import tempfile
 import zipfile
+import zlib
 from typing import Any
 
 import h5py
 
 from dovetail.base.errors import at_user_location
+from dovetail.keras import permission
 from dovetail.keras.layers.machinery.layer import Layer
+from dovetail.keras.saving import h5
 from dovetail.keras.saving.atomic import replacing
 from dovetail.keras.saving.layout import places
 from dovetail.keras.saving.stored import read_weights, write_weights
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
+from dovetail.wire.json_text import parsed
 
 _CONFIG, _METADATA, _WEIGHTS, _ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets"
 _KERAS_VERSION = "3.15.0"  # whose format it is
 _MAX_CONFIG_BYTES = 256 << 20
 _MAX_UNQUESTIONED_BYTES = 256 << 20
 _MAX_INFLATION = 200
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may ask for gigabytes to begin with
 
 
 # ---- writing
@@ -96,18 +102,27 @@ def read(path: Any, compiled: bool = True) -> Any:
         ValueError: the file is damaged, or its parts do not belong together.
     """
     with _opened(path) as archive:
-        model = deserialize_keras_object(_config(archive, path, compiled))
+        stored = archive.getinfo(_WEIGHTS).file_size if _WEIGHTS in archive.namelist() else 0
+        with permission.sized_as(stored, f"load_model: {str(path)!r}"):
+            model = deserialize_keras_object(_config(archive, path, compiled))
+        if not isinstance(model, Layer):
+            raise ValueError(
+                f"load_model: {str(path)!r}: {_CONFIG} describes a {type(model).__name__}, no model{at_user_location()}"
+            )
         for owner, folder in with_assets(model, "load_assets"):
             _read_assets(archive, owner, folder)
         if _WEIGHTS in archive.namelist():
-            with h5py.File(io.BytesIO(_member(archive, _WEIGHTS, path)), "r") as file:
+            with h5.opened(io.BytesIO(_member(archive, _WEIGHTS, path)), str(path)) as file:
                 read_weights(model, file)
     return model
 
 
 def read_weights_of(path: str, model: Any, skip_mismatch: bool) -> None:
     """Reads the weights of a `.keras` file into a model like the one in it."""
-    with _opened(path) as archive, h5py.File(io.BytesIO(_member(archive, _WEIGHTS, path)), "r") as file:
+    with (
+        _opened(path) as archive,
+        h5.opened(io.BytesIO(_member(archive, _WEIGHTS, path)), path) as file,
+    ):
         read_weights(model, file, skip_mismatch)
 
 
@@ -118,16 +133,40 @@ def is_archive(path: Any) -> bool:
 
 def _opened(path: Any) -> zipfile.ZipFile:
     try:
-        return zipfile.ZipFile(path, "r")
-    except zipfile.BadZipFile as error:
+        archive = zipfile.ZipFile(path, "r")
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError, struct.error) as error:
         raise ValueError(
             f"load_model: {str(path)!r} is not a .keras file: {error}{at_user_location()}"
         ) from error
+    try:
+        _check_members(archive, path)
+    except BaseException:
+        archive.close()
+        raise
+    return archive
+
+
+def _check_members(archive: zipfile.ZipFile, path: Any) -> None:
+    """Raises ValueError where names stand twice, or all members together claim an absurd size."""
+    members = archive.infolist()
+    names = {member.filename for member in members}
+    if len(names) < len(members):
+        raise ValueError(
+            f"load_model: {str(path)!r} has members of the same name, of which others may read the other"
+            f"{at_user_location()}"
+        )
+    size, file = sum(member.file_size for member in members), archive.fp
+    stored = file.seek(0, os.SEEK_END) if file is not None else 0
+    if size > _MAX_UNQUESTIONED_BYTES and size > _MAX_INFLATION * stored:
+        raise ValueError(
+            f"load_model: {str(path)!r} claims {size} bytes in all and stores {stored}: it is not read"
+            f"{at_user_location()}"
+        )
 
 
 def _config(archive: zipfile.ZipFile, path: Any, compiled: bool) -> dict:
     try:
-        config = json.loads(_member(archive, _CONFIG, path))
+        config = parsed(_member(archive, _CONFIG, path))
     except ValueError as error:
         raise ValueError(
             f"load_model: {str(path)!r}: {_CONFIG} cannot be read: {error}{at_user_location()}"
@@ -161,9 +200,22 @@ def _member(archive: zipfile.ZipFile, name: str, path: Any) -> bytes:
             f"load_model: {str(path)!r}: {name} claims {facts.file_size} bytes and stores {facts.compress_size}: it is "
             f"not read{at_user_location()}"
         )
+    if facts.compress_type not in _METHODS:
+        raise ValueError(
+            f"load_model: {str(path)!r}: {name} is compressed in a way that .keras files never are (method "
+            f"{facts.compress_type}){at_user_location()}"
+        )
     try:
         return archive.read(facts)
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        OSError,
+        NotImplementedError,
+        RuntimeError,
+        ValueError,
+    ) as error:
         raise ValueError(
             f"load_model: {str(path)!r}: {name} is damaged: {error}{at_user_location()}"
         ) from error

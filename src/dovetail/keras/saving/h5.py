@@ -1,34 +1,87 @@
 """Reading HDF5 files that may come from anywhere.
 
-Only plain data inside the file itself is read: no links to other files, no external or virtual storage, and no dataset
-that claims to be far larger than what is stored.
+Only plain data inside the file itself is read: no links to other files, no external or virtual storage, no filters that
+HDF5 would look for outside, and no dataset that claims to be far larger than what is stored.
 """
 
 from __future__ import annotations
 
+import contextlib
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import h5py
 import numpy as np
 
-_MAX_UNQUESTIONED_BYTES = 4 << 30
+from dovetail.base.errors import at_user_location
+
+_MAX_UNQUESTIONED_BYTES = 64 << 20
 _MAX_INFLATION = 1000
+_MAX_ATTRIBUTE_BYTES = 256 << 20
+_STRINGS_AT_ONCE = 1024
+# The filters that are part of HDF5 and h5py: others are plugins, libraries that HDF5 looks for in folders.
+_FILTERS = frozenset(
+    {
+        h5py.h5z.FILTER_DEFLATE,
+        h5py.h5z.FILTER_SHUFFLE,
+        h5py.h5z.FILTER_FLETCHER32,
+        h5py.h5z.FILTER_SZIP,
+        h5py.h5z.FILTER_NBIT,
+        h5py.h5z.FILTER_SCALEOFFSET,
+        h5py.h5z.FILTER_LZF,
+    }
+)
+# What h5py raises where a file is damaged.
+_DAMAGE = (OSError, RuntimeError, KeyError, TypeError, UnicodeDecodeError, OverflowError, MemoryError)
+
+
+@contextlib.contextmanager
+def opened(file: Any, path: str) -> Iterator[Any]:
+    """Opens a file for reading; what h5py cannot read in it becomes an error that says so.
+
+    Args:
+        file: the path, or an open binary file.
+        path: for errors.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    try:
+        handle = h5py.File(file, "r")
+    except _DAMAGE as error:
+        raise ValueError(
+            f"{path!r} is no HDF5 file, or it is damaged: {error}{at_user_location()}"
+        ) from error
+    with handle:
+        yield handle
+
+
+@contextlib.contextmanager
+def _told(where: str) -> Iterator[None]:
+    """Turns what h5py raises of damaged files into a ValueError that names the place."""
+    try:
+        yield
+    except _DAMAGE as error:
+        raise ValueError(
+            f"{where} cannot be read, the file is damaged: {error}{at_user_location()}"
+        ) from error
 
 
 def member(group: Any, name: str) -> Any:
     """Returns a member of a group, None when there is none.
 
     Raises:
-        ValueError: it is a soft or external link.
+        ValueError: it is a soft or external link, or damaged.
     """
-    link = group.get(name, getlink=True)
-    if link is None:
-        return None
-    if not isinstance(link, h5py.HardLink):
-        raise ValueError(
-            f"{group.file.filename}: {group.name}/{name} is a link, which is not read from weight files"
-        )
-    return group[name]
+    where = f"{group.file.filename}: {group.name}/{name}"
+    with _told(where):
+        link = group.get(name, getlink=True)
+        if link is None:
+            return None
+        if isinstance(link, h5py.HardLink):
+            return group[name]
+    raise ValueError(f"{where} is a link, which is not read from weight files{at_user_location()}")
 
 
 def descend(group: Any, path: str) -> Any:
@@ -40,29 +93,78 @@ def descend(group: Any, path: str) -> Any:
     return group
 
 
-def read(dataset: Any, strings: bool = False) -> np.ndarray:
+def attribute(item: Any, name: str) -> Any:
+    """Returns an attribute, None when there is none.
+
+    Raises:
+        ValueError: it is damaged, or claims an absurd size.
+    """
+    where = f"{item.file.filename}: the attribute {name!r} of {item.name}"
+    with _told(where):
+        if name not in item.attrs:
+            return None
+        found = item.attrs.get_id(name)
+        size = math.prod(found.shape or ()) * found.dtype.itemsize
+        if size <= _MAX_ATTRIBUTE_BYTES:
+            return item.attrs[name]
+    raise ValueError(f"{where} claims {size} bytes: it is not read{at_user_location()}")
+
+
+def read(dataset: Any, strings: bool = False, shape: tuple | None = None) -> np.ndarray:
     """Returns the data of a dataset.
 
     Args:
         dataset: what the file has, None for nothing.
         strings: strings are as welcome as numbers.
+        shape: the one it must have, where that is known.
 
     Raises:
-        ValueError: it is no dataset of numbers, stores its data elsewhere, or claims an absurd size.
+        ValueError: it is no dataset of numbers, stores its data elsewhere, claims an absurd size, or is damaged.
     """
     if dataset is None:
-        raise ValueError("a weight that the file lists is not in it")
+        raise ValueError(f"a weight that the file lists is not in it{at_user_location()}")
     where = f"{dataset.file.filename}: {dataset.name}"
     if not isinstance(dataset, h5py.Dataset):
-        raise ValueError(f"{where} is not a dataset")
+        raise ValueError(f"{where} is not a dataset{at_user_location()}")
+    with _told(where):
+        _check(dataset, where, strings, shape)
+        if h5py.check_string_dtype(dataset.dtype) and dataset.dtype.kind == "O":
+            return _strings_of(dataset, where)
+        return np.asarray(dataset)
+
+
+def _check(dataset: Any, where: str, strings: bool, shape: tuple | None) -> None:
+    """Raises ValueError for a dataset that is not read."""
+    here = at_user_location()
     if dataset.external or dataset.is_virtual:
-        raise ValueError(f"{where} keeps its data in another file, which is not read")
-    size, stored = (
-        int(np.prod(dataset.shape, dtype=np.int64)) * dataset.dtype.itemsize,
-        dataset.id.get_storage_size(),
-    )
-    if size > _MAX_UNQUESTIONED_BYTES and size > _MAX_INFLATION * max(stored, 1):
-        raise ValueError(f"{where} claims {size} bytes and stores {stored}: it is not read")
+        raise ValueError(f"{where} keeps its data in another file, which is not read{here}")
+    if dataset.shape is None:
+        raise ValueError(f"{where} is empty{here}")
+    plist = dataset.id.get_create_plist()
+    filters = {plist.get_filter(i)[0] for i in range(plist.get_nfilters())}
+    if not filters <= _FILTERS:
+        raise ValueError(
+            f"{where} is stored through the filters {sorted(filters - _FILTERS)}, which are plugins{here}"
+        )
+    size, stored = math.prod(dataset.shape) * dataset.dtype.itemsize, dataset.id.get_storage_size()
+    absurd = size > _MAX_UNQUESTIONED_BYTES and size > _MAX_INFLATION * max(stored, 1)
+    if absurd and tuple(dataset.shape) != shape:
+        raise ValueError(f"{where} claims {size} bytes and stores {stored}: it is not read{here}")
     if dataset.dtype.kind not in "biufc" and not (strings and h5py.check_string_dtype(dataset.dtype)):
-        raise ValueError(f"{where} holds {dataset.dtype}, numbers are expected")
-    return np.asarray(dataset)
+        raise ValueError(f"{where} holds {dataset.dtype}, numbers are expected{here}")
+
+
+def _strings_of(dataset: Any, where: str) -> np.ndarray:
+    """Returns strings; many may stand for the same bytes of the file, so that their lengths are watched."""
+    result: Any = np.empty(math.prod(dataset.shape), object)
+    if dataset.ndim != 1:
+        result[:] = np.asarray(dataset).reshape(-1)
+        return result.reshape(dataset.shape)
+    limit = max(_MAX_UNQUESTIONED_BYTES, _MAX_INFLATION * dataset.id.get_storage_size())
+    for start in range(0, len(result), _STRINGS_AT_ONCE):
+        part = dataset[start : start + _STRINGS_AT_ONCE]
+        result[start : start + len(part)] = part
+        limit -= sum(map(len, part))
+        if limit < 0:
+            raise ValueError(f"{where} holds strings of an absurd size: it is not read{at_user_location()}")
+    return result

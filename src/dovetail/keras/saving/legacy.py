@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.engine import dtypes
+from dovetail.keras.saving import h5
 from dovetail.keras.saving.h5 import descend, member, read
 from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.variable import Variable
@@ -81,7 +82,8 @@ def read_into(model: Any, file: Any) -> None:
 
 def is_legacy(file: Any) -> bool:
     """Returns whether a file is one of Keras 2: of weights, or of a whole model."""
-    return "layer_names" in file.attrs or "layer_names0" in file.attrs or "model_weights" in file
+    names = ("layer_names", "layer_names0")
+    return any(name in file.attrs for name in names) or file.get("model_weights", getlink=True) is not None
 
 
 def pairs(model: Any, file: Any, by_name: bool, skip_mismatch: bool) -> list[tuple[Variable, Any]]:
@@ -118,14 +120,20 @@ def pairs(model: Any, file: Any, by_name: bool, skip_mismatch: bool) -> list[tup
 
 def names(group: Any, attribute: str) -> list[str]:
     """Returns a list of names from an attribute, which Keras splits into chunks when it is long."""
-    if attribute in group.attrs:
-        values = list(group.attrs[attribute])
-    else:
-        values, chunk = [], 0
-        while f"{attribute}{chunk}" in group.attrs:
-            values.extend(group.attrs[f"{attribute}{chunk}"])
+    values, chunk = h5.attribute(group, attribute), 0
+    if values is None:
+        values = []
+        while (part := h5.attribute(group, f"{attribute}{chunk}")) is not None:
+            values.extend(_listed(part, attribute))
             chunk += 1
-    return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
+    return [value.decode() if isinstance(value, bytes) else value for value in _listed(values, attribute)]
+
+
+def _listed(values: Any, attribute: str) -> list:
+    found = list(values) if isinstance(values, np.ndarray | list) and np.ndim(values) == 1 else None
+    if found is None or not all(isinstance(value, bytes | str) for value in found):
+        raise ValueError(f"the attribute {attribute!r} should be a list of names, it holds {values!r:.80}")
+    return found
 
 
 def _arrays(group: Any) -> list[tuple[str, Any]]:

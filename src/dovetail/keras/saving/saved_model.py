@@ -14,14 +14,23 @@ from dovetail.base import nest
 from dovetail.base.errors import DataLossError, at_user_location
 from dovetail.base.own import declare
 from dovetail.function.function import Function
+from dovetail.keras import permission
 from dovetail.keras.models.model import Model
 from dovetail.keras.saving.whole_h5 import compile_from, training_config
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
-from dovetail.saved_model import VARIABLES_DIRECTORY, VARIABLES_FILENAME, contains_saved_model, load, save
+from dovetail.saved_model import (
+    VARIABLES_DIRECTORY,
+    VARIABLES_FILENAME,
+    LoadOptions,
+    contains_saved_model,
+    load,
+    save,
+)
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.spec import TensorSpec
 from dovetail.train.checkpoint import Checkpoint
 from dovetail.train.object_graph import named_children
+from dovetail.wire.json_text import parsed
 from dovetail.wire.protobuf import DecodeError
 from dovetail.wire.saved_model import KerasMetadata
 
@@ -47,7 +56,7 @@ def read_model(path: str, compiled: bool = True) -> Any:
             f"{at_user_location()}"
         )
     facts = _facts_of_root(file)
-    model = _from_config(facts)
+    model = _from_config(facts, _size_of_weights(path))
     if model is None:
         model = Revived(path, facts)
     training = facts.get("training_config") if compiled else None
@@ -59,12 +68,17 @@ def read_model(path: str, compiled: bool = True) -> Any:
     return model
 
 
+def _size_of_weights(path: str) -> int:
+    folder = os.path.join(path, VARIABLES_DIRECTORY)
+    return sum(entry.stat().st_size for entry in os.scandir(folder)) if os.path.isdir(folder) else 0
+
+
 def _facts_of_root(file: str) -> dict:
     """Returns what the file says of the model."""
     try:
         with open(file, "rb") as opened:
             nodes = KerasMetadata.FromString(opened.read()).nodes
-        return next(json.loads(node.metadata, object_hook=_read) for node in nodes if node.node_id == 0)
+        return next(parsed(node.metadata, _read) for node in nodes if node.node_id == 0)
     except (DecodeError, StopIteration, ValueError, RecursionError) as error:
         raise DataLossError(f"{file}: the description of the model is damaged: {error}") from error
 
@@ -76,13 +90,14 @@ def _read(value: dict) -> Any:
     return value
 
 
-def _from_config(facts: dict) -> Any:
+def _from_config(facts: dict, stored: int) -> Any:
     """Returns the model that its config makes, built; None where its class, or one inside, is not known."""
     config = facts.get("config")
     if not isinstance(config, dict) or "class_name" not in facts or not config.get("layers"):
         return None
     try:
-        model = deserialize_keras_object({"class_name": facts["class_name"], "config": config})
+        with permission.sized_as(stored, "load_model"):
+            model = deserialize_keras_object({"class_name": facts["class_name"], "config": config})
     except (TypeError, ValueError, KeyError, NotImplementedError):
         return None
     return model if isinstance(model, Model) and model.built else None
@@ -99,7 +114,7 @@ class Revived(Model):
 
     def __init__(self, path: str, facts: dict) -> None:
         super().__init__(name=facts.get("name"))
-        loaded = load(path)
+        loaded = load(path, options=LoadOptions(allow_file_access=permission.is_allowed()))
         self._run = vars(loaded).get("__call__")
         self.signatures = loaded.signatures
         if self._run is None:

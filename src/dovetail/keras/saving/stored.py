@@ -12,7 +12,7 @@ from dovetail.engine import dtypes
 from dovetail.keras.layers.machinery.adaptable import Adaptable
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.optimizers import Optimizer
-from dovetail.keras.saving.h5 import descend, member, read
+from dovetail.keras.saving.h5 import attribute, descend, member, read
 from dovetail.keras.saving.layout import Place, places
 from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.variable import Variable
@@ -141,16 +141,21 @@ def _pairs_of(place: Place, group: Any) -> list[tuple[Variable, Any]]:
             raise ValueError(
                 f"{layer}: the file has no variable '{index}' at {place.path!r}, it has {list(group)}"
             )
-        value = _value(dataset, strings=variable._numpy_dtype == dtypes.STRING)
-        if tuple(variable.shape) != value.shape:
+        wanted, found = tuple(variable.shape), getattr(dataset, "shape", None)
+        if (
+            isinstance(dataset, h5py.Dataset) and not dataset.is_virtual and wanted != found
+        ):  # before it is read
             raise ValueError(
-                f"{layer}: the weight {variable.name!r} has shape {tuple(variable.shape)}, the file has {value.shape} "
-                f"at {place.path!r}"
+                f"{layer}: the weight {variable.name!r} has shape {wanted}, the file has {found} at {place.path!r}"
             )
-        pairs.append((variable, value))
+        pairs.append((variable, _value(dataset, variable._numpy_dtype == dtypes.STRING, wanted)))
     return pairs
 
 
-def _value(dataset: Any, strings: bool) -> Any:
-    value = read(dataset, strings)
-    return value.view(dtypes.BFLOAT16) if dataset.attrs.get("dtype") == "bfloat16" else value
+def _value(dataset: Any, strings: bool, shape: tuple | None = None) -> Any:
+    value = read(dataset, strings, shape)
+    if attribute(dataset, "dtype") != "bfloat16":
+        return value
+    if value.dtype.itemsize != dtypes.BFLOAT16.itemsize:
+        raise ValueError(f"{dataset.name} is said to be bfloat16, it holds {value.dtype}")
+    return value.view(dtypes.BFLOAT16)

@@ -11,6 +11,7 @@ import h5py
 from dovetail.base.errors import at_user_location
 from dovetail.keras.saving import archive, legacy
 from dovetail.keras.saving.atomic import replacing
+from dovetail.keras.saving.h5 import opened
 from dovetail.keras.saving.stored import Loading, read_weights, write_weights
 from dovetail.train.bundle import index_path
 from dovetail.train.checkpoint import Checkpoint
@@ -112,7 +113,7 @@ def _load_hdf5(model: Any, path: str, skip_mismatch: bool, by_name: bool, skippe
             f"load_weights: {model.name!r} has no weights to load into; build it or call it on data first"
             f"{at_user_location()}"
         )
-    with h5py.File(path, "r") as file:
+    with opened(path, path) as file:
         if legacy.is_legacy(file):
             loading = Loading()
             loading.pairs = legacy.pairs(model, file, by_name, skip_mismatch)

@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 
 from dovetail.base.errors import at_user_location
-from dovetail.keras import bytecode
+from dovetail.keras import permission
 from dovetail.keras.idiom import is_keras_2
 from dovetail.keras.registration import CustomObjectScope
 from dovetail.keras.saving import archive, whole_h5
@@ -96,27 +96,37 @@ def load_model(
         filepath: of a ".keras" or HDF5 file, or of a SavedModel directory of Keras 2.
         custom_objects: `{name: class or function}` for what is not registered.
         compile: compile the model as it was, with the state of its optimizer, so that training goes on.
-        safe_mode: False allows lambdas, which files hold as bytecode and which could run any code.  Nothing else in a
-            file can: only layers and functions that are Keras' own, registered, or in `custom_objects` are used.
+        safe_mode: False allows lambdas, which files hold as bytecode and which could run any code, and configs that
+            open other files (vocabularies, SavedModels) or whose ops do.  Nothing else in a file can: only layers and
+            functions that are Keras' own, registered, or in `custom_objects` are used.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the file is damaged, of another kind, or holds what is not known or not safe.
     """
     path = os.fspath(filepath)
-    if os.path.isdir(path):
-        from dovetail.keras.saving import saved_model
-
-        with CustomObjectScope(custom_objects or {}), bytecode.allowing(bool(safe_mode)):
-            return saved_model.read_model(path, bool(compile))
     if not os.path.exists(path):
         raise FileNotFoundError(f"load_model: there is no file {path!r}{at_user_location()}")
     # Unsafe only when the call or the process says so: an enclosing scope does not count here.
-    with CustomObjectScope(custom_objects or {}), bytecode.allowing(bool(safe_mode)):
-        if archive.is_archive(path):
-            return archive.read(path, bool(compile))
-        if h5py.is_hdf5(path):
-            return whole_h5.read_model(path, bool(compile))
+    with CustomObjectScope(custom_objects or {}), permission.allowing(bool(safe_mode)):
+        try:
+            return _reader(path)(path, bool(compile))
+        except RecursionError as error:
+            raise ValueError(
+                f"load_model: {path!r}: the description of the model is nested too deeply{at_user_location()}"
+            ) from error
+
+
+def _reader(path: str) -> Any:
+    """Returns the function that reads the model at a path."""
+    if os.path.isdir(path):
+        from dovetail.keras.saving import saved_model
+
+        return saved_model.read_model
+    if archive.is_archive(path):
+        return archive.read
+    if h5py.is_hdf5(path):
+        return whole_h5.read_model
     raise ValueError(
         f"load_model: {path!r} is neither a .keras nor an HDF5 file, or it is damaged{at_user_location()}"
     )

@@ -22,14 +22,18 @@ import h5py
 import numpy as np
 
 from dovetail.base.errors import at_user_location
+from dovetail.keras import permission
 from dovetail.keras.idiom import is_keras_2
+from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.registration import own_object
 from dovetail.keras.saving import legacy
 from dovetail.keras.saving.archive import with_assets
 from dovetail.keras.saving.atomic import replacing
-from dovetail.keras.saving.h5 import descend, member, read
+from dovetail.keras.saving.h5 import attribute as stored_attribute
+from dovetail.keras.saving.h5 import descend, member, opened, read
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
 from dovetail.tensor.tensor import Tensor
+from dovetail.wire.json_text import parsed
 
 _MODEL, _TRAINING = "model_config", "training_config"
 _WEIGHTS, _STATE = "model_weights", "optimizer_weights"
@@ -124,14 +128,19 @@ def read_model(path: str, compiled: bool = True) -> Any:
     Raises:
         ValueError: the file has no model in it, or its parts do not belong together.
     """
-    with h5py.File(path, "r") as file:
+    with opened(path, path) as file:
         config = _json(file, _MODEL)
         if config is None:
             raise ValueError(
                 f"load_model: {path!r} holds weights and no model; build the model and use load_weights"
                 f"{at_user_location()}"
             )
-        model = deserialize_keras_object(config)
+        with permission.sized_as(os.path.getsize(path), f"load_model: {path!r}"):
+            model = deserialize_keras_object(config)
+        if not isinstance(model, Layer):
+            raise ValueError(
+                f"load_model: {path!r}: its {_MODEL} describes a {type(model).__name__}, no model{at_user_location()}"
+            )
         legacy.read_into(model, file)
         training = _json(file, _TRAINING) if compiled else None
         if training is not None:
@@ -141,11 +150,11 @@ def read_model(path: str, compiled: bool = True) -> Any:
 
 
 def _json(file: Any, attribute: str) -> Any:
-    text = file.attrs.get(attribute)
+    text = stored_attribute(file, attribute)
     if text is None:
         return None
     try:
-        return json.loads(text.decode() if isinstance(text, bytes) else text)
+        return parsed(text)
     except ValueError as error:
         raise ValueError(
             f"load_model: {file.filename!r}: the attribute {attribute} cannot be read: {error}{at_user_location()}"

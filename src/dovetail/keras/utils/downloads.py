@@ -5,26 +5,21 @@ from __future__ import annotations
 import hashlib
 import os
 import pathlib
-import shutil
-import tarfile
 import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
-import zipfile
-from collections.abc import Callable
 from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.keras import idiom
-from dovetail.keras.utils import messages
+from dovetail.keras.utils import messages, unpacking
 from dovetail.keras.utils.progbar import Progbar
 
 __all__ = ["cache_folder", "get_file"]
 
 _BLOCK = 1 << 16
 _HASHES = ("auto", "sha256", "md5")
-_ARCHIVES = {"tar": tarfile.is_tarfile, "zip": zipfile.is_zipfile}
 _FORMATS: dict[Any, tuple[str, ...]] = {"auto": ("tar", "zip"), "tar": ("tar",), "zip": ("zip",), None: ()}
 
 
@@ -63,7 +58,8 @@ def get_file(
 
     Raises:
         ConnectionError: it cannot be fetched; the message says where to put the file by hand.
-        ValueError: the hash of what was fetched is another; nothing is kept.
+        ValueError: the hash of what was fetched is another, and nothing is kept; or an archive would write outside of
+            its folder, or is far larger than it pretends.
 
     Example:
         >>> path = keras.utils.get_file(origin="https://example.org/words.tar.gz", extract=True)
@@ -122,7 +118,7 @@ def _name_of(origin: str) -> str:
 
 def _formats(wanted: Any) -> tuple[str, ...]:
     given = tuple(wanted) if isinstance(wanted, list | tuple) else _FORMATS.get(wanted)
-    if given is None or not set(given) <= set(_ARCHIVES):
+    if given is None or not set(given) <= set(unpacking.FORMATS):
         raise ValueError(
             f"get_file: archive_format must be 'auto', 'tar', 'zip', None or a list of these, received {wanted!r}"
             f"{at_user_location()}"
@@ -183,24 +179,12 @@ def _copy(source: Any, file: Any) -> None:
 
 def _unpacked(archive: str, folder: str, result: str, formats: tuple[str, ...]) -> str:
     """Unpacks an archive of one of the formats, unless that is done already; returns `result`."""
-    kind = next((name for name in formats if _ARCHIVES[name](archive)), None)
+    kind = next((name for name in formats if unpacking.FORMATS[name](archive)), None)
     if kind is None:
         return archive
     done = pathlib.Path(archive + ".unpacked")
     mark = f"{os.path.getmtime(archive)} {os.path.getsize(archive)} {folder}"
     if not (done.exists() and done.read_text() == mark and os.path.exists(result)):
-        _UNPACK[kind](archive, folder)
+        unpacking.unpack(kind, archive, folder)
         done.write_text(mark)
     return result
-
-
-def _unpack_tar(archive: str, folder: str) -> None:
-    with tarfile.open(archive) as packed:
-        packed.extractall(folder, filter="data")  # nothing gets out of the folder
-
-
-def _unpack_zip(archive: str, folder: str) -> None:
-    shutil.unpack_archive(archive, folder, "zip")
-
-
-_UNPACK: dict[str, Callable] = {"tar": _unpack_tar, "zip": _unpack_zip}

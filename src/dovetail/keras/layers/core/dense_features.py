@@ -7,6 +7,7 @@ import math
 from typing import Any, Self
 
 from dovetail.base.errors import at_user_location
+from dovetail.keras import permission
 from dovetail.keras.initializers import TruncatedNormal
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.registration import own
@@ -68,8 +69,28 @@ class _OfColumns(Layer):
 
     @classmethod
     def from_config(cls, config: dict) -> Self:
+        _check_files(config["feature_columns"])
         columns = [_columns().column_of(one, _function) for one in config["feature_columns"]]
         return cls(**(config | {"feature_columns": columns}))
+
+
+def _check_files(value: Any) -> None:
+    """Refuses columns that name a file of their words: files that are loaded open no others.
+
+    Raises:
+        ValueError: one does, and nobody has allowed it.
+    """
+    if isinstance(value, dict):
+        if value.get("class_name") == "VocabularyFileCategoricalColumn":
+            path = value["config"].get("vocabulary_file")
+            permission.require(
+                f"a feature column would read the file {path!r}, which the config names",
+                "Better: use a column with a vocabulary list",
+            )
+        _check_files(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for one in value:
+            _check_files(one)
 
 
 def _function(value: Any) -> Any:

@@ -8,6 +8,7 @@ from dovetail.base.errors import at_user_location
 from dovetail.graph.construct import variables_in
 from dovetail.graph.node import Node
 from dovetail.graph.written import operation_config, operation_of
+from dovetail.keras import permission
 from dovetail.keras.layers.machinery.layer import Layer
 
 __all__ = ["SlicingOpLambda", "TFOpLambda"]
@@ -59,6 +60,7 @@ class TFOpLambda(Layer):
 
     @classmethod
     def from_config(cls, config: dict) -> TFOpLambda:
+        permission.check_op(config.get("op"), config["name"])
         return cls(config["name"], None, operation_of(config))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.trackable import unique
-from dovetail.keras import bytecode
+from dovetail.keras import permission
 from dovetail.keras.layers.machinery.layer import Layer
 
 __all__ = ["TFSMLayer"]
@@ -71,11 +71,9 @@ class TFSMLayer(Layer):
         Raises:
             ValueError: nobody has allowed it.
         """
-        if not (bytecode.is_allowed() if safe_mode is None else not safe_mode):
-            raise ValueError(
-                f"a TFSMLayer loads and runs the SavedModel {config.get('filepath')!r}, which a file has named. If you "
-                "trust the file, pass safe_mode=False, or call keras.config.enable_unsafe_deserialization()"
-                f"{at_user_location()}"
+        with permission.allowing(safe_mode):
+            permission.require(
+                f"a TFSMLayer loads and runs the SavedModel {config.get('filepath')!r}, which a file has named"
             )
         return cls(**config)
 

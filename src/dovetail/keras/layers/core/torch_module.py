@@ -159,6 +159,23 @@ class TorchModuleWrapper(Layer):
             for weight, parameter in zip(self._held, self._parameters, strict=True):
                 parameter.copy_(self._to_torch(weight).detach())
 
+    @classmethod
+    def from_config(cls, config: dict) -> Any:
+        """Makes the layer of a config that holds the module itself.
+
+        Raises:
+            ValueError: the config came from a file, which can hold a module only as a pickle.
+        """
+        if sys.modules.get("torch") is None or not isinstance(
+            config.get("module"), sys.modules["torch"].nn.Module
+        ):
+            raise ValueError(
+                "a TorchModuleWrapper in a file is a pickle, which could run any code, and is never loaded. Make the "
+                "layer again, TorchModuleWrapper(module), in the same model, and load its weights with "
+                f"model.load_weights(path){at_user_location()}"
+            )
+        return cls(**config)
+
     def get_config(self) -> dict:
         raise NotImplementedError(
             f"{self.name}: a PyTorch module cannot be written into a config; make the layer again and load its weights"

@@ -11,7 +11,7 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import state
-from dovetail.keras import idiom, initializers, serialization
+from dovetail.keras import idiom, initializers, permission, serialization
 from dovetail.keras.layers.machinery.signature import own_parameters
 from dovetail.tensor.dtype import DType
 from dovetail.tensor.tensor import Tensor, TensorLike
@@ -64,6 +64,7 @@ def add(
             f"depends on must be given: keras.Input(shape=...){at_user_location()}"
         )
     shape = tuple(int(size) for size in shape)
+    permission.check_size(layer.name, name, shape, dtype.numpy_dtype.itemsize)
     if initializer is None:
         initializer = _default_initializer(dtype)
     name = name or ("variable" if not layer._own_weights else f"variable_{len(layer._own_weights)}")

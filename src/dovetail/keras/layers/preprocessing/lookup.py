@@ -29,7 +29,13 @@ from dovetail.keras.layers.preprocessing.encoding import (
 )
 from dovetail.keras.layers.preprocessing.hashing import salt_of
 from dovetail.keras.layers.preprocessing.normalization import batches_of
-from dovetail.keras.layers.preprocessing.vocabulary import Counter, document_weights, file_lines, unique
+from dovetail.keras.layers.preprocessing.vocabulary import (
+    Counter,
+    check_config,
+    document_weights,
+    file_lines,
+    unique,
+)
 from dovetail.ops import indexing
 from dovetail.ops.hashing import hash_integers
 from dovetail.ops.lookup import look_up_integers, tokens_at
@@ -401,6 +407,11 @@ class Lookup(Declared):
     def get_config(self) -> dict:
         size = self.vocabulary_size() if self._tokens else self._size_in_config
         return super().get_config() | {"vocabulary_size": size}
+
+    @classmethod
+    def from_config(cls, config: dict) -> Any:
+        check_config(cls, config)
+        return super().from_config(config)
 
     def save_assets(self, dir_path: str) -> None:
         """Writes the vocabulary into a folder, where it is not in the config."""

@@ -12,6 +12,7 @@ from dovetail.keras.layers.machinery.arguments import one_of
 from dovetail.keras.layers.machinery.declared import Argument, Declared
 from dovetail.keras.layers.preprocessing.encoding import as_inputs, mode_of, sparse_of
 from dovetail.keras.layers.preprocessing.string_lookup import StringLookup
+from dovetail.keras.layers.preprocessing.vocabulary import check_config
 from dovetail.keras.serialization import deserialize_keras_object
 from dovetail.ops.padding import pad
 from dovetail.ops.table import find
@@ -304,6 +305,7 @@ class TextVectorization(Declared):
 
     @classmethod
     def from_config(cls, config: dict) -> Self:
+        check_config(cls, config)
         steps = ("standardize", "split")
         made = {
             name: deserialize_keras_object(config[name])

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location
+from dovetail.keras import permission
 
 
 def unique(layer: Any, tokens: list) -> None:
@@ -19,6 +20,21 @@ def unique(layer: Any, tokens: list) -> None:
         repeated = [token for token, number in collections.Counter(tokens).items() if number > 1]
         raise ValueError(
             f"{layer.name}: the vocabulary holds these tokens more than once: {repeated[:5]}{at_user_location()}"
+        )
+
+
+def check_config(kind: type, config: dict) -> None:
+    """Refuses a config that names a file of tokens: files that are loaded open no others.
+
+    Raises:
+        ValueError: it does, and nobody has allowed it.
+    """
+    path = config.get("vocabulary")
+    if isinstance(path, str | os.PathLike):
+        permission.require(
+            f"the layer {config.get('name')!r} ({kind.__name__}) would read the file {os.fspath(path)!r}, which its "
+            "config names as its vocabulary",
+            "Better: put the tokens themselves into the config, or into the assets, as saving a model does",
         )
 
 

@@ -1,0 +1,180 @@
+"""Runs loaders on hostile files in a process of their own, under an audit hook that notes whatever they should not do.
+
+    python -m tests.hostile.watched FOLDER
+
+FOLDER/cases.json lists `[name, loader, path]`; what happened goes to FOLDER/results.json: by name, the error (class and
+message, None for none) and the events.  Only FOLDER/target may be read, and only temporary files may be written.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import warnings
+
+
+import dovetail as tf
+from dovetail import keras
+
+WEIGHTS = (3, 2)
+_NEVER = (
+    "os.system os.exec os.posix_spawn os.fork os.forkpty os.spawn os.startfile subprocess.Popen socket.connect "
+    "socket.getaddrinfo socket.bind urllib.Request ctypes.dlopen pickle.find_class marshal.loads marshal.load exec "
+    "compile import os.chmod os.putenv shutil.rmtree"
+).split()
+_PATHS = "os.remove os.rename os.link os.symlink os.mkdir os.rmdir os.truncate".split()
+
+
+def small():
+    model = keras.Sequential([keras.Input(WEIGHTS[:1]), keras.layers.Dense(WEIGHTS[1], name="d")], name="m")
+    model.compile("adam", "mse")
+    return model
+
+
+def load_weights(path):
+    return small().load_weights(path)
+
+
+def from_json(path):
+    with open(path) as file:
+        return keras.models.model_from_json(file.read())
+
+
+def deserialize(path):
+    with open(path) as file:
+        return keras.layers.deserialize(json.load(file))
+
+
+def from_config(path):
+    with open(path) as file:
+        entry = json.load(file)
+    return getattr(keras.layers, entry["class_name"]).from_config(entry["config"])
+
+
+def checkpoint(path):
+    state = tf.train.Checkpoint(model=small(), table=tf.lookup.experimental.MutableHashTable("string", "int64", -1))
+    return state.restore(path).expect_partial()
+
+
+def reader(path):
+    found = tf.train.load_checkpoint(path)
+    return [found.get_tensor(name) for name in found.get_variable_to_shape_map()]
+
+
+def manager(path):
+    made = tf.train.CheckpointManager(tf.train.Checkpoint(v=tf.Variable(1.0)), path, max_to_keep=1)
+    return made.save()
+
+
+def saved_model(path):
+    loaded = tf.saved_model.load(path)
+    return {name: function(tf.constant(1.0)) for name, function in loaded.signatures.items()}
+
+
+def graph(path):
+    message = tf.compat.v1.GraphDef()
+    with open(path, "rb") as file:
+        message.ParseFromString(file.read())
+    with tf.Graph().as_default():
+        return tf.import_graph_def(message, return_elements=[node.name for node in message.node])
+
+
+def dataset(path):
+    return list(tf.data.Dataset.load(path).as_numpy_iterator())
+
+
+def records(path):
+    return [tf.io.parse_single_example(r, {"x": tf.io.FixedLenFeature([], "int64")}) for r in tf.data.TFRecordDataset(path)]
+
+
+def zipped_records(path):
+    return list(tf.data.TFRecordDataset(path, compression_type="GZIP").as_numpy_iterator())
+
+
+def imdb(path):
+    return keras.datasets.imdb.load_data(path)
+
+
+def cifar(path):
+    os.environ["DOVETAIL_DATASETS"] = path
+    return keras.datasets.cifar10.load_data()
+
+
+def fetched(path):
+    folder = tempfile.mkdtemp()
+    return keras.utils.get_file(origin=f"file://{path}", cache_dir=folder, extract=True)
+
+
+def vocabulary(path):
+    return keras.layers.StringLookup(vocabulary=path)(["a"])
+
+
+LOADERS = {
+    function.__name__: function
+    for function in (
+        *(load_weights, from_json, deserialize, from_config, checkpoint, reader, manager, saved_model, graph),
+        *(dataset, records, zipped_records, imdb, cifar, fetched, vocabulary),
+    )
+} | {"load_model": keras.models.load_model}
+
+
+class Watch:
+    """Notes what happens while it is on.
+
+    Args:
+        folder: of the cases.
+    """
+
+    def __init__(self, folder):
+        self.events, self.is_on = [], False
+        self._may_read = (os.path.join(folder, "target"), tempfile.gettempdir() + "/tmp", "/proc/", "/sys/", "/dev/null")
+        self._may_write = (tempfile.gettempdir() + "/tmp", os.path.join(folder, "target", "writable"), "/dev/null")
+        sys.addaudithook(self)
+
+    def __call__(self, event, args):
+        if not self.is_on:
+            return
+        if event == "open":
+            self._open(args[0], args[1], args[2])
+        elif event in _PATHS:
+            if not all(_starts(path, self._may_write) for path in args if isinstance(path, str | bytes)):
+                self.events.append(f"{event} {args!r}")
+        elif event in _NEVER:
+            self.events.append(f"{event} {args!r:.300}")
+
+    def _open(self, path, mode, flags):
+        if not isinstance(path, str | bytes):
+            return
+        writes = (isinstance(mode, str) and set(mode) & set("wax+")) or flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        if not _starts(path, self._may_write if writes else self._may_read):
+            self.events.append(f"open {path!r} {mode!r}")
+
+
+def _starts(path, places):
+    path = os.path.abspath(os.fsdecode(path))
+    return any(path == place.rstrip("/") or path.startswith(place) for place in places)
+
+
+def main(folder):
+    warnings.simplefilter("ignore")
+    with open(os.path.join(folder, "cases.json")) as file:
+        cases = json.load(file)
+    watch, results = Watch(folder), {}
+    for name, loader, path in cases:
+        for _ in range(2 if name.startswith("good") else 1):  # the first time, what is late is imported
+            watch.events = []
+            error = None
+            watch.is_on = not name.startswith("warm")
+            try:
+                LOADERS[loader](path)
+            except Exception as caught:
+                error = [type(caught).__name__, str(caught)]
+            finally:
+                watch.is_on = False
+        results[name] = {"error": error, "events": watch.events}
+    with open(os.path.join(folder, "results.json"), "w") as file:
+        json.dump(results, file)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
