@@ -88,6 +88,11 @@ class Opened:
     def close(self) -> None:
         self._file.close()
 
+    @property
+    def num_compressed(self) -> int | None:
+        """How many bytes of a compressed file have been read; None for others."""
+        return getattr(self._file, "num_compressed", None)
+
     def read(self, size: int) -> bytes:
         """Returns `size` bytes, fewer at the end.
 

@@ -241,10 +241,13 @@ def deserialize_keras_object(
         ValueError: the config names an object that is not known, or holds a lambda in safe mode.
         TypeError: the config does not fit the class.
     """
-    if custom_objects or safe_mode is not None:
-        with CustomObjectScope(custom_objects or {}), permission.allowing(safe_mode):
-            return _deserialized(config, module_objects, printable_module_name)
-    return _deserialized(config, module_objects, printable_module_name)
+    try:
+        if custom_objects or safe_mode is not None:
+            with CustomObjectScope(custom_objects or {}), permission.allowing(safe_mode):
+                return _deserialized(config, module_objects, printable_module_name)
+        return _deserialized(config, module_objects, printable_module_name)
+    except RecursionError:
+        raise ValueError(f"the config is nested too deeply{at_user_location()}") from None
 
 
 def _deserialized(config: Any, module_objects: dict[str, Any] | None, label: str) -> Any:
@@ -319,8 +322,12 @@ def _built(kind: Any, inner: dict, config: dict) -> Any:
 
 
 def _lookup(name: str, registered_name: str, module: Any, objects: dict[str, Any] | None, label: str) -> Any:
-    if not isinstance(name, str):
+    if not isinstance(name, str) or not isinstance(registered_name, str):
         raise TypeError(f"the config should name a {label}, it holds {name!r:.80}{at_user_location()}")
+    if module is not None and not isinstance(module, str):
+        raise TypeError(
+            f"the config of {name!r:.80} should name a module, it holds {module!r:.80}{at_user_location()}"
+        )
     for candidate in (registered_name, name):
         found = get_registered_object(candidate)
         if found is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import namedtuple
 from typing import Any
 
@@ -62,9 +63,12 @@ def _spec(message: Any) -> Any:
     return TensorSpec(shape_of(message.shape), dtype, message.name or None)
 
 
+_NAMED_TUPLES = {"FullArgSpec": inspect.FullArgSpec}
+
+
 def _named_tuple(message: Any) -> Any:
     values = {pair.key: decoded(pair.value) for pair in message.values}
-    return namedtuple(message.name, values)(**values)
+    return (_NAMED_TUPLES.get(message.name) or namedtuple(message.name, values))(**values)
 
 
 def _type_spec(message: Any) -> Any:

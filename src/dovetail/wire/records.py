@@ -21,7 +21,9 @@ from dovetail.wire.crc32c import masked, masked_all
 
 _LENGTH, _CHECKSUM, _HEAD = struct.Struct("<Q"), struct.Struct("<I"), struct.Struct("<QI")
 _BLOCK = 1 << 20
+_PIECE = 1 << 24
 _MOST = 1 << 31  # no protocol buffer is longer
+_MOST_UNQUESTIONED, _MOST_INFLATION = 1 << 28, 200
 COMPRESSIONS = ("", "GZIP", "ZLIB")
 COMPRESSION_NUMBERS = {0: "", 1: "ZLIB", 2: "GZIP"}
 _WINDOW_BITS = {"GZIP": 31, "ZLIB": 15}
@@ -59,7 +61,7 @@ def read_blocks(file: _Readable, name: str) -> Iterator[list[bytes]]:
     """
     place, held, wanted = 0, b"", _BLOCK
     while True:
-        data = _read(file, wanted, name, place)
+        data = _read(file, wanted, name, place) if wanted <= _BLOCK else _read_long(file, wanted, name, place)
         held = held + data if held else data
         found = _split(held)
         if found.records:
@@ -69,7 +71,7 @@ def read_blocks(file: _Readable, name: str) -> Iterator[list[bytes]]:
                 raise _corrupted(place + found.starts[good], name)
         place += found.used
         held = held[found.used :]
-        wanted = max(_BLOCK, min(_missing(held, name, place), _BLOCK * 16))
+        wanted = max(_BLOCK, _missing(held, name, place))
         if not data:
             if held:
                 raise DataLossError(f"truncated record at {place} in {name!r}")
@@ -133,6 +135,25 @@ def _corrupted(place: int, name: str) -> DataLossError:
     return DataLossError(f"corrupted record at {place} in {name!r}: its checksum does not fit")
 
 
+def _read_long(file: _Readable, size: int, name: str, place: int) -> bytes:
+    """Reads the rest of a long record piece by piece: the file may end long before what the record claims.
+
+    Raises:
+        DataLossError: the record is what very few compressed bytes become.
+    """
+    parts: list[bytes] = []
+    found = 0
+    while found < size and (data := _read(file, min(size - found, _PIECE), name, place)):
+        parts.append(data)
+        found += len(data)
+        stored = getattr(file, "num_compressed", None)
+        if stored is not None and found > max(_MOST_UNQUESTIONED, _MOST_INFLATION * stored):
+            raise DataLossError(
+                f"corrupted record at {place} in {name!r}: {stored} compressed bytes become {found} of one record"
+            )
+    return b"".join(parts)
+
+
 def _read(file: _Readable, size: int, name: str, place: int) -> bytes:
     try:
         return file.read(size)
@@ -181,12 +202,16 @@ class Inflated:
     Args:
         file: the compressed file.
         window_bits: as `zlib` has them.
+
+    Attributes:
+        num_compressed: how many bytes of the file have been read.
     """
 
     def __init__(self, file: IO[bytes], window_bits: int) -> None:
         self._file, self._bits = file, window_bits
         self._stream: Any = zlib.decompressobj(window_bits)
         self._input, self._began = b"", False
+        self.num_compressed = 0
 
     def __enter__(self) -> Inflated:
         return self
@@ -210,6 +235,7 @@ class Inflated:
                 self._stream, self._began = zlib.decompressobj(self._bits), False
             if not self._input:
                 self._input = self._file.read(_BLOCK)
+                self.num_compressed += len(self._input)
             data = self._stream.decompress(self._input, size)
             if not self._input and not data:
                 if self._began and not self._stream.eof:
