@@ -19,7 +19,11 @@ needs_models = pytest.mark.skipif(not MODELS.is_dir(), reason="the folder ../sha
 
 def test_every_raw_operation_has_tensorflows_arguments():
     reference = pytest.importorskip("tensorflow").raw_ops
+    hidden = {name for name in ROWS if not hasattr(reference, name)}
+    assert hidden == {"XlaCallModule"}
     for name, row in ROWS.items():
+        if name in hidden:  # graphs have it, programs do not call it
+            continue
         known = inspect.signature(getattr(reference, name)).parameters
         unknown = [one for one in (*row.inputs, *row.attributes) if one not in known]
         assert not unknown, f"{name} has no {unknown}; it has {list(known)}"
@@ -471,8 +475,8 @@ def test_what_cannot_be_saved_is_told(tmp_path):
     model.f = tf.function(lambda x: x * hidden, input_signature=[tf.TensorSpec([])])
     with pytest.raises(ValueError, match="does not hold"):
         tf.saved_model.save(model, str(tmp_path / "a"))
-    model.f = tf.function(tf.linalg.expm, input_signature=[tf.TensorSpec([3, 3])])
-    with pytest.raises(NotImplementedError, match="exp"):
+    model.f = tf.function(tf.image.decode_png, input_signature=[tf.TensorSpec([], "string")])
+    with pytest.raises(NotImplementedError, match="png"):
         tf.saved_model.save(model, str(tmp_path / "b"))
     with pytest.raises(ValueError, match="0 traces"):
         tf.saved_model.save(model, str(tmp_path / "c"), signatures=tf.function(lambda x: x))

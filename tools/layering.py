@@ -62,6 +62,7 @@ LATE_IMPORTS = {
     ("dovetail.engine", "dovetail.engine.xla"): "it loads JAX, which a host-only process never does",
     ("dovetail.engine", "dovetail.engine.jax_private"): "it loads JAX",
     ("dovetail.engine", "dovetail.engine.loops"): "it loads JAX",
+    ("dovetail.engine", "dovetail.engine.modules"): "it loads JAX",
     ("dovetail.engine", "dovetail.engine.profiling"): "it loads JAX",
     ("dovetail.engine.devices", "importlib.metadata"): "it costs 15 ms; only programs that use XLA ask",
     (

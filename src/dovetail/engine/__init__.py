@@ -72,6 +72,12 @@ def loops() -> Any:
     return importlib.import_module("dovetail.engine.loops")
 
 
+def modules() -> Any:
+    """Returns `engine/modules.py`: programs as StableHLO modules."""
+    xla("modules")
+    return importlib.import_module("dovetail.engine.modules")
+
+
 def profiling() -> Any:
     """Returns `engine/profiling.py`: traces of what runs."""
     xla("profiling")

@@ -174,3 +174,18 @@ def bucketize(input: Any, *, boundaries: Any) -> Any:
     flat = public("reshape")(input, [-1])
     found = public("searchsorted")(convert_to_tensor(list(boundaries), input.dtype), flat, side="right")
     return public("reshape")(found, public("shape")(input))
+
+
+@raw("RaggedBincount")
+def ragged_bincount(splits: Any, values: Any, size: Any, weights: Any, *, binary_output: bool = False) -> Any:
+    ragged: Any = public("RaggedTensor")
+    length = int(known(size))
+    return public("math.bincount")(
+        ragged.from_row_splits(values, splits),
+        weights=ragged.from_row_splits(weights, splits) if weights.shape.num_elements() else None,
+        minlength=length,
+        maxlength=length,
+        dtype=weights.dtype,
+        axis=-1,
+        binary_output=binary_output,
+    )

@@ -30,6 +30,10 @@ _COMMA = re.compile(r",(?![^(]*\))")  # between attributes, not inside of a defa
 _HINTS = frozenset(
     {
         "N",
+        "T",
+        "Tcond",
+        "Tin",
+        "Tout",
         "Truncate",
         "allowed_devices",
         "bad_indices_policy",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
+from dovetail.function.printing import print_
 from dovetail.raw_ops.row import enter, public, raw
 from dovetail.raw_ops.static import known
 
@@ -42,6 +44,16 @@ def as_string(
     fill: str = "",
 ) -> Any:
     return public("strings.as_string")(input, precision, scientific, shortest, width, fill)
+
+
+@raw("StringFormat")
+def string_format(inputs: list, *, template: str = "%s", placeholder: str = "%s", summarize: int = 3) -> Any:
+    return public("strings.format")(template, inputs, placeholder, summarize)
+
+
+@raw("PrintV2")
+def print_v2(input: Any, *, output_stream: str = "stderr", end: str = "\n") -> None:
+    print_(input, output_stream=getattr(sys, output_stream, output_stream), end=end)
 
 
 @raw("RegexReplace")

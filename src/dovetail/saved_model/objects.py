@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from dovetail.base.errors import at_user_location
@@ -46,6 +47,11 @@ class Asset:
 
     def __init__(self, path: Any) -> None:
         self._variable = Variable(path, trainable=False, dtype="string", name="asset_path")
+
+    @property
+    def path(self) -> str:
+        """The path as text."""
+        return os.fsdecode(self._variable.numpy())
 
     @property
     def asset_path(self) -> Any:

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
+import shutil
+import uuid
 from typing import Any
 
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
-from dovetail.base.trackable import CONTAINERS, unique
+from dovetail.base.trackable import CONTAINERS, children, unique
 from dovetail.function.concrete import ConcreteFunction
 from dovetail.function.describe import arguments_of
 from dovetail.function.function import Function
 from dovetail.function.methods import Bound
 from dovetail.saved_model.constants import (
+    ASSETS_DIRECTORY,
     DEFAULT_SERVING_SIGNATURE_DEF_KEY,
-    PREDICT_METHOD_NAME,
     SAVED_MODEL_FILENAME_PB,
     SERVING,
     VARIABLES_DIRECTORY,
     VARIABLES_FILENAME,
 )
-from dovetail.saved_model.graphs import FunctionWriter, shape_message
-from dovetail.tensor.spec import TensorSpec
+from dovetail.saved_model.main_graph import MainGraph
+from dovetail.saved_model.objects import Asset
+from dovetail.saved_model.structures import class_number
+from dovetail.saved_model.writing import FunctionLibrary, FunctionWriter, write_function
+from dovetail.saved_model.writing.nodes import RESOURCE, STRING, shape_message
+from dovetail.saved_model.writing.tables import TableContent, filled, made
+from dovetail.tensor.dtype import DType
+from dovetail.tensor.shape import TensorShape
+from dovetail.tensor.spec import TensorSpec, TypeSpec
 from dovetail.tensor.variable import Variable
 from dovetail.train import bundle
 from dovetail.train.object_graph import named_children, written
@@ -45,6 +55,10 @@ def encoded(value: Any) -> StructuredValue:
         made.float64_value = value
     elif isinstance(value, str):
         made.string_value = value
+    elif isinstance(value, DType):
+        made.tensor_dtype_value = value.as_datatype_enum
+    elif isinstance(value, TensorShape):
+        made.tensor_shape_value.CopyFrom(shape_message(value))
     elif isinstance(value, TensorSpec):
         made.tensor_spec_value.dtype = value.dtype.as_datatype_enum
         made.tensor_spec_value.name = value.name or ""
@@ -57,6 +71,12 @@ def encoded(value: Any) -> StructuredValue:
         into = made.list_value if isinstance(value, list) else made.tuple_value
         into.SetInParent()
         into.values.extend([encoded(one) for one in value])
+    elif isinstance(value, TypeSpec) and class_number(value):
+        spec = made.type_spec_value
+        spec.type_spec_class = class_number(value)
+        spec.type_spec_class_name = type(value).__name__
+        spec.type_state.CopyFrom(encoded(value._serialize()))
+        spec.num_flat_components = len(nest.flat(value))
     else:
         raise NotImplementedError(
             f"tf.saved_model.save: a function takes or gives {value!r:.80}, which is not written{at_user_location()}"
@@ -70,6 +90,8 @@ def _function_spec(function: Any, into: Any) -> None:
     parameters = list(inspect.signature(function.python_function).parameters.values())
     places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     named = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
+    if function.input_signature is not None:  # nobody can pass what it does not state
+        places, named = places[: len(function.input_signature)], []
     rest = {p.kind: p.name for p in parameters}
     facts = {
         "args": [p.name for p in places],
@@ -85,6 +107,10 @@ def _function_spec(function: Any, into: Any) -> None:
     for key, value in facts.items():
         made.values.add(key=key, value=encoded(value))
     into.input_signature.CopyFrom(encoded(function.input_signature))
+
+
+def _spec_of_no_arguments(into: Any) -> None:
+    _function_spec(Function(lambda: None, input_signature=[]), into)
 
 
 def _is_function(value: Any) -> bool:
@@ -115,6 +141,11 @@ class Saver:
     Args:
         root: the object.
         signatures: concrete functions by their names.
+
+    Attributes:
+        meta: the `MetaGraphDef`.
+        tensors: the values of the variables, for the checkpoint beside it.
+        assets: paths of files by the names that they get.
     """
 
     def __init__(self, root: Any, signatures: dict[str, ConcreteFunction]) -> None:
@@ -123,6 +154,10 @@ class Saver:
         info.tags.append(SERVING)
         info.tensorflow_version = _VERSION
         self.meta.graph_def.versions.producer = _PRODUCER
+        self.tensors = written(root)
+        self.assets: dict[str, str] = {}
+        self._main = MainGraph(self.meta)
+        self._library = FunctionLibrary(self._dtype_of)
         self._nodes = self.meta.object_graph_def.nodes
         self._places: dict[int, int] = {}
         self._alive: list[Any] = []
@@ -140,6 +175,16 @@ class Saver:
             if _is_function(item):
                 self._write_function(item)
         self._write_signatures(signatures)
+        self.meta.graph_def.library.function.extend(self._library.messages)
+        self._main.finish(self.tensors, root)
+
+    def _dtype_of(self, resource: Any) -> Any:
+        return STRING if id(resource) in self._paths else RESOURCE
+
+    @functools.cached_property
+    def _paths(self) -> dict[int, Asset]:
+        """The files of the model by the ids of the variables that hold their paths."""
+        return {id(item._variable): item for item in self._alive if isinstance(item, Asset)}
 
     def _place(self, item: Any) -> int:
         """Returns the number of an object's node, which is made when it has none."""
@@ -156,6 +201,11 @@ class Saver:
             saved.shape.CopyFrom(shape_message(item.shape))
             saved.trainable = item.trainable
             saved.name = item.name.removesuffix(":0")
+            self._main.variable(item)
+        elif isinstance(item, Asset):
+            self._describe_asset(item, node)
+        elif isinstance(item, TableContent):
+            node.resource.SetInParent()
         elif _is_function(item):
             node.function.SetInParent()
         else:
@@ -170,6 +220,21 @@ class Saver:
             )
             saved.version.producer = saved.version.min_consumer = 1
 
+    def _describe_asset(self, item: Asset, node: Any) -> None:
+        path = item.path
+        base, ending = os.path.splitext(os.path.basename(path))
+        name, count = f"{base}{ending}", 0
+        while self.assets.get(name, path) != path:
+            count += 1
+            name = f"{base}_{count}{ending}"
+        node.asset.SetInParent()
+        node.asset.asset_file_def_index = len(self.meta.asset_file_def)
+        self.assets[name] = path
+        saved = self.meta.asset_file_def.add(filename=name)
+        saved.tensor_info.name = self._main.asset(item._variable, path)
+
+    # ---- functions
+
     def _write_function(self, function: Any) -> None:
         saved = self._nodes[self._places[id(function)]].function
         for concrete in traces_of(function):
@@ -182,21 +247,62 @@ class Saver:
         name = f"__inference_{concrete.name.strip('<>')}_{len(self._concrete)}"
         self._concrete[id(concrete)] = name
         self._alive.append(concrete)
-        made = FunctionWriter(name, concrete.graph)
-        self.meta.graph_def.library.function.append(made.message)
-        saved = self.meta.object_graph_def.concrete_functions[name]
-        for variable in made.variables:
-            if id(variable) not in self._places:
-                raise ValueError(
-                    f"tf.saved_model.save: {concrete.name} uses the variable {variable.name!r}, which the saved object "
-                    f"does not hold. Make it an attribute of the object{at_user_location()}"
-                )
-            saved.bound_inputs.append(self._places[id(variable)])
-        labels = iter([one.name for one in made.message.signature.input_arg])
-        named = nest.mapped(lambda leaf: _named(leaf, labels), concrete.structured_input_signature)
+        made = write_function(name, concrete.graph, self._library)
+        saved = self._bound(made, concrete.name)
+        self._main.wrote(made)
+        count = len(concrete.graph.inputs)
+        labels = iter([one.name for one in made.message.signature.input_arg[:count]])
+        named = nest.map_structure(lambda leaf: _named(leaf, labels), concrete.structured_input_signature)
         saved.canonicalized_input_signature.CopyFrom(encoded(named))
         saved.output_signature.CopyFrom(encoded(concrete.structured_outputs))
         return name
+
+    def _bound(self, function: FunctionWriter, label: str) -> Any:
+        """Returns the message of a function that was written, with the objects that it uses."""
+        saved = self.meta.object_graph_def.concrete_functions[function.name]
+        for resource in function.resources:
+            if isinstance(resource, TableContent) and id(resource) not in self._places:
+                self._write_table(resource)
+            place = self._place_of(resource)
+            if place is None:
+                raise ValueError(
+                    f"tf.saved_model.save: {label} uses the variable {resource.name!r}, which the saved object "
+                    f"does not hold. Make it an attribute of the object{at_user_location()}"
+                )
+            saved.bound_inputs.append(place)
+        return saved
+
+    def _place_of(self, resource: Any) -> int | None:
+        asset = self._paths.get(id(resource))
+        return self._places.get(id(resource if asset is None else asset))
+
+    def _write_table(self, table: TableContent) -> None:
+        """Adds a table with the functions that make it and fill it."""
+        number = (
+            len(self._library.tables)
+            if table.source is None
+            else list(self._library.tables).index(id(table.source))
+        )
+        shared = f"table_{number}_{uuid.uuid4().hex}"
+        place = self._place(table)
+        self._nodes[0].children.add(node_id=place, local_name=f"_table_{number}")
+        self._main.table(table, shared)
+        parts = {
+            "_create_resource": lambda w: w.give([made(w, table, shared)]),
+            "_initialize": lambda w: filled(w, table, w.handle(table)),
+            "_destroy_resource": lambda w: None,
+        }
+        for name, write in parts.items():
+            function = FunctionWriter(f"__inference_{name}_{number}", self._library)
+            write(function)
+            function.finish()
+            saved = self._bound(function, name)
+            saved.canonicalized_input_signature.CopyFrom(encoded(((), {})))
+            saved.output_signature.CopyFrom(_HANDLE if name == "_create_resource" else encoded(None))
+            self._nodes[place].children.add(node_id=len(self._nodes), local_name=name)
+            described = self._nodes.add().function
+            described.concrete_functions.append(function.name)
+            _spec_of_no_arguments(described.function_spec)
 
     def _write_signatures(self, signatures: dict[str, ConcreteFunction]) -> None:
         place = len(self._nodes)
@@ -213,25 +319,38 @@ class Saver:
             saved.argument_keywords.extend(sorted(inputs))
             saved.allowed_positional_arguments = 1 if len(inputs) == 1 else 0
             _function_spec(concrete._owner, saved.function_spec)
-            self._describe_signature(name, inputs, concrete.structured_outputs)
+            order = [spec.name for spec in nest.flat(concrete.structured_input_signature)]
+            self._main.signature(
+                name, saved.concrete_function_name, inputs, order, concrete.structured_outputs
+            )
 
-    def _describe_signature(self, name: str, inputs: dict, outputs: dict) -> None:
-        made = self.meta.signature_def[name]
-        made.method_name = PREDICT_METHOD_NAME
-        for into, specs in ((made.inputs, inputs), (made.outputs, outputs)):
-            for key, spec in specs.items():
-                into[key].name = f"{name}_{key}:0"
-                into[key].dtype = spec.dtype.as_datatype_enum
-                into[key].tensor_shape.CopyFrom(shape_message(spec.shape))
+
+def _handle_spec() -> StructuredValue:
+    made = StructuredValue()
+    made.tensor_spec_value.dtype = RESOURCE
+    made.tensor_spec_value.shape.SetInParent()
+    return made
+
+
+_HANDLE = _handle_spec()
 
 
 def _named(leaf: Any, labels: Any) -> Any:
-    return TensorSpec(leaf.shape, leaf.dtype, next(labels)) if isinstance(leaf, TensorSpec) else leaf
+    """Returns the spec of an argument with the name of the input that it becomes."""
+    if isinstance(leaf, TensorSpec):
+        return TensorSpec(leaf.shape, leaf.dtype, next(labels))
+    if isinstance(leaf, TypeSpec):
+        for _ in nest.flat(leaf):
+            next(labels)
+    return leaf
 
 
 def _held(owner: Any) -> list[tuple[str, Any]]:
-    """Returns what an object holds that is saved."""
-    return [] if isinstance(owner, Variable) or _is_function(owner) else named_children(owner)
+    """Returns what an object holds that is saved: what a checkpoint holds, and files."""
+    if isinstance(owner, Variable | Asset | TableContent) or _is_function(owner):
+        return []
+    files = [(str(name), child) for name, child in children(owner) if isinstance(child, Asset)]
+    return [*named_children(owner), *files]
 
 
 def signature(function: Any) -> ConcreteFunction:
@@ -282,14 +401,20 @@ def save(obj: Any, export_dir: Any, signatures: Any = None, options: Any = None)
         NotImplementedError: a function has an operation that is not written.
         ValueError: a function uses a variable that the object does not hold.
 
-    Differs from TensorFlow: the graph has no operations that restore it without Python, which TensorFlow Serving needs.
+    Differs from TensorFlow: gradients that a function brings itself (`tf.custom_gradient`) are not written.
     """
     given = signatures or {}
     if not isinstance(given, dict):
         given = {DEFAULT_SERVING_SIGNATURE_DEF_KEY: given}
     saver = Saver(obj, {name: signature(function) for name, function in given.items()})
     path = os.fspath(export_dir)
-    bundle.write(os.path.join(path, VARIABLES_DIRECTORY, VARIABLES_FILENAME), written(obj))
+    bundle.write(os.path.join(path, VARIABLES_DIRECTORY, VARIABLES_FILENAME), saver.tensors)
+    folder = os.path.join(path, ASSETS_DIRECTORY)
+    if saver.assets:
+        os.makedirs(folder, exist_ok=True)
+    for name, given_path in saver.assets.items():
+        if os.path.abspath(given_path) != os.path.abspath(os.path.join(folder, name)):
+            shutil.copyfile(given_path, os.path.join(folder, name))
     model = SavedModel(saved_model_schema_version=1)
     model.meta_graphs.append(saver.meta)
     partial = os.path.join(path, f"{SAVED_MODEL_FILENAME_PB}.partial")

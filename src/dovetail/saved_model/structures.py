@@ -25,6 +25,11 @@ _SPECS = {
 }
 
 
+def class_number(spec: Any) -> int:
+    """Returns the number of a spec's class, 0 for one that files do not know."""
+    return next((number for number, kind in _SPECS.items() if type(spec) is kind()), 0)
+
+
 def decoded(message: Any) -> Any:
     """Returns the structure that a `StructuredValue` holds.
 

@@ -140,17 +140,24 @@ def written(root: Any) -> dict[str, np.ndarray]:
             node.children.add(node_id=place, local_name=name)
         values = values_of(item)
         for name, value in values.items():
-            key = "/".join([*map(escaped, path), ".ATTRIBUTES", name])
-            tensors[key] = value
+            tensors[_key(path, name)] = value
         full_name = str(getattr(item, "name", None) or "/".join(path)).removesuffix(":0")
         for name in dict.fromkeys(name.partition("-")[0] for name in values):
-            key = "/".join([*map(escaped, path), ".ATTRIBUTES", name])
-            node.attributes.add(name=name, full_name=full_name, checkpoint_key=key)
+            node.attributes.add(name=name, full_name=full_name, checkpoint_key=_key(path, name))
         if values or edges:
             node.has_checkpoint_values.value = True
     serialized: np.ndarray = np.empty((), object)
     serialized[()] = graph.SerializeToString()
     return {**tensors, GRAPH_KEY: serialized}
+
+
+def _key(path: tuple[str, ...], name: str) -> str:
+    return "/".join([*map(escaped, path), ".ATTRIBUTES", name])
+
+
+def keys_of_variables(root: Any) -> list[tuple[str, Variable]]:
+    """Returns the variables below a root with the keys that `written` gives their values."""
+    return [(_key(path, VALUE), item) for path, item in Walk(root).valued() if isinstance(item, Variable)]
 
 
 def escaped(name: str) -> str:

@@ -220,12 +220,38 @@ class SavedObjectGraph(Message):
     }
 
 
+class _Names(Message):
+    fields = {"value": Field(1, "string", repeated=True)}
+
+
+class CollectionDef(Message):
+    """What a graph of TensorFlow 1 keeps under a name."""
+
+    fields = {"node_list": Field(1, _Names, oneof="kind")}
+
+
+class SaverDef(Message):
+    """The operations of a graph that save and restore its variables."""
+
+    fields = {
+        "filename_tensor_name": Field(1, "string"),
+        "save_tensor_name": Field(2, "string"),
+        "restore_op_name": Field(3, "string"),
+        "max_to_keep": Field(4, "int32"),
+        "sharded": Field(5, "bool"),
+        "keep_checkpoint_every_n_hours": Field(6, "float"),
+        "version": Field(7, "enum"),
+    }
+
+
 class MetaGraphDef(Message):
     """A graph and what belongs to it."""
 
     fields = {
         "meta_info_def": Field(1, _MetaInfo),
         "graph_def": Field(2, GraphDef),
+        "saver_def": Field(3, SaverDef),
+        "collection_def": Field(4, CollectionDef, key="string"),
         "signature_def": Field(5, SignatureDef, key="string"),
         "asset_file_def": Field(6, _AssetFile, repeated=True),
         "object_graph_def": Field(7, SavedObjectGraph),

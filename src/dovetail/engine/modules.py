@@ -1,0 +1,106 @@
+"""Programs as StableHLO modules: what XLA compiles, in the form that files and other runtimes hold.
+
+A module serves any sizes where its shapes have names in place of numbers, such as "d0, 3".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax import export
+
+_LIBRARIES = re.compile(r"custom_call @([\w.]+)")  # what a module calls besides its own operations
+_PORTABLE = ("stablehlo.", "shape_assertion", "Sharding")
+PLATFORMS = ("cpu", "cuda", "tpu")
+
+
+class Module(NamedTuple):
+    """A program.
+
+    Attributes:
+        version: of the convention by which it is called.
+        content: the module, serialized.
+        kept: which of the arguments it takes.
+        results: the shapes that it gives, as texts.
+    """
+
+    version: int
+    content: bytes
+    kept: tuple[int, ...]
+    results: tuple[str, ...] = ()
+
+
+def as_module(function: Callable, shapes: list[str], dtypes: list[Any]) -> Module:
+    """Returns a function of arrays as a module.
+
+    Args:
+        function: returns a list of arrays.
+        shapes: of its arguments, as texts with names or numbers for sizes.
+        dtypes: of them.
+
+    Raises:
+        NotImplementedError: it depends on sizes in a way that is not known for names, or has effects.
+    """
+    scope = export.SymbolicScope()
+    examples = [
+        jax.ShapeDtypeStruct(export.symbolic_shape(shape, scope=scope), dtype)
+        for shape, dtype in zip(shapes, dtypes, strict=True)
+    ]
+    try:
+        made = export.export(jax.jit(function), platforms=PLATFORMS)(*examples)
+    except Exception as error:  # bodies are written for numbers, and fail in their own ways on names
+        raise NotImplementedError(f"it depends on sizes that are not known: {error!r:.200}") from error
+    targets = {one for one in _LIBRARIES.findall(made.mlir_module()) if not one.startswith(_PORTABLE)}
+    if targets:
+        raise NotImplementedError(
+            f"it calls {', '.join(sorted(targets))}, which only XLA's own programs have"
+        )
+    if made.ordered_effects or made.unordered_effects:
+        raise NotImplementedError("the program has effects")
+    results = tuple(", ".join(map(str, one.shape)) for one in made.out_avals)
+    return Module(
+        made.calling_convention_version, made.mlir_module_serialized, made.module_kept_var_idx, results
+    )
+
+
+def function_of(module: Module, shapes: list[str], dtypes: list[Any], results: list[tuple[str, Any]]) -> Any:
+    """Returns the function of arrays that a module is; its arguments and results as `as_module` has had them.
+
+    Raises:
+        ValueError: the module is damaged.
+    """
+    scope = export.SymbolicScope()
+
+    def described(shape: str, dtype: Any) -> Any:
+        sizes = export.symbolic_shape(shape, scope=scope)
+        return jax.core.ShapedArray(sizes, np.dtype(dtype))
+
+    inputs = tuple(described(*pair) for pair in zip(shapes, dtypes, strict=True))
+    outputs = tuple(described(*pair) for pair in results)
+    made = export.Exported(
+        fun_name="module",
+        in_tree=jax.tree_util.tree_structure((tuple(inputs), {})),
+        in_avals=inputs,
+        out_tree=jax.tree_util.tree_structure(list(outputs)),
+        out_avals=outputs,
+        _has_named_shardings=False,
+        _in_named_shardings=(None,) * len(inputs),
+        _out_named_shardings=(None,) * len(outputs),
+        in_shardings_hlo=(None,) * len(inputs),
+        out_shardings_hlo=(None,) * len(outputs),
+        nr_devices=1,
+        platforms=PLATFORMS,
+        ordered_effects=(),
+        unordered_effects=(),
+        disabled_safety_checks=(),
+        mlir_module_serialized=module.content,
+        calling_convention_version=module.version,
+        module_kept_var_idx=module.kept,
+        uses_global_constants=any(one.isalpha() for shape in shapes for one in shape),
+        _get_vjp=None,
+    )
+    return made.call

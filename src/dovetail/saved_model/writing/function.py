@@ -1,0 +1,414 @@
+"""Writing recorded functions as functions of TensorFlow's graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dovetail.base.errors import at_user_location
+from dovetail.graph.construct import Construct
+from dovetail.graph.node import CONSTANT, NOTHING, READ, WRITE, FunctionCall, OpCall
+from dovetail.graph.recording import FunctionGraph, trace
+from dovetail.ops.protos import make_tensor_proto
+from dovetail.saved_model.writing.calls import CALLS
+from dovetail.saved_model.writing.constructs import CONSTRUCTS
+from dovetail.saved_model.writing.modules import write_as_module
+from dovetail.saved_model.writing.nodes import (
+    BOOL,
+    INT32,
+    RESOURCE,
+    Written,
+    attribute,
+    number_of,
+)
+from dovetail.saved_model.writing.table import WRITERS
+from dovetail.saved_model.writing.tables import TableContent
+from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.dtype import as_dtype
+from dovetail.tensor.spec import TensorSpec
+from dovetail.tensor.symbolic import SymbolicTensor
+from dovetail.tensor.tensor import TensorLike
+from dovetail.tensor.variable import Variable
+from dovetail.wire.messages import FunctionDef
+
+
+class FunctionLibrary:
+    """The functions of a graph that is being written.
+
+    Args:
+        dtype_of: called for the dtype of the argument by which a function gets an object of the model: the number of
+            handles, or a dtype where it gets a value.
+
+    Attributes:
+        messages: the `FunctionDef`s.
+        tables: what the functions look words up in, by the ids of the objects that they are made of.
+    """
+
+    def __init__(self, dtype_of: Callable[[Any], Any] = lambda resource: RESOURCE) -> None:
+        self.messages: list[FunctionDef] = []
+        self.tables: dict[int, TableContent] = {}
+        self.dtype_of = dtype_of
+        self._names: set[str] = set()
+
+    def table(self, source: Any, content: Callable[[], tuple[Any, Any]]) -> TableContent:
+        """Returns the table that is made of an object, once for all functions that use it.
+
+        Args:
+            content: called for its keys and values.
+        """
+        if id(source) not in self.tables:
+            self.tables[id(source)] = TableContent(source, *content())
+        return self.tables[id(source)]
+
+    def unique(self, name: str) -> str:
+        """Returns a name that no function has."""
+        found, count = name, 0
+        while found in self._names:
+            count += 1
+            found = f"{name}_{count}"
+        self._names.add(found)
+        return found
+
+
+class FunctionWriter:
+    """Writes one function.
+
+    Args:
+        name: of the function in the graph.
+        library: where it is kept with the functions that it calls.
+
+    Attributes:
+        message: the `FunctionDef`.
+        resources: the variables and tables that it uses: its last inputs are their handles.
+        changed: the ids of those that it changes.
+        kind, output_shape, outputs: of the node being written: TensorFlow's name, and what it gives.
+
+    Raises:
+        NotImplementedError: it has an operation that is not written.
+    """
+
+    def __init__(self, name: str, library: FunctionLibrary) -> None:
+        self.message = FunctionDef()
+        self.message.signature.name = library.unique(name)
+        self.library = library
+        self.resources: list[Any] = []
+        self.changed: set[int] = set()
+        self.kind, self.output_shape, self.outputs = "", None, []  # type: str, Any, list
+        self._names: set[str] = set()
+        self._prefix = ""
+        self._written: dict[int, Any] = {}
+        self._kept: list[Any] = []  # what `_written` knows by its id stays alive
+        self._handles: dict[int, Written] = {}
+        self._last_change: dict[int, str] = {}
+        self._uses: dict[int, list[str]] = {}
+
+    @property
+    def name(self) -> str:
+        return self.message.signature.name
+
+    def not_written(self, what: str) -> Exception:
+        """Returns the error for what TensorFlow's graphs have, but is not written yet."""
+        return NotImplementedError(
+            f"tf.saved_model.save: {self.name}: {what} is not written to SavedModels yet{at_user_location()}"
+        )
+
+    def _unique(self, name: str) -> str:
+        base, count = "".join(c if c.isascii() and (c.isalnum() or c in "_/") else "_" for c in name), 0
+        base = base if base[:1].isalpha() else f"n{base}"
+        found = base
+        while found in self._names:
+            count += 1
+            found = f"{base}_{count}"
+        self._names.add(found)
+        return found
+
+    # ---- inputs and outputs
+
+    def argument(self, name: str, dtype: Any, shape: Any = None, stands_for: Any = None) -> Written:
+        """Adds an input of the function.
+
+        Args:
+            stands_for: a symbolic tensor that has its value.
+        """
+        label = self._unique(name.partition(":")[0].replace("/", "_").lower())
+        self.message.signature.input_arg.add(name=label, type=number_of(dtype))
+        made = Written(label, dtype, shape)
+        if stands_for is not None:
+            self._note(stands_for, made)
+        return made
+
+    def give(self, values: list) -> None:
+        """States what the function returns."""
+        for place, value in enumerate(values):
+            found, label = self.ref(value), f"output_{place}"
+            if not isinstance(found.dtype, int):
+                found = self.op("Identity", "output", [found], T=found.dtype)
+            self.message.signature.output_arg.add(name=label, type=number_of(found.dtype))
+            self.message.ret[label] = found.name
+
+    def handle(self, resource: Any) -> Written:
+        """Returns the handle of a variable or a table, for which the function gets an input."""
+        found = self._handles.get(id(resource))
+        if found is None:
+            found = self.argument("resource", self.library.dtype_of(resource))
+            self._handles[id(resource)] = found
+            self.resources.append(resource)
+        return found
+
+    # ---- nodes
+
+    def write(self, graph: FunctionGraph, captures: list | None = None) -> None:
+        """Writes the nodes of a graph whose inputs are there already.
+
+        Args:
+            captures: what stands for the tensors of other graphs that it uses.
+        """
+        if graph.captures and captures is None:
+            raise self.not_written("a tensor of another function")
+        for tensor, value in zip(graph.captured, captures or [], strict=True):
+            self._note(tensor, self.ref(value))
+        for node in graph.nodes:
+            self._write(node)
+
+    def inline(self, function: Callable | FunctionGraph, inputs: list, captures: list | None = None) -> list:
+        """Writes what a Python function, or a graph, does to some inputs, and returns what that gives, flat.
+
+        Args:
+            function: over tensors; of other tensors it may use those of the function that is being written.
+        """
+        refs = [self.ref(one) for one in inputs]
+        if isinstance(function, FunctionGraph):
+            graph = function
+        else:
+            graph = trace(function, [TensorSpec(one.shape, one.dtype) for one in refs])
+            captures = graph.captures
+        for tensor, one in zip(graph.inputs, refs, strict=True):
+            self._note(tensor, one)
+        self._kept.append(graph)
+        self.write(graph, captures)
+        return [self.ref(one) for one in graph.outputs]
+
+    def child(self, label: str) -> FunctionWriter:
+        """Returns what writes a function that this one calls."""
+        return type(self)(f"{self.name}_{label}", self.library)
+
+    def finish(self) -> None:
+        """Puts the function among those of its library."""
+        self.message.signature.is_stateful = bool(self.resources or self.message.control_ret)
+        self.library.messages.append(self.message)
+
+    def _note(self, tensor: Any, value: Any) -> None:
+        self._written[id(tensor)] = value
+        self._kept.append(tensor)
+
+    def _write(self, node: Any) -> None:
+        operation = node.operation
+        self._prefix = node.name or getattr(operation, "name", "")
+        self.outputs, self.kind = node.outputs, operation.type
+        self.output_shape = node.outputs[0].shape if node.outputs else None
+        found = self._found(node, operation)
+        results = found if isinstance(found, list) else [] if found is None else [found]
+        if node.outputs and len(results) < len(node.outputs):
+            raise self.not_written(f"what the operation {operation.name!r} gives")
+        for tensor, one in zip(node.outputs, results, strict=False):
+            self._note(tensor, one._replace(shape=tensor.shape) if isinstance(one, Written) else one)
+
+    def _found(self, node: Any, operation: Any) -> Any:
+        """Writes a node, and returns its output or outputs."""
+        if operation is READ:
+            return self.read(node.args[0])
+        if operation is WRITE:
+            self.assign(*node.args)
+            return []
+        if operation is CONSTANT:
+            return self.ref(node.args[0])
+        if operation in NOTHING.values():
+            return []
+        if type(operation) is OpCall and operation.op.name in WRITERS:
+            return WRITERS[operation.op.name](self, *node.args, **node.kwargs)
+        if type(operation) is OpCall:
+            return write_as_module(self, node)
+        if type(operation) is Construct and operation.name in CONSTRUCTS:
+            return CONSTRUCTS[operation.name](self, *node.args)
+        if type(operation) is FunctionCall and operation.name in CALLS:
+            return CALLS[operation.name](self, *node.args, **node.kwargs)
+        raise self.not_written(f"the operation {getattr(operation, 'name', operation)!r} (at {node.where})")
+
+    # ---- variables
+
+    def read(self, variable: Variable) -> Written:
+        """Writes a read of a variable."""
+        handle = self.handle(variable)
+        if handle.dtype != RESOURCE:
+            return handle
+        dtype = as_dtype(variable._numpy_dtype)
+        made = self._node("ReadVariableOp", [handle.name], {"dtype": dtype}, uses=[variable])
+        return Written(f"{made}:value:0", dtype, variable.shape)
+
+    def assign(self, variable: Variable, value: Any) -> None:
+        """Writes an assignment."""
+        dtype = as_dtype(variable._numpy_dtype)
+        inputs = [self.handle(variable).name, self.ref(value, dtype).name]
+        self._node("AssignVariableOp", inputs, {"dtype": dtype}, changes=[variable], effect=True)
+
+    # ---- what writers use
+
+    def dtype(self, value: Any) -> Any:
+        """Returns the dtype of a value."""
+        if isinstance(value, SymbolicTensor | Written):
+            return self._known(value).dtype
+        return (value if isinstance(value, TensorLike) else convert_to_tensor(value)).dtype
+
+    def common(self, *values: Any) -> Any:
+        """Returns the dtype of operands of one dtype: that of a tensor among them, where there is one."""
+        tensors = [one for one in values if isinstance(one, TensorLike | Written)]
+        return self.dtype((tensors or values)[0])
+
+    def _known(self, value: Any) -> Written:
+        return value if isinstance(value, Written) else self._written[id(value)]
+
+    def ref(self, value: Any, dtype: Any = None) -> Written:
+        """Returns an output for a value: a constant where it is none."""
+        if isinstance(value, SymbolicTensor | Written):
+            return self._known(value)
+        if isinstance(value, Variable):
+            return self.read(value)
+        tensor = value if isinstance(value, TensorLike) else convert_to_tensor(value, dtype)
+        array = np.asarray(tensor._value)  # type: ignore[attr-defined]
+        given = {"dtype": tensor.dtype, "value": make_tensor_proto(array)}
+        return Written(f"{self._node('Const', [], given)}:output:0", tensor.dtype, tensor.shape)
+
+    def whole(self, value: Any) -> Written:
+        """Returns a constant of int32."""
+        return self.ref(convert_to_tensor(np.asarray(value, np.int32)))
+
+    def no_sizes(self) -> Written:
+        """Returns the shape of a scalar, a constant."""
+        return self.ref(convert_to_tensor(np.zeros(0, np.int32)))
+
+    def sizes(self, shape: Any) -> Written:
+        """Returns a shape as a vector: known sizes and tensors."""
+        if isinstance(shape, SymbolicTensor | Written):
+            return self._known(shape)
+        parts = list(shape)
+        if not any(isinstance(one, TensorLike | Written) for one in parts):
+            return self.whole([-1 if one is None else int(one) for one in parts])
+        refs = [
+            self.as_int32(one) if isinstance(one, TensorLike | Written) else self.whole(one) for one in parts
+        ]
+        return self.op("Pack", "output", refs, N=len(refs), T=INT32, axis=0)
+
+    def as_int32(self, value: Any) -> Written:
+        """Returns a number as int32."""
+        found = self.ref(value)
+        if found.dtype == INT32:
+            return found
+        return self.op("Cast", "y", [found], SrcT=found.dtype, DstT=INT32)
+
+    def op(self, kind: str, output: str, inputs: list, **attributes: Any) -> Written:
+        """Writes a node, and returns its output."""
+        return self.ops(kind, {output: _result(kind, attributes)}, inputs, **attributes)[0]
+
+    def ops(self, kind: str, outputs: dict[str, Any], inputs: list, **attributes: Any) -> list[Written]:
+        """Writes a node with several outputs, and returns them.
+
+        Args:
+            outputs: their dtypes by name; a list of dtypes is that many outputs of one name.
+        """
+        node = self._node(kind, [self.ref(one).name for one in inputs], attributes)
+        return self._outputs(node, outputs)
+
+    def effect(self, kind: str, outputs: dict[str, Any], inputs: list, **attributes: Any) -> list[Written]:
+        """Writes a node that is run for what it does, after the effects before it."""
+        node = self._node(kind, [self.ref(one).name for one in inputs], attributes, effect=True)
+        return self._outputs(node, outputs)
+
+    def call(
+        self,
+        kind: str,
+        outputs: dict[str, Any],
+        inputs: list,
+        called: list[FunctionWriter],
+        **attributes: Any,
+    ) -> list[Written]:
+        """Writes a node that calls functions, whose last inputs are the handles of what they use."""
+        every = {id(one): one for function in called for one in function.resources}
+        changed = set().union(*(function.changed for function in called))
+        node = self._node(
+            kind,
+            [self.ref(one).name for one in inputs],
+            attributes,
+            uses=[one for key, one in every.items() if key not in changed],
+            changes=[one for key, one in every.items() if key in changed],
+            effect=any(function.message.control_ret for function in called),
+        )
+        return self._outputs(node, outputs)
+
+    @staticmethod
+    def _outputs(node: str, outputs: dict[str, Any]) -> list[Written]:
+        made = []
+        for label, dtype in outputs.items():
+            many = dtype if isinstance(dtype, list) else [dtype]
+            made += [Written(f"{node}:{label}:{place}", one) for place, one in enumerate(many)]
+        return made
+
+    def _node(
+        self,
+        kind: str,
+        inputs: list[str],
+        attributes: dict,
+        uses: Any = (),
+        changes: Any = (),
+        effect: bool = False,
+    ) -> str:
+        """Adds a node, and returns its name.
+
+        Args:
+            uses: the variables that it reads: after their last change.
+            changes: those that it changes: after all that uses them.
+            effect: it is run although nobody uses what it gives.
+        """
+        name = self._unique(f"{self._prefix or kind}/{kind}".lstrip("/"))
+        node = self.message.node_def.add(name=name, op=kind)
+        node.input.extend(inputs)
+        waits: dict[str, None] = {}
+        for one in uses:
+            waits.update(dict.fromkeys(filter(None, [self._last_change.get(id(one))])))
+            self._uses.setdefault(id(one), []).append(name)
+        for one in changes:
+            waits.update(dict.fromkeys(filter(None, [self._last_change.get(id(one))])))
+            waits.update(dict.fromkeys(self._uses.pop(id(one), [])))
+            self._last_change[id(one)] = name
+            self.changed.add(id(one))
+        node.input.extend([f"^{other}" for other in waits])
+        for key, value in attributes.items():
+            node.attr[key].CopyFrom(attribute(value))
+        if effect or changes:
+            self.message.control_ret[name] = name
+            self.message.signature.control_output.append(name)
+        return name
+
+
+_COMPARE = {"Less", "LessEqual", "Greater", "GreaterEqual", "Equal", "NotEqual", "LogicalAnd", "LogicalOr"}
+_COMPARE |= {"LogicalNot", "IsNan", "IsInf", "IsFinite", "Any", "All"}
+_DTYPES = ("DstT", "out_type", "output_type", "Tparams", "T", "dtype")
+
+
+def _result(kind: str, attributes: dict) -> Any:
+    """Returns the dtype of what an operation gives."""
+    if kind in _COMPARE:
+        return BOOL
+    return next(attributes[name] for name in _DTYPES if name in attributes)
+
+
+def write_function(name: str, graph: FunctionGraph, library: FunctionLibrary) -> FunctionWriter:
+    """Writes a recorded function, with those that it calls."""
+    made = FunctionWriter(name, library)
+    for tensor in graph.inputs:
+        made.argument(tensor.name, tensor.dtype, tensor.shape, tensor)
+    made.write(graph)
+    made.give(graph.outputs)
+    made.finish()
+    return made
