@@ -436,6 +436,12 @@ def moved(x, mean, scale):
     return (x - mean) / scale
 
 
+def dense_oracle(x, kernel, bias=0.0, summed=1, activation="linear"):
+    y = np.tensordot(x, kernel, summed) + bias
+    known = {"relu": lambda y: np.maximum(y, 0), "tanh": np.tanh, "sigmoid": lambda y: 1 / (1 + np.exp(-y))}
+    return y if activation == "linear" else known[activation](y)
+
+
 def layer_oracle(x, *parameters, axis=-1, epsilon=1e-3, scale=False, center=False, rms=False):
     x = x.astype(np.float64)
     centered = x if rms else x - x.mean(axis, keepdims=True)
@@ -506,6 +512,31 @@ NORMALIZATION = [
         oracle=masked_softmax_oracle,
         grad=(0,),
         id="axes",
+    ),
+    Case("dense", normal((3, 5), (5, 4)), oracle=dense_oracle, grad=(0, 1)),
+    Case(
+        "dense",
+        normal((3, 2, 5), (5, 4), (4,)),
+        {"activation": "relu"},
+        oracle=dense_oracle,
+        grad=(0, 1, 2),
+        id="relu",
+    ),
+    Case(
+        "dense",
+        normal((3, 2, 5), (2, 5, 4, 3), (4, 3)),
+        {"activation": "tanh", "summed": 2},
+        oracle=dense_oracle,
+        grad=(0, 1, 2),
+        id="axes",
+    ),
+    Case(
+        "dense",
+        normal((3, 5), (5, 2), (2,)),
+        {"activation": "sigmoid"},
+        oracle=dense_oracle,
+        grad=(0, 1, 2),
+        id="sigmoid",
     ),
     Case("layer_norm", normal((3, 5)), oracle=layer_oracle, grad=(0,)),
     Case(

@@ -161,6 +161,8 @@ def set_threads(count: int) -> None:
             os.environ[variable] = str(count)
         else:
             os.environ.pop(variable, None)
+    if "dovetail.engine.native" in sys.modules:
+        sys.modules["dovetail.engine.native"].use_threads(count)
 
 
 def refuse_when_started(what: str, changes: bool) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.engine import dtypes
+from dovetail.engine import dtypes, host_native
 from dovetail.engine.host_array import (  # noqa: F401 - names of this engine
     add_up,
     as_shift,
@@ -120,8 +120,13 @@ def _reduced_count(x: Any, axis: Any) -> int:
 
 
 def _extreme(ufunc: Any, empty_float: float, pick: str) -> Any:
+    how = "max" if empty_float < 0 else "min"
+
     def reduce(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         if x.size:
+            found = host_native.reduced(how, x, axis, keepdims)
+            if found is not None:
+                return found
             return ufunc.reduce(x, axis=axis, keepdims=keepdims)
         if x.dtype.kind == "b":
             initial: Any = empty_float > 0
@@ -176,6 +181,9 @@ def divide(a: Any, b: Any) -> Any:
 
 
 def erf(x: Any) -> Any:
+    found = host_native.each("erf", x)
+    if found is not None:
+        return found
     return _special().erf(x.astype(np.float32) if dtypes.is_half(x.dtype) else x).astype(x.dtype)
 
 
@@ -201,6 +209,9 @@ def rsqrt(x: Any) -> Any:
 
 def logistic(x: Any) -> Any:
     """1 / (1 + exp(-x)), exact at both ends: exp never overflows, because it sees -|x| only."""
+    found = host_native.each("sigmoid", x)
+    if found is not None:
+        return found
     z = np.exp(-np.abs(x))
     return (np.where(x >= 0, x.dtype.type(1), z) / (1 + z)).astype(x.dtype)
 

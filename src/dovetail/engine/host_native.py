@@ -1,9 +1,13 @@
-"""Native kernels on the host engine: what NumPy does in many passes over memory, in one call."""
+"""Native kernels on the host engine: what NumPy does in many passes over memory, on one thread, in one call.
+
+They take contiguous arrays of float32; all else is NumPy's.
+"""
 
 from __future__ import annotations
 
 import functools
 import importlib
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +18,9 @@ from dovetail.engine import kernels
 from dovetail.engine.kernels import kernel
 
 HOST = "host"
-FEWEST = 4096  # elements; below, NumPy's passes stay in the cache, and a call costs as much
+FEWEST = 1024  # elements; for fewer, NumPy's passes cost as much as a call
+FEWEST_SUMMED = 4096
+FEWEST_ROWS, FEWEST_PRODUCTS = 16, 1 << 15  # of matrix products; BLAS has its own ways with few rows
 _FLOAT32 = np.dtype(np.float32)
 
 
@@ -25,8 +31,69 @@ def by_kernel(primitive: str, formula: Callable, arrays: tuple, names: dict) -> 
     return kernels.chosen(primitive, HOST, formula, arrays, names).run(formula, arrays, names)
 
 
-def _is_plain(x: Any) -> bool:
+@functools.cache
+def _native() -> Any:
+    """`engine/native`, imported when it is first wanted: what compiles a library costs 30 ms."""
+    return importlib.import_module("dovetail.engine.native")
+
+
+def _host() -> Any:
+    """Returns the library's functions; None where there are none, or the settings do not want them."""
+    return _native().host_kernels() if settings.native else None
+
+
+def is_plain(x: Any) -> bool:
+    """True for arrays that the kernels take."""
     return type(x) is np.ndarray and x.dtype == _FLOAT32 and x.flags.c_contiguous
+
+
+def serve(x: Any) -> bool:
+    """True where a kernel can take an array, in NumPy's hands or in XLA's."""
+    return x.dtype == _FLOAT32 and (type(x) is not np.ndarray or x.flags.c_contiguous) and _host() is not None
+
+
+# ---- functions of elements, and reductions, which stand below the names of this engine ------------------------------
+
+
+def each(function: str, x: Any) -> Any:
+    """Returns a function of each element, named as in `native/on_host.py`; None where no kernel serves."""
+    if x.size < FEWEST or not is_plain(x):
+        return None
+    host = _host()
+    return None if host is None else host.each(function, x)
+
+
+def reduced(how: str, x: Any, axis: Any, keepdims: bool) -> Any:
+    """Returns the "sum", "max" or "min" over axes side by side before the last; None where no kernel serves."""
+    if x.size < FEWEST_SUMMED or axis is None or not is_plain(x):
+        return None
+    sizes = _around(x.shape, (axis,) if isinstance(axis, int) else tuple(axis))
+    host = None if sizes is None else _host()
+    if host is None:
+        return None
+    outer, inner = sizes
+    shape = (*outer, *(1,) * (x.ndim - len(outer) - len(inner) if keepdims else 0), *inner)
+    num_outer, num_inner = math.prod(outer), math.prod(inner)
+    return host.reduced(how, x, num_outer, x.size // (num_outer * num_inner), num_inner).reshape(shape)
+
+
+def reduces_columns(shape: tuple, axis: Any) -> bool:
+    """True for axes that `reduced` takes."""
+    return axis is not None and _around(shape, (axis,) if isinstance(axis, int) else tuple(axis)) is not None
+
+
+def _around(shape: tuple, axes: tuple) -> tuple | None:
+    """Returns the sizes before and after the axes; None where they do not lie side by side before the last one."""
+    rank = len(shape)
+    places = sorted([one + rank if one < 0 else one for one in axes])
+    if not places or places[0] < 0 or places[-1] >= rank - 1 or shape[-1] < 2:
+        return None
+    if places != list(range(places[0], places[0] + len(places))):
+        return None
+    return shape[: places[0]], shape[places[-1] + 1 :]
+
+
+# ---- rows of the kernel table ---------------------------------------------------------------------------------------
 
 
 def _has_long_rows(formula: Callable, arrays: tuple, names: dict) -> bool:
@@ -35,33 +102,29 @@ def _has_long_rows(formula: Callable, arrays: tuple, names: dict) -> bool:
         x.size >= FEWEST
         and x.shape[-1] > 1
         and names["axis"] in (-1, x.ndim - 1, (-1,), (x.ndim - 1,))
-        and _is_plain(x)
-        and settings.native
-        and _rows().are_there()
+        and is_plain(x)
+        and _host() is not None
     )
 
 
 def _has_parameters_of_rows(formula: Callable, arrays: tuple, names: dict) -> bool:
-    x, *parameters = arrays
-    return _has_long_rows(formula, arrays, names) and all(
-        _is_plain(p) and p.shape == x.shape[-1:] for p in parameters
-    )
+    return _has_long_rows(formula, arrays, names) and _of_channels(arrays[0], arrays[1:])
 
 
-@functools.cache
-def _rows() -> Any:
-    """`engine/native/rows.py`, imported when it is first wanted: what compiles a library costs 30 ms."""
-    return importlib.import_module("dovetail.engine.native.rows")
+def _of_channels(x: Any, parameters: tuple) -> bool:
+    """True for parameters (channels,), each of which may be None."""
+    shape = x.shape[-1:]
+    return all(p is None or (p.shape == shape and is_plain(p)) for p in parameters)
 
 
 @kernel("softmax", HOST, when=_has_long_rows, why="0017: one pass instead of five")
 def _softmax(formula: Callable, arrays: tuple, names: dict) -> Any:
-    return _rows().softmax(*arrays)
+    return _host().rows("softmax", *arrays)
 
 
 @kernel("log_softmax", HOST, when=_has_long_rows, why="0017: one pass instead of five")
 def _log_softmax(formula: Callable, arrays: tuple, names: dict) -> Any:
-    return _rows().log_softmax(*arrays)
+    return _host().rows("log_softmax", *arrays)
 
 
 @kernel("layer_norm", HOST, when=_has_parameters_of_rows, why="0017: one pass instead of seven")
@@ -69,4 +132,108 @@ def _layer_norm(formula: Callable, arrays: tuple, names: dict) -> Any:
     x, *parameters = arrays
     gamma = parameters[0] if names["scale"] else None
     beta = parameters[-1] if names["center"] else None
-    return _rows().layer_norm(x, gamma, beta, names["epsilon"], names["rms"])
+    return _host().rows("rms_norm" if names["rms"] else "layer_norm", x, gamma, beta, names["epsilon"])
+
+
+def _has_elements(formula: Callable, arrays: tuple, names: dict) -> bool:
+    return arrays[0].size >= FEWEST and is_plain(arrays[0]) and _host() is not None
+
+
+@kernel("gelu", HOST, when=_has_elements, why="0017: one pass instead of five")
+def _gelu(formula: Callable, arrays: tuple, names: dict) -> Any:
+    return _host().each("gelu_tanh" if names["approximate"] else "gelu", *arrays)
+
+
+def _has_statistics(formula: Callable, arrays: tuple, names: dict) -> bool:
+    x, mean, variance, *parameters = arrays
+    return (
+        _has_elements(formula, arrays, names)
+        and x.ndim > 1
+        and mean is not None
+        and variance is not None
+        and _of_channels(x, arrays[1:])
+    )
+
+
+@kernel("batch_norm, known", HOST, when=_has_statistics, why="0017: one pass instead of two, on all threads")
+def _batch_norm(formula: Callable, arrays: tuple, names: dict) -> Any:
+    return _host().batch_norm(*arrays, names["variance_epsilon"])
+
+
+def _has_groups(formula: Callable, arrays: tuple, names: dict) -> bool:
+    x, *parameters = arrays
+    return (
+        _has_elements(formula, arrays, names)
+        and x.ndim > 1
+        and x.shape[-1] % names["groups"] == 0
+        and _of_channels(x, tuple(parameters))
+    )
+
+
+@kernel("group_norm", HOST, when=_has_groups, why="0017: three passes in the cache instead of nine")
+def _group_norm(formula: Callable, arrays: tuple, names: dict) -> Any:
+    return _host().group_norm(*arrays, names["groups"], names["epsilon"])
+
+
+def _has_images(formula: Callable, arrays: tuple, names: dict) -> bool:
+    plan = names["plan"]
+    return plan.rank < 3 and min(plan.out) > 0 and _has_elements(formula, arrays, names)
+
+
+@kernel("windows", HOST, when=_has_images, why="0017: one pass instead of one a tap, on all threads")
+def _windows(formula: Callable, arrays: tuple, names: dict) -> Any:
+    (x,), plan = arrays, names["plan"]
+    columns = (plan.sizes, plan.out, plan.window, plan.strides, plan.dilations, [p[0] for p in plan.padding])
+    axes = [*[(1, 1, 1, 1, 1, 0)] * (2 - plan.rank), *zip(*columns, strict=True)]
+    images = x if plan.rank == 2 else x.reshape(x.shape[0], 1, *x.shape[1:])
+    made = _host().windows(names["mean"], images, axes)
+    return made if plan.rank == 2 else made.reshape(x.shape[0], *plan.out, x.shape[-1])
+
+
+def _has_many_products(formula: Callable, arrays: tuple, names: dict) -> bool:
+    x, weights, *bias = arrays
+    summed = names["summed"]
+    depth = math.prod(weights.shape[:summed])
+    return (
+        depth > 0
+        and weights.size > 0
+        and x.size >= FEWEST_ROWS * depth
+        and x.size // depth * weights.size >= FEWEST_PRODUCTS
+        and x.shape[x.ndim - summed :] == weights.shape[:summed]
+        and is_plain(x)
+        and is_plain(weights)
+        and all(b.shape == weights.shape[summed:] and is_plain(b) for b in bias)
+        and _host() is not None
+    )
+
+
+@kernel("dense", HOST, when=_has_many_products, why="0017: one pass over the result, on all threads")
+def _dense(formula: Callable, arrays: tuple, names: dict) -> Any:
+    x, weights, *bias = arrays
+    summed = names["summed"]
+    shape = (*x.shape[: x.ndim - summed], *weights.shape[summed:])
+    matrix = weights.reshape(math.prod(weights.shape[:summed]), -1)
+    return _host().dense(x, matrix, bias[0] if bias else None, names["activation"], shape)
+
+
+def _has_plain_heads(formula: Callable, arrays: tuple, names: dict) -> bool:
+    query, key, value, bias, mask = arrays
+    return (
+        bias is None
+        and mask is None
+        and names["soft_cap"] is None
+        and key.size > 0
+        and value.size > 0
+        and key.shape[:3] == value.shape[:3]
+        and (query.shape[0], *query.shape[2:]) == (key.shape[0], *key.shape[2:])
+        and _has_elements(formula, arrays, names)
+        and is_plain(key)
+        and is_plain(value)
+    )
+
+
+@kernel("attention", HOST, when=_has_plain_heads, why="0017: weights stay in the cache, on all threads")
+def _attention(formula: Callable, arrays: tuple, names: dict) -> Any:
+    query, key, value, *_ = arrays
+    scale = 1 / math.sqrt(query.shape[-1]) if names["scale"] is None else names["scale"]
+    return _host().attention(query, key, value, scale, names["is_causal"])

@@ -2,7 +2,8 @@
 
 The rule: work whose values lie in host memory runs on NumPy when it is small, that is, when the elements that it reads
 (or the work that an op says it is) are no more than `settings.active_limit`; all else runs on XLA.  What is open around
-it, tapes or scopes, makes no difference.  Strings are NumPy's alone.
+it, tapes or scopes, makes no difference.  Strings are NumPy's alone.  What native kernels do in one pass on all threads
+counts as a sixteenth, on machines without accelerators.
 
 The shortest ways, which have no time for a call, compare with `settings.active_limit` themselves, in the same terms:
 `ops/families.py` and `keras/models/plans.py`; `tests/test_placement.py` holds them to it.
@@ -10,17 +11,20 @@ The shortest ways, which have no time for a call, compare with `settings.active_
 
 from __future__ import annotations
 
+import functools
+import importlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from dovetail.base.settings import settings, state
-from dovetail.engine import loaded_xla
+from dovetail.engine import host_native, loaded_xla
 from dovetail.engine.dtypes import HOST_ONLY_KINDS
 
 _ndarray = np.ndarray
 _SHAPE_LIMIT = 64
+PASSES = 16  # of NumPy's that cost what a native kernel does, and more
 
 
 def runs_on_host(values: Iterable, size: int = 0, work: Callable[..., int] | None = None) -> bool:
@@ -44,6 +48,35 @@ def runs_on_host(values: Iterable, size: int = 0, work: Callable[..., int] | Non
     if work is not None:
         size = work(*values)
     return size <= limit or bool(state.host_only) or (size <= _SHAPE_LIMIT and _in_trace())
+
+
+def in_one_pass(*values: Any, size: int = 0) -> int:
+    """Returns the elements to count for an op on these arrays that a native kernel of the host engine may compute.
+
+    It is the `work` of such an op for the arguments that the kernel takes.
+
+    Args:
+        values: the arrays, the kernel's first; None for absent ones.
+        size: the elements to count without a kernel; 0: those of the arrays.
+    """
+    if not size:
+        for value in values:
+            if value is not None:
+                size += value.size
+    if size <= settings.active_limit or accelerated() or not host_native.serve(values[0]):
+        return size
+    return size // PASSES
+
+
+def accelerated() -> bool:
+    """True where arrays live on a GPU or a TPU by default."""
+    engine = loaded_xla()
+    return engine.platform() != "cpu" if engine is not None else _may_be_accelerated()
+
+
+@functools.cache
+def _may_be_accelerated() -> bool:
+    return importlib.import_module("dovetail.engine.devices").may_have_accelerators()
 
 
 def _in_trace() -> bool:

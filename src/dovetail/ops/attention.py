@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
 import numpy as np
 
+from dovetail.engine.placement import in_one_pass
 from dovetail.ops.attrs import Axis
 from dovetail.ops.core import Joint, Op
 from dovetail.ops.families import op, unbroadcast
+from dovetail.ops.linalg import PRODUCTS_PER_ELEMENT
 from dovetail.ops.precision import floating, gradient_op, in_float32
 from dovetail.ops.prepared import promoted
 from dovetail.ops.rules import broadcast
@@ -26,7 +29,18 @@ def _shape(query: tuple, key: tuple, value: tuple, *_: Any, **__: Any) -> tuple:
     return (*query[:3], value[3])
 
 
-@op("", same_dtype=3, shape=_shape)
+def _work(
+    query: Any, key: Any, value: Any, bias: Any = None, mask: Any = None, soft_cap: Any = None, **_: Any
+) -> int:
+    elements = sum(t.size for t in (query, key, value, bias, mask) if t is not None)
+    if bias is not None or mask is not None or soft_cap is not None or query.shape[2] != key.shape[2]:
+        return elements
+    counted = in_one_pass(query, key, value)
+    products = 2 * query.size * key.shape[1] // PRODUCTS_PER_ELEMENT
+    return counted if counted == elements else max(counted, in_one_pass(query, size=products))
+
+
+@op("", same_dtype=3, shape=_shape, work=_work)
 @floating
 def attention(
     xp: Any,
@@ -42,6 +56,22 @@ def attention(
 ) -> Any:
     """Returns `softmax(query . key * scale + bias) . value`; see `dot_product_attention`."""
     _shape(query.shape, key.shape, value.shape)
+    names = {"scale": scale, "is_causal": is_causal, "soft_cap": soft_cap}
+    arrays = (query, key, value, bias, mask)
+    return xp.by_kernel("attention", functools.partial(_attention, xp), arrays, names)
+
+
+def _attention(
+    xp: Any,
+    query: Any,
+    key: Any,
+    value: Any,
+    bias: Any,
+    mask: Any,
+    scale: float | None,
+    is_causal: bool,
+    soft_cap: float | None,
+) -> Any:
     heads = _Heads(xp, query, key, value, scale)
     weights, _, _ = heads.weights(bias, mask, is_causal, soft_cap)
     return xp.swapaxes(xp.matmul(weights, heads.v), 1, 2)

@@ -32,7 +32,7 @@ def _matmul_shape(a: tuple, b: tuple, transpose_a: bool, transpose_b: bool) -> t
     return rules.matmul(_flipped(a, transpose_a), _flipped(b, transpose_b))
 
 
-_PRODUCTS_PER_ELEMENT = 32  # multiply-adds that cost as much as one element of an elementwise op
+PRODUCTS_PER_ELEMENT = 32  # multiply-adds that cost as much as one element of an elementwise op
 
 
 def _matmul_work(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> int:
@@ -40,7 +40,7 @@ def _matmul_work(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> int:
     return (
         rows
         * b.size
-        // (_PRODUCTS_PER_ELEMENT * (b.size // (b.shape[-1] * b.shape[-2]) if b.ndim > 2 and b.size else 1))
+        // (PRODUCTS_PER_ELEMENT * (b.size // (b.shape[-1] * b.shape[-2]) if b.ndim > 2 and b.size else 1))
     )
 
 
@@ -239,7 +239,7 @@ def _contraction_work(*inputs: Any, equation: str) -> int:
     size = sum(x.size for x in inputs)
     if len(inputs) != 2:
         return size
-    return max(_num_products(equation, tuple([x.shape for x in inputs])) // _PRODUCTS_PER_ELEMENT, size >> 3)
+    return max(_num_products(equation, tuple([x.shape for x in inputs])) // PRODUCTS_PER_ELEMENT, size >> 3)
 
 
 @op("", shape=_einsum_shape, work=_contraction_work)

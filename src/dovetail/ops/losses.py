@@ -10,6 +10,7 @@ from typing import Any
 
 from dovetail.base.settings import num_replicas, settings
 from dovetail.engine import dtypes
+from dovetail.engine.placement import in_one_pass
 from dovetail.ops.attrs import Axis
 from dovetail.ops.core import Joint, Op
 from dovetail.ops.families import op, unbroadcast
@@ -47,7 +48,11 @@ def _logs_of_shares(xp: Any, x: Any, axis: Any) -> Any:
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
 
 
-@op("nn.softmax math.softmax K.softmax(x)", shape=_same)
+def _work(logits: Any, axis: Any) -> int:
+    return in_one_pass(logits) if axis in (-1, None, logits.ndim - 1) else logits.size
+
+
+@op("nn.softmax math.softmax K.softmax(x)", shape=_same, work=_work)
 @floating
 def softmax(xp: Any, logits: Any, *, axis: Axis = -1) -> Any:
     """Returns `exp(logits) / sum(exp(logits))` along `axis`, without overflow.
@@ -74,7 +79,7 @@ def _softmax_gradient(xp: Any, g: Any, y: Any, *, axis: Axis) -> Any:
 softmax.gradient(lambda g, y, x, axis: _softmax_gradient(g, y, axis=axis))
 
 
-@op("nn.log_softmax math.log_softmax", shape=_same)
+@op("nn.log_softmax math.log_softmax", shape=_same, work=_work)
 @floating
 def log_softmax(xp: Any, logits: Any, *, axis: Axis = -1) -> Any:
     """Returns `logits - log(sum(exp(logits)))` along `axis` (None is -1)."""

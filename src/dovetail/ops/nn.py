@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -158,6 +159,10 @@ def gelu(xp: Any, features: Any, *, approximate: bool = False) -> Any:
 
     Source: D. Hendrycks, K. Gimpel, 2016, "Gaussian error linear units (GELUs)".
     """
+    return xp.by_kernel("gelu", functools.partial(_gelu, xp), (features,), {"approximate": approximate})
+
+
+def _gelu(xp: Any, features: Any, approximate: bool) -> Any:
     if approximate:
         return features * 0.5 * (1 + xp.tanh(_gelu_inner(features)))
     return features * 0.5 * (1 + xp.erf(features * math.sqrt(0.5)))

@@ -14,6 +14,7 @@ import numpy as np
 
 from dovetail.base.settings import settings
 from dovetail.engine import dtypes
+from dovetail.engine.placement import in_one_pass
 from dovetail.ops.attrs import Axis, Number
 from dovetail.ops.core import Joint, Op
 from dovetail.ops.families import op, unbroadcast
@@ -68,7 +69,13 @@ class _Layer:
         )
 
 
-@op("", same_dtype=0, shape=_same)
+def _layer_work(x: Any, *parameters: Any, axis: Any, **_: Any) -> int:
+    if axis in (-1, (-1,), x.ndim - 1, (x.ndim - 1,)):
+        return in_one_pass(x, *parameters)
+    return sum(t.size for t in (x, *parameters))
+
+
+@op("", same_dtype=0, shape=_same, work=_layer_work)
 def layer_norm(
     xp: Any,
     x: Any,
@@ -203,7 +210,7 @@ class _Groups:
         return xp.reshape(spread, (batch, 1, channels))
 
 
-@op("", same_dtype=0, shape=_same)
+@op("", same_dtype=0, shape=_same, work=lambda *arrays, **_: in_one_pass(*arrays))
 def group_norm(
     xp: Any, x: Any, gamma: Any = None, beta: Any = None, *, groups: int, epsilon: float = 1e-3
 ) -> Any:
@@ -215,6 +222,11 @@ def group_norm(
         groups: number of groups.
         epsilon: added to the variance.
     """
+    names = {"groups": groups, "epsilon": epsilon}
+    return xp.by_kernel("group_norm", functools.partial(_group_norm, xp), (x, gamma, beta), names)
+
+
+def _group_norm(xp: Any, x: Any, gamma: Any, beta: Any, groups: int, epsilon: float) -> Any:
     found = _Groups(xp, x, groups, epsilon)
     y = found.normal if gamma is None else found.normal * _as(gamma, found.wide)
     y = y if beta is None else y + _as(beta, found.wide)
@@ -353,7 +365,13 @@ batch_norm.gradient(
 )
 
 
-@op("nn.batch_normalization", same_dtype=0, shape=_same)
+def _batch_work(x: Any, mean: Any, *others: Any, **_: Any) -> int:
+    if mean.ndim == 1:
+        return in_one_pass(x, mean, *others)
+    return sum(t.size for t in (x, mean, *others) if t is not None)
+
+
+@op("nn.batch_normalization", same_dtype=0, shape=_same, work=_batch_work)
 @floating
 def batch_normalization(
     xp: Any,
@@ -372,6 +390,13 @@ def batch_normalization(
         mean, variance, offset, scale: tensors that broadcast with `x`; offset and scale may be None.
         variance_epsilon: a small number that keeps the root away from 0.
     """
+    arrays, names = (x, mean, variance, offset, scale), {"variance_epsilon": variance_epsilon}
+    return xp.by_kernel("batch_norm, known", functools.partial(_batch_normalization, xp), arrays, names)
+
+
+def _batch_normalization(
+    xp: Any, x: Any, mean: Any, variance: Any, offset: Any, scale: Any, variance_epsilon: float
+) -> Any:
     factor = xp.rsqrt(variance.astype(x.dtype) + x.dtype.type(variance_epsilon))
     if scale is not None:
         factor = factor * scale.astype(x.dtype)

@@ -6,13 +6,16 @@ loop too, where the gradient of a window reduction is a slow scatter.
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from dovetail.base.settings import settings
 from dovetail.engine import dtypes
+from dovetail.engine.placement import in_one_pass
 from dovetail.ops import rules
 from dovetail.ops.attrs import Nested, Shape
 from dovetail.ops.core import Op
@@ -46,10 +49,14 @@ def _pooled(
     return with_sizes(shape, sizes, shape[1] if first else shape[-1], first)
 
 
+def _work(x: Any, data_format: Any = None, **_: Any) -> int:
+    return x.size if is_channels_first(data_format) or x.ndim > 4 else in_one_pass(x)
+
+
 # ---- maximum ----------------------------------------------------------------------------------------------------
 
 
-@op("nn.max_pool nn.max_pool1d nn.max_pool2d nn.max_pool3d", shape=_pooled)
+@op("nn.max_pool nn.max_pool1d nn.max_pool2d nn.max_pool3d", shape=_pooled, work=_work)
 def max_pool(
     xp: Any,
     input: Any,
@@ -74,14 +81,22 @@ def max_pool(
     first = is_channels_first(data_format)
     x = to_last(xp, input, first)
     plan = WindowPlan(x, ksize, strides, padding, dilations, first)
+    return from_last(xp, _over_windows(xp, _largest, x, plan, mean=False), first)
+
+
+def _over_windows(xp: Any, formula: Callable, x: Any, plan: WindowPlan, mean: bool) -> Any:
+    return xp.by_kernel("windows", functools.partial(formula, xp), (x,), {"plan": plan, "mean": mean})
+
+
+def _largest(xp: Any, x: Any, plan: WindowPlan, mean: bool) -> Any:
     if not plan.is_small():
-        return from_last(xp, xp.window_reduce(x, "max", plan.window, *plan.numbers()), first)
+        return xp.window_reduce(x, "max", plan.window, *plan.numbers())
     padded = plan.padded(xp, x, _lowest(x.dtype))
     y: Any = None
     for tap in plan.taps():
         part = plan.slice_of(padded, tap)
         y = part if y is None else xp.maximum(y, part)
-    return from_last(xp, y, first)
+    return y
 
 
 def _max_pool_gradient(
@@ -169,7 +184,7 @@ def _counts(plan: WindowPlan, dtype: Any) -> Any:
     return count[..., None].astype(dtype)
 
 
-@op("nn.avg_pool nn.avg_pool1d nn.avg_pool2d nn.avg_pool3d", shape=_pooled)
+@op("nn.avg_pool nn.avg_pool1d nn.avg_pool2d nn.avg_pool3d", shape=_pooled, work=_work)
 def avg_pool(
     xp: Any,
     input: Any,
@@ -191,6 +206,10 @@ def avg_pool(
         )
     x = to_last(xp, input, first)
     plan = WindowPlan(x, ksize, strides, padding, dilations, first)
+    return from_last(xp, _over_windows(xp, _mean, x, plan, mean=True), first)
+
+
+def _mean(xp: Any, x: Any, plan: WindowPlan, mean: bool) -> Any:
     wide = x.astype(FLOAT32) if dtypes.is_half(x.dtype) else x
     if plan.is_small():
         padded = plan.padded(xp, wide, 0)
@@ -200,7 +219,7 @@ def avg_pool(
             total = part if total is None else total + part
     else:
         total = xp.window_reduce(wide, "sum", plan.window, *plan.numbers())
-    return from_last(xp, (total / _counts(plan, wide.dtype)).astype(x.dtype), first)
+    return (total / _counts(plan, wide.dtype)).astype(x.dtype)
 
 
 def _avg_pool_gradient(

@@ -13,10 +13,12 @@ import threading
 from dovetail.base.settings import settings
 from dovetail.engine.native.build import BuildError, compiled
 from dovetail.engine.native.check import difference
+from dovetail.engine.native.on_host import OnHost, num_threads
 
 _TOLERANCE = 1e-5
 _LOCK = threading.Lock()
 _FOUND: list[tuple[ctypes.CDLL | None, str]] = []  # at most one: the library, and what `state` says
+_ON_HOST: list[tuple[ctypes.CDLL, OnHost]] = []  # at most one: that library, and its functions for NumPy
 
 
 def library() -> ctypes.CDLL | None:
@@ -27,6 +29,24 @@ def library() -> ctypes.CDLL | None:
         if not _FOUND:
             _FOUND.append(_load())
     return _FOUND[0][0]
+
+
+def host_kernels() -> OnHost | None:
+    """Returns the library's functions for NumPy's arrays; None where there are none, or they are not wanted."""
+    if not settings.native:
+        return None
+    if _FOUND and _ON_HOST and _FOUND[0][0] is _ON_HOST[0][0]:
+        return _ON_HOST[0][1]
+    found = library()
+    if found is not None:
+        _ON_HOST[:] = [(found, OnHost(found))]
+    return _ON_HOST[0][1] if found is not None else None
+
+
+def use_threads(count: int) -> None:
+    """Bounds the threads of the functions for NumPy's arrays; 0: as many as there are processors."""
+    if _ON_HOST:
+        _ON_HOST[0][1].use_threads(count or num_threads())
 
 
 def state() -> str:

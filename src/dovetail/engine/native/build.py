@@ -19,7 +19,7 @@ from dovetail.base.settings import settings
 SOURCE = Path(__file__).with_name("kernels.cc")
 COMPILERS = ("g++", "clang++", "c++")
 FLAGS = (
-    *("-O3", "-std=c++17", "-shared", "-fPIC", "-fvisibility=hidden"),
+    *("-O3", "-std=c++17", "-shared", "-fPIC", "-fvisibility=hidden", "-pthread"),
     *("-fno-math-errno", "-ffp-contract=fast", "-fno-exceptions", "-fno-rtti"),
 )
 _TIMEOUT_S = 120

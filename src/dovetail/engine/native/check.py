@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from typing import Any
 
 import numpy as np
+
+from dovetail.engine.native.on_host import OnHost
 
 _TIME, _BATCH, _SIZE = 3, 5, 19  # neither a multiple of any vector's width, nor of the rows done at once
 
@@ -174,23 +177,81 @@ def _adam(gradient: Any, value: Any, momentum: Any, velocity: Any, numbers: Any)
 def _difference_of_rows(library: ctypes.CDLL) -> float:
     """Compares softmax, its logarithm and layer normalization."""
     x, gamma, beta = _draw((_BATCH, 64 + _SIZE), (64 + _SIZE,), (64 + _SIZE,))
-    shape = ctypes.c_int64(_BATCH), ctypes.c_int64(x.shape[1])
-    outputs = tuple(np.full(x.shape, np.nan, np.float32) for _ in range(3))
-    given, gamma_at, beta_at, *at = (ctypes.c_void_p(each.ctypes.data) for each in (x, gamma, beta, *outputs))
-    library.plain_softmax(*shape, given, at[0])
-    library.plain_log_softmax(*shape, given, at[1])
-    library.plain_layer_norm(*shape, given, at[2], gamma_at, beta_at, ctypes.c_float(0.01), ctypes.c_int(0))
+    host = OnHost(library)
+    found = (
+        host.rows("softmax", x),
+        host.rows("log_softmax", x),
+        host.rows("layer_norm", x, gamma, beta, 0.01),
+    )
     wide = x.astype(np.float64)
     shares = np.exp(wide) / np.exp(wide).sum(axis=1, keepdims=True)
     centered = wide - wide.mean(axis=1, keepdims=True)
     normal = centered / np.sqrt((centered**2).mean(axis=1, keepdims=True) + 0.01)
-    return _largest(outputs, (shares, np.log(shares), normal * gamma + beta))
+    return _largest(found, (shares, np.log(shares), normal * gamma + beta))
 
 
+def _difference_of_columns(library: ctypes.CDLL) -> float:
+    """Compares sums, extremes, normalizations by known statistics and of groups, and means over windows."""
+    channels = 2 * _SIZE
+    x, scale, offset, mean = _draw((_BATCH, 6, 5, channels), *[(channels,)] * 3)
+    host, wide, variance = OnHost(library), x.astype(np.float64), np.square(mean) + 1
+    sums = [
+        host.reduced(how, x, _BATCH, 30, channels).reshape(_BATCH, channels) for how in ("sum", "max", "min")
+    ]
+    groups = wide.reshape(_BATCH, 30, 2, _SIZE)
+    centered = groups - groups.mean((1, 3), keepdims=True)
+    grouped = (centered / np.sqrt(np.square(centered).mean((1, 3), keepdims=True) + 0.01)).reshape(x.shape)
+    windows = wide[:, :, :4].reshape(_BATCH, 3, 2, 2, 2, channels)
+    axes = [(6, 3, 2, 2, 1, 0), (5, 2, 2, 2, 1, 0)]
+    found = (
+        *sums,
+        host.batch_norm(x, mean, variance, offset, scale, 0.01),
+        host.group_norm(x, scale, offset, 2, 0.01),
+        *(host.windows(way, x, axes) for way in (True, False)),
+    )
+    expected = (
+        *(function(wide, (1, 2)) for function in (np.sum, np.max, np.min)),
+        (wide - mean) / np.sqrt(variance + 0.01) * scale + offset,
+        grouped * scale + offset,
+        windows.mean((2, 4)),
+        windows.max((2, 4)),
+    )
+    return _largest(found, expected)
+
+
+def _difference_of_dense(library: ctypes.CDLL) -> float:
+    """Compares a product with its bias and activation, and the functions of elements."""
+    x, kernel, bias = _draw((_SIZE, 150), (150, 70), (70,))
+    host, wide = OnHost(library), x.astype(np.float64)
+    found = (
+        host.dense(x, kernel / 12, bias, "tanh", (_SIZE, 70)),
+        *(host.each(name, x) for name in _OF_ELEMENTS),
+    )
+    expected = np.tanh(wide @ (kernel / 12) + bias), *(function(wide) for function in _OF_ELEMENTS.values())
+    return _largest(found, expected)
+
+
+def _difference_of_attention(library: ctypes.CDLL) -> float:
+    """Compares attention in which query i sees the keys up to i."""
+    query, key, value = given = _draw((2, _SIZE, 3, 7), (2, 70, 3, 7), (2, 70, 3, 5))
+    found = OnHost(library).attention(query, key, value, 0.4, True)
+    q, k, v = (x.astype(np.float64).transpose(0, 2, 1, 3) for x in given)
+    weights = np.tril(np.exp(q @ k.transpose(0, 1, 3, 2) * 0.4))
+    expected = weights / weights.sum(axis=-1, keepdims=True) @ v
+    return _largest((found,), (expected.transpose(0, 2, 1, 3),))
+
+
+_erf = np.vectorize(math.erf)
+_OF_ELEMENTS = {
+    "relu": lambda x: np.maximum(x, 0),
+    "sigmoid": _sigmoid,
+    "erf": _erf,
+    "gelu": lambda x: x * 0.5 * (1 + _erf(x * math.sqrt(0.5))),
+    "gelu_tanh": lambda x: x * _sigmoid((x + 0.044715 * x**3) * math.sqrt(8 / math.pi)),
+    "silu": lambda x: x * _sigmoid(x),
+}
 _DIFFERENCES = (
-    _difference_of_lstm,
-    _difference_of_gru,
-    _difference_of_adam,
-    _difference_of_rows,
-    _difference_of_few_rows,
+    *(_difference_of_lstm, _difference_of_gru, _difference_of_adam),
+    *(_difference_of_rows, _difference_of_columns, _difference_of_dense),
+    *(_difference_of_attention, _difference_of_few_rows),
 )

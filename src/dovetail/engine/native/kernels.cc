@@ -1,5 +1,5 @@
 // Recurrent layers over whole sequences, products and steps of Adam, in float32, and rows of arrays, as XLA's custom calls;
-// softmax and layer normalization for NumPy's arrays.
+// in on_host.h, functions of NumPy's arrays.
 //
 // XLA runs a loop over time as single small products with their own dispatch. Here a thread takes some examples of the
 // batch through all steps by itself: nobody waits for anybody, the recurrent kernel stays in the cache of the core, and
@@ -11,11 +11,9 @@
 #include "few_rows.h"
 #include "gru.h"
 #include "lstm.h"
+#include "on_host.h"
 #include "over_rows.h"
-#include "softmax.h"
 #include "take.h"
-
-#define EXPORT extern "C" __attribute__((visibility("default")))
 
 EXPORT XLA_FFI_Error* dovetail_lstm(XLA_FFI_CallFrame* frame) {
   const Call call{frame};
@@ -138,18 +136,4 @@ EXPORT void plain_over_few_rows(const FewRows* a) {
 EXPORT void plain_adam(const Adam* a) {
   Adam copy = *a;
   adam(copy, Pool{});
-}
-
-EXPORT void plain_softmax(Size rows, Size columns, const float* x, float* y) {
-  for (Size i = 0; i < rows; ++i) softmax_row(x + i * columns, y + i * columns, columns);
-}
-
-EXPORT void plain_log_softmax(Size rows, Size columns, const float* x, float* y) {
-  for (Size i = 0; i < rows; ++i) log_softmax_row(x + i * columns, y + i * columns, columns);
-}
-
-EXPORT void plain_layer_norm(Size rows, Size columns, const float* x, float* y, const float* gamma, const float* beta,
-                             float epsilon, int rms) {
-  for (Size i = 0; i < rows; ++i)
-    layer_norm_row(x + i * columns, gamma, beta, y + i * columns, columns, epsilon, rms);
 }

@@ -62,8 +62,9 @@ struct Job {
   }
 };
 
-// Computes `part(work, i)` for each i below `count`.
-static void share(const Pool& pool, Size count, void (*part)(const void*, Size), const void* work) {
+// Computes `part(work, i)` for each i below `count`.  Threads: `Pool`, or another with its two functions.
+template <class Threads>
+static void share(const Threads& pool, Size count, void (*part)(const void*, Size), const void* work) {
   const Size helpers = smaller(count, pool.num_threads()) - 1;
   Job* job = new (malloc(sizeof(Job))) Job;  // it outlives this call where a thread comes too late
   job->unfinished = job->count = count;

@@ -7,7 +7,7 @@ from typing import Any
 from dovetail.keras.layers.machinery.adaptable import ADAPTED, Adaptable
 from dovetail.keras.layers.machinery.declared import Argument, Weight, weights
 from dovetail.keras.layers.machinery.input_spec import InputSpec
-from dovetail.keras.layers.machinery.kernels import product
+from dovetail.keras.layers.machinery.kernels import in_one_op, product
 from dovetail.ops import arithmetic, linalg
 from dovetail.tensor.shape import TensorShape
 
@@ -62,6 +62,9 @@ class Dense(Adaptable):
         self.input_spec = InputSpec(min_ndim=2, axes={-1: input_size})
 
     def call(self, inputs: Any, training: Any = None) -> Any:
+        outputs = in_one_op(self, inputs)
+        if outputs is not None:
+            return outputs
         outputs = product(linalg.matmul, inputs, self.kernel, training)  # (batch, ..., units)
         if self.bias is not None:
             outputs = arithmetic.add(outputs, self.bias)

@@ -10,7 +10,7 @@ from dovetail.base.errors import at_user_location
 from dovetail.keras.layers.machinery.adaptable import ADAPTED, Adaptable
 from dovetail.keras.layers.machinery.declared import Argument, Weight, weights
 from dovetail.keras.layers.machinery.input_spec import InputSpec
-from dovetail.keras.layers.machinery.kernels import product
+from dovetail.keras.layers.machinery.kernels import in_one_op, product
 from dovetail.ops import arithmetic
 from dovetail.ops.linalg import contraction
 from dovetail.ops.shapes import expand_dims, reshape, transpose
@@ -131,6 +131,7 @@ class EinsumDense(Adaptable):
 
     def _begin(self) -> None:
         self.bias: Any = None
+        self._num_summed = 0
 
     def build(self, input_shape: Any) -> None:
         self._terms = terms = terms_of(self.equation, len(input_shape))
@@ -149,6 +150,14 @@ class EinsumDense(Adaptable):
             axis: sizes[letter] for axis, letter in enumerate(terms.inputs) if letter not in terms.outputs
         }
         self.input_spec = InputSpec(ndim=len(terms.inputs), axes=summed)
+        self._num_summed = self._as_matrix(terms, len(summed))
+
+    def _as_matrix(self, terms: Terms, num_summed: int) -> int:
+        """Returns how many axes a product of matrices sums over; 0 where the equation, or the bias, wants more."""
+        rows, columns = terms.inputs[: len(terms.inputs) - num_summed], terms.kernel[num_summed:]
+        plain = terms.inputs == rows + terms.kernel[:num_summed] and terms.outputs == rows + columns
+        bias_fits = self.bias is None or tuple(self.bias.shape) == tuple(self.kernel.shape)[num_summed:]
+        return num_summed if plain and bias_fits and columns else 0
 
     def _axis_sizes(self, terms: Terms, input_shape: Any) -> dict[str, Any]:
         """Returns the size of every letter, None where it is unknown."""
@@ -181,6 +190,8 @@ class EinsumDense(Adaptable):
         return tuple(sizes[letter] if letter in wanted else 1 for letter in terms.outputs[first:])
 
     def call(self, inputs: Any, training: Any = None) -> Any:
+        if self._num_summed and (outputs := in_one_op(self, inputs, self._num_summed)) is not None:
+            return outputs
         outputs = product(self._contract, inputs, self.kernel, training)
         if self.bias is not None:
             outputs = arithmetic.add(outputs, self.bias)

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from dovetail.autodiff.custom import custom_gradient
+from dovetail.base.settings import state
+from dovetail.keras import activations
 from dovetail.keras.quantizers.functions import (
     compute_float8_amax_history,
     compute_float8_scale,
@@ -19,12 +21,13 @@ from dovetail.keras.quantizers.functions import (
 )
 from dovetail.ops import arithmetic, math, reduction
 from dovetail.ops.create import ones_like
+from dovetail.ops.dense import dense
 from dovetail.ops.gather import gather_
 from dovetail.ops.linalg import matmul
 from dovetail.ops.shapes import reshape
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.shape import TensorShape
-from dovetail.tensor.tensor import TensorLike
+from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import Variable
 
 Multiply = Callable[[Any, Any], Any]
@@ -40,6 +43,27 @@ def product(multiply: Multiply, inputs: Any, kernel: Any, training: Any = None) 
 def rows(table: Any, indices: Any) -> Any:
     """Returns the rows of a table that `indices` names."""
     return table.rows(indices) if isinstance(table, Kernel) else gather_(table, indices)
+
+
+_FUSED = {id(None): "linear"} | {
+    id(function): function.__name__ for function in (activations.linear, activations.relu, activations.tanh)
+}
+
+
+def in_one_op(layer: Any, inputs: Any, summed: int = 1) -> Any:
+    """Returns what a dense layer computes by one op; None where that is several: in graphs, and for other kernels.
+
+    Args:
+        layer: it has a `kernel` (*summed axes, *columns), a `bias` (*columns) or None, and an `activation`.
+        inputs: (..., *summed axes).
+        summed: number of axes that are summed over.
+    """
+    if state.scope is not None or type(inputs) is not Tensor or isinstance(layer.kernel, Kernel):
+        return None
+    activation = _FUSED.get(id(layer.activation))
+    bias = () if layer.bias is None else (layer.bias,)
+    outputs = dense(inputs, layer.kernel, *bias, summed=summed, activation=activation or "linear")
+    return layer.activation(outputs) if activation is None else outputs
 
 
 class Kernel(TensorLike):
