@@ -252,12 +252,15 @@ def test_layers_and_their_gradients_are_the_same_without(name, large, monkeypatc
 
 
 def test_large_arrays_stay_with_numpy_where_kernels_serve(monkeypatch):
-    x = np.zeros((2, settings.active_limit), "float32")
-    assert placement.in_one_pass(x) == x.size // placement.PASSES
+    x, takes = np.zeros((2, settings.active_limit), "float32"), lambda *_: True
+    assert placement.runs_on_host([x], one_pass=takes)
+    assert not placement.runs_on_host([x])
+    assert not placement.runs_on_host([x], one_pass=lambda *_: False)
+    assert not placement.runs_on_host([x], size=placement.PASSES * settings.active_limit, one_pass=takes)
     for other in (x.T, x.astype("float64"), x.astype("int32")):
-        assert placement.in_one_pass(other) == x.size
+        assert not placement.runs_on_host([other], one_pass=takes)
     monkeypatch.setattr(placement, "accelerated", lambda: True)
-    assert placement.in_one_pass(x) == x.size
+    assert not placement.runs_on_host([x], one_pass=takes)
 
 
 def test_results_begin_where_cache_lines_do():

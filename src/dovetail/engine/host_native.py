@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.settings import settings
-from dovetail.engine import kernels
-from dovetail.engine.kernels import kernel
+from dovetail.engine.kernels import TABLE, kernel
 
 HOST = "host"
 FEWEST = 1024  # elements; for fewer, NumPy's passes cost as much as a call
@@ -28,7 +27,10 @@ def by_kernel(primitive: str, formula: Callable, arrays: tuple, names: dict) -> 
     """Returns `formula(*arrays, **names)`, by a kernel of this engine's where it has one for the primitive."""
     if arrays[0].size < FEWEST:  # most calls are small, and looking at the table takes a microsecond
         return formula(*arrays, **names)
-    return kernels.chosen(primitive, HOST, formula, arrays, names).run(formula, arrays, names)
+    for row in TABLE.get((primitive, HOST), ()):
+        if row.when is None or row.when(formula, arrays, names):
+            return row.run(formula, arrays, names)
+    return formula(*arrays, **names)
 
 
 @functools.cache

@@ -27,13 +27,20 @@ _SHAPE_LIMIT = 64
 PASSES = 16  # of NumPy's that cost what a native kernel does, and more
 
 
-def runs_on_host(values: Iterable, size: int = 0, work: Callable[..., int] | None = None) -> bool:
+def runs_on_host(
+    values: Iterable,
+    size: int = 0,
+    work: Callable[..., int] | None = None,
+    one_pass: Callable[..., bool] | None = None,
+) -> bool:
     """Decides where an eager op runs; True: on NumPy.
 
     Args:
         values: the arrays it reads; None for absent ones.
         size: elements to count besides; negative for ops that XLA would compile anew for every shape.
         work: `work(*values) -> elements` to count instead, for ops whose cost is not their inputs' size.
+        one_pass: `one_pass(*values) -> bool`, whether a native kernel of the host engine takes the arrays, of which the
+            first is contiguous and of float32.
     """
     limit = settings.active_limit
     if limit < 0 and state.scope is None:
@@ -47,25 +54,15 @@ def runs_on_host(values: Iterable, size: int = 0, work: Callable[..., int] | Non
                 return False
     if work is not None:
         size = work(*values)
-    return size <= limit or bool(state.host_only) or (size <= _SHAPE_LIMIT and _in_trace())
+    if size <= limit or state.host_only:
+        return True
+    if one_pass is not None and size <= limit * PASSES and _by_kernel(one_pass, values):
+        return True
+    return size <= _SHAPE_LIMIT and _in_trace()
 
 
-def in_one_pass(*values: Any, size: int = 0) -> int:
-    """Returns the elements to count for an op on these arrays that a native kernel of the host engine may compute.
-
-    It is the `work` of such an op for the arguments that the kernel takes.
-
-    Args:
-        values: the arrays, the kernel's first; None for absent ones.
-        size: the elements to count without a kernel; 0: those of the arrays.
-    """
-    if not size:
-        for value in values:
-            if value is not None:
-                size += value.size
-    if size <= settings.active_limit or accelerated() or not host_native.serve(values[0]):
-        return size
-    return size // PASSES
+def _by_kernel(one_pass: Callable[..., bool], values: Any) -> bool:
+    return not accelerated() and host_native.serve(values[0]) and one_pass(*values)
 
 
 def accelerated() -> bool:

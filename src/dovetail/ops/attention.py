@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.engine.placement import in_one_pass
 from dovetail.ops.attrs import Axis
 from dovetail.ops.core import Joint, Op
 from dovetail.ops.families import op, unbroadcast
-from dovetail.ops.linalg import PRODUCTS_PER_ELEMENT
 from dovetail.ops.precision import floating, gradient_op, in_float32
 from dovetail.ops.prepared import promoted
 from dovetail.ops.rules import broadcast
@@ -29,18 +27,17 @@ def _shape(query: tuple, key: tuple, value: tuple, *_: Any, **__: Any) -> tuple:
     return (*query[:3], value[3])
 
 
-def _work(
+_MOST_PRODUCTS = 1 << 25  # multiply-adds up to which the host engine's kernel takes no longer than XLA
+
+
+def _in_one_pass(
     query: Any, key: Any, value: Any, bias: Any = None, mask: Any = None, soft_cap: Any = None, **_: Any
-) -> int:
-    elements = sum(t.size for t in (query, key, value, bias, mask) if t is not None)
-    if bias is not None or mask is not None or soft_cap is not None or query.shape[2] != key.shape[2]:
-        return elements
-    counted = in_one_pass(query, key, value)
-    products = 2 * query.size * key.shape[1] // PRODUCTS_PER_ELEMENT
-    return counted if counted == elements else max(counted, in_one_pass(query, size=products))
+) -> bool:
+    plain = bias is None and mask is None and soft_cap is None and query.shape[2] == key.shape[2]
+    return plain and 2 * query.size * key.shape[1] <= _MOST_PRODUCTS
 
 
-@op("", same_dtype=3, shape=_shape, work=_work)
+@op("", same_dtype=3, shape=_shape, one_pass=_in_one_pass)
 @floating
 def attention(
     xp: Any,

@@ -73,6 +73,7 @@ class Op:
             large tensors of small ones, and (negative) for ops that XLA would compile anew for every input shape.
         work: `f(*arrays, **attributes) -> elements to count instead of the inputs'`, for ops whose cost is not their
             inputs' size (matrix products).
+        one_pass: `f(*arrays, **attributes) -> bool`, whether a native kernel of the host engine does it in one pass.
         public: the public function, for graphs and error messages.
         observer: what is told of each call inside of a trace, whoever else watches; None for almost all ops.
     """
@@ -93,11 +94,12 @@ class Op:
         several: bool = False,
         size: Callable | None = None,
         work: Callable | None = None,
+        one_pass: Callable | None = None,
     ) -> None:
         self.name, self.body, self.__doc__ = name, body, body.__doc__
         self.same_dtype, self.differentiable, self.gradients = same_dtype, differentiable, gradients
         self.shape, self.dtype, self.engine = shape, dtype, engine
-        self.several, self.size, self.work = several, size, work
+        self.several, self.size, self.work, self.one_pass = several, size, work, one_pass
         self.public: Any = None
         self.observer: Observer | None = None
         self.tensors, self.optional, self.variadic, self.attributes = _parameters(body)
@@ -225,13 +227,25 @@ class Joint:
 class Bound:
     """An op with fixed attributes: the unit that is compiled, cached and differentiated."""
 
-    __slots__ = ("_compiled", "_inline", "_traced", "_vjp_ops", "attributes", "host", "op", "size", "work")
+    __slots__ = (
+        "_compiled",
+        "_inline",
+        "_traced",
+        "_vjp_ops",
+        "attributes",
+        "host",
+        "one_pass",
+        "op",
+        "size",
+        "work",
+    )
 
     def __init__(self, op: Op, attributes: dict) -> None:
         self.op, self.attributes = op, attributes
         self.host = functools.partial(op.body, host, **attributes)
         self.size = 0 if op.size is None else op.size(**attributes)
         self.work = None if op.work is None else functools.partial(op.work, **attributes)
+        self.one_pass = None if op.one_pass is None else functools.partial(op.one_pass, **attributes)
         self._compiled: Any = None
         self._inline: Any = None
         self._traced: Any = None
@@ -452,7 +466,9 @@ def execute(bound: Bound, args: tuple) -> Any:
     try:
         if traced:
             out = _run_traced(bound, values)
-        elif op.engine == "host" or (op.engine == "both" and runs_on_host(values, bound.size, bound.work)):
+        elif op.engine == "host" or (
+            op.engine == "both" and runs_on_host(values, bound.size, bound.work, bound.one_pass)
+        ):
             out = bound.host(*[v if type(v) is _ndarray or v is None else np.asarray(v) for v in values])
         else:
             if _ndarray in map(type, values):

@@ -6,7 +6,6 @@ import functools
 import math
 from typing import Any
 
-from dovetail.engine.placement import in_one_pass
 from dovetail.ops import rules
 from dovetail.ops.families import op, reshape_to
 from dovetail.ops.linalg import PRODUCTS_PER_ELEMENT, matmul
@@ -27,10 +26,10 @@ def _shape(x: tuple, kernel: tuple, *bias: tuple, summed: int, activation: str) 
 
 
 def _work(x: Any, kernel: Any, *bias: Any, summed: int, activation: str) -> int:
-    return in_one_pass(x, size=x.size * math.prod(kernel.shape[summed:]) // PRODUCTS_PER_ELEMENT)
+    return x.size * math.prod(kernel.shape[summed:]) // PRODUCTS_PER_ELEMENT
 
 
-@op("", shape=_shape, work=_work)
+@op("", shape=_shape, work=_work, one_pass=lambda *_, **__: True)
 def dense(xp: Any, x: Any, kernel: Any, *bias: Any, summed: int = 1, activation: str = "linear") -> Any:
     """Returns `activation(x @ kernel + bias)`.
 

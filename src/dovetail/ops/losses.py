@@ -10,7 +10,6 @@ from typing import Any
 
 from dovetail.base.settings import num_replicas, settings
 from dovetail.engine import dtypes
-from dovetail.engine.placement import in_one_pass
 from dovetail.ops.attrs import Axis
 from dovetail.ops.core import Joint, Op
 from dovetail.ops.families import op, unbroadcast
@@ -48,11 +47,11 @@ def _logs_of_shares(xp: Any, x: Any, axis: Any) -> Any:
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
 
 
-def _work(logits: Any, axis: Any) -> int:
-    return in_one_pass(logits) if axis in (-1, None, logits.ndim - 1) else logits.size
+def _of_rows(logits: Any, axis: Any) -> bool:
+    return axis in (-1, None, logits.ndim - 1)
 
 
-@op("nn.softmax math.softmax K.softmax(x)", shape=_same, work=_work)
+@op("nn.softmax math.softmax K.softmax(x)", shape=_same, one_pass=_of_rows)
 @floating
 def softmax(xp: Any, logits: Any, *, axis: Axis = -1) -> Any:
     """Returns `exp(logits) / sum(exp(logits))` along `axis`, without overflow.
@@ -79,7 +78,7 @@ def _softmax_gradient(xp: Any, g: Any, y: Any, *, axis: Axis) -> Any:
 softmax.gradient(lambda g, y, x, axis: _softmax_gradient(g, y, axis=axis))
 
 
-@op("nn.log_softmax math.log_softmax", shape=_same, work=_work)
+@op("nn.log_softmax math.log_softmax", shape=_same, one_pass=_of_rows)
 @floating
 def log_softmax(xp: Any, logits: Any, *, axis: Axis = -1) -> Any:
     """Returns `logits - log(sum(exp(logits)))` along `axis` (None is -1)."""

@@ -6,7 +6,6 @@ import functools
 import math
 from typing import Any
 
-from dovetail.engine.placement import in_one_pass
 from dovetail.ops.core import Op
 from dovetail.ops.families import op, unary
 from dovetail.ops.precision import floating, gradient_op, in_float32
@@ -149,7 +148,7 @@ def tanh(xp: Any, x: Any) -> Any:
     return xp.tanh(x)
 
 
-@op("nn.gelu ops.nn.gelu(x,approximate=True)", keras=floats, shape=_same, work=lambda x, **_: in_one_pass(x))
+@op("nn.gelu ops.nn.gelu(x,approximate=True)", keras=floats, shape=_same, one_pass=lambda *_, **__: True)
 @floating
 def gelu(xp: Any, features: Any, *, approximate: bool = False) -> Any:
     """Returns `x * P(X <= x)` for X ~ N(0, 1).

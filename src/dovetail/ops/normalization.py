@@ -14,7 +14,6 @@ import numpy as np
 
 from dovetail.base.settings import settings
 from dovetail.engine import dtypes
-from dovetail.engine.placement import in_one_pass
 from dovetail.ops.attrs import Axis, Number
 from dovetail.ops.core import Joint, Op
 from dovetail.ops.families import op, unbroadcast
@@ -69,13 +68,11 @@ class _Layer:
         )
 
 
-def _layer_work(x: Any, *parameters: Any, axis: Any, **_: Any) -> int:
-    if axis in (-1, (-1,), x.ndim - 1, (x.ndim - 1,)):
-        return in_one_pass(x, *parameters)
-    return sum(t.size for t in (x, *parameters))
+def _of_rows(x: Any, *parameters: Any, axis: Any, **_: Any) -> bool:
+    return axis in (-1, (-1,), x.ndim - 1, (x.ndim - 1,))
 
 
-@op("", same_dtype=0, shape=_same, work=_layer_work)
+@op("", same_dtype=0, shape=_same, one_pass=_of_rows)
 def layer_norm(
     xp: Any,
     x: Any,
@@ -210,7 +207,7 @@ class _Groups:
         return xp.reshape(spread, (batch, 1, channels))
 
 
-@op("", same_dtype=0, shape=_same, work=lambda *arrays, **_: in_one_pass(*arrays))
+@op("", same_dtype=0, shape=_same, one_pass=lambda *_, **__: True)
 def group_norm(
     xp: Any, x: Any, gamma: Any = None, beta: Any = None, *, groups: int, epsilon: float = 1e-3
 ) -> Any:
@@ -365,13 +362,11 @@ batch_norm.gradient(
 )
 
 
-def _batch_work(x: Any, mean: Any, *others: Any, **_: Any) -> int:
-    if mean.ndim == 1:
-        return in_one_pass(x, mean, *others)
-    return sum(t.size for t in (x, mean, *others) if t is not None)
+def _has_channels_last(x: Any, mean: Any, *others: Any, **_: Any) -> bool:
+    return mean.ndim == 1
 
 
-@op("nn.batch_normalization", same_dtype=0, shape=_same, work=_batch_work)
+@op("nn.batch_normalization", same_dtype=0, shape=_same, one_pass=_has_channels_last)
 @floating
 def batch_normalization(
     xp: Any,

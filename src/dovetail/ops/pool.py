@@ -15,7 +15,6 @@ import numpy as np
 
 from dovetail.base.settings import settings
 from dovetail.engine import dtypes
-from dovetail.engine.placement import in_one_pass
 from dovetail.ops import rules
 from dovetail.ops.attrs import Nested, Shape
 from dovetail.ops.core import Op
@@ -49,14 +48,14 @@ def _pooled(
     return with_sizes(shape, sizes, shape[1] if first else shape[-1], first)
 
 
-def _work(x: Any, data_format: Any = None, **_: Any) -> int:
-    return x.size if is_channels_first(data_format) or x.ndim > 4 else in_one_pass(x)
+def _of_images(x: Any, data_format: Any = None, **_: Any) -> bool:
+    return x.ndim < 5 and not is_channels_first(data_format)
 
 
 # ---- maximum ----------------------------------------------------------------------------------------------------
 
 
-@op("nn.max_pool nn.max_pool1d nn.max_pool2d nn.max_pool3d", shape=_pooled, work=_work)
+@op("nn.max_pool nn.max_pool1d nn.max_pool2d nn.max_pool3d", shape=_pooled, one_pass=_of_images)
 def max_pool(
     xp: Any,
     input: Any,
@@ -184,7 +183,7 @@ def _counts(plan: WindowPlan, dtype: Any) -> Any:
     return count[..., None].astype(dtype)
 
 
-@op("nn.avg_pool nn.avg_pool1d nn.avg_pool2d nn.avg_pool3d", shape=_pooled, work=_work)
+@op("nn.avg_pool nn.avg_pool1d nn.avg_pool2d nn.avg_pool3d", shape=_pooled, one_pass=_of_images)
 def avg_pool(
     xp: Any,
     input: Any,

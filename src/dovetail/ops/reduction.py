@@ -8,7 +8,6 @@ import numpy as np
 
 from dovetail.engine import dtypes
 from dovetail.engine.host_native import reduces_columns
-from dovetail.engine.placement import in_one_pass
 from dovetail.ops import rules
 from dovetail.ops.arithmetic import conjugated, divide_no_nan, masked, refuse_bool
 from dovetail.ops.attrs import Axis, DTypeLike
@@ -32,14 +31,14 @@ def _count(x: Any, axis: Axis) -> int:
     return rules.product(shape[i] for i in rules.normalized_axes(axis, len(shape)))
 
 
-def _work(x: Any, axis: Axis, **_: Any) -> int:
-    return in_one_pass(x) if reduces_columns(x.shape, axis) else x.size
+def _of_columns(x: Any, axis: Axis, **_: Any) -> bool:
+    return reduces_columns(x.shape, axis)
 
 
 # ---- sums --------------------------------------------------------------------------------------------------------
 
 
-@reduction("reduce_sum math.reduce_sum K.sum(x)", work=_work)
+@reduction("reduce_sum math.reduce_sum K.sum(x)", one_pass=_of_columns)
 def reduce_sum(xp: Any, input_tensor: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Sums over `axis` (all axes when None), in the dtype of the input.
 
@@ -56,7 +55,7 @@ def reduce_sum(xp: Any, input_tensor: Any, *, axis: Axis = None, keepdims: bool 
 reduce_sum.gradient(lambda g, y, x, axis, keepdims: _spread(g, x, axis, keepdims))
 
 
-@reduction("reduce_mean math.reduce_mean", work=_work)
+@reduction("reduce_mean math.reduce_mean", one_pass=_of_columns)
 def reduce_mean(xp: Any, input_tensor: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Averages over `axis`.  Integers give integers, rounded towards zero.
 
@@ -149,14 +148,14 @@ def _extreme_gradient(g: Any, y: Any, x: Any, axis: Axis) -> Any:
     return masked(g / count, chosen)
 
 
-@reduction("reduce_max math.reduce_max K.max(x)", _extreme_gradient, work=_work)
+@reduction("reduce_max math.reduce_max K.max(x)", _extreme_gradient, one_pass=_of_columns)
 def reduce_max(xp: Any, input_tensor: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Returns the largest element over `axis`; of none, the smallest number of the dtype."""
     refuse_complex(input_tensor)
     return xp.max(input_tensor, axis=axis, keepdims=keepdims)
 
 
-@reduction("reduce_min math.reduce_min K.min(x)", _extreme_gradient, work=_work)
+@reduction("reduce_min math.reduce_min K.min(x)", _extreme_gradient, one_pass=_of_columns)
 def reduce_min(xp: Any, input_tensor: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Returns the smallest element over `axis`; of none, the largest number of the dtype."""
     refuse_complex(input_tensor)
