@@ -70,8 +70,8 @@ def reduced(how: str, x: Any, axis: Any, keepdims: bool) -> Any:
     if x.size < FEWEST_SUMMED or axis is None or not is_plain(x):
         return None
     sizes = _around(x.shape, (axis,) if isinstance(axis, int) else tuple(axis))
-    host = None if sizes is None else _host()
-    if host is None:
+    host = _host()
+    if sizes is None or host is None:
         return None
     outer, inner = sizes
     shape = (*outer, *(1,) * (x.ndim - len(outer) - len(inner) if keepdims else 0), *inner)

@@ -242,7 +242,7 @@ def _difference_of_attention(library: ctypes.CDLL) -> float:
 
 
 _erf = np.vectorize(math.erf)
-_OF_ELEMENTS = {
+_OF_ELEMENTS: dict[str, Any] = {
     "relu": lambda x: np.maximum(x, 0),
     "sigmoid": _sigmoid,
     "erf": _erf,

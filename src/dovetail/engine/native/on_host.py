@@ -88,7 +88,7 @@ class OnHost:
 
     def reduced(self, how: str, x: Any, outer: int, rows: int, inner: int) -> Any:
         """Reduces what has the sizes (outer, rows, inner) to (outer * inner,), by one of REDUCTIONS."""
-        y = _empty(outer * inner, np.float32)
+        y: Any = _empty(outer * inner, np.float32)
         self.reduced_into(NUMBERS[how], x, y, outer, rows, inner)
         return y
 
