@@ -60,7 +60,7 @@ _NAMES = whole("tf.compat.v1")
 _RECORDS = {name: f"io.{name}" for name in ("TFRecordOptions", "TFRecordWriter")}
 # The namespaces of which this package has names of its own: where they find the others.
 _SPACES: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("initializers", "layers", "losses", "manip", "metrics", "summary"), ()),
+    **dict.fromkeys(("app", "flags", "initializers", "layers", "losses", "manip", "metrics", "summary"), ()),
     **{name: (name,) for name in ("data", "debugging", "image", "linalg", "math", "nn", "random", "sets")},
 }
 OWN: dict[str, Any] = {

@@ -82,7 +82,7 @@ def record_loop(
         specs = settled(step, [spec_of(leaf) for leaf in leaves], _shapes(invariants, len(leaves)))
     except TypeError as error:
         raise TypeError(f"tf.while_loop: loop {error}{at_user_location()}") from None
-    _check_growth(leaves, specs, invariants)
+    _check_growth(loop_vars, specs, invariants)
     variables = nest.unflatten(spec, specs)
     going = trace(cond, variables, name="cond")
     if len(going.outputs) != 1 or not going.outputs[0].dtype.is_bool:
@@ -100,12 +100,18 @@ def record_loop(
     return record_construct(while_loop, "tf.while_loop", arguments, variables)
 
 
-def _check_growth(leaves: list, specs: list, invariants: Any) -> None:
-    """Raises ValueError where a graph that a program writes changes a shape in a loop and does not say so."""
+def _check_growth(loop_vars: Any, specs: list, invariants: Any) -> None:
+    """Raises ValueError where a graph that a program writes changes a shape in a loop and does not say so.
+
+    A `tf.TensorArray` and its like may grow.
+    """
     around = recording()
     if invariants is not None or around is None or not around.by_hand:
         return
-    for position, (leaf, spec) in enumerate(zip(leaves, specs, strict=True)):
+    given = [(whole, part) for whole in nest.flatten(loop_vars) for part in nest.flat(whole)]
+    for position, ((whole, leaf), spec) in enumerate(zip(given, specs, strict=True)):
+        if whole is not leaf:
+            continue
         if leaf.shape.is_fully_defined() and not spec.shape.is_fully_defined():
             raise ValueError(
                 f"tf.while_loop: loop variable {position} has shape {leaf.shape} before the loop, and another after a "

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import importlib
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from dovetail.base.errors import at_user_location
@@ -27,6 +29,9 @@ from dovetail.ops.views import export
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor
 
+# By name, what makes the operation of a node one with another gradient.
+GRADIENTS: dict[str, Callable[[Node], Any]] = {}
+
 
 class HandWritten(FunctionGraph):
     """A graph that a program writes: `tf.Graph()` makes one."""
@@ -39,6 +44,7 @@ class HandWritten(FunctionGraph):
         super().__init__("graph")
         self.outer = None
         self.seed: int | None = None
+        self._overrides: dict[str, str] = {}  # names of gradients by types of operations
         self.devices: dict[int, str] = {}  # of operations for which the program names one, by id
         self.belongings: dict[
             str, Any
@@ -49,7 +55,25 @@ class HandWritten(FunctionGraph):
         described = Inferred(tuple(value.shape), value.dtype, partial_of(value))
         return symbolic_outputs(Node(CONSTANT, (value,), {}), [described])
 
+    @contextmanager
+    def gradient_override_map(self, op_type_map: dict[str, str]) -> Iterator[None]:
+        """Gives the operations of a `with` block other gradients: names of `tf.compat.v1.RegisterGradient` by types.
+
+        Raises:
+            LookupError: no gradient has such a name.
+        """
+        unknown = [name for name in op_type_map.values() if name not in GRADIENTS]
+        if unknown:
+            raise LookupError(f"no gradient is registered as {unknown[0]!r}{at_user_location()}")
+        before, self._overrides = self._overrides, {**self._overrides, **op_type_map}
+        try:
+            yield
+        finally:
+            self._overrides = before
+
     def keep(self, node: Node) -> None:
+        if self._overrides and node.type in self._overrides:
+            node.operation = GRADIENTS[self._overrides[node.type]](node)
         super().keep(node)
         if state.device is not None:
             self.devices[id(node)] = "/device:{}:{}".format(*state.device)
@@ -128,6 +152,16 @@ def default_graph() -> Any:
     if _defaults.graph is None:
         _defaults.graph = HandWritten()
     return _defaults.graph
+
+
+def written_graph() -> HandWritten:
+    """Returns the graph that a program writes here, loops and branches in it included; outside, the default one."""
+    found = recording()
+    while found is not None and not found.by_hand:
+        found = found.outer
+    if found is not None:
+        return found  # type: ignore[return-value]
+    return _defaults.graph or new_default_graph()
 
 
 def new_default_graph() -> HandWritten:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.debugging import Assert
-from dovetail.graph.by_hand import default_graph
+from dovetail.graph.by_hand import written_graph
 from dovetail.graph.hand_variable import GraphVariable, host_call
 from dovetail.graph.order import group
 from dovetail.graph.recording import recording
@@ -58,22 +58,22 @@ class GraphKeys:
 
 def add_to_collection(name: Any, value: Any) -> None:
     """Appends a value to a collection of the default graph."""
-    default_graph().add_to_collection(name, value)
+    written_graph().add_to_collection(name, value)
 
 
 def add_to_collections(names: Any, value: Any) -> None:
     """Appends a value to several collections of the default graph."""
-    default_graph().add_to_collections(names, value)
+    written_graph().add_to_collections(names, value)
 
 
 def get_collection(key: Any, scope: str | None = None) -> list:
     """Returns a copy of a collection of the default graph; with `scope`, what has a name that matches it."""
-    return default_graph().get_collection(key, scope)
+    return written_graph().get_collection(key, scope)
 
 
 def get_collection_ref(key: Any) -> list:
     """Returns a collection of the default graph itself."""
-    return default_graph().get_collection_ref(key)
+    return written_graph().get_collection_ref(key)
 
 
 def global_variables(scope: str | None = None) -> list:

@@ -10,7 +10,7 @@ from dovetail.base.errors import at_user_location
 from dovetail.compat.first.initializers import Ones, Zeros
 from dovetail.compat.first.keys import GraphKeys
 from dovetail.compat.first.scopes import get_variable, variable_scope
-from dovetail.graph.by_hand import default_graph
+from dovetail.graph.by_hand import written_graph
 
 
 class Layer:
@@ -145,7 +145,7 @@ class _Weighted(Layer):
         if self.activation is not None:
             outputs = self.activation(outputs)
         if self._activity_regularizer is not None:
-            default_graph().add_to_collection(
+            written_graph().add_to_collection(
                 GraphKeys.REGULARIZATION_LOSSES, self._activity_regularizer(outputs)
             )
         return outputs
@@ -375,7 +375,7 @@ class BatchNormalization(Layer):
         keep = _chosen(training, lambda: tf.constant(self.momentum), lambda: tf.constant(1.0))
         for variable, value in zip(moving, used, strict=True):
             update = variable.assign_sub((variable - value) * (1.0 - tf.cast(keep, variable.dtype)))
-            default_graph().add_to_collection(GraphKeys.UPDATE_OPS, update)
+            written_graph().add_to_collection(GraphKeys.UPDATE_OPS, update)
 
 
 def _function(kind: type[Layer], name: str) -> Callable:

@@ -7,7 +7,7 @@ from typing import Any
 import dovetail as tf
 from dovetail.base.errors import at_user_location
 from dovetail.compat.first.keys import GraphKeys
-from dovetail.graph.by_hand import default_graph
+from dovetail.graph.by_hand import written_graph
 from dovetail.graph.recording import recording
 
 _LOSSES = GraphKeys.LOSSES
@@ -39,17 +39,17 @@ _USUAL = Reduction.SUM_BY_NONZERO_WEIGHTS
 def add_loss(loss: Any, loss_collection: Any = _LOSSES) -> None:
     """Puts a loss in a collection of the graph; does nothing where there is no graph."""
     if loss_collection and recording() is not None:
-        default_graph().add_to_collection(loss_collection, loss)
+        written_graph().add_to_collection(loss_collection, loss)
 
 
 def get_losses(scope: str | None = None, loss_collection: Any = _LOSSES) -> list:
     """Returns the losses of a collection."""
-    return default_graph().get_collection(loss_collection, scope)
+    return written_graph().get_collection(loss_collection, scope)
 
 
 def get_regularization_losses(scope: str | None = None) -> list:
     """Returns the losses of regularizers."""
-    return default_graph().get_collection(GraphKeys.REGULARIZATION_LOSSES, scope)
+    return written_graph().get_collection(GraphKeys.REGULARIZATION_LOSSES, scope)
 
 
 def get_regularization_loss(scope: str | None = None, name: str = "total_regularization_loss") -> Any:

@@ -5,27 +5,37 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.compat.first import (
+    arrays,
     configs,
+    coordination,
     fetches,
+    flags,
     hooks,
+    images,
     initializers,
     iterators,
     keys,
     layers,
     losses,
     metrics,
+    metrics_at,
     misc,
     nn,
     optimizers,
+    overrides,
+    rnn,
+    rnn_cells,
     saver,
     schedules,
     scopes,
     session,
     summaries,
     switches,
+    templates,
     variables,
     wrapped,
 )
+from dovetail.compat.views import View
 from dovetail.graph import by_hand
 from dovetail.tensor.dimension import Dimension
 
@@ -108,6 +118,10 @@ TABLES: dict[str, dict[str, Any]] = {
         **nn.NAMES,
         **misc.NAMES,
         **configs.NAMES,
+        **arrays.NAMES,
+        **overrides.NAMES,
+        **templates.NAMES,
+        "extract_image_patches": images.extract_image_patches,
         "wrap_function": wrapped.wrap_function,
         "get_default_graph": by_hand.default_graph,
         **_public(
@@ -119,8 +133,16 @@ TABLES: dict[str, dict[str, Any]] = {
         ),
     },
     "losses": _functions_of(losses, "Reduction"),
-    "metrics": _functions_of(metrics),
-    "nn": nn.NN,
+    "metrics": {**_functions_of(metrics), **metrics_at.NAMES},
+    "nn": {
+        **nn.NN,
+        **rnn.NAMES,
+        **{name: arrays.NAMES[name] for name in ("depth_to_space", "space_to_depth")},
+        "rnn_cell": View("tensorflow.compat.v1.nn.rnn_cell", (), rnn_cells.NAMES),
+    },
+    "image": images.NAMES,
+    "flags": flags.AbslNames("flags"),
+    "app": flags.APP,
     "layers": layers.NAMES,
     "data": iterators.NAMES,
     "summary": summaries.NAMES,
@@ -130,9 +152,13 @@ TABLES: dict[str, dict[str, Any]] = {
         if not name.startswith(("assert", "where", "squeeze", "expand"))
     },
     "debugging": {name: nn.NAMES[name] for name in nn.NAMES if name.startswith("assert")},
-    **{name: {} for name in ("image", "linalg", "manip", "sets")},
+    **{name: {} for name in ("linalg", "manip", "sets")},
     "initializers": {**_INITIALIZERS, **_VARIABLE_OPERATIONS},
-    "random": {"set_random_seed": initializers.set_random_seed, "get_seed": initializers.get_seed},
+    "random": {
+        "set_random_seed": initializers.set_random_seed,
+        "get_seed": initializers.get_seed,
+        "multinomial": arrays.multinomial,
+    },
     "train": {
         **{
             f"{name}Optimizer": getattr(optimizers, f"{name}Optimizer")
@@ -167,5 +193,6 @@ TABLES: dict[str, dict[str, Any]] = {
             "SessionRunContext SessionRunHook SessionRunValues SingularMonitoredSession StepCounterHook StopAtStepHook",
         ),
         "piecewise_constant_decay": schedules.piecewise_constant,
+        **coordination.NAMES,
     },
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -156,6 +157,25 @@ def _with_message_first(name: str) -> Callable:
     return check
 
 
+def _of_one(name: str, wanted: tuple[str, ...] = ()) -> Callable:
+    """Returns a check of one tensor; `wanted` names what it is compared to."""
+    names = ("x", *wanted, "data", "summarize", "message", "name")
+
+    def check(*args: Any, **kwargs: Any) -> Any:
+        if len(args) > len(names):
+            raise TypeError(f"{name}: expected {names}, received {len(args)} arguments{at_user_location()}")
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        given.pop("data", None)
+        x = given.pop("x" if "x" in given else "tensor")
+        function = _find(f"debugging.{name}")
+        taken = set(inspect.signature(function).parameters)
+        given = {key: value for key, value in given.items() if key in taken}
+        return _as_operation(lambda: function(x, **given))
+
+    check.__name__, check.__doc__ = name, f"`tf.debugging.{name}`, with its arguments in another order."
+    return check
+
+
 def _as_operation(check: Callable) -> Any:
     """Returns the operation that a check is in a graph, for what waits for it."""
     graph = recording()
@@ -166,7 +186,30 @@ def _as_operation(check: Callable) -> Any:
     return graph.nodes[-1] if len(graph.nodes) > before else tf.no_op()
 
 
+_CHECKS_OF_ONE: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("negative", "non_negative", "non_positive", "positive"), ()),
+    "rank": ("rank",),
+    "rank_at_least": ("rank",),
+    "rank_in": ("ranks",),
+}
 _CHECKS = ("equal", "greater", "greater_equal", "less", "less_equal", "none_equal", "near")
+
+
+def assert_integer(x: Any, message: str | None = None, name: str | None = None) -> Any:
+    """`tf.debugging.assert_integer`."""
+    return _as_operation(lambda: tf.debugging.assert_integer(x, message=message))
+
+
+def assert_scalar(tensor: Any, name: str | None = None, message: str | None = None) -> Any:
+    """`tf.debugging.assert_scalar`; returns the tensor."""
+    found = tf.convert_to_tensor(tensor)
+    tf.debugging.assert_scalar(found, message=message)
+    return found
+
+
+def assert_type(tensor: Any, tf_type: Any, message: str | None = None, name: str | None = None) -> Any:
+    """`tf.debugging.assert_type`."""
+    return _as_operation(lambda: tf.debugging.assert_type(tensor, tf_type, message=message))
 
 
 # ---- nn
@@ -323,6 +366,8 @@ NAMES: dict[str, Any] = {
     "arg_max": _arg("argmax"),
     "arg_min": _arg("argmin"),
     **{f"assert_{kind}": _with_message_first(f"assert_{kind}") for kind in _CHECKS},
+    **{f"assert_{kind}": _of_one(f"assert_{kind}", wanted) for kind, wanted in _CHECKS_OF_ONE.items()},
+    **{f.__name__: f for f in (assert_integer, assert_scalar, assert_type)},
     **{f.__name__: f for f in (confusion_matrix, count_nonzero, div, expand_dims, gather, squeeze, where)},
 }
 NN: dict[str, Any] = {

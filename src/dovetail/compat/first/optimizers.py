@@ -133,10 +133,10 @@ class Optimizer:
             raise ValueError(
                 f"{type(self).__name__}.apply_gradients: no gradients provided for any variable{at_user_location()}"
             )
+        self._begin([variable for _, variable in pairs])
         for _, variable in pairs:
             for slot, label in self._SLOTS:
                 self._make_slot(variable, slot, label)
-        self._begin([variable for _, variable in pairs])
         self._create_slots([variable for _, variable in pairs])
         self._prepare()
         with tf.name_scope(name or self._name):

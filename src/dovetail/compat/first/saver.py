@@ -11,7 +11,7 @@ import numpy as np
 
 from dovetail.base.errors import NotFoundError, at_user_location
 from dovetail.compat.first.keys import GraphKeys
-from dovetail.graph.by_hand import default_graph
+from dovetail.graph.by_hand import default_graph, written_graph
 from dovetail.graph.hand_variable import GraphVariable
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.variable import Variable
@@ -254,7 +254,7 @@ def init_from_checkpoint(ckpt_dir_or_file: Any, assignment_map: Any) -> None:
     path = os.fspath(ckpt_dir_or_file)
     read = Bundle(state_file.latest_checkpoint(path) or path)
     pairs = assignment_map.items() if isinstance(assignment_map, dict) else assignment_map
-    variables = {_name_of(v): v for v in default_graph().get_collection(GraphKeys.GLOBAL_VARIABLES)}
+    variables = {_name_of(v): v for v in written_graph().get_collection(GraphKeys.GLOBAL_VARIABLES)}
     for source, target in pairs:
         for name, variable in _assigned(source, target, variables, read):
             if name not in read:

@@ -6,7 +6,7 @@ import enum
 import functools
 import inspect
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from dovetail.base.errors import at_user_location
 from dovetail.compat.first.initializers import GlorotUniform, Zeros
 from dovetail.compat.first.keys import GraphKeys
-from dovetail.graph.by_hand import default_graph
+from dovetail.graph.by_hand import written_graph
 from dovetail.graph.recording import recording
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.shape import TensorShape
@@ -92,7 +92,7 @@ class VariableScope:
         return self.get_collection(GraphKeys.TRAINABLE_VARIABLES)
 
     def get_collection(self, name: Any) -> list:
-        return default_graph().get_collection(name, self.name + "/" if self.name else None)
+        return written_graph().get_collection(name, self.name + "/" if self.name else None)
 
     def get_variable(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """Returns a variable of this scope: see `get_variable`."""
@@ -119,7 +119,7 @@ class _Store:
 
 
 def _store() -> _Store:
-    return default_graph().belongings.setdefault("variables", _Store())
+    return written_graph().belongings.setdefault("variables", _Store())
 
 
 def get_variable_scope() -> VariableScope:
@@ -196,7 +196,7 @@ class variable_scope:
 
     def _name_scope(self, name: str) -> str:
         last = name.rpartition("/")[2] if isinstance(self._wanted, VariableScope) else name
-        graph = default_graph()
+        graph: Any = recording() or written_graph()
         if not self._auxiliary or not last:
             return graph.get_name_scope()
         asked = self._default_name if self._wanted is None else last
@@ -334,10 +334,10 @@ def _found_or_made(
         )
     made = variables[name] = _made(name, shape, dtype, initializer, **others)
     if regularizer is not None:
-        with default_graph().name_scope(f"{name}/Regularizer/"):
+        with written_graph().name_scope(f"{name}/Regularizer/"):
             loss = regularizer(made)
         if loss is not None:
-            default_graph().add_to_collection(GraphKeys.REGULARIZATION_LOSSES, loss)
+            written_graph().add_to_collection(GraphKeys.REGULARIZATION_LOSSES, loss)
     return made
 
 
@@ -384,13 +384,23 @@ def _made(
     return make_variable(initial, name, collections, **shared)
 
 
+def writes_graph(graph: Any) -> bool:
+    """Whether what is stated here becomes a part of a graph that a program writes."""
+    found = recording()
+    while found is not None and found is not graph:
+        found = found.outer
+    return found is not None
+
+
 def make_variable(initial: Any, full_name: str, collections: Any = None, **facts: Any) -> Any:
     """Returns a new variable: of the graph that a program writes, else one that has its value at once."""
-    graph: Any = default_graph()
-    writes = recording() is graph
-    kind = graph.scope_class.variable_class if writes else None
-    if kind is not None:
-        return kind(initial, collections=collections, full_name=full_name, **facts)
+    graph: Any = written_graph()
+    if writes_graph(graph):
+        with (
+            nullcontext() if recording() is graph else graph.as_default()
+        ):  # not in that of a loop or a branch
+            kind = graph.scope_class.variable_class
+            return kind(initial, collections=collections, full_name=full_name, **facts)
     made = Variable(initial, name=full_name, **facts)
     kept = [GraphKeys.GLOBAL_VARIABLES] if collections is None else list(collections)
     graph.add_to_collections([*kept, *[GraphKeys.TRAINABLE_VARIABLES][: made.trainable]], made)

@@ -10,7 +10,7 @@ import numpy as np
 
 import dovetail as tf
 from dovetail.compat.first.keys import GraphKeys
-from dovetail.graph.by_hand import default_graph
+from dovetail.graph.by_hand import default_graph, written_graph
 from dovetail.graph.hand_variable import host_call
 from dovetail.ops.protos import make_tensor_proto
 from dovetail.summary.plots import _bytes, _wav, png
@@ -63,11 +63,11 @@ def _node(build: Callable, args: tuple, kind: str, scope: str, collections: Any)
         content[()] = build(*values).SerializeToString()
         return [Tensor(content)]
 
-    found = default_graph().named(
+    found = written_graph().named(
         scope, lambda: host_call(message, kind, args, [TensorSpec([], "string")])[0]
     )
     keys = [GraphKeys.SUMMARIES] if collections is None else list(collections)
-    default_graph().add_to_collections(keys, found)
+    written_graph().add_to_collections(keys, found)
     return found
 
 
@@ -200,13 +200,13 @@ def merge(inputs: Any, collections: Any = None, name: str | None = None) -> Any:
             made.MergeFromString(part.numpy())
         return made
 
-    scope = default_graph().unique_name(name or "Merge/MergeSummary", mark_as_used=True) + "/"
+    scope = written_graph().unique_name(name or "Merge/MergeSummary", mark_as_used=True) + "/"
     return _node(build, tuple(inputs), "MergeSummary", scope, collections or ())
 
 
 def merge_all(key: Any = GraphKeys.SUMMARIES, scope: str | None = None, name: str | None = None) -> Any:
     """Returns an operation that gives the messages of all summaries of a collection; None when there are none."""
-    found = default_graph().get_collection(key, scope)
+    found = written_graph().get_collection(key, scope)
     return merge(found, name=name) if found else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.compat.first.keys import GraphKeys
-from dovetail.graph.by_hand import default_graph
+from dovetail.graph.by_hand import written_graph
 from dovetail.graph.recording import recording
 from dovetail.ops.indexed_slices import IndexedSlices
 from dovetail.tensor.variable import Variable
@@ -62,7 +62,7 @@ class VariableV1(metaclass=_Variables):
             return graph.scope_class.variable_class(initial_value, collections=collections, **facts)
         made: Variable = Variable(initial_value, **facts)
         if recording() is not None:
-            default_graph().add_to_collections(collections or [GraphKeys.GLOBAL_VARIABLES], made)
+            written_graph().add_to_collections(collections or [GraphKeys.GLOBAL_VARIABLES], made)
         return made
 
 
