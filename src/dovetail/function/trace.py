@@ -227,7 +227,11 @@ class Program:
                 self._result_leaves.append(_TENSOR)
             else:
                 self._result_leaves.append(leaf)
-        self.reads, self.writes = list(scope.read.values()), list(scope.written.values())
+        self.reads = list(scope.read.values())
+        # In the order in which they are read: JAX gives the memory of the first input of a shape to the first output
+        # of that shape, and a value that moves to the memory of another variable costs a copy.
+        places = {key: place for place, key in enumerate(scope.read)}
+        self.writes = sorted(scope.written.values(), key=lambda v: places.get(id(v), len(places)))
         self.stores = [store for _, store in scope.given_out]
         for drop in scope.drops:  # what is stored now has no value once the trace has ended
             drop()
