@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from dovetail.compat.first import (
@@ -83,7 +84,7 @@ def _functions_of(module: Any, *others: str) -> dict[str, Any]:
     return named | _public(module, " ".join(others))
 
 
-TABLES: dict[str, dict[str, Any]] = {
+TABLES: dict[str, Mapping[str, Any]] = {
     "": {
         **_public(session, "InteractiveSession Session get_default_session"),
         **_public(fetches, "IndexedSlicesValue"),
