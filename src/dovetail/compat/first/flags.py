@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
@@ -38,7 +39,7 @@ class AbslNames(Mapping):
 
 def run(main: Callable | None = None, argv: list[str] | None = None) -> None:
     """Parses the flags of the command line, calls `main(arguments that are no flags)`, and exits."""
-    found = main if main is not None else __import__("__main__").main
+    found = main if main is not None else sys.modules["__main__"].main
     _absl("app").run(found, argv=argv)
 
 
