@@ -69,7 +69,7 @@ LATE_IMPORTS = {
         "dovetail.function.autograph.gate",
         "dovetail.function.autograph.operators",
     ): "conversion costs 15 ms; only programs that trace code of their own need it",
-    ("dovetail.engine.host", "scipy.special"): "it costs 0.2 s, and few programs need it",
+    ("dovetail.engine.host_special", "scipy.special"): "it costs 0.2 s, and few programs need it",
     ("dovetail.engine.host", "scipy.linalg"): "only matrix exponentials need it",
     (
         "dovetail.compat.finder",

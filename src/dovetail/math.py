@@ -1,7 +1,25 @@
 """`tf.math`: a view on the op table."""
 
-from dovetail.ops.table import NAMESPACES as _NAMESPACES
+from types import SimpleNamespace as _Namespace
+from typing import Any as _Any
 
-__all__ = sorted(_NAMESPACES.get("tf.math", {}))  # noqa: PLE0605
+from dovetail.ops import table as _table
+from dovetail.ops.views import contents as _contents
 
-globals().update(_NAMESPACES.get("tf.math", {}))
+__all__ = sorted({*_contents("tf.math"), *_table.late_names("tf.math"), "special"})  # noqa: PLE0605
+
+globals().update(_contents("tf.math"))
+
+
+def __getattr__(name: str) -> _Any:
+    if name == "special":
+        found = globals()[name] = _Namespace(**_table.whole("tf.math.special"))
+        return found
+    if name in _table.late_names("tf.math"):
+        found = globals()[name] = _table.find("tf.math", name)
+        return found
+    raise AttributeError(f"module 'dovetail.math' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -555,6 +555,32 @@ SPECIAL = [
         check_dtype=False,
     ),
     Case("math.log", of(f32(1e-37, 1e37)), id="extreme"),
+    *[
+        Case(f"math.special.{name}", uniform(0.2, 6.0, (3, 4)), grad=(0,), rtol=5e-5, atol=5e-6)
+        for name in (
+            *("bessel_i0", "bessel_i0e", "bessel_i1", "bessel_i1e", "bessel_j0", "bessel_j1", "bessel_k0"),
+            *("bessel_k0e", "bessel_k1", "bessel_k1e", "bessel_y0", "bessel_y1", "dawsn", "expint"),
+            *("fresnel_cos", "fresnel_sin", "spence"),
+        )
+    ],
+    *[
+        Case(f"math.special.{name}", of(f32(-3, -0.5, 0, 30)), id="odd")
+        for name in ("bessel_i1e", "bessel_j1", "bessel_k0", "bessel_k1e", "bessel_y0", "expint", "spence")
+    ],
+    Case("math.bessel_i0", ANY),
+    Case("math.zeta", lambda rng: (f32(1.5, 2, 3), f32(1, 2.5, 0.5)), grad=(1,)),
+    Case("math.polygamma", lambda rng: (f32(0, 1, 2), f32(1, 2.5, 0.5)), grad=(1,)),
+    Case("math.igamma", lambda rng: (f32(0.5, 1, 4), f32(1, 2.5, 0.5)), grad=(0, 1), rtol=5e-5),
+    Case("math.igammac", lambda rng: (f32(0.5, 1, 4), f32(1, 2.5, 0.5)), grad=(0, 1), rtol=5e-5),
+    Case(
+        "math.betainc",
+        lambda rng: (f32(0.5, 1, 4), f32(1, 2.5, 0.5), f32(0.1, 0.5, 0.9)),
+        grad=(2,),
+        rtol=5e-5,
+        vjp=False,
+    ),
+    Case("math.lbeta", uniform(0.2, 3.0, (2, 3)), grad=(0,)),
+    Case("math.nextafter", lambda rng: (f32(1, -1, 0), f32(2, 5, 0))),
 ]
 
 CASES = [*BINARY, *COMPARISONS, *UNARY, *CASTS, *REDUCTIONS, *NORMS, *SEGMENTS, *KERAS, *SPECIAL]

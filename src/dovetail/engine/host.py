@@ -8,7 +8,6 @@ updates return new arrays.  `engine/xla.py` has the same names with the same beh
 from __future__ import annotations
 
 import builtins
-import functools
 import importlib
 import math
 import warnings
@@ -18,6 +17,7 @@ import numpy as np
 
 from dovetail.engine import dtypes, host_native
 from dovetail.engine.host_array import (  # noqa: F401 - names of this engine
+    add_rows,
     add_up,
     as_shift,
     bitcast,
@@ -58,6 +58,7 @@ from dovetail.engine.host_segments import (  # noqa: F401 - names of this engine
     segment_reduce,
     segment_start,
 )
+from dovetail.engine.host_special import scipy_special, special  # noqa: F401 - names of this engine
 
 name = "host"
 newaxis = np.newaxis
@@ -75,12 +76,6 @@ def __getattr__(attribute: str) -> Any:
     value = getattr(np, attribute)
     globals()[attribute] = value
     return value
-
-
-@functools.cache
-def _special() -> Any:
-    """`scipy.special`, imported when a special function is first used: it costs 0.2 s."""
-    return importlib.import_module("scipy.special")
 
 
 def _widened(function: Any) -> Any:
@@ -184,23 +179,23 @@ def erf(x: Any) -> Any:
     found = host_native.each("erf", x)
     if found is not None:
         return found
-    return _special().erf(x.astype(np.float32) if dtypes.is_half(x.dtype) else x).astype(x.dtype)
+    return scipy_special().erf(x.astype(np.float32) if dtypes.is_half(x.dtype) else x).astype(x.dtype)
 
 
 def erfc(x: Any) -> Any:
-    return _special().erfc(x.astype(np.float32) if dtypes.is_half(x.dtype) else x).astype(x.dtype)
+    return scipy_special().erfc(x.astype(np.float32) if dtypes.is_half(x.dtype) else x).astype(x.dtype)
 
 
 def erfinv(x: Any) -> Any:
-    return _special().erfinv(x.astype(np.float32) if dtypes.is_half(x.dtype) else x).astype(x.dtype)
+    return scipy_special().erfinv(x.astype(np.float32) if dtypes.is_half(x.dtype) else x).astype(x.dtype)
 
 
 def lgamma(x: Any) -> Any:
-    return _special().gammaln(x).astype(x.dtype)
+    return scipy_special().gammaln(x).astype(x.dtype)
 
 
 def digamma(x: Any) -> Any:
-    return _special().digamma(x).astype(x.dtype)
+    return scipy_special().digamma(x).astype(x.dtype)
 
 
 def rsqrt(x: Any) -> Any:

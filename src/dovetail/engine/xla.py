@@ -69,6 +69,7 @@ from dovetail.engine.xla_segments import (  # noqa: F401 - names of this engine
     row_ids,
     segment_reduce,
 )
+from dovetail.engine.xla_special import special  # noqa: F401 - a name of this engine
 
 name = "xla"
 newaxis = None

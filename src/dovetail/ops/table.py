@@ -147,6 +147,10 @@ LATE = {
     },
     "signal": {"tf": "fftnd ifftnd irfftnd rfftnd", "tf.signal": "*"},
     "records": {"tf.io": "*"},
+    "special": {
+        "tf.math": "bessel_i0 bessel_i0e bessel_i1 bessel_i1e betainc igamma igammac lbeta nextafter polygamma zeta",
+        "tf.math.special": "*",
+    },
     "sparse": {
         "tf": "SparseTensor SparseTensorSpec edit_distance",
         "tf.compat.v1": "SparseTensorValue",

@@ -22,6 +22,22 @@ def _camel(name: str) -> str:
 
 enter("\n".join(f"{_camel(name)}(x) = {name}" for name in _SAME.split()))
 enter("\n".join(f"{_camel(name)}(x) = math.{name}" for name in _IN_MATH.split()))
+_SPECIAL = (
+    "bessel_i0 bessel_i0e bessel_i1 bessel_i1e "
+    "bessel_j0 bessel_j1 bessel_k0 bessel_k0e bessel_k1 bessel_k1e bessel_y0 bessel_y1 dawsn expint fresnel_cos "
+    "fresnel_sin spence"
+)
+enter("\n".join(f"{_camel(name)}(x) = math.special.{name}" for name in _SPECIAL.split()))
+enter(
+    """
+    Zeta(x, q) = math.zeta
+    Polygamma(a, x) = math.polygamma
+    Igamma(a, x) = math.igamma
+    Igammac(a, x) = math.igammac
+    Betainc(a, b, x) = math.betainc
+    NextAfter(x1, x2) = math.nextafter
+    """
+)
 enter(
     """
     Neg(x) = negative
