@@ -140,6 +140,10 @@ class LossFunctionWrapper(Loss):
 
     @classmethod
     def from_config(cls, config: dict) -> Loss:
+        if own_name(cls) is not None and isinstance(
+            config.get("fn"), str
+        ):  # as Keras 2 writes its own losses
+            config = {key: value for key, value in config.items() if key != "fn"}
         return cls(**{key: _rebuilt(value) for key, value in config.items()})
 
 

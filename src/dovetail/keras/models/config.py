@@ -25,7 +25,7 @@ from dovetail.keras.models.codec import (
     Writer,
 )
 from dovetail.keras.models.members import Members
-from dovetail.keras.models.older import alone, calls_of, has_calls_of_keras_2, op_of
+from dovetail.keras.models.older import alone, as_layer, calls_of, counted_from_0, has_calls_of_keras_2, op_of
 from dovetail.keras.serialization import (
     SymbolicReference,
     deserialize_keras_object,
@@ -128,6 +128,7 @@ def functional_from_config(kind: Any, config: dict) -> Any:
     """Makes a functional model of class `kind` from the config that `functional_config` returned."""
     entries, inputs, outputs = config["layers"], config["input_layers"], config["output_layers"]
     if any(map(has_calls_of_keras_2, entries)):
+        entries, (inputs, outputs) = counted_from_0(entries, [inputs, outputs])
         entries = [entry | {"inbound_nodes": calls_of(entry)} for entry in entries]
         inputs, outputs = alone(inputs), alone(outputs)
     rebuilding = _Rebuilding(entries)
@@ -208,7 +209,7 @@ def _check_takes_tensors(name: str, arguments: Any) -> None:
 
 
 def _layer_of(entry: dict) -> Any:
-    layer = op_of(entry) or deserialize_keras_object(entry)
+    layer = op_of(entry) or deserialize_keras_object(as_layer(entry))
     if layer.name != entry["name"]:
         layer.name = entry["name"]
     return layer

@@ -15,12 +15,19 @@ from typing import Any
 from dovetail.base import nest
 from dovetail.base.errors import UnknownObjectError, at_user_location
 from dovetail.keras import permission
+from dovetail.keras.registration import own_object
 from dovetail.ops.table import find
 from dovetail.tensor.symbolic import SymbolicTensor
 
 _CONSTANT = "_CONSTANT_VALUE"  # stands where a layer's name would
+_ELLIPSIS = {"class_name": "__ellipsis__"}
 _OP_LAYERS = ("TFOpLambda", "SlicingOpLambda")
-_OPERATORS = {"__operators__.getitem": lambda tensor, slice_spec: tensor[_index(slice_spec)]}
+_OPERATORS: dict[str, Callable] = {
+    "__operators__.getitem": lambda tensor, slice_spec: tensor[_index(slice_spec)],
+    "__operators__.add": lambda x, y: x + y,
+    "__operators__.eq": lambda self, other: self == other,
+    "__operators__.ne": lambda self, other: self != other,
+}
 
 
 class WrittenOp:
@@ -44,6 +51,16 @@ class WrittenOp:
         if not any(isinstance(leaf, SymbolicTensor) for leaf in nest.flat((args, kwargs))):
             raise ValueError(f"the config applies the op {self.name!r} to no tensor of the model")
         return self._function(*args, **kwargs, **self._given)
+
+
+def as_layer(entry: Any) -> Any:
+    """Returns the entry of a layer with the module of layers where it has none: other kinds share some names."""
+    known = isinstance(entry, dict) and isinstance(entry.get("class_name"), str) and not entry.get("module")
+    return (
+        entry | {"module": "keras.layers"}
+        if known and own_object(entry["class_name"], "keras.layers")
+        else entry
+    )
 
 
 def op_of(entry: dict) -> WrittenOp | None:
@@ -93,7 +110,7 @@ def _index(spec: Any) -> Any:
         return slice(spec["start"], spec["stop"], spec["step"])
     if isinstance(spec, list):
         return tuple(map(_index, spec))
-    return Ellipsis if spec == "..." else spec
+    return Ellipsis if isinstance(spec, str | dict) and spec in ("...", _ELLIPSIS) else spec
 
 
 def has_calls_of_keras_2(entry: dict) -> bool:
@@ -104,6 +121,49 @@ def has_calls_of_keras_2(entry: dict) -> bool:
 def calls_of(entry: dict) -> list[dict]:
     """Returns the calls of an entry of Keras 2 as `{"args": ..., "kwargs": ...}` of Keras 3."""
     return [_call(call, entry["class_name"] in _OP_LAYERS) for call in entry["inbound_nodes"]]
+
+
+def counted_from_0(entries: list[dict], ends: list) -> tuple[list[dict], list]:
+    """Returns the entries and ends of a model of Keras 2 with calls of layers that are all counted from 0.
+
+    Keras 2 counts the making of a model with inputs of its own as its first call.
+
+    Args:
+        entries: "layers" of the config.
+        ends: "input_layers" and "output_layers".
+    """
+    shifted = {entry["name"] for entry in entries if _has_own_inputs(entry)}
+    if not shifted:
+        return entries, ends
+    used: set[tuple] = set()
+    calls = [entry["inbound_nodes"] for entry in entries]
+    _mapped_tensors(lambda name, call: used.add((name, call)) or call, [calls, ends])
+    shifted = {name for name in shifted if (name, 0) not in used}
+
+    def from_0(name: str, call: int) -> int:
+        return call - 1 if name in shifted else call
+
+    calls, ends = _mapped_tensors(from_0, [calls, ends])
+    return [entry | {"inbound_nodes": own} for entry, own in zip(entries, calls, strict=True)], ends
+
+
+def _has_own_inputs(entry: dict) -> bool:
+    layers = entry["config"].get("layers") if isinstance(entry["config"], dict) else None
+    return isinstance(layers, list) and bool(layers) and layers[0].get("class_name") == "InputLayer"
+
+
+def _mapped_tensors(number: Callable, value: Any) -> Any:
+    """Returns calls with other numbers: `number(layer's name, call) -> call`."""
+    if _is_tensor(value):
+        name, call, *rest = value
+        return [name, number(name, call), *(_mapped_tensors(number, item) for item in rest)]
+    if isinstance(value, list | tuple):
+        return [_mapped_tensors(number, item) for item in value]
+    return (
+        {key: _mapped_tensors(number, item) for key, item in value.items()}
+        if isinstance(value, dict)
+        else value
+    )
 
 
 def _call(call: Any, of_op: bool) -> dict:

@@ -12,6 +12,7 @@ from dovetail.keras.layers.core.input_layer import Input, InputLayer
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.layers.machinery.weights import owner
 from dovetail.keras.models.model import Model
+from dovetail.keras.models.older import as_layer
 from dovetail.keras.registration import CustomObjectScope
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
 from dovetail.tensor.composite import is_composite
@@ -200,7 +201,7 @@ class Sequential(Model):
         if cls.__init__ is not Sequential.__init__:
             return cls(**config)
         with CustomObjectScope(custom_objects):
-            layers = [deserialize_keras_object(entry) for entry in config["layers"]]
+            layers = [deserialize_keras_object(as_layer(entry)) for entry in config["layers"]]
         model = cls(layers, trainable=config.get("trainable", True), name=config.get("name"))
         shape = config.get("build_input_shape")
         if not model.built and shape and not isinstance(shape, dict):

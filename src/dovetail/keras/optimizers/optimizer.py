@@ -210,7 +210,10 @@ class Optimizer(LegacyHooks, Told):
 
     def load_own_variables(self, store: Any) -> None:
         """Reads what `save_own_variables` wrote; warns and reads nothing when the number of variables differs."""
-        state.read_all(self, self.variables, store)
+        rate = self._rate.given  # which files of Keras 3 have, and those of Keras 2 have not
+        known = list(self._state.variables)
+        without = [variable for variable in known if variable is not rate]
+        state.read_all(self, without if len(store.keys()) == len(without) else known, store)
 
     def build(self, variables: Iterable) -> None:
         """Creates the state of the variables that have none yet."""

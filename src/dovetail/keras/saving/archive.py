@@ -1,7 +1,8 @@
 """The `.keras` format: a zip archive with the configuration, the weights, and the assets of layers.
 
     metadata.json      the version and the date
-    config.json        `serialize_keras_object(model)`: architecture, build shapes, arguments of `compile`
+    config.json        `serialize_keras_object(model)`: architecture, build shapes, arguments of `compile`; in programs
+                       for Keras 2, in its form
     model.weights.h5   weights, the state of the optimizer
     assets/...         files that layers write in `save_assets`, in folders named like their weights
 
@@ -26,15 +27,14 @@ import h5py
 from dovetail.base.errors import at_user_location
 from dovetail.keras import permission
 from dovetail.keras.layers.machinery.layer import Layer
-from dovetail.keras.saving import h5
+from dovetail.keras.saving import configs, h5
 from dovetail.keras.saving.atomic import replacing
 from dovetail.keras.saving.layout import places
 from dovetail.keras.saving.stored import read_weights, write_weights
-from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
+from dovetail.keras.serialization import deserialize_keras_object
 from dovetail.wire.json_text import parsed
 
 _CONFIG, _METADATA, _WEIGHTS, _ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets"
-_KERAS_VERSION = "3.15.0"  # whose format it is
 _MAX_CONFIG_BYTES = 256 << 20
 _MAX_UNQUESTIONED_BYTES = 256 << 20
 _MAX_INFLATION = 200
@@ -46,15 +46,15 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may ask for giga
 
 def write(model: Any, path: str) -> None:
     """Writes a model to a `.keras` file, which replaces what was there only when it is whole."""
-    config = json.dumps(serialize_keras_object(model))
+    config, version = configs.of_archive(model)
     metadata = {
-        "keras_version": _KERAS_VERSION,
+        "keras_version": version,
         "saved_by": "dovetail",
         "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
     }
     with replacing(path) as partial, zipfile.ZipFile(partial, "w") as archive:
         archive.writestr(_METADATA, json.dumps(metadata))
-        archive.writestr(_CONFIG, config)
+        archive.writestr(_CONFIG, json.dumps(config))
         archive.writestr(_WEIGHTS, _weights_image(model))
         for owner, folder in with_assets(model, "save_assets"):
             _write_assets(archive, owner, folder)

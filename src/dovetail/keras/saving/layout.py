@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dovetail.base.trackable import children, held, is_transparent
+from dovetail.keras.idiom import is_keras_2
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.naming import to_snake_case
 from dovetail.keras.optimizers import Optimizer
@@ -42,24 +43,37 @@ class Place:
         return f"{self.path}/vars" if self.path else "vars"
 
 
-def places(model: Any) -> list[Place]:
-    """Returns the groups of a model's file, the model's own (path "") first."""
-    return list(_walk(model, "", set()))
+def places(model: Any, older: bool | None = None) -> list[Place]:
+    """Returns the groups of a model's file, the model's own (path "") first.
+
+    Args:
+        model: the model.
+        older: whether the file is one of Keras 2, which names some groups otherwise; None: as the program's Keras does.
+    """
+    return list(_walk(model, "", set(), is_keras_2() if older is None else older))
 
 
-def _walk(owner: Any, path: str, seen: set[int]) -> Iterator[Place]:
+def places_in(model: Any, file: Any) -> list[Place]:
+    """Returns the groups of a model's file as the file that is there names them."""
+    newer, older = places(model, False), places(model, True)
+    if [place.path for place in newer] == [place.path for place in older]:
+        return newer
+    return max(newer, older, key=lambda found: sum(place.vars_path in file for place in found))
+
+
+def _walk(owner: Any, path: str, seen: set[int], older: bool) -> Iterator[Place]:
     seen.add(id(owner))
     if isinstance(owner, Layer | Optimizer):  # the variables of a module inside are its layer's
         yield Place(path, owner, own_variables(owner))
-    for name, child in _named(owner):
+    for name, child in _named(owner, older):
         below = f"{path}/{name}" if path else name
         if isinstance(child, _CONTAINERS):
-            yield from _walk_container(child, below, seen)
+            yield from _walk_container(child, below, seen, older)
         elif id(child) not in seen:
-            yield from _walk(child, below, seen)
+            yield from _walk(child, below, seen, older)
 
 
-def _walk_container(container: Any, path: str, seen: set[int]) -> Iterator[Place]:
+def _walk_container(container: Any, path: str, seen: set[int], older: bool) -> Iterator[Place]:
     used: Counter = Counter()
     for member in _members(container):
         nested = isinstance(member, _CONTAINERS)
@@ -69,18 +83,20 @@ def _walk_container(container: Any, path: str, seen: set[int]) -> Iterator[Place
         name = f"{base}_{used[base]}" if used[base] else base
         used[base] += 1  # members met before count, too
         if nested:
-            yield from _walk_container(member, f"{path}/{name}", seen)
+            yield from _walk_container(member, f"{path}/{name}", seen, older)
         elif id(member) not in seen:
-            yield from _walk(member, f"{path}/{name}", seen)
+            yield from _walk(member, f"{path}/{name}", seen, older)
 
 
 def _members(container: Any) -> list:
     return list(container.values() if isinstance(container, dict) else container)
 
 
-def _named(owner: Any) -> list[tuple[str, Any]]:
+def _named(owner: Any, older: bool) -> list[tuple[str, Any]]:
     """Returns what holds layers or an optimizer, by the name of its group."""
     names = getattr(owner, "_names_in_files", {})
+    if older:  # where these attributes are private
+        names = {name: f"_{shown}" for name, shown in names.items()}
     found = {
         str(names.get(name, name)): child
         for name, child in children(owner)

@@ -31,7 +31,8 @@ def write(model: Any, file: Any) -> None:
     write_names(file, "layer_names", [layer.name for layer in model.layers])
     file.attrs["backend"], file.attrs["keras_version"] = b"tensorflow", b"2.15.0"
     for layer in model.layers:
-        _write_group(file.create_group(layer.name), layer.name, _trained_first(layer.weights))
+        weights = [*layer.trainable_weights, *layer.non_trainable_weights]  # a frozen layer's: as they come
+        _write_group(file.create_group(layer.name), layer.name, weights)
     _write_group(file.create_group(_OWN), model.name, model._stored_variables())
 
 

@@ -16,7 +16,8 @@ from dovetail.base.own import declare
 from dovetail.function.function import Function
 from dovetail.keras import permission
 from dovetail.keras.models.model import Model
-from dovetail.keras.saving.whole_h5 import compile_from, training_config
+from dovetail.keras.saving.configs import training_config
+from dovetail.keras.saving.whole_h5 import compile_from
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
 from dovetail.saved_model import (
     VARIABLES_DIRECTORY,

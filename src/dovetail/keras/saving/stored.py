@@ -13,7 +13,7 @@ from dovetail.keras.layers.machinery.adaptable import Adaptable
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.optimizers import Optimizer
 from dovetail.keras.saving.h5 import attribute, descend, member, read
-from dovetail.keras.saving.layout import Place, places
+from dovetail.keras.saving.layout import Place, places, places_in
 from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.variable import Variable
 
@@ -89,7 +89,8 @@ def _loading(model: Any, file: Any, skip_mismatch: bool, skipped: frozenset | se
     if optimizer is not None and not optimizer.built and member(file, "optimizer") is not None:
         optimizer.build(model.trainable_variables)
     loading = Loading()
-    for place in places(model):
+    found = places_in(model, file)
+    for place in found:
         if id(place.owner) in skipped:
             continue
         group = descend(file, place.vars_path)
@@ -104,13 +105,13 @@ def _loading(model: Any, file: Any, skip_mismatch: bool, skipped: frozenset | se
             if not skip_mismatch and not isinstance(place.owner, Optimizer):
                 raise
             warnings.warn(f"load_weights: {error}; left out", stacklevel=5)
-    _tell_unused(model, file)
+    _tell_unused(model, found, file)
     return loading
 
 
-def _tell_unused(model: Any, file: Any) -> None:
+def _tell_unused(model: Any, found: list[Place], file: Any) -> None:
     """Warns of groups with variables that the model has no place for."""
-    known = {place.vars_path for place in places(model)}
+    known = {place.vars_path for place in found}
     unused: list[str] = []
 
     def visit(name: str, item: Any) -> None:

@@ -30,8 +30,9 @@ def save_model(
 
     Args:
         model: the model.
-        filepath: ends in ".keras", or in ".h5" or ".hdf5" for HDF5: the layout of Keras 2 with the configs of Keras 3,
-            which Keras 3 reads and Keras 2 does not.
+        filepath: ends in ".keras", which is as Keras 3 writes it (as Keras 2 in programs for that), or in ".h5" or
+            ".hdf5" for HDF5, as Keras 2 writes it, which Keras 3 reads, too.  A model of which Keras 2 has no layer,
+            argument or op is written as Keras 3 does, with a warning in programs for Keras 2.
         overwrite: replace an existing file; False raises FileExistsError instead.
         zipped: True or None; `.keras` files are archives.
         include_optimizer: False leaves out the arguments of `compile` and the optimizer's state; ".h5" files only.

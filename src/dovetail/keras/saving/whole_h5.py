@@ -6,8 +6,8 @@
 | model_weights | the weights, by layer |
 | optimizer_weights | the state of the optimizer, in the order of its attribute "weight_names" |
 
-The layout is that of Keras 2, whose files are read.  The configs in files written here are those of Keras 3, which
-reads them; Keras 2 does not.
+Layout and configs are those of Keras 2, which Keras 3 reads, too.  A model that Keras 2 has no words for is written
+with the configs of Keras 3, which Keras 2 does not read.
 """
 
 from __future__ import annotations
@@ -29,17 +29,22 @@ from dovetail.keras.registration import own_object
 from dovetail.keras.saving import legacy
 from dovetail.keras.saving.archive import with_assets
 from dovetail.keras.saving.atomic import replacing
+from dovetail.keras.saving.configs import OLDER_VERSION, of_hdf5
 from dovetail.keras.saving.h5 import attribute as stored_attribute
 from dovetail.keras.saving.h5 import descend, member, opened, read
-from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
+from dovetail.keras.serialization import deserialize_keras_object
 from dovetail.tensor.tensor import Tensor
 from dovetail.wire.json_text import parsed
 
 _MODEL, _TRAINING = "model_config", "training_config"
 _WEIGHTS, _STATE = "model_weights", "optimizer_weights"
-_VERSION = "3.15.0"  # whose configs these are
-# What `compile` takes from a file.
-_COMPILED = ("loss", "loss_weights", "metrics", "weighted_metrics")
+# What `compile` takes from a file, and where it is looked up: losses and metrics share names.
+_COMPILED = {
+    "loss": "keras.losses",
+    "loss_weights": None,
+    "metrics": "keras.metrics",
+    "weighted_metrics": "keras.metrics",
+}
 
 
 # ---- writing
@@ -53,14 +58,15 @@ def write(model: Any, path: str, include_optimizer: bool = True) -> None:
             layer with an adapted vocabulary.
     """
     _check_assets(model)
-    config = {"class_name": type(model).__name__, "config": _short(model.get_config())}
+    with_state = include_optimizer and model.compiled and model.optimizer is not None
+    config, training, version = of_hdf5(model, with_state)
     with replacing(path) as partial, h5py.File(partial, "w") as file:
-        file.attrs["keras_version"], file.attrs["backend"] = _VERSION, "tensorflow"
+        file.attrs["keras_version"], file.attrs["backend"] = version, "tensorflow"
         file.attrs[_MODEL] = json.dumps(config)
         legacy.write(model, file.create_group(_WEIGHTS))
-        if include_optimizer and model.compiled and model.optimizer is not None:
-            file.attrs[_TRAINING] = json.dumps(training_config(model))
-            _write_state(model.optimizer, file.create_group(_STATE))
+        if with_state:
+            file.attrs[_TRAINING] = json.dumps(training)
+            _write_state(model.optimizer, version == OLDER_VERSION, file.create_group(_STATE))
 
 
 def _check_assets(model: Any) -> None:
@@ -80,34 +86,12 @@ def _check_assets(model: Any) -> None:
         warnings.warn(message, stacklevel=2)
 
 
-def _short(value: Any) -> Any:
-    """Returns a config in the form of these files: layers by their class and config alone."""
-    return serialize_keras_object(value)
-
-
-def training_config(model: Any) -> dict:
-    """Returns how a model was compiled, as Keras 2 says it."""
-    config = model.get_compile_config()
-    optimizer = config.pop("optimizer")
-    config["optimizer_config"] = {"class_name": optimizer["class_name"], "config": optimizer["config"]}
-    return config | {"loss": _whole_names(config["loss"])}
-
-
-def _whole_names(value: Any) -> Any:
-    """Returns losses with names that every reader knows: "mse" is "mean_squared_error"."""
-    if isinstance(value, list):
-        return [_whole_names(item) for item in value]
-    if isinstance(value, dict) and "class_name" not in value:
-        return {name: _whole_names(item) for name, item in value.items()}
-    if not isinstance(value, str):
-        return value
-    known = own_object(value, "keras.losses")
-    return getattr(known, "__name__", value)
-
-
-def _write_state(optimizer: Any, group: Any) -> None:
+def _write_state(optimizer: Any, older: bool, group: Any) -> None:
+    """Writes the state of an optimizer; the learning rate is none of it in Keras 2."""
     names: list[str] = []
     for variable in optimizer.variables:
+        if older and _is_rate(variable):
+            continue
         base = str(getattr(variable, "path", variable.name))
         name = base if base not in names else f"{base}_{len(names)}"
         group[name] = np.asarray(variable._plain()._value)
@@ -163,7 +147,9 @@ def _json(file: Any, attribute: str) -> Any:
 
 def compile_from(model: Any, training: dict) -> None:
     """Compiles a model as Keras 2 says that it was."""
-    options = {name: _of_outputs(_compile_argument(training.get(name))) for name in _COMPILED}
+    options = {
+        name: _of_outputs(_compile_argument(training.get(name), place)) for name, place in _COMPILED.items()
+    }
     model.compile(optimizer=deserialize_keras_object(training["optimizer_config"]), **options)
 
 
@@ -172,12 +158,12 @@ def _of_outputs(value: Any) -> Any:
     return value[0] if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list) else value
 
 
-def _compile_argument(value: Any) -> Any:
+def _compile_argument(value: Any, place: str | None) -> Any:
     """Returns the argument of `compile` that a config stands for: names stay names."""
     if isinstance(value, list):
-        return [_compile_argument(item) for item in value]
+        return [_compile_argument(item, place) for item in value]
     if isinstance(value, dict) and "class_name" not in value:
-        return {name: _compile_argument(item) for name, item in value.items()}
+        return {name: _compile_argument(item, place) for name, item in value.items()}
     if not isinstance(value, dict):
         return value
     if value["class_name"] == "MeanMetricWrapper" and isinstance(value["config"].get("fn"), str):
@@ -186,7 +172,8 @@ def _compile_argument(value: Any) -> Any:
             if value["config"]["name"] == value["config"]["fn"]
             else _wrapped(value["config"])
         )
-    return deserialize_keras_object(value)
+    here = place is not None and own_object(value["class_name"], place) is not None
+    return deserialize_keras_object({"module": place, **value} if here else value)
 
 
 def _wrapped(config: dict) -> Any:

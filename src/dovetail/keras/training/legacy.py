@@ -91,9 +91,10 @@ class OfKeras2:
 
     def compile_from_config(self, config: dict) -> None:
         """Compiles the model as the one whose `get_compile_config` this is; a built one gets a built optimizer."""
-        self.compile(
-            **{name: serialization.deserialize_keras_object(value) for name, value in config.items()}
-        )
+        given = {
+            name: value for name, value in config.items() if value is not None
+        }  # Keras 2 writes defaults so
+        self.compile(**{name: serialization.deserialize_keras_object(value) for name, value in given.items()})
         if self.built and self.optimizer is not None:
             self.optimizer.build(self._trained_weights())
 

@@ -27,7 +27,7 @@ from dovetail.keras.layers.machinery.init_arguments import (
     refuse_quantization,
 )
 from dovetail.keras.layers.machinery.shapes import plain_shapes, shape_of
-from dovetail.keras.layers.machinery.signature import build_arguments
+from dovetail.keras.layers.machinery.signature import build_arguments, own_parameters
 from dovetail.keras.rematerialization import current as current_remat
 from dovetail.keras.serialization import serialize_keras_object
 from dovetail.tensor import dtype as dt
@@ -346,12 +346,17 @@ class Layer(Calling, Holder, Called):
         return {"input_shape": plain_shapes(shapes["input_shape"] if isinstance(shapes, dict) else shapes)}
 
     def build_from_config(self, config: dict) -> None:
-        """Builds the layer for the shapes that `get_build_config` returned."""
-        if config and not self.built:
-            self.build(**config["shapes_dict"]) if "shapes_dict" in config else self.build(
-                config["input_shape"]
-            )
-            self._after_build()
+        """Builds the layer for the shapes that `get_build_config` returned.
+
+        Keras 2 notes one shape of several; such a layer is built by its first call.
+        """
+        if not config or self.built:
+            return
+        shapes = config.get("shapes_dict")
+        if shapes is None and sum(one.default is one.empty for one in own_parameters(type(self).build)) > 1:
+            return
+        self.build(config["input_shape"]) if shapes is None else self.build(**shapes)
+        self._after_build()
 
     def __repr__(self) -> str:
         name, built = (

@@ -117,7 +117,7 @@ class _SpatialDropout(Dropout):
 
     def get_config(self) -> dict:
         config = super().get_config() | {"data_format": self.data_format}
-        del config["noise_shape"]
+        del config["noise_shape"], config["trainable"]  # which Keras 3 does not read here
         return config
 
 
