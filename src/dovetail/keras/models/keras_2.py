@@ -154,7 +154,7 @@ class _Downgrade:
 
         def names() -> list[str]:
             kind = given["class_name"]
-            found = (
+            found: Any = (
                 self._kinds.get((kind, given["name"]))
                 or get_registered_object(given.get("registered_name") or kind)
                 or own_object(kind, "keras.layers")

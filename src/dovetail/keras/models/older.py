@@ -135,9 +135,14 @@ def counted_from_0(entries: list[dict], ends: list) -> tuple[list[dict], list]:
     shifted = {entry["name"] for entry in entries if _has_own_inputs(entry)}
     if not shifted:
         return entries, ends
-    used: set[tuple] = set()
+    used: list[tuple[str, int]] = []
     calls = [entry["inbound_nodes"] for entry in entries]
-    _mapped_tensors(lambda name, call: used.add((name, call)) or call, [calls, ends])
+
+    def note(name: str, call: int) -> int:
+        used.append((name, call))
+        return call
+
+    _mapped_tensors(note, [calls, ends])
     shifted = {name for name in shifted if (name, 0) not in used}
 
     def from_0(name: str, call: int) -> int:
