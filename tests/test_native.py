@@ -11,12 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import dovetail as tf
 from dovetail.base.settings import settings
 from dovetail.engine import host, xla
 
 xla("native kernels")
 from dovetail.engine import kernels, native  # noqa: E402 - loads JAX, which the line above has said is wanted
-from dovetail.engine.native import build  # noqa: E402
+from dovetail.engine.native import build, texts  # noqa: E402
 from dovetail.keras import optimizers  # noqa: E402
 from dovetail.keras.optimizers import adam  # noqa: E402
 from dovetail.ops import losses, normalization  # noqa: E402
@@ -460,3 +461,120 @@ def test_a_program_gives_the_same_with_and_without():
         )
         found.append([float(x) for x in done.stdout.split()])
     np.testing.assert_allclose(*found, rtol=1e-5)
+
+
+# ---- images and texts: functions of the host engine
+
+TEXTS = [
+    *(np.random.default_rng(n).integers(0, 256, n, np.uint8).tobytes() for n in range(200)),
+    *[b""] * 400,
+]
+IMAGES = [
+    ((37, 50, 3), (22, 24)),
+    ((2, 33, 47, 3), (64, 20)),
+    ((60, 70, 1), (13, 90)),
+    ((40, 60, 4), (40, 70)),
+    ((40, 60, 3), (1, 1)),
+    ((2, 1, 900, 3), (3, 1300)),
+    ((1300, 1, 4), (5, 2)),
+]
+
+
+def _with_and_without(function, monkeypatch):
+    found = function()
+    monkeypatch.setattr(settings, "native", False)
+    return np.asarray(found), np.asarray(function())
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("method", ["bilinear", "bicubic", "area"])
+@pytest.mark.parametrize("shape, size", IMAGES)
+def test_resized_images(shape, size, method, dtype, monkeypatch):
+    images = (np.random.default_rng(0).random(shape) * 255).astype(dtype)
+    found, expected = _with_and_without(lambda: tf.image.resize(images, size, method), monkeypatch)
+    assert found.dtype == expected.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+STRINGS = {
+    "lower": tf.strings.lower,
+    "upper": tf.strings.upper,
+    "words": lambda x: tf.strings.split(x).flat_values,
+    "splits": lambda x: tf.strings.split(x).row_splits,
+    "hash": lambda x: tf.strings.to_hash_bucket_fast(x, 1 << 62),
+    "matrix": lambda x: tf.strings.lower(tf.reshape(x, [3, 200])),
+    "column": lambda x: tf.strings.upper(tf.reshape(x, [300, 2])[:, 1]),
+    "no_words": lambda x: tf.strings.split(tf.fill([600], " \t ")).flat_values,
+}
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", STRINGS)
+def test_strings(name, monkeypatch):
+    given = tf.constant(np.array(TEXTS, object))
+    found, expected = _with_and_without(lambda: STRINGS[name](given), monkeypatch)
+    assert found.dtype == expected.dtype and found.shape == expected.shape
+    assert found.tolist() == expected.tolist()
+
+
+@needs_compiler
+def test_objects_of_words_are_counted():
+    given = tf.constant(np.array([b"often %d seldom%d" % (i % 3, i) for i in range(600)], object))
+    words = tf.strings.split(given).flat_values.numpy()
+    assert words[0] is words[3]
+    once, often = sys.getrefcount(words[2]), sys.getrefcount(words[0])
+    assert (once, often) == (2, 601)  # the array's, and that of the argument
+
+
+LINES = {
+    "plain": lambda i: b'%d,%d.5,"w, %d",-%d' % (i, i, i, i),
+    "exponent": lambda i: b"%d,-%d.25e-3,w,+7" % (i, i),
+    "long_number": lambda i: b"%d,0.1234567890123456789,w,1" % i,
+    "empty": lambda i: b"%d,,w,1" % i,
+    "two_quotes": lambda i: b'%d,1,"w""",1' % i,
+    "line_inside": lambda i: b'%d,1,"w\nw",1' % i,
+    "spaces": lambda i: b"%d, 1 ,w,1" % i,
+    "infinite": lambda i: b"%d,inf,w,nan" % i,
+}
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", LINES)
+def test_lines(name, monkeypatch):
+    lines = np.array([LINES[name](i) for i in range(100)], object)
+    defaults = [[0], [2.5], [""], tf.constant([1.0], tf.float64)]
+    found = tf.io.decode_csv(lines, defaults)
+    monkeypatch.setattr(settings, "native", False)
+    for x, y in zip(found, tf.io.decode_csv(lines, defaults), strict=True):
+        np.testing.assert_array_equal(x.numpy(), y.numpy())
+        assert x.dtype == y.dtype
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    "wrong", [b"1,2,w", b"1,2,w,1,1", b"x,2,w,1", b'1,2,"w,1', b"1,2,w\r,1", b"99999999999,2,w,1"]
+)
+def test_wrong_lines_are_told_as_without(wrong, monkeypatch):
+    lines = np.array([*(LINES["plain"](i) for i in range(100)), wrong], object)
+    defaults = [[0], [2.5], [""], [1.0]]
+    messages = []
+    for native_too in (True, False):
+        monkeypatch.setattr(settings, "native", native_too)
+        with pytest.raises(tf.errors.InvalidArgumentError) as raised:
+            tf.io.decode_csv(lines, defaults)
+        messages.append(str(raised.value))
+    assert messages[0] == messages[1]
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", ["lower", "words", "hash"])
+def test_numbers_among_strings_are_refused(name):
+    with pytest.raises(TypeError):
+        native_texts = texts.Texts(native.library())
+        mixed = np.array([b"a", 3, b"b"] * 300, object)
+        {
+            "lower": lambda: native_texts.in_case(mixed, b"A"),
+            "words": lambda: native_texts.words(mixed),
+            "hash": lambda: native_texts.fingerprints(mixed),
+        }[name]()

@@ -21,6 +21,7 @@ FEWEST = 1024  # elements; for fewer, NumPy's passes cost as much as a call
 FEWEST_SUMMED = 4096
 FEWEST_ROWS, FEWEST_PRODUCTS = 16, 1 << 15  # of matrix products; BLAS has its own ways with few rows
 _FLOAT32 = np.dtype(np.float32)
+_PIXELS = (np.dtype(np.uint8), _FLOAT32)
 
 
 def by_kernel(primitive: str, formula: Callable, arrays: tuple, names: dict) -> Any:
@@ -239,3 +240,26 @@ def _attention(formula: Callable, arrays: tuple, names: dict) -> Any:
     query, key, value, *_ = arrays
     scale = 1 / math.sqrt(query.shape[-1]) if names["scale"] is None else names["scale"]
     return _host().attention(query, key, value, scale, names["is_causal"])
+
+
+def _is_of_images(formula: Callable, arrays: tuple, names: dict) -> bool:
+    (x,) = arrays
+    return (
+        type(x) is np.ndarray
+        and x.dtype in _PIXELS
+        and x.flags.c_contiguous
+        and None not in names["taps"]
+        and _host() is not None
+    )
+
+
+@functools.cache
+def _images() -> Callable:
+    """Returns what resizes images, with the library, which is there."""
+    library = _native().library()
+    return functools.partial(importlib.import_module("dovetail.engine.native.images").resized, library)
+
+
+@kernel("resize", HOST, when=_is_of_images, why="0017: one pass instead of eight")
+def _resize(formula: Callable, arrays: tuple, names: dict) -> Any:
+    return _images()(*arrays, *names["taps"])

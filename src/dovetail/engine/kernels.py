@@ -79,5 +79,6 @@ def chosen(primitive: str, platform: str, *arguments: Any) -> Kernel:
 @kernel("windows")
 @kernel("dense")
 @kernel("attention")
+@kernel("resize")
 def _as_it_is(formula: Callable, arrays: tuple, names: dict) -> Any:
     return formula(*arrays, **names)

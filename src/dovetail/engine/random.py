@@ -7,6 +7,7 @@ generator, the XLA engine the same rounds in 64-bit integer arithmetic.
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import Any
 
@@ -104,7 +105,7 @@ def _split(xp: Any, key: Any, count: int, parts: int, dtype: np.dtype) -> Any:
 
 def floats(xp: Any, key: Any, shape: tuple, dtype: Any) -> Any:
     """Returns uniform numbers in [0, 1), exact multiples of 2**-24 (float32), 2**-53 (float64) or coarser (16 bits)."""
-    count = int(np.prod(shape, dtype=np.int64))
+    count = math.prod(shape)
     if dtype == np.float64:
         words, kept, wide = bits64(xp, key, count) >> np.uint64(11), 53, np.dtype(np.float64)
     else:
@@ -116,7 +117,7 @@ def floats(xp: Any, key: Any, shape: tuple, dtype: Any) -> Any:
 
 def integers(xp: Any, key: Any, shape: tuple, low: Any, high: Any, dtype: Any) -> Any:
     """Returns uniform integers in [low, high): random bits modulo the size of the range, as TensorFlow does."""
-    count = int(np.prod(shape, dtype=np.int64))
+    count = math.prod(shape)
     unsigned = U64 if dtype.itemsize == 8 else U32
     words = bits64(xp, key, count) if dtype.itemsize == 8 else bits32(xp, key, count)
     start = low.astype(unsigned)
@@ -127,7 +128,7 @@ def integers(xp: Any, key: Any, shape: tuple, low: Any, high: Any, dtype: Any) -
 def normals(xp: Any, key: Any, shape: tuple, dtype: Any) -> Any:
     """Returns standard normal numbers by the method of Box and Muller (1958); 16-bit dtypes are drawn in float32."""
     wide = dtype if dtype.itemsize >= 4 else np.dtype(np.float32)
-    count = int(np.prod(shape, dtype=np.int64))
+    count = math.prod(shape)
     pairs = -(-count // 2)
     uniform = floats(xp, key, (2, pairs), wide)
     step = wide.type(2.0 ** (-53 if wide.itemsize == 8 else -24))

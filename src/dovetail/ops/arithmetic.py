@@ -330,6 +330,9 @@ def minimum(xp: Any, x: Any, y: Any) -> Any:
     return xp.minimum(x, y)
 
 
+_LARGE = 1 << 14  # elements
+
+
 def _clip_shape(t: tuple, low: tuple, high: tuple) -> tuple:
     shape = broadcast(t, low, high)
     if len(shape) != len(t) or any(
@@ -349,7 +352,12 @@ def clip_by_value(xp: Any, t: Any, clip_value_min: Any, clip_value_max: Any) -> 
         t: tensor.
         clip_value_min, clip_value_max: limits that broadcast to the shape of `t`, of the same dtype.
     """
-    out = xp.maximum(xp.minimum(t, clip_value_max), clip_value_min)
+    low = xp.minimum(t, clip_value_max)
+    if xp.name == "host" and t.size >= _LARGE and low.shape == t.shape and not clip_value_min.ndim:
+        return np.maximum(
+            low, clip_value_min, out=low
+        )  # memory for one more array costs more than to fill it
+    out = xp.maximum(low, clip_value_min)
     if out.shape != t.shape:
         _clip_shape(t.shape, clip_value_min.shape, clip_value_max.shape)
     return out

@@ -15,6 +15,7 @@ import numpy as np
 from dovetail.base.errors import at_user_location
 from dovetail.base.fingerprint import combine
 from dovetail.engine import dtypes
+from dovetail.engine.text import natively
 from dovetail.engine.text.hashes import Fingerprint64, fingerprints, murmurs, siphashes
 from dovetail.ops.attrs import Nested, text
 from dovetail.ops.families import op
@@ -52,9 +53,11 @@ def hash_strings(xp: Any, input: Any, *, buckets: int, key: Nested = None, murmu
         key: two integers, for SipHash-2-4; None: FarmHash's fingerprint.
         murmur: MurmurHash instead, with the seed of `tf.strings.to_hash_bucket`.
     """
-    values = listed(input)
-    hashes = murmurs(values) if murmur else fingerprints(values) if key is None else siphashes(values, key)
-    return (hashes % np.uint64(buckets)).astype(np.int64).reshape(input.shape)
+    found = natively.fingerprints(input) if key is None and not murmur else None
+    if found is None:
+        values = listed(input)
+        found = murmurs(values) if murmur else fingerprints(values) if key is None else siphashes(values, key)
+    return (found % np.uint64(buckets)).astype(np.int64).reshape(input.shape)
 
 
 def _positive(function: str, buckets: Any) -> int:

@@ -210,9 +210,14 @@ def resize_(
             _nearest(old, new) for old, new in zip(images.shape[-3:-1], (height, width), strict=True)
         )
         return xp.take(xp.take(images, rows, axis=images.ndim - 3), columns, axis=images.ndim - 2)
-    x = images
-    order = ((images.ndim - 3, height), (images.ndim - 2, width))
-    for axis, new in order:
+    sizes = zip(images.shape[-3:-1], (height, width), strict=True)
+    taps = tuple(_taps(old, new, method, antialias) for old, new in sizes)
+    by_axes = functools.partial(_resized, xp, size=(height, width), method=method, antialias=antialias)
+    return xp.by_kernel("resize", by_axes, (images,), {"taps": taps})
+
+
+def _resized(xp: Any, x: Any, size: tuple, method: str, antialias: bool, taps: tuple) -> Any:
+    for axis, new in zip((x.ndim - 3, x.ndim - 2), size, strict=True):
         x = _resized_axis(xp, x, axis, new, method, antialias)
     return _floating(x)
 

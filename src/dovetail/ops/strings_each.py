@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import InvalidArgumentError, at_user_location
-from dovetail.engine.text import patterns
+from dovetail.engine.text import natively, patterns
 from dovetail.ops.attrs import DTypeLike, Text
 from dovetail.ops.families import op
 from dovetail.ops.rules import broadcast
@@ -40,13 +40,15 @@ def _cased(on_bytes: Callable, on_text: Callable, encoding: str) -> Callable:
 @op("strings.upper", **GIVES_STRINGS)
 def strings_upper(xp: Any, input: Any, *, encoding: str = "") -> Any:
     """Returns the strings in upper case (ASCII letters only unless `encoding` is "utf-8")."""
-    return mapped(_cased(bytes.upper, str.upper, encoding), input)
+    found = None if encoding else natively.in_case(input, b"a")
+    return mapped(_cased(bytes.upper, str.upper, encoding), input) if found is None else found
 
 
 @op("strings.lower", **GIVES_STRINGS)
 def strings_lower(xp: Any, input: Any, *, encoding: str = "") -> Any:
     """Returns the strings in lower case (ASCII letters only unless `encoding` is "utf-8")."""
-    return mapped(_cased(bytes.lower, str.lower, encoding), input)
+    found = None if encoding else natively.in_case(input, b"A")
+    return mapped(_cased(bytes.lower, str.lower, encoding), input) if found is None else found
 
 
 @op("strings.strip", **GIVES_STRINGS)

@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.base.fingerprint import fingerprint64
+from dovetail.engine.native.images import resized
 from dovetail.engine.native.on_host import OnHost
+from dovetail.engine.native.texts import Texts
 
 _TIME, _BATCH, _SIZE = 3, 5, 19  # neither a multiple of any vector's width, nor of the rows done at once
 
@@ -241,6 +244,41 @@ def _difference_of_attention(library: ctypes.CDLL) -> float:
     return _largest((found,), (expected.transpose(0, 2, 1, 3),))
 
 
+def _difference_of_images(library: ctypes.CDLL) -> float:
+    pixels = _draw((2, 9, 7, 3))[0]
+    (up, high), (across, wide) = [_tap_tables(old, new) for old, new in ((9, 4), (7, 12))]
+    matrices = [np.zeros((4, 9)), np.zeros((12, 7))]
+    for matrix, indices, weights in zip(matrices, (up, across), (high, wide), strict=True):
+        np.put_along_axis(matrix, indices, weights, axis=1)
+    expected = np.einsum("ih,jw,bhwc->bijc", *matrices, pixels.astype(np.float64))
+    return _largest((resized(library, pixels, (up, high), (across, wide)),), (expected,))
+
+
+def _tap_tables(old: int, new: int) -> tuple:
+    first: Any = np.arange(new)[:, None] * (old - 2) // max(new - 1, 1)
+    return first + np.arange(2), _draw((new, 2))[0]
+
+
+def _difference_of_texts(library: ctypes.CDLL) -> float:
+    texts: Any = np.array([b"a Word, %d " % 7**i * (1 + i) for i in range(24)] + [b"", b" ", b"Z"], object)
+    found = Texts(library)
+    lengths, words = found.words(texts)
+    split = [text.split() for text in texts]
+    lines = [b'%d,%d.25e%d,"a,%d"' % (i - 3, i, i % 4, i) for i in range(9)]
+    kinds = [np.dtype(np.int64), np.dtype(np.float64), np.dtype(object)]
+    number, share, text = found.csv(lines, b",", True, kinds) or ([], [], [])
+    same = (
+        found.in_case(texts, b"A").tolist() == [text.lower() for text in texts],
+        lengths.tolist() == [len(row) for row in split]
+        and words.tolist() == [word for row in split for word in row],
+        found.fingerprints(texts).tolist() == [fingerprint64(text) for text in texts],
+        list(number) == [i - 3 for i in range(9)]
+        and list(share) == [(i + 0.25) * 10 ** (i % 4) for i in range(9)],
+        list(text) == [b"a,%d" % i for i in range(9)],
+    )
+    return 0.0 if all(same) else float("inf")
+
+
 _erf = np.vectorize(math.erf)
 _OF_ELEMENTS: dict[str, Any] = {
     "relu": lambda x: np.maximum(x, 0),
@@ -254,4 +292,5 @@ _DIFFERENCES = (
     *(_difference_of_lstm, _difference_of_gru, _difference_of_adam),
     *(_difference_of_rows, _difference_of_columns, _difference_of_dense),
     *(_difference_of_attention, _difference_of_few_rows),
+    *(_difference_of_images, _difference_of_texts),
 )

@@ -5,15 +5,20 @@
 // batch through all steps by itself: nobody waits for anybody, the recurrent kernel stays in the cache of the core, and
 // the gates are computed from the sums while these are in registers. Arrays are row-major with time first.
 //
+// Images are resized, byte strings and lines of text taken apart, for NumPy's arrays too.
+//
 // The plain functions do the same on one thread, without XLA: with them the library is checked.
 
 #include "adam.h"
+#include "csv.h"
 #include "few_rows.h"
 #include "gru.h"
 #include "lstm.h"
 #include "on_host.h"
 #include "over_rows.h"
+#include "resize.h"
 #include "take.h"
+#include "texts.h"
 
 EXPORT XLA_FFI_Error* dovetail_lstm(XLA_FFI_CallFrame* frame) {
   const Call call{frame};
@@ -137,3 +142,40 @@ EXPORT void plain_adam(const Adam* a) {
   Adam copy = *a;
   adam(copy, Pool{});
 }
+
+EXPORT void resize_bytes(const uint8_t* images, float* to, Size batch, Size height, Size width, Size channels,
+                         const Taps* rows, const Taps* columns) {
+  resize_images(images, to, batch, height, width, channels, *rows, *columns);
+}
+
+EXPORT void resize_floats(const float* images, float* to, Size batch, Size height, Size width, Size channels,
+                          const Taps* rows, const Taps* columns) {
+  resize_images(images, to, batch, height, width, channels, *rows, *columns);
+}
+
+EXPORT int texts_in_case(const PythonBytes* python, const Object* texts, Object* to, Size count, char first) {
+  return change_cases(*python, texts, to, count, first);
+}
+
+EXPORT Size texts_count_words(const PythonBytes* python, const Object* texts, Size count, Size* lengths) {
+  return count_all_words(*python, texts, count, lengths);
+}
+
+EXPORT int texts_make_words(const PythonBytes* python, const Object* texts, Size count, Object* words) {
+  Known* known = new (std::nothrow) Known(*python);
+  if (!known) return 0;
+  const bool done = make_words(*python, *known, texts, count, words);
+  delete known;
+  return done;
+}
+
+EXPORT int texts_fingerprints(const PythonBytes* python, const Object* texts, Size count, Word* hashes) {
+  for (Size i = 0; i < count; ++i) {
+    const char* text = python->text(texts[i]);
+    if (!text) return 0;
+    hashes[i] = fingerprint(text, python->size(texts[i]));
+  }
+  return 1;
+}
+
+EXPORT int texts_csv(const PythonBytes* python, const Csv* csv) { return read_csv(*python, *csv); }

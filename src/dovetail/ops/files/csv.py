@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import InvalidArgumentError, at_user_location
+from dovetail.engine.text import natively
 from dovetail.ops.attrs import Nested
 from dovetail.ops.families import op
 from dovetail.ops.shapes import as_tensor
@@ -87,6 +88,10 @@ def decode_csv_(
     """
     lines = records.reshape(-1).tolist()
     delim, missing = field_delim.encode(), (b"", na_value.encode())
+    if not na_value and select_cols is None:
+        found = natively.csv(lines, delim, use_quote_delim, [default.dtype for default in record_defaults])
+        if found is not None:
+            return [column.reshape(records.shape) for column in found]
     columns = _split(lines, delim, use_quote_delim, len(record_defaults), select_cols)
     results = []
     for number, (texts, default) in enumerate(zip(columns, record_defaults, strict=True)):

@@ -11,6 +11,7 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.engine import dtypes
+from dovetail.engine.text import natively
 from dovetail.ops import strings as dense_strings
 from dovetail.ops import strings_each, strings_join
 from dovetail.ops.attrs import Text, static, text
@@ -57,6 +58,9 @@ def filled(values: list) -> np.ndarray:
 @op("", **_SPLITS_STRINGS)
 def split_vector(xp: Any, input: Any, *, sep: Text = b"", maxsplit: int = -1) -> Any:
     """Splits strings at a separator, at white space where it is empty."""
+    found = natively.words(input) if not sep and maxsplit < 0 else None
+    if found is not None:
+        return [splits_of(found[0]), found[1]]
     lengths = np.empty(input.size, np.int64)
     values: list[bytes] = []  # one list for all: Python's collector looks through many again and again
     mark, most, extend = sep or None, -1 if maxsplit < 0 else maxsplit, values.extend
