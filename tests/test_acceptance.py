@@ -56,7 +56,7 @@ def run_seeds(tmp_path, *options, launcher=("-m", "pytest"), **environment):
         str(tmp_path / "tmp"),
         *options,
     ]
-    variables = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"} | environment
+    variables = os.environ | environment
     for name in [name for name in variables if name.startswith("PYTEST_")]:
         del variables[name]  # this run's worker and current test are not that run's
     return subprocess.run(

@@ -67,7 +67,7 @@ FAILING = {
 
 def run(name, folder):
     """Run a program unmodified, away from this repository's folder."""
-    variables = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "error"}
+    variables = os.environ | {"PYTHONWARNINGS": "error"}
     command = [sys.executable, "-m", "dovetail", "run", str(PROGRAMS / f"{name}.py")]
     return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=300)
 

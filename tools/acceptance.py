@@ -84,7 +84,7 @@ def run(area, name, folder):
       folder: the folder to run it in; it may write there.
     """
     path = path_of(area, name)
-    variables = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    variables = dict(os.environ)
     variables.pop("TF_USE_LEGACY_KERAS", None)
     if needs_keras_2(path):
         variables["TF_USE_LEGACY_KERAS"] = "1"
