@@ -6,6 +6,7 @@ Where the folder is not, the programs skip; the list itself is checked all the s
 import pytest
 
 from tools import acceptance
+from tools.warm import Warm
 
 AREAS = acceptance.listed()
 PROGRAMS = [(area, name) for area, entry in AREAS.items() for name in entry.names]
@@ -15,10 +16,16 @@ needs_programs = pytest.mark.skipif(
 )
 
 
+@pytest.fixture(scope="module")
+def warm():
+    with Warm() as server:
+        yield server
+
+
 @needs_programs
 @pytest.mark.parametrize(("area", "name"), PROGRAMS, ids=[f"{area}/{name}" for area, name in PROGRAMS])
-def test_program(area, name, tmp_path):
-    done = acceptance.run(area, name, tmp_path)
+def test_program(area, name, tmp_path, warm):
+    done = acceptance.run(area, name, tmp_path, warm)
     assert acceptance.passed(done), (
         f"exit status {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
     )

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tools.warm import Warm
+
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT.parent / "shared" / "acceptance"
 LISTED = ROOT / "tests" / "acceptance_programs.txt"
@@ -76,22 +78,20 @@ def needs_keras_2(path):
     return named is not None and named[1].strip() == "legacy" and path.parent.name != FAULTS
 
 
-def run(area, name, folder):
+def run(area, name, folder, warm):
     """Run one program unmodified, in a process of its own, and return that (finished) process.
 
     Args:
       area, name: the program.
       folder: the folder to run it in; it may write there.
+      warm: the tools.warm.Warm that runs it.
     """
     path = path_of(area, name)
     variables = dict(os.environ)
     variables.pop("TF_USE_LEGACY_KERAS", None)
     if needs_keras_2(path):
         variables["TF_USE_LEGACY_KERAS"] = "1"
-    command = [sys.executable, "-m", "dovetail", "run", str(path)]
-    return subprocess.run(
-        command, cwd=folder, env=variables, capture_output=True, text=True, timeout=LIMIT_S, check=False
-    )
+    return warm.run(["run", str(path)], cwd=folder, env=variables, timeout=LIMIT_S)
 
 
 def passed(done):
@@ -101,9 +101,9 @@ def passed(done):
 
 def _try(program):
     """Run a program in an empty folder; return (program, whether it passed, what it said last)."""
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, Warm() as warm:
         try:
-            done = run(*program, folder)
+            done = run(*program, folder, warm)
         except subprocess.TimeoutExpired:
             return program, False, f"longer than {LIMIT_S} s"
     said = done.stderr.strip().splitlines() or ["no error, but no ok either"]
