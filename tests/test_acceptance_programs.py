@@ -3,6 +3,9 @@
 Where the folder is not, the programs skip; the list itself is checked all the same.
 """
 
+import os
+import subprocess
+
 import pytest
 
 from tools import acceptance
@@ -76,3 +79,12 @@ def test_a_list_that_says_something_else_is_refused(text):
 def test_a_program_passes_when_it_ends_with_ok(status, printed, good):
     done = acceptance.subprocess.CompletedProcess([], status, stdout=printed, stderr="")
     assert acceptance.passed(done) is good
+
+
+def test_programs_that_fail_or_never_end_are_seen(tmp_path, warm):
+    (tmp_path / "fails.py").write_text("print('ok')\nraise ValueError('no')\n")
+    done = warm.run(["run", "fails.py"], cwd=tmp_path, env=dict(os.environ), timeout=120)
+    assert not acceptance.passed(done) and "ValueError: no" in done.stderr
+    (tmp_path / "stays.py").write_text("import time\nprint('ok', flush=True)\ntime.sleep(600)\n")
+    with pytest.raises(subprocess.TimeoutExpired):
+        warm.run(["run", "stays.py"], cwd=tmp_path, env=dict(os.environ), timeout=5)
