@@ -7,7 +7,6 @@ from pathlib import Path
 
 # The suite starts hundreds of processes: they share the bytecode of our modules instead of compiling it each time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-sys.dont_write_bytecode = False
 # These are read when the libraries load, so they are set before anything imports one.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # TensorFlow, the reference, stays on the CPU too
