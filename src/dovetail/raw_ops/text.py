@@ -95,7 +95,7 @@ def ngrams(
         tuple(ngram_widths),
         separator,
         pads,
-        None if pad_width < 0 else pad_width,
+        pad_width if pad_width > 0 else None,
         preserve_short_sequences,
     )
     return found.values, found.row_splits

@@ -33,8 +33,8 @@ def _tile(w: Any, input: Any, multiples: Any) -> Any:
 def _pad(w: Any, tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: Any = 0) -> Any:
     dtype, sizes = w.dtype(tensor), w.whole([list(pair) for pair in paddings])
     given = {"T": dtype, "Tpaddings": as_dtype("int32")}
-    if mode != "CONSTANT":
-        return w.op("MirrorPad", "output", [tensor, sizes], mode=mode, **given)
+    if mode.upper() != "CONSTANT":
+        return w.op("MirrorPad", "output", [tensor, sizes], mode=mode.upper(), **given)
     return w.op("PadV2", "output", [tensor, sizes, w.ref(constant_values, dtype)], **given)
 
 

@@ -110,6 +110,19 @@ def _where(w: Any, condition: Any) -> Written:
     return w.ops("Where", {"index": INT64}, [condition], T=w.dtype(condition))[0]
 
 
+@writes("count_values")
+def _count_values(
+    w: Any, values: Any, weights: Any = None, *, size: int, dtype: Any = "int32", binary: bool = False
+) -> Written:
+    rank, known = values.shape.rank, w.dtype(values)
+    if rank not in (1, 2) or known not in (INT32, INT64):
+        raise w.not_written(f"counts of {known.name} along the last of {rank} axes")
+    kind = as_dtype(dtype) if weights is None else w.dtype(weights)
+    given = convert_to_tensor(np.zeros(0, kind.numpy_dtype)) if weights is None else weights
+    inputs = [values, w.ref(convert_to_tensor(np.asarray(size, known.numpy_dtype))), given]
+    return w.ops("DenseBincount", {"output": kind}, inputs, Tidx=known, T=kind, binary_output=bool(binary))[0]
+
+
 # ---- in places
 
 

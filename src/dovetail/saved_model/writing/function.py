@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.graph.construct import Construct
 from dovetail.graph.node import CONSTANT, NOTHING, READ, WRITE, FunctionCall, OpCall
 from dovetail.graph.recording import FunctionGraph, trace
 from dovetail.ops.protos import make_tensor_proto
-from dovetail.saved_model.writing.calls import CALLS
+from dovetail.saved_model.writing.calls import CALLS, INLINED
 from dovetail.saved_model.writing.constructs import CONSTRUCTS
 from dovetail.saved_model.writing.modules import write_as_module
 from dovetail.saved_model.writing.nodes import (
@@ -226,15 +227,40 @@ class FunctionWriter:
             return self.ref(node.args[0])
         if operation in NOTHING.values():
             return []
-        if type(operation) is OpCall and operation.op.name in WRITERS:
-            return WRITERS[operation.op.name](self, *node.args, **node.kwargs)
         if type(operation) is OpCall:
-            return write_as_module(self, node)
+            return self._op_call(node, WRITERS.get(operation.op.name))
         if type(operation) is Construct and operation.name in CONSTRUCTS:
             return CONSTRUCTS[operation.name](self, *node.args)
+        if type(operation) is FunctionCall and operation.name in INLINED:
+            return self._written_out(operation.function, node.args)
         if type(operation) is FunctionCall and operation.name in CALLS:
             return CALLS[operation.name](self, *node.args, **node.kwargs)
         raise self.not_written(f"the operation {getattr(operation, 'name', operation)!r} (at {node.where})")
+
+    def _written_out(self, function: Callable, args: tuple) -> list:
+        """Writes what a Python function over structures of tensors does."""
+        leaves, spec = nest.flatten_spec(args)
+        places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, TensorLike)]
+
+        def run(*tensors: Any) -> Any:
+            filled = list(leaves)
+            for place, tensor in zip(places, tensors, strict=True):
+                filled[place] = tensor
+            return function(*nest.unflatten(spec, filled))
+
+        return self.inline(run, [leaves[place] for place in places])
+
+    def _op_call(self, node: Any, write: Callable | None) -> Any:
+        """Writes a call of an op: as TensorFlow's operations, or else as a module."""
+        if write is None:
+            return write_as_module(self, node)
+        try:
+            return write(self, *node.args, **node.kwargs)
+        except NotImplementedError as reason:
+            try:
+                return write_as_module(self, node)
+            except NotImplementedError:
+                raise reason from None
 
     # ---- variables
 

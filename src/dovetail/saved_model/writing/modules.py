@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.engine import dtypes, modules
+from dovetail.ops.random import Drawing
 from dovetail.saved_model.writing.nodes import Written, shape_message
 from dovetail.tensor.dtype import as_dtype
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -20,6 +21,8 @@ def write_as_module(w: Any, node: Any) -> list[Written]:
         NotImplementedError: it works on the host, or its sizes depend on values.
     """
     op = node.operation.op
+    if isinstance(op, Drawing):
+        raise w.not_written(f"{node.operation.name!r}")
     named = f"the operation {node.operation.name!r} (at {node.where})"
     held = [one for one in node.kwargs.values() if isinstance(one, SymbolicTensor)]
     if op.engine == "host" or held:

@@ -11,6 +11,7 @@ import numpy as np
 from dovetail.saved_model.writing.arrays import expand_dims, getitem, mean, shape_of, transpose
 from dovetail.saved_model.writing.table import WRITERS, writes, z
 from dovetail.tensor.dtype import as_dtype
+from dovetail.tensor.shape import TensorShape
 
 
 @writes("bias_add")
@@ -162,6 +163,8 @@ def _convolution(
         return _as_images(
             w, "Conv2D", [input, filters], padding, data_format, strides=strides, dilations=dilations
         )
+    if input.shape.rank > filters.shape.rank:
+        return _over_batches(w, input, filters, strides, padding, data_format, dilations)
     if input.shape.rank == 5:
         return _volumes(
             w, "Conv3D", [input, filters], padding, data_format, strides=strides, dilations=dilations
@@ -169,6 +172,24 @@ def _convolution(
     further = _windows(w, input, data_format, padding)
     sizes = {"strides": [1, *_spatial(strides), 1], "dilations": [1, *_spatial(dilations or 1), 1]}
     return w.op("Conv2D", "output", [input, filters], **further, **sizes)
+
+
+def _over_batches(w: Any, input: Any, filters: Any, *how: Any) -> Any:
+    """Writes a convolution of a batch with several axes: as one of a batch with one."""
+    extra = input.shape.rank - filters.shape.rank
+    dtype, rest = w.dtype(input), input.shape[extra + 1 :]
+
+    def reshaped(x: Any, sizes: Any) -> Any:
+        return w.op("Reshape", "output", [x, sizes], T=dtype, Tshape=as_dtype("int32"))
+
+    flat = reshaped(input, w.sizes([-1, *rest]))._replace(shape=TensorShape([None, *rest]))
+    found = _convolution(w, flat, filters, *how)
+    batch = getitem(w, shape_of(w, input), spec=(("s", None, extra + 1, None),))
+    sizes = w.sizes(w.output_shape[extra + 1 :])
+    whole = w.op(
+        "ConcatV2", "output", [batch, sizes, w.whole(0)], N=2, T=as_dtype("int32"), Tidx=as_dtype("int32")
+    )
+    return reshaped(found, whole)
 
 
 @writes("depthwise_conv")
@@ -182,7 +203,9 @@ def _depthwise(
     dilations: Any = 1,
 ) -> Any:
     further = _windows(w, input, data_format, padding)
-    sizes = {"strides": [1, *_spatial(strides), 1], "dilations": [1, *_spatial(dilations or 1), 1]}
+    if set(_spatial(dilations or 1)) != {1}:
+        raise w.not_written("a depthwise convolution with dilations")
+    sizes = {"strides": [1, *_spatial(strides), 1], "dilations": [1, 1, 1, 1]}
     return w.op("DepthwiseConv2dNative", "output", [input, filter], **further, **sizes)
 
 
