@@ -77,6 +77,12 @@ def identity(input: Any) -> Any:
     return input if is_handle else public("identity")(input)
 
 
+@raw("PlaceholderWithDefault")
+def placeholder_with_default(input: Any, *, shape: Any) -> Any:
+    """The default: what is fed takes the place of the node."""
+    return input
+
+
 @raw("IdentityN")
 def identity_n(input: list) -> list:
     return [identity(one) for one in input]

@@ -205,3 +205,14 @@ def ragged_bincount(splits: Any, values: Any, size: Any, weights: Any, *, binary
         axis=-1,
         binary_output=binary_output,
     )
+
+
+def _bounding(name: str, side: str) -> None:
+    def bound(sorted_inputs: Any, values: Any, *, out_type: Any = "int32") -> Any:
+        return public("searchsorted")(sorted_inputs, values, side=side, out_type=out_type)
+
+    raw(name)(bound)
+
+
+_bounding("LowerBound", "left")
+_bounding("UpperBound", "right")

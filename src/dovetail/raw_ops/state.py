@@ -114,3 +114,34 @@ _scattering("ResourceScatterAdd", "tensor_scatter_nd_add")
 _scattering("ResourceScatterSub", "tensor_scatter_nd_sub")
 _scattering("ResourceScatterMax", "tensor_scatter_nd_max")
 _scattering("ResourceScatterMin", "tensor_scatter_nd_min")
+
+
+# ---- variables of TensorFlow 1, which are tensors that can be assigned
+
+
+@raw("VariableV2")
+def variable_1(*, shape: Any, dtype: Any, shared_name: str = "", container: str = "") -> Any:
+    return Unassigned(shared_name or "Variable", dtype)
+
+
+@raw("Assign")
+def assign_1(ref: Any, value: Any) -> Any:
+    assign(ref, value)
+    return ref
+
+
+@raw("AssignAdd")
+def assign_add_1(ref: Any, value: Any) -> Any:
+    assign_add(ref, value)
+    return ref
+
+
+@raw("AssignSub")
+def assign_sub_1(ref: Any, value: Any) -> Any:
+    assign_sub(ref, value)
+    return ref
+
+
+@raw("IsVariableInitialized")
+def is_initialized_1(ref: Any) -> Any:
+    return is_initialized(ref)

@@ -49,7 +49,7 @@ def anonymous_table(*, key_dtype: Any, value_dtype: Any) -> Table:
     return Table(key_dtype, value_dtype)
 
 
-@raw("LookupTableImportV2")
+@raw("InitializeTableV2 LookupTableImportV2")
 def fill(table_handle: Any, keys: Any, values: Any) -> None:
     table_handle.fill(
         KeyValueTensorInitializer(keys, values, table_handle.key_dtype, table_handle.value_dtype)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from dovetail.base.errors import UnimplementedError, at_user_location
 from dovetail.function.printing import print_
 from dovetail.raw_ops.row import enter, public, raw
 from dovetail.raw_ops.static import known
@@ -53,7 +54,10 @@ def string_format(inputs: list, *, template: str = "%s", placeholder: str = "%s"
 
 @raw("PrintV2")
 def print_v2(input: Any, *, output_stream: str = "stderr", end: str = "\n") -> None:
-    print_(input, output_stream=getattr(sys, output_stream, output_stream), end=end)
+    """Prints; to files, which a graph that was loaded may not open, it does not."""
+    if output_stream not in ("stderr", "stdout"):
+        raise UnimplementedError(f"PrintV2: prints to {output_stream!r} are not done{at_user_location()}")
+    print_(input, output_stream=getattr(sys, output_stream), end=end)
 
 
 @raw("RegexReplace")

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from dovetail.base.errors import DataLossError, NotFoundError, at_user_location
-from dovetail.saved_model.constants import SAVED_MODEL_FILENAME_PB
+from dovetail.saved_model.constants import ASSETS_DIRECTORY, SAVED_MODEL_FILENAME_PB
 from dovetail.wire.protobuf import DecodeError
 from dovetail.wire.saved_model import SavedModel
 
@@ -14,6 +14,19 @@ from dovetail.wire.saved_model import SavedModel
 def contains_saved_model(export_dir: Any) -> bool:
     """Returns whether a directory holds a SavedModel."""
     return os.path.isfile(os.path.join(os.fspath(export_dir), SAVED_MODEL_FILENAME_PB))
+
+
+def asset_path(path: str, name: str) -> str:
+    """Returns the path of a file that belongs to the model of a directory.
+
+    Raises:
+        DataLossError: it is outside of the directory.
+    """
+    folder = os.path.abspath(os.path.join(path, ASSETS_DIRECTORY))
+    found = os.path.abspath(os.path.join(folder, name))
+    if not found.startswith(folder + os.sep):
+        raise DataLossError(f"{path}: the asset {name!r} is outside of the model's directory")
+    return found
 
 
 def read_meta_graph(path: str, tags: Any = None) -> Any:

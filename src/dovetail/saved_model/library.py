@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from dovetail.base.errors import DataLossError, UnimplementedError, at_user_location
 from dovetail.ops.protos import make_ndarray
 from dovetail.raw_ops.row import ROWS, Row
+from dovetail.saved_model.frames import BRANCH, LOOP, Frames, run_construct
 from dovetail.saved_model.reaching import guarded
 from dovetail.tensor.dtype import as_dtype
 from dovetail.tensor.shape import TensorShape
@@ -140,7 +141,7 @@ class ImportedFunction:
     Args:
         library: of the functions that it may call.
         name: for errors.
-        nodes: messages, `NodeDef`.
+        nodes: messages, `NodeDef`; or a graph whose loops and branches are found already.
         arguments: names of the nodes, or of the arguments, that get values.
         outputs: what is returned, as nodes name their inputs.
         effects: names of nodes that are run for what they do.
@@ -155,13 +156,17 @@ class ImportedFunction:
         self,
         library: Library,
         name: str,
-        nodes: Iterable[Any],
+        nodes: Iterable[Any] | Frames,
         arguments: list[str],
         outputs: list[str],
         effects: list[str],
     ) -> None:
         self.name, self._library, self.arguments = name, library, arguments
-        self._nodes = {node.name: node for node in nodes}
+        self._frames = nodes if isinstance(nodes, Frames) else None
+        self._nodes = nodes.nodes if isinstance(nodes, Frames) else {node.name: node for node in nodes}
+        if self._frames is None and Frames.needed(self._nodes.values()):
+            self._frames = Frames(self._nodes, library.where)
+            self._nodes = self._frames.nodes
         self._outputs = [reference(one) for one in outputs]
         self._effects = effects
         self._steps: list[_Step] | None = None
@@ -187,7 +192,8 @@ class ImportedFunction:
             raise DataLossError(f"{self}: expected {len(self.arguments)} inputs, received {len(inputs)}")
         if self._steps is None:
             self._steps = self._ordered()
-        values: dict[str, Any] = dict(zip(self.arguments, ([value] for value in inputs), strict=True))
+        # Twice: what a `Switch` of a loop stands for has the second output of that.
+        values: dict[str, Any] = dict(zip(self.arguments, ([value] * 2 for value in inputs), strict=True))
         rows: dict[str, Row] = {}
         for step in self._steps:
             given = [self._value(ref, values, rows) for ref in step.inputs]
@@ -220,10 +226,7 @@ class ImportedFunction:
                 raise DataLossError(f"{self._library.where}: {self.name} has no node {name!r}")
             waiting = [one for one in (_node_of(text) for text in node.input) if one not in done]
             if waiting and name in opened:
-                raise UnimplementedError(
-                    f"{self.name}: the node {name!r} waits for itself: loops of TensorFlow 1's Enter and "
-                    f"NextIteration are not run{at_user_location()}"
-                )
+                raise DataLossError(f"{self._library.where}: {self.name}: the node {name!r} waits for itself")
             opened.add(name)
             if waiting:
                 stack.extend(reversed(waiting))
@@ -232,11 +235,25 @@ class ImportedFunction:
             done.add(stack.pop())
         return steps
 
+    def _construct(self, node: Any, frames: Frames) -> _Step:
+        """Returns the step of a loop or a branch of TensorFlow 1."""
+        construct = frames.constructs[node.name]
+        parts = [
+            ImportedFunction(
+                self._library, f"{node.name} in {self.name}", frames, part.arguments, part.outputs, []
+            )
+            for part in construct.parts
+        ]
+        run = run_construct(construct, parts)
+        return _Step(node.name, Row(node.op, ("*inputs",), {}, run), {}, _inputs(node))
+
     def _step(self, node: Any) -> _Step:
         if node.op in self._library:  # a function that is called by its name
             function = self._library.function(node.op)
             row = Row(node.op, ("*inputs",), {}, lambda inputs: function(*inputs))
             return _Step(node.name, row, {}, _inputs(node))
+        if node.op in (LOOP, BRANCH) and self._frames is not None:
+            return self._construct(node, self._frames)
         row_of = self._library.row(node.op)
         if row_of is None:
             raise UnimplementedError(

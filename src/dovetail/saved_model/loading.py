@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import DataLossError, UnimplementedError, at_user_location
-from dovetail.saved_model.constants import ASSETS_DIRECTORY, VARIABLES_DIRECTORY, VARIABLES_FILENAME
-from dovetail.saved_model.files import read_meta_graph
+from dovetail.saved_model.constants import VARIABLES_DIRECTORY, VARIABLES_FILENAME
+from dovetail.saved_model.files import asset_path, read_meta_graph
 from dovetail.saved_model.functions import LoadedConcrete, LoadedFunction, signature_of
 from dovetail.saved_model.library import ImportedFunction, Library, dtype_of, shape_of
 from dovetail.saved_model.objects import Asset, CallableLoaded, Captured, Loaded, Resource
 from dovetail.saved_model.structures import decoded
+from dovetail.saved_model.version1 import Graph1
 from dovetail.tensor.variable import Variable
 from dovetail.train.bundle import Bundle, index_path
 from dovetail.train.object_graph import GRAPH_KEY, VALUE, ObjectGraph
@@ -129,12 +130,7 @@ class Loader:
         files = self._meta.asset_file_def
         if not 0 <= saved.asset_file_def_index < len(files):
             raise DataLossError(f"{self.path}: there is no asset {saved.asset_file_def_index}")
-        name = files[saved.asset_file_def_index].filename
-        folder = os.path.abspath(os.path.join(self.path, ASSETS_DIRECTORY))
-        found = os.path.abspath(os.path.join(folder, name))
-        if not found.startswith(folder + os.sep):
-            raise DataLossError(f"{self.path}: the asset {name!r} is outside of the model's directory")
-        return Asset(found)
+        return Asset(asset_path(self.path, files[saved.asset_file_def_index].filename))
 
     def _constant(self, number: int, saved: Any) -> Any:
         name = saved.operation
@@ -256,12 +252,12 @@ def load(export_dir: Any, tags: Any = None, options: Any = None) -> Any:
     """
     path = os.fspath(export_dir)
     meta = read_meta_graph(path, tags)
-    if not meta.object_graph_def.nodes:
-        raise NotImplementedError(
-            f"tf.saved_model.load: {path!r} is a model of TensorFlow 1, without objects{at_user_location()}"
-        )
+    is_free = getattr(options, "allow_file_access", False)
     try:
-        loaded = Loader(path, meta, getattr(options, "allow_file_access", False)).root()
+        if meta.object_graph_def.nodes:
+            loaded = Loader(path, meta, is_free).root()
+        else:
+            loaded = Graph1(path, meta, is_free).model()
     except (RecursionError, KeyError, IndexError, TypeError) as error:
         raise DataLossError(f"{path}: the SavedModel is damaged ({error!r:.200})") from error
     if isinstance(loaded, Loaded):

@@ -224,10 +224,23 @@ class _Names(Message):
     fields = {"value": Field(1, "string", repeated=True)}
 
 
+class _Contents(Message):
+    fields = {"value": Field(1, "bytes", repeated=True)}
+
+
 class CollectionDef(Message):
     """What a graph of TensorFlow 1 keeps under a name."""
 
-    fields = {"node_list": Field(1, _Names, oneof="kind")}
+    fields = {
+        "node_list": Field(1, _Names, oneof="kind"),
+        "bytes_list": Field(2, _Contents, oneof="kind"),
+    }
+
+
+class VariableDef(Message):
+    """A variable of a graph of TensorFlow 1, in a collection."""
+
+    fields = {"variable_name": Field(1, "string"), "is_resource": Field(5, "bool")}
 
 
 class SaverDef(Message):
