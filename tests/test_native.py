@@ -18,7 +18,7 @@ from dovetail.engine import host, xla
 xla("native kernels")
 from dovetail.engine import kernels, native  # noqa: E402 - loads JAX, which the line above has said is wanted
 from dovetail.engine.native import build, texts  # noqa: E402
-from dovetail.keras import optimizers  # noqa: E402
+from dovetail.keras import layers, models, optimizers  # noqa: E402
 from dovetail.keras.optimizers import adam  # noqa: E402
 from dovetail.ops import losses, normalization  # noqa: E402
 from dovetail.ops.recurrent import gru as gru_ops  # noqa: E402
@@ -400,6 +400,59 @@ def test_why_there_are_none_is_told(name, monkeypatch, tmp_path):
     assert native.library() is None
     assert message in native.state()
     assert not list(tmp_path.glob("**/*.so"))
+
+
+@pytest.fixture
+def never_compiled(monkeypatch, tmp_path):
+    """A machine on which no library was compiled; the list counts how often one would have been."""
+    wanted: list = []
+
+    def compiled():
+        wanted.append(1)
+        raise build.BuildError("this is a test")
+
+    monkeypatch.setattr(settings, "native", True)
+    monkeypatch.setattr(settings, "cache_dir", str(tmp_path))
+    monkeypatch.setattr(native, "_FOUND", [])
+    monkeypatch.setattr(native, "_KEPT", [])
+    monkeypatch.setattr(native, "compiled", compiled)
+    return wanted
+
+
+def test_nothing_is_compiled_for_what_is_brief(never_compiled):
+    with kernels.brief(False):
+        assert not native.left_out()
+    with kernels.brief(True), kernels.brief(False):
+        assert native.library() is None
+        assert native.left_out()
+    assert not never_compiled
+    assert not native.left_out()
+    assert native.library() is None
+    assert "this is a test" in native.state()
+    assert never_compiled == [1]
+
+
+@pytest.mark.parametrize("epochs", [1, 40])
+def test_a_few_steps_of_fit_are_brief(never_compiled, epochs):
+    model = models.Sequential([layers.Dense(100)])
+    model.compile("adam", "mse")
+    x, y = _draw(32, 100), _draw(32, 100)
+    model.fit(x, y, batch_size=16, epochs=epochs, verbose=0)
+    assert len(never_compiled) == (epochs == 40)
+    if epochs == 1:  # its program is not that of a longer run
+        model.fit(x, y, batch_size=16, epochs=40, verbose=0)
+        assert len(never_compiled) == 1
+
+
+@needs_compiler
+def test_a_library_that_was_compiled_before_serves_what_is_brief(monkeypatch):
+    if build.cache_dir() is None:
+        pytest.skip("nothing is kept")
+    monkeypatch.setattr(native, "_FOUND", [])
+    monkeypatch.setattr(native, "_KEPT", [])
+    with kernels.brief(True):
+        assert not native.left_out()
+        assert native.library() is not None
 
 
 @needs_compiler

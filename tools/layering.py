@@ -83,6 +83,13 @@ LATE_IMPORTS = {
         "dovetail.engine",
         "dovetail.engine.native",
     ): "what compiles and loads a library costs 30 ms; doctor's line",
+    (
+        "dovetail.keras.training.loaders",
+        "multiprocessing",
+    ): "it costs 10 ms; only processes of workers need it",
+    ("dovetail.keras.callbacks.tensorboard", "dovetail.summary"): "it costs 15 ms; only TensorBoard needs it",
+    ("dovetail.keras.callbacks.tensorboard", "dovetail.summary.writer"): "the same",
+    ("dovetail.keras.callbacks.tensorboard", "dovetail.keras.callbacks.board_graph"): "the same",
     ("dovetail.engine.host_native", "dovetail.engine.native"): "the same; for large arrays only",
     ("dovetail.engine.placement", "dovetail.engine.devices"): "for large arrays only, before JAX is there",
     ("dovetail.engine.host_native", "dovetail.engine.native.images"): "the same; for images only",

@@ -14,6 +14,7 @@ import numpy as np
 
 from dovetail.base.settings import settings
 from dovetail.engine import host
+from dovetail.engine.kernels import BRIEF, brief
 
 _LOADED: list[ModuleType] = []
 
@@ -109,13 +110,20 @@ def native_kernels() -> str:
     return importlib.import_module("dovetail.engine.native").state()
 
 
+def leaves_out_native() -> bool:
+    """Whether what runs does without native kernels because it is too brief for compiling them."""
+    return BRIEF.get() and importlib.import_module("dovetail.engine.native").left_out()
+
+
 __all__ = [
     "EngineUnavailableError",
+    "brief",
     "concrete",
     "describe_devices",
     "host",
     "is_tracer",
     "jax_private_module",
+    "leaves_out_native",
     "loaded_xla",
     "loops",
     "native_kernels",

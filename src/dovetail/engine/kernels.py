@@ -12,10 +12,25 @@ which has no condition.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 ANY = "*"
+
+# True while what runs is over too soon for a library to be compiled for it; one that was compiled before may serve.
+BRIEF = contextvars.ContextVar("brief", default=False)
+
+
+@contextlib.contextmanager
+def brief(is_so: bool) -> Iterator[None]:
+    """Says that no library is to be compiled for what runs."""
+    token = BRIEF.set(BRIEF.get() or is_so)
+    try:
+        yield
+    finally:
+        BRIEF.reset(token)
 
 
 class Kernel(NamedTuple):

@@ -3,6 +3,7 @@
 The source stands beside this file.  A machine with a compiler compiles it the first time that it is wanted, in a second
 or two, and keeps the library in the user's cache folder; it is checked against NumPy whenever it is loaded.  Without a
 compiler, with DOVETAIL_NATIVE=0, or after anything goes wrong, XLA's own kernels or NumPy serve; `state()` says why.
+So they do for what is too brief (`kernels.brief`), where nothing has been compiled before.
 """
 
 from __future__ import annotations
@@ -11,24 +12,39 @@ import ctypes
 import threading
 
 from dovetail.base.settings import settings
-from dovetail.engine.native.build import BuildError, compiled
+from dovetail.engine.kernels import BRIEF
+from dovetail.engine.native.build import BuildError, compiled, was_compiled
 from dovetail.engine.native.check import difference
 from dovetail.engine.native.on_host import OnHost, num_threads
 
 _TOLERANCE = 1e-5
 _LOCK = threading.Lock()
+_KEPT: list[
+    bool
+] = []  # at most one: whether the library was in the cache folder when that was first of interest
 _FOUND: list[tuple[ctypes.CDLL | None, str]] = []  # at most one: the library, and what `state` says
 _ON_HOST: list[tuple[ctypes.CDLL, OnHost]] = []  # at most one: that library, and its functions for NumPy
 
 
 def library() -> ctypes.CDLL | None:
-    """Returns the compiled library; None where there is none, or the settings do not want it."""
+    """Returns the compiled library; None where there is none, or neither the settings nor what runs want it."""
     if not settings.native:
         return None
     with _LOCK:
         if not _FOUND:
+            if left_out():
+                return None
             _FOUND.append(_load())
     return _FOUND[0][0]
+
+
+def left_out() -> bool:
+    """Whether there is no library because what runs is too brief for compiling one."""
+    if not BRIEF.get() or _FOUND or not settings.native:
+        return False
+    if not _KEPT:
+        _KEPT.append(was_compiled())
+    return not _KEPT[0]
 
 
 def host_kernels() -> OnHost | None:

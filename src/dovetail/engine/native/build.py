@@ -29,6 +29,17 @@ class BuildError(Exception):
     """There is no library, for the reason in the message."""
 
 
+def was_compiled() -> bool:
+    """Whether the library is in the cache folder."""
+    folder = cache_dir()
+    if folder is None or sys.platform not in ("linux", "darwin"):
+        return False
+    try:
+        return (folder / _name(_compiler())).exists()
+    except (BuildError, OSError):
+        return False
+
+
 def compiled() -> tuple[ctypes.CDLL, str]:
     """Returns the library, from the cache folder or compiled now, and its path.
 
@@ -38,7 +49,7 @@ def compiled() -> tuple[ctypes.CDLL, str]:
     if sys.platform not in ("linux", "darwin"):
         raise BuildError(f"they have not been tried on {sys.platform}")
     compiler = _compiler()
-    name = f"kernels-{_fingerprint(compiler)}.so"
+    name = _name(compiler)
     folder = cache_dir()
     if folder is None:
         return _in_a_temporary_folder(compiler, name)
@@ -79,6 +90,10 @@ def _compiler() -> str:
         if found:
             return found
     raise BuildError(f"there is no compiler: none of {', '.join(COMPILERS)} is installed")
+
+
+def _name(compiler: str) -> str:
+    return f"kernels-{_fingerprint(compiler)}.so"
 
 
 def _fingerprint(compiler: str) -> str:

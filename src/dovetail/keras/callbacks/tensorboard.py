@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import time
 from typing import Any
 
 import numpy as np
 
-from dovetail import summary
 from dovetail.base.errors import at_user_location
 from dovetail.keras import checks
-from dovetail.keras.callbacks import board_graph
 from dovetail.keras.callbacks.callback import Callback
 from dovetail.keras.layers.core.embedding import Embedding
 from dovetail.profiler import experimental as profiler
-from dovetail.summary.writer import now
 
 __all__ = ["TensorBoard"]
 
 # The name of the first embedding layer's weights in a checkpoint, which is what the projector looks for.
 _EMBEDDINGS = "layer_with_weights-0/embeddings/.ATTRIBUTES/VARIABLE_VALUE"
+
+
+def _summary() -> Any:
+    return importlib.import_module("dovetail.summary")
+
+
+def _now() -> Any:
+    return importlib.import_module("dovetail.summary.writer").now
 
 
 class TensorBoard(Callback):
@@ -103,15 +109,15 @@ class TensorBoard(Callback):
 
     def _writer(self, kind: str) -> Any:
         if kind not in self._writers:
-            self._writers[kind] = summary.create_file_writer(
+            self._writers[kind] = _summary().create_file_writer(
                 self._train_dir if kind == "train" else self._val_dir
             )
         return self._writers[kind]
 
     def _scalars(self, kind: str, values: dict, step: int, prefix: str, suffix: str = "") -> None:
-        with self._writer(kind).as_default(), summary.record_if(True):
+        with self._writer(kind).as_default(), _summary().record_if(True):
             for name, value in values.items():
-                summary.scalar(f"{prefix}{name}{suffix}", value, step=step)
+                _summary().scalar(f"{prefix}{name}{suffix}", value, step=step)
 
     def set_model(self, model: Any) -> None:
         super().set_model(model)
@@ -142,6 +148,7 @@ class TensorBoard(Callback):
         """Makes the file of training, or of validation, the default of `tf.summary`, for the batches that count."""
         if self.update_freq is None:
             return
+        now = _now()
         self._outer.append((now.writer, now.step, now.records))
         now.writer, now.step = self._writer(kind), self._batches[kind]
         frequency = self.update_freq
@@ -149,6 +156,7 @@ class TensorBoard(Callback):
 
     def _leave(self) -> None:
         if self.update_freq is not None and self._outer:
+            now = _now()
             now.writer, now.step, now.records = self._outer.pop()
 
     # ---- training
@@ -157,7 +165,9 @@ class TensorBoard(Callback):
         self._batches["train"] = 0
         self._steps_before = 0
         if self.write_graph:
-            board_graph.write(self._writer("train"), self.model)
+            importlib.import_module("dovetail.keras.callbacks.board_graph").write(
+                self._writer("train"), self.model
+            )
         self._enter("train")
 
     def on_train_end(self, logs: dict | None = None) -> None:
@@ -179,7 +189,7 @@ class TensorBoard(Callback):
         """Notes that a batch of this epoch begins, or has ended; returns its number in all epochs, from 1 on."""
         self._batches[kind] = number = self._before[kind] + batch + 1
         if self.update_freq is not None:
-            now.step = number
+            _now().step = number
         return number
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
@@ -229,11 +239,11 @@ class TensorBoard(Callback):
 
     def _write_weights(self, epoch: int) -> None:
         writer = self._writer("train")
-        with writer.as_default(), summary.record_if(True):
+        with writer.as_default(), _summary().record_if(True):
             for layer in self.model.layers:
                 for weight in layer.weights:
                     name = str(getattr(weight, "path", None) or weight.name).replace(":", "_")
-                    summary.histogram(f"{name}/histogram", weight, step=epoch)
+                    _summary().histogram(f"{name}/histogram", weight, step=epoch)
                     if self.write_images:
                         _write_picture(f"{name}/image", np.asarray(weight), epoch)
         writer.flush()
@@ -304,4 +314,4 @@ def _write_picture(name: str, weight: np.ndarray, epoch: int) -> None:
     elif pixels.ndim == 3:  # a picture a channel
         pixels = np.moveaxis(pixels, 2, 0)[..., None]
     if pixels.ndim == 4 and pixels.shape[-1] in (1, 3, 4):
-        summary.image(name, pixels, step=epoch)
+        _summary().image(name, pixels, step=epoch)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import collections
-import multiprocessing
+import importlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent import futures
 from typing import Any, NamedTuple
 
 from dovetail.base.errors import at_user_location
@@ -65,7 +64,7 @@ def _made_ahead(source: Any, order: Sequence[int], workers: Workers) -> Iterator
             if not waiting:
                 return
             yield waiting.popleft().result()
-    except BrokenProcessPool as error:
+    except futures.BrokenExecutor as error:
         raise RuntimeError(
             f"a worker process of {type(source).__name__} has died. Processes are spawned: the program must stand "
             f"below `if __name__ == '__main__':`, and the data must be picklable{at_user_location()}"
@@ -74,13 +73,12 @@ def _made_ahead(source: Any, order: Sequence[int], workers: Workers) -> Iterator
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _pool(source: Any, workers: Workers) -> tuple[Executor, Callable]:
+def _pool(source: Any, workers: Workers) -> tuple[futures.Executor, Callable]:
     if not workers.in_processes:
-        return ThreadPoolExecutor(workers.number, thread_name_prefix="batches"), source.__getitem__
-    context = multiprocessing.get_context(
-        "spawn"
-    )  # a fork would copy the threads' locks, and nothing that frees them
-    return ProcessPoolExecutor(workers.number, context, _hold, (source,)), _item
+        return futures.ThreadPoolExecutor(workers.number, thread_name_prefix="batches"), source.__getitem__
+    # A fork would copy the threads' locks, and nothing that frees them.
+    context = importlib.import_module("multiprocessing").get_context("spawn")
+    return futures.ProcessPoolExecutor(workers.number, context, _hold, (source,)), _item
 
 
 def _hold(source: Any) -> None:

@@ -11,7 +11,7 @@ from dovetail.base import nest
 from dovetail.base.bounded import Bounded
 from dovetail.base.errors import DataDependentShapeError
 from dovetail.base.settings import state
-from dovetail.engine import jax_private_module, xla
+from dovetail.engine import jax_private_module, leaves_out_native, xla
 from dovetail.function.frequency import Frequency
 from dovetail.function.trace import Program
 from dovetail.keras.training.gathering import MOST_BYTES
@@ -38,7 +38,8 @@ class StepPrograms:
     """
 
     def __init__(self, step: Callable, facts: Callable[[], tuple] = tuple) -> None:
-        self._step, self.facts = step, facts
+        self._step = step
+        self.facts = lambda: (*facts(), leaves_out_native())
         self._programs: Bounded = Bounded(_MOST_PROGRAMS)
         self._loops: Bounded = Bounded(_MOST_PROGRAMS)
         self._gathers: Bounded = Bounded(_MOST_PROGRAMS)

@@ -8,6 +8,7 @@ from typing import Any
 
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
+from dovetail.engine import brief
 from dovetail.keras.callbacks.callback_list import CallbackList
 from dovetail.keras.training.arrays import fetched, joined
 from dovetail.keras.training.executions import Executions
@@ -17,6 +18,7 @@ from dovetail.keras.training.options import RunOptions
 from dovetail.keras.training.programs import to_numbers
 from dovetail.keras.training.source import Source
 
+_FEW_STEPS = 64
 _BATCHES_AHEAD = 16  # that compute while nobody has asked for their outputs
 
 
@@ -31,7 +33,7 @@ def train(model: Any, data: Source, validation: Source | None, options: RunOptio
     logs: dict = {}
     listener.on_train_begin()
     first = listener.first_epoch(options.initial_epoch)
-    with deferred_interrupt() as check:
+    with deferred_interrupt() as check, brief(_is_brief(data, options, first)):
         for epoch in range(first, options.epochs):
             model.reset_metrics()
             listener.on_epoch_begin(epoch)
@@ -49,6 +51,12 @@ def train(model: Any, data: Source, validation: Source | None, options: RunOptio
         model._finish_training()
     listener.on_train_end(logs)
     return listener.history
+
+
+def _is_brief(data: Source, options: RunOptions, first: int) -> bool:
+    """True when so few steps are to be run that nothing is gained by what takes seconds to prepare."""
+    batches = options.steps or data.num_batches
+    return batches is not None and batches * (options.epochs - first) < _FEW_STEPS
 
 
 def _train_epoch(
