@@ -631,3 +631,12 @@ def test_numbers_among_strings_are_refused(name):
             "words": lambda: native_texts.words(mixed),
             "hash": lambda: native_texts.fingerprints(mixed),
         }[name]()
+
+
+@needs_compiler
+def test_parts_of_bytes():
+    found = texts.Texts(native.library())
+    begins, ends = np.array([3, 0, 6, 2]), np.array([6, 1, 6, 4])
+    assert found.parts(b"a\0cdef", begins, ends).tolist() == [b"def", b"a", b"", b"cd"]
+    for begin, end in ((-1, 2), (2, 1), (0, 7)):
+        assert found.parts(b"a\0cdef", np.array([0, begin]), np.array([1, end])) is None

@@ -267,6 +267,7 @@ def _difference_of_texts(library: ctypes.CDLL) -> float:
     lines = [b'%d,%d.25e%d,"a,%d"' % (i - 3, i, i % 4, i) for i in range(9)]
     kinds = [np.dtype(np.int64), np.dtype(np.float64), np.dtype(object)]
     number, share, text = found.csv(lines, b",", True, kinds) or ([], [], [])
+    parts = found.parts(b"abcde", np.array([0, 2, 5]), np.array([2, 5, 5]))
     same = (
         found.in_case(texts, b"A").tolist() == [text.lower() for text in texts],
         lengths.tolist() == [len(row) for row in split]
@@ -275,6 +276,7 @@ def _difference_of_texts(library: ctypes.CDLL) -> float:
         list(number) == [i - 3 for i in range(9)]
         and list(share) == [(i + 0.25) * 10 ** (i % 4) for i in range(9)],
         list(text) == [b"a,%d" % i for i in range(9)],
+        parts is not None and parts.tolist() == [b"ab", b"cde", b""],
     )
     return 0.0 if all(same) else float("inf")
 

@@ -169,6 +169,11 @@ EXPORT int texts_make_words(const PythonBytes* python, const Object* texts, Size
   return done;
 }
 
+EXPORT int texts_make_parts(const PythonBytes* python, const char* data, Size size, Size count, const Size* begins,
+                            const Size* ends, Object* to) {
+  return make_parts(*python, data, size, count, begins, ends, to);
+}
+
 EXPORT int texts_fingerprints(const PythonBytes* python, const Object* texts, Size count, Word* hashes) {
   for (Size i = 0; i < count; ++i) {
     const char* text = python->text(texts[i]);

@@ -136,6 +136,18 @@ static bool make_words(const PythonBytes& python, Known& known, const Object* te
   return true;
 }
 
+// Fills `to` with objects of parts of some bytes; returns false where there is no memory, or no such part.
+static bool make_parts(const PythonBytes& python, const char* data, Size size, Size count, const Size* begins,
+                       const Size* ends, Object* to) {
+  for (Size i = 0; i < count; ++i) {
+    if (begins[i] < 0 || ends[i] < begins[i] || ends[i] > size) return false;
+    Object made = python.make(data + begins[i], ends[i] - begins[i]);
+    if (!made) return false;
+    python.put(&to[i], made);
+  }
+  return true;
+}
+
 // ---- FarmHash's 64-bit fingerprint (G. Pike, 2014: farmhashna::Hash64)
 
 typedef uint64_t Word;

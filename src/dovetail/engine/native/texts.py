@@ -51,7 +51,7 @@ class Texts:
         self._python = _Python(*(ctypes.cast(function, _pointer) for function in (*functions, *counting)))
         self._in_case, self._csv = locked.texts_in_case, locked.texts_csv
         self._count_words, self._make_words = locked.texts_count_words, locked.texts_make_words
-        self._fingerprints = locked.texts_fingerprints
+        self._fingerprints, self._make_parts = locked.texts_fingerprints, locked.texts_make_parts
         self._count_words.restype = _size
 
     def in_case(self, texts: np.ndarray, first: bytes) -> np.ndarray:
@@ -74,6 +74,14 @@ class Texts:
         found: np.ndarray = np.empty(texts.shape, np.uint64)
         self._fingerprints(self._by(), _at(texts), _size(texts.size), _at(found))
         return found
+
+    def parts(self, data: bytes, begins: np.ndarray, ends: np.ndarray) -> np.ndarray | None:
+        """Returns the strings from `begins` up to `ends`, int64 (n,) each; None where one is not in `data`."""
+        found: np.ndarray = np.empty(begins.size, object)
+        from_, to = (np.ascontiguousarray(each, _INT64) for each in (begins, ends))
+        sizes = _size(len(data)), _size(begins.size)
+        done = self._make_parts(self._by(), ctypes.c_char_p(data), *sizes, _at(from_), _at(to), _at(found))
+        return found if done else None
 
     def csv(self, lines: list[bytes], delimiter: bytes, quotes: bool, kinds: list[np.dtype]) -> list | None:
         """Returns the columns of lines, arrays of (len(lines),); None where there is anything special about one.

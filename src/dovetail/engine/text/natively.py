@@ -54,3 +54,9 @@ def csv(lines: list[bytes], delimiter: bytes, quotes: bool, kinds: list[np.dtype
     """Returns the columns of lines of comma-separated values, None too where anything is special about one."""
     texts = _found() if len(lines) >= FEWEST // 8 else None
     return None if texts is None else texts.csv(lines, delimiter, quotes, kinds)
+
+
+def parts(data: bytes, begins: Any, ends: Any) -> Any:
+    """Returns the parts of some bytes from `begins` up to `ends`, an array of strings."""
+    texts = _found() if len(begins) >= FEWEST else None
+    return None if texts is None else texts.parts(data, begins, ends)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import InvalidArgumentError, at_user_location
+from dovetail.engine.text import natively
 from dovetail.ops.core import Op
 from dovetail.ops.records.layout import Layout
 from dovetail.ops.records.plans import plan_of
@@ -20,7 +21,7 @@ from dovetail.wire.example_columns import FormError, KindError, read_columns
 def _parse(xp: Any, serialized: Any, names: Any, *defaults: Any, layout: Layout, single: bool) -> list:
     records = serialized.reshape(-1).tolist()
     with Naming(records, names, "Example"):
-        columns = read_columns(records, layout.wanted)
+        columns = read_columns(records, layout.wanted, natively.parts)
         return layout.arrays(columns, len(records), iter(defaults), single)
 
 
