@@ -39,8 +39,8 @@ def floating(body: Callable) -> Callable:
 
     @functools.wraps(body)
     def checked(xp: Any, first: Any, /, *tensors: Any, **attributes: Any) -> Any:
-        if first.dtype == FLOAT32 and not tensors:  # the usual call
-            return body(xp, first, **attributes)
+        if first.dtype == FLOAT32:  # the usual call
+            return body(xp, first, *tensors, **attributes)
         if first.dtype.kind in "iub":
             raise TypeError(
                 f"expected a floating-point tensor, received {first.dtype}; use tf.cast(x, tf.float32)"

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from dovetail.base.settings import settings
+from dovetail.base.settings import settings, state
 from dovetail.ops.promotion import result_dtype
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import Tensor, TensorLike
+from dovetail.tensor.variable import Variable
 
 _FLOAT = {float: True, int: False, bool: False}
 
@@ -55,14 +56,18 @@ def last_floats(args: tuple) -> tuple:
 
 
 def _alike(args: tuple, kinds: str) -> bool:
-    """Returns whether all arguments are tensors of one dtype of these kinds already: the common case."""
-    first = None
+    """Returns whether all arguments are tensors or variables of one dtype of these kinds already: the common case."""
+    first, as_they_are = None, state.scope is None and state.autocast is None
     for arg in args:
         if arg is None:
             continue
-        if type(arg) is not Tensor:
+        kind = type(arg)
+        if kind is Tensor:
+            dtype = arg._value.dtype
+        elif kind is Variable and as_they_are:
+            dtype = arg._array.dtype
+        else:
             return False
-        dtype = arg._value.dtype
         if first is None:
             if dtype.kind not in kinds:
                 return False

@@ -13,25 +13,34 @@ struct Attention {
 
   enum { AT_ONCE = 16 };  // queries
 
-  void pack_keys(const float* from, float* to) const {
-    for (Size u = 0; u < keys; u += PANEL)
-      for (Size k = 0; k < size; ++k)
-        for (Size j = 0; j < PANEL; ++j) *to++ = u + j < keys ? from[(u + j) * heads * size + k] : 0;
+  // The keys as columns of the kernel of `score`.
+  void pack_keys(const Dense& score, const float* from) const {
+    const Size width = score.blocks() * WIDTH;
+    float* to = score.packed;
+    for (Size u = 0; u < keys; u += width, to += size * width)
+      for (Size j = 0; j < width; ++j) {
+        const float* key = from + (u + j) * heads * size;
+        for (Size k = 0; k < size; ++k) to[k * width + j] = u + j < keys ? key[k] : 0;
+      }
   }
   void weigh(float* row, Size count) const {
     for (Size i = 0; i < count; i += WIDTH) store(row + i, load(row + i, count - i) * scale, count - i);
     softmax_row(row, row, count);
-    memset(row + count, 0, (keys - count) * sizeof(float));
+    for (Size i = count; i < keys; ++i) row[i] = 0;
   }
-  void head(Size b, Size h, float* of_keys, float* of_values, float* weights) const {
+  Dense scores(float* weights) const {
+    return {nullptr, nullptr, nullptr, weights, nullptr, 0, size, keys, LINEAR, heads * size, 0, keys};
+  }
+  Dense sums(float* weights) const {
+    const Size step = heads * value_size;
+    return {weights, nullptr, nullptr, nullptr, nullptr, 0, keys, value_size, LINEAR, keys, step, step};
+  }
+  void head(Size b, Size h, Dense& score, Dense& combine, float* weights) const {
     const float* q = query + (b * queries * heads + h) * size;
     float* out = y + (b * queries * heads + h) * value_size;
-    pack_keys(key + (b * keys * heads + h) * size, of_keys);
-    const float* v = value + (b * keys * heads + h) * value_size;
-    Dense combine = {weights, v,    nullptr, nullptr, of_values, 0, keys, value_size, LINEAR, keys, heads * value_size,
-                     heads * value_size};
-    Packing{combine}.part(0, (value_size + PANEL - 1) / PANEL);
-    Dense score = {nullptr, nullptr, nullptr, weights, of_keys, 0, size, keys, LINEAR, heads * size, 0, keys};
+    pack_keys(score, key + (b * keys * heads + h) * size);
+    combine.kernel = value + (b * keys * heads + h) * value_size;
+    Packing{combine}.part(0, combine.panels());
     for (Size i = 0; i < queries; i += AT_ONCE) {
       const Size rows = smaller(AT_ONCE, queries - i);
       score.x = q + i * heads * size;
@@ -42,9 +51,12 @@ struct Attention {
     }
   }
   void part(Size begin, Size end) const {
-    Room of_keys(rounded_up(keys, PANEL) * size), of_values(rounded_up(value_size, PANEL) * keys);
     Room weights(AT_ONCE * keys);
-    for (Size i = begin; i < end; ++i) head(i / heads, i % heads, of_keys.at, of_values.at, weights.at);
+    Dense score = scores(weights.at), combine = sums(weights.at);
+    Room of_keys(score.room()), of_values(combine.room());
+    score.packed = of_keys.at;
+    combine.packed = of_values.at;
+    for (Size i = begin; i < end; ++i) head(i / heads, i % heads, score, combine, weights.at);
   }
   void all() const {
     share_items(*this, batch * heads, batch * heads * queries * keys * (size + value_size) / 8, LIGHT);

@@ -151,12 +151,13 @@ struct WindowAxis {
   Size start(Size i) const { return i * stride - before; }
   Size first(Size i) const {
     const Size at = start(i);
-    return at < 0 ? (-at + dilation - 1) / dilation : 0;
+    return at < 0 ? steps(-at) : 0;
   }
   Size end(Size i) const {
     const Size left = size - start(i);
-    return left <= 0 ? 0 : smaller(window, (left + dilation - 1) / dilation);
+    return left <= 0 ? 0 : smaller(window, steps(left));
   }
+  Size steps(Size distance) const { return dilation == 1 ? distance : (distance + dilation - 1) / dilation; }
 };
 
 // Maximum or mean over windows: (batch, height, width, channels); rows of the output are items.

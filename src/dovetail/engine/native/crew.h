@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <signal.h>
 
-#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -91,6 +90,10 @@ struct Crew {
 struct Workers {
   static std::atomic<Crew*> crew;
   static std::atomic<Size> most;  // threads that work at once, callers among them
+  static std::atomic<int64_t> alone_until;
+  enum { LONG_NS = 200'000, ALONE_NS = 20'000'000 };
+
+  static int64_t now() { return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1); }
 
   static Crew& present() {
     Crew* found = crew.load();
@@ -104,11 +107,17 @@ struct Workers {
     return *found;
   }
   Size num_threads() const { return most.load(); }
+  // On a busy machine a thread may be stopped amid its part, for longer than all of the work takes: callers work alone then.
+  void has_waited(std::chrono::nanoseconds time) const {
+    if (time / std::chrono::nanoseconds(1) > LONG_NS) alone_until.store(now() + ALONE_NS);
+  }
+  static bool are_free() { return now() >= alone_until.load(); }
   bool schedule(XLA_FFI_Task* task, void* data) const { return present().schedule({task, data}, most.load() - 1); }
 };
 
 std::atomic<Crew*> Workers::crew{nullptr};
 std::atomic<Size> Workers::most{1};
+std::atomic<int64_t> Workers::alone_until{0};
 
 enum { LIGHT = 1, HEAVY = 4, SHARE = 1 << 15 };  // of an element's work; work that is worth a thread
 
@@ -126,7 +135,7 @@ static void share_items(const Work& a, Size items, Size elements, Size weight) {
     const Work& a;
     Size items, each;
   } shared = {a, items, items_of(items, elements, weight)};
-  if (shared.each >= items) return a.part(0, items);
+  if (shared.each >= items || !Workers::are_free()) return a.part(0, items);
   share(
       Workers{}, (items + shared.each - 1) / shared.each,
       [](const void* given, Size index) {

@@ -10,6 +10,10 @@ struct Dense {
   int function;
   Size x_stride, kernel_stride, y_stride;  // from one row to the next
 
+  // Vectors of a panel's columns: half of a panel's, where that is enough for all columns.
+  Size blocks() const { return columns > BLOCKS / 2 * WIDTH ? BLOCKS : BLOCKS / 2; }
+  Size panels() const { return (columns + blocks() * WIDTH - 1) / (blocks() * WIDTH); }
+  Size room() const { return panels() * blocks() * WIDTH * depth; }
   void part(Size begin, Size end) const;
   void all();
 };
@@ -19,33 +23,34 @@ struct Packing {
   const Dense& a;
 
   void part(Size begin, Size end) const {
+    const Size blocks = a.blocks();
     for (Size panel = begin; panel < end; ++panel) {
-      const float* from = a.kernel + panel * PANEL;
-      float* to = a.packed + panel * PANEL * a.depth;
-      const Size left = a.columns - panel * PANEL;
-      for (Size k = 0; k < a.depth; ++k, from += a.kernel_stride, to += PANEL)
-#pragma GCC unroll 4
-        for (int j = 0; j < BLOCKS; ++j)
-          *(Vector*)(to + j * WIDTH) = left > j * WIDTH ? load(from + j * WIDTH, left - j * WIDTH) : Vector{};
+      const float* from = a.kernel + panel * blocks * WIDTH;
+      float* to = a.packed + panel * blocks * WIDTH * a.depth;
+      const Size left = a.columns - panel * blocks * WIDTH;
+      for (Size k = 0; k < a.depth; ++k, from += a.kernel_stride)
+        for (Size j = 0; j < blocks * WIDTH; j += WIDTH, to += WIDTH)
+          *(Vector*)to = left > j ? load(from + j, left - j) : Vector{};
     }
   }
 };
 
-template <int R>
+template <int R, int N>
 INLINE void dense_block(const Dense& a, const float* packed, Size row, Size u, Size from) {
   const Size left = a.columns - u;
   float* y = a.y + row * a.y_stride + u;
-  Vector sums[R][BLOCKS] = {};
+  Vector sums[R][N] = {};
   if (from)
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
-      for (int j = 0; j < BLOCKS; ++j)
+      for (int j = 0; j < N; ++j)
         if (left > j * WIDTH) sums[r][j] = load(y + r * a.y_stride + j * WIDTH, left - j * WIDTH);
-  multiply<R, BLOCKS>(sums, a.x + row * a.x_stride + from, a.x_stride, packed + from * PANEL, smaller(DEPTH, a.depth - from));
+  multiply<R, N>(sums, a.x + row * a.x_stride + from, a.x_stride, packed + from * N * WIDTH,
+                 smaller(DEPTH, a.depth - from));
   const bool last = from + DEPTH >= a.depth;
 #pragma GCC unroll 4
-  for (int j = 0; j < BLOCKS; ++j) {
+  for (int j = 0; j < N; ++j) {
     const Size count = left - j * WIDTH;
     if (count <= 0) break;
     const Vector plus = last && a.bias ? load(a.bias + u + j * WIDTH, count) : Vector{};
@@ -55,20 +60,27 @@ INLINE void dense_block(const Dense& a, const float* packed, Size row, Size u, S
   }
 }
 
-void Dense::part(Size begin, Size end) const {
-  const float* panel = packed;
-  for (Size u = 0; u < columns; u += PANEL, panel += depth * PANEL)
-    for (Size from = 0; from < depth; from += DEPTH) {
+template <int N>
+static void dense_rows(const Dense& a, Size begin, Size end) {
+  const float* panel = a.packed;
+  for (Size u = 0; u < a.columns; u += N * WIDTH, panel += a.depth * N * WIDTH)
+    for (Size from = 0; from < a.depth; from += DEPTH) {
       Size row = begin;
-      for (; row + ROWS <= end; row += ROWS) dense_block<ROWS>(*this, panel, row, u, from);
-      for (; row < end; ++row) dense_block<1>(*this, panel, row, u, from);
+      for (; row + ROWS <= end; row += ROWS) dense_block<ROWS, N>(a, panel, row, u, from);
+      for (; row < end; ++row) dense_block<1, N>(a, panel, row, u, from);
     }
 }
 
+void Dense::part(Size begin, Size end) const {
+  if (blocks() == BLOCKS)
+    dense_rows<BLOCKS>(*this, begin, end);
+  else
+    dense_rows<BLOCKS / 2>(*this, begin, end);
+}
+
 void Dense::all() {
-  const Size panels = (columns + PANEL - 1) / PANEL;
-  Room room(panels * PANEL * depth);
-  packed = room.at;
-  share_items(Packing{*this}, panels, panels * PANEL * depth, LIGHT);
+  Room memory(room());
+  packed = memory.at;
+  share_items(Packing{*this}, panels(), room(), LIGHT);
   share_items(*this, rows, rows * depth * columns / 8, LIGHT);
 }

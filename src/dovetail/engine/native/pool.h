@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include <atomic>
+#include <chrono>
 #include <new>
 
 #include "vectors.h"
@@ -40,6 +41,8 @@ struct Pool {
     args.data = data;
     return !failed(api->XLA_FFI_ThreadPool_Schedule(&args));
   }
+
+  void has_waited(std::chrono::nanoseconds) const {}
 };
 
 // Parts of one piece of work. Who calls takes parts too, so that nothing waits for a thread that does not come.
@@ -62,7 +65,7 @@ struct Job {
   }
 };
 
-// Computes `part(work, i)` for each i below `count`.  Threads: `Pool`, or another with its two functions.
+// Computes `part(work, i)` for each i below `count`.  Threads: `Pool`, or another with its functions.
 template <class Threads>
 static void share(const Threads& pool, Size count, void (*part)(const void*, Size), const void* work) {
   const Size helpers = smaller(count, pool.num_threads()) - 1;
@@ -74,8 +77,12 @@ static void share(const Threads& pool, Size count, void (*part)(const void*, Siz
   for (Size i = 0; i < helpers; ++i)
     if (!pool.schedule(Job::task, job)) job->let_go();
   job->run();
-  for (int turns = 0; job->unfinished.load(); ++turns)
-    if (turns > 1000) sched_yield();
+  if (job->unfinished.load()) {
+    const auto from = std::chrono::steady_clock::now();
+    for (int turns = 0; job->unfinished.load(); ++turns)
+      if (turns > 1000) sched_yield();
+    pool.has_waited(std::chrono::steady_clock::now() - from);
+  }
   job->let_go();
 }
 

@@ -28,11 +28,30 @@ INLINE Vector exponential(Vector x) {
 
 INLINE Vector larger(Vector a, Vector b) { return a > b ? a : b; }
 
+#if defined(__AVX512F__)
+
+INLINE float total(Vector v) { return _mm512_reduce_add_ps((__m512)v); }
+INLINE float largest(Vector v) { return _mm512_reduce_max_ps((__m512)v); }
+
+#else
+
 INLINE float total(Vector v) {
-  float sum = 0;
-  for (int i = 0; i < WIDTH; ++i) sum += v[i];
-  return sum;
+  float x[WIDTH] __attribute__((aligned(64)));
+  *(Vector*)x = v;
+  for (int half = WIDTH / 2; half; half /= 2)
+    for (int i = 0; i < half; ++i) x[i] += x[i + half];
+  return x[0];
 }
+
+INLINE float largest(Vector v) {
+  float x[WIDTH] __attribute__((aligned(64)));
+  *(Vector*)x = v;
+  for (int half = WIDTH / 2; half; half /= 2)
+    for (int i = 0; i < half; ++i) x[i] = x[i] > x[i + half] ? x[i] : x[i + half];
+  return x[0];
+}
+
+#endif
 
 INLINE float largest(const float* x, Size count) {
   float found = -INFINITY;
@@ -42,8 +61,7 @@ INLINE float largest(const float* x, Size count) {
   }
   Vector most = load(x + count - WIDTH);
   for (Size i = 0; i + WIDTH <= count; i += WIDTH) most = larger(load(x + i), most);
-  for (int i = 0; i < WIDTH; ++i) found = most[i] > found ? most[i] : found;
-  return found;
+  return largest(most);
 }
 
 // A vector whose elements from `count` on are 0.

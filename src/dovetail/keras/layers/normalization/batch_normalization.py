@@ -12,7 +12,7 @@ from dovetail.keras.layers.normalization.normalization import BETA, GAMMA, Scale
 from dovetail.ops import reduction
 from dovetail.ops.create import ones_like
 from dovetail.ops.indexing import where
-from dovetail.ops.normalization import batch_norm, keras_batch_normalization
+from dovetail.ops.normalization import batch_norm, batch_normalization, keras_batch_normalization
 from dovetail.ops.shapes import expand_dims, reshape
 
 __all__ = ["BatchNormalization"]
@@ -114,6 +114,11 @@ class BatchNormalization(Scaled):
         return outputs
 
     def _normalized(self, inputs: Any, mean: Any, variance: Any) -> Any:
+        given = (inputs, mean, variance, self.beta, self.gamma)
+        if (
+            self.axis in (-1, len(inputs.shape) - 1) and inputs.dtype == mean.dtype
+        ):  # the short way of the same
+            return batch_normalization(*given, variance_epsilon=self.epsilon)
         outputs = keras_batch_normalization(
             inputs, mean, variance, self.axis, offset=self.beta, scale=self.gamma, epsilon=self.epsilon
         )
