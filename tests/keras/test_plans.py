@@ -357,7 +357,7 @@ class OwnStep(keras.Model):
 
 
 def long_model():
-    return keras.Sequential([keras.Input((6,)), *(layers.Dense(6, activation="tanh") for _ in range(12))])
+    return keras.Sequential([keras.Input((6,)), *(layers.Dense(6, activation="tanh") for _ in range(30))])
 
 
 def own_step():

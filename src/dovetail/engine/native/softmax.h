@@ -53,6 +53,14 @@ INLINE float largest(Vector v) {
 
 #endif
 
+// Of the first `count` elements; few are added up in order, as NumPy does.
+INLINE float total(Vector v, Size count) {
+  if (count >= WIDTH) return total(v);
+  float sum = 0;
+  for (Size i = 0; i < count; ++i) sum += v[i];
+  return sum;
+}
+
 INLINE float largest(const float* x, Size count) {
   float found = -INFINITY;
   if (count < WIDTH) {
@@ -80,7 +88,7 @@ INLINE float exponentials(const float* x, float most, float* y, Size count) {
     if (y) store(y + i, e, count - i);
     sum += e;
   }
-  return total(sum);
+  return total(sum, count);
 }
 
 static void softmax_row(const float* x, float* y, Size count) {
@@ -99,12 +107,12 @@ static void layer_norm_row(const float* x, const float* gamma, const float* beta
   Vector sum = {}, squares = {};
   if (!rms)
     for (Size i = 0; i < count; i += WIDTH) sum += load(x + i, count - i);
-  const float mean = total(sum) / count;
+  const float mean = total(sum, count) / count;
   for (Size i = 0; i < count; i += WIDTH) {
     const Vector centered = only(load(x + i, count - i) - mean, count - i);
     squares += centered * centered;
   }
-  const float scale = 1 / sqrtf(total(squares) / count + epsilon);
+  const float scale = 1 / sqrtf(total(squares, count) / count + epsilon);
   for (Size i = 0; i < count; i += WIDTH) {
     Vector v = (load(x + i, count - i) - mean) * scale;
     if (gamma) v *= load(gamma + i, count - i);

@@ -51,14 +51,17 @@ _FUSED = {id(None): "linear"} | {
 
 
 def in_one_op(layer: Any, inputs: Any, summed: int = 1) -> Any:
-    """Returns what a dense layer computes by one op; None where that is several: in graphs, and for other kernels.
+    """Returns what a dense layer computes by one op; None where that is several: in traces, and for other kernels.
 
     Args:
         layer: it has a `kernel` (*summed axes, *columns), a `bias` (*columns) or None, and an `activation`.
         inputs: (..., *summed axes).
         summed: number of axes that are summed over.
     """
-    if state.scope is not None or type(inputs) is not Tensor or isinstance(layer.kernel, Kernel):
+    if type(inputs) is not Tensor or isinstance(layer.kernel, Kernel):
+        return None
+    scope = state.scope
+    if scope is not None and (scope.graph is not None or type(inputs._value) is not np.ndarray):
         return None
     activation = _FUSED.get(id(layer.activation))
     bias = () if layer.bias is None else (layer.bias,)
