@@ -70,6 +70,8 @@ def goes(written, path, target, inputs, expected=None):
 @pytest.mark.parametrize("name", some(MODELS, QUICK_MODELS))
 def test_models_go_both_ways(name, ending, tmp_path, idiom_2):
     for source, target in ((OURS, THEIRS), (THEIRS, OURS)):
+        if source is THEIRS and (name, ending) == ("ellipsis", "keras"):
+            continue  # which tf_keras cannot write
         written = varied(MODELS[name](*source))
         goes(written, str(tmp_path / f"m.{ending}"), target[0], inputs_of(keras, written))
 

@@ -13,6 +13,8 @@ from dovetail.cli.split import split_at_program
 # Each command is a module of its own name here, loaded when it is called: `run` must start at once.
 COMMANDS = {
     "run": "run a TensorFlow or Keras program, unmodified",
+    "show": "show what is in a model file, without running anything of it",
+    "convert": "write a model file in another format",
     "doctor": "show versions and devices, and what is wrong",
 }
 

@@ -26,6 +26,7 @@ _SUBMODULES = frozenset(
         "distribution",
         "dtype_policies",
         "experimental",
+        "export",
         "initializers",
         "layers",
         "legacy",

@@ -99,7 +99,8 @@ class Reporting(Told):
         """Writes the weights to a file, in Keras' format.
 
         Args:
-            filepath: path that ends in ".weights.h5" (or in ".h5", for the format of Keras 2).
+            filepath: path that ends in ".weights.h5"; or in ".h5" for the format of Keras 2, ".safetensors" for that,
+                ".weights.json" for several files of at most `max_shard_size` GiB.
             overwrite: replace an existing file; False raises FileExistsError instead.
         """
         importlib.import_module("dovetail.keras.saving").save_weights(self, filepath, overwrite, **kwargs)

@@ -1,5 +1,6 @@
 """`keras.saving`: weights on disk, and objects as configurations."""
 
+from dovetail.keras.saving.file_editor import KerasFileEditor
 from dovetail.keras.saving.weights import load_weights, save_weights
 from dovetail.keras.saving.whole import load_model, save_model
 from dovetail.keras.serialization import (
@@ -15,6 +16,7 @@ from dovetail.keras.serialization import (
 
 __all__ = [
     "CustomObjectScope",
+    "KerasFileEditor",
     "custom_object_scope",
     "deserialize_keras_object",
     "get_custom_objects",

@@ -12,6 +12,7 @@ becomes a path outside of a folder of its own.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import io
 import json
@@ -20,6 +21,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import h5py
@@ -117,13 +119,27 @@ def read(path: Any, compiled: bool = True) -> Any:
     return model
 
 
+def read_config(path: str) -> tuple[dict, dict]:
+    """Returns the config and the metadata of a `.keras` file, and makes nothing of them."""
+    with _opened(path) as archive:
+        facts = parsed(_member(archive, _METADATA, path)) if _METADATA in archive.namelist() else {}
+        return _config(archive, path, True), facts if isinstance(facts, dict) else {}
+
+
 def read_weights_of(path: str, model: Any, skip_mismatch: bool) -> None:
     """Reads the weights of a `.keras` file into a model like the one in it."""
+    with opened_weights(path) as file:
+        read_weights(model, file, skip_mismatch)
+
+
+@contextlib.contextmanager
+def opened_weights(path: str) -> Iterator[Any]:
+    """Opens the weights of a `.keras` file."""
     with (
         _opened(path) as archive,
         h5.opened(io.BytesIO(_member(archive, _WEIGHTS, path)), path) as file,
     ):
-        read_weights(model, file, skip_mismatch)
+        yield file
 
 
 def is_archive(path: Any) -> bool:

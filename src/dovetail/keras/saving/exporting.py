@@ -7,6 +7,8 @@ from typing import Any
 
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
+from dovetail.base.own import declare
+from dovetail.base.trackable import unique
 from dovetail.function.function import Function
 from dovetail.saved_model import DEFAULT_SERVING_SIGNATURE_DEF_KEY, save
 from dovetail.tensor.spec import TensorSpec
@@ -63,3 +65,129 @@ def _specs(given: Any) -> list:
         nest.mapped(lambda one: TensorSpec(one.shape, one.dtype, getattr(one, "name", None)), one)
         for one in given
     ]
+
+
+@declare
+class ExportArchive:
+    """Collects functions and the variables that they use, and writes them as a SavedModel.
+
+    Attributes:
+        variables: of what is tracked, each once.
+
+    Example:
+        >>> archive = keras.export.ExportArchive()
+        >>> archive.track(model)
+        >>> archive.add_endpoint("serve", model.call, [tf.TensorSpec([None, 4], tf.float32)])
+        >>> archive.write_out("served")
+        >>> tf.saved_model.load("served").serve(x)
+    """
+
+    def __init__(self) -> None:
+        self._endpoints: dict[str, Function] = {}
+        self._tracked: list[Any] = []
+        self._collections: dict[str, list[Any]] = {}
+
+    @property
+    def variables(self) -> list[Any]:
+        return unique(variable for item in self._tracked for variable in item.variables)
+
+    @property
+    def trainable_variables(self) -> list[Any]:
+        return [variable for variable in self.variables if variable.trainable]
+
+    @property
+    def non_trainable_variables(self) -> list[Any]:
+        return [variable for variable in self.variables if not variable.trainable]
+
+    def track(self, resource: Any) -> None:
+        """Adds what holds variables that endpoints use: a model, a layer, a module.
+
+        Raises:
+            ValueError: it holds none, or is not built yet.
+        """
+        if not hasattr(resource, "variables") or getattr(resource, "built", True) is False:
+            raise ValueError(
+                f"track: expected a built layer, model or module, received {resource!r:.60}{at_user_location()}"
+            )
+        self._tracked.append(resource)
+
+    def add_endpoint(self, name: str, fn: Any, input_signature: Any = None, **kwargs: Any) -> Function:
+        """Adds a function under a name.
+
+        Args:
+            name: of the endpoint, an attribute of what `tf.saved_model.load` returns.
+            fn: function of tensors, or a `tf.function` that was called or has a signature.
+            input_signature: list of `tf.TensorSpec`.
+
+        Returns:
+            the function, traced.
+
+        Raises:
+            ValueError: the name is taken or is none, or there is no signature.
+        """
+        if kwargs:
+            raise NotImplementedError(f"add_endpoint: {sorted(kwargs)} are not known{at_user_location()}")
+        if not name.isidentifier() or name in self._endpoints:
+            raise ValueError(f"add_endpoint: {name!r} is taken, or no name{at_user_location()}")
+        known = isinstance(fn, Function) and input_signature is None
+        if not known and input_signature is None:
+            raise ValueError(
+                f"add_endpoint: pass input_signature=[tf.TensorSpec(...)] for {name!r}{at_user_location()}"
+            )
+        made = fn if known else Function(fn, input_signature=_specs(input_signature))
+        made.get_concrete_function()
+        self._endpoints[name] = made
+        return made
+
+    def track_and_add_endpoint(
+        self, name: str, resource: Any, input_signature: Any, **kwargs: Any
+    ) -> Function:
+        """Adds a layer or model, and its call as an endpoint."""
+        self.track(resource)
+
+        def serve(*inputs: Any) -> Any:
+            return resource(*inputs)
+
+        return self.add_endpoint(name, serve, input_signature, **kwargs)
+
+    def add_variable_collection(self, name: str, variables: list[Any]) -> None:
+        """Adds a list of variables under a name.
+
+        Raises:
+            ValueError: the name is taken.
+        """
+        if name in self._collections or name in self._endpoints:
+            raise ValueError(f"add_variable_collection: {name!r} is taken{at_user_location()}")
+        self._collections[name] = list(variables)
+
+    def write_out(self, filepath: Any, options: Any = None, verbose: Any = True) -> None:
+        """Writes the SavedModel; the first endpoint is its default signature, too.
+
+        Raises:
+            ValueError: there is no endpoint.
+        """
+        if not self._endpoints:
+            raise ValueError(f"write_out: add an endpoint first{at_user_location()}")
+        first = next(iter(self._endpoints.values()))
+        signatures = {DEFAULT_SERVING_SIGNATURE_DEF_KEY: first, **self._endpoints}
+        save(
+            _Collected(self._endpoints, self._lists()),
+            os.fspath(filepath),
+            signatures=signatures,
+            options=options,
+        )
+
+    def _lists(self) -> dict[str, list[Any]]:
+        parts = ("variables", "trainable_variables", "non_trainable_variables")
+        return {name: getattr(self, name) for name in parts} | self._collections
+
+
+class _Collected:
+    """What `ExportArchive` leaves behind: endpoints as attributes, and lists of variables."""
+
+    def __init__(self, endpoints: dict[str, Function], lists: dict[str, list[Any]]) -> None:
+        vars(self).update(endpoints)
+        vars(self).update(lists)
+
+    def __children__(self) -> list[tuple[str, Any]]:
+        return [(name, value) for name, value in vars(self).items() if isinstance(value, list)]

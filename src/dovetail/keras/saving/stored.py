@@ -21,9 +21,14 @@ from dovetail.tensor.variable import Variable
 def write_weights(model: Any, file: Any) -> None:
     """Writes the weights of a model, and the state of its optimizer and metrics, into an open HDF5 file."""
     for place in places(model):
-        group = file.create_group(place.vars_path)
-        group.attrs["name"] = place.owner.name
-        _write(place, group)
+        write_place(place, file)
+
+
+def write_place(place: Place, file: Any) -> None:
+    """Writes the variables of one group."""
+    group = file.create_group(place.vars_path)
+    group.attrs["name"] = place.owner.name
+    _write(place, group)
 
 
 def _write(place: Place, group: Any) -> None:

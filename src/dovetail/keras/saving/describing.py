@@ -1,0 +1,223 @@
+"""What is in a model file: read as text and numbers, with nothing made of it and nothing run.
+
+`_KINDS` lists the formats: how each is known, and what describes it.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import h5py
+import numpy as np
+
+from dovetail.base.errors import at_user_location
+from dovetail.keras.registration import own_object
+from dovetail.keras.saving import archive, legacy, safetensors_file, sharded
+from dovetail.keras.saving.h5 import attribute, descend, opened
+from dovetail.saved_model.files import contains_saved_model, read_meta_graph
+from dovetail.train.bundle import index_path
+from dovetail.train.reader import load_checkpoint
+from dovetail.wire.json_text import parsed
+
+_VALUES = "__"  # what the marks of values in configs begin with
+_REACHING = frozenset(("EagerPyFunc", "PyFunc", "PyFuncStateless", "ReadFile", "WriteFile"))
+_NO_WEIGHTS = ("_CHECKPOINTABLE_OBJECT_GRAPH",)
+_NO_WORD = "no code: names, shapes and numbers only"
+
+
+@dataclass
+class Description:
+    """What a file holds.
+
+    Attributes:
+        kind: the format.
+        written_by: who wrote it, "" when it does not say.
+        layers: (depth, class, name) of each layer.
+        weights: (name, shape, dtype) of each array.
+        custom: classes and functions that are not Keras' own.
+        unsafe: what a program must allow, or look at, before it loads the file.
+        notes: lines about the rest.
+    """
+
+    kind: str
+    written_by: str = ""
+    layers: list[tuple[int, str, str]] = field(default_factory=list)
+    weights: list[tuple[str, tuple, str]] = field(default_factory=list)
+    custom: list[str] = field(default_factory=list)
+    unsafe: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def num_parameters(self) -> int:
+        return sum(int(np.prod(shape, dtype=np.int64)) for _, shape, _ in self.weights)
+
+    @property
+    def verdict(self) -> str:
+        """What to know before loading it, in one line."""
+        if self.unsafe:
+            return "unsafe: " + "; ".join(self.unsafe)
+        if self.custom:
+            return f"safe; needs custom_objects for {', '.join(self.custom)}"
+        return f"safe; {_NO_WORD}" if not self.layers else "safe; only layers and functions of Keras"
+
+
+def describe(path: str) -> Description:
+    """Describes a model file: `.keras`, HDF5, safetensors, a checkpoint, or a SavedModel directory.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is of another kind, or damaged.
+    """
+    for known, describing in _KINDS:
+        if known(path):
+            return describing(path)
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"show: there is no file {path!r}{at_user_location()}")
+    raise ValueError(
+        f"show: {path!r} is no .keras, HDF5, safetensors or .weights.json file, no checkpoint and no SavedModel"
+        f"{at_user_location()}"
+    )
+
+
+# ---- configs
+
+
+def _note_config(found: Description, config: Any, depth: int = 0) -> None:
+    """Notes the layers of a config, and what of it is not Keras' own."""
+    if isinstance(config, list):
+        for item in config:
+            _note_config(found, item, depth)
+    if not isinstance(config, dict):
+        return
+    kind, inner = config.get("class_name"), config.get("config")
+    if not isinstance(kind, str) or "config" not in config:
+        for item in config.values():
+            _note_config(found, item, depth)
+        return
+    _note_object(found, kind, inner, config)
+    below = depth
+    if isinstance(inner, dict) and _is_layer(config):
+        found.layers.append((depth, kind, str(config.get("name") or inner.get("name") or "")))
+        below = depth + 1
+    _note_config(found, inner, below)
+    _note_config(found, config.get("compile_config"), below)
+
+
+def _is_layer(config: dict) -> bool:
+    """Returns whether a config is one of a layer: they alone say whether they train, or what they are called by."""
+    inner = config["config"]
+    return "inbound_nodes" in config or "trainable" in inner or "layers" in inner or "batch_shape" in inner
+
+
+def _note_object(found: Description, kind: str, inner: Any, config: dict) -> None:
+    name = inner if kind == "function" else config.get("registered_name") or kind
+    if kind == "__lambda__" or (isinstance(inner, dict) and inner.get("function_type") == "lambda"):
+        _add(found.unsafe, "a lambda as bytecode, which could run any code: load_model(safe_mode=False)")
+    elif (
+        not kind.startswith(_VALUES)
+        and isinstance(name, str)
+        and own_object(name.removeprefix("Custom>")) is None
+    ):
+        _add(found.custom, name)
+
+
+def _add(names: list[str], name: str) -> None:
+    if name not in names:
+        names.append(name)
+
+
+# ---- formats
+
+
+def _keras_file(path: str) -> Description:
+    config, facts = archive.read_config(path)
+    found = Description(".keras file", f"Keras {facts.get('keras_version', '?')}")
+    _note_config(found, config)
+    with archive.opened_weights(path) as file:
+        found.weights = list(_arrays(file))
+    return found
+
+
+def _hdf5(path: str) -> Description:
+    with opened(path, path) as file:
+        text = attribute(file, "model_config")
+        found = Description("HDF5 model" if text is not None else "HDF5 weights")
+        version = attribute(file, "keras_version")
+        found.written_by = "" if version is None else f"Keras {_text(version)}"
+        if text is not None:
+            _note_config(found, parsed(text))
+        found.weights = list(_arrays(file))
+        if text is None and legacy.is_legacy(file):
+            found.notes.append("by layer, as Keras 2 writes them")
+    return found
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _arrays(group: Any, above: str = "") -> Iterator[tuple[str, tuple, str]]:
+    for name in group:
+        item = descend(group, name)
+        if isinstance(item, h5py.Group):
+            yield from _arrays(item, f"{above}{name}/")
+        elif isinstance(item, h5py.Dataset):
+            yield above + name, tuple(item.shape or ()), str(item.dtype)
+
+
+def _safetensors(path: str) -> Description:
+    found = Description("safetensors weights")
+    found.weights = safetensors_file.header(path)
+    return found
+
+
+def _sharded(path: str) -> Description:
+    found = Description("weights in several HDF5 files")
+    names = sorted({name for names in sharded.listed(path).values() for name in names})
+    for name in names:
+        with opened(os.path.join(os.path.dirname(path), name), name) as file:
+            found.weights += _arrays(file)
+    found.notes.append(f"files: {', '.join(names)}")
+    return found
+
+
+def _checkpoint(path: str) -> Description:
+    reader = load_checkpoint(path)
+    dtypes = reader.get_variable_to_dtype_map()
+    shapes = reader.get_variable_to_shape_map().items()
+    found = Description("checkpoint of TensorFlow")
+    found.weights = [
+        (name, tuple(shape), getattr(dtypes[name], "name", str(dtypes[name])))
+        for name, shape in shapes
+        if name not in _NO_WEIGHTS
+    ]
+    return found
+
+
+def _saved_model(path: str) -> Description:
+    found = Description("SavedModel")
+    graph = read_meta_graph(path)
+    functions = graph.graph_def.library.function
+    operations = [*graph.graph_def.node, *(node for function in functions for node in function.node_def)]
+    found.notes += [f"signature {name!r}" for name in sorted(graph.signature_def)]
+    found.notes.append(f"{len(functions)} functions of {len(operations)} operations")
+    for name in sorted({node.op for node in operations} & _REACHING):
+        _add(found.unsafe, f"the operation {name} reaches outside of the model")
+    prefix = os.path.join(path, "variables", "variables")
+    if os.path.exists(index_path(prefix)):
+        found.weights = _checkpoint(prefix).weights
+    return found
+
+
+_KINDS: tuple[tuple[Callable[[str], bool], Callable[[str], Description]], ...] = (
+    (lambda path: os.path.isdir(path) and contains_saved_model(path), _saved_model),
+    (lambda path: not os.path.isfile(path) and os.path.exists(index_path(path)), _checkpoint),
+    (lambda path: os.path.isfile(path) and path.endswith(safetensors_file.ENDING), _safetensors),
+    (lambda path: os.path.isfile(path) and path.endswith(sharded.ENDING), _sharded),
+    (lambda path: os.path.isfile(path) and zipfile.is_zipfile(path), _keras_file),
+    (lambda path: os.path.isfile(path) and h5py.is_hdf5(path), _hdf5),
+)

@@ -1,0 +1,112 @@
+"""Weights in several HDF5 files, with a list of what stands where, as Keras 3 writes them.
+
+model.weights.json        {"metadata": {"total_size": bytes}, "weight_map": {"/layers/dense/vars": ["model_00000..."]}}
+model_00000.weights.h5    some of the groups of one ".weights.h5" file
+model_00001.weights.h5    the others
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import h5py
+import numpy as np
+
+from dovetail.base.errors import at_user_location
+from dovetail.keras.saving.atomic import replacing
+from dovetail.keras.saving.h5 import descend, opened
+from dovetail.keras.saving.h5 import read as read_dataset
+from dovetail.keras.saving.layout import Place, places
+from dovetail.keras.saving.stored import read_weights, write_place
+from dovetail.wire.json_text import parsed
+
+ENDING = ".weights.json"
+_MAX_LIST_BYTES = 64 << 20
+
+
+def write(model: Any, path: str, max_shard_size: float) -> None:
+    """Writes the weights of a model.
+
+    Args:
+        model: the model.
+        path: of the list; it ends in ".weights.json".
+        max_shard_size: of one file, in GiB.  A layer's own weights stay together, however large they are.
+    """
+    base = path.removesuffix(ENDING)
+    where: dict[str, list[str]] = {}
+    total = 0
+    for number, (shard, size) in enumerate(_shards(model, max_shard_size * (1 << 30))):
+        file_path = f"{base}_{number:05d}.weights.h5"
+        with replacing(file_path) as partial, h5py.File(partial, "w") as file:
+            for place in shard:
+                write_place(place, file)
+                if place.variables:
+                    where[f"/{place.vars_path}"] = [os.path.basename(file_path)]
+        total += size
+    facts = {"metadata": {"total_size": total}, "weight_map": where}
+    with replacing(path) as partial, open(partial, "w", encoding="utf-8") as file:
+        json.dump(facts, file, indent=4)
+
+
+def _shards(model: Any, limit: float) -> list[tuple[list[Place], int]]:
+    """Returns the groups of each file, and their bytes."""
+    shards: list[tuple[list[Place], int]] = [([], 0)]
+    for place in places(model):
+        size = sum(_num_bytes(variable) for variable in place.variables)
+        if shards[-1][1] and shards[-1][1] + size > limit:
+            shards.append(([], 0))
+        shards[-1] = ([*shards[-1][0], place], shards[-1][1] + size)
+    return shards
+
+
+def _num_bytes(variable: Any) -> int:
+    return int(np.prod(variable.shape.as_list(), dtype=np.int64)) * np.dtype(variable._numpy_dtype).itemsize
+
+
+def read(
+    model: Any, path: str, skip_mismatch: bool = False, skipped: frozenset | set[int] = frozenset()
+) -> None:
+    """Reads the weights that `write` or Keras has written.
+
+    Raises:
+        ValueError: the list is damaged, names files of another folder, or the weights do not fit.
+        FileNotFoundError: a file of the list is not there.
+    """
+    where = listed(path)
+    with h5py.File("merged", "w", driver="core", backing_store=False) as merged:
+        for name in sorted({name for names in where.values() for name in names}):
+            groups = [group for group, names in where.items() if name in names]
+            with opened(os.path.join(os.path.dirname(path), name), name) as file:
+                for group in groups:
+                    _copy(descend(file, group.strip("/")), merged.require_group(group))
+        read_weights(model, merged, skip_mismatch, skipped)
+
+
+def _copy(source: Any, target: Any) -> None:
+    for name in source if isinstance(source, h5py.Group) else ():
+        dataset = descend(source, name)
+        target[name] = read_dataset(dataset, strings=True)
+        if dataset.attrs.get("dtype") == "bfloat16":
+            target[name].attrs["dtype"] = "bfloat16"
+
+
+def listed(path: str) -> dict[str, list[str]]:
+    """Returns the names of the files of each group."""
+    if os.path.getsize(path) > _MAX_LIST_BYTES:
+        raise ValueError(f"load_weights: {path!r} is too long for a list of files{at_user_location()}")
+    with open(path, encoding="utf-8") as file:
+        facts = parsed(file.read())
+    where = facts.get("weight_map") if isinstance(facts, dict) else None
+    if not isinstance(where, dict):
+        raise ValueError(f"load_weights: {path!r} is no list of weights files{at_user_location()}")
+    named = {group: names if isinstance(names, list) else [names] for group, names in where.items()}
+    for names in named.values():
+        for name in names:
+            if not isinstance(name, str) or not name or os.path.basename(name) != name or "\\" in name:
+                raise ValueError(
+                    f"load_weights: {path!r} names the file {name!r}, which is not in its own folder"
+                    f"{at_user_location()}"
+                )
+    return named

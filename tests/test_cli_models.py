@@ -1,0 +1,140 @@
+"""`dovetail show` and `dovetail convert`: what they say of each format, and what comes out."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+import dovetail as tf
+from dovetail import cli, keras
+from dovetail.keras.saving.describing import describe
+
+pytest.importorskip("safetensors")
+
+
+@pytest.fixture
+def model():
+    layers = [
+        keras.Input((4,)),
+        keras.layers.Dense(8, activation="tanh", name="hidden"),
+        keras.layers.Dense(1),
+    ]
+    made = keras.Sequential(layers, name="small")
+    made.compile("adam", "mse")
+    made.fit(np.ones((4, 4), "float32"), np.ones((4, 1), "float32"), verbose=0)
+    return made
+
+
+def write(model, folder, name):
+    path = str(folder / name)
+    if name.endswith(".weights.json"):
+        model.save_weights(path, max_shard_size=1)
+    elif name.endswith((".weights.h5", ".safetensors")) or name == "prefix":
+        model.save_weights(path)
+    elif name == "exported":
+        model.export(path)
+    else:
+        model.save(path)
+    return path
+
+
+KINDS = {
+    "m.keras": ".keras file",
+    "m.h5": "HDF5 model",
+    "m.weights.h5": "HDF5 weights",
+    "m.weights.json": "weights in several HDF5 files",
+    "m.safetensors": "safetensors weights",
+    "prefix": "checkpoint of TensorFlow",
+    "exported": "SavedModel",
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_show(name, model, tmp_path, capsys, monkeypatch):
+    path = write(model, tmp_path, name)
+    monkeypatch.setattr(keras.Sequential, "from_config", lambda *_: pytest.fail("nothing may be made"))
+    assert cli.main(["show", path]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(KINDS[name]) and "verdict    safe" in out and "(4, 8)" in out
+    assert ("Dense 'hidden'" in out) == (name in ("m.keras", "m.h5"))
+    if name == "m.safetensors":
+        assert out.endswith("total      49 numbers in 4 arrays\n")
+
+
+@keras.saving.register_keras_serializable("cli")
+class Doubled(keras.layers.Layer):
+    """Doubles."""
+
+    def call(self, x):
+        return 2 * x
+
+
+def test_show_names_own_classes_and_lambdas(tmp_path, capsys):
+    path = str(tmp_path / "m.keras")
+    stack = [keras.Input((4,)), Doubled(), keras.layers.Lambda(lambda x: x + 1)]
+    with pytest.warns(UserWarning, match="bytecode"):
+        keras.Sequential(stack).save(path)
+    assert cli.main(["show", path]) == 3
+    out = capsys.readouterr().out
+    assert "unsafe: a lambda" in out and "custom     cli>Doubled" in out
+    assert describe(path).custom == ["cli>Doubled"]
+
+
+def test_show_of_graphs_that_reach_out(tmp_path):
+    class Reader(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([], "string")])
+        def __call__(self, path):
+            return tf.io.read_file(path)
+
+    tf.saved_model.save(Reader(), str(tmp_path / "reader"))
+    assert describe(str(tmp_path / "reader")).unsafe == [
+        "the operation ReadFile reaches outside of the model"
+    ]
+
+
+def test_show_of_what_it_cannot_read(tmp_path, capsys):
+    (tmp_path / "text.keras").write_text("no model")
+    with zipfile.ZipFile(tmp_path / "empty.keras", "w") as archive:
+        archive.writestr("other.txt", "x")
+    (tmp_path / "cut.safetensors").write_bytes(b"12")
+    for name in ("absent", "text.keras", "empty.keras", "cut.safetensors"):
+        assert cli.main(["show", str(tmp_path / name)]) == 1
+    assert "there is no file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "target", ["out.keras", "out.h5", "out.weights.h5", "out.weights.json", "out.safetensors", "out.ckpt"]
+)
+@pytest.mark.parametrize("source", ["m.keras", "m.h5"])
+def test_convert(source, target, model, tmp_path):
+    path, out = write(model, tmp_path, source), str(tmp_path / target)
+    assert cli.main(["convert", path, out]) == 0
+    if target in ("out.keras", "out.h5"):
+        again = keras.models.load_model(out)
+        assert again.optimizer is not None
+    else:
+        again = keras.models.clone_model(model)
+        assert cli.main(["convert", out, str(tmp_path / "back.keras"), "--model", path]) == 0
+        again = keras.models.load_model(tmp_path / "back.keras")
+    for one, other in zip(again.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_convert_to_an_architecture_and_a_saved_model(model, tmp_path):
+    path = write(model, tmp_path, "m.keras")
+    assert cli.main(["convert", path, str(tmp_path / "m.json")]) == 0
+    assert json.loads((tmp_path / "m.json").read_text())["class_name"] == "Sequential"
+    weights = write(model, tmp_path, "m.safetensors")
+    assert cli.main(["convert", weights, str(tmp_path / "out"), "--model", str(tmp_path / "m.json")]) == 0
+    x = np.ones((2, 4), "float32")
+    served = tf.saved_model.load(tmp_path / "out").serve(x)
+    np.testing.assert_allclose(served.numpy(), model(x).numpy(), rtol=1e-4)
+
+
+def test_convert_says_what_is_wrong(model, tmp_path, capsys):
+    path = write(model, tmp_path, "m.keras")
+    for source, target in ((path, "out.pt"), (str(tmp_path / "absent.keras"), "out.h5")):
+        assert cli.main(["convert", source, str(tmp_path / target)]) == 1
+    err = capsys.readouterr().err
+    assert "must end in" in err and "absent.keras" in err
