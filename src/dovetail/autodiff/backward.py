@@ -11,7 +11,7 @@ from typing import Any
 
 from dovetail.engine import dtypes
 from dovetail.ops import create
-from dovetail.ops.core import Bound, Joint
+from dovetail.ops.core import Bound, Joint, Needed
 from dovetail.ops.indexed_slices import KEEP_ROWS, IndexedSlices, added, dense, rows_of
 
 
@@ -103,10 +103,12 @@ def pulled_back(call: Any, inputs: tuple, outputs: tuple, incoming: list, needed
         g, out = incoming[0], outputs[0]
     else:
         g, out = tuple(filled(incoming, outputs)), outputs
-    if op.variadic:
-        every = list(op.gradients[0](g, out, *inputs, **attributes))
-        return [every[i] for i in needed]
     rules = op.gradients
+    if type(rules[0]) is Needed:
+        return rules[0].rule(needed, g, out, *inputs, **attributes)
+    if op.variadic:
+        every = list(rules[0](g, out, *inputs, **attributes))
+        return [every[i] for i in needed]
     if type(rules[0]) is Joint:
         every = list(rules[0].rule(g, out, *inputs, **attributes))
         return [every[i] for i in needed]

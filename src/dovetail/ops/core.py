@@ -224,6 +224,19 @@ class Joint:
         self.rule = rule
 
 
+class Needed:
+    """A gradient rule that gives the gradients of those inputs that are needed, whatever their number.
+
+    Args:
+        rule: `f(needed, g, out, *inputs, **attributes) -> [gradient of input i, or None, for i in needed]`.
+    """
+
+    __slots__ = ("rule",)
+
+    def __init__(self, rule: Callable) -> None:
+        self.rule = rule
+
+
 class Bound:
     """An op with fixed attributes: the unit that is compiled, cached and differentiated."""
 

@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from dovetail.ops import rules
+from dovetail.ops.core import Needed
 from dovetail.ops.families import op, reshape_to
 from dovetail.ops.linalg import PRODUCTS_PER_ELEMENT, matmul
 from dovetail.ops.nn import relu, relu_gradient, sigmoid, sigmoid_gradient, tanh, tanh_gradient
@@ -65,20 +66,38 @@ def _dense(xp: Any, x: Any, kernel: Any, *bias: Any, summed: int, activation: st
 
 
 def _gradients(
-    g: Any, y: Any, x: Any, kernel: Any, *bias: Any, summed: int = 1, activation: str = "linear"
+    needed: list[int],
+    g: Any,
+    y: Any,
+    x: Any,
+    kernel: Any,
+    *bias: Any,
+    summed: int = 1,
+    activation: str = "linear",
 ) -> list:
-    """Returns the gradients of the input, the kernel and the bias, if there is one."""
+    """Returns the gradients of those of input, kernel and bias that are needed."""
     found = ACTIVATIONS[activation]
     g = g if found is None else found[1](g, y)
     shapes = tuple(x.shape), tuple(kernel.shape)
     depth = math.prod(shapes[1][:summed])
     columns = math.prod(shapes[1][summed:])
     rows = math.prod(shapes[0][: len(shapes[0]) - summed])
-    g, x = reshape_to(g, shape=(rows, columns)), reshape_to(x, shape=(rows, depth))
-    of_x = matmul(g, reshape_to(kernel, shape=(depth, columns)), transpose_b=True)
-    of_kernel = matmul(x, g, transpose_a=True)
-    results = [reshape_to(of_x, shape=shapes[0]), reshape_to(of_kernel, shape=shapes[1])]
-    return [*results, *[reshape_to(reduce_sum(g, axis=0), shape=tuple(b.shape)) for b in bias]]
+    g = _shaped(g, (rows, columns))
+
+    def of(position: int) -> Any:
+        if position == 0:
+            product = matmul(g, _shaped(kernel, (depth, columns)), transpose_b=True)
+        elif position == 1:
+            product = matmul(_shaped(x, (rows, depth)), g, transpose_a=True)
+        else:
+            return _shaped(reduce_sum(g, axis=0), tuple(bias[position - 2].shape))
+        return _shaped(product, shapes[position])
+
+    return [of(position) for position in needed]
 
 
-dense.gradient(_gradients)
+def _shaped(x: Any, shape: tuple) -> Any:
+    return x if tuple(x.shape) == shape else reshape_to(x, shape=shape)
+
+
+dense.gradient(Needed(_gradients))
