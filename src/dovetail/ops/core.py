@@ -185,7 +185,7 @@ class Op:
             kind = type(value)
             if kind in _LOOKED_AT:
                 if is_symbolic(value):
-                    return _symbolic.target(self, args, attributes, promote)
+                    return self._call_for_graph(args, attributes, promote)
             elif kind in attribute_kinds:
                 result = dispatch.call_op(self, args, attributes, promote, {kind, *map(type, args)})
                 if result is not NotImplemented:
@@ -209,6 +209,15 @@ class Op:
             if SymbolicTensor in kinds:  # or lists that held symbolic tensors
                 return _symbolic.target(self, args, attributes, promote)
         return execute(self.bind(attributes), args)
+
+    def _call_for_graph(self, args: tuple, attributes: dict, promote: bool) -> Any:
+        """Runs a call with a symbolic size among its attributes."""
+        kinds = set(map(type, args))
+        if not kinds <= dispatch.plain:
+            result = dispatch.call_op(self, args, attributes, promote, kinds)
+            if result is not NotImplemented:
+                return result
+        return _symbolic.target(self, args, attributes, promote)
 
 
 class Joint:

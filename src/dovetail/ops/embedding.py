@@ -5,11 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base.errors import at_user_location
+from dovetail.ops.dispatch import dispatchable
 from dovetail.ops.gather import gather_
 from dovetail.ops.index_checks import check_in_range
 from dovetail.ops.norms import clipped_by_norm
 from dovetail.ops.shapes import as_tensor
 from dovetail.ops.views import export
+
+
+@dispatchable("keras.layers.Embedding.ids")
+def as_ids(values: Any) -> Any:
+    """Returns numbers of rows as integers, such as a look-up takes: of another dtype they are cut off to int32."""
+    return values if values.dtype.name in ("int32", "int64") else values._astype("int32")
 
 
 @export("nn.embedding_lookup")

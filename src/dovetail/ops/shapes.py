@@ -11,6 +11,7 @@ from dovetail.base.errors import at_user_location
 from dovetail.ops import rules
 from dovetail.ops.attrs import Axis, DTypeLike, Shape
 from dovetail.ops.core import Op
+from dovetail.ops.dispatch import dispatchable
 from dovetail.ops.families import op, reshape_to, sum_to, unbroadcast
 from dovetail.ops.infer import PARTIAL_RULES, UNRANKED_RULES, shape_partial
 from dovetail.ops.views import export
@@ -374,6 +375,12 @@ def shape(input: Any, out_type: Any = None, name: str | None = None) -> Any:
     tensor, the known sizes stay known through arithmetic, indexing and stacking.
     """
     return _measured(shape_vector, input, out_type)
+
+
+@dispatchable("keras.layers.Reshape.num_examples")
+def num_examples(inputs: Any) -> Any:
+    """Returns the size of the first axis as a scalar tensor."""
+    return shape(inputs)[0]
 
 
 @export("size")

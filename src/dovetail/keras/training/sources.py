@@ -105,9 +105,16 @@ def _holds_composites(x: Any) -> bool:
     return type(x) is not np.ndarray and any(isinstance(leaf, CompositeTensor) for leaf in nest.flatten(x))
 
 
+def _as_tuples(structure: Any) -> Any:
+    """Returns inputs with tuples for lists, which are tensors to a dataset."""
+    if isinstance(structure, list) and any(hasattr(item, "shape") for item in structure):
+        return tuple(map(_as_tuples, structure))
+    return structure
+
+
 def _in_batches(x: Any, y: Any, sample_weight: Any, batch_size: int | None, shuffle: bool) -> Any:
     """Returns inputs with composite tensors among them as a dataset of batches."""
-    parts: tuple = (x, y, sample_weight)
+    parts: tuple = (_as_tuples(x), _as_tuples(y), sample_weight)
     while parts[-1] is None:
         parts = parts[:-1]
     rows = _dataset().from_tensor_slices(parts)

@@ -8,7 +8,7 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.ops import gather as dense_gather
-from dovetail.ops.arithmetic import cast, maximum
+from dovetail.ops.arithmetic import cast, maximum, minimum
 from dovetail.ops.attrs import Shape, static
 from dovetail.ops.create import range_of, zeros
 from dovetail.ops.families import op
@@ -19,6 +19,7 @@ from dovetail.ops.ragged.rows import is_ragged, to_ragged_rank
 from dovetail.ops.ragged.tensor import RaggedTensor
 from dovetail.ops.reduction import reduce_all, reduce_max
 from dovetail.ops.shapes import as_tensor
+from dovetail.ops.shapes import shape as shape_of
 from dovetail.ops.sorting import sequence_mask
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.shape import TensorShape
@@ -162,9 +163,8 @@ def from_tensor(
 
 
 def _by_lengths(x: Any, lengths: Any) -> Any:
-    width = x.shape[1]
-    kept = where_(lengths, as_tensor(np.asarray(width, lengths.dtype.numpy_dtype)), lengths < width)
-    kept = maximum(kept, 0)
+    width = shape_of(x, lengths.dtype)[1] if x.shape[1] is None else x.shape[1]
+    kept = maximum(minimum(lengths, width), 0)
     mask = sequence_mask(kept, width)
     return RaggedTensor.from_row_lengths(boolean_mask(x, mask), kept, validate=False)
 

@@ -94,6 +94,7 @@ for _name, _pair in operators._BITS.items():
     setattr(RaggedTensor, f"__{_name}__", _operator(_bits(_pair)))
     setattr(RaggedTensor, f"__r{_name}__", _reflected(_bits(_pair)))
 for _name, _method in {
+    "_astype": lambda self, dtype: arithmetic.cast(self, dtype=dtype),
     "__eq__": _compared(logic.equal, False),
     "__ne__": _compared(logic.not_equal, True),
     "__neg__": _unary(arithmetic.negative),

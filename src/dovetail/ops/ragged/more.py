@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base.errors import at_user_location
-from dovetail.ops import create, linalg, reduction, sorting
+from dovetail.ops import create, keras_array, linalg, nn, normalization, reduction, sorting
 from dovetail.ops import embedding as dense_embedding
 from dovetail.ops import gather as dense_gather
 from dovetail.ops.arithmetic import cast
 from dovetail.ops.array import split as dense_split
 from dovetail.ops.attrs import static
 from dovetail.ops.create import range_of
-from dovetail.ops.dispatch import dispatches
+from dovetail.ops.dispatch import dispatches, dispatches_first
 from dovetail.ops.mapping import map_fn, over_steps
 from dovetail.ops.ragged.arrays import coordinates, joined
 from dovetail.ops.ragged.partition import as_splits
+from dovetail.ops.ragged.reductions import axes_of
 from dovetail.ops.ragged.rows import is_ragged, take_rows
 from dovetail.ops.ragged.tensor import RaggedTensor, splits_of_rowids
 from dovetail.ops.shapes import as_tensor
@@ -132,6 +133,29 @@ def stack_dynamic_partitions(data: Any, partitions: Any, num_partitions: Any, na
     rows = take_rows(data if is_ragged(data) else as_tensor(data), cast(order, dtype="int64"))
     kind = rows.row_splits.dtype if is_ragged(rows) else "int64"
     return RaggedTensor._of(rows, as_splits(splits_of_rowids(ids, num_partitions), kind))
+
+
+@dispatches(nn.threshold, RaggedTensor)
+def _threshold(x: Any, threshold: float, default_value: float) -> Any:
+    return x.with_flat_values(nn.threshold(x.flat_values, threshold=threshold, default_value=default_value))
+
+
+@dispatches_first(keras_array.digitize_, RaggedTensor)
+def _digitize(x: Any, bins: Any) -> Any:
+    return x.with_flat_values(keras_array.digitize_(x.flat_values, bins))
+
+
+@dispatches_first(normalization.layer_norm, RaggedTensor)
+def _layer_norm(x: Any, parameters: Any, axis: Any = -1, **attributes: Any) -> Any:
+    """Normalizes over axes inside of the flat values."""
+    places = axes_of(axis, len(x.shape), "layer_norm")
+    if min(places) <= x.ragged_rank:
+        raise ValueError(
+            f"layer normalization: axis {axis} of a ragged tensor of shape {x.shape} is ragged; axes after "
+            f"{x.ragged_rank} can be normalized{at_user_location()}"
+        )
+    inner = tuple(sorted(place - x.ragged_rank for place in places))
+    return x.with_flat_values(normalization.layer_norm(x.flat_values, *parameters, axis=inner, **attributes))
 
 
 @dispatches(over_steps, RaggedTensor)

@@ -117,6 +117,11 @@ def _uniform_lengths(rt: Any) -> tuple:
     return (rt._uniform, *_uniform_lengths(rt.values)) if is_ragged(rt) else ()
 
 
+@dispatches(shapes.num_examples, RaggedTensor)
+def _num_examples(inputs: Any) -> Any:
+    return inputs.nrows("int32")
+
+
 @dispatches(shapes.shape, RaggedTensor)
 def _shape(input: Any, out_type: Any = None, name: Any = None) -> Any:
     return DynamicRaggedShape.from_tensor(input, out_type or "int32")

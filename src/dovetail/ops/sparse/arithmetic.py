@@ -11,12 +11,15 @@ from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.ops import arithmetic as dense_ops
 from dovetail.ops import shapes
 from dovetail.ops.arithmetic import cast
-from dovetail.ops.dispatch import dispatches, elementwise
+from dovetail.ops.array import concat, concat_
+from dovetail.ops.dispatch import dispatches, dispatches_first, elementwise
 from dovetail.ops.gather import gather_nd_, tensor_scatter
+from dovetail.ops.keras_array import digitize_
 from dovetail.ops.math import abs_
 from dovetail.ops.segment import unsorted_segment_sum
 from dovetail.ops.shapes import as_tensor
-from dovetail.ops.sparse.arrange import retain
+from dovetail.ops.sparse.arrange import concat_sparse, retain
+from dovetail.ops.sparse.make import to_dense
 from dovetail.ops.sparse.patterns import count_of, union
 from dovetail.ops.sparse.tensor import SparseTensor, SparseTensorValue, rank_of, sparse_input
 from dovetail.ops.views import export
@@ -177,3 +180,23 @@ def _shape(input: Any, out_type: Any = None, name: str | None = None) -> Any:
 @dispatches(shapes.rank, SparseTensor)
 def _rank(input: Any, name: str | None = None) -> Any:
     return shapes.size(input.dense_shape)
+
+
+def _astype(self: SparseTensor, dtype: Any) -> Any:
+    return cast(self, dtype=dtype)
+
+
+SparseTensor._astype = _astype  # type: ignore[attr-defined]
+
+
+@dispatches_first(digitize_, SparseTensor)
+def _digitize(x: Any, bins: Any) -> SparseTensor:
+    return x.with_values(digitize_(x.values, bins))
+
+
+@dispatches(concat_, SparseTensor)
+def _concat(values: Any, axis: int) -> Any:
+    """Joins sparse tensors as one; beside a dense tensor they are made dense."""
+    if all(isinstance(value, SparseTensor) for value in values):
+        return concat_sparse(axis, values)
+    return concat([to_dense(v) if isinstance(v, SparseTensor) else v for v in values], axis)

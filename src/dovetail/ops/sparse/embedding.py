@@ -7,7 +7,8 @@ from typing import Any
 from dovetail.base.errors import at_user_location
 from dovetail.ops.arithmetic import cast, divide_no_nan, masked
 from dovetail.ops.create import ones_like, zeros
-from dovetail.ops.embedding import embedding_lookup
+from dovetail.ops.dispatch import dispatches
+from dovetail.ops.embedding import as_ids, embedding_lookup
 from dovetail.ops.logic import logical_and, logical_not
 from dovetail.ops.math import sqrt
 from dovetail.ops.ragged.tensor import RaggedTensor
@@ -16,6 +17,7 @@ from dovetail.ops.segment import num_segments_of, unsorted_segment_sum
 from dovetail.ops.shapes import expand_dims, shape
 from dovetail.ops.shapes import reshape as reshape_dense
 from dovetail.ops.sparse.arrange import fill_empty_rows, reshape, retain
+from dovetail.ops.sparse.make import to_dense
 from dovetail.ops.sparse.patterns import join
 from dovetail.ops.sparse.ragged import to_sparse
 from dovetail.ops.sparse.tensor import SparseTensor, rank_of
@@ -23,6 +25,12 @@ from dovetail.ops.views import export
 from dovetail.tensor.tensor import has_value
 
 _COMBINERS = ("mean", "sqrtn", "sum")
+
+
+@dispatches(as_ids, SparseTensor)
+def _ids(values: Any) -> Any:
+    """Returns the ids as a dense tensor, 0 where none is stored: a layer looks up a row for each."""
+    return as_ids(to_dense(values))
 
 
 @export("nn.embedding_lookup_sparse")

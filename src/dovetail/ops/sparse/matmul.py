@@ -6,7 +6,7 @@ from typing import Any
 
 from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.ops import linalg
-from dovetail.ops.arithmetic import conj
+from dovetail.ops.arithmetic import cast, conj
 from dovetail.ops.core import Op
 from dovetail.ops.dispatch import dispatches
 from dovetail.ops.families import op
@@ -56,7 +56,9 @@ rows_at.gradient(_rows_gradient, None)
 
 @dispatches(linalg.matmul, SparseTensor)
 def _matmul(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False) -> Any:
-    """What layers mean by a product of sparse inputs with their kernel; real matrices only."""
+    """What layers mean by a product of sparse inputs with their kernel: of real matrices; integers count as floats."""
+    if a is not b and getattr(a, "dtype", b.dtype).is_integer and b.dtype.is_floating:
+        a = cast(a, dtype=b.dtype)
     return sparse_dense_matmul(a, b, transpose_a, transpose_b)
 
 

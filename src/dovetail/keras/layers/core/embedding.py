@@ -11,7 +11,7 @@ from dovetail.keras.layers.machinery.declared import Argument, Weight, weights
 from dovetail.keras.layers.machinery.kernels import rows
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.ops import logic, reduction
-from dovetail.tensor.convert import convert_to_tensor
+from dovetail.ops.embedding import as_ids
 
 __all__ = ["Embedding", "Masking"]
 
@@ -30,6 +30,8 @@ def _refused(layer: Any, name: str, value: Any) -> None:
 
 class Embedding(Adaptable):
     """Turns integers into vectors: (batch, ...) -> (batch, ..., output_dim).
+
+    Ragged integers give ragged vectors; sparse ones are taken as dense, 0 where nothing is stored.
 
     Args:
         input_dim: number of rows: the integers are in [0, input_dim).
@@ -84,12 +86,11 @@ class Embedding(Adaptable):
         return (-1,), (1,)
 
     def call(self, inputs: Any) -> Any:
-        indices = inputs if inputs.dtype.name in ("int32", "int64") else inputs._astype("int32")
-        found = rows(self.embeddings, indices)
+        found = rows(self.embeddings, as_ids(inputs))
         return found if found.dtype.name == self.compute_dtype else found._astype(self.compute_dtype)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        return convert_to_tensor(inputs) != 0 if self.mask_zero else None
+        return logic.not_equal(inputs, 0) if self.mask_zero else None
 
     def get_config(self) -> dict:
         config = super().get_config()

@@ -12,6 +12,7 @@ from dovetail.keras.layers.machinery.shapes import map_shapes
 from dovetail.keras.layers.machinery.signature import call_spec
 from dovetail.keras.serialization import deserialize_keras_object, serialize_keras_object
 from dovetail.ops.mapping import joined_steps, over_steps
+from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.symbolic import SymbolicTensor
 
@@ -92,6 +93,8 @@ class TimeDistributed(Wrapper):
             )
 
     def compute_output_spec(self, inputs: Any, **kwargs: Any) -> Any:
+        if any(isinstance(leaf, CompositeTensor) for leaf in nest.flatten(inputs)):
+            return super().compute_output_spec(inputs, **kwargs)
         lead = tuple(nest.flatten(inputs)[0].shape)[:2]
         further = (
             {"training": kwargs.get("training")} if call_spec(type(self.layer).call).accepts_training else {}

@@ -9,7 +9,7 @@ from dovetail.base.errors import at_user_location
 from dovetail.keras.layers.machinery.arguments import layout, sizes
 from dovetail.keras.layers.machinery.input_spec import InputSpec
 from dovetail.keras.layers.machinery.layer import Layer
-from dovetail.ops.shapes import expand_dims, reshape, shape, tile, transpose
+from dovetail.ops.shapes import expand_dims, num_examples, reshape, tile, transpose
 
 __all__ = ["Flatten", "Permute", "RepeatVector", "Reshape"]
 
@@ -18,7 +18,7 @@ def reshape_examples(inputs: Any, target: tuple) -> Any:
     """Reshapes each example to `target`, in which one size may be -1; the batch axis stays."""
     batch = inputs.shape[0]
     if batch is None:
-        batch = -1 if -1 not in target else shape(inputs)[0]
+        batch = -1 if -1 not in target else num_examples(inputs)
     return reshape(inputs, shape=(batch, *target))
 
 
