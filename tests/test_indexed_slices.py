@@ -531,3 +531,20 @@ def test_a_rule_of_old_may_read_and_write_the_rows_of_its_state(size, compiled):
     np.testing.assert_allclose(optimizer.get_slot(table, "m").numpy()[:5, 0], [2, 1, 0, 2, 3])
     np.testing.assert_allclose(table.numpy()[:5, 0], [-1, -0.5, 0, -2, -1.5])
     assert not table.numpy()[5:].any()
+
+
+def test_gradients_in_recorded_functions_are_made_dense_where_the_program_says_so():
+    table = tf.Variable(np.arange(12.0, dtype="float32").reshape(4, 3))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)])
+    def gradients(ids):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.gather(table, ids) * 2.0)
+        rows = tape.gradient(loss, table)
+        return rows, tf.convert_to_tensor(rows), tf.convert_to_tensor(-tf.identity(rows))
+
+    rows, dense, negative = gradients(tf.constant([1, 1, 3]))
+    assert isinstance(rows, tf.IndexedSlices)
+    expected = np.array([[0.0] * 3, [4.0] * 3, [0.0] * 3, [2.0] * 3])
+    np.testing.assert_array_equal(dense.numpy(), expected)
+    np.testing.assert_array_equal(negative.numpy(), -expected)

@@ -54,6 +54,7 @@ class Derivative:
     """
 
     is_input = False
+    gives_rows = True  # what it gives may be `tf.IndexedSlices`
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -154,6 +154,11 @@ class FunctionCall:
     def type(self) -> str:
         return type_of_op(self.name.rsplit(".", 1)[-1])
 
+    @property
+    def gives_rows(self) -> bool:
+        """Whether what it gives may be `tf.IndexedSlices`, though a graph describes it as dense."""
+        return self.name == "tf.GradientTape.gradient"
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         result = self.function(*args, **kwargs)
         return () if self.effect else result

@@ -11,14 +11,17 @@ from dovetail.engine import random as bits
 from dovetail.ops.array import stack
 from dovetail.ops.attrs import whole
 from dovetail.ops.core import Op
+from dovetail.ops.create import range_of
 from dovetail.ops.families import op
 from dovetail.ops.image_resize import on_host
+from dovetail.ops.indexing import boolean_mask
 from dovetail.ops.precision import FLOAT32, INT32
 from dovetail.ops.random import next_key, stateless_key
-from dovetail.ops.shapes import reshape
+from dovetail.ops.shapes import reshape, shape
 from dovetail.ops.slicing import slice_
 from dovetail.ops.views import export
 from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.tensor import has_value
 
 _NEVER = -np.inf
 
@@ -146,8 +149,7 @@ def non_max_suppression_with_scores(
         score_threshold=score_threshold,
         soft_sigma=soft_nms_sigma,
     )
-    number = int(count)
-    return indices[:number], values[:number]
+    return _first(indices, count), _first(values, count)
 
 
 @export("image.non_max_suppression_padded")
@@ -176,7 +178,14 @@ def non_max_suppression_padded(
         score_threshold=score_threshold,
         soft_sigma=0.0,
     )
-    return (indices if pad_to_max_output_size else indices[: int(count)]), count
+    return (indices if pad_to_max_output_size else _first(indices, count)), count
+
+
+def _first(values: Any, count: Any) -> Any:
+    """Returns the first `count` values."""
+    if has_value(count):
+        return values[: int(count)]
+    return boolean_mask(values, range_of(shape(values)[0], dtype=count.dtype) < count)
 
 
 @export("image.non_max_suppression_overlaps")

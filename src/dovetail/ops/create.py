@@ -21,6 +21,7 @@ from dovetail.ops.shapes import as_tensor, broadcast_to, reshape
 from dovetail.ops.views import export, graph_for_names
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor as convert
+from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike, has_value
 
 _BAKED_LIMIT = 1024
@@ -482,7 +483,28 @@ def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, nam
         target = dispatch.find_target(_conversion, (value,), given)
         if target is not None:
             return target()
-    return convert(value, dtype, dtype_hint)
+    found = convert(value, dtype, dtype_hint)
+    return dense_of(found) if type(found) is SymbolicTensor and _may_be_rows(found) else found
+
+
+@op("", shape=lambda shape: shape)
+def dense_of(xp: Any, x: Any) -> Any:
+    """Returns the tensor itself; `tf.IndexedSlices`, which ops make dense, as a dense tensor."""
+    return x
+
+
+dense_of.gradient(lambda g, y, x: g)
+# What leaves gradients by rows as they are.
+_KEEP_ROWS = frozenset({"cast", "clip_by_value", "identity", "stop_gradient", "scalar_mul", "negative"})
+
+
+def _may_be_rows(tensor: SymbolicTensor) -> bool:
+    """True for a gradient in a graph, which may turn out to be `tf.IndexedSlices` when the graph runs."""
+    node = tensor.node
+    while node is not None and not getattr(node.operation, "gives_rows", False):
+        name = getattr(getattr(node.operation, "op", None), "name", None)
+        node = node.inputs[0].node if name in _KEEP_ROWS and node.inputs else None
+    return node is not None
 
 
 # What users write rows for; ops themselves convert what they are given without a look at these, as in TensorFlow.
