@@ -178,6 +178,7 @@ EXPORT int texts_fingerprints(const PythonBytes* python, const Object* texts, Si
   for (Size i = 0; i < count; ++i) {
     const char* text = python->text(texts[i]);
     if (!text) return 0;
+    if (i + 1 < count) fetch_ahead(texts[i + 1]);
     hashes[i] = fingerprint(text, python->size(texts[i]));
   }
   return 1;
