@@ -226,6 +226,9 @@ LAYERS = {
 }
 
 
+LEFT_TO_XLA = ("max pooling", "average pooling")  # where images are large
+
+
 @pytest.mark.parametrize("large", [False, True])
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers_and_their_gradients_are_the_same_without(name, large, monkeypatch):
@@ -245,7 +248,8 @@ def test_layers_and_their_gradients_are_the_same_without(name, large, monkeypatc
             y = call(x)
             loss = tf.reduce_sum(y * tf.sin(y))
         results.append([y, *tape.gradient(loss, [x, *layer.trainable_variables])])
-        assert not large or native_too == (type(call(x)._value) is np.ndarray)
+        with_numpy = type(call(x)._value) is np.ndarray
+        assert not large or with_numpy == (native_too and name not in LEFT_TO_XLA)
     for found, expected in zip(*results, strict=True):
         scale = max(1.0, float(tf.reduce_max(tf.abs(expected))))
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * scale)

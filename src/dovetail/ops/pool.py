@@ -48,14 +48,10 @@ def _pooled(
     return with_sizes(shape, sizes, shape[1] if first else shape[-1], first)
 
 
-def _of_images(x: Any, data_format: Any = None, **_: Any) -> bool:
-    return x.ndim < 5 and not is_channels_first(data_format)
-
-
 # ---- maximum ----------------------------------------------------------------------------------------------------
 
 
-@op("nn.max_pool nn.max_pool1d nn.max_pool2d nn.max_pool3d", shape=_pooled, one_pass=_of_images)
+@op("nn.max_pool nn.max_pool1d nn.max_pool2d nn.max_pool3d", shape=_pooled)
 def max_pool(
     xp: Any,
     input: Any,
@@ -183,7 +179,7 @@ def _counts(plan: WindowPlan, dtype: Any) -> Any:
     return count[..., None].astype(dtype)
 
 
-@op("nn.avg_pool nn.avg_pool1d nn.avg_pool2d nn.avg_pool3d", shape=_pooled, one_pass=_of_images)
+@op("nn.avg_pool nn.avg_pool1d nn.avg_pool2d nn.avg_pool3d", shape=_pooled)
 def avg_pool(
     xp: Any,
     input: Any,
