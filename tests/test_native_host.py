@@ -142,6 +142,18 @@ def test_group_normalization(batch, places, groups, each):
         _agree("group_norm", formula, (x, *parameters), {"groups": groups, "epsilon": 1e-3}, atol=2e-5)
 
 
+@pytest.mark.parametrize("channels", [16, 48, 17])
+def test_normalizations_of_what_is_written_past_the_caches(channels):
+    x = _draw(4, (1 << 18) // 64 + 5, channels)
+    x = np.concatenate([x] * (1 + 16 // channels), axis=0)
+    mean, scale, offset = (_draw(channels) + i for i in range(3))
+    formula = functools.partial(normalization._batch_normalization, host)
+    arrays = (x, mean, np.square(mean) + 0.1, offset, scale)
+    _agree("batch_norm, known", formula, arrays, {"variance_epsilon": 1e-3}, atol=1e-5)
+    formula = functools.partial(normalization._group_norm, host)
+    _agree("group_norm", formula, (x, scale, offset), {"groups": 1, "epsilon": 1e-3}, atol=2e-5)
+
+
 PADDINGS = ["VALID", "SAME", [[0, 0], [2, 1], [0, 3], [0, 0]]]
 
 

@@ -67,23 +67,53 @@ struct Reduced {
   void all() const { share_items(*this, outer * ((inner + WIDTH - 1) / WIDTH), outer * rows * inner, LIGHT); }
 };
 
+// Results of so many numbers leave the caches to what is read, and to Python: they are written past them.
+enum { PAST_CACHES = 1 << 18 };
+
+template <bool PAST>
+INLINE void put(float* to, Vector v, Size count) {
+#if defined(__AVX512F__)
+  if (PAST) return _mm512_stream_ps(to, (__m512)v);
+#elif defined(__AVX__)
+  if (PAST) return _mm256_stream_ps(to, (__m256)v);
+#endif
+  store(to, v, count);
+}
+
+INLINE void end_of_puts() {
+#if defined(__AVX__)
+  _mm_sfence();
+#endif
+}
+
+// True where all vectors of rows begin where vectors may be written past the caches.
+static bool goes_past_caches(const float* y, Size rows, Size columns) {
+  return rows * columns >= PAST_CACHES && columns % WIDTH == 0 && (uintptr_t)y % (WIDTH * sizeof(float)) == 0;
+}
+
 // Batch normalization by known statistics: (rows, columns) times a factor plus an offset of each column.
 struct Scaled {
   const float *x, *factor, *shift;
   float* y;
   Size rows, columns;
 
-  void part(Size begin, Size end) const {
+  template <bool PAST>
+  void run(Size begin, Size end) const {
     if (columns == WIDTH) {
       const Vector times = load(factor), plus = load(shift);
-      for (Size i = begin * WIDTH; i < end * WIDTH; i += WIDTH) store(y + i, load(x + i) * times + plus, WIDTH);
+      for (Size i = begin * WIDTH; i < end * WIDTH; i += WIDTH) put<PAST>(y + i, load(x + i) * times + plus, WIDTH);
       return;
     }
     for (Size r = begin; r < end; ++r)
       for (Size c = 0; c < columns; c += WIDTH) {
         const Size i = r * columns + c, left = columns - c;
-        store(y + i, load(x + i, left) * load(factor + c, left) + load(shift + c, left), left);
+        put<PAST>(y + i, load(x + i, left) * load(factor + c, left) + load(shift + c, left), left);
       }
+  }
+  void part(Size begin, Size end) const {
+    if (!goes_past_caches(y, rows, columns)) return run<false>(begin, end);
+    run<true>(begin, end);
+    end_of_puts();
   }
   void all() const { share_items(*this, rows, rows * columns, LIGHT); }
 };
@@ -117,6 +147,7 @@ struct Groups {
       for (Size c = g; c < g + each; ++c) sums[c] = (float)(total / ((double)places * each));
     }
   }
+  template <bool PAST>
   void example(const float* x, float* y, float* mean, float* factor) const {
     for (Size c = 0; c < channels; c += WIDTH)
       store(mean + c, column_of<Sum>(x + c, places, channels, channels - c, Itself{}), channels - c);
@@ -133,13 +164,19 @@ struct Groups {
       const Vector middle = load(mean + c, left), times = load(factor + c, left);
       const Vector plus = beta ? load(beta + c, left) : Vector{};
       for (Size i = c; i < places * channels; i += channels)
-        store(y + i, (load(x + i, left) - middle) * times + plus, left);
+        put<PAST>(y + i, (load(x + i, left) - middle) * times + plus, left);
     }
   }
   void part(Size begin, Size end) const {
-    Room room(2 * rounded_up(channels, WIDTH));
+    const Size width = rounded_up(channels, WIDTH), size = places * channels;
+    const bool past = goes_past_caches(y, batch * places, channels);
+    Room room(2 * width);
     for (Size i = begin; i < end; ++i)
-      example(x + i * places * channels, y + i * places * channels, room.at, room.at + rounded_up(channels, WIDTH));
+      if (past)
+        example<true>(x + i * size, y + i * size, room.at, room.at + width);
+      else
+        example<false>(x + i * size, y + i * size, room.at, room.at + width);
+    if (past) end_of_puts();
   }
   void all() const { share_items(*this, batch, batch * places * channels, LIGHT); }
 };
