@@ -110,6 +110,7 @@ SHAPES = [
         oracle=lambda x, source, destination: np.moveaxis(np.asarray(x), source, destination),
     ),
     Case("identity", array(2, 3), grad=(0,), id="array"),
+    Case("dense_of", array(2, 3), tf="identity", grad=(0,)),
 ]
 
 JOINING = [

@@ -157,7 +157,7 @@ class FunctionCall:
     @property
     def gives_rows(self) -> bool:
         """Whether what it gives may be `tf.IndexedSlices`, though a graph describes it as dense."""
-        return self.name == "tf.GradientTape.gradient"
+        return self.name.startswith("tf.GradientTape.")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         result = self.function(*args, **kwargs)

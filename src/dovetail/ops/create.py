@@ -495,7 +495,7 @@ def dense_of(xp: Any, x: Any) -> Any:
 
 dense_of.gradient(lambda g, y, x: g)
 # What leaves gradients by rows as they are.
-_KEEP_ROWS = frozenset({"cast", "clip_by_value", "identity", "stop_gradient", "scalar_mul", "negative"})
+_KEEP_ROWS = frozenset({"cast", "clip_by_value", "identity", "stop_gradient", "scalar_mul"})
 
 
 def _may_be_rows(tensor: SymbolicTensor) -> bool:
