@@ -163,8 +163,9 @@ def fused_batch_norm(
     is_training: bool = True,
 ) -> tuple:
     """Batch normalization; in training the outputs are the running statistics, with the unbiased variance."""
-    channels = 1 if data_format.startswith("NC") else x.shape.rank - 1
-    axes = [axis for axis in range(x.shape.rank) if axis != channels]
+    rank = len(data_format)  # which says it where the tensor does not
+    channels = 1 if data_format.startswith("NC") else rank - 1
+    axes = [axis for axis in range(rank) if axis != channels]
     used_mean, used_variance = mean, variance
     if is_training:
         used_mean, used_variance = public("nn.moments")(public("cast")(x, scale.dtype), axes)
@@ -172,7 +173,7 @@ def fused_batch_norm(
         mean = _moved(mean, used_mean, exponential_avg_factor)
         unbiased = used_variance * count / public("maximum")(count - 1, 1)
         variance = _moved(variance, unbiased, exponential_avg_factor)
-    along = [1] * x.shape.rank
+    along = [1] * rank
     along[channels] = -1
     parts = [public("reshape")(part, along) for part in (used_mean, used_variance, offset, scale)]
     y = public("nn.batch_normalization")(public("cast")(x, scale.dtype), *parts, epsilon)

@@ -183,6 +183,8 @@ def _general_relu(
     w: Any, x: Any, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0
 ) -> Any:
     dtype = w.dtype(x)
+    if not alpha and not threshold and max_value in (None, 6):
+        return w.op("Relu" if max_value is None else "Relu6", "activations", [x], T=dtype)
     above = x if max_value is None else z(w, "Minimum", x, max_value, dtype)
     below = z(w, "Mul", z(w, "Sub", x, threshold, dtype), alpha, dtype)
     is_above = w.op("Greater", "z", [x, w.ref(threshold, dtype)], T=dtype)

@@ -31,11 +31,20 @@ def _batch_normalization(
     variance_epsilon: float = 0.001,
 ) -> Any:
     dtype = w.dtype(x)
+    parameters = [scale, offset, mean, variance]
+    if x.shape.rank == 4 and dtype.name == "float32" and all(_is_vector(one) for one in parameters):
+        kinds = dict.fromkeys(("y", "batch_mean", "batch_variance"), dtype)
+        given = {"T": dtype, "U": dtype, "epsilon": float(variance_epsilon), "is_training": False}
+        return w.ops("FusedBatchNormV3", kinds, [x, *parameters], **given, data_format="NHWC")[0]
     factor = w.op("Rsqrt", "y", [z(w, "AddV2", variance, variance_epsilon, dtype)], T=dtype)
     if scale is not None:
         factor = z(w, "Mul", factor, scale, dtype)
     found = z(w, "Mul", z(w, "Sub", x, mean, dtype), factor, dtype)
     return found if offset is None else z(w, "AddV2", found, offset, dtype)
+
+
+def _is_vector(value: Any) -> bool:
+    return value is not None and value.shape.rank == 1
 
 
 def _spatial(sizes: Any) -> list[int]:
