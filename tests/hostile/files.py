@@ -107,6 +107,26 @@ class _Good:
         ]
 
 
+def make_for_fuzz(folder):
+    """Writes the good files that are only damaged at random: models of more layers, which are compiled."""
+    inputs = keras.Input((6,), name="x")
+    first = keras.layers.Dense(4, activation="relu", kernel_regularizer="l2", name="a")(inputs)
+    shape = keras.layers.Reshape((2, 2), name="r")(first)
+    rows = keras.layers.LSTM(2, name="l")(shape)
+    branch = keras.layers.BatchNormalization(name="b")(keras.layers.Dense(2, name="c")(inputs))
+    outputs = keras.layers.Dense(1, name="o")(keras.layers.Add(name="s")([rows, branch * 2.0]))
+    model = keras.Model(inputs, outputs, name="m")
+    model.compile(
+        keras.optimizers.Adam(keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.9)), "mse", ["mae"]
+    )
+    model.save(folder / "fuzz.keras")
+    model.save(folder / "fuzz.h5")
+    (folder / "fuzz.json").write_text(model.to_json())
+    with zipfile.ZipFile(folder / "good.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("a/words.txt", "a\nb\n" * 50)
+        packed.writestr("b.txt", "x")
+
+
 # ---- .keras
 
 

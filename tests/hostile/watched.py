@@ -16,6 +16,7 @@ import warnings
 import dovetail as tf
 from dovetail import keras
 from dovetail.keras.datasets import files as data_sets
+from dovetail.keras.utils import unpacking
 
 WEIGHTS = (3, 2)
 _NEVER = {
@@ -48,7 +49,7 @@ def load_weights(path):
 
 
 def from_json(path):
-    with open(path) as file:
+    with open(path, errors="surrogateescape") as file:
         return keras.models.model_from_json(file.read())
 
 
@@ -83,6 +84,20 @@ def manager(path):
 def saved_model(path):
     loaded = tf.saved_model.load(path)
     return {name: function(tf.constant(1.0)) for name, function in loaded.signatures.items()}
+
+
+def saved_model_alone(path):
+    return tf.saved_model.load(path)
+
+
+def unpacked_tar(path):
+    with tempfile.TemporaryDirectory() as folder:
+        unpacking.unpack("tar", path, folder)
+
+
+def unpacked_zip(path):
+    with tempfile.TemporaryDirectory() as folder:
+        unpacking.unpack("zip", path, folder)
 
 
 def graph(path):
@@ -129,6 +144,7 @@ LOADERS = {
     function.__name__: function
     for function in (
         *(load_weights, from_json, deserialize, from_config, checkpoint, reader, manager, saved_model, graph),
+        *(saved_model_alone, unpacked_tar, unpacked_zip),
         *(dataset, records, zipped_records, imdb, cifar, fetched, vocabulary),
     )
 } | {"load_model": keras.models.load_model}

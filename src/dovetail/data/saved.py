@@ -168,7 +168,9 @@ def metadata_of(folder: str) -> SnapshotMetadata | None:
         raise DataLossError(f"{path!r} is damaged ({error})") from None
     if not found.finalized:
         return None
-    if found.version != _VERSION or not found.run_id.isdigit():
+    if not found.run_id.isdigit():
+        raise DataLossError(f"{path!r} is damaged: {found.run_id!r:.80} is the name of no run")
+    if found.version != _VERSION:
         raise DataLossError(
             f"{path!r} is damaged, or of version {found.version} of the format; version {_VERSION} can be read"
         )

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.base.errors import UnknownObjectError, at_user_location, suggest
+from dovetail.base.blame import raised_in
+from dovetail.base.errors import ResourceExhaustedError, UnknownObjectError, at_user_location, suggest
 from dovetail.base.wording import plain
 from dovetail.keras import bytecode, permission, specs
 from dovetail.keras.registration import (
@@ -248,6 +249,24 @@ def deserialize_keras_object(
         return _deserialized(config, module_objects, printable_module_name)
     except RecursionError:
         raise ValueError(f"the config is nested too deeply{at_user_location()}") from None
+    except MemoryError as error:
+        raise ResourceExhaustedError(
+            f"there is not enough memory for what the config describes: {error}{at_user_location()}"
+        ) from error
+    except _TRIPS as error:
+        if not raised_in(error):
+            raise
+        raise ValueError(
+            f"the config of {_label_of(config)} cannot be read: {type(error).__name__}: {error}{at_user_location()}"
+        ) from error
+
+
+# What our own code raises where a config lacks something, or has something else in its place.
+_TRIPS = (KeyError, AttributeError, IndexError)
+
+
+def _label_of(config: Any) -> str:
+    return f"{config.get('class_name')!r:.80}" if isinstance(config, dict) else f"{config!r:.80}"
 
 
 def _deserialized(config: Any, module_objects: dict[str, Any] | None, label: str) -> Any:
@@ -291,6 +310,8 @@ def _from_name(name: str, module_objects: dict[str, Any] | None, label: str) -> 
 
 def _from_config(config: dict, module_objects: dict[str, Any] | None, label: str) -> Any:
     class_name, inner = config["class_name"], config["config"]
+    if not isinstance(class_name, str):
+        raise TypeError(f"the config should name a {label}, it holds {class_name!r:.80}{at_user_location()}")
     if class_name in _READERS:
         return _READERS[class_name](inner)
     if class_name == "function":

@@ -99,9 +99,14 @@ class Restoration:
             if VALUE in keys:
                 assign(item, self.bundle.read(keys[VALUE]), f"{self.bundle.prefix}: {keys[VALUE]!r}")
         elif has_own_values(item):
-            item.__load_values__(
-                {part: read for name, key in keys.items() for part, read in self._parts(name, key)}
-            )
+            values = {part: read for name, key in keys.items() for part, read in self._parts(name, key)}
+            try:
+                item.__load_values__(values)
+            except (KeyError, IndexError, TypeError) as error:
+                raise DataLossError(
+                    f"{self.bundle.prefix}: the values {sorted(values)} are none of a {type(item).__name__} "
+                    f"({error!r:.200})"
+                ) from error
 
     def _parts(self, name: str, key: str) -> list[tuple[str, np.ndarray]]:
         """Returns the value of an object, or the parts of it, which stand behind a dash: see `has_own_values`."""

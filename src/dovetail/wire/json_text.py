@@ -21,6 +21,10 @@ def parsed(text: str | bytes, made: Callable[[dict], Any] | None = None) -> Any:
         raise ValueError(f"expected JSON, found {type(text).__name__}")
     try:
         return json.loads(text, object_pairs_hook=lambda pairs: _of_pairs(pairs, made))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is no JSON: {error}") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is no text: {error}") from None
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 

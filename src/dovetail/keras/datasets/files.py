@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,6 +20,17 @@ from dovetail.keras.utils.downloads import get_file
 
 _BASE = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 FOLDER = "DOVETAIL_DATASETS"
+# What the packages for archives raise where one is damaged.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    RuntimeError,
+    struct.error,
+    IndexError,
+    AttributeError,
+)
 
 
 def find(
@@ -54,8 +67,13 @@ def find(
 
 def arrays(file: str, *names: str) -> list[np.ndarray]:
     """Returns arrays of an .npz file; its lists are pickled, see `plain_pickle`."""
-    with zipfile.ZipFile(file) as packed:
-        return [_array(packed, name) for name in names]
+    try:
+        with zipfile.ZipFile(file) as packed:
+            return [_array(packed, name) for name in names]
+    except _DAMAGE as error:
+        raise ValueError(
+            f"load_data: {file!r} is damaged: {error}. Delete it, and call load_data again{at_user_location()}"
+        ) from error
 
 
 def _array(packed: zipfile.ZipFile, name: str) -> np.ndarray:

@@ -14,6 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from dovetail.base.blame import raised_in
 from dovetail.base.errors import at_user_location
 
 _MAX_UNQUESTIONED_BYTES = 64 << 20
@@ -53,8 +54,13 @@ def opened(file: Any, path: str) -> Iterator[Any]:
         raise ValueError(
             f"{path!r} is no HDF5 file, or it is damaged: {error}{at_user_location()}"
         ) from error
-    with handle:
-        yield handle
+    try:
+        with handle:
+            yield handle
+    except _DAMAGE as error:
+        if not raised_in(error, "h5py", ".pyx"):
+            raise
+        raise ValueError(f"{path!r} is damaged: {error}{at_user_location()}") from error
 
 
 @contextlib.contextmanager

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import posixpath
 import shutil
+import struct
 import tarfile
 import zipfile
+import zlib
 from typing import Any
 
 from dovetail.base.errors import at_user_location
@@ -15,6 +17,8 @@ FORMATS = {"tar": tarfile.is_tarfile, "zip": zipfile.is_zipfile}
 
 _MAX_UNQUESTIONED_BYTES = 1 << 30
 _MAX_INFLATION = 200
+# What the packages for archives raise where one is damaged.
+_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, IndexError, struct.error)
 _MAX_NAME = 1024
 _MAX_MEMBERS = 2_000_000
 
@@ -32,8 +36,12 @@ def unpack(kind: str, archive: str, folder: str) -> None:
     Raises:
         UnsafeArchiveError: a member, or what a link in it leads to, lies outside of the folder; or all together are far
             larger than the archive.
+        ValueError: it is damaged.
     """
-    (_tar if kind == "tar" else _zip)(archive, folder)
+    try:
+        (_tar if kind == "tar" else _zip)(archive, folder)
+    except _DAMAGE as error:
+        raise ValueError(f"get_file: {archive!r} is damaged: {error}{at_user_location()}") from error
 
 
 class _Watch:
