@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base import filesystem
+from dovetail.base.atomic import replacing
 from dovetail.base.errors import DataLossError, NotFoundError, at_user_location
 from dovetail.data.structure import is_dataset
 from dovetail.ops.attrs import static
@@ -119,7 +119,5 @@ def strings(values: list[bytes]) -> np.ndarray:
 
 def write_whole(path: str, data: bytes) -> None:
     """Writes a file that is there whole, or not at all."""
-    part = f"{path}.{secrets.token_hex(4)}.part"
-    with open(part, "wb") as file:
+    with replacing(path, alone=False) as part, open(part, "wb") as file:
         file.write(data)
-    os.replace(part, path)

@@ -32,24 +32,44 @@ def guarded(row: Row, folder: str | None, where: str) -> Row:
         folder: the SavedModel's; None: the graph stands alone.
         where: the file, for errors.
     """
+    if row.name == "PrintV2":
+        return Row(row.name, _inputs(row), row.attributes, _printing(row, where), row.outputs)
     if row.name not in _REACHING:
         return row
     place, only_reads = _REACHING[row.name]
-    inputs = tuple(f"*{name}" if many else name for name, many in row._named_inputs())
-    return Row(row.name, inputs, row.attributes, _checked(row, place, only_reads, folder, where), row.outputs)
+    return Row(
+        row.name, _inputs(row), row.attributes, _checked(row, place, only_reads, folder, where), row.outputs
+    )
+
+
+def _inputs(row: Row) -> tuple[str, ...]:
+    return tuple(f"*{name}" if many else name for name, many in row._named_inputs())
+
+
+def _printing(row: Row, where: str) -> Callable:
+    def run(*inputs: Any, **attributes: Any) -> Any:
+        stream = str(attributes.get("output_stream", ""))
+        if stream.startswith("file:"):
+            raise _refusal(where, row, "writes", f"the file {stream!r}")
+        return row.function(*inputs, **attributes)
+
+    return run
+
+
+def _refusal(where: str, row: Row, does: str, what: str) -> PermissionDeniedError:
+    return PermissionDeniedError(
+        f"{where}: the operation {row.name} of the graph {does} {what}, outside of the SavedModel, and is not "
+        "run. If you trust the model, pass options=tf.saved_model.LoadOptions(allow_file_access=True) to "
+        f"tf.saved_model.load; or read the file in the program, and feed what it holds{at_user_location()}"
+    )
 
 
 def _checked(row: Row, place: int, only_reads: bool, folder: str | None, where: str) -> Callable:
     def run(*inputs: Any, **attributes: Any) -> Any:
         path = _path(inputs[place])
         if path is None or not only_reads or folder is None or not _is_inside(path, folder):
-            does = "reads" if only_reads else "writes"
             what = "a file that its inputs name" if path is None else f"the file {path!r}"
-            raise PermissionDeniedError(
-                f"{where}: the operation {row.name} of the graph {does} {what}, outside of the SavedModel, and is not "
-                "run. If you trust the model, pass options=tf.saved_model.LoadOptions(allow_file_access=True) to "
-                f"tf.saved_model.load; or read the file in the program, and feed what it holds{at_user_location()}"
-            )
+            raise _refusal(where, row, "reads" if only_reads else "writes", what)
         return row.function(*inputs, **attributes)
 
     return run

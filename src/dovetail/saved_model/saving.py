@@ -10,6 +10,7 @@ import uuid
 from typing import Any
 
 from dovetail.base import nest
+from dovetail.base.atomic import replacing_directory
 from dovetail.base.errors import at_user_location
 from dovetail.base.trackable import CONTAINERS, children, unique
 from dovetail.function.concrete import ConcreteFunction
@@ -386,7 +387,27 @@ def signature(function: Any) -> ConcreteFunction:
     return Function(wrapper, autograph=False).get_concrete_function(**specs)
 
 
-def save(obj: Any, export_dir: Any, signatures: Any = None, options: Any = None) -> None:
+# What a SavedModel's directory holds: it is replaced as a whole where it holds nothing else.
+MEMBERS = frozenset(
+    {
+        SAVED_MODEL_FILENAME_PB,
+        VARIABLES_DIRECTORY,
+        ASSETS_DIRECTORY,
+        "assets.extra",
+        "fingerprint.pb",
+        "keras_metadata.pb",
+    }
+)
+
+
+def save(
+    obj: Any,
+    export_dir: Any,
+    signatures: Any = None,
+    options: Any = None,
+    *,
+    members: dict[str, bytes] | None = None,
+) -> None:
     """Writes an object with its variables and functions to a directory, which TensorFlow and `load` read.
 
     Args:
@@ -394,6 +415,9 @@ def save(obj: Any, export_dir: Any, signatures: Any = None, options: Any = None)
         export_dir: the directory.
         signatures: a function, or a dict of them by name: those that are served.
         options: accepted for TensorFlow's sake.
+        members: further files by name.
+
+    The directory takes the place of an older one only when it is whole.
 
     Functions are saved as they were traced, or declared with an `input_signature`.
 
@@ -407,17 +431,22 @@ def save(obj: Any, export_dir: Any, signatures: Any = None, options: Any = None)
     if not isinstance(given, dict):
         given = {DEFAULT_SERVING_SIGNATURE_DEF_KEY: given}
     saver = Saver(obj, {name: signature(function) for name, function in given.items()})
-    path = os.fspath(export_dir)
+    with replacing_directory(os.fspath(export_dir), MEMBERS) as path:
+        _write(saver, path)
+        for name, content in (members or {}).items():
+            with open(os.path.join(path, name), "wb") as file:
+                file.write(content)
+
+
+def _write(saver: Saver, path: str) -> None:
+    """Writes the files of a SavedModel into a directory."""
     bundle.write(os.path.join(path, VARIABLES_DIRECTORY, VARIABLES_FILENAME), saver.tensors)
     folder = os.path.join(path, ASSETS_DIRECTORY)
     if saver.assets:
         os.makedirs(folder, exist_ok=True)
     for name, given_path in saver.assets.items():
-        if os.path.abspath(given_path) != os.path.abspath(os.path.join(folder, name)):
-            shutil.copyfile(given_path, os.path.join(folder, name))
+        shutil.copyfile(given_path, os.path.join(folder, name))
     model = SavedModel(saved_model_schema_version=1)
     model.meta_graphs.append(saver.meta)
-    partial = os.path.join(path, f"{SAVED_MODEL_FILENAME_PB}.partial")
-    with open(partial, "wb") as file:
+    with open(os.path.join(path, SAVED_MODEL_FILENAME_PB), "wb") as file:
         file.write(model.SerializeToString())
-    os.replace(partial, os.path.join(path, SAVED_MODEL_FILENAME_PB))

@@ -4,17 +4,20 @@
     Bundle(prefix).read("w")
 
 Every tensor has a checksum, which is checked when it is read.  The files appear under their names only when they are
-whole, the index last: a checkpoint without an index is none.
+whole, the index last: a checkpoint without an index is none.  One that takes the place of another has its data in
+`PREFIX.data-00000-of-00002` for a moment, which its index names, so that there is a whole one whenever a process dies.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 from typing import Any
 
 import numpy as np
 
+from dovetail.base.atomic import replacing
 from dovetail.base.errors import DataLossError, InvalidArgumentError, NotFoundError, at_user_location
 from dovetail.tensor.dtype import as_dtype
 from dovetail.wire import sorted_table
@@ -75,31 +78,37 @@ def write(prefix: str, tensors: dict[str, np.ndarray]) -> None:
         tensors: the arrays; those of bytes, dtype object, are strings.
     """
     os.makedirs(os.path.dirname(prefix) or ".", exist_ok=True)
-    data, index = _data_path(prefix, 0, 1), index_path(prefix)
-    partial = [f"{path}.partial" for path in (data, index)]
-    items = [(_HEADER_KEY, _Header(num_shards=1, version=_Version(producer=1)).SerializeToString())]
+    data, other = _data_path(prefix, 0, 1), _data_path(prefix, 0, 2)
+    replaces = os.path.exists(
+        index_path(prefix)
+    )  # then the index must find its own data until there is a new one
+    items = []
+    with replacing(other if replaces else data) as partial, open(partial, "wb") as file:
+        for name in sorted(tensors):
+            entry = _write_tensor(file, np.asarray(tensors[name]))
+            items.append((name.encode(), entry.SerializeToString()))
+    if not replaces:
+        _write_index(prefix, 1, items)
+        return
+    _write_index(prefix, 2, items)
     try:
-        with open(partial[0], "wb") as file:
-            for name in sorted(tensors):
-                items.append(
-                    (name.encode(), _write_tensor(file, np.asarray(tensors[name])).SerializeToString())
-                )
-            _to_disk(file)
-        with open(partial[1], "wb") as file:
-            file.write(sorted_table.dumps(items))
-            _to_disk(file)
-    except BaseException:
-        for path in partial:
-            if os.path.exists(path):
-                os.remove(path)
-        raise
-    os.replace(partial[0], data)
-    os.replace(partial[1], index)
+        with replacing(data) as partial:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(partial)
+            os.link(other, partial)
+    except OSError:  # a file system without links: the data keep this name
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(data)
+        return
+    _write_index(prefix, 1, items)
+    os.remove(other)
 
 
-def _to_disk(file: Any) -> None:
-    file.flush()
-    os.fsync(file.fileno())
+def _write_index(prefix: str, num_shards: int, items: list[tuple[bytes, bytes]]) -> None:
+    """Writes the index of a checkpoint whose data are in the first of so many files."""
+    head = _Header(num_shards=num_shards, version=_Version(producer=1)).SerializeToString()
+    with replacing(index_path(prefix)) as partial, open(partial, "wb") as file:
+        file.write(sorted_table.dumps([(_HEADER_KEY, head), *items]))
 
 
 def _write_tensor(file: Any, array: np.ndarray) -> _Entry:

@@ -122,14 +122,16 @@ class CheckpointManager:
         path = self._checkpoint.write(os.path.join(self._directory, f"{self._name}-{number}"), options)
         self._latest = path
         self._kept = [(kept, when) for kept, when in self._kept if kept != path] + [(path, time.time())]
-        self._sweep()
-        state_file.write(
-            self._directory, path, self.checkpoints, [when for _, when in self._kept], self._preserved
-        )
+        superfluous = self._superfluous()
+        times = [when for _, when in self._kept]
+        state_file.write(self._directory, path, self.checkpoints, times, self._preserved)
+        for old in superfluous:  # now that the folder's file names others
+            self._delete(old)
         return path
 
-    def _sweep(self) -> None:
-        """Deletes the oldest while there are too many, but for one in so many hours."""
+    def _superfluous(self) -> list[str]:
+        """Forgets the oldest while there are too many, and returns them, but for one in so many hours."""
+        found = []
         while self._most is not None and len(self._kept) > self._most:
             path, when = self._kept.pop(0)
             if not self._is_own(
@@ -139,9 +141,14 @@ class CheckpointManager:
             if self._hours is not None and when - self._hours * 3600 >= self._preserved:
                 self._preserved = when
                 continue
-            for file in (index_path(path), *glob.glob(glob.escape(path) + ".data-?????-of-?????")):
-                if os.path.exists(file):
-                    os.remove(file)
+            found.append(path)
+        return found
+
+    @staticmethod
+    def _delete(path: str) -> None:
+        for file in (index_path(path), *glob.glob(glob.escape(path) + ".data-?????-of-?????")):
+            if os.path.exists(file):
+                os.remove(file)
 
     def _is_own(self, path: str) -> bool:
         return os.path.dirname(os.path.abspath(path)) == os.path.abspath(self._directory)

@@ -7,6 +7,7 @@ import re
 import time
 from dataclasses import dataclass, field
 
+from dovetail.base.atomic import replacing
 from dovetail.base.errors import at_user_location
 from dovetail.train.bundle import index_path
 
@@ -97,10 +98,8 @@ def write(
     if preserved is not None:
         lines.append(f"last_preserved_timestamp: {preserved!r}")
     path = os.path.join(folder, name or _NAME)
-    partial = f"{path}.partial"
-    with open(partial, "w", encoding="utf-8") as file:
+    with replacing(path) as partial, open(partial, "w", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
-    os.replace(partial, path)
 
 
 def _within(folder: str, path: str) -> str:

@@ -26,11 +26,11 @@ from typing import Any
 
 import h5py
 
+from dovetail.base.atomic import replacing
 from dovetail.base.errors import at_user_location
 from dovetail.keras import permission
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.saving import configs, h5
-from dovetail.keras.saving.atomic import replacing
 from dovetail.keras.saving.layout import places
 from dovetail.keras.saving.stored import read_weights, write_weights
 from dovetail.keras.serialization import deserialize_keras_object

@@ -10,10 +10,10 @@ from typing import Any
 import h5py
 import numpy as np
 
+from dovetail.base.atomic import replacing
 from dovetail.base.errors import at_user_location
 from dovetail.base.own import declare
 from dovetail.keras.saving import archive
-from dovetail.keras.saving.atomic import replacing
 from dovetail.keras.saving.h5 import descend, opened, read
 from dovetail.keras.saving.layout import places
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import math
+import mmap
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import h5py
@@ -16,6 +18,7 @@ import numpy as np
 
 from dovetail.base.blame import raised_in
 from dovetail.base.errors import at_user_location
+from dovetail.keras.saving import h5_heaps
 
 _MAX_UNQUESTIONED_BYTES = 64 << 20
 _MAX_INFLATION = 1000
@@ -48,6 +51,54 @@ def opened(file: Any, path: str) -> Iterator[Any]:
     Raises:
         ValueError: the file is damaged.
     """
+    heaps = _Heaps(file, path)
+    token = _heaps.set(heaps)
+    try:
+        with _opened(file, path) as handle:
+            yield handle
+    finally:
+        _heaps.reset(token)
+
+
+class _Heaps:
+    """The strings of any length of an open file, which are looked at before the first of them is read.
+
+    Args:
+        file: the path, or an open file in memory.
+        path: for errors.
+    """
+
+    def __init__(self, file: Any, path: str) -> None:
+        self._file, self._path, self._are_checked = file, path, False
+
+    def check(self) -> None:
+        if self._are_checked:
+            return
+        try:
+            if hasattr(self._file, "getvalue"):
+                h5_heaps.check(self._file.getvalue())
+            else:
+                with (
+                    open(self._file, "rb") as opened,
+                    mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+                ):
+                    h5_heaps.check(mapped)
+        except ValueError as error:
+            raise ValueError(f"{self._path!r} is damaged: {error}{at_user_location()}") from error
+        self._are_checked = True
+
+
+_heaps: ContextVar[_Heaps | None] = ContextVar("heaps", default=None)
+
+
+def _check_heaps() -> None:
+    heaps = _heaps.get()
+    if heaps is not None:
+        heaps.check()
+
+
+@contextlib.contextmanager
+def _opened(file: Any, path: str) -> Iterator[Any]:
     try:
         handle = h5py.File(file, "r")
     except _DAMAGE as error:
@@ -110,6 +161,8 @@ def attribute(item: Any, name: str) -> Any:
         if name not in item.attrs:
             return None
         found = item.attrs.get_id(name)
+        if found.dtype.kind == "O":
+            _check_heaps()
         size = math.prod(found.shape or ()) * found.dtype.itemsize
         if size <= _MAX_ATTRIBUTE_BYTES:
             return item.attrs[name]
@@ -162,6 +215,7 @@ def _check(dataset: Any, where: str, strings: bool, shape: tuple | None) -> None
 
 def _strings_of(dataset: Any, where: str) -> np.ndarray:
     """Returns strings; many may stand for the same bytes of the file, so that their lengths are watched."""
+    _check_heaps()
     result: Any = np.empty(math.prod(dataset.shape), object)
     if dataset.ndim != 1:
         result[:] = np.asarray(dataset).reshape(-1)

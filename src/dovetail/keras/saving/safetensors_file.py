@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.base.atomic import replacing
 from dovetail.base.errors import at_user_location
 from dovetail.base.optional import optional
 from dovetail.engine import dtypes
 from dovetail.keras.optimizers import Optimizer
-from dovetail.keras.saving.atomic import replacing
 from dovetail.keras.saving.layout import places
 from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.variable import Variable

@@ -179,12 +179,11 @@ def write_model(model: Any, path: str, include_optimizer: bool = True) -> None:
     ):  # what has a config is built from it, and needs no trace for training
         function.get_concrete_function(spec, True)
     signature = Function(serve, input_signature=[spec])
-    save(_Saved(model, function), path, signatures=signature)
     facts = _facts_of(model, include_optimizer)
     made = KerasMetadata()
     made.nodes.add(node_id=0, node_path="root", identifier="_tf_keras_model", metadata=json.dumps(facts))
-    with open(os.path.join(path, _METADATA), "wb") as file:
-        file.write(made.SerializeToString())
+    members = {_METADATA: made.SerializeToString()}
+    save(_Saved(model, function), path, signatures=signature, members=members)
 
 
 def _input_spec(model: Any) -> Any:

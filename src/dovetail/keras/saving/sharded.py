@@ -14,8 +14,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from dovetail.base.atomic import replacing
 from dovetail.base.errors import at_user_location
-from dovetail.keras.saving.atomic import replacing
 from dovetail.keras.saving.h5 import descend, opened
 from dovetail.keras.saving.h5 import read as read_dataset
 from dovetail.keras.saving.layout import Place, places

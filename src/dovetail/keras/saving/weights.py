@@ -8,9 +8,9 @@ from typing import Any
 
 import h5py
 
+from dovetail.base.atomic import replacing
 from dovetail.base.errors import at_user_location
 from dovetail.keras.saving import archive, legacy, safetensors_file, sharded
-from dovetail.keras.saving.atomic import replacing
 from dovetail.keras.saving.h5 import opened
 from dovetail.keras.saving.stored import Loading, read_weights, write_weights
 from dovetail.train.bundle import index_path

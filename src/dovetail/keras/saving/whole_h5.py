@@ -21,6 +21,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from dovetail.base.atomic import replacing
 from dovetail.base.errors import at_user_location
 from dovetail.keras import permission
 from dovetail.keras.idiom import is_keras_2
@@ -28,7 +29,6 @@ from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.registration import own_object
 from dovetail.keras.saving import legacy
 from dovetail.keras.saving.archive import with_assets
-from dovetail.keras.saving.atomic import replacing
 from dovetail.keras.saving.configs import OLDER_VERSION, of_hdf5
 from dovetail.keras.saving.h5 import attribute as stored_attribute
 from dovetail.keras.saving.h5 import descend, member, opened, read
@@ -185,7 +185,7 @@ def _wrapped(config: dict) -> Any:
 def _read_state(model: Any, file: Any) -> None:
     """Reads the state of the optimizer; warns, and leaves a new one, where the file's does not fit."""
     group = member(file, _STATE)
-    if group is None or not model.built:
+    if group is None or not model.built or model.optimizer is None:
         return
     names = legacy.names(group, "weight_names")
     arrays = [read(descend(group, name)) for name in names]

@@ -58,6 +58,10 @@ def add(
         ValueError: the shape has an unknown size.
     """
     shape = () if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
+    if any(isinstance(size, str) for size in shape):
+        raise ValueError(
+            f"{layer.name}: the weight {name or ''!r} cannot have the shape {shape}{at_user_location()}"
+        )
     if any(size is None for size in shape):
         raise ValueError(
             f"{layer.name}: the weight {name or ''!r} needs a known shape, received {shape}. The input's sizes that it "

@@ -409,6 +409,10 @@ def _without_states(shapes: Any) -> Any:
 def _first_shape(shape: Any) -> Any:
     """Returns the shape of the first tensor of a structure."""
     while not is_shape(shape):
+        if not shape:
+            raise ValueError(
+                f"a recurrent layer needs the shape of its inputs, received none{at_user_location()}"
+            )
         shape = next(iter(shape.values())) if isinstance(shape, dict) else shape[0]
     return shape
 
