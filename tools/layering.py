@@ -111,6 +111,7 @@ LATE_IMPORTS = {
         "dovetail.keras.saving.saved_model",
     ): "raw operations cost 20 ms; few models are directories",
     ("dovetail.keras.callbacks.backup", "h5py"): "it costs 40 ms; few programs write backups",
+    ("dovetail.keras.callbacks.backup", "dovetail.keras.saving.h5"): "it needs h5py, see above",
     (
         "dovetail.keras.callbacks.remote_monitor",
         "urllib.request",

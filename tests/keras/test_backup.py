@@ -120,6 +120,80 @@ def test_backups_between_batches(tmp_path):
     same(seen[0], kept[5][1])
 
 
+class Cut(keras.callbacks.Callback):
+    """Raises when so many batches of all have been run."""
+
+    def __init__(self, batches):
+        super().__init__()
+        self.left = batches
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= 1
+        if not self.left:
+            raise RuntimeError("power cut")
+
+
+def stream():
+    for i in range(1000):
+        yield X[i % 22 : i % 22 + 8], Y[i % 22 : i % 22 + 8]
+
+
+def rows(buffer):
+    return lambda: tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(buffer, seed=4).batch(8)
+
+
+DATA = {
+    "arrays": (lambda: (X, Y), {"batch_size": 8}),
+    "arrays_in_parts": (lambda: (X, Y), {"batch_size": 8, "steps_per_epoch": 3}),
+    "rows": (rows(30), {}),
+    "dataset": (lambda: rows(7)().map(lambda x, y: (x * 2.0, y)), {}),
+    "dataset_in_parts": (lambda: rows(7)().repeat(), {"steps_per_epoch": 3}),
+    "generator": (stream, {"steps_per_epoch": 3}),
+}
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_a_run_goes_on_within_an_epoch(data, tmp_path):
+    make, options = DATA[data]
+
+    def run(model, *callbacks):
+        given = make()
+        x, y = given if isinstance(given, tuple) else (given, None)
+        watch = keras.callbacks.ReduceLROnPlateau("loss", patience=1, factor=0.5, min_delta=9.0)
+        halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.9)
+        callbacks = [watch, halve, *callbacks]
+        return model.fit(x, y, epochs=3, verbose=0, callbacks=callbacks, **options).history
+
+    whole = model_of()
+    expected = run(whole)
+    backup = keras.callbacks.BackupAndRestore(tmp_path / "b", save_freq=2)
+    with pytest.raises(RuntimeError, match="power cut"):
+        run(model_of(), backup, Cut(6))
+    second = model_of(seed=99)
+    np.random.seed(77)
+    found = run(second, backup)
+    assert {name: values[-len(found["loss"]) :] for name, values in expected.items()} == found
+    same(state_of(second), state_of(whole))
+
+
+def test_callbacks_that_stop_early_go_on_counting(tmp_path):
+    def stop():
+        return keras.callbacks.EarlyStopping("loss", patience=1, min_delta=9.0, restore_best_weights=True)
+
+    whole = model_of()
+    expected = train(whole, stop(), epochs=9).history["loss"]
+    assert len(expected) == 3
+    backup = keras.callbacks.BackupAndRestore(tmp_path / "b", delete_checkpoint=False)
+    with pytest.raises(RuntimeError):
+        train(model_of(), stop(), backup, Break(2), epochs=9)
+    second = model_of(seed=4)
+    assert train(second, stop(), backup, epochs=9).history["loss"] == expected[2:]
+    same(state_of(second), state_of(whole))
+    third = model_of(seed=5)
+    assert train(third, stop(), backup, epochs=9).epoch == []  # it had stopped
+    same(state_of(third), state_of(whole))
+
+
 def test_runs_of_no_epochs_and_of_more(tmp_path):
     backup = keras.callbacks.BackupAndRestore(tmp_path / "b", delete_checkpoint=False)
     train(model_of(), backup, epochs=2)

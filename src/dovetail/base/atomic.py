@@ -26,7 +26,7 @@ def replacing(path: str, alone: bool = True) -> Iterator[str]:
     partial = f"{path}.partial" if alone else f"{path}.{secrets.token_hex(4)}.part"
     try:
         yield partial
-        _to_disk(partial)  # before its name is
+        to_disk(partial)  # before its name is
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.remove(partial)
@@ -52,7 +52,7 @@ def replacing_directory(path: str, own: frozenset[str]) -> Iterator[str]:
         yield partial
         for root, _, names in os.walk(partial):
             for name in names:
-                _to_disk(os.path.join(root, name))
+                to_disk(os.path.join(root, name))
         _take_place(partial, path, own)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -86,6 +86,7 @@ def _move_into(source: str, target: str) -> None:
             os.replace(os.path.join(root, name), os.path.join(folder, name))
 
 
-def _to_disk(path: str) -> None:
+def to_disk(path: str) -> None:
+    """Waits until the content of a file is on the disk."""
     with open(path, "rb") as file:
         os.fsync(file.fileno())

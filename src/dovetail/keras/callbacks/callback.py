@@ -51,6 +51,20 @@ class Callback(Told):
         """
         return 1 if self.needs_batches(kind) else None
 
+    _kept: tuple[str, ...] = ()
+
+    def run_state(self) -> dict | None:
+        """Returns what `BackupAndRestore` keeps of this callback: numbers, strings, arrays, lists and dicts of these.
+
+        None: nothing.  `restore_run` gets it back, after `on_train_begin`, when a run that broke off goes on.
+        """
+        return {name: getattr(self, name) for name in self._kept} if self._kept else None
+
+    def restore_run(self, state: dict) -> None:
+        """Takes back what `run_state` returned."""
+        for name in self._kept:
+            setattr(self, name, state[name])
+
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Called before each epoch."""
 

@@ -95,8 +95,18 @@ class CallbackList:
 
     def first_epoch(self, asked: int) -> int:
         """Returns the number of the first epoch: where a callback resumes a broken run, else what was asked for."""
-        resumed = (getattr(callback, "resumes_at", None) for callback in self.callbacks)
-        return next((epoch for epoch in resumed if epoch is not None), asked)
+        for callback in self.callbacks:
+            epoch = getattr(callback, "resumes_at", None)
+            if epoch is not None:
+                callback.restore_others(self.callbacks)
+                return epoch
+        return asked
+
+    def set_data(self, data: Any) -> None:
+        """Tells those who keep the state of a run its data and the others."""
+        for callback in self.callbacks:
+            if hasattr(callback, "set_run"):
+                callback.set_run(data, self.callbacks)
 
     def append(self, callback: Callback) -> None:
         self.callbacks.append(callback)

@@ -24,6 +24,8 @@ class EarlyStopping(MonitorCallback):
         start_from_epoch: epochs to wait before watching.
     """
 
+    _kept = ("wait", "stopped_epoch", "best_epoch", "best_weights", "best")
+
     def __init__(
         self,
         monitor: str = "val_loss",

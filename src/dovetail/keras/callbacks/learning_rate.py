@@ -62,6 +62,8 @@ class ReduceLROnPlateau(MonitorCallback):
         min_lr: lower bound.
     """
 
+    _kept = ("wait", "cooldown_counter", "best")
+
     def __init__(
         self,
         monitor: str = "val_loss",

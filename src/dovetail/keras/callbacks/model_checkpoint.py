@@ -31,6 +31,8 @@ class ModelCheckpoint(MonitorCallback):
         initial_value_threshold: value to beat from the start.
     """
 
+    _kept = ("best", "_batches")
+
     def __init__(
         self,
         filepath: Any,

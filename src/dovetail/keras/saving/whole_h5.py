@@ -147,6 +147,10 @@ def _json(file: Any, attribute: str) -> Any:
 
 def compile_from(model: Any, training: dict) -> None:
     """Compiles a model as Keras 2 says that it was."""
+    if not isinstance(training, dict) or "optimizer_config" not in training:
+        raise ValueError(
+            f"load_model: the file does not say with which optimizer it was compiled{at_user_location()}"
+        )
     options = {
         name: _of_outputs(_compile_argument(training.get(name), place)) for name, place in _COMPILED.items()
     }

@@ -13,7 +13,7 @@ from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
 from dovetail.keras import checks
 from dovetail.keras.training.pace import Pace
-from dovetail.keras.training.shuffling import taken
+from dovetail.keras.training.shuffling import draw_order, taken
 from dovetail.keras.training.source import Source
 from dovetail.keras.training.steps import pack_x_y_sample_weight
 from dovetail.tensor.composite import is_composite
@@ -121,7 +121,9 @@ class ArrayData(Source):
         num_samples, batch_size: ints.
         shuffle: whether each epoch has its own order.
         order: the order of the samples in this pass, None for the one they have.
-        position: the next batch of this pass.
+        position: the next batch of this pass; after an epoch has begun, of the next epoch.
+        first: the first batch of the epoch in this pass.
+        drawn_from: the state of NumPy's generator that the order comes from.
         on_device: the arrays where XLA can use them, None before they are needed.
         pace: how many steps the next dispatch runs.
         checked: whether the labels were compared with the model's outputs.
@@ -139,7 +141,8 @@ class ArrayData(Source):
         self.shuffle = shuffle
         self.on_device: list | None = None
         self.order: np.ndarray | None = None
-        self.position = 0
+        self.position = self.first = 0
+        self.drawn_from: dict | None = None
         self.pace = Pace()
         self.checked = False
 
@@ -150,6 +153,15 @@ class ArrayData(Source):
     def restart(self) -> None:
         """Begins a new pass, whatever is left of this one."""
         self.position, self.order = 0, None
+
+    def standing(self, done: int | None) -> dict:
+        place = self.position if done is None else self.first + done
+        return {"place": place, "drawn_from": self.drawn_from if place else None}
+
+    def resume(self, standing: dict, done: int) -> None:
+        self.position, self.done = standing["place"] - done, done
+        if standing["drawn_from"] is not None:
+            draw_order(self, standing["drawn_from"])
 
     def stretches(self, steps: int | None) -> Iterator[Stretch]:
         """Yields the batches of an epoch: `steps` of them, all for None."""

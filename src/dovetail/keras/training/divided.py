@@ -175,7 +175,7 @@ class InBatches:
     def __init__(self, data: ArrayData, steps: int | None) -> None:
         self._data, self._steps = data, steps
         self._places: Places | None = None
-        self.pace = data.pace
+        self.pace, self.done = data.pace, data.done
 
     def batches(self) -> Iterator[tuple[list, Any]]:
         """Yields `(leaves, spec)` for the batches of one epoch."""

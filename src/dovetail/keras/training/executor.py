@@ -161,7 +161,7 @@ class Executor:
 
     def _stream(self, data: StreamData | InBatches, steps: int | None, watch: Watch) -> Any:
         eager = self._eager
-        gathering = Gathering(watch, data.pace, self._run_once, self._loop_of, self._check_values)
+        gathering = Gathering(watch, data.pace, self._run_once, self._loop_of, self._check_values, data.done)
         for batch in in_turn(self._prepared(data, eager), gathering):
             waits = batch.program is not None and gathering.may_wait(batch.program)
             if waits and self._programs.may_gather(batch.program, batch.leaves):
@@ -223,7 +223,7 @@ class Executor:
 
     def _arrays(self, data: ArrayData, steps: int | None, watch: Watch) -> Any:
         eager, facts = self._eager, self._programs.facts()
-        index, result, stopped = 0, None, False
+        index, result, stopped = data.done, None, False
         for stretch in data.stretches(steps):
             index, result, stopped = self._stretch(data, stretch, index, (eager, facts), watch)
             if stopped:

@@ -114,6 +114,7 @@ class Gathering:
             `make=False` None where there is none yet.
         check: `check(leaves, spec)` raises when steps must not run on these values; batches that wait are looked at
             together.
+        first: the number of the first batch.
 
     Attributes:
         result: of the last step.
@@ -121,14 +122,14 @@ class Gathering:
     """
 
     def __init__(
-        self, watch: Any, pace: Pace, run_once: Callable, loop_of: Callable, check: Callable
+        self, watch: Any, pace: Pace, run_once: Callable, loop_of: Callable, check: Callable, first: int = 0
     ) -> None:
         self._watch, self._pace, self._run_once, self._loop_of = watch, pace, run_once, loop_of
         self._check = check
         self._program: Any = None
         self._spec: Any = None
         self._places: Any = None
-        self._index = self._count = 0  # the number of the first batch that waits, and how many do
+        self._index, self._count = first, 0  # the number of the first batch that waits, and how many do
         self._most = 0  # how many may
         self._running: tuple | None = None
         self.result: Any = None

@@ -28,17 +28,23 @@ class RowData(ArrayData):
         num_batches: how many a pass has; None: it is endless.
         steps: batches an epoch; None: a pass.
         class_weight: `{class: weight}`, which becomes part of the sample weights.
+        generators: see `Passes`.
     """
 
     def __init__(
-        self, plan: ArrayPlan, num_batches: int | None, steps: int | None, class_weight: dict | None
+        self,
+        plan: ArrayPlan,
+        num_batches: int | None,
+        steps: int | None,
+        class_weight: dict | None,
+        generators: Any = (),
     ) -> None:
         self.leaves, self.spec = leaves_of(plan.arrays, class_weight)
         self.num_samples, self.batch_size = plan.size, plan.batch_size or 1
         self.shuffle, self.checked = False, False
         self.on_device = self.order = None
         self.pace = Pace()
-        self._passes = Passes(plan.runs, steps, num_batches)
+        self._passes = Passes(plan.runs, steps, num_batches, generators)
         self._capacity = min(self._passes.num_items or 1, max(_MOST_ROWS // self.batch_size, 1))
 
     @staticmethod
@@ -58,6 +64,13 @@ class RowData(ArrayData):
     def restart(self) -> None:
         """Begins a new pass, whatever is left of this one."""
         self._passes.restart()
+
+    def standing(self, done: int | None) -> dict:
+        return self._passes.standing(done)
+
+    def resume(self, standing: dict, done: int) -> None:
+        self._passes.resume(standing, done)
+        self.done = done
 
     def stretches(self, steps: int | None) -> Iterator[Stretch]:
         """Yields the batches of an epoch; a smaller one ends a stretch."""

@@ -31,6 +31,7 @@ def train(model: Any, data: Source, validation: Source | None, options: RunOptio
     listener = options.listener(model, data, history=True)
     model.stop_training = False
     logs: dict = {}
+    listener.set_data(data)
     listener.on_train_begin()
     first = listener.first_epoch(options.initial_epoch)
     with deferred_interrupt() as check, brief(_is_brief(data, options, first)):
@@ -81,8 +82,11 @@ def _train_epoch(
     data.begin_epoch()
     result = model._executors["train"].epoch(data, steps, Watch(told.before, after, told.room, finite))
     told.finish()
+    done, data.done = data.done, 0
     if result is None:
-        return None
+        if not done:
+            return None
+        result = model.get_metrics_result()  # all batches had been run before the process broke off
     data.end_epoch()
     listener.set_steps(data)
     return to_numbers(result)

@@ -20,13 +20,32 @@ def taken(data: Any, steps: int | None) -> tuple[int, int]:
         data: `ArrayData`; a pass that begins gets its order here.
         steps: number of batches, None for all that are left.
     """
-    if data.position == 0:
-        data.order = None
-        if data.shuffle:
-            data.order = epoch_generator().permutation(data.num_samples).astype(np.int32)
+    if data.position == 0 and not data.done:
+        draw_order(data, numpy_state())
+    data.first = data.position
     first, left = data.position, data.num_batches - data.position
     if steps is not None and steps > left:
         warnings.warn(f"the data ran out after {left} of {steps} batches", stacklevel=8)
     stop = first + (left if steps is None else min(steps, left))
     data.position = 0 if stop == data.num_batches else stop
-    return first, stop
+    return first + data.done, stop
+
+
+def draw_order(data: Any, drawn_from: dict) -> None:
+    """Gives a pass its order, from a state of NumPy's generator, which goes on from there."""
+    data.order, data.drawn_from = None, None
+    if data.shuffle:
+        set_numpy_state(drawn_from)
+        data.drawn_from = drawn_from
+        data.order = epoch_generator().permutation(data.num_samples).astype(np.int32)
+
+
+def numpy_state() -> dict:
+    """Returns the state of NumPy's global generator."""
+    return np.random.get_state(legacy=False)  # type: ignore[return-value]
+
+
+def set_numpy_state(state: dict) -> None:
+    """Sets what `numpy_state` returned; its array may be a list."""
+    key = np.asarray(state["state"]["key"], np.uint32)
+    np.random.set_state({**state, "state": {**state["state"], "key": key}})

@@ -12,7 +12,7 @@ from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.engine import uses_xla, xla
 from dovetail.keras.training.arrays import ArrayData, class_weighted, is_arrays
-from dovetail.keras.training.streams import StreamData
+from dovetail.keras.training.streams import StreamData, generators_of
 from dovetail.tensor.composite import CompositeTensor
 
 
@@ -78,7 +78,7 @@ def _batches(source: Any, steps: int | None, shuffle: bool = False, class_weight
     rows = None if plan is None else importlib.import_module("dovetail.keras.training.rows").RowData
     if rows is None or not rows.takes(plan, stream.num_batches):
         return stream
-    return rows(plan, stream.num_batches, steps, class_weight)
+    return rows(plan, stream.num_batches, steps, class_weight, generators_of(source))
 
 
 def _dataset() -> Any:

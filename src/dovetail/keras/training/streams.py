@@ -53,7 +53,7 @@ class StreamData(Source):
             )
         self.source, self.steps, self.shuffle, self.class_weight = source, steps, shuffle, class_weight
         self._most = _length(source) if steps is None else steps
-        self._passes = Passes(self._begin, steps, self._most)
+        self._passes = Passes(self._begin, steps, self._most, generators_of(source))
         self.pace = Pace(2)
         self._places: Places | None = None
 
@@ -69,6 +69,13 @@ class StreamData(Source):
     def restart(self) -> None:
         """Begins a new pass; a generator goes on where it is."""
         self._passes.restart()
+
+    def standing(self, done: int | None) -> dict:
+        return self._passes.standing(done)
+
+    def resume(self, standing: dict, done: int) -> None:
+        self._passes.resume(standing, done)
+        self.done = done
 
     def batches(self) -> Iterator[tuple[list, Any]]:
         """Yields `(leaves, spec)` for the batches of one epoch; passes over the source continue from epoch to epoch."""
@@ -103,6 +110,12 @@ class StreamData(Source):
         """Tells the source that an epoch has ended."""
         if hasattr(self.source, "on_epoch_end"):
             self.source.on_epoch_end()
+
+
+def generators_of(source: Any) -> list:
+    """Returns what the passes over a dataset take random numbers from; none for other sources."""
+    node = getattr(source, "_node", None)
+    return node.all_generators() if hasattr(node, "all_generators") else []
 
 
 def leaves_of(item: Any, class_weight: dict | None) -> tuple[list, Any]:

@@ -409,9 +409,9 @@ def _without_states(shapes: Any) -> Any:
 def _first_shape(shape: Any) -> Any:
     """Returns the shape of the first tensor of a structure."""
     while not is_shape(shape):
-        if not shape:
+        if not shape or not isinstance(shape, dict | list | tuple):
             raise ValueError(
-                f"a recurrent layer needs the shape of its inputs, received none{at_user_location()}"
+                f"a recurrent layer needs the shape of its inputs, received {shape!r:.80}{at_user_location()}"
             )
         shape = next(iter(shape.values())) if isinstance(shape, dict) else shape[0]
     return shape
