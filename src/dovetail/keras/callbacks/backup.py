@@ -77,6 +77,8 @@ class BackupAndRestore(Callback):
         self._data: Any = None
         self._others: list[Any] = []
         self._found: dict | None = None  # what a run that goes on has still to take
+        self._metrics: list | None = None
+        self._is_due = False
 
     def set_run(self, data: Any, callbacks: list[Any]) -> None:
         """Takes the data of the run, and all its callbacks."""
@@ -111,17 +113,36 @@ class BackupAndRestore(Callback):
             if place is not None and callback is not self:
                 callback.restore_run(held.pop(place)[1])
 
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        if self._metrics is None:
+            return
+        values, self._metrics = self._metrics, None  # the step has been traced: the metrics are there
+        variables = self.model.metrics_variables
+        if len(variables) != len(values):
+            warnings.warn(
+                "BackupAndRestore: the metrics of this epoch leave out its first batches: they are made when a step "
+                "runs, without a compiled one too late to go on with them",
+                stacklevel=2,
+            )
+            return
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(np.asarray(value, variable.dtype.as_numpy_dtype))
+
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         if self.save_freq == "epoch":
             return
         self._since, self._last = self._since + batch - self._last, batch
         if self._since >= self.save_freq:
             self._since = 0
-            self._save(batch + 1)
+            if batch + 1 == self.params.get("steps"):
+                self._is_due = True  # at the end of the epoch, which is now
+            else:
+                self._save(batch + 1, logs)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self._epoch = epoch + 1
-        if self.save_freq == "epoch":
+        if self.save_freq == "epoch" or self._is_due:
+            self._is_due = False
             self._save(None)
 
     def on_train_end(self, logs: dict | None = None) -> None:
@@ -133,11 +154,11 @@ class BackupAndRestore(Callback):
     def _path(self, name: str) -> str:
         return os.path.join(self.backup_dir, name)
 
-    def _save(self, done: int | None) -> None:
+    def _save(self, done: int | None, logs: dict | None = None) -> None:
         """Writes a backup behind `done` batches of the epoch; None: at its end."""
         os.makedirs(self.backup_dir, exist_ok=True)
         arrays: list[np.ndarray] = []
-        state = _packed(self._state(done), arrays)
+        state = _packed(self._state(done) | {"logs": logs or {}}, arrays)
         self.model.save_weights(self._path(_NEXT), overwrite=True)
         with _h5py().File(self._path(_NEXT), "a") as file:
             file.create_dataset(_STATE, data=np.frombuffer(json.dumps(state).encode(), np.uint8))
@@ -208,8 +229,7 @@ class BackupAndRestore(Callback):
             self.model.load_weights(
                 state["path"]
             )  # what others have changed at the beginning of the epoch counts once
-            for variable, value in zip(self.model.metrics_variables, state["metrics"], strict=True):
-                variable.assign(np.asarray(value, variable.dtype.as_numpy_dtype))
+            self._metrics, self._data.logs = state["metrics"], state["logs"]
             self._last = done - 1
         _set_random_state(self.model, state["random"])
 

@@ -86,7 +86,7 @@ def _train_epoch(
     if result is None:
         if not done:
             return None
-        result = model.get_metrics_result()  # all batches had been run before the process broke off
+        result = data.logs  # all batches had been run before the process broke off
     data.end_epoch()
     listener.set_steps(data)
     return to_numbers(result)

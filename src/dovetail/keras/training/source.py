@@ -8,9 +8,11 @@ class Source:
 
     Attributes:
         done: how many batches of the epoch that begins have been run, in the process before this one.
+        logs: what they gave.
     """
 
     done = 0
+    logs: dict = {}
 
     @property
     def num_batches(self) -> int | None:
