@@ -144,7 +144,7 @@ def rows(buffer):
 
 DATA = {
     "arrays": (lambda: (X, Y), {"batch_size": 8}),
-    "arrays_in_parts": (lambda: (X, Y), {"batch_size": 8, "steps_per_epoch": 3}),
+    "arrays_in_parts": (lambda: (X, Y), {"batch_size": 5, "steps_per_epoch": 3}),
     "rows": (rows(30), {}),
     "dataset": (lambda: rows(7)().map(lambda x, y: (x * 2.0, y)), {}),
     "dataset_in_parts": (lambda: rows(7)().repeat(), {"steps_per_epoch": 3}),
@@ -178,7 +178,7 @@ def test_a_run_goes_on_within_an_epoch(data, tmp_path):
 
 def test_callbacks_that_stop_early_go_on_counting(tmp_path):
     def stop():
-        return keras.callbacks.EarlyStopping("loss", patience=1, min_delta=9.0, restore_best_weights=True)
+        return keras.callbacks.EarlyStopping("loss", patience=2, min_delta=1e9, restore_best_weights=True)
 
     whole = model_of()
     expected = train(whole, stop(), epochs=9).history["loss"]
