@@ -114,7 +114,7 @@ class StreamData(Source):
 
 def generators_of(source: Any) -> list:
     """Returns what the passes over a dataset take random numbers from; none for other sources."""
-    node = getattr(source, "_node", None)
+    node: Any = getattr(source, "_node", None)
     return node.all_generators() if hasattr(node, "all_generators") else []
 
 
