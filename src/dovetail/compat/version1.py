@@ -18,7 +18,7 @@ NAME = "tensorflow.compat.v1"
 _FIRST = "dovetail.compat.first.names"
 
 # Names that both versions have and that do something else there: taking the new one silently would be wrong.
-REFUSED = frozenset({"optimizers", "graph_util"})
+REFUSED = frozenset({"optimizers"})
 
 
 def _cast_to(dtype: str) -> Callable[..., Any]:
@@ -60,8 +60,13 @@ _NAMES = whole("tf.compat.v1")
 _RECORDS = {name: f"io.{name}" for name in ("TFRecordOptions", "TFRecordWriter")}
 # The namespaces of which this package has names of its own: where they find the others.
 _SPACES: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("app", "flags", "initializers", "layers", "losses", "manip", "metrics", "summary"), ()),
-    **{name: (name,) for name in ("data", "debugging", "image", "linalg", "math", "nn", "random", "sets")},
+    **dict.fromkeys(
+        ("app", "flags", "graph_util", "initializers", "layers", "losses", "manip", "metrics", "summary"), ()
+    ),
+    **{
+        name: (name,)
+        for name in ("data", "debugging", "image", "linalg", "math", "nn", "random", "saved_model", "sets")
+    },
 }
 OWN: dict[str, Any] = {
     **_NAMES,

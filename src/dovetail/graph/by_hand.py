@@ -95,8 +95,8 @@ class HandWritten(FunctionGraph):
         return found
 
     def as_graph_def(self, from_version: int | None = None, add_shapes: bool = False) -> Any:
-        """Returns the operations as a `GraphDef`: their names, types and inputs."""
-        return importlib.import_module("dovetail.graph.definition").graph_definition(self)
+        """Returns the operations as a `GraphDef`, which TensorFlow and `tf.import_graph_def` read."""
+        return importlib.import_module("dovetail.compat.first.graph_writer").written_graph_def(self)
 
     @property
     def building_function(self) -> bool:

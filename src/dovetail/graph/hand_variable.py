@@ -87,16 +87,12 @@ class GraphVariable(Variable):
                 initial = graph.named("initial_value", graph.constant, initial)
         self.synchronization = named(VariableSynchronization, synchronization, VariableSynchronization.AUTO)
         self.aggregation = named(VariableAggregation, aggregation, VariableAggregation.NONE)
-        self._trainable = True if trainable is None else bool(trainable)
+        self._trainable, self.constraint = True if trainable is None else bool(trainable), constraint
         declared = TensorShape(None) if not validate_shape else initial.shape
-        self._declared_shape = declared if shape is None else TensorShape(shape)
+        self._state(full, declared if shape is None else TensorShape(shape), initial.dtype)
         self._declared_shape.assert_is_compatible_with(initial.shape)
-        self._numpy_dtype = np.dtype(initial.dtype.numpy_dtype)
-        self._autocast = initial.dtype.is_floating
-        self._name, self._unique_id, self.constraint = full, next(_ids), constraint
-        self._session: Any = None  # a weak reference to the session whose value it holds
-        self._put(None)
-        self._add_operations(graph, full, initial)
+        self._add_handle(graph)
+        self._add_initializer(initial)
         chosen = [_GLOBAL] if collections is None else list(collections)
         if self._trainable and _TRAINABLE not in chosen:
             chosen.append(_TRAINABLE)
@@ -110,16 +106,42 @@ class GraphVariable(Variable):
         with graph.names.entered(""):
             return graph.unique_name(full_name)
 
-    def _add_operations(self, graph: Any, full: str, initial: SymbolicTensor) -> None:
-        self.graph, self.initial_value = graph, initial
-        with graph.control_dependencies(None), graph.names.entered(full):
+    @classmethod
+    def declared(cls, graph: Any, name: str, shape: Any, dtype: Any) -> GraphVariable:
+        """Returns a variable without an initializer; what reads its graph may give it one.
+
+        Args:
+            graph: records.
+            name: in the graph, whatever scope is open.
+        """
+        made = cls.__new__(cls)
+        made.synchronization, made.aggregation = VariableSynchronization.AUTO, VariableAggregation.NONE
+        made._trainable, made.constraint = True, None
+        made._state(name, TensorShape(shape), dt.as_dtype(dtype))
+        made.initializer = made.initial_value = None
+        made._add_handle(graph)
+        return made
+
+    def _state(self, full: str, shape: TensorShape, dtype: Any) -> None:
+        self._declared_shape, self._numpy_dtype = shape, np.dtype(dtype.numpy_dtype)
+        self._autocast, self._name, self._unique_id = dtype.is_floating, full, next(_ids)
+        self._session: Any = None  # a weak reference to the session whose value it holds
+        self._put(None)
+
+    def _add_handle(self, graph: Any) -> None:
+        self.graph: Any = graph
+        with graph.control_dependencies(None), graph.names.entered(self._name):
             spec = TensorSpec(self._declared_shape, self._numpy_dtype)
             self._element = symbolic_outputs(Node(HANDLE, (self,), {}), [spec])
             self.op = self._element.node
-            graph._rename(self.op, full)
-            self.initializer = Node(WRITE, (self, initial), {})
-            symbolic_outputs(self.initializer, [], _NOTHING)
+            graph._rename(self.op, self._name)
         graph.note_variable(self, written=True)
+
+    def _add_initializer(self, initial: SymbolicTensor) -> None:
+        self.initial_value: Any = initial
+        with self.graph.control_dependencies(None), self.graph.names.entered(self._name):
+            self.initializer: Any = Node(WRITE, (self, initial), {})
+            symbolic_outputs(self.initializer, [], _NOTHING)
 
     # ---- its value
 

@@ -48,12 +48,12 @@ def import_graph_def(
     prefix = "import" if name is None else name
     full = graph.names.scope_name(prefix) if prefix else graph.names.scope
     with graph.names.entered(full):
-        made = _Import(graph, graph_def, dict(input_map or {}))
+        made = GraphImport(graph, graph_def, dict(input_map or {}))
         made.run()
     return None if return_elements is None else [made.element(one) for one in return_elements]
 
 
-class _Import:
+class GraphImport:
     """Operations on their way into a graph.
 
     Attributes:
@@ -73,11 +73,15 @@ class _Import:
         self._fed = [node for node in graph_def.node if node.op in _FED]
         library = Library(graph_def.library.function, "tf.import_graph_def")
         names = [node.name for node in self._fed]
-        self._part = ImportedFunction(library, "graph", graph_def.node, names, list(self._nodes), [])
+        self._part = self.part(library, "graph", graph_def.node, names, list(self._nodes), [])
         self._rows: dict[str, Any] = {}
         self.values: dict[str, list] = {}
         self.shown: dict[str, list] = {}
         self.operations: dict[str, Any] = {}
+
+    def part(self, *args: Any) -> ImportedFunction:
+        """Returns what looks the operations up."""
+        return ImportedFunction(*args)
 
     def run(self) -> None:
         """Adds all operations, each after those that it waits for."""

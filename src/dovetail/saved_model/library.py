@@ -43,7 +43,9 @@ def reference(text: str) -> Ref:
     return Ref(node, "" if len(rest) == 1 else rest[0], int(rest[-1]))
 
 
-class _Step(NamedTuple):
+class Step(NamedTuple):
+    """One node made ready to run."""
+
     name: str
     row: Row
     attributes: dict
@@ -169,7 +171,7 @@ class ImportedFunction:
             self._nodes = self._frames.nodes
         self._outputs = [reference(one) for one in outputs]
         self._effects = effects
-        self._steps: list[_Step] | None = None
+        self._steps: list[Step] | None = None
 
     def __repr__(self) -> str:
         return f"<imported function {self.name}>"
@@ -211,9 +213,9 @@ class ImportedFunction:
                 f"{self._library.where}: {self.name} uses {':'.join(map(str, ref))}, which is not there"
             ) from None
 
-    def _ordered(self) -> list[_Step]:
+    def _ordered(self) -> list[Step]:
         """Returns the nodes that are needed, each after those that it waits for."""
-        steps: list[_Step] = []
+        steps: list[Step] = []
         done, opened = set(self.arguments), set()
         stack = [*reversed([*(ref.node for ref in self._outputs), *self._effects])]
         while stack:
@@ -235,7 +237,7 @@ class ImportedFunction:
             done.add(stack.pop())
         return steps
 
-    def _construct(self, node: Any, frames: Frames) -> _Step:
+    def _construct(self, node: Any, frames: Frames) -> Step:
         """Returns the step of a loop or a branch of TensorFlow 1."""
         construct = frames.constructs[node.name]
         parts = [
@@ -245,13 +247,13 @@ class ImportedFunction:
             for part in construct.parts
         ]
         run = run_construct(construct, parts)
-        return _Step(node.name, Row(node.op, ("*inputs",), {}, run), {}, _inputs(node))
+        return Step(node.name, Row(node.op, ("*inputs",), {}, run), {}, inputs_of(node))
 
-    def _step(self, node: Any) -> _Step:
+    def _step(self, node: Any) -> Step:
         if node.op in self._library:  # a function that is called by its name
             function = self._library.function(node.op)
             row = Row(node.op, ("*inputs",), {}, lambda inputs: function(*inputs))
-            return _Step(node.name, row, {}, _inputs(node))
+            return Step(node.name, row, {}, inputs_of(node))
         if node.op in (LOOP, BRANCH) and self._frames is not None:
             return self._construct(node, self._frames)
         row_of = self._library.row(node.op)
@@ -265,7 +267,7 @@ class ImportedFunction:
         }
         wanted = row_of.wanted(attributes)
         given = {name: self._library.attribute(value) for name, value in wanted.items()}
-        return _Step(node.name, row_of, given, _inputs(node))
+        return Step(node.name, row_of, given, inputs_of(node))
 
 
 def _tells(value: Any) -> bool:
@@ -274,7 +276,8 @@ def _tells(value: Any) -> bool:
     return kind is not None and kind != "type" and not (kind == "list" and len(value.list.type) > 0)
 
 
-def _inputs(node: Any) -> list[Ref]:
+def inputs_of(node: Any) -> list[Ref]:
+    """Returns what a node takes, but for what it only waits for."""
     return [reference(text) for text in node.input if not text.startswith("^")]
 
 

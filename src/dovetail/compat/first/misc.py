@@ -24,10 +24,10 @@ class _Default:
         return value
 
     def __reduce__(self) -> str:
-        return "_DEFAULT"
+        return "DEFAULT"
 
 
-_DEFAULT = _Default()
+DEFAULT = _Default()
 
 
 def placeholder_with_default(input: Any, shape: Any, name: str | None = None) -> Any:
@@ -48,7 +48,7 @@ def placeholder_with_default(input: Any, shape: Any, name: str | None = None) ->
         )
 
     def make() -> Any:
-        return symbolic_outputs(Node(_DEFAULT, (value,), {}), [TensorSpec(shape, value.dtype)])
+        return symbolic_outputs(Node(DEFAULT, (value,), {}), [TensorSpec(shape, value.dtype)])
 
     return make() if name is None else graph.named(name, make)
 

@@ -11,6 +11,7 @@ from dovetail.compat.first import (
     coordination,
     fetches,
     flags,
+    graph_tools,
     hooks,
     images,
     initializers,
@@ -18,6 +19,7 @@ from dovetail.compat.first import (
     keys,
     layers,
     losses,
+    meta_graphs,
     metrics,
     metrics_at,
     misc,
@@ -26,6 +28,7 @@ from dovetail.compat.first import (
     overrides,
     rnn,
     rnn_cells,
+    saved,
     saver,
     schedules,
     scopes,
@@ -142,6 +145,23 @@ TABLES: dict[str, Mapping[str, Any]] = {
         "rnn_cell": View("tensorflow.compat.v1.nn.rnn_cell", (), rnn_cells.NAMES),
     },
     "image": images.NAMES,
+    "graph_util": graph_tools.NAMES,
+    "saved_model": {
+        **saved.NAMES,
+        **{
+            name: View(f"tensorflow.compat.v1.saved_model.{name}", (), names)
+            for name, names in {
+                "builder": {"SavedModelBuilder": saved.SavedModelBuilder},
+                "constants": saved.CONSTANTS,
+                "loader": {"load": saved.load, "maybe_saved_model_directory": saved.contains_saved_model},
+                "main_op": {"main_op": saved.main_op},
+                "signature_constants": saved.CONSTANTS,
+                "signature_def_utils": saved.SIGNATURES,
+                "tag_constants": saved.CONSTANTS,
+                "utils": saved.INFOS,
+            }.items()
+        },
+    },
     "flags": flags.AbslNames("flags"),
     "app": flags.APP,
     "layers": layers.NAMES,
@@ -184,8 +204,8 @@ TABLES: dict[str, Mapping[str, Any]] = {
         ),
         **_public(
             saver,
-            "Saver checkpoint_exists get_checkpoint_mtimes init_from_checkpoint remove_checkpoint "
-            "update_checkpoint_state",
+            "Saver checkpoint_exists get_checkpoint_mtimes import_meta_graph init_from_checkpoint "
+            "remove_checkpoint update_checkpoint_state",
         ),
         **_public(
             hooks,
@@ -195,5 +215,6 @@ TABLES: dict[str, Mapping[str, Any]] = {
         ),
         "piecewise_constant_decay": schedules.piecewise_constant,
         **coordination.NAMES,
+        **meta_graphs.NAMES,
     },
 }

@@ -293,6 +293,7 @@ def _shapes_of_adam(gradient: Any, value: Any, *others: Any) -> list:
 
 
 _ADAM_STEP = Op("adam_step", _adam_step, differentiable=False, several=True, shape=_shapes_of_adam)
+OWN_OPS: dict[str, Op] = {"adam_step": _ADAM_STEP}  # which are not in the table, by name
 
 
 class AdamOptimizer(Optimizer):

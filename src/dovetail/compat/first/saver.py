@@ -11,7 +11,8 @@ import numpy as np
 
 from dovetail.base.errors import NotFoundError, at_user_location
 from dovetail.compat.first.keys import GraphKeys
-from dovetail.graph.by_hand import default_graph, written_graph
+from dovetail.compat.first.meta_graphs import Imported, meta_graph_of, read_meta_graph, write_file
+from dovetail.graph.by_hand import HandWritten, written_graph
 from dovetail.graph.hand_variable import GraphVariable
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.variable import Variable
@@ -66,7 +67,7 @@ class Saver:
         """Settles which variables it saves."""
         given = self._given
         if given is None:
-            graph = default_graph()
+            graph = written_graph()
             given = [
                 *graph.get_collection(GraphKeys.GLOBAL_VARIABLES),
                 *graph.get_collection(GraphKeys.SAVEABLE_OBJECTS),
@@ -81,7 +82,8 @@ class Saver:
             if self._variables.setdefault(name, variable) is not variable:
                 raise ValueError(f"tf.train.Saver: two variables go by the name {name!r}{at_user_location()}")
 
-    def _built(self) -> dict[str, Variable]:
+    def variables(self) -> dict[str, Variable]:
+        """Returns what it saves, by the names in checkpoints."""
         if self._variables is None:
             self.build()
         return self._variables or {}
@@ -107,16 +109,20 @@ class Saver:
             save_path: path; `global_step`, a number or a variable, is put behind it.
             latest_filename: the file of the folder that names it as the latest; "checkpoint" when None.
             write_state: whether that is written.
-            meta_graph_suffix, write_meta_graph, strip_default_attrs, save_debug_info: accepted for
-                TensorFlow's sake; a graph is written by `graph.as_graph_def()`.
+            write_meta_graph: whether the graph is written beside it, for `import_meta_graph`.
+            meta_graph_suffix: the ending of that file.
+            strip_default_attrs, save_debug_info: accepted for TensorFlow's sake.
         """
         prefix = os.fspath(save_path)
         if global_step is not None:
             step = global_step if isinstance(global_step, int | np.integer) else int(sess.run(global_step))
             prefix = f"{prefix}-{int(step):08d}" if self._pad else f"{prefix}-{int(step)}"
-        variables = self._built()
+        variables = self.variables()
         values = sess.run(list(variables.values()))
         bundle.write(prefix, {name: np.asarray(v) for name, v in zip(variables, values, strict=True)})
+        if write_meta_graph and isinstance(getattr(sess, "graph", None), HandWritten):
+            message = meta_graph_of(sess.graph, variables)
+            write_file(f"{prefix}.{meta_graph_suffix}", message.SerializeToString())
         self._keep(prefix)
         if write_state:
             kept = self.last_checkpoints or [prefix]
@@ -164,7 +170,7 @@ class Saver:
                 f"The passed save_path is not a valid checkpoint: {save_path!r}{at_user_location()}"
             )
         read = Bundle(os.fspath(save_path))
-        variables = self._built()
+        variables = self.variables()
         absent = [name for name in variables if name not in read]
         if absent:
             raise NotFoundError(
@@ -205,6 +211,39 @@ def _remove(prefix: str) -> None:
         if file in (f"{base}.index", f"{base}.meta") or file.startswith(f"{base}.data-"):
             with contextlib.suppress(FileNotFoundError):
                 os.remove(os.path.join(folder, file))
+
+
+def import_meta_graph(
+    meta_graph_or_file: Any,
+    clear_devices: bool = False,
+    import_scope: str | None = None,
+    return_elements: Any = None,
+    **kwargs: Any,
+) -> Any:
+    """Puts a graph that was saved into the default one; returns what restores its variables.
+
+    Args:
+        meta_graph_or_file: a `MetaGraphDef`, or the name of a `.meta` file.
+        clear_devices: operations name no devices: they are placed anew in any case.
+        import_scope: a prefix of all names.
+        return_elements: names of tensors and operations of the file, which are returned as well.
+        kwargs: of the `Saver`.
+
+    Returns:
+        a `Saver`, None where the graph has no variables; with `return_elements`, it and a list.
+
+    Raises:
+        OSError: there is no such file.
+        DataLossError: it is damaged.
+
+    Operations that are not known here raise UnimplementedError when they are run.
+    """
+    found = Imported(read_meta_graph(meta_graph_or_file), import_scope)
+    variables = found.restored()
+    saver = Saver(variables, **kwargs) if variables else None
+    if return_elements is None:
+        return saver
+    return saver, [found.reader.element(one) for one in return_elements]
 
 
 def checkpoint_exists(checkpoint_prefix: Any) -> bool:
