@@ -1,12 +1,15 @@
 """Savers, monitored sessions, layers, summaries, iterators and wrapped functions of TensorFlow 1."""
 
 import os
+import pathlib
 
 import numpy as np
 import pytest
 
 import dovetail as tf
 from dovetail.compat import v1
+
+MODELS = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data" / "models"
 
 
 def built(system):
@@ -182,20 +185,17 @@ def test_graphs_go_through_messages():
         tf.matmul(x, x, transpose_b=True, name="square")
     made = graph.as_graph_def()
     nodes = {node.name: node for node in made.node}
-    assert (
-        nodes["part/y"].op == "Relu"
-        and nodes["sum"].op == "DovetailSum"
-        and nodes["square"].op == "DovetailMatMul"
-    )
-    with tf.Graph().as_default(), pytest.raises(tf.errors.UnimplementedError, match="DovetailSum"):
-        tf.import_graph_def(made)
-    kept = v1.GraphDef(node=[node for node in made.node if not node.op.startswith("Dovetail")])
-    again = theirs.compat.v1.GraphDef.FromString(kept.SerializeToString())
-    for system, message in ((tf, kept), (theirs, again)):
+    kinds = {name: nodes[name].op for name in ("part/y", "sum", "square")}
+    assert kinds == {"part/y": "Relu", "sum": "Sum", "square": "MatMul"}
+    again = theirs.compat.v1.GraphDef.FromString(made.SerializeToString())
+    for system, message in ((tf, made), (theirs, again)):
         with system.Graph().as_default(), system.compat.v1.Session() as session:
             two = system.constant([[3.0, 4.0]])
-            (end,) = system.import_graph_def(message, input_map={"x:0": two}, return_elements=["end:0"])
+            end, square = system.import_graph_def(
+                message, input_map={"x:0": two}, return_elements=["end:0", "square:0"]
+            )
             assert session.run(end).tolist() == [[5.0, 8.0]] and end.name == "import/end:0"
+            assert session.run(square).tolist() == [[25.0]]
     with pytest.raises(RuntimeError, match="wrap_function"):
         tf.import_graph_def(made)
 
@@ -242,3 +242,86 @@ def test_the_file_that_names_the_latest_has_a_name_of_choice(tmp_path):
         str(tmp_path), path, latest_filename="other", last_preserved_timestamp=3.0
     )
     assert tf.train.get_checkpoint_state(str(tmp_path), "other").last_preserved_timestamp == 3.0
+
+
+def _trained(tf, folder):
+    """Trains a model of TensorFlow 1, writes it in all ways, and returns what it gives and will give."""
+    v1 = tf.compat.v1
+    data = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
+    with tf.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, [None, 3], name="x")
+        w = v1.get_variable("net/w", initializer=np.arange(6, dtype="float32").reshape(3, 2) / 10)
+        out = tf.nn.softmax(tf.matmul(x, w), name="out")
+        loss = tf.reduce_mean((out - 0.3) ** 2)
+        step = v1.train.get_or_create_global_step()
+        train = v1.train.AdamOptimizer(0.1).minimize(loss, step)
+        v1.add_to_collection("outputs", out)
+        session.run(v1.global_variables_initializer())
+        session.run(train, {x: data})
+        v1.train.Saver().save(session, f"{folder}/model", global_step=step)
+        v1.saved_model.simple_save(session, f"{folder}/saved", {"x": x}, {"out": out})
+        frozen = v1.graph_util.convert_variables_to_constants(session, session.graph_def, ["out"])
+        now = session.run(out, {x: data})
+        session.run(train, {x: data})
+        return data, frozen.SerializeToString(), now, session.run(out, {x: data})
+
+
+def _read_back(tf, folder, data, frozen):
+    """Returns what a model gives that is read from all files, and the session of the first."""
+    v1 = tf.compat.v1
+    found = []
+    with tf.Graph().as_default(), v1.Session() as session:
+        saver = v1.train.import_meta_graph(f"{folder}/model-1.meta")
+        saver.restore(session, f"{folder}/model-1")
+        assert [v.name for v in v1.trainable_variables()] == ["net/w:0"]
+        found.append(session.run(v1.get_collection("outputs")[0], {"x:0": data}))
+    with tf.Graph().as_default(), v1.Session() as session:
+        message = v1.saved_model.load(session, ["serve"], f"{folder}/saved")
+        signature = message.signature_def["serving_default"]
+        found.append(session.run(signature.outputs["out"].name, {signature.inputs["x"].name: data}))
+    with tf.Graph().as_default(), v1.Session() as session:
+        (out,) = tf.import_graph_def(v1.GraphDef.FromString(frozen), return_elements=["out:0"], name="f")
+        found.append(session.run(out, {"f/x:0": data}))
+    return found
+
+
+@pytest.mark.parametrize("writes, reads", [("ours", "ours"), ("ours", "theirs"), ("theirs", "ours")])
+def test_graphs_with_variables_go_through_files(writes, reads, tmp_path):
+    systems = {"ours": tf, "theirs": pytest.importorskip("tensorflow")}
+    data, frozen, now, _ = _trained(systems[writes], tmp_path)
+    for found in _read_back(systems[reads], tmp_path, data, frozen):
+        np.testing.assert_allclose(found, now, rtol=1e-5)
+
+
+def test_training_goes_on_from_files(tmp_path):
+    data, _, _, after = _trained(tf, tmp_path)
+    with tf.Graph().as_default(), v1.Session() as session:
+        v1.train.import_meta_graph(f"{tmp_path}/model-1.meta").restore(session, f"{tmp_path}/model-1")
+        session.run(v1.get_collection("train_op")[0], {"x:0": data})
+        np.testing.assert_allclose(session.run("out:0", {"x:0": data}), after, rtol=1e-5)
+        assert session.run(v1.train.get_global_step()) == 2
+    assert [file for file in os.listdir(tmp_path) if "part" in file] == []
+
+
+def test_damaged_graphs_are_told(tmp_path):
+    _trained(tf, tmp_path)
+    file = tmp_path / "model-1.meta"
+    whole = file.read_bytes()
+    with tf.Graph().as_default(), pytest.raises(OSError, match="does not exist"):
+        v1.train.import_meta_graph(str(tmp_path / "none.meta"))
+    file.write_bytes(whole[: len(whole) // 2])
+    with tf.Graph().as_default(), pytest.raises((tf.errors.DataLossError, ValueError)):
+        v1.train.import_meta_graph(str(file))
+    with tf.Graph().as_default(), pytest.raises(RuntimeError, match="tags"):
+        v1.saved_model.load(v1.Session(), ["train"], str(tmp_path / "saved"))
+
+
+def test_the_graph_of_a_checkpoint_of_tensorflow_1():
+    path = MODELS / "tf1_checkpoint" / "model.ckpt-77"
+    if not MODELS.is_dir():
+        pytest.skip("the files of other frameworks are not there")
+    beside = np.load(MODELS / "tf1_checkpoint.npz")
+    with tf.Graph().as_default(), v1.Session() as session:
+        v1.train.import_meta_graph(f"{path}.meta").restore(session, str(path))
+        np.testing.assert_allclose(session.run("out:0", {"x:0": beside["in_x"]}), beside["out"], rtol=1e-5)
+        assert session.run(v1.get_collection("global_step")[0]) == 77

@@ -115,7 +115,12 @@ class GraphImport:
 
     def _value(self, ref: Any) -> Any:
         given = self._given.get(ref)
-        return self._part._value(ref, self.values, self._rows) if given is None else given
+        if given is not None:
+            return given
+        found = self._part._value(ref, self.values, self._rows)
+        if isinstance(found, Tensor) and any(text.startswith("^") for text in self._nodes[ref.node].input):
+            return self.shown[ref.node][ref.place]  # a constant that waits for something
+        return found
 
     def element(self, text: str) -> Any:
         """Returns what a name of the message has become."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dovetail.base.errors import UnimplementedError, at_user_location
+from dovetail.compat.first import applied
 from dovetail.compat.first.graph_writer import TOKEN, of_json
 from dovetail.compat.first.misc import placeholder_with_default
 from dovetail.compat.first.optimizers import OWN_OPS
@@ -173,6 +174,7 @@ def _op_again(name: str, inputs: list, facts: dict) -> Any:
 
 _AGAIN: dict[str, Callable] = {"derivative": _derivative_again, "op": _op_again}
 SPECIAL: dict[str, Callable] = {
+    **applied.SPECIAL,
     **dict.fromkeys(("VarHandleOp", "Variable", "VariableV2"), _handle),
     "Assign": _assigning("assign", True),
     "AssignAdd": _assigning("assign_add", True),
