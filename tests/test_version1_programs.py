@@ -109,9 +109,12 @@ def test_batch_normalization_updates():
 def test_gradients_that_programs_override():
     found = run(tf, "gradient_override")
     assert found["g"].tolist() == [-36.0, -72.0, 36.0] and found["n"] == ["net/d/kernel:0", "net/d/bias:0"]
-    with tf.Graph().as_default() as graph, pytest.raises(LookupError, match="registered"):
-        with graph.gradient_override_map({"Relu": "none of that name"}):
-            pass
+    graph = tf.Graph()
+    with (
+        pytest.raises(LookupError, match="registered"),
+        graph.gradient_override_map({"Relu": "no such name"}),
+    ):
+        pass
 
 
 def test_sizes_are_dimensions_where_programs_ask_for_it():
@@ -126,9 +129,12 @@ def test_sizes_are_dimensions_where_programs_ask_for_it():
 
 
 def test_runs_in_parts_are_refused():
-    with tf.Graph().as_default(), v1.Session() as session:
-        with pytest.raises(NotImplementedError, match="one program"):
-            session.partial_run_setup([tf.constant(1.0)], [])
+    with (
+        tf.Graph().as_default(),
+        v1.Session() as session,
+        pytest.raises(NotImplementedError, match="one program"),
+    ):
+        session.partial_run_setup([tf.constant(1.0)], [])
 
 
 def test_sessions_know_runs_again():

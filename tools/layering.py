@@ -96,10 +96,6 @@ LATE_IMPORTS = {
     ("dovetail.engine.text.natively", "dovetail.engine.native"): "the same; for many strings only",
     ("dovetail.engine.text.natively", "dovetail.engine.native.texts"): "the same; for many strings only",
     ("dovetail.data.dataset", "dovetail.data.saved"): "a late family: few programs load saved datasets",
-    (
-        "dovetail.graph.by_hand",
-        "dovetail.compat.first.graph_writer",
-    ): "raw operations cost 20 ms; few write graphs",
     ("dovetail.data.batching", "dovetail.ops.ragged.rows"): "a late family: few programs have ragged batches",
     (
         "dovetail.keras.layers.core.dense_features",

@@ -312,7 +312,7 @@ def metrics_and_losses(tf):
         sess.run([v1.global_variables_initializer(), v1.local_variables_initializer()])
         for i in range(3):
             feed = {labels: np.random.default_rng(i).integers(0, 4, 9), scores: _data(9, 4, i)}
-            out.append(sess.run([acc_up, auc_up, rec_up, prec_up, total], feed) + [0])
+            out.append(sess.run([acc_up, auc_up, rec_up, prec_up, total], feed))
             sess.run(iou_up, feed)
         final = sess.run([acc, auc, rec, prec, iou])
     return {"out": out, "final": final}
@@ -341,7 +341,7 @@ def embeddings(tf):
 
 def gradient_override(tf):
     v1 = tf.compat.v1
-    name = "Reverse%d" % np.random.default_rng().integers(1 << 40)
+    name = f"Reverse{np.random.default_rng().integers(1 << 40)}"
 
     @v1.RegisterGradient(name)
     def _reverse(op, grad):

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from dovetail.base.errors import user_location
 from dovetail.compat import version1_records, version1_strings
 from dovetail.compat.version1_renamed import RENAMED, RENAMED_IN
 from dovetail.compat.views import View
@@ -33,6 +34,32 @@ def _nothing_to_do() -> None:
     """Does nothing: what it switches on in TensorFlow is always on here."""
 
 
+_counted: dict[tuple, int] = {}
+
+
+def _times(*key: Any) -> int:
+    """Returns how often a statement of the program has come by here before."""
+    where = (user_location(), *key)
+    _counted[where] = _counted.get(where, -1) + 1
+    return _counted[where]
+
+
+def _log_every_n(level: int, msg: str, n: int, *args: Any) -> None:
+    """Logs each `n`th time that the statement is run, the first one too."""
+    _log_if(level, msg, _times("every") % n == 0, *args)
+
+
+def _log_first_n(level: int, msg: str, n: int, *args: Any) -> None:
+    """Logs the first `n` times that the statement is run."""
+    _log_if(level, msg, _times("first") < n, *args)
+
+
+def _log_if(level: int, msg: str, condition: Any, *args: Any) -> None:
+    """Logs where a condition holds."""
+    if condition:
+        logging.getLogger("tensorflow").log(level, msg, *args)
+
+
 def tf_logging() -> dict[str, Any]:
     """Returns the names of `tf.compat.v1.logging`: Python's logger "tensorflow" and the levels."""
     logger = logging.getLogger("tensorflow")
@@ -40,6 +67,10 @@ def tf_logging() -> dict[str, Any]:
         **{name: getattr(logger, name) for name in ("debug", "info", "warning", "error", "fatal", "log")},
         **{level: getattr(logging, level) for level in ("DEBUG", "INFO", "WARN", "ERROR", "FATAL")},
         "warn": logger.warning,
+        "flush": _nothing_to_do,
+        "log_every_n": _log_every_n,
+        "log_first_n": _log_first_n,
+        "log_if": _log_if,
         "set_verbosity": logger.setLevel,
         "get_verbosity": logger.getEffectiveLevel,
     }

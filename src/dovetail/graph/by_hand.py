@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from dovetail.base.errors import at_user_location
+from dovetail.base.joints import Joint
 from dovetail.base.settings import state
 from dovetail.graph.hand_variable import WritingScope
 from dovetail.graph.node import CONSTANT, Node
@@ -28,6 +29,16 @@ from dovetail.ops.infer import Inferred, partial_of
 from dovetail.ops.views import export
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor
+
+_definition = Joint(
+    "graph_definition", set_by="dovetail.compat.first.graph_writer", called_by="tf.Graph.as_graph_def"
+)
+
+
+def use_definition(function: Callable[[Any], Any]) -> None:
+    """Tells what writes a graph as a message."""
+    _definition.set(function)
+
 
 # By name, what makes the operation of a node one with another gradient.
 GRADIENTS: dict[str, Callable[[Node], Any]] = {}
@@ -96,7 +107,9 @@ class HandWritten(FunctionGraph):
 
     def as_graph_def(self, from_version: int | None = None, add_shapes: bool = False) -> Any:
         """Returns the operations as a `GraphDef`, which TensorFlow and `tf.import_graph_def` read."""
-        return importlib.import_module("dovetail.compat.first.graph_writer").written_graph_def(self)
+        if not _definition.is_set:  # few programs write graphs, and what does costs 20 ms
+            importlib.import_module(_definition.set_by)
+        return _definition.target(self)
 
     @property
     def building_function(self) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 
 from dovetail.base import nest
 from dovetail.compat.first.misc import DEFAULT
+from dovetail.graph.by_hand import use_definition
 from dovetail.graph.derivatives import Derivative
 from dovetail.graph.hand_variable import HANDLE, GraphVariable
 from dovetail.graph.node import NOTHING, Node, OpCall
@@ -251,3 +252,6 @@ def written_graph_def(graph: Any) -> GraphDef:
     copy = GraphDef()
     copy.CopyFrom(kept[1])
     return copy
+
+
+use_definition(written_graph_def)

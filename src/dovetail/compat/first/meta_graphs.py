@@ -215,6 +215,27 @@ def write_file(path: str, content: bytes) -> None:
         raise
 
 
+def write_graph(graph_or_graph_def: Any, logdir: Any, name: str, as_text: bool = True) -> str:
+    """Writes a graph as a `GraphDef` to a file; returns its path.
+
+    Args:
+        graph_or_graph_def: a graph, or its message.
+        logdir: the folder, which is made.
+        name: of the file.
+        as_text: must be False.
+    """
+    if as_text:
+        raise NotImplementedError(
+            f"write_graph: pass as_text=False: no text form is there{at_user_location()}"
+        )
+    found = graph_or_graph_def
+    message = found.as_graph_def() if hasattr(found, "as_graph_def") else found
+    os.makedirs(logdir, exist_ok=True)
+    path = os.path.join(os.fspath(logdir), name)
+    write_file(path, message.SerializeToString())
+    return path
+
+
 # ---- reading
 
 
@@ -321,4 +342,8 @@ def _key_restored(nodes: dict[str, Any], text: str) -> str | None:
     return keys[index].decode() if index < keys.size else None
 
 
-NAMES: dict[str, Any] = {"export_meta_graph": export_meta_graph, "SaverDef": SaverDef}
+NAMES: dict[str, Any] = {
+    "SaverDef": SaverDef,
+    "export_meta_graph": export_meta_graph,
+    "write_graph": write_graph,
+}
