@@ -114,7 +114,7 @@ class GraphVariable(Variable):
             graph: records.
             name: in the graph, whatever scope is open.
         """
-        made = cls.__new__(cls)
+        made: Any = cls.__new__(cls)
         made.synchronization, made.aggregation = VariableSynchronization.AUTO, VariableAggregation.NONE
         made._trainable, made.constraint = True, None
         made._state(name, TensorShape(shape), dt.as_dtype(dtype))

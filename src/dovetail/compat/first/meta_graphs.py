@@ -62,7 +62,7 @@ class _Growing:
 
 
 def _strings(values: list[str]) -> np.ndarray:
-    found = np.empty(len(values), object)
+    found: Any = np.empty(len(values), object)
     found[:] = [value.encode() for value in values]
     return found
 
@@ -339,7 +339,7 @@ def _key_restored(nodes: dict[str, Any], text: str) -> str | None:
         return None
     keys = np.ravel(make_ndarray(names.attr["value"].tensor))
     index = int(place.rpartition(":")[2] or 0)
-    return keys[index].decode() if index < keys.size else None
+    return bytes(keys[index]).decode() if index < keys.size else None
 
 
 NAMES: dict[str, Any] = {
