@@ -114,6 +114,14 @@ def test_raw_operations_give_what_tensorflow_gives(name, arguments):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
+def test_raw_operations_show_their_arguments():
+    shown = inspect.signature(tf.raw_ops.MatMul).parameters
+    assert (
+        list(shown)[:4] == ["a", "b", "transpose_a", "transpose_b"] and shown["transpose_b"].default is False
+    )
+    assert all(inspect.signature(row).parameters for row in ROWS.values())
+
+
 def test_raw_operations_tell_what_is_wrong():
     with pytest.raises(AttributeError, match="MatMul"):
         _ = tf.raw_ops.Matmul

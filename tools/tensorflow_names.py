@@ -29,6 +29,7 @@ NAMESPACES = (
     "data",
     "data.experimental",
     "queue",
+    "saved_model",
 )
 # Classes whose methods are compared too, operators included.
 CLASSES = ("RaggedTensor", "SparseTensor", "data.Dataset")

@@ -88,6 +88,16 @@ class Row:
         self._is_list = tuple(one.startswith("*") for one in inputs)
         self._packed: Any = namedtuple(name, outputs) if outputs else None
 
+    @property
+    def __signature__(self) -> inspect.Signature:
+        """The arguments as `tf.raw_ops` has them; what tells TensorFlow's runtime alone is taken too."""
+        kind = inspect.Parameter
+        stated = [*((name, _EMPTY) for name in self.inputs), *self.attributes.items()]
+        stated.sort(key=lambda pair: pair[1] is not _EMPTY)  # those without a default come first
+        given = [kind(name, kind.POSITIONAL_OR_KEYWORD, default=value) for name, value in stated]
+        given += [kind("name", kind.KEYWORD_ONLY, default=None), kind("hints", kind.VAR_KEYWORD)]
+        return inspect.Signature(given)
+
     def wanted(self, attributes: dict) -> dict:
         """Returns those attributes of a node that matter, by the names that the function knows."""
         named = {_IN_GRAPHS.get(name, name): value for name, value in attributes.items()}
