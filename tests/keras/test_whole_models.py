@@ -332,3 +332,16 @@ def test_strings_among_the_weights_come_back(tmp_path):
     model.save(path)
     loaded = keras.models.load_model(path)
     assert loaded(tf.constant(["a"])).numpy().tolist() == ["ü-a".encode()]
+
+
+def test_no_numbers_are_drawn_for_weights_that_a_file_has(tmp_path, monkeypatch):
+    paths = [str(tmp_path / name) for name in ("m.keras", "m.h5")]
+    model = filled(mlp(keras))
+    for path in paths:
+        model.save(path)
+    monkeypatch.setattr(keras.initializers.GlorotUniform, "__call__", lambda *_, **__: pytest.fail("drawn"))
+    for path in paths:
+        close(keras.models.load_model(path).get_weights(), model.get_weights())
+    rewritten(paths[0], lambda members: members.pop("model.weights.h5"))
+    with pytest.raises(pytest.fail.Exception, match="drawn"):
+        keras.models.load_model(paths[0])

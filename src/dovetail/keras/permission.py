@@ -105,9 +105,11 @@ class _Budget:
     Args:
         stored: how many bytes of weights the file has.
         where: the file.
+        has_all: it has a value for each weight.
     """
 
-    def __init__(self, stored: int, where: str) -> None:
+    def __init__(self, stored: int, where: str, has_all: bool) -> None:
+        self.has_all = has_all
         self._stored, self._where = stored, where
         self._left = _UNQUESTIONED_BYTES + _MOST_PER_STORED * stored
 
@@ -125,13 +127,25 @@ _budget: ContextVar[_Budget | None] = ContextVar("bytes_of_weights", default=Non
 
 
 @contextlib.contextmanager
-def sized_as(stored: int, where: str) -> Iterator[None]:
-    """Refuses to make weights inside of the block that are far larger than what a file has stored."""
-    token = _budget.set(_Budget(stored, where))
+def sized_as(stored: int, where: str, has_all: bool = False) -> Iterator[None]:
+    """Refuses to make weights inside of the block that are far larger than what a file has stored.
+
+    Args:
+        stored: how many bytes of weights the file has.
+        where: the file.
+        has_all: it is an error later if the file has no value for a weight.
+    """
+    token = _budget.set(_Budget(stored, where, has_all))
     try:
         yield
     finally:
         _budget.reset(token)
+
+
+def awaits_values() -> bool:
+    """Returns whether weights that are made now get their values from a file, which has one for each."""
+    budget = _budget.get()
+    return budget is not None and budget.has_all
 
 
 def check_size(owner: str, name: str | None, shape: Any, itemsize: int) -> None:

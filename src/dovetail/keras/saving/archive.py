@@ -105,7 +105,7 @@ def read(path: Any, compiled: bool = True) -> Any:
     """
     with _opened(path) as archive:
         stored = archive.getinfo(_WEIGHTS).file_size if _WEIGHTS in archive.namelist() else 0
-        with permission.sized_as(stored, f"load_model: {str(path)!r}"):
+        with permission.sized_as(stored, f"load_model: {str(path)!r}", has_all=bool(stored)):
             model = deserialize_keras_object(_config(archive, path, compiled))
         if not isinstance(model, Layer):
             raise ValueError(

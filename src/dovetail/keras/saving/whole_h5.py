@@ -119,7 +119,7 @@ def read_model(path: str, compiled: bool = True) -> Any:
                 f"load_model: {path!r} holds weights and no model; build the model and use load_weights"
                 f"{at_user_location()}"
             )
-        with permission.sized_as(os.path.getsize(path), f"load_model: {path!r}"):
+        with permission.sized_as(os.path.getsize(path), f"load_model: {path!r}", has_all=True):
             model = deserialize_keras_object(config)
         if not isinstance(model, Layer):
             raise ValueError(

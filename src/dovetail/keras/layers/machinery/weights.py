@@ -13,6 +13,7 @@ from dovetail.base.errors import at_user_location
 from dovetail.base.settings import state
 from dovetail.keras import idiom, initializers, permission, serialization
 from dovetail.keras.layers.machinery.signature import own_parameters
+from dovetail.keras.registration import own_name
 from dovetail.tensor.dtype import DType
 from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import Variable
@@ -72,7 +73,10 @@ def add(
     if initializer is None:
         initializer = _default_initializer(dtype)
     name = name or ("variable" if not layer._own_weights else f"variable_{len(layer._own_weights)}")
-    value = initializer(shape, dtype=dtype.name) if _takes_dtype(initializer) else initializer(shape)
+    if permission.awaits_values() and own_name(type(layer)) and own_name(type(initializer)):
+        value = np.zeros(shape, dtype.numpy_dtype)  # drawing numbers takes longer than reading the file
+    else:
+        value = initializer(shape, dtype=dtype.name) if _takes_dtype(initializer) else initializer(shape)
     if not isinstance(value, TensorLike):
         value = np.asarray(value, dtype.numpy_dtype)
     above = [one for one in _owners if one is not layer]
