@@ -115,9 +115,9 @@ def run(folder, name, seed, first, stop):
     while first < stop:
         command = [sys.executable, "-m", "tests.hostile.fuzz", "--work", str(folder), name]
         command += ["--seed", str(seed), "--first", str(first), "--count", str(stop - first)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        os.set_blocking(process.stdout.fileno(), False)
-        first, why = _followed(process, first, stop, faults)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            os.set_blocking(process.stdout.fileno(), False)
+            first, why = _followed(process, first, stop, faults)
         if why is not None:
             faults.append((first, why))
             first += 1
