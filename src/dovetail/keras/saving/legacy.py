@@ -127,7 +127,10 @@ def names(group: Any, attribute: str) -> list[str]:
         while (part := h5.attribute(group, f"{attribute}{chunk}")) is not None:
             values.extend(_listed(part, attribute))
             chunk += 1
-    return [value.decode() if isinstance(value, bytes) else value for value in _listed(values, attribute)]
+    try:
+        return [value.decode() if isinstance(value, bytes) else value for value in _listed(values, attribute)]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"the attribute {attribute!r} holds names that are no text: {error}") from None
 
 
 def _listed(values: Any, attribute: str) -> list:

@@ -22,6 +22,7 @@ import h5py
 import numpy as np
 
 from dovetail.base.atomic import replacing
+from dovetail.base.blame import raised_in
 from dovetail.base.errors import at_user_location
 from dovetail.keras import permission
 from dovetail.keras.idiom import is_keras_2
@@ -146,7 +147,23 @@ def _json(file: Any, attribute: str) -> Any:
 
 
 def compile_from(model: Any, training: dict) -> None:
-    """Compiles a model as Keras 2 says that it was."""
+    """Compiles a model as Keras 2 says that it was.
+
+    Raises:
+        ValueError: what a file says of that cannot be read.
+    """
+    try:
+        _compile_from(model, training)
+    except (AttributeError, KeyError, IndexError, TypeError) as error:
+        if not raised_in(error):
+            raise
+        raise ValueError(
+            f"load_model: what the file says of compile() cannot be read: {type(error).__name__}: {error}. "
+            f"load_model(path, compile=False) leaves it out{at_user_location()}"
+        ) from error
+
+
+def _compile_from(model: Any, training: dict) -> None:
     if not isinstance(training, dict) or "optimizer_config" not in training:
         raise ValueError(
             f"load_model: the file does not say with which optimizer it was compiled{at_user_location()}"
