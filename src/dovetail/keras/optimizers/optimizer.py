@@ -211,7 +211,7 @@ class Optimizer(LegacyHooks, Told):
     def load_own_variables(self, store: Any) -> None:
         """Reads what `save_own_variables` wrote; warns and reads nothing when the number of variables differs."""
         rate = self._rate.given  # which files of Keras 3 have, and those of Keras 2 have not
-        known = list(self._state.variables)
+        known = list(self.variables)  # those of an optimizer inside, too
         without = [variable for variable in known if variable is not rate]
         state.read_all(self, without if len(store.keys()) == len(without) else known, store)
 
