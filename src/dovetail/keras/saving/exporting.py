@@ -71,6 +71,9 @@ def _specs(given: Any) -> list:
 class ExportArchive:
     """Collects functions and the variables that they use, and writes them as a SavedModel.
 
+    Args:
+        format: "tf_saved_model", the one format that holds several functions.
+
     Attributes:
         variables: of what is tracked, each once.
 
@@ -82,7 +85,9 @@ class ExportArchive:
         >>> tf.saved_model.load("served").serve(x)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, format: str = "tf_saved_model") -> None:
+        if format != "tf_saved_model":
+            raise ValueError(f"ExportArchive: format is 'tf_saved_model', not {format!r}{at_user_location()}")
         self._endpoints: dict[str, Function] = {}
         self._tracked: list[Any] = []
         self._collections: dict[str, list[Any]] = {}
