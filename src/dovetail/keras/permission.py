@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from dovetail.base.errors import at_user_location
+from dovetail.ops.reaching import OPS
 
 _allowed_here: ContextVar[bool | None] = ContextVar("unsafe_allowed", default=None)
 _allowed: dict[str, bool] = {"process": False}
@@ -61,20 +62,6 @@ def require(what: str, instead: str = "") -> None:
         raise ValueError(f"{what}, and is not loaded.{other} {_WAY_FORWARD}{at_user_location()}")
 
 
-# Ops of `tf.io`, and functions made of them, that read or write files; those that change the program's own state.
-_REACHING = frozenset(
-    {
-        "match_filenames_once",
-        "matching_files",
-        "read_file",
-        "set_global_generator",
-        "set_seed",
-        "summary_iterator",
-        "write_file",
-    }
-)
-
-
 def check_op(name: str | None, label: Any) -> None:
     """Refuses an op of a config that reaches beyond the model's tensors, where nobody has allowed it.
 
@@ -85,7 +72,7 @@ def check_op(name: str | None, label: Any) -> None:
     Raises:
         ValueError: it does.
     """
-    if name in _REACHING:
+    if name in OPS:
         require(
             f"the op {label!r} of the file ({name}) reads or writes files, or changes the state of the program",
             "Better: do that in the program, and pass the result to the model",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from dovetail.base.errors import DataLossError, NotFoundError, at_user_location
+from dovetail.base.errors import DataLossError, NotFoundError, PermissionDeniedError, at_user_location
 from dovetail.saved_model.constants import ASSETS_DIRECTORY, SAVED_MODEL_FILENAME_PB
 from dovetail.wire.protobuf import DecodeError
 from dovetail.wire.saved_model import SavedModel
@@ -16,16 +16,52 @@ def contains_saved_model(export_dir: Any) -> bool:
     return os.path.isfile(os.path.join(os.fspath(export_dir), SAVED_MODEL_FILENAME_PB))
 
 
-def asset_path(path: str, name: str) -> str:
+def is_inside(path: str, folder: str) -> bool:
+    """Returns whether a path is one of a file in a folder, wherever links in both lead."""
+    if "://" in path or "\0" in path:
+        return False
+    return os.path.realpath(path).startswith(os.path.realpath(folder) + os.sep)
+
+
+def asset_name(taken: dict[str, str], path: str) -> str:
+    """Returns a name for the copy of a file among the model's own, and notes it.
+
+    Args:
+        taken: the paths of files by the names that their copies have.
+        path: of the file.
+    """
+    base, ending = os.path.splitext(os.path.basename(path))
+    name, count = f"{base}{ending}", 0
+    while taken.get(name, path) != path:
+        count += 1
+        name = f"{base}_{count}{ending}"
+    taken[name] = path
+    return name
+
+
+def asset_path(path: str, name: str, allow_file_access: bool = False) -> str:
     """Returns the path of a file that belongs to the model of a directory.
+
+    Args:
+        path: of the directory.
+        name: of the file.
+        allow_file_access: a link may lead out of the directory; see `LoadOptions`.
 
     Raises:
         DataLossError: it is outside of the directory.
+        PermissionDeniedError: it is a link that leads out of it.
     """
     folder = os.path.abspath(os.path.join(path, ASSETS_DIRECTORY))
     found = os.path.abspath(os.path.join(folder, name))
     if not found.startswith(folder + os.sep):
         raise DataLossError(f"{path}: the asset {name!r} is outside of the model's directory")
+    if not allow_file_access and not is_inside(found, path):
+        raise PermissionDeniedError(
+            f"{path}: the asset {name!r} is a link to {os.path.realpath(found)!r}, outside of the model's directory, "
+            "and is not read. Put the file itself there; or, if you trust the model, pass "
+            "options=tf.saved_model.LoadOptions(allow_file_access=True) to tf.saved_model.load"
+            f"{at_user_location()}"
+        )
     return found
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from dovetail.base.errors import DataLossError, UnimplementedError, at_user_location
 from dovetail.raw_ops.flow import if_, while_
 from dovetail.raw_ops.row import public
+from dovetail.saved_model.sources import node_of, source_of
 from dovetail.wire.messages import NodeDef
 
 LOOP, BRANCH = "_Loop", "_Branch"  # the operations of the new nodes
@@ -83,20 +84,20 @@ class Frames:
         by_enter = {node.name: node for node in enters}
         merges = {}
         for node in self._old.values():
-            held = [_node_of(text) for text in node.input] if node.op == "Merge" else []
+            held = [node_of(text) for text in node.input] if node.op == "Merge" else []
             entered = next((one for one in held if one in by_enter), None)
             if entered is not None:
                 merges[node.name] = (entered, next(one for one in held if one != entered))
         switches = {
-            _node_of(node.input[0]): node
+            node_of(node.input[0]): node
             for node in self._old.values()
-            if node.op == "Switch" and _node_of(node.input[0]) in merges
+            if node.op == "Switch" and node_of(node.input[0]) in merges
         }
         if not merges or not switches:
             raise DataLossError(f"{self._where}: the loop {name!r} has no variables")
         order = [merge for merge in merges if merge in switches]
         fixed = [one.name for one in enters if one.name not in {merges[merge][0] for merge in order}]
-        condition = self._old[_node_of(switches[order[0]].input[1])]
+        condition = self._old[node_of(switches[order[0]].input[1])]
         cond = Part([*order, *fixed], [condition.input[0]])
         ends = [self._old[merges[merge][1]].input[0] for merge in order]
         body = Part([*(switches[merge].name for merge in order), *fixed], ends)
@@ -108,9 +109,9 @@ class Frames:
         self.constructs[label] = Construct((cond, body), len(order))
         places = {switches[merge].name: place for place, merge in enumerate(order)}
         for one in self._old.values():
-            if one.op == "Exit" and _node_of(one.input[0]) in places:
+            if one.op == "Exit" and node_of(one.input[0]) in places:
                 made = NodeDef(name=one.name, op="Identity")
-                made.input.append(f"{label}:{places[_node_of(one.input[0])]}")
+                made.input.append(f"{label}:{places[node_of(one.input[0])]}")
                 self.nodes[one.name] = made
         self._edges |= {*merges, *(switch.name for switch in switches.values())}
 
@@ -152,7 +153,7 @@ class Frames:
         found, seen, pending = {}, set(), [end]
         while pending:
             text = pending.pop().removeprefix("^")
-            name = _node_of(text)
+            name = node_of(text)
             if text in seen or name not in self.nodes or name in self._edges:
                 continue
             seen.add(text)
@@ -165,9 +166,7 @@ class Frames:
 
     def _source(self, text: str) -> str:
         """Returns what a predicate is a copy of."""
-        while _node_of(text) in self._old and self._old[_node_of(text)].op == "Identity":
-            text = self._old[_node_of(text)].input[0]
-        return text
+        return source_of(self._old, text, self._where)
 
 
 def run_construct(construct: Construct, functions: Sequence[Callable]) -> Callable[[list], list]:
@@ -200,10 +199,6 @@ class _Step:
 
     def __call__(self, *values: Any) -> list:
         return [*self._body(*values), *values[self._count :]]
-
-
-def _node_of(text: str) -> str:
-    return text.removeprefix("^").partition(":")[0]
 
 
 def _place_of(text: str) -> int:

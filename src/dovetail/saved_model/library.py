@@ -13,6 +13,7 @@ from dovetail.ops.protos import make_ndarray
 from dovetail.raw_ops.row import ROWS, Row
 from dovetail.saved_model.frames import BRANCH, LOOP, Frames, run_construct
 from dovetail.saved_model.reaching import guarded
+from dovetail.saved_model.sources import node_of, source_of
 from dovetail.tensor.dtype import as_dtype
 from dovetail.tensor.shape import TensorShape
 
@@ -178,9 +179,7 @@ class ImportedFunction:
 
     def keeps(self, place: int) -> bool:
         """Returns whether an output is an input of that place, as it was."""
-        ref = self._outputs[place]
-        while ref.node in self._nodes and self._nodes[ref.node].op == "Identity":
-            ref = reference(self._nodes[ref.node].input[0])
+        ref = reference(source_of(self._nodes, ":".join(map(str, self._outputs[place])), self._library.where))
         return ref.node == self.arguments[place] and ref.node not in self._nodes
 
     def __call__(self, *inputs: Any) -> list:
@@ -226,7 +225,7 @@ class ImportedFunction:
             node = self._nodes.get(name)
             if node is None:
                 raise DataLossError(f"{self._library.where}: {self.name} has no node {name!r}")
-            waiting = [one for one in (_node_of(text) for text in node.input) if one not in done]
+            waiting = [one for one in (node_of(text) for text in node.input) if one not in done]
             if waiting and name in opened:
                 raise DataLossError(f"{self._library.where}: {self.name}: the node {name!r} waits for itself")
             opened.add(name)
@@ -279,7 +278,3 @@ def _tells(value: Any) -> bool:
 def inputs_of(node: Any) -> list[Ref]:
     """Returns what a node takes, but for what it only waits for."""
     return [reference(text) for text in node.input if not text.startswith("^")]
-
-
-def _node_of(text: str) -> str:
-    return text.removeprefix("^").partition(":")[0]

@@ -39,7 +39,7 @@ class Loader:
     """
 
     def __init__(self, path: str, meta: Any, allow_file_access: bool = False) -> None:
-        self.path, self._meta = path, meta
+        self.path, self._meta, self._is_free = path, meta, allow_file_access
         self._nodes = list(meta.object_graph_def.nodes)
         self._library = Library(meta.graph_def.library.function, path, path, allow_file_access)
         self._constants: dict[str, Any] = {}
@@ -130,7 +130,8 @@ class Loader:
         files = self._meta.asset_file_def
         if not 0 <= saved.asset_file_def_index < len(files):
             raise DataLossError(f"{self.path}: there is no asset {saved.asset_file_def_index}")
-        return Asset(asset_path(self.path, files[saved.asset_file_def_index].filename))
+        name = files[saved.asset_file_def_index].filename
+        return Asset(asset_path(self.path, name, self._is_free))
 
     def _constant(self, number: int, saved: Any) -> Any:
         name = saved.operation

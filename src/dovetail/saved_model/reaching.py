@@ -14,14 +14,9 @@ import numpy as np
 
 from dovetail.base.errors import PermissionDeniedError, at_user_location
 from dovetail.ops.attrs import is_symbolic
+from dovetail.ops.reaching import FILES, PRINTING, TO_FILE
 from dovetail.raw_ops.row import Row
-
-# The names of the operations, with the place of the path among the inputs, and whether they only read.
-_REACHING = {
-    "ReadFile": (0, True),
-    "WriteFile": (0, False),
-    "InitializeTableFromTextFileV2": (1, True),
-}
+from dovetail.saved_model.files import is_inside
 
 
 def guarded(row: Row, folder: str | None, where: str) -> Row:
@@ -32,11 +27,11 @@ def guarded(row: Row, folder: str | None, where: str) -> Row:
         folder: the SavedModel's; None: the graph stands alone.
         where: the file, for errors.
     """
-    if row.name == "PrintV2":
+    if row.name == PRINTING:
         return Row(row.name, _inputs(row), row.attributes, _printing(row, where), row.outputs)
-    if row.name not in _REACHING:
+    if row.name not in FILES:
         return row
-    place, only_reads = _REACHING[row.name]
+    place, only_reads = FILES[row.name]
     return Row(
         row.name, _inputs(row), row.attributes, _checked(row, place, only_reads, folder, where), row.outputs
     )
@@ -49,7 +44,7 @@ def _inputs(row: Row) -> tuple[str, ...]:
 def _printing(row: Row, where: str) -> Callable:
     def run(*inputs: Any, **attributes: Any) -> Any:
         stream = str(attributes.get("output_stream", ""))
-        if stream.startswith("file:"):
+        if stream.startswith(TO_FILE):
             raise _refusal(where, row, "writes", f"the file {stream!r}")
         return row.function(*inputs, **attributes)
 
@@ -67,7 +62,7 @@ def _refusal(where: str, row: Row, does: str, what: str) -> PermissionDeniedErro
 def _checked(row: Row, place: int, only_reads: bool, folder: str | None, where: str) -> Callable:
     def run(*inputs: Any, **attributes: Any) -> Any:
         path = _path(inputs[place])
-        if path is None or not only_reads or folder is None or not _is_inside(path, folder):
+        if path is None or not only_reads or folder is None or not is_inside(path, folder):
             what = "a file that its inputs name" if path is None else f"the file {path!r}"
             raise _refusal(where, row, "reads" if only_reads else "writes", what)
         return row.function(*inputs, **attributes)
@@ -81,9 +76,3 @@ def _path(value: Any) -> str | None:
         return None
     held = np.asarray(value)
     return os.fsdecode(held.item()) if held.size == 1 and held.dtype == object else None
-
-
-def _is_inside(path: str, folder: str) -> bool:
-    if "://" in path or "\0" in path:
-        return False
-    return os.path.abspath(path).startswith(os.path.abspath(folder) + os.sep)

@@ -25,6 +25,7 @@ from dovetail.saved_model.constants import (
     VARIABLES_DIRECTORY,
     VARIABLES_FILENAME,
 )
+from dovetail.saved_model.files import asset_name
 from dovetail.saved_model.main_graph import MainGraph
 from dovetail.saved_model.objects import Asset
 from dovetail.saved_model.structures import class_number
@@ -223,14 +224,9 @@ class Saver:
 
     def _describe_asset(self, item: Asset, node: Any) -> None:
         path = item.path
-        base, ending = os.path.splitext(os.path.basename(path))
-        name, count = f"{base}{ending}", 0
-        while self.assets.get(name, path) != path:
-            count += 1
-            name = f"{base}_{count}{ending}"
+        name = asset_name(self.assets, path)
         node.asset.SetInParent()
         node.asset.asset_file_def_index = len(self.meta.asset_file_def)
-        self.assets[name] = path
         saved = self.meta.asset_file_def.add(filename=name)
         saved.tensor_info.name = self._main.asset(item._variable, path)
 

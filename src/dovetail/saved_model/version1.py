@@ -16,6 +16,7 @@ from dovetail.saved_model.frames import Frames
 from dovetail.saved_model.functions import LoadedConcrete
 from dovetail.saved_model.library import ImportedFunction, Library, dtype_of, reference, shape_of
 from dovetail.saved_model.objects import Loaded
+from dovetail.saved_model.sources import source_of
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.variable import Variable
@@ -47,7 +48,7 @@ class Graph1:
     """
 
     def __init__(self, path: str, meta: Any, allow_file_access: bool = False) -> None:
-        self.path, self._meta = path, meta
+        self.path, self._meta, self._is_free = path, meta, allow_file_access
         self._library = Library(meta.graph_def.library.function, path, path, allow_file_access)
         self._nodes = {node.name: node for node in meta.graph_def.node}
         self._frames = Frames(self._nodes, path)
@@ -86,18 +87,15 @@ class Graph1:
         for node in self._nodes.values():
             if node.op not in _ASSIGNING:
                 continue
-            text = node.input[1]
-            while (source := self._nodes[reference(text).node]).op == "Identity":
-                text = source.input[0]
+            text = source_of(self._nodes, node.input[1], self.path)
+            source = self._nodes[reference(text).node]
             if source.op == "RestoreV2":
                 names = self._constant(source.input[1])
                 keys[reference(node.input[0]).node] = names[reference(text).place].decode()
         return keys
 
     def _constant(self, text: str) -> Any:
-        node = self._nodes[reference(text).node]
-        while node.op == "Identity":
-            node = self._nodes[reference(node.input[0]).node]
+        node = self._nodes[reference(source_of(self._nodes, text, self.path)).node]
         if node.op != "Const":
             raise DataLossError(f"{self.path}: the names of the variables are no constants")
         return make_ndarray(node.attr["value"].tensor).reshape(-1)
@@ -111,7 +109,9 @@ class Graph1:
 
     def _files(self) -> dict[str, Any]:
         return {
-            reference(one.tensor_info.name).node: convert_to_tensor(asset_path(self.path, one.filename))
+            reference(one.tensor_info.name).node: convert_to_tensor(
+                asset_path(self.path, one.filename, self._is_free)
+            )
             for one in self._meta.asset_file_def
         }
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
-from dovetail.base.errors import UnimplementedError, at_user_location
+from dovetail.base.errors import DataLossError, PermissionDeniedError, UnimplementedError, at_user_location
 from dovetail.compat.first import applied
 from dovetail.compat.first.graph_writer import TOKEN, of_json
 from dovetail.compat.first.misc import placeholder_with_default
@@ -14,6 +13,7 @@ from dovetail.compat.first.optimizers import OWN_OPS
 from dovetail.graph.derivatives import Derivative
 from dovetail.graph.hand_variable import GraphVariable, host_call
 from dovetail.graph.node import OpCall
+from dovetail.ops.reaching import OPS
 from dovetail.ops.table import op_named
 from dovetail.raw_ops.row import Row
 from dovetail.saved_model.frames import BRANCH, LOOP
@@ -23,6 +23,7 @@ from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor
+from dovetail.wire.json_text import parsed
 
 
 class _Part(ImportedFunction):
@@ -142,13 +143,61 @@ def _not_run(graph: Any, node: Any) -> Callable:
 
 
 def _python(graph: Any, node: Any) -> Callable:
-    """Makes what `graph_writer` wrote again."""
+    """Makes what `graph_writer` wrote again.
+
+    Raises:
+        PermissionDeniedError: it is an op that reaches files, or the state of the program.
+        DataLossError: what makes it again is damaged.
+    """
     token = node.attr["token"].s.decode()
     kind, _, name = token.removeprefix(TOKEN).partition(":")
     if not token.startswith(TOKEN) or kind not in _AGAIN:
         return _not_run(graph, node)
-    facts = json.loads(node.attr["_facts"].s)
+    if kind == "op" and name in OPS:
+        raise PermissionDeniedError(
+            f"the operation {node.name!r} of the imported graph is the op {name!r}, which reads or writes files, or "
+            "changes the state of the program, and is not run. Do that in the program, and feed the result"
+            f"{at_user_location()}"
+        )
+    try:
+        facts = parsed(node.attr["_facts"].s)
+        _CHECKS[kind](facts, len(inputs_of(node)))
+    except ValueError as error:
+        raise DataLossError(
+            f"the operation {node.name!r} of the imported graph is damaged: {error}"
+        ) from error
     return lambda inputs: _AGAIN[kind](name, inputs, facts)
+
+
+def _check_counts(counts: Any, given: int) -> None:
+    """Raises ValueError unless the groups of inputs of a derivative are all of its inputs."""
+    if (
+        not isinstance(counts, list)
+        or len(counts) != 4
+        or not all(map(_is_count, counts))
+        or sum(counts) != given
+    ):
+        raise ValueError(f"{given} inputs do not stand in the groups {counts!r:.60}")
+
+
+def _check_facts(facts: Any, given: int) -> None:
+    """Raises ValueError unless each input of an op has a place of its own."""
+    if not isinstance(facts, dict) or not isinstance(facts.get("attributes"), dict):
+        raise ValueError(f"it has no attributes: {facts!r:.60}")
+    count, places = facts.get("count"), facts.get("places")
+    if (
+        not _is_count(count)
+        or count > _MOST_ARGUMENTS
+        or not isinstance(places, list)
+        or len(places) != given
+    ):
+        raise ValueError(f"{given} inputs do not stand in the places {places!r:.60} of {count!r:.60}")
+    if not all(_is_count(one) and one < count for one in places) or len(set(places)) < len(places):
+        raise ValueError(f"the places {places!r:.60} are not among {count} arguments")
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
 
 
 def _derivative_again(name: str, inputs: list, counts: list) -> Any:
@@ -172,6 +221,8 @@ def _op_again(name: str, inputs: list, facts: dict) -> Any:
     return OpCall(op, False)(*args, **of_json(facts["attributes"]))
 
 
+_MOST_ARGUMENTS = 100_000  # of an op that is made again
+_CHECKS: dict[str, Callable] = {"derivative": _check_counts, "op": _check_facts}
 _AGAIN: dict[str, Callable] = {"derivative": _derivative_again, "op": _op_again}
 SPECIAL: dict[str, Callable] = {
     **applied.SPECIAL,

@@ -17,6 +17,7 @@ from dovetail.graph.hand_variable import HANDLE, GraphVariable
 from dovetail.graph.node import Operation
 from dovetail.graph.recording import recording
 from dovetail.ops.protos import make_ndarray, make_tensor_proto
+from dovetail.saved_model.sources import source_of
 from dovetail.saved_model.writing.nodes import STRING, Kind, attribute
 from dovetail.tensor.dtype import as_dtype
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -327,11 +328,8 @@ class Imported:
 
 def _key_restored(nodes: dict[str, Any], text: str) -> str | None:
     """Returns the key in a checkpoint of what an input is restored from, None for other inputs."""
-    name, _, place = text.partition(":")
+    name, _, place = source_of(nodes, text, "the imported graph").partition(":")
     node = nodes.get(name)
-    while node is not None and node.op == "Identity":
-        name, _, place = node.input[0].partition(":")
-        node = nodes.get(name)
     if node is None or node.op != "RestoreV2":
         return None
     names = nodes.get(node.input[1].partition(":")[0])

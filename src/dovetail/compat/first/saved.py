@@ -16,7 +16,7 @@ from dovetail.compat.first.saver import Saver, give
 from dovetail.graph.by_hand import default_graph
 from dovetail.ops.protos import make_tensor_proto
 from dovetail.saved_model import constants
-from dovetail.saved_model.files import contains_saved_model, read_meta_graph
+from dovetail.saved_model.files import asset_name, asset_path, contains_saved_model, read_meta_graph
 from dovetail.saved_model.writing.nodes import shape_message
 from dovetail.train import bundle
 from dovetail.train.bundle import Bundle
@@ -108,6 +108,7 @@ class SavedModelBuilder:
             )
         self._model = SavedModel(saved_model_schema_version=1)
         self._has_variables = False
+        self._assets: dict[str, str] = {}  # paths of files by the names of their copies
 
     def add_meta_graph_and_variables(
         self,
@@ -201,7 +202,7 @@ class SavedModelBuilder:
         folder = os.path.join(self._path, constants.ASSETS_DIRECTORY)
         for tensor, path in assets:
             os.makedirs(folder, exist_ok=True)
-            base = os.path.basename(os.fsdecode(path))
+            base = asset_name(self._assets, os.fsdecode(path))
             shutil.copyfile(os.fsdecode(path), os.path.join(folder, base))
             meta.asset_file_def.add(filename=base).tensor_info.CopyFrom(build_tensor_info(tensor))
 
@@ -247,6 +248,7 @@ def load(sess: Any, tags: Any, export_dir: Any, import_scope: str | None = None,
     Raises:
         NotFoundError: there is no SavedModel.
         DataLossError: it is damaged.
+        PermissionDeniedError: its graph reaches files outside of its directory.
         RuntimeError: it has no graph with these tags.
     """
     path = os.fspath(export_dir)
@@ -275,12 +277,11 @@ def load(sess: Any, tags: Any, export_dir: Any, import_scope: str | None = None,
 def _name_assets(meta: Any, path: str) -> None:
     """Writes where the files that a graph reads are into its constants."""
     nodes = {node.name: node for node in meta.graph_def.node}
-    folder = os.path.abspath(os.path.join(path, constants.ASSETS_DIRECTORY))
     for asset in meta.asset_file_def:
         node = nodes.get(asset.tensor_info.name.partition(":")[0])
-        file = os.path.abspath(os.path.join(folder, asset.filename))
-        if node is not None and node.op == "Const" and file.startswith(folder + os.sep):
-            node.attr["value"].tensor.CopyFrom(make_tensor_proto(file.encode()))
+        if node is not None and node.op == "Const":
+            file = asset_path(path, asset.filename)
+            node.attr["value"].tensor.CopyFrom(make_tensor_proto(os.fsencode(file)))
 
 
 def main_op() -> Any:
