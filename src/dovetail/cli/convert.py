@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from dovetail import keras
+from dovetail.base.errors import OpError
 from dovetail.keras.models.codec import LayerNotBuiltError
 
 _MODELS = (".keras", ".h5", ".hdf5")
@@ -35,7 +36,15 @@ def run(options: argparse.Namespace) -> int:
     try:
         model = _loaded(options)
         _write(model, options.target, options.shard_size)
-    except (ValueError, TypeError, OSError, ImportError, NotImplementedError, LayerNotBuiltError) as error:
+    except (
+        ValueError,
+        TypeError,
+        OSError,
+        ImportError,
+        NotImplementedError,
+        LayerNotBuiltError,
+        OpError,
+    ) as error:
         print(f"dovetail convert: {error}", file=sys.stderr)
         return 1
     return 0

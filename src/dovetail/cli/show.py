@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from dovetail.base.errors import OpError
 from dovetail.keras.saving.describing import Description, describe
 
 _MOST_ROWS = 200
@@ -25,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
     """Prints the description; returns 0 for a file that is safe to load, 3 for one that is not, 1 for no such file."""
     try:
         found = describe(options.file)
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, OpError) as error:
         print(f"dovetail show: {error}", file=sys.stderr)
         return 1
     print(report(found, None if options.all else _MOST_ROWS))

@@ -6,16 +6,21 @@ A module serves any sizes where its shapes have names in place of numbers, such 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax import export
 
-_LIBRARIES = re.compile(r"custom_call @([\w.]+)")  # what a module calls besides its own operations
-_PORTABLE = ("stablehlo.", "shape_assertion", "Sharding")
+from dovetail.base.errors import UnimplementedError, at_user_location
+
+# What a module calls besides its own operations: names that are no plain words stand in quotes.
+_LIBRARIES = re.compile(r'(?:custom_call\s*@|call_target_name\s*=\s*)("(?:[^"\\]|\\.)*"|[\w.$-]+)')
+_PORTABLE = re.compile(r"stablehlo\.[\w.]+|shape_assertion|Sharding")
+_READ = re.compile(r"mhlo\.(erf|topk)")  # as well in modules of others: operations of XLA itself
 PLATFORMS = ("cpu", "cuda", "tpu")
+_KINDS = {"gpu": ("cuda", "rocm")}  # names of devices that a module may be for, by what JAX calls them
 
 
 class Module(NamedTuple):
@@ -54,11 +59,9 @@ def as_module(function: Callable, shapes: list[str], dtypes: list[Any]) -> Modul
         made = export.export(jax.jit(function), platforms=PLATFORMS)(*examples)
     except Exception as error:  # bodies are written for numbers, and fail in their own ways on names
         raise NotImplementedError(f"it depends on sizes that are not known: {error!r:.200}") from error
-    targets = {one for one in _LIBRARIES.findall(made.mlir_module()) if not one.startswith(_PORTABLE)}
+    targets = _foreign(made)
     if targets:
-        raise NotImplementedError(
-            f"it calls {', '.join(sorted(targets))}, which only XLA's own programs have"
-        )
+        raise NotImplementedError(f"it calls {', '.join(targets)}, which only XLA's own programs have")
     if made.ordered_effects or made.unordered_effects:
         raise NotImplementedError("the program has effects")
     results = tuple(", ".join(map(str, one.shape)) for one in made.out_avals)
@@ -67,11 +70,51 @@ def as_module(function: Callable, shapes: list[str], dtypes: list[Any]) -> Modul
     )
 
 
-def function_of(module: Module, shapes: list[str], dtypes: list[Any], results: list[tuple[str, Any]]) -> Any:
+def _foreign(made: export.Exported) -> list[str]:
+    """Returns the names of functions in the process that a module calls, and that are no part of its language."""
+    names = {one.strip('"') for one in _LIBRARIES.findall(made.mlir_module())}
+    return sorted(one for one in names if not _PORTABLE.fullmatch(one))
+
+
+def _checked(made: export.Exported) -> None:
+    """Refuses a module that calls what it must not, or that is for other devices.
+
+    Raises:
+        ValueError: it is damaged.
+        UnimplementedError: it is not run.
+    """
+    try:
+        names = [one for one in _foreign(made) if not _READ.fullmatch(one)]
+    except Exception as error:  # MLIR has its own errors, which are not public
+        raise ValueError(f"the module is damaged: {error!r:.200}") from error
+    if names:
+        raise UnimplementedError(
+            f"XlaCallModule: the module calls {', '.join(map(repr, names))} in this process, which is not its own "
+            f"operation, and is not run{at_user_location()}"
+        )
+    backend = jax.default_backend()
+    if not {backend, *_KINDS.get(backend, ())} & set(made.platforms):
+        raise UnimplementedError(
+            f"XlaCallModule: the module was compiled for {', '.join(made.platforms)}, and the program runs on "
+            f"{backend}{at_user_location()}"
+        )
+
+
+def function_of(
+    module: Module,
+    shapes: list[str],
+    dtypes: list[Any],
+    results: list[tuple[str, Any]],
+    platforms: Sequence[str] = (),
+) -> Any:
     """Returns the function of arrays that a module is; its arguments and results as `as_module` has had them.
+
+    Args:
+        platforms: the kinds of devices that it is for, where it says them.
 
     Raises:
         ValueError: the module is damaged.
+        UnimplementedError: it calls other functions in the process, or is for other devices.
     """
     scope = export.SymbolicScope()
 
@@ -93,7 +136,7 @@ def function_of(module: Module, shapes: list[str], dtypes: list[Any], results: l
         in_shardings_hlo=(None,) * len(inputs),
         out_shardings_hlo=(None,) * len(outputs),
         nr_devices=1,
-        platforms=PLATFORMS,
+        platforms=tuple(one.lower() for one in platforms) or PLATFORMS,
         ordered_effects=(),
         unordered_effects=(),
         disabled_safety_checks=(),
@@ -103,4 +146,5 @@ def function_of(module: Module, shapes: list[str], dtypes: list[Any], results: l
         uses_global_constants=any(one.isalpha() for shape in shapes for one in shape),
         _get_vjp=None,
     )
+    _checked(made)
     return made.call

@@ -47,11 +47,13 @@ def read(handle: Any, index: Any, flow_in: Any, *, dtype: Any) -> Any:
 
 @raw("TensorArrayScatterV3")
 def scatter(handle: Any, indices: Any, value: Any, flow_in: Any) -> TensorArray:
-    """All rows in their order where the indices are not known: graphs scatter by a range."""
+    """Indices whose number is not known are those of all elements, in any order."""
     known = try_known(indices)
-    if known is None or known.tolist() == list(range(known.size)):
+    if known is not None and known.tolist() == list(range(known.size)):
         return flow_in._copy().unstack(value)
-    return flow_in._copy().scatter(indices, value)
+    if known is not None or convert_to_tensor(indices).shape[0] is not None:
+        return flow_in._copy().scatter(indices, value)
+    return flow_in._copy().unstack(public("gather")(value, public("argsort")(indices)))
 
 
 @raw("TensorArrayGatherV3")

@@ -51,12 +51,14 @@ def call_module(
     shapes = tuple(_shapes) if _shapes is not None else tuple(_text(one.shape) for one in args)
     results = tuple(_results) if _results is not None else tuple(_text(one) for one in Sout)
     kept = tuple(range(len(args))) if _kept is None else tuple(int(one) for one in _kept)
-    key = (version, content, kinds, shapes, results, kept)
+    devices = tuple(map(str, platforms))
+    key = (version, content, kinds, shapes, results, kept, devices)
     op = _OPS.get(key)
     if op is None:
         types = [np.dtype(as_dtype(one).numpy_dtype) for one in Tout]
         made = modules().Module(int(version), content, kept)
-        run = modules().function_of(made, list(shapes), list(kinds), list(zip(results, types, strict=True)))
+        returned = list(zip(results, types, strict=True))
+        run = modules().function_of(made, list(shapes), list(kinds), returned, devices)
         op = _OPS.put(key, _op(run, list(Sout), types))
     found = op(*args)
     return list(found) if isinstance(found, list | tuple) else [found]

@@ -39,10 +39,12 @@ class Construct(NamedTuple):
     Attributes:
         parts: the condition and the body of a loop, the ways of a branch: that of a true condition is the first.
         variables: how many a loop has; 0 for a branch.
+        is_first_true: whether the first input of the `Merge` of a branch is the way of a true condition.
     """
 
     parts: tuple[Part, Part]
     variables: int
+    is_first_true: bool = True
 
 
 class Frames:
@@ -134,7 +136,7 @@ class Frames:
         node.input.append(predicate)
         node.input.extend([self._old[name].input[0] for name in names])
         self.nodes[merge.name] = node
-        self.constructs[merge.name] = Construct(parts, 0)
+        self.constructs[merge.name] = Construct(parts, 0, is_first_true)
 
     @staticmethod
     def _condition(sides: list) -> tuple[str, bool] | None:
@@ -183,7 +185,8 @@ def run_construct(construct: Construct, functions: Sequence[Callable]) -> Callab
     def choose(inputs: list) -> list:
         predicate, *values = inputs
         found = list(if_(predicate, values, then_branch=functions[0], else_branch=functions[1]))
-        return [found[0], public("cast")(predicate, "int32")]
+        place = public("cast")(predicate, "int32")
+        return [found[0], 1 - place if construct.is_first_true else place]
 
     return choose
 

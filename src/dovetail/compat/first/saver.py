@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.base.errors import NotFoundError, at_user_location
+from dovetail.base.errors import InvalidArgumentError, NotFoundError, at_user_location
 from dovetail.compat.first.keys import GraphKeys
 from dovetail.compat.first.meta_graphs import Imported, meta_graph_of, read_meta_graph, write_file
 from dovetail.graph.by_hand import HandWritten, written_graph
@@ -177,8 +177,9 @@ class Saver:
                 f"Key {absent[0]} not found in checkpoint {os.fspath(save_path)!r}; it has {read.names()}"
                 f"{at_user_location()}"
             )
+        values = {name: _fitted(read.read(name), name, v, self._reshape) for name, v in variables.items()}
         for name, variable in variables.items():
-            give(sess, variable, _fitted(read.read(name), name, variable, self._reshape))
+            give(sess, variable, values[name])
 
 
 def give(sess: Any, variable: Variable, value: np.ndarray) -> None:
@@ -194,7 +195,7 @@ def _fitted(value: np.ndarray, name: str, variable: Variable, reshapes: bool) ->
     if reshapes and shape.is_fully_defined() and shape.num_elements() == value.size:
         return value.reshape(tuple(shape))
     if not shape.is_compatible_with(TensorShape(value.shape)):
-        raise ValueError(
+        raise InvalidArgumentError(
             f"the variable {name!r} has shape {shape}, the checkpoint's value {value.shape}{at_user_location()}"
         )
     return value

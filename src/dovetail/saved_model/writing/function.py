@@ -103,6 +103,7 @@ class FunctionWriter:
         self._kept: list[Any] = []  # what `_written` knows by its id stays alive
         self._handles: dict[int, Written] = {}
         self._last_change: dict[int, str] = {}
+        self._last_effect = ""
         self._uses: dict[int, list[str]] = {}
 
     @property
@@ -408,6 +409,9 @@ class FunctionWriter:
             waits.update(dict.fromkeys(self._uses.pop(id(one), [])))
             self._last_change[id(one)] = name
             self.changed.add(id(one))
+        if effect:
+            waits.update(dict.fromkeys(filter(None, [self._last_effect])))
+            self._last_effect = name
         node.input.extend([f"^{other}" for other in waits])
         for key, value in attributes.items():
             node.attr[key].CopyFrom(attribute(value))
