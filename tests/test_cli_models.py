@@ -9,6 +9,7 @@ import pytest
 import dovetail as tf
 from dovetail import cli, keras
 from dovetail.keras.saving.describing import describe
+from dovetail.wire.saved_model import KerasMetadata, SavedModel
 
 pytest.importorskip("safetensors")
 
@@ -138,3 +139,42 @@ def test_convert_says_what_is_wrong(model, tmp_path, capsys):
         assert cli.main(["convert", source, str(tmp_path / target)]) == 1
     err = capsys.readouterr().err
     assert "must end in" in err and "absent.keras" in err
+
+
+def _metadata_of(layer):
+    return {"class_name": "Sequential", "config": {"name": "s", "layers": [layer]}}
+
+
+@pytest.mark.parametrize(
+    "layer, reason",
+    [
+        ({"class_name": "StringLookup", "config": {"name": "a", "vocabulary": "/a/b"}}, "read '/a/b'"),
+        ({"class_name": "TFSMLayer", "config": {"name": "a", "filepath": "/a/b"}}, "read '/a/b'"),
+        ({"class_name": "TFOpLambda", "config": {"name": "a", "function": "io.read_file"}}, "op read_file"),
+        ({"class_name": "Lambda", "config": {"name": "a", "function_type": "lambda"}}, "lambda"),
+    ],
+)
+def test_show_looks_into_what_keras_2_has_written(layer, reason, tmp_path):
+    tf.saved_model.save(tf.Module(), str(tmp_path))
+    made = KerasMetadata()
+    made.nodes.add(node_id=0, metadata=json.dumps(_metadata_of(layer)))
+    (tmp_path / "keras_metadata.pb").write_bytes(made.SerializeToString())
+    (found,) = describe(str(tmp_path)).unsafe
+    assert reason in found
+
+
+def test_show_of_prints_to_files(tmp_path):
+    class Printing(tf.Module):
+        @tf.function(input_signature=[])
+        def __call__(self):
+            tf.print("b")
+
+    tf.saved_model.save(Printing(), str(tmp_path))
+    assert describe(str(tmp_path)).unsafe == []
+    file = tmp_path / "saved_model.pb"
+    model = SavedModel.FromString(file.read_bytes())
+    functions = model.meta_graphs[0].graph_def.library.function
+    (node,) = (node for one in functions for node in one.node_def if node.op == "PrintV2")
+    node.attr["output_stream"].s = b"file:///a/b"
+    file.write_bytes(model.SerializeToString())
+    assert describe(str(tmp_path)).unsafe == ["the operation PrintV2 reaches outside of the model"]

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 
 import pytest
 
@@ -142,3 +143,49 @@ def test_assets_of_one_name_are_two_files(tmp_path):
         v1.saved_model.load(session, ["serve"], str(tmp_path / "model"))
         paths = session.run(["a:0", "b:0"])
     assert [pathlib.Path(os.fsdecode(path)).read_text() for path in paths] == ["a", "b"]
+
+
+class Holder(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.v = tf.Variable([1.0, 2.0])
+
+
+def test_a_variable_without_a_value_is_an_error_unless_it_may_be(tmp_path):
+    tf.saved_model.save(Holder(), str(tmp_path / "m"))
+    shutil.rmtree(tmp_path / "m" / "variables")
+    with pytest.raises(tf.errors.DataLossError, match="allow_partial_checkpoint"):
+        tf.saved_model.load(str(tmp_path / "m"))
+    partial = tf.saved_model.LoadOptions(allow_partial_checkpoint=True)
+    assert tf.saved_model.load(str(tmp_path / "m"), options=partial).v.numpy().tolist() == [0.0, 0.0]
+    file = tmp_path / "m" / "saved_model.pb"
+    model = SavedModel.FromString(file.read_bytes())
+    nodes = model.meta_graphs[0].object_graph_def.nodes
+    (saved,) = (node.variable for node in nodes if node.WhichOneof("kind") == "variable")
+    saved.shape.dim[0].size = 1 << 40
+    file.write_bytes(model.SerializeToString())
+    with pytest.raises(tf.errors.DataLossError, match="not made"):
+        tf.saved_model.load(str(tmp_path / "m"), options=partial)
+
+
+@pytest.mark.parametrize(
+    "make, name",
+    [
+        (lambda: tf.saved_model.SaveOptions(function_aliases={"a": None}), "function_aliases"),
+        (lambda: tf.saved_model.SaveOptions(namespace_whitelist=["a"]), "namespace_whitelist"),
+        (lambda: tf.saved_model.SaveOptions(experimental_skip_saver=True), "experimental_skip_saver"),
+        (lambda: tf.saved_model.LoadOptions(experimental_load_function_aliases=True), "function_aliases"),
+        (lambda: v1.train.Saver(allow_empty=True, filename="f"), "filename"),
+    ],
+)
+def test_options_that_are_not_there_are_refused(make, name):
+    with pytest.raises(NotImplementedError, match=name):
+        make()
+
+
+def test_further_tags_are_written(tmp_path):
+    options = tf.saved_model.SaveOptions(extra_tags=["gpu"])
+    tf.saved_model.save(Holder(), str(tmp_path / "m"), options=options)
+    assert tf.saved_model.load(str(tmp_path / "m"), tags=["serve", "gpu"]).v.shape == [2]
+    with pytest.raises(ValueError, match="tags"):
+        tf.saved_model.load(str(tmp_path / "m"), tags=["serve"])

@@ -7,6 +7,7 @@ operations.
 from __future__ import annotations
 
 import inspect
+import math
 import os
 from typing import Any
 
@@ -18,6 +19,7 @@ from dovetail.saved_model.files import asset_path, read_meta_graph
 from dovetail.saved_model.functions import LoadedConcrete, LoadedFunction, signature_of
 from dovetail.saved_model.library import ImportedFunction, Library, dtype_of, shape_of
 from dovetail.saved_model.objects import Asset, CallableLoaded, Captured, Loaded, Resource
+from dovetail.saved_model.options import LoadOptions
 from dovetail.saved_model.structures import decoded
 from dovetail.saved_model.version1 import Graph1
 from dovetail.tensor.variable import Variable
@@ -28,6 +30,8 @@ from dovetail.wire.protobuf import DecodeError
 _LISTS = {"trackable_list_wrapper", "trackable_tuple_wrapper"}
 _DICTS = {"trackable_dict_wrapper", "signature_map"}
 
+_MOST_UNSAVED = 1 << 30  # bytes of variables that no file has values for
+
 
 class Loader:
     """One SavedModel being loaded.
@@ -35,17 +39,19 @@ class Loader:
     Args:
         path: of its directory.
         meta: its `MetaGraphDef`.
-        allow_file_access: see `LoadOptions`.
+        options: `LoadOptions`.
     """
 
-    def __init__(self, path: str, meta: Any, allow_file_access: bool = False) -> None:
-        self.path, self._meta, self._is_free = path, meta, allow_file_access
+    def __init__(self, path: str, meta: Any, options: LoadOptions) -> None:
+        self.path, self._meta, self._options = path, meta, options
         self._nodes = list(meta.object_graph_def.nodes)
-        self._library = Library(meta.graph_def.library.function, path, path, allow_file_access)
+        self._library = Library(meta.graph_def.library.function, path, path, options.allow_file_access)
         self._constants: dict[str, Any] = {}
         self._concrete: dict[str, LoadedConcrete] = {}
         prefix = os.path.join(path, VARIABLES_DIRECTORY, VARIABLES_FILENAME)
-        self._bundle = Bundle(prefix) if os.path.exists(index_path(prefix)) else None
+        is_there = os.path.exists(index_path(prefix)) and not options.experimental_skip_checkpoint
+        self._bundle = Bundle(prefix) if is_there else None
+        self._unsaved_bytes = _MOST_UNSAVED
         self._keys = self._checkpoint_keys()
         self.objects = [self._make(number, node) for number, node in enumerate(self._nodes)]
         for owner, node in zip(self.objects, self._nodes, strict=True):
@@ -94,10 +100,28 @@ class Loader:
         return keys
 
     def _value(self, number: int, saved: Any) -> np.ndarray:
+        """Returns the value of a variable: from the checkpoint, or zeros where the caller has allowed that.
+
+        Raises:
+            DataLossError: the checkpoint has none; or it would be far larger than what the files hold.
+        """
         dtype = dtype_of(saved.dtype)
         if number in self._keys and self._bundle is not None:
             return self._bundle.read(self._keys[number])
-        sizes = [0 if size is None else size for size in shape_of(saved.shape)]
+        if not (self._options.allow_partial_checkpoint or self._options.experimental_skip_checkpoint):
+            raise DataLossError(
+                f"{self.path}: there is no value for the variable {saved.name!r} in the model's checkpoint. Pass "
+                "options=tf.saved_model.LoadOptions(allow_partial_checkpoint=True) to make it of zeros"
+                f"{at_user_location()}"
+            )
+        shape = shape_of(saved.shape)
+        sizes = [0 if size is None else size for size in shape] if shape.rank is not None else []
+        self._unsaved_bytes -= math.prod(sizes) * np.dtype(dtype.as_numpy_dtype).itemsize
+        if self._unsaved_bytes < 0:
+            raise DataLossError(
+                f"{self.path}: the variable {saved.name!r} would have the shape {tuple(sizes)}, and the files hold no "
+                f"value for it: it is not made{at_user_location()}"
+            )
         return np.zeros(sizes, dtype.as_numpy_dtype)
 
     # ---- objects
@@ -131,7 +155,7 @@ class Loader:
         if not 0 <= saved.asset_file_def_index < len(files):
             raise DataLossError(f"{self.path}: there is no asset {saved.asset_file_def_index}")
         name = files[saved.asset_file_def_index].filename
-        return Asset(asset_path(self.path, name, self._is_free))
+        return Asset(asset_path(self.path, name, self._options.allow_file_access))
 
     def _constant(self, number: int, saved: Any) -> Any:
         name = saved.operation
@@ -253,12 +277,12 @@ def load(export_dir: Any, tags: Any = None, options: Any = None) -> Any:
     """
     path = os.fspath(export_dir)
     meta = read_meta_graph(path, tags)
-    is_free = getattr(options, "allow_file_access", False)
+    chosen = LoadOptions() if options is None else options
     try:
         if meta.object_graph_def.nodes:
-            loaded = Loader(path, meta, is_free).root()
+            loaded = Loader(path, meta, chosen).root()
         else:
-            loaded = Graph1(path, meta, is_free).model()
+            loaded = Graph1(path, meta, chosen.allow_file_access).model()
     except (RecursionError, KeyError, IndexError, TypeError) as error:
         raise DataLossError(f"{path}: the SavedModel is damaged ({error!r:.200})") from error
     if isinstance(loaded, Loaded):

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
+from dovetail.base.errors import at_user_location
+
+
+def _refuse(label: str, **given: Any) -> None:
+    names = [name for name, value in given.items() if value]
+    if names:
+        raise NotImplementedError(
+            f"tf.saved_model.{label}: {', '.join(names)}: not done here; leave it out{at_user_location()}"
+        )
+
 
 class LoadOptions:
     """Options of `tf.saved_model.load`; those of TensorFlow are accepted for its sake.
 
     Args:
         allow_file_access: let the model's graphs read and write files outside of its directory.
-        allow_partial_checkpoint, experimental_io_device, experimental_skip_checkpoint, experimental_variable_policy,
-        experimental_load_function_aliases: of TensorFlow's runtime.
+        allow_partial_checkpoint: variables that the checkpoint has no values for are zeros; otherwise they are errors.
+        experimental_skip_checkpoint: the checkpoint is not read: all variables are zeros.
+        experimental_io_device, experimental_variable_policy: of TensorFlow's runtime.
+        experimental_load_function_aliases: must be left out.
+
+    Raises:
+        NotImplementedError: an argument that must be left out is given.
     """
 
     def __init__(
@@ -24,6 +39,7 @@ class LoadOptions:
         *,
         allow_file_access: bool = False,
     ) -> None:
+        _refuse("LoadOptions", experimental_load_function_aliases=experimental_load_function_aliases)
         self.allow_file_access = bool(allow_file_access)
         self.allow_partial_checkpoint = allow_partial_checkpoint
         self.experimental_io_device = experimental_io_device
@@ -33,12 +49,17 @@ class LoadOptions:
 
 
 class SaveOptions:
-    """Options of `tf.saved_model.save`; all are accepted for TensorFlow's sake.
+    """Options of `tf.saved_model.save`; those of TensorFlow's runtime are accepted for its sake.
 
     Args:
-        namespace_whitelist, save_debug_info, function_aliases, experimental_debug_stripper, experimental_io_device,
-        experimental_variable_policy, experimental_custom_gradients, experimental_image_format,
-        experimental_skip_saver, experimental_sharding_callback, extra_tags: of TensorFlow's runtime.
+        extra_tags: of the graph, besides "serve".
+        save_debug_info, experimental_debug_stripper, experimental_io_device, experimental_variable_policy,
+        experimental_custom_gradients: of TensorFlow's runtime.
+        namespace_whitelist, function_aliases, experimental_image_format, experimental_skip_saver,
+        experimental_sharding_callback: must be left out.
+
+    Raises:
+        NotImplementedError: an argument that must be left out is given.
     """
 
     def __init__(
@@ -55,6 +76,14 @@ class SaveOptions:
         experimental_sharding_callback: Any = None,
         extra_tags: Any = None,
     ) -> None:
+        _refuse(
+            "SaveOptions",
+            namespace_whitelist=namespace_whitelist,
+            function_aliases=function_aliases,
+            experimental_image_format=experimental_image_format,
+            experimental_skip_saver=experimental_skip_saver,
+            experimental_sharding_callback=experimental_sharding_callback,
+        )
         self.namespace_whitelist, self.save_debug_info = namespace_whitelist, save_debug_info
         self.function_aliases = function_aliases
         self.experimental_debug_stripper = experimental_debug_stripper

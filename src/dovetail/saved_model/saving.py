@@ -7,6 +7,7 @@ import inspect
 import os
 import shutil
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from dovetail.base import nest
@@ -143,6 +144,7 @@ class Saver:
     Args:
         root: the object.
         signatures: concrete functions by their names.
+        extra_tags: of the graph, besides "serve".
 
     Attributes:
         meta: the `MetaGraphDef`.
@@ -150,10 +152,12 @@ class Saver:
         assets: paths of files by the names that they get.
     """
 
-    def __init__(self, root: Any, signatures: dict[str, ConcreteFunction]) -> None:
+    def __init__(
+        self, root: Any, signatures: dict[str, ConcreteFunction], extra_tags: Sequence[str] = ()
+    ) -> None:
         self.meta = MetaGraphDef()
         info = self.meta.meta_info_def
-        info.tags.append(SERVING)
+        info.tags.extend([SERVING, *extra_tags])
         info.tensorflow_version = _VERSION
         self.meta.graph_def.versions.producer = _PRODUCER
         self.tensors = written(root)
@@ -410,7 +414,7 @@ def save(
         obj: a `tf.Module`, a model, or another object that holds variables and `tf.function`s.
         export_dir: the directory.
         signatures: a function, or a dict of them by name: those that are served.
-        options: accepted for TensorFlow's sake.
+        options: `SaveOptions`.
         members: further files by name.
 
     The directory takes the place of an older one only when it is whole.
@@ -426,7 +430,8 @@ def save(
     given = signatures or {}
     if not isinstance(given, dict):
         given = {DEFAULT_SERVING_SIGNATURE_DEF_KEY: given}
-    saver = Saver(obj, {name: signature(function) for name, function in given.items()})
+    tags = getattr(options, "extra_tags", None) or ()
+    saver = Saver(obj, {name: signature(function) for name, function in given.items()}, tags)
     with replacing_directory(os.fspath(export_dir), MEMBERS) as path:
         _write(saver, path)
         for name, content in (members or {}).items():

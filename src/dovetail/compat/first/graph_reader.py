@@ -184,7 +184,8 @@ def _check_facts(facts: Any, given: int) -> None:
     """Raises ValueError unless each input of an op has a place of its own."""
     if not isinstance(facts, dict) or not isinstance(facts.get("attributes"), dict):
         raise ValueError(f"it has no attributes: {facts!r:.60}")
-    count, places = facts.get("count"), facts.get("places")
+    count: Any = facts.get("count")
+    places = facts.get("places")
     if (
         not _is_count(count)
         or count > _MOST_ARGUMENTS

@@ -30,10 +30,14 @@ class Saver:
         name: of the operations.
         reshape: values of another shape and as many elements are read as well.
         allow_empty: there may be no variables.
-        sharded, restore_sequentially, saver_def, builder, defer_build, write_version, pad_step_number,
-        save_relative_paths, filename: accepted for TensorFlow's sake.
+        defer_build: `build` is called later.
+        pad_step_number: numbers of steps in names have eight digits.
+        sharded: a file for each device, which is one here.
+        filename, saver_def, builder: must be left out.
+        restore_sequentially, write_version, save_relative_paths: accepted for TensorFlow's sake.
 
     Raises:
+        NotImplementedError: an argument that must be left out is given.
         ValueError: there is nothing to save, or two variables go by one name.
     """
 
@@ -55,6 +59,12 @@ class Saver:
         save_relative_paths: bool = False,
         filename: str | None = None,
     ) -> None:
+        refused = {"filename": filename, "saver_def": saver_def, "builder": builder}
+        names = [key for key, value in refused.items() if value is not None]
+        if names:
+            raise NotImplementedError(
+                f"tf.train.Saver: {', '.join(names)}: not done here; leave it out{at_user_location()}"
+            )
         self._given, self._reshape, self._max, self._allow_empty = var_list, reshape, max_to_keep, allow_empty
         self._hours, self._pad = keep_checkpoint_every_n_hours, pad_step_number
         self._kept: list[tuple[str, float]] = []

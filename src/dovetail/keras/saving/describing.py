@@ -14,17 +14,20 @@ from typing import Any
 import h5py
 import numpy as np
 
-from dovetail.base.errors import at_user_location
+from dovetail.base.errors import DataLossError, at_user_location
 from dovetail.keras.registration import own_object
 from dovetail.keras.saving import archive, legacy, safetensors_file, sharded
 from dovetail.keras.saving.h5 import attribute, descend, opened
+from dovetail.ops.reaching import FILES, OPS, PRINTING, PYTHON, TABLE_OF_FILE, TO_FILE
 from dovetail.saved_model.files import contains_saved_model, read_meta_graph
 from dovetail.train.bundle import index_path
 from dovetail.train.reader import load_checkpoint
 from dovetail.wire.json_text import parsed
+from dovetail.wire.protobuf import DecodeError
+from dovetail.wire.saved_model import KerasMetadata
 
 _VALUES = "__"  # what the marks of values in configs begin with
-_REACHING = frozenset(("EagerPyFunc", "PyFunc", "PyFuncStateless", "ReadFile", "WriteFile"))
+_METADATA = "keras_metadata.pb"  # what Keras 2 writes beside a graph
 _NO_WEIGHTS = ("_CHECKPOINTABLE_OBJECT_GRAPH",)
 _NO_WORD = "no code: names, shapes and numbers only"
 
@@ -95,6 +98,7 @@ def _note_config(found: Description, config: Any, depth: int = 0) -> None:
         return
     kind, inner = config.get("class_name"), config.get("config")
     if not isinstance(kind, str) or "config" not in config:
+        _note_op(found, config)
         for item in config.values():
             _note_config(found, item, depth)
         return
@@ -115,6 +119,13 @@ def _is_layer(config: dict) -> bool:
 
 def _note_object(found: Description, kind: str, inner: Any, config: dict) -> None:
     name = inner if kind == "function" else config.get("registered_name") or kind
+    if isinstance(inner, dict):
+        _note_op(found, inner)
+        for key in _PATHS.get(kind, ()):
+            if isinstance(inner.get(key), str):
+                _add(found.unsafe, f"{kind} would read {inner[key]!r}: load_model(safe_mode=False)")
+    elif kind == "function" and isinstance(inner, str):
+        _note_op(found, {"op": inner})
     if kind == "__lambda__" or (isinstance(inner, dict) and inner.get("function_type") == "lambda"):
         _add(found.unsafe, "a lambda as bytecode, which could run any code: load_model(safe_mode=False)")
     elif (
@@ -123,6 +134,26 @@ def _note_object(found: Description, kind: str, inner: Any, config: dict) -> Non
         and own_object(name.removeprefix("Custom>")) is None
     ):
         _add(found.custom, name)
+
+
+# What layers, and columns, read from where their configs say.
+_PATHS = {
+    "IndexLookup": ("vocabulary",),
+    "IntegerLookup": ("vocabulary",),
+    "StringLookup": ("vocabulary",),
+    "TFSMLayer": ("filepath",),
+    "TextVectorization": ("vocabulary",),
+    "VocabularyFileCategoricalColumn": ("vocabulary_file",),
+}
+
+
+def _note_op(found: Description, config: dict) -> None:
+    """Notes an op that a config names, where it reaches beyond the model's tensors."""
+    for key in ("op", "function"):
+        name = config.get(key)
+        last = name.rpartition(".")[2] if isinstance(name, str) else ""
+        if last in OPS:
+            _add(found.unsafe, f"the op {last} reaches outside of the model: load_model(safe_mode=False)")
 
 
 def _add(names: list[str], name: str) -> None:
@@ -205,12 +236,48 @@ def _saved_model(path: str) -> Description:
     operations = [*graph.graph_def.node, *(node for function in functions for node in function.node_def)]
     found.notes += [f"signature {name!r}" for name in sorted(graph.signature_def)]
     found.notes.append(f"{len(functions)} functions of {len(operations)} operations")
-    for name in sorted({node.op for node in operations} & _REACHING):
+    for name in sorted({node.op for node in operations if _reaches_out(node, bool(graph.asset_file_def))}):
         _add(found.unsafe, f"the operation {name} reaches outside of the model")
+    if os.path.isfile(os.path.join(path, _METADATA)):
+        _note_metadata(found, os.path.join(path, _METADATA))
     prefix = os.path.join(path, "variables", "variables")
     if os.path.exists(index_path(prefix)):
         found.weights = _checkpoint(prefix).weights
     return found
+
+
+def _reaches_out(node: Any, has_files: bool) -> bool:
+    """Returns whether an operation of a graph may open a file, or call into Python.
+
+    Args:
+        has_files: the model has files of its own, of which tables are filled.
+    """
+    if node.op == PRINTING:
+        return (
+            node.attr["output_stream"].s.startswith(TO_FILE.encode())
+            if "output_stream" in node.attr
+            else False
+        )
+    if node.op == TABLE_OF_FILE and has_files:  # which is refused, when it runs, for files of others
+        return False
+    return node.op in PYTHON or node.op in FILES
+
+
+def _note_metadata(found: Description, file: str) -> None:
+    """Notes what Keras 2 has written of a model and its layers.
+
+    Raises:
+        DataLossError: it is damaged.
+    """
+    try:
+        with open(file, "rb") as opened_file:
+            nodes = KerasMetadata.FromString(opened_file.read()).nodes
+        for node in nodes:
+            facts = parsed(node.metadata)
+            is_root = node.node_id == 0 and isinstance(facts, dict)
+            _note_config(found, {**facts, "config": facts.get("config")} if is_root else facts)
+    except (DecodeError, RecursionError, ValueError) as error:
+        raise DataLossError(f"{file}: the description of the model is damaged: {error}") from error
 
 
 _KINDS: tuple[tuple[Callable[[str], bool], Callable[[str], Description]], ...] = (
