@@ -210,8 +210,9 @@ def test_changed_bytes_raise_errors_of_ours(tmp_path):
 @needs_models
 def test_an_operation_that_is_not_known_is_named(tmp_path):
     folder = _damaged(tmp_path, lambda data: data.replace(b"\x12\x06MatMul", b"\x12\x06MatMux"))
+    options = tf.saved_model.LoadOptions(allow_partial_checkpoint=True)  # the variables are not beside it
     with pytest.raises(NotImplementedError, match="MatMux"):
-        tf.saved_model.load(folder)(tf.ones([1, 3]))
+        tf.saved_model.load(folder, options=options)(tf.ones([1, 3]))
 
 
 def test_what_is_no_saved_model_is_refused(tmp_path):
