@@ -24,6 +24,10 @@ _WAY_FORWARD = (
 )
 
 
+class NotAllowedError(ValueError):
+    """What a file asks for is not done, as nobody has allowed it."""
+
+
 def allow_in_process() -> None:
     """Allows everything for the rest of the process."""
     _allowed["process"] = True
@@ -55,11 +59,11 @@ def require(what: str, instead: str = "") -> None:
         instead: what to do that needs no permission.
 
     Raises:
-        ValueError: it is not allowed.
+        NotAllowedError: it is not allowed.
     """
     if not is_allowed():
         other = f" {instead}." if instead else ""
-        raise ValueError(f"{what}, and is not loaded.{other} {_WAY_FORWARD}{at_user_location()}")
+        raise NotAllowedError(f"{what}, and is not loaded.{other} {_WAY_FORWARD}{at_user_location()}")
 
 
 def check_op(name: str | None, label: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Sequence
@@ -27,8 +28,9 @@ from dovetail.saved_model.constants import (
     VARIABLES_FILENAME,
 )
 from dovetail.saved_model.files import asset_name
+from dovetail.saved_model.functions import LoadedFunction
 from dovetail.saved_model.main_graph import MainGraph
-from dovetail.saved_model.objects import Asset
+from dovetail.saved_model.objects import Asset, Loaded
 from dovetail.saved_model.structures import class_number
 from dovetail.saved_model.writing import FunctionLibrary, FunctionWriter, write_function
 from dovetail.saved_model.writing.nodes import RESOURCE, STRING, shape_message
@@ -39,6 +41,7 @@ from dovetail.tensor.spec import TensorSpec, TypeSpec
 from dovetail.tensor.variable import Variable
 from dovetail.train import bundle
 from dovetail.train.object_graph import named_children, written
+from dovetail.wire.protobuf import DecodeError
 from dovetail.wire.saved_model import MetaGraphDef, SavedModel, StructuredValue
 
 _VERSION = "2.21.0"  # of TensorFlow, whose files these are
@@ -90,11 +93,14 @@ def encoded(value: Any) -> StructuredValue:
 def _function_spec(function: Any, into: Any) -> None:
     """Writes the parameters of a function."""
     kinds = inspect.Parameter
-    parameters = list(inspect.signature(function.python_function).parameters.values())
+    is_loaded = isinstance(function, LoadedFunction)
+    stated = function.__signature__ if is_loaded else inspect.signature(function.python_function)
+    input_signature = None if is_loaded else function.input_signature
+    parameters = list(stated.parameters.values())
     places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     named = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
-    if function.input_signature is not None:  # nobody can pass what it does not state
-        places, named = places[: len(function.input_signature)], []
+    if input_signature is not None:  # nobody can pass what it does not state
+        places, named = places[: len(input_signature)], []
     rest = {p.kind: p.name for p in parameters}
     facts = {
         "args": [p.name for p in places],
@@ -109,7 +115,7 @@ def _function_spec(function: Any, into: Any) -> None:
     made.name = "FullArgSpec"
     for key, value in facts.items():
         made.values.add(key=key, value=encoded(value))
-    into.input_signature.CopyFrom(encoded(function.input_signature))
+    into.input_signature.CopyFrom(encoded(input_signature))
 
 
 def _spec_of_no_arguments(into: Any) -> None:
@@ -117,20 +123,47 @@ def _spec_of_no_arguments(into: Any) -> None:
 
 
 def _is_function(value: Any) -> bool:
-    return isinstance(value, Function | Bound)
+    return isinstance(value, Function | Bound | LoadedFunction | ConcreteFunction)
 
 
 def _functions_of(owner: Any) -> list[tuple[str, Any]]:
-    """Returns the `tf.function`s of an object: in its attributes, and among its methods."""
+    """Returns the `tf.function`s of an object: in its attributes, and among its methods.
+
+    A class whose functions are made anew with its objects has an attribute `_saves_functions`, which is False.
+    """
     if isinstance(owner, CONTAINERS):
+        return [(name, value) for name, value in _items(owner) if _is_function(value)]
+    if not getattr(type(owner), "_saves_functions", True):
         return []
     own = [(name, value) for name, value in getattr(owner, "__dict__", {}).items() if _is_function(value)]
     names = [name for name in dir(type(owner)) if isinstance(getattr(type(owner), name, None), Function)]
     return own + [(name, getattr(owner, name)) for name in names if name not in dict(own)]
 
 
+def _items(container: Any) -> list[tuple[str, Any]]:
+    pairs = container.items() if isinstance(container, dict) else enumerate(container)
+    return [(str(name), value) for name, value in pairs]
+
+
+def _containers_of_functions(owner: Any) -> list[tuple[str, Any]]:
+    """Returns the lists and dicts with functions of an object; signatures of a loaded one are given anew."""
+    if isinstance(owner, CONTAINERS) or not getattr(type(owner), "_saves_functions", True):
+        return []
+    held = getattr(owner, "__dict__", {}).items()
+    return [
+        (name, value)
+        for name, value in held
+        if isinstance(value, CONTAINERS)
+        and not name.startswith("_")
+        and not (isinstance(owner, Loaded) and name == "signatures")
+        and any(_is_function(one) for _, one in _items(value))
+    ]
+
+
 def traces_of(function: Any) -> list[ConcreteFunction]:
     """Returns the signatures that a function was traced for, or declared with."""
+    if isinstance(function, LoadedFunction):
+        return list(function.concrete_functions)
     if function.input_signature is not None:
         return [function.get_concrete_function()]
     calls = [arguments_of(key) for key in function._programs]
@@ -178,7 +211,9 @@ class Saver:
                 if is_new and not _is_function(child):
                     pending.append(child)
         for item in list(self._alive):
-            if _is_function(item):
+            if isinstance(item, ConcreteFunction):
+                self._write_bare(self._nodes[self._places[id(item)]].bare_concrete_function, item)
+            elif _is_function(item):
                 self._write_function(item)
         self._write_signatures(signatures)
         self.meta.graph_def.library.function.extend(self._library.messages)
@@ -212,6 +247,8 @@ class Saver:
             self._describe_asset(item, node)
         elif isinstance(item, TableContent):
             node.resource.SetInParent()
+        elif isinstance(item, ConcreteFunction):
+            node.bare_concrete_function.SetInParent()
         elif _is_function(item):
             node.function.SetInParent()
         else:
@@ -241,6 +278,13 @@ class Saver:
         for concrete in traces_of(function):
             saved.concrete_functions.append(self._concrete_name(concrete))
         _function_spec(function, saved.function_spec)
+
+    def _write_bare(self, saved: Any, concrete: ConcreteFunction) -> None:
+        saved.concrete_function_name = self._concrete_name(concrete)
+        inputs = concrete.structured_input_signature[1]
+        saved.argument_keywords.extend(sorted(inputs))
+        saved.allowed_positional_arguments = 1 if len(inputs) == 1 else 0
+        _function_spec(concrete._owner, saved.function_spec)
 
     def _concrete_name(self, concrete: ConcreteFunction) -> str:
         if id(concrete) in self._concrete:
@@ -315,11 +359,8 @@ class Saver:
             number = len(self._nodes)
             saved = self._nodes.add().bare_concrete_function
             owner.children.add(node_id=number, local_name=name)
-            saved.concrete_function_name = self._concrete_name(concrete)
+            self._write_bare(saved, concrete)
             inputs = concrete.structured_input_signature[1]
-            saved.argument_keywords.extend(sorted(inputs))
-            saved.allowed_positional_arguments = 1 if len(inputs) == 1 else 0
-            _function_spec(concrete._owner, saved.function_spec)
             order = [spec.name for spec in nest.flat(concrete.structured_input_signature)]
             self._main.signature(
                 name, saved.concrete_function_name, inputs, order, concrete.structured_outputs
@@ -351,7 +392,9 @@ def _held(owner: Any) -> list[tuple[str, Any]]:
     if isinstance(owner, Variable | Asset | TableContent) or _is_function(owner):
         return []
     files = [(str(name), child) for name, child in children(owner) if isinstance(child, Asset)]
-    return [*named_children(owner), *files]
+    found = [*named_children(owner), *files]
+    known = {name for name, _ in found}
+    return found + [pair for pair in _containers_of_functions(owner) if pair[0] not in known]
 
 
 def signature(function: Any) -> ConcreteFunction:
@@ -393,11 +436,34 @@ MEMBERS = frozenset(
         SAVED_MODEL_FILENAME_PB,
         VARIABLES_DIRECTORY,
         ASSETS_DIRECTORY,
-        "assets.extra",
         "fingerprint.pb",
         "keras_metadata.pb",
     }
 )
+_OF_CHECKPOINTS = re.compile(rf"{VARIABLES_FILENAME}\.(index|data-\d+-of-\d+)")
+
+
+def _own(path: str) -> frozenset[str]:
+    """Returns the members of a SavedModel's directory in which nothing of others is."""
+    here = set(_listed(os.path.join(path, ASSETS_DIRECTORY)))
+    theirs = {ASSETS_DIRECTORY} if here - _assets_of(path) else set()
+    if not all(map(_OF_CHECKPOINTS.fullmatch, _listed(os.path.join(path, VARIABLES_DIRECTORY)))):
+        theirs.add(VARIABLES_DIRECTORY)
+    return MEMBERS - theirs
+
+
+def _listed(folder: str) -> list[str]:
+    return os.listdir(folder) if os.path.isdir(folder) else []
+
+
+def _assets_of(path: str) -> set[str]:
+    """Returns the names of the files that a SavedModel says are its own; none where it is damaged."""
+    try:
+        with open(os.path.join(path, SAVED_MODEL_FILENAME_PB), "rb") as file:
+            graphs = SavedModel.FromString(file.read()).meta_graphs
+    except (OSError, DecodeError, RecursionError):
+        return set()
+    return {one.filename for graph in graphs for one in graph.asset_file_def}
 
 
 def save(
@@ -432,7 +498,7 @@ def save(
         given = {DEFAULT_SERVING_SIGNATURE_DEF_KEY: given}
     tags = getattr(options, "extra_tags", None) or ()
     saver = Saver(obj, {name: signature(function) for name, function in given.items()}, tags)
-    with replacing_directory(os.fspath(export_dir), MEMBERS) as path:
+    with replacing_directory(os.fspath(export_dir), _own(os.fspath(export_dir))) as path:
         _write(saver, path)
         for name, content in (members or {}).items():
             with open(os.path.join(path, name), "wb") as file:

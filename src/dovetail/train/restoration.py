@@ -145,13 +145,16 @@ class Restoration:
 
     def without_value(self) -> list[str]:
         """Returns the paths of objects with values below the root for which the file has none."""
-        given = {id(self.found[number]) for number in self.given if number in self.found}
-        return [
-            "/".join(path) for path, item in Walk(self.root).valued() if id(item) not in given and _must(item)
-        ]
+        given = self.ids_given()
+        valued = Walk(self.root).valued()
+        return ["/".join(path) for path, item in valued if id(item) not in given and must_have_value(item)]
+
+    def ids_given(self) -> set[int]:
+        """Returns the ids of the objects that have got values."""
+        return {id(self.found[number]) for number in self.given if number in self.found}
 
 
-def _must(item: Any) -> bool:
+def must_have_value(item: Any) -> bool:
     """Random states are not asked for: other frameworks have none where ours are."""
     return getattr(item, "_held_as", None) != "state"
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from dovetail.base.errors import at_user_location
-from dovetail.train.restoration import Restoration
+from dovetail.train.restoration import Restoration, must_have_value
 
 _MOST_SHOWN = 8
 
@@ -59,6 +60,13 @@ class LoadStatus:
         if self._restoration is not None:
             self._restoration.is_expected = True
         return self
+
+    def without_value(self, variables: Iterable[Any]) -> list[str]:
+        """Returns the names of those variables that the file had no values for; all when none was read."""
+        given = set() if self._restoration is None else self._restoration.ids_given()
+        return [
+            variable.name for variable in variables if id(variable) not in given and must_have_value(variable)
+        ]
 
     def initialize_or_restore(self, session: Any = None) -> None:
         """Does nothing: values are there as soon as the objects are."""

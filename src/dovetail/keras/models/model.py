@@ -472,7 +472,9 @@ class Model(Trainer, Reporting, Layer):
         with weights.owner(self), contextlib.suppress(OperatorNotAllowedInGraphError):
             # A call that looks at values cannot run on symbolic tensors; it makes the weights when it runs.
             self._described_by_call((), described)
-        self._build_shapes = nest.map_structure(lambda leaf: leaf.shape, next(iter(described.values()), None))
+        first = next(iter(described.values()), None)
+        self._build_shapes = nest.map_structure(lambda leaf: leaf.shape, first)
+        self._build_dtype = getattr(first, "dtype", None)
         self._after_build()
 
     def reset_states(self) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from typing import Any
 
 from dovetail.base import nest
-from dovetail.base.errors import DataLossError, at_user_location
+from dovetail.base.errors import DataLossError, UnknownObjectError, at_user_location
 from dovetail.base.own import declare
 from dovetail.function.function import Function
 from dovetail.keras import permission
@@ -46,7 +47,7 @@ def read_model(path: str, compiled: bool = True) -> Any:
         compiled: compile the model as it was, with the state of its optimizer.
 
     Raises:
-        ValueError: it is no SavedModel of a Keras model.
+        ValueError: it is no SavedModel of a Keras model; or it has no values for weights of the model.
         DataLossError: it is damaged.
     """
     file = os.path.join(path, _METADATA)
@@ -65,7 +66,12 @@ def read_model(path: str, compiled: bool = True) -> Any:
         compile_from(model, training)
         model.optimizer.build(model._trained_weights())
     prefix = os.path.join(path, VARIABLES_DIRECTORY, VARIABLES_FILENAME)
-    Checkpoint(model).read(prefix).expect_partial()
+    missing = Checkpoint(model).read(prefix).expect_partial().without_value(model.weights)
+    if missing and not isinstance(model, Revived):
+        raise ValueError(
+            f"load_model: the model that the config in {path!r} makes has weights that the files hold no "
+            f"values for: {missing[:8]}. Are the classes in custom_objects those that were saved?{at_user_location()}"
+        )
     return model
 
 
@@ -92,16 +98,29 @@ def _read(value: dict) -> Any:
 
 
 def _from_config(facts: dict, stored: int) -> Any:
-    """Returns the model that its config makes, built; None where its class, or one inside, is not known."""
+    """Returns the model that its config makes, built; None where its class, or one inside, is not known or allowed."""
     config = facts.get("config")
     if not isinstance(config, dict) or "class_name" not in facts or not config.get("layers"):
         return None
     try:
         with permission.sized_as(stored, "load_model"):
             model = deserialize_keras_object({"class_name": facts["class_name"], "config": config})
-    except (TypeError, ValueError, KeyError, NotImplementedError):
+    except (TypeError, ValueError) as error:
+        if not _is_unknown(error):
+            raise
+        warnings.warn(
+            f"load_model: the model {facts.get('name')!r} runs the graphs that were saved, and has no config and no "
+            f"layers of its own, as its config cannot be used: {error}",
+            stacklevel=2,
+        )
         return None
     return model if isinstance(model, Model) and model.built else None
+
+
+def _is_unknown(error: BaseException | None) -> bool:
+    """Returns whether an error is one of a class that is not known or allowed, or comes from one."""
+    known = (UnknownObjectError, permission.NotAllowedError)
+    return error is not None and (isinstance(error, known) or _is_unknown(error.__cause__))
 
 
 @declare
@@ -112,6 +131,8 @@ class Revived(Model):
         path: of the SavedModel.
         facts: what Keras has written of the model.
     """
+
+    _saves_functions = False  # it is called in new traces, which contain those that were saved
 
     def __init__(self, path: str, facts: dict) -> None:
         super().__init__(name=facts.get("name"))
@@ -199,7 +220,8 @@ def _input_spec(model: Any) -> Any:
         raise ValueError(
             f"save: the model {model.name!r} does not know its inputs; call it on data first{at_user_location()}"
         )
-    return TensorSpec([None, *shape[1:]], "float32", "input_1")
+    dtype = model._build_dtype or "float32"
+    return TensorSpec([None, *shape[1:]], dtype, "input_1")
 
 
 def _loose(tensor: Any, name: str) -> TensorSpec:

@@ -29,6 +29,8 @@ class TFSMLayer(Layer):
         ValueError: the model has no such function.
     """
 
+    _saves_functions = False  # a model with it has traces of its own, which contain them
+
     def __init__(
         self,
         filepath: Any,

@@ -25,6 +25,7 @@ from dovetail.tensor.variable import Variable
 SKIP = frozenset(
     {
         "_nodes",
+        "_build_dtype",
         "_build_shapes",
         "_init_arguments",
         "_losses",

@@ -113,6 +113,7 @@ class Layer(Calling, Holder, Called):
         self._nodes: list[Node] = []
         self._found: Any = None
         self._build_shapes: Any = None
+        self._build_dtype: Any = None
         self._input_shape_hint = legacy_input_shape(type(self).__name__, kwargs)
         self._initial_weights = kwargs.pop("weights", None)
         kwargs.pop("dynamic", None)
