@@ -7,6 +7,7 @@ import ctypes
 import os
 import secrets
 import shutil
+import stat
 import sys
 from collections.abc import Iterator
 
@@ -14,24 +15,57 @@ _EXCHANGE, _HERE = 2, -100  # of Linux' renameat2
 
 
 @contextlib.contextmanager
-def replacing(path: str, alone: bool = True) -> Iterator[str]:
+def replacing(path: str, like: str | None = None) -> Iterator[str]:
     """Gives the path of a new file beside `path`, which takes its place at the end of the block.
 
-    An error in the block leaves what was there before, and nothing else.
+    An error in the block leaves what was there before, and nothing else.  The new file has a name that nobody else has,
+    and in the end the permissions of the old one; where `path` is a symbolic link, the file that it names is replaced.
 
     Args:
         path: of the file.
-        alone: nobody else writes the same file now; otherwise the new file has a name that nobody else has.
+        like: the file whose permissions it gets; `path` when None.
     """
-    partial = f"{path}.partial" if alone else f"{path}.{secrets.token_hex(4)}.part"
+    with replacing_all([path], like) as partials:
+        yield partials[0]
+
+
+@contextlib.contextmanager
+def replacing_all(paths: list[str], like: str | None = None) -> Iterator[list[str]]:
+    """Gives the paths of new files as `replacing` does, which take their places when all of them are on the disk.
+
+    Args:
+        paths: of the files.  The last one lists the others: it is removed before the first of them is replaced, so that
+            no list is ever there whose files are of two sets.
+        like: the file whose permissions they get; each its own when None.
+    """
+    targets = [os.path.realpath(path) for path in paths]
+    partials = [_beside(target) for target in targets]
     try:
-        yield partial
-        to_disk(partial)  # before its name is
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(partial)
-        raise
-    os.replace(partial, path)
+        yield partials
+        for partial, target in zip(partials, targets, strict=True):
+            _keep_mode(like or target, partial)
+            to_disk(partial)  # before its name is
+        if len(targets) > 1:
+            _remove(targets[-1])
+        for partial, target in zip(partials, targets, strict=True):
+            os.replace(partial, target)
+    finally:
+        for partial in partials:
+            _remove(partial)
+
+
+def _beside(path: str) -> str:
+    return f"{path}.{secrets.token_hex(4)}.part"
+
+
+def _keep_mode(old: str, new: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.chmod(new, stat.S_IMODE(os.stat(old).st_mode))
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(path)
 
 
 @contextlib.contextmanager
@@ -39,20 +73,24 @@ def replacing_directory(path: str, own: frozenset[str]) -> Iterator[str]:
     """Gives the path of a new directory beside `path`, which takes its place at the end of the block.
 
     A directory that holds other things, or is the current one, stays, and gets the new files one after the other.
+    Permissions stay as they were.
 
     Args:
         path: of the directory.
-        own: the names in it that belong to what is written.
+        own: the names in it that belong to what is written; those that are not written again are removed.
     """
-    path = os.path.abspath(path)
-    partial = f"{path}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    os.makedirs(partial)
+    path = os.path.realpath(path)
+    partial = _beside(path)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    os.mkdir(partial, 0o700 if os.path.exists(path) else 0o777)
     try:
         yield partial
-        for root, _, names in os.walk(partial):
+        for root, _, names in os.walk(partial, topdown=False):
+            before = os.path.normpath(os.path.join(path, os.path.relpath(root, partial)))
             for name in names:
+                _keep_mode(os.path.join(before, name), os.path.join(root, name))
                 to_disk(os.path.join(root, name))
+            _keep_mode(before, root)
         _take_place(partial, path, own)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -62,9 +100,9 @@ def _take_place(partial: str, path: str, own: frozenset[str]) -> None:
     if not os.path.lexists(path):
         os.rename(partial, path)
         return
-    has_others = not os.path.isdir(path) or os.path.islink(path) or not own.issuperset(os.listdir(path))
+    has_others = not os.path.isdir(path) or not own.issuperset(os.listdir(path))
     if has_others or os.path.samefile(path, os.curdir) or not _exchanged(partial, path):
-        _move_into(partial, path)
+        _move_into(partial, path, own)
 
 
 def _exchanged(first: str, second: str) -> bool:
@@ -77,8 +115,17 @@ def _exchanged(first: str, second: str) -> bool:
     )
 
 
-def _move_into(source: str, target: str) -> None:
-    """Moves all files of a directory into another one, those in its folders first."""
+def _move_into(source: str, target: str, own: frozenset[str]) -> None:
+    """Moves all files of a directory into another one, those in its folders first.
+
+    What is `own` there and not new is removed before: it would be taken for a part of the new set.
+    """
+    for name in own.difference(os.listdir(source)).intersection(os.listdir(target)):
+        old = os.path.join(target, name)
+        if os.path.isdir(old) and not os.path.islink(old):
+            shutil.rmtree(old)
+        else:
+            os.remove(old)
     for root, _, names in os.walk(source, topdown=False):
         folder = os.path.normpath(os.path.join(target, os.path.relpath(root, source)))
         os.makedirs(folder, exist_ok=True)

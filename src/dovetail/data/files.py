@@ -119,5 +119,5 @@ def strings(values: list[bytes]) -> np.ndarray:
 
 def write_whole(path: str, data: bytes) -> None:
     """Writes a file that is there whole, or not at all."""
-    with replacing(path, alone=False) as part, open(part, "wb") as file:
+    with replacing(path) as part, open(part, "wb") as file:
         file.write(data)

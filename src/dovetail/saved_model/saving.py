@@ -430,7 +430,8 @@ def signature(function: Any) -> ConcreteFunction:
     return Function(wrapper, autograph=False).get_concrete_function(**specs)
 
 
-# What a SavedModel's directory holds: it is replaced as a whole where it holds nothing else.
+# What a SavedModel's directory holds: it is replaced as a whole where it holds nothing else, such as a user's
+# assets.extra.
 MEMBERS = frozenset(
     {
         SAVED_MODEL_FILENAME_PB,
