@@ -9,6 +9,7 @@ import pytest
 
 import dovetail as tf
 from dovetail.base.settings import settings
+from dovetail.train import bundle
 from tests.keras.layer_rows import CASES
 from tests.keras.test_whole_models import model_of
 
@@ -236,6 +237,23 @@ def test_a_checkpoint_is_whole_or_not_there(tmp_path, monkeypatch):
     root.a.assign(0.0)
     root.read(str(tmp_path / "c")).assert_consumed()
     assert float(root.a.numpy()) == 3.0
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_data_that_the_index_names_are_not_touched(links, tmp_path, monkeypatch):
+    """On file systems without hard links, too, and where the checkpoint there has two data files."""
+    prefix = str(tmp_path / "c")
+    if not links:
+        monkeypatch.setattr(os, "link", lambda *paths: os.stat("no links"))  # which is an OSError
+    for value in (1.0, 2.0, 3.0, 4.0):
+        bundle.write(prefix, {"a": np.full(3, value, "float32")})
+        with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+            patch.setattr(bundle, "_write_index", lambda *given: 1 / 0)
+            bundle.write(prefix, {"a": np.zeros(3, "float32")})
+        assert bundle.Bundle(prefix).read("a").tolist() == [value] * 3
+        assert peer().train.load_checkpoint(prefix).get_tensor("a").tolist() == [value] * 3
+    bundle.write(prefix, {"a": np.ones(1, "float32")})
+    assert len(os.listdir(tmp_path)) == 2
 
 
 def test_managers_keep_and_preserve(tmp_path):

@@ -4,13 +4,15 @@
     Bundle(prefix).read("w")
 
 Every tensor has a checksum, which is checked when it is read.  The files appear under their names only when they are
-whole, the index last: a checkpoint without an index is none.  One that takes the place of another has its data in
-`PREFIX.data-00000-of-00002` for a moment, which its index names, so that there is a whole one whenever a process dies.
+whole, the index last: a checkpoint without an index is none.  One that takes the place of another has its data in a
+file that the index there does not name: in `PREFIX.data-00000-of-00002`, as if it were the first of two, until that
+gets the usual name as a second one; where the file system has no links, until the next one takes its place.  So there
+is a whole one whenever a process dies.
 """
 
 from __future__ import annotations
 
-import contextlib
+import glob
 import os
 import struct
 from typing import Any
@@ -78,30 +80,39 @@ def write(prefix: str, tensors: dict[str, np.ndarray]) -> None:
         tensors: the arrays; those of bytes, dtype object, are strings.
     """
     os.makedirs(os.path.dirname(prefix) or ".", exist_ok=True)
-    data, other = _data_path(prefix, 0, 1), _data_path(prefix, 0, 2)
-    replaces = os.path.exists(
-        index_path(prefix)
-    )  # then the index must find its own data until there is a new one
+    live = _live_shards(prefix)  # the index there must find its own data until there is a new one
+    num_shards = 2 if live == 1 else 1
+    old = [path for path in _data_paths(prefix, live) if path != _data_path(prefix, 0, num_shards)]
+    new = _data_path(prefix, 0, num_shards)
     items = []
-    with replacing(other if replaces else data) as partial, open(partial, "wb") as file:
+    with replacing(new, like=old[0] if old else None) as partial, open(partial, "wb") as file:
         for name in sorted(tensors):
             entry = _write_tensor(file, np.asarray(tensors[name]))
             items.append((name.encode(), entry.SerializeToString()))
-    if not replaces:
-        _write_index(prefix, 1, items)
+    _write_index(prefix, num_shards, items)
+    for path in old:
+        os.remove(path)
+    if num_shards == 1:
         return
-    _write_index(prefix, 2, items)
     try:
-        with replacing(data) as partial:
-            with contextlib.suppress(FileNotFoundError):
-                os.remove(partial)
-            os.link(other, partial)
+        os.link(new, _data_path(prefix, 0, 1))
     except OSError:  # a file system without links: the data keep this name
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(data)
         return
     _write_index(prefix, 1, items)
-    os.remove(other)
+    os.remove(new)
+
+
+def _live_shards(prefix: str) -> int:
+    """Returns how many data files the index of a checkpoint counts, 0 where there is none that can be read."""
+    try:
+        return Bundle(prefix).num_shards
+    except (NotFoundError, DataLossError):
+        return 0
+
+
+def _data_paths(prefix: str, num_shards: int) -> list[str]:
+    """Returns the data files that are there of a checkpoint of so many."""
+    return sorted(glob.glob(f"{glob.escape(prefix)}.data-[0-9]*-of-{num_shards:05d}"))
 
 
 def _write_index(prefix: str, num_shards: int, items: list[tuple[bytes, bytes]]) -> None:
@@ -158,7 +169,7 @@ class Bundle:
             items = list(sorted_table.loads(file.read(), path))
         try:
             header = _Header.FromString(dict(items[:1]).get(_HEADER_KEY, b""))
-            self._num_shards = header.num_shards or 1
+            self.num_shards = int(header.num_shards) or 1
             self._entries = {key.decode(): _Entry.FromString(value) for key, value in items[1:]}
         except (DecodeError, UnicodeDecodeError, OverflowError) as error:
             raise DataLossError(f"{path}: the index of the checkpoint is damaged: {error}") from error
@@ -207,7 +218,7 @@ class Bundle:
             raise InvalidArgumentError(
                 f"{self.prefix!r}: the tensor {name!r} is stored in slices, which are not read{at_user_location()}"
             )
-        path = _data_path(self.prefix, entry.shard_id, self._num_shards)
+        path = _data_path(self.prefix, entry.shard_id, self.num_shards)
         content = self._content(path, entry, name)
         count = int(np.prod(shape, dtype=object)) if shape else 1
         if entry.dtype == _STRING:
