@@ -8,9 +8,11 @@ import pytest
 
 import dovetail as tf
 from dovetail import keras
+from dovetail.keras.saving import sharded, stored
 from tests.keras.pairs import close, mlp, peer
 from tests.keras.test_weights_files import MODELS, filled
 
+h5py = pytest.importorskip("h5py")
 safetensors = pytest.importorskip("safetensors.numpy")
 
 
@@ -93,6 +95,24 @@ def test_several_files(case, direction, tmp_path):
     same(written, loaded)
 
 
+def test_a_failed_save_of_several_files_leaves_the_old_ones(tmp_path, monkeypatch):
+    model, path = filled(mlp(keras)), tmp_path / "m.weights.json"
+    model.save_weights(path, max_shard_size=1.3e-7)
+    before, written = {file: file.read_bytes() for file in tmp_path.iterdir()}, []
+
+    def fails(place, file):
+        written.append(place)
+        if len(written) == 3:
+            raise OSError("no space")
+        return stored.write_place(place, file)
+
+    monkeypatch.setattr(sharded, "write_place", fails)
+    model.set_weights([w + 1 for w in model.get_weights()])
+    with pytest.raises(OSError, match="no space"):
+        model.save_weights(path, max_shard_size=1.3e-7)
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
 def test_lists_of_files_stay_in_their_folder(tmp_path):
     model = filled(mlp(keras))
     path = tmp_path / "m.weights.json"
@@ -128,6 +148,26 @@ def test_the_editor(ending, tmp_path, capsys):
     editor.delete_weight("dense_2", "0")
     editor.delete_object("layers/dense_2")
     assert sorted(editor.weights_dict["layers"]) == ["dense", "dense_1"]
+
+
+def test_half_precision_in_the_editor_and_in_several_files(tmp_path):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, dtype="bfloat16")])
+    model.save_weights(tmp_path / "m.weights.h5")
+    first = model.get_weights()[0]
+    editor = keras.saving.KerasFileEditor(tmp_path / "m.weights.h5")
+    assert editor.weights_dict["layers"]["dense"]["0"].dtype == first.dtype
+    editor.save(tmp_path / "again.weights.h5")
+    model.save_weights(tmp_path / "m.weights.json", max_shard_size=1)
+    for path in ("again.weights.h5", "m.weights.json"):
+        model.set_weights([w * 0 for w in model.get_weights()])
+        model.load_weights(tmp_path / path)
+        np.testing.assert_array_equal(model.get_weights()[0].astype("float32"), first.astype("float32"))
+    with h5py.File(tmp_path / "m_00000.weights.h5", "a") as file:
+        del file["layers/dense/vars/0"]
+        file["layers/dense/vars/0"] = np.zeros((2, 3), "float32")
+        file["layers/dense/vars/0"].attrs["dtype"] = "bfloat16"
+    with pytest.raises(ValueError, match="said to be bfloat16"):
+        model.load_weights(tmp_path / "m.weights.json")
 
 
 def test_what_the_editor_refuses(tmp_path):

@@ -14,8 +14,9 @@ from dovetail.base.atomic import replacing
 from dovetail.base.errors import at_user_location
 from dovetail.base.own import declare
 from dovetail.keras.saving import archive
-from dovetail.keras.saving.h5 import descend, opened, read
+from dovetail.keras.saving.h5 import descend, opened
 from dovetail.keras.saving.layout import places
+from dovetail.keras.saving.stored import read_value, write_value
 
 _VARS = "vars"
 
@@ -213,7 +214,7 @@ def _tree(group: Any) -> dict[str, Any]:
     for name in group:
         item = descend(group, name)
         if name == _VARS and isinstance(item, h5py.Group):
-            found |= {key: read(descend(item, key), strings=True) for key in item}
+            found |= {key: read_value(descend(item, key), strings=True) for key in item}
         elif isinstance(item, h5py.Group):
             below = _tree(item)
             if below:
@@ -225,7 +226,7 @@ def _write(group: Any, tree: dict[str, Any]) -> None:
     values = {name: value for name, value in tree.items() if not isinstance(value, dict)}
     own = group.create_group(_VARS)
     for name, value in values.items():
-        own[name] = value
+        write_value(own, name, value)
     for name, value in tree.items():
         if isinstance(value, dict):
             _write(group.create_group(name), value)

@@ -14,12 +14,11 @@ from typing import Any
 import h5py
 import numpy as np
 
-from dovetail.base.atomic import replacing
+from dovetail.base.atomic import replacing_all
 from dovetail.base.errors import at_user_location
 from dovetail.keras.saving.h5 import descend, opened
-from dovetail.keras.saving.h5 import read as read_dataset
 from dovetail.keras.saving.layout import Place, places
-from dovetail.keras.saving.stored import read_weights, write_place
+from dovetail.keras.saving.stored import read_value, read_weights, write_place, write_value
 from dovetail.wire.json_text import parsed
 
 ENDING = ".weights.json"
@@ -29,25 +28,28 @@ _MAX_LIST_BYTES = 64 << 20
 def write(model: Any, path: str, max_shard_size: float) -> None:
     """Writes the weights of a model.
 
+    Older files of these names are replaced when all new ones are whole.  Keras wants the first shard under its fixed
+    name, so that they are replaced one after the other, without a list: a process that dies meanwhile leaves none,
+    which loading tells, and never a list of files of two models.
+
     Args:
         model: the model.
         path: of the list; it ends in ".weights.json".
         max_shard_size: of one file, in GiB.  A layer's own weights stay together, however large they are.
     """
     base = path.removesuffix(ENDING)
+    shards = _shards(model, max_shard_size * (1 << 30))
+    paths = [f"{base}_{number:05d}.weights.h5" for number in range(len(shards))]
     where: dict[str, list[str]] = {}
-    total = 0
-    for number, (shard, size) in enumerate(_shards(model, max_shard_size * (1 << 30))):
-        file_path = f"{base}_{number:05d}.weights.h5"
-        with replacing(file_path) as partial, h5py.File(partial, "w") as file:
-            for place in shard:
-                write_place(place, file)
-                if place.variables:
-                    where[f"/{place.vars_path}"] = [os.path.basename(file_path)]
-        total += size
-    facts = {"metadata": {"total_size": total}, "weight_map": where}
-    with replacing(path) as partial, open(partial, "w", encoding="utf-8") as file:
-        json.dump(facts, file, indent=4)
+    with replacing_all([*paths, path]) as (*partials, partial_list):
+        for (shard, _), name, partial in zip(shards, map(os.path.basename, paths), partials, strict=True):
+            with h5py.File(partial, "w") as file:
+                for place in shard:
+                    write_place(place, file)
+            where |= {f"/{place.vars_path}": [name] for place in shard if place.variables}
+        facts = {"metadata": {"total_size": sum(size for _, size in shards)}, "weight_map": where}
+        with open(partial_list, "w", encoding="utf-8") as file:
+            json.dump(facts, file, indent=4)
 
 
 def _shards(model: Any, limit: float) -> list[tuple[list[Place], int]]:
@@ -86,10 +88,7 @@ def read(
 
 def _copy(source: Any, target: Any) -> None:
     for name in source if isinstance(source, h5py.Group) else ():
-        dataset = descend(source, name)
-        target[name] = read_dataset(dataset, strings=True)
-        if dataset.attrs.get("dtype") == "bfloat16":
-            target[name].attrs["dtype"] = "bfloat16"
+        write_value(target, name, read_value(descend(source, name), strings=True))
 
 
 def listed(path: str) -> dict[str, list[str]]:

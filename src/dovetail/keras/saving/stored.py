@@ -38,11 +38,15 @@ def _write(place: Place, group: Any) -> None:
     else:
         store = {str(i): variable._plain()._value for i, variable in enumerate(place.variables)}
     for name, given in store.items():
-        value = np.asarray(given)
-        half = value.dtype == dtypes.BFLOAT16
-        group[name] = value.view(np.uint16) if half else value
-        if half:
-            group[name].attrs["dtype"] = "bfloat16"
+        write_value(group, name, np.asarray(given))
+
+
+def write_value(group: Any, name: str, value: Any) -> None:
+    """Writes an array; one of bfloat16 as integers, with a mark."""
+    half = value.dtype == dtypes.BFLOAT16
+    group[name] = value.view(np.uint16) if half else value
+    if half:
+        group[name].attrs["dtype"] = "bfloat16"
 
 
 def _stores_itself(owner: Any, method: str) -> bool:
@@ -101,7 +105,7 @@ def _loading(model: Any, file: Any, skip_mismatch: bool, skipped: frozenset | se
         group = descend(file, place.vars_path)
         if group is not None and _stores_itself(place.owner, "load_own_variables"):
             loading.own.append(
-                (place.owner, {name: _value(member(group, name), strings=True) for name in group})
+                (place.owner, {name: read_value(member(group, name), strings=True) for name in group})
             )
             continue
         try:
@@ -154,11 +158,12 @@ def _pairs_of(place: Place, group: Any) -> list[tuple[Variable, Any]]:
             raise ValueError(
                 f"{layer}: the weight {variable.name!r} has shape {wanted}, the file has {found} at {place.path!r}"
             )
-        pairs.append((variable, _value(dataset, variable._numpy_dtype == dtypes.STRING, wanted)))
+        pairs.append((variable, read_value(dataset, variable._numpy_dtype == dtypes.STRING, wanted)))
     return pairs
 
 
-def _value(dataset: Any, strings: bool, shape: tuple | None = None) -> Any:
+def read_value(dataset: Any, strings: bool, shape: tuple | None = None) -> Any:
+    """Returns what `write_value` wrote; arguments and errors as of `h5.read`."""
     value = read(dataset, strings, shape)
     if attribute(dataset, "dtype") != "bfloat16":
         return value
