@@ -109,6 +109,7 @@ def _first_layer(config):
 
 DAMAGE = {
     "no config": (lambda m: m.pop("config.json"), "no config.json"),
+    "no weights": (lambda m: m.pop("model.weights.h5"), "has no model.weights.h5"),
     "no JSON": (lambda m: m.update({"config.json": b"{"}), "cannot be read"),
     "no model": (lambda m: m.update({"config.json": b"[]"}), "does not describe a model"),
     "unknown layer": (with_config(lambda c: _first_layer(c).update(class_name="Denze")), "Denze"),

@@ -101,7 +101,7 @@ def read(path: Any, compiled: bool = True) -> Any:
         compiled: compile the model as it was, with the state of its optimizer.
 
     Raises:
-        ValueError: the file is damaged, or its parts do not belong together.
+        ValueError: the file is damaged, has no weights, or its parts do not belong together.
     """
     with _opened(path) as archive:
         stored = archive.getinfo(_WEIGHTS).file_size if _WEIGHTS in archive.namelist() else 0
@@ -113,9 +113,8 @@ def read(path: Any, compiled: bool = True) -> Any:
             )
         for owner, folder in with_assets(model, "load_assets"):
             _read_assets(archive, owner, folder)
-        if _WEIGHTS in archive.namelist():
-            with h5.opened(io.BytesIO(_member(archive, _WEIGHTS, path)), str(path)) as file:
-                read_weights(model, file)
+        with h5.opened(io.BytesIO(_member(archive, _WEIGHTS, path)), str(path)) as file:
+            read_weights(model, file)
     return model
 
 
@@ -206,7 +205,7 @@ def _member(archive: zipfile.ZipFile, name: str, path: Any) -> bytes:
         facts = archive.getinfo(name)
     except KeyError:
         raise ValueError(
-            f"load_model: {str(path)!r} has no {name}: it is not a .keras file{at_user_location()}"
+            f"load_model: {str(path)!r} has no {name}: it is not a whole .keras file{at_user_location()}"
         ) from None
     too_large = (
         facts.file_size > _MAX_UNQUESTIONED_BYTES and facts.file_size > _MAX_INFLATION * facts.compress_size
