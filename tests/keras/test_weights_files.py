@@ -436,6 +436,26 @@ def keras2():
     return pytest.importorskip("tf_keras")
 
 
+def test_arrays_are_read_when_they_fit(tmp_path, monkeypatch):
+    """A dataset that a file lists many times, or under other sizes, takes no memory."""
+    path, model, read = tmp_path / "m.h5", dense(3), []
+    monkeypatch.setattr("dovetail.keras.saving.legacy.read", lambda *given, **options: read.append(given))
+    for names, words in (
+        (["w"] * 60, "twice"),
+        (["w", "b"], "shape"),
+        (["w", "b", "c"], "has 2 weights, the file has 3"),
+    ):
+        with h5py.File(path, "w") as file:
+            file.attrs["layer_names"] = [b"dense"]
+            group = file.create_group("dense")
+            group["w"] = np.zeros((50, 50), "float32")
+            group["b"], group["c"] = group["w"], group["w"]
+            group.attrs["weight_names"] = [name.encode() for name in names]
+        with pytest.raises(ValueError, match=words):
+            model.load_weights(path)
+    assert not read
+
+
 @pytest.mark.parametrize("case", ["sequential", "branches", "nested", "embedding"])
 def test_files_of_keras_2(case, keras2, tmp_path):
     build, shape = MODELS[case]

@@ -187,6 +187,52 @@ def test_what_the_editor_refuses(tmp_path):
             wrong()
 
 
+def _two(units=3):
+    inner = keras.Sequential([keras.Input((2,)), keras.layers.Dense(units, name="deep")], name="inner")
+    return keras.Sequential([keras.Input((2,)), inner, keras.layers.Dense(2, name="last")])
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5", "weights.h5", "weights.json", "safetensors"])
+def test_layers_are_left_out_with_those_inside(ending, tmp_path):
+    model, path = filled(_two()), tmp_path / f"m.{ending}"
+    if ending == "keras":
+        model.save(path)
+    else:
+        model.save_weights(path, **({"max_shard_size": 1} if ending.endswith("json") else {}))
+    other = filled(_two(3), 5)
+    before = [w.copy() for w in other.get_weights()]
+    other.load_weights(path, objects_to_skip=[other.layers[0]])
+    after, stored = other.get_weights(), model.get_weights()
+    for i in range(4):
+        np.testing.assert_array_equal(after[i], before[i] if i < 2 else stored[i])
+
+
+def test_arguments_that_do_not_go_with_a_format(tmp_path):
+    model = filled(_two())
+    model.save(tmp_path / "m.keras")
+    model.save_weights(tmp_path / "m.safetensors")
+    model.save_weights(tmp_path / "ckpt")
+    for name, options in (
+        ("m.keras", {"by_name": True}),
+        ("m.safetensors", {"by_name": True}),
+        ("ckpt", {"by_name": True}),
+        ("ckpt", {"skip_mismatch": True}),
+        ("ckpt", {"objects_to_skip": model.layers}),
+    ):
+        with pytest.raises(ValueError, match=f"{next(iter(options))} cannot be used"):
+            model.load_weights(tmp_path / name, **options)
+    with pytest.raises(FileExistsError, match="ckpt.index"):
+        model.save_weights(tmp_path / "ckpt", overwrite=False)
+    for name in ("x.json", "x.keras"):
+        with pytest.raises(ValueError, match="must end in"):
+            model.save_weights(tmp_path / name)
+    for name, options in (("x.safetensors", {}), ("x.weights.json", {"max_shard_size": 1})):
+        with pytest.raises(ValueError, match="another format"):
+            model.save_weights(tmp_path / name, save_format="h5", **options)
+    model.save_weights(tmp_path / "x", save_format="h5")
+    assert h5py.is_hdf5(tmp_path / "x") and not list(tmp_path.glob("x.*"))
+
+
 def test_archives_of_endpoints(tmp_path):
     model = filled(mlp(keras))
     archive = keras.export.ExportArchive()

@@ -125,10 +125,12 @@ def read_config(path: str) -> tuple[dict, dict]:
         return _config(archive, path, True), facts if isinstance(facts, dict) else {}
 
 
-def read_weights_of(path: str, model: Any, skip_mismatch: bool) -> None:
-    """Reads the weights of a `.keras` file into a model like the one in it."""
+def read_weights_of(
+    model: Any, path: str, skip_mismatch: bool = False, skipped: frozenset | set[int] = frozenset()
+) -> None:
+    """Reads the weights of a `.keras` file into a model like the one in it; arguments as of `read_weights`."""
     with opened_weights(path) as file:
-        read_weights(model, file, skip_mismatch)
+        read_weights(model, file, skip_mismatch, skipped)
 
 
 @contextlib.contextmanager

@@ -180,25 +180,38 @@ def read(dataset: Any, strings: bool = False, shape: tuple | None = None) -> np.
     Raises:
         ValueError: it is no dataset of numbers, stores its data elsewhere, claims an absurd size, or is damaged.
     """
-    if dataset is None:
-        raise ValueError(f"a weight that the file lists is not in it{at_user_location()}")
+    check(dataset, "")
     where = f"{dataset.file.filename}: {dataset.name}"
-    if not isinstance(dataset, h5py.Dataset):
-        raise ValueError(f"{where} is not a dataset{at_user_location()}")
     with _told(where):
-        _check(dataset, where, strings, shape)
+        _check_data(dataset, where, strings, shape)
         if h5py.check_string_dtype(dataset.dtype) and dataset.dtype.kind == "O":
             return _strings_of(dataset, where)
         return np.asarray(dataset)
 
 
-def _check(dataset: Any, where: str, strings: bool, shape: tuple | None) -> None:
+def check(dataset: Any, name: str) -> None:
+    """Raises ValueError where there is no dataset with data inside of the file."""
+    if dataset is None:
+        raise ValueError(
+            f"a weight that the file lists is not in it{name and ': '}{name}{at_user_location()}"
+        )
+    where = f"{dataset.file.filename}: {dataset.name}"
+    if not isinstance(dataset, h5py.Dataset):
+        raise ValueError(f"{where} is not a dataset{at_user_location()}")
+    with _told(where):
+        _check_place(dataset, where)
+
+
+def _check_place(dataset: Any, where: str) -> None:
+    if dataset.external or dataset.is_virtual:
+        raise ValueError(f"{where} keeps its data in another file, which is not read{at_user_location()}")
+    if dataset.shape is None:
+        raise ValueError(f"{where} is empty{at_user_location()}")
+
+
+def _check_data(dataset: Any, where: str, strings: bool, shape: tuple | None) -> None:
     """Raises ValueError for a dataset that is not read."""
     here = at_user_location()
-    if dataset.external or dataset.is_virtual:
-        raise ValueError(f"{where} keeps its data in another file, which is not read{here}")
-    if dataset.shape is None:
-        raise ValueError(f"{where} is empty{here}")
     plist = dataset.id.get_create_plist()
     filters = {plist.get_filter(i)[0] for i in range(plist.get_nfilters())}
     if not filters <= _FILTERS:

@@ -87,36 +87,54 @@ def is_legacy(file: Any) -> bool:
     return any(name in file.attrs for name in names) or file.get("model_weights", getlink=True) is not None
 
 
-def pairs(model: Any, file: Any, by_name: bool, skip_mismatch: bool) -> list[tuple[Variable, Any]]:
-    """Returns every variable with its value in the file.
+def pairs(
+    model: Any, file: Any, by_name: bool, skip_mismatch: bool, skipped: frozenset | set[int] = frozenset()
+) -> list[tuple[Variable, Any]]:
+    """Returns every variable with its value in the file, which is read when all of them fit.
+
+    Args:
+        model: a built model.
+        file: an open file.
+        by_name: match layers by name.
+        skip_mismatch: leave out layers that do not fit, with a warning.
+        skipped: the ids of layers to leave out.
 
     Raises:
         ValueError: the numbers of layers, or a layer's weights, differ.
     """
     root = member(file, "model_weights") or file
-    stored = [(name, _arrays(member(root, name))) for name in names(root, "layer_names")]
-    if by_name:
-        inner = {layer.name: layer for layer in model._flatten_layers(include_self=False)}
-        by = inner | {layer.name: layer for layer in model.layers}
-        matched = [(by[name], name, arrays) for name, arrays in stored if name in by and arrays]
-    else:
-        layers = [layer for layer in model.layers if layer.weights]
-        stored = [(name, arrays) for name, arrays in stored if arrays]
-        if len(layers) != len(stored):
-            raise ValueError(
-                f"the file has {len(stored)} layers with weights, the model {model.name!r} has {len(layers)}"
-            )
-        matched = [(layer, name, arrays) for layer, (name, arrays) in zip(layers, stored, strict=True)]
     result: list[tuple[Variable, Any]] = []
-    for layer, name, arrays in matched:
+    for layer, name, found in _matched(model, root, by_name):
+        if id(layer) in skipped:
+            continue
         try:
-            result.extend(_fitted(layer, layer.weights, name, arrays))
+            result.extend(_fitted(layer, layer.weights, name, found))
         except ValueError as error:
             if not skip_mismatch:
                 raise
             warnings.warn(f"load_weights: {error}; left out", stacklevel=5)
-    own = [] if by_name else _arrays(member(root, _OWN))
-    return [*result, *_fitted(model, model._stored_variables(), _OWN, own)] if own else result
+    own = [] if by_name else datasets(member(root, _OWN))
+    if own:
+        result += _fitted(model, model._stored_variables(), _OWN, own)
+    inner = [layer for layer in model._flatten_layers() if id(layer) in skipped] if skipped else []
+    left_out = {id(variable) for layer in inner for variable in layer.weights}
+    return [(v, read(dataset, shape=tuple(v.shape))) for v, dataset in result if id(v) not in left_out]
+
+
+def _matched(model: Any, root: Any, by_name: bool) -> list[tuple[Any, str, list[tuple[str, Any]]]]:
+    """Returns layers, the names of their groups, and the datasets there."""
+    stored = [(name, datasets(member(root, name))) for name in names(root, "layer_names")]
+    stored = [(name, found) for name, found in stored if found]
+    if by_name:
+        inner = {layer.name: layer for layer in model._flatten_layers(include_self=False)}
+        by = inner | {layer.name: layer for layer in model.layers}
+        return [(by[name], name, found) for name, found in stored if name in by]
+    layers = [layer for layer in model.layers if layer.weights]
+    if len(layers) != len(stored):
+        raise ValueError(
+            f"the file has {len(stored)} layers with weights, the model {model.name!r} has {len(layers)}"
+        )
+    return [(layer, name, found) for layer, (name, found) in zip(layers, stored, strict=True)]
 
 
 def names(group: Any, attribute: str) -> list[str]:
@@ -128,9 +146,14 @@ def names(group: Any, attribute: str) -> list[str]:
             values.extend(_listed(part, attribute))
             chunk += 1
     try:
-        return [value.decode() if isinstance(value, bytes) else value for value in _listed(values, attribute)]
+        found = [
+            value.decode() if isinstance(value, bytes) else value for value in _listed(values, attribute)
+        ]
     except UnicodeDecodeError as error:
         raise ValueError(f"the attribute {attribute!r} holds names that are no text: {error}") from None
+    if len(set(found)) < len(found):
+        raise ValueError(f"the attribute {attribute!r} of {group.name} lists a name twice: {found!r:.80}")
+    return found
 
 
 def _listed(values: Any, attribute: str) -> list:
@@ -140,26 +163,38 @@ def _listed(values: Any, attribute: str) -> list:
     return found
 
 
-def _arrays(group: Any) -> list[tuple[str, Any]]:
-    """Returns the names and values of a layer's weights."""
+def datasets(group: Any) -> list[tuple[str, Any]]:
+    """Returns the names and datasets of a group's weights, of which nothing is read.
+
+    Raises:
+        ValueError: a name stands twice, or for nothing.
+    """
     if group is None:
         return []
-    return [(name, read(descend(group, name))) for name in names(group, "weight_names")]
+    found = [(name, descend(group, name)) for name in names(group, "weight_names")]
+    for name, dataset in found:
+        h5.check(dataset, f"{group.name}/{name}")
+    return found
 
 
-def _fitted(layer: Any, weights: list[Variable], name: str, arrays: list) -> list[tuple[Variable, Any]]:
-    if len(weights) != len(arrays):
+def _fitted(layer: Any, weights: list[Variable], name: str, found: list) -> list[tuple[Variable, Any]]:
+    """Returns the variables of a layer with their datasets.
+
+    Raises:
+        ValueError: they differ in number or shape.
+    """
+    if len(weights) != len(found):
         raise ValueError(
-            f"the layer {layer.name!r} has {len(weights)} weights, the file has {len(arrays)} for {name!r}"
+            f"the layer {layer.name!r} has {len(weights)} weights, the file has {len(found)} for {name!r}"
         )
-    weights = _ordered(weights, arrays)
-    for variable, (_, array) in zip(weights, arrays, strict=True):
-        if tuple(variable.shape) != array.shape:
+    weights = _ordered(weights, found)
+    for variable, (_, dataset) in zip(weights, found, strict=True):
+        if tuple(variable.shape) != dataset.shape:
             raise ValueError(
                 f"the layer {layer.name!r}: the weight {variable.name!r} has shape {tuple(variable.shape)}, "
-                f"the file has {array.shape} for {name!r}"
+                f"the file has {dataset.shape} for {name!r}"
             )
-    return [(variable, array) for variable, (_, array) in zip(weights, arrays, strict=True)]
+    return [(variable, dataset) for variable, (_, dataset) in zip(weights, found, strict=True)]
 
 
 def _ordered(weights: list[Variable], arrays: list) -> list[Variable]:

@@ -118,13 +118,27 @@ def header(path: str) -> list[tuple[str, tuple, str]]:
         raise ValueError(f"{path!r} is no whole safetensors file: {error}{at_user_location()}") from error
 
 
-def read(model: Any, path: str, skip_mismatch: bool = False) -> None:
+def read(
+    model: Any, path: str, skip_mismatch: bool = False, skipped: frozenset | set[int] = frozenset()
+) -> None:
     """Reads the weights of a file into a model: all of them or, on an error, none.
+
+    Args:
+        model: a built model.
+        path: of the file.
+        skip_mismatch: leave out weights that do not fit, with a warning.
+        skipped: the ids of layers to leave out.
 
     Raises:
         ValueError: the file has other names, or weights of other shapes.
     """
     arrays, known = read_arrays(path), named_weights(model)
+    left_out = {
+        id(v) for place in places(model, older=False) if id(place.owner) in skipped for v in place.variables
+    }
+    for name in [name for name, variable in known.items() if id(variable) in left_out]:
+        del known[name]
+        arrays.pop(name, None)
     problems = [f"{name!r} is not in the file" for name in known if name not in arrays]
     problems += [f"the model has no {name!r}" for name in arrays if name not in known]
     problems += [

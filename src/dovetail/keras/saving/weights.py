@@ -10,13 +10,32 @@ import h5py
 
 from dovetail.base.atomic import replacing
 from dovetail.base.errors import at_user_location
+from dovetail.keras.idiom import is_keras_2
+from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.saving import archive, legacy, safetensors_file, sharded
 from dovetail.keras.saving.h5 import opened
 from dovetail.keras.saving.stored import Loading, read_weights, write_weights
 from dovetail.train.bundle import index_path
 from dovetail.train.checkpoint import Checkpoint
 
-_ENDINGS = (".h5", ".hdf5", ".keras", ".json", safetensors_file.ENDING)
+_BY_ENDING = {
+    ".weights.h5": "newer",
+    ".h5": "older",
+    ".hdf5": "older",
+    ".ckpt": "checkpoint",
+    ".tf": "checkpoint",
+    sharded.ENDING: "several",
+    safetensors_file.ENDING: "safetensors",
+}
+# Of the values of `save_format`.
+_OF_KERAS_2 = {
+    "tf": "checkpoint",
+    "tensorflow": "checkpoint",
+    "h5": "older",
+    "hdf5": "older",
+    "keras": "older",
+}
+_HDF5 = {"newer": write_weights, "older": legacy.write}
 
 
 def save_weights(
@@ -41,11 +60,38 @@ def save_weights(
         max_shard_size: GiB in one file; for paths that end in ".weights.json".
 
     Raises:
-        ValueError: the path does not end so, or the model is not built.
+        ValueError: the path does not end so, `save_format` is another format, or the model is not built.
         FileExistsError: the file exists and `overwrite` is False.
     """
     path = os.fspath(filepath)
-    if save_format not in (None, "tf", "tensorflow", "h5", "hdf5", "keras"):
+    kind = _format_of(path, save_format, max_shard_size)
+    there = index_path(path) if kind == "checkpoint" else path
+    if not overwrite and os.path.exists(there):
+        raise FileExistsError(
+            f"save_weights: {there!r} exists; pass overwrite=True to replace it{at_user_location()}"
+        )
+    if not _is_built(model):
+        raise ValueError(
+            f"save_weights: {model.name!r} has no weights yet; build it or call it on data first"
+        )
+    if kind == "several":
+        sharded.write(model, path, max_shard_size or 0)
+    elif kind == "safetensors":
+        safetensors_file.write(model, path)
+    elif kind == "checkpoint":
+        Checkpoint(model).write_as_latest(path, options)
+    else:
+        with replacing(path) as partial, h5py.File(partial, "w") as file:
+            _HDF5[kind](model, file)
+
+
+def _format_of(path: str, save_format: str | None, max_shard_size: float | None) -> str:
+    """Returns the format that the arguments of `save_weights` name together.
+
+    Raises:
+        ValueError: they name none, or different ones.
+    """
+    if save_format not in (None, *_OF_KERAS_2):
         raise ValueError(
             f"save_weights: save_format must be 'tf' or 'h5', received {save_format!r}{at_user_location()}"
         )
@@ -55,36 +101,24 @@ def save_weights(
             f"{max_shard_size} and {path!r}{at_user_location()}"
         )
     ending = os.path.splitext(os.path.basename(path))[1]
-    as_checkpoint = save_format in ("tf", "tensorflow") or (
-        save_format is None and ending in ("", ".ckpt", ".tf")
-    )
-    if not as_checkpoint and save_format is None and ending not in _ENDINGS:
+    found = next((kind for known, kind in _BY_ENDING.items() if path.endswith(known)), None)
+    if not ending or (ending == ".keras" and is_keras_2()):
+        found = "older" if ending else "checkpoint"
+    if save_format is not None and found in ("several", "safetensors"):
+        raise ValueError(
+            f"save_weights: save_format={save_format!r} is another format than that of {path!r}; leave out the one, or "
+            f"change the ending of the other{at_user_location()}"
+        )
+    if save_format is not None:
+        return (
+            "newer" if _OF_KERAS_2[save_format] == "older" and found == "newer" else _OF_KERAS_2[save_format]
+        )
+    if found is None:
         raise ValueError(
             f"save_weights: the path must end in '.weights.h5' (or in '.h5', or have no ending for a checkpoint of "
             f"TensorFlow), received {path!r}{at_user_location()}"
         )
-    if not overwrite and os.path.exists(path):
-        raise FileExistsError(
-            f"save_weights: {path!r} exists; pass overwrite=True to replace it{at_user_location()}"
-        )
-    if not _is_built(model):
-        raise ValueError(
-            f"save_weights: {model.name!r} has no weights yet; build it or call it on data first"
-        )
-    if max_shard_size is not None:
-        sharded.write(model, path, max_shard_size)
-        return
-    if ending == safetensors_file.ENDING:
-        safetensors_file.write(model, path)
-        return
-    if as_checkpoint:
-        Checkpoint(model).write_as_latest(path, options)
-        return
-    with replacing(path) as partial, h5py.File(partial, "w") as file:
-        if path.endswith(".weights.h5"):
-            write_weights(model, file)
-        else:
-            legacy.write(model, file)
+    return found
 
 
 def _is_built(model: Any) -> bool:
@@ -104,35 +138,56 @@ def load_weights(
             prefix of a checkpoint, which is read into layers that are built later, too.
         skip_mismatch: leave out layers that do not fit, with a warning.
         by_name: match layers by name; files of Keras 2 only.
-        objects_to_skip: layers to leave out.
+        objects_to_skip: layers to leave out, with those inside of them.
 
     Returns:
         of a checkpoint, what `tf.train.Checkpoint.restore` returns; otherwise None.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the model is not built, or a layer's variables differ in number or shape.
+        ValueError: the model is not built, a layer's variables differ in number or shape, or the format does not go
+            with an argument: checkpoints with none of them, only HDF5 files of Keras 2 with `by_name`.
     """
     path = os.fspath(filepath)
+    skipped = _ids_of(objects_to_skip or [])
     if not os.path.isfile(path) and os.path.exists(index_path(path)):
+        _refuse(path, by_name=by_name, skip_mismatch=skip_mismatch, objects_to_skip=skipped)
         return Checkpoint(model).read(path)
     if not os.path.exists(path):
         raise FileNotFoundError(f"load_weights: there is no file {path!r}{at_user_location()}")
-    if path.endswith((sharded.ENDING, safetensors_file.ENDING)):
+    reader = next((read for ending, read in _READERS.items() if path.endswith(ending)), None)
+    if reader is None and zipfile.is_zipfile(path):
+        reader = archive.read_weights_of
+    if reader is not None:
+        _refuse(path, by_name=by_name)
         _check_built(model)
-        if by_name:
-            raise ValueError(f"load_weights: by_name works for files of Keras 2{at_user_location()}")
-        if path.endswith(sharded.ENDING):
-            sharded.read(model, path, skip_mismatch, {id(item) for item in objects_to_skip or []})
-        else:
-            safetensors_file.read(model, path, skip_mismatch)
-    elif zipfile.is_zipfile(path):
-        archive.read_weights_of(path, model, skip_mismatch)
+        reader(model, path, skip_mismatch, skipped)
     elif h5py.is_hdf5(path):
-        _load_hdf5(model, path, skip_mismatch, by_name, {id(item) for item in objects_to_skip or []})
+        _load_hdf5(model, path, skip_mismatch, by_name, skipped)
     else:
         raise ValueError(f"load_weights: {path!r} is neither an HDF5 nor a .keras file{at_user_location()}")
     return None
+
+
+_READERS = {sharded.ENDING: sharded.read, safetensors_file.ENDING: safetensors_file.read}
+
+
+def _ids_of(objects: Any) -> set[int]:
+    """Returns the ids of layers and of those inside of them."""
+    found = {id(item) for item in objects}
+    return found.union(
+        *({id(one) for one in item._flatten_layers()} for item in objects if isinstance(item, Layer))
+    )
+
+
+def _refuse(path: str, **given: Any) -> None:
+    """Raises ValueError for arguments that a file of this format cannot be read with."""
+    names = [name for name, value in given.items() if value]
+    if names:
+        raise ValueError(
+            f"load_weights: {', '.join(names)} cannot be used with the format of {path!r}: by_name is for HDF5 files "
+            f"of Keras 2, and checkpoints are read by the objects' attributes{at_user_location()}"
+        )
 
 
 def _check_built(model: Any) -> None:
@@ -148,7 +203,7 @@ def _load_hdf5(model: Any, path: str, skip_mismatch: bool, by_name: bool, skippe
     with opened(path, path) as file:
         if legacy.is_legacy(file):
             loading = Loading()
-            loading.pairs = legacy.pairs(model, file, by_name, skip_mismatch)
+            loading.pairs = legacy.pairs(model, file, by_name, skip_mismatch, skipped)
             loading.apply()
         elif by_name:
             raise ValueError(

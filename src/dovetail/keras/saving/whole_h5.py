@@ -32,7 +32,7 @@ from dovetail.keras.saving import legacy
 from dovetail.keras.saving.archive import with_assets
 from dovetail.keras.saving.configs import OLDER_VERSION, of_hdf5
 from dovetail.keras.saving.h5 import attribute as stored_attribute
-from dovetail.keras.saving.h5 import descend, member, opened, read
+from dovetail.keras.saving.h5 import member, opened, read
 from dovetail.keras.serialization import deserialize_keras_object
 from dovetail.tensor.tensor import Tensor
 from dovetail.wire.json_text import parsed
@@ -208,18 +208,18 @@ def _read_state(model: Any, file: Any) -> None:
     group = member(file, _STATE)
     if group is None or not model.built or model.optimizer is None:
         return
-    names = legacy.names(group, "weight_names")
-    arrays = [read(descend(group, name)) for name in names]
+    found = [dataset for _, dataset in legacy.datasets(group)]
     optimizer = model.optimizer
     optimizer.build(model._trained_weights())
-    variables = [v for v in optimizer.variables if len(arrays) == len(optimizer.variables) or not _is_rate(v)]
-    if [tuple(v.shape) for v in variables] != [array.shape for array in arrays]:
+    variables = [v for v in optimizer.variables if len(found) == len(optimizer.variables) or not _is_rate(v)]
+    if [tuple(v.shape) for v in variables] != [dataset.shape for dataset in found]:
         warnings.warn(
-            f"load_model: {file.filename!r} has {len(arrays)} arrays of the optimizer's state, which do not fit the "
+            f"load_model: {file.filename!r} has {len(found)} arrays of the optimizer's state, which do not fit the "
             f"{len(variables)} of {type(optimizer).__name__}: it starts anew",
             stacklevel=4,
         )
         return
+    arrays = [read(dataset, shape=tuple(v.shape)) for v, dataset in zip(variables, found, strict=True)]
     for variable, array in zip(variables, arrays, strict=True):
         variable._store(Tensor(np.asarray(array, variable._numpy_dtype)))
 
