@@ -178,3 +178,22 @@ def test_show_of_prints_to_files(tmp_path):
     node.attr["output_stream"].s = b"file:///a/b"
     file.write_bytes(model.SerializeToString())
     assert describe(str(tmp_path)).unsafe == ["the operation PrintV2 reaches outside of the model"]
+
+
+def test_convert_leaves_the_old_file_when_there_is_no_new_one(model, tmp_path, capsys, monkeypatch):
+    path, out = write(model, tmp_path, "m.keras"), tmp_path / "m.json"
+    monkeypatch.setattr(keras.Model, "to_json", lambda model: int("no config"))
+    out.write_text("old")
+    assert cli.main(["convert", path, str(out)]) == 1
+    assert out.read_text() == "old" and "no config" in capsys.readouterr().err
+
+
+def test_convert_reads_lambdas_of_an_architecture_when_it_may(tmp_path, capsys):
+    layers = [keras.Input((2,)), keras.layers.Dense(1), keras.layers.Lambda(lambda x: x * 2)]
+    made, names = keras.Sequential(layers), [str(tmp_path / name) for name in ("m.json", "m.weights.h5")]
+    with pytest.warns(UserWarning, match="bytecode"):
+        (tmp_path / "m.json").write_text(made.to_json())
+    made.save_weights(names[1])
+    call = ["convert", names[1], str(tmp_path / "out.safetensors"), "--model", names[0]]
+    assert cli.main(call) == 1 and "unsafe" in capsys.readouterr().err.lower()
+    assert cli.main([*call, "--unsafe"]) == 0

@@ -211,9 +211,13 @@ def test_the_backup_before_serves_when_the_last_cannot_be_read(tmp_path):
     train(whole)
     latest = tmp_path / "latest.weights.h5"
     latest.write_bytes(latest.read_bytes()[:200])
+    (tmp_path / "next.weights.h5.0a.part").write_text("of a process that died")
+    (tmp_path / "notes.txt").write_text("mine")
     second = model_of(seed=8)
-    assert train(second, backup).epoch == [2, 3]
+    with pytest.warns(UserWarning, match="from the one before"):
+        assert train(second, backup).epoch == [2, 3]
     same(state_of(second), state_of(whole))
+    assert os.listdir(tmp_path) == ["notes.txt"]
 
 
 def test_what_is_refused(tmp_path):

@@ -8,7 +8,9 @@ import sys
 from typing import Any
 
 from dovetail import keras
+from dovetail.base.atomic import replacing
 from dovetail.base.errors import OpError
+from dovetail.keras import permission
 from dovetail.keras.models.codec import LayerNotBuiltError
 
 _MODELS = (".keras", ".h5", ".hdf5")
@@ -64,7 +66,7 @@ def _loaded(options: argparse.Namespace) -> Any:
 def _architecture(path: str, safe_mode: bool) -> Any:
     if not path.endswith(".json"):
         return keras.models.load_model(path, compile=False, safe_mode=safe_mode)
-    with open(path, encoding="utf-8") as file:
+    with open(path, encoding="utf-8") as file, permission.allowing(safe_mode):
         return keras.models.model_from_json(file.read())
 
 
@@ -78,8 +80,9 @@ def _write(model: Any, path: str, shard_size: float) -> None:
     elif path.endswith(_MODELS):
         model.save(path)
     elif path.endswith(".json"):
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(model.to_json())
+        text = model.to_json()
+        with replacing(path) as partial, open(partial, "w", encoding="utf-8") as file:
+            file.write(text)
     elif not os.path.splitext(path)[1]:
         model.export(path)
     else:

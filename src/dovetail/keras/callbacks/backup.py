@@ -6,7 +6,6 @@ import importlib
 import json
 import os
 import random as python_random
-import shutil
 import warnings
 from typing import Any
 
@@ -38,7 +37,7 @@ class BackupAndRestore(Callback):
         backup_dir: a folder for it alone; made when it is not there.
         save_freq: "epoch", or a number of batches.
         double_checkpoint: keep the backup before the last one too, for when the last one cannot be read.
-        delete_checkpoint: remove the folder when `fit` has ended.
+        delete_checkpoint: remove the backups when `fit` has ended, and the folder if nothing else is in it.
         save_before_preemption: must be False.
 
     Differs from Keras: a backup is one file that replaces the one before at once, whenever the process dies; all of the
@@ -146,8 +145,16 @@ class BackupAndRestore(Callback):
             self._save(None)
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        if self.delete_checkpoint and os.path.isdir(self.backup_dir):
-            shutil.rmtree(self.backup_dir)
+        if not self.delete_checkpoint or not os.path.isdir(self.backup_dir):
+            return
+        for name in os.listdir(self.backup_dir):
+            # A process that died while it wrote leaves a file beside the next one.
+            if name in (_LATEST, _PREVIOUS, _NEXT) or (
+                name.startswith(f"{_NEXT}.") and name.endswith(".part")
+            ):
+                os.remove(self._path(name))
+        if not os.listdir(self.backup_dir):
+            os.rmdir(self.backup_dir)
 
     # ---- the files
 
@@ -185,10 +192,14 @@ class BackupAndRestore(Callback):
     def _restore_latest(self) -> None:
         try:
             self._restore(_LATEST)
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
             if not os.path.exists(self._path(_PREVIOUS)):
                 raise
             self._restore(_PREVIOUS)
+            warnings.warn(
+                f"BackupAndRestore: the last backup cannot be read, the run goes on from the one before: {error}",
+                stacklevel=2,
+            )
 
     def _restore(self, name: str) -> None:
         """Reads a backup.
