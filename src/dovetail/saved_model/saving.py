@@ -41,10 +41,10 @@ from dovetail.tensor.spec import TensorSpec, TypeSpec
 from dovetail.tensor.variable import Variable
 from dovetail.train import bundle
 from dovetail.train.object_graph import named_children, written
+from dovetail.version import VERSION
 from dovetail.wire.protobuf import DecodeError
 from dovetail.wire.saved_model import MetaGraphDef, SavedModel, StructuredValue
 
-_VERSION = "2.21.0"  # of TensorFlow, whose files these are
 _PRODUCER = 1882  # the version of its graphs
 
 
@@ -191,7 +191,7 @@ class Saver:
         self.meta = MetaGraphDef()
         info = self.meta.meta_info_def
         info.tags.extend([SERVING, *extra_tags])
-        info.tensorflow_version = _VERSION
+        info.tensorflow_version = VERSION
         self.meta.graph_def.versions.producer = _PRODUCER
         self.tensors = written(root)
         self.assets: dict[str, str] = {}

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.base.atomic import replacing
 from dovetail.base.errors import DataLossError, at_user_location
 from dovetail.compat.first.graph_reader import Reader
 from dovetail.compat.first.graph_writer import written_graph_def
@@ -21,12 +22,12 @@ from dovetail.saved_model.sources import source_of
 from dovetail.saved_model.writing.nodes import STRING, Kind, attribute
 from dovetail.tensor.dtype import as_dtype
 from dovetail.tensor.symbolic import SymbolicTensor
+from dovetail.version import VERSION
 from dovetail.wire.messages import GraphDef
 from dovetail.wire.meta_graph import VariableDef
 from dovetail.wire.protobuf import DecodeError
 from dovetail.wire.saved_model import CollectionDef, MetaGraphDef, SaverDef
 
-_VERSION = "2.21.0"  # of TensorFlow, whose files these are
 _OF_VARIABLES = (
     GraphKeys.GLOBAL_VARIABLES,
     GraphKeys.TRAINABLE_VARIABLES,
@@ -138,7 +139,7 @@ def meta_graph_of(
     Collections of what is no tensor, operation, variable, number or string are left out, as TensorFlow does.
     """
     made = MetaGraphDef()
-    made.meta_info_def.tensorflow_version = _VERSION
+    made.meta_info_def.tensorflow_version = VERSION
     growing = _Growing(written_graph_def(graph))
     known = {id(node.args[0]): node.args[0] for node in graph.nodes if node.operation is HANDLE}
     reads = {
@@ -205,15 +206,8 @@ def export_meta_graph(
 
 def write_file(path: str, content: bytes) -> None:
     """Writes a file whole or not at all."""
-    temporary = f"{path}.{os.getpid()}.part"
-    try:
-        with open(temporary, "wb") as opened:
-            opened.write(content)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(temporary)
-        raise
+    with replacing(path) as partial, open(partial, "wb") as opened:
+        opened.write(content)
 
 
 def write_graph(graph_or_graph_def: Any, logdir: Any, name: str, as_text: bool = True) -> str:

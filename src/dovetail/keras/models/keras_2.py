@@ -24,13 +24,12 @@ from dovetail.keras.models.keras_2_tables import (
     MISSING,
     RENAMED,
 )
-from dovetail.keras.models.keras_2_terms import NotInKeras2Error, constant, is_tensor, tensor
+from dovetail.keras.models.keras_2_terms import OP_LAYERS, NotInKeras2Error, constant, is_tensor, tensor
 from dovetail.keras.registration import get_registered_object, own_object
 
-_OP_LAYERS = ("TFOpLambda", "SlicingOpLambda")
 _POLICIES = ("DTypePolicy", "Policy")
 _OP_MODULE = "keras.src.layers.core.tf_op_layer"
-_MODULES = {"Functional": "keras.src.engine.functional", **dict.fromkeys(_OP_LAYERS, _OP_MODULE)}
+_MODULES = {"Functional": "keras.src.engine.functional", **dict.fromkeys(OP_LAYERS, _OP_MODULE)}
 
 
 def as_keras_2(
@@ -81,7 +80,7 @@ class _Downgrade:
         if kind == "function":
             return inner if given.get("module") != "builtins" or ">" not in str(inner) else given
         ours = not given.get("registered_name") or own_object(kind) is not None
-        if not isinstance(inner, dict) or kind in _OP_LAYERS:
+        if not isinstance(inner, dict) or kind in OP_LAYERS:
             return self._entry(given, inner)
         if ours and _is_missing(given):
             raise NotInKeras2Error(f"Keras 2 has no {kind}")
@@ -134,7 +133,7 @@ class _Downgrade:
         return rest | {"layers": layers} | ends
 
     def _layer(self, given: dict, shifted: set[str]) -> dict:
-        if given["class_name"] in _OP_LAYERS:
+        if given["class_name"] in OP_LAYERS:
             calls = [op_call(given, call, shifted) for call in given["inbound_nodes"]]
             entry = self.layer_entry(given | {"config": op_config(given)})
         else:

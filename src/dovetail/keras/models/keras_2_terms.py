@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-_CONSTANT = "_CONSTANT_VALUE"  # stands where a layer's name would
-_ELLIPSIS = "__ellipsis__"
+CONSTANT = "_CONSTANT_VALUE"  # stands where a layer's name would
+ELLIPSIS = {"class_name": "__ellipsis__"}
+OP_LAYERS = ("TFOpLambda", "SlicingOpLambda")
 
 
 class NotInKeras2Error(ValueError):
@@ -30,7 +31,7 @@ def tensor(layer: str, value: Any, kwargs: dict, shifted: set[str]) -> Any:
         return [*_history(value, shifted), kwargs]
     if isinstance(value, list) and any(map(_holds_tensor, value)):
         return [tensor(layer, item, kwargs, shifted) for item in value]
-    return [_CONSTANT, -1, constant(value, shifted), kwargs]
+    return [CONSTANT, -1, constant(value, shifted), kwargs]
 
 
 def _holds_tensor(value: Any) -> bool:
@@ -61,6 +62,6 @@ def constant(value: Any, shifted: set[str]) -> Any:
         return {key: constant(item, shifted) for key, item in value.items()}
     if kind in ("__tensor__", "__numpy__"):
         return value["config"]["value"]
-    if kind == _ELLIPSIS:
-        return {"class_name": _ELLIPSIS}
+    if kind == ELLIPSIS["class_name"]:
+        return dict(ELLIPSIS)
     raise NotInKeras2Error(f"Keras 2 has no form for {kind} among the arguments of a call")

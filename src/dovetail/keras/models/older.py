@@ -15,13 +15,11 @@ from typing import Any
 from dovetail.base import nest
 from dovetail.base.errors import UnknownObjectError, at_user_location
 from dovetail.keras import permission
+from dovetail.keras.models.keras_2_terms import CONSTANT, ELLIPSIS, OP_LAYERS
 from dovetail.keras.registration import own_object
 from dovetail.ops.table import find
 from dovetail.tensor.symbolic import SymbolicTensor
 
-_CONSTANT = "_CONSTANT_VALUE"  # stands where a layer's name would
-_ELLIPSIS = {"class_name": "__ellipsis__"}
-_OP_LAYERS = ("TFOpLambda", "SlicingOpLambda")
 _OPERATORS: dict[str, Callable] = {
     "__operators__.getitem": lambda tensor, slice_spec: tensor[_index(slice_spec)],
     "__operators__.add": lambda x, y: x + y,
@@ -70,7 +68,7 @@ def op_of(entry: dict) -> WrittenOp | None:
         ValueError: the op is not known here.
     """
     config = entry["config"]
-    if entry["class_name"] in _OP_LAYERS and "function" in config:
+    if entry["class_name"] in OP_LAYERS and "function" in config:
         function = config["function"]
         return WrittenOp(entry["name"], _OPERATORS.get(function) or _public("tf", function), {})
     if not str(entry.get("module")).startswith("keras.src.ops."):
@@ -110,7 +108,7 @@ def _index(spec: Any) -> Any:
         return slice(spec["start"], spec["stop"], spec["step"])
     if isinstance(spec, list):
         return tuple(map(_index, spec))
-    return Ellipsis if isinstance(spec, str | dict) and spec in ("...", _ELLIPSIS) else spec
+    return Ellipsis if isinstance(spec, str | dict) and spec in ("...", ELLIPSIS) else spec
 
 
 def has_calls_of_keras_2(entry: dict) -> bool:
@@ -120,7 +118,7 @@ def has_calls_of_keras_2(entry: dict) -> bool:
 
 def calls_of(entry: dict) -> list[dict]:
     """Returns the calls of an entry of Keras 2 as `{"args": ..., "kwargs": ...}` of Keras 3."""
-    return [_call(call, entry["class_name"] in _OP_LAYERS) for call in entry["inbound_nodes"]]
+    return [_call(call, entry["class_name"] in OP_LAYERS) for call in entry["inbound_nodes"]]
 
 
 def counted_from_0(entries: list[dict], ends: list) -> tuple[list[dict], list]:
@@ -201,7 +199,7 @@ def _tensor(written: Any) -> Any:
     """Returns the config of one tensor `[layer, call, output, ...]`, or of a constant."""
     if not _is_tensor(written):
         return [_tensor(value) for value in written]
-    if written[0] == _CONSTANT:
+    if written[0] == CONSTANT:
         return _argument(written[2])
     config = {"shape": None, "dtype": None, "keras_history": written[:3]}
     return {"class_name": "__keras_tensor__", "config": config}

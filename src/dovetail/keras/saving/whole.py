@@ -49,6 +49,36 @@ def save_model(
     path = os.fspath(filepath)
     if kwargs:
         raise TypeError(f"save_model: unknown arguments {sorted(kwargs)}{at_user_location()}")
+    kind = _format_of(path, save_format)
+    if zipped is False and kind != "tf":
+        raise ValueError(
+            f"save_model: .keras files are always archives, received zipped=False{at_user_location()}"
+        )
+    if not overwrite and os.path.exists(path):
+        raise FileExistsError(
+            f"save_model: {path!r} exists; pass overwrite=True to replace it{at_user_location()}"
+        )
+    if kind == "tf":
+        from dovetail.keras.saving import saved_model
+
+        saved_model.write_model(model, path, include_optimizer)
+    elif kind == ".h5":
+        whole_h5.write(model, path, include_optimizer)
+    elif include_optimizer:
+        archive.write(model, path)
+    else:
+        raise ValueError(
+            "save_model: include_optimizer=False is for .h5 files; of a .keras file, load_model(compile=False) leaves "
+            f"the optimizer out{at_user_location()}"
+        )
+
+
+def _format_of(path: str, save_format: str | None) -> str:
+    """Returns "tf", ".keras" or ".h5", as a path and `save_format` name it.
+
+    Raises:
+        ValueError: they name none.
+    """
     if save_format not in _FORMATS:
         raise ValueError(
             f"save_model: save_format must be one of {[name for name in _FORMATS if name]}, received {save_format!r}"
@@ -57,35 +87,12 @@ def save_model(
     ending = os.path.splitext(path)[1]
     kind = _FORMATS[save_format] or (".h5" if ending in _H5_ENDINGS else ending)
     if save_format == "tf" or (not kind and is_keras_2()):
-        from dovetail.keras.saving import saved_model
-
-        if os.path.exists(path) and not overwrite:
-            raise FileExistsError(
-                f"save_model: {path!r} exists; pass overwrite=True to replace it{at_user_location()}"
-            )
-        saved_model.write_model(model, path, include_optimizer)
-        return
+        return "tf"
     if kind not in (".keras", ".h5"):
         raise ValueError(
             f"save_model: the path must end in '.keras', '.h5' or '.hdf5', received {path!r}{at_user_location()}"
         )
-    if zipped is False:
-        raise ValueError(
-            f"save_model: .keras files are always archives, received zipped=False{at_user_location()}"
-        )
-    if not overwrite and os.path.exists(path):
-        raise FileExistsError(
-            f"save_model: {path!r} exists; pass overwrite=True to replace it{at_user_location()}"
-        )
-    if kind == ".h5":
-        whole_h5.write(model, path, include_optimizer)
-        return
-    if not include_optimizer:
-        raise ValueError(
-            "save_model: include_optimizer=False is for .h5 files; of a .keras file, load_model(compile=False) leaves "
-            f"the optimizer out{at_user_location()}"
-        )
-    archive.write(model, path)
+    return kind
 
 
 def load_model(
