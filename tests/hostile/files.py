@@ -25,6 +25,7 @@ from dovetail.wire import records, sorted_table
 from dovetail.wire.protobuf import varint
 from dovetail.wire.saved_datasets import SnapshotMetadata
 from dovetail.wire.saved_model import SavedModel
+from tests.hostile import weights
 from tests.hostile.configs import LAYERS, MODELS, sequential
 from tests.hostile.watched import small
 
@@ -38,6 +39,7 @@ def make(target, outside, whole):
     for part in (
         _archives,
         _hdf5,
+        weights.make,
         _configs,
         _checkpoints,
         _saved_models,

@@ -6,6 +6,8 @@ FOLDER/cases.json lists `[name, loader, path]`; what happened goes to FOLDER/res
 message, None for none) and the events.  Only FOLDER/target may be read, and only temporary files may be written.
 """
 
+import contextlib
+import io
 import json
 import os
 import sys
@@ -14,7 +16,7 @@ import time
 import warnings
 
 import dovetail as tf
-from dovetail import keras
+from dovetail import cli, keras
 from dovetail.keras.datasets import files as data_sets
 from dovetail.keras.utils import unpacking
 
@@ -62,6 +64,19 @@ def from_config(path):
     with open(path) as file:
         entry = json.load(file)
     return getattr(keras.layers, entry["class_name"]).from_config(entry["config"])
+
+
+def editor(path):
+    return keras.saving.KerasFileEditor(path)
+
+
+def converted(path):
+    """Converts weights for a model that lies beside them."""
+    told, model = io.StringIO(), path.partition(".")[0] + ".json"
+    with contextlib.redirect_stderr(told):
+        done = cli.main(["convert", path, os.path.join(tempfile.mkdtemp(), "m.keras"), "--model", model])
+    if done:
+        raise ValueError(told.getvalue())
 
 
 def checkpoint(path):
@@ -143,7 +158,19 @@ def vocabulary(path):
 LOADERS = {
     function.__name__: function
     for function in (
-        *(load_weights, from_json, deserialize, from_config, checkpoint, reader, manager, saved_model, graph),
+        *(
+            load_weights,
+            editor,
+            converted,
+            from_json,
+            deserialize,
+            from_config,
+            checkpoint,
+            reader,
+            manager,
+            saved_model,
+            graph,
+        ),
         *(saved_model_alone, unpacked_tar, unpacked_zip),
         *(dataset, records, zipped_records, imdb, cifar, fetched, vocabulary),
     )

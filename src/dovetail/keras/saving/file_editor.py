@@ -14,9 +14,9 @@ from dovetail.base.atomic import replacing
 from dovetail.base.errors import at_user_location
 from dovetail.base.own import declare
 from dovetail.keras.saving import archive
-from dovetail.keras.saving.h5 import descend, opened
+from dovetail.keras.saving.h5 import meet, member, opened
 from dovetail.keras.saving.layout import places
-from dovetail.keras.saving.stored import read_value, write_value
+from dovetail.keras.saving.stored import read_values, write_value
 
 _VARS = "vars"
 
@@ -49,10 +49,10 @@ class KerasFileEditor:
             raise ValueError(f"KerasFileEditor: there is no file {path!r}{at_user_location()}")
         if zipfile.is_zipfile(path):
             with archive.opened_weights(path) as file:
-                self.weights_dict = _tree(file)
+                self.weights_dict = _tree(file, set())
         else:
             with opened(path, path) as file:
-                self.weights_dict = _tree(file)
+                self.weights_dict = _tree(file, set())
 
     def summary(self) -> None:
         """Prints the objects with the shapes and dtypes of their weights."""
@@ -208,15 +208,16 @@ def _arrays(weights: dict[str, Any]) -> dict[str, Any]:
     return {str(name): np.asarray(value) for name, value in weights.items()}
 
 
-def _tree(group: Any) -> dict[str, Any]:
+def _tree(group: Any, met: set[int]) -> dict[str, Any]:
     """Returns the weights below a group; objects without any are left out."""
+    meet(group, met)
     found: dict[str, Any] = {}
     for name in group:
-        item = descend(group, name)
+        item = member(group, name)
         if name == _VARS and isinstance(item, h5py.Group):
-            found |= {key: read_value(descend(item, key), strings=True) for key in item}
+            found |= read_values(item, met)
         elif isinstance(item, h5py.Group):
-            below = _tree(item)
+            below = _tree(item, met)
             if below:
                 found[name] = below
     return found

@@ -150,6 +150,24 @@ def descend(group: Any, path: str) -> Any:
     return group
 
 
+def meet(item: Any, met: set[int]) -> None:
+    """Notes that a group or dataset is about to be read.
+
+    Args:
+        item: of the file.
+        met: the places in the file of those before.
+
+    Raises:
+        ValueError: it is one of those before: a file that means harm lists one many times, or inside of itself.
+    """
+    where = f"{item.file.filename}: {item.name}"
+    with _told(where):
+        place = h5py.h5o.get_info(item.id).addr
+    if place in met:
+        raise ValueError(f"{where} stands under several names, which is not read{at_user_location()}")
+    met.add(place)
+
+
 def attribute(item: Any, name: str) -> Any:
     """Returns an attribute, None when there is none.
 

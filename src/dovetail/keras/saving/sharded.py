@@ -18,7 +18,7 @@ from dovetail.base.atomic import replacing_all
 from dovetail.base.errors import at_user_location
 from dovetail.keras.saving.h5 import descend, opened
 from dovetail.keras.saving.layout import Place, places
-from dovetail.keras.saving.stored import read_value, read_weights, write_place, write_value
+from dovetail.keras.saving.stored import read_values, read_weights, write_place, write_value
 from dovetail.wire.json_text import parsed
 
 ENDING = ".weights.json"
@@ -80,23 +80,28 @@ def read(
     with h5py.File("merged", "w", driver="core", backing_store=False) as merged:
         for name in sorted({name for names in where.values() for name in names}):
             groups = [group for group, names in where.items() if name in names]
+            met: set[int] = set()
             with opened(os.path.join(os.path.dirname(path), name), name) as file:
                 for group in groups:
-                    _copy(descend(file, group.strip("/")), merged.require_group(group))
+                    _copy(descend(file, group.strip("/")), merged.require_group(group), met)
         read_weights(model, merged, skip_mismatch, skipped)
 
 
-def _copy(source: Any, target: Any) -> None:
-    for name in source if isinstance(source, h5py.Group) else ():
-        write_value(target, name, read_value(descend(source, name), strings=True))
+def _copy(source: Any, target: Any, met: set[int]) -> None:
+    for name, value in read_values(source, met).items() if isinstance(source, h5py.Group) else ():
+        write_value(target, name, value)
 
 
 def listed(path: str) -> dict[str, list[str]]:
     """Returns the names of the files of each group."""
     if os.path.getsize(path) > _MAX_LIST_BYTES:
         raise ValueError(f"load_weights: {path!r} is too long for a list of files{at_user_location()}")
-    with open(path, encoding="utf-8") as file:
-        facts = parsed(file.read())
+    with open(path, "rb") as file:
+        text = file.read()
+    try:
+        facts = parsed(text)
+    except ValueError as error:
+        raise ValueError(f"load_weights: {path!r} cannot be read: {error}{at_user_location()}") from error
     where = facts.get("weight_map") if isinstance(facts, dict) else None
     if not isinstance(where, dict):
         raise ValueError(f"load_weights: {path!r} is no list of weights files{at_user_location()}")

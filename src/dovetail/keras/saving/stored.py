@@ -12,7 +12,7 @@ from dovetail.engine import dtypes
 from dovetail.keras.layers.machinery.adaptable import Adaptable
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.optimizers import Optimizer
-from dovetail.keras.saving.h5 import attribute, descend, member, read
+from dovetail.keras.saving.h5 import attribute, descend, meet, member, read
 from dovetail.keras.saving.layout import Place, places, places_in
 from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.variable import Variable
@@ -97,16 +97,14 @@ def _loading(model: Any, file: Any, skip_mismatch: bool, skipped: frozenset | se
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and not optimizer.built and member(file, "optimizer") is not None:
         optimizer.build(model.trainable_variables)
-    loading = Loading()
+    loading, met = Loading(), set()
     found = places_in(model, file)
     for place in found:
         if id(place.owner) in skipped:
             continue
         group = descend(file, place.vars_path)
         if group is not None and _stores_itself(place.owner, "load_own_variables"):
-            loading.own.append(
-                (place.owner, {name: read_value(member(group, name), strings=True) for name in group})
-            )
+            loading.own.append((place.owner, read_values(group, met)))
             continue
         try:
             loading.pairs.extend(_pairs_of(place, group))
@@ -160,6 +158,16 @@ def _pairs_of(place: Place, group: Any) -> list[tuple[Variable, Any]]:
             )
         pairs.append((variable, read_value(dataset, variable._numpy_dtype == dtypes.STRING, wanted)))
     return pairs
+
+
+def read_values(group: Any, met: set[int]) -> dict[str, Any]:
+    """Returns the arrays of a group by name; `met` and errors as of `h5.meet`."""
+    found: dict[str, Any] = {}
+    for name in group:
+        dataset = member(group, name)
+        meet(dataset, met)
+        found[name] = read_value(dataset, strings=True)
+    return found
 
 
 def read_value(dataset: Any, strings: bool, shape: tuple | None = None) -> Any:
