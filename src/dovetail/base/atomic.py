@@ -1,4 +1,7 @@
-"""Files and directories that are there whole or not at all, whenever the process dies."""
+"""Files and directories that are there whole or not at all, whenever the process dies.
+
+What is not whole yet stands beside it, as `NAME.0123abcd.part`; a process that is killed leaves that there.
+"""
 
 from __future__ import annotations
 
