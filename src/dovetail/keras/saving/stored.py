@@ -97,7 +97,8 @@ def _loading(model: Any, file: Any, skip_mismatch: bool, skipped: frozenset | se
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and not optimizer.built and member(file, "optimizer") is not None:
         optimizer.build(model.trainable_variables)
-    loading, met = Loading(), set()
+    loading = Loading()
+    met: set[int] = set()
     found = places_in(model, file)
     for place in found:
         if id(place.owner) in skipped:
