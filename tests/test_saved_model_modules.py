@@ -28,6 +28,8 @@ def called(function, platforms=("cpu",), **given):
 
 @pytest.mark.parametrize("platforms", [("cpu",), ("cpu", "cuda"), ("cpu", "cuda", "tpu")])
 def test_modules_are_run_for_the_devices_that_they_name(platforms):
+    if jax.default_backend() != "cpu":
+        pytest.skip("the first module is for CPUs alone")
     (found,) = called(lambda x: [x @ x], platforms)
     np.testing.assert_allclose(found, X @ X)
 
