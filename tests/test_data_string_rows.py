@@ -1,5 +1,7 @@
 """Functions of lines and records given to `map`, many elements at a time: the same results as one by one."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -189,3 +191,42 @@ def test_few_elements_are_held_where_they_are_large():
     run = string_rows.Singly(lambda group: (np.zeros(len(group)),), None, source())
     next(run)
     assert len(taken) == 2
+
+
+def joined(text):
+    return tf.strings.reduce_join([text, text])
+
+
+def beside(text):
+    return tf.concat([[text], [text]], 0)
+
+
+@pytest.mark.parametrize("function", [joined, beside, lambda text: tf.strings.upper([text, text])])
+def test_lists_of_strings_become_tensors(function):
+    texts = np.array([b"a%d" % i for i in range(40)], object)
+    found = [one.numpy() for one in mapped(texts, function)]
+    for text, one in zip(texts, found, strict=True):
+        np.testing.assert_array_equal(one, function(tf.constant(text)).numpy())
+
+
+class Counting:
+    """A callable object that remembers its calls."""
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, text):
+        self.seen.append(1)
+        return tf.strings.upper(text)
+
+
+def counted(seen, text):
+    seen.append(1)
+    return tf.strings.upper(text)
+
+
+def test_callables_that_change_objects_are_called_for_each_element():
+    texts, seen, counting = np.array([b"a"] * 40, object), [], Counting()
+    list(mapped(texts, functools.partial(counted, seen)))
+    list(mapped(texts, counting))
+    assert len(seen) == len(counting.seen) == 40

@@ -358,3 +358,10 @@ def test_the_number_of_threads_is_xlas(monkeypatch):
     native.use_threads(2)
     native.use_threads(0)
     assert asked == [2, 3]
+
+
+def test_the_hyperbolic_tangent_is_never_beyond_one():
+    x = (np.random.default_rng(0).normal(size=(64, 64)) * 100).astype(np.float32)
+    layer = tf.keras.layers.Dense(64, activation="tanh", kernel_initializer="identity")
+    y = layer(tf.constant(x)).numpy()
+    assert np.abs(y).max() == 1.0

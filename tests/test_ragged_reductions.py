@@ -135,3 +135,25 @@ def test_the_longest_row_is_found_in_front_of_what_is_compiled():
         assert float(function(rows, dv.ones(30))) == pytest.approx(expected, rel=1e-4)
     (wide,) = function._wide.values()
     assert [part.on_host for part in wide.split.parts] == [True, False]
+
+
+@pytest.mark.parametrize("how", ["reduce_max", "reduce_min"])
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_infinite_rows_are_bounded_by_finite_numbers(how, jit, axis):
+    tf = pytest.importorskip("tensorflow")
+    sign = -1.0 if how == "reduce_max" else 1.0
+    values = np.array([sign * np.inf, sign * np.inf, 1.0], np.float32)
+    ours = dv.function(lambda rows: getattr(dv, how)(rows, axis), jit_compile=jit)
+    expected = getattr(tf, how)(_ragged(tf, values, [2, 1]), axis)
+    np.testing.assert_array_equal(ours(_ragged(dv, values, [2, 1])), expected)
+
+
+def test_means_of_half_floats_are_added_up_in_full():
+    rows = _ragged(dv, dv.cast(dv.ones([600]), "bfloat16"), [300, 300])
+    np.testing.assert_array_equal(dv.cast(dv.reduce_mean(rows, 1), "float32"), [1, 1])
+
+
+def test_values_before_the_first_row_belong_to_it():
+    rows = dv.RaggedTensor.from_row_splits([1, 2, 3, 4], [1, 2, 4], validate=False)
+    assert rows.value_rowids().numpy().tolist() == [0, 0, 1, 1]

@@ -91,6 +91,14 @@ def checked(m, x):
 
 
 ROWS = S([None, 3])
+
+
+def resized(m, images):
+    return tf.image.resize(
+        images, (20, 20), "lanczos3", antialias=True
+    )  # XLA's kernels for it are not portable
+
+
 CASES = {
     loop: (ROWS, X),
     branches: (ROWS, X),
@@ -103,6 +111,7 @@ CASES = {
     ragged: (tf.RaggedTensorSpec([None, None], "float32"), None),
     nested: ({"a": ROWS, "b": [S([None], "int32")]}, {"a": X, "b": [np.arange(4, dtype=np.int32)]}),
     checked: (ROWS, X),
+    resized: (S([2, 32, 32, 3], "float32"), np.random.default_rng(0).random((2, 32, 32, 3), np.float32)),
 }
 
 

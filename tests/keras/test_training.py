@@ -485,3 +485,17 @@ def test_what_compile_refuses():
         model.compile("adam", "mse", metrics=["acuracy"])
     with pytest.raises(TypeError, match="metrics"):
         model.compile("adam", "mse", metric=["mae"])
+
+
+def test_any_generator_of_numpy_shuffles():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    before = np.random.get_bit_generator()
+    try:
+        np.random.set_bit_generator(np.random.PCG64(1))
+        model.fit(np.ones((8, 2)), np.ones((8, 1)), batch_size=4, verbose=0)
+        drawn = np.random.random()
+        np.random.set_bit_generator(np.random.PCG64(1))
+        assert np.random.random() != drawn
+    finally:
+        np.random.set_bit_generator(before)

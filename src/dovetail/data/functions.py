@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from dovetail.base.errors import GraphNeededError, InvalidArgumentError
+from dovetail.base.own import is_own
 from dovetail.base.settings import state
 from dovetail.data.node import UNKNOWN, Node
 from dovetail.data.sources import Described
@@ -52,6 +54,16 @@ def plain_execution(scope: Scope | None = None) -> Iterator[None]:
     finally:
         state.host_only -= 1
         state.tapes, state.scope, state.autocast = saved
+
+
+def _code(function: Any) -> Any:
+    """Returns the code of a function, of what a partial application calls, or of a user's callable object."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    code = getattr(function, "__code__", None)
+    if code is None and not is_own(function):
+        code = getattr(type(function).__call__, "__code__", None)
+    return code
 
 
 class UserFunction:
@@ -99,7 +111,7 @@ class UserFunction:
     @property
     def changes(self) -> bool:
         """Whether it changes Python objects: it is called for each element, and no more often."""
-        code = getattr(self.function, "__code__", None)
+        code = _code(self.function)
         return code is not None and changes_objects(code)
 
     def _explain(self, error: Exception, leaves: tuple) -> None:

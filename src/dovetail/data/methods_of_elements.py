@@ -40,7 +40,9 @@ class ElementMethods(Methods):
                 TensorFlow, and runs for many elements at a time, with the random draws of one at a time.  It runs for
                 each element by itself where it needs values, prints, checks, looks something up at a place that the
                 element gives, or changes Python objects.  After 512 large elements of one shape, such as batches, it is
-                compiled for one of these, under the same conditions.
+                compiled for one of these, under the same conditions.  Of elements with strings it is traced once,
+                however few there are, where each of its ops takes many of them at once: what Python itself does in it,
+                such as a draw by NumPy, happens then, and once.
             num_parallel_calls: number of threads; None: the calling thread.  AUTOTUNE: several where files become
                 images or sounds, and no seed says which random numbers an element gets; else the calling thread.
             deterministic: False: with several threads, elements come as they are ready; None: what the dataset's

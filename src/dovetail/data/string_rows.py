@@ -48,14 +48,15 @@ def _of_first(args: tuple, attributes: dict) -> dict | None:
 def _stack(args: tuple, attributes: dict) -> dict | None:
     if not all(type(arg) is SymbolicTensor for arg in args) or len({tuple(arg.shape) for arg in args}) > 1:
         return None
-    axis = attributes["axis"]
+    axis = attributes.get("axis", 0)
     return {**attributes, "axis": axis + 1 if axis >= 0 else axis}
 
 
 def _parse(args: tuple, attributes: dict) -> dict | None:
     """Records, where all of them give tensors of one shape."""
-    dense = all(type(output) is Dense for output in attributes["layout"].outputs)
-    if not attributes["single"] or not dense or _of_first(args, attributes) is None:
+    layout = attributes.get("layout")
+    dense = layout is not None and all(type(output) is Dense for output in layout.outputs)
+    if not attributes.get("single") or not dense or _of_first(args, attributes) is None:
         return None
     return {**attributes, "single": False}
 

@@ -46,7 +46,7 @@ def add_up(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) 
     NumPy starts a loop for each row.  Leading axes one by one make the rows longer; for the last axis but one, BLAS
     multiplies by a row of ones.
     """
-    found = host_native.reduced("sum", x, axis, keepdims)
+    found = None if dtype is not None else host_native.reduced("sum", x, axis, keepdims)
     if found is not None:
         return found
     if x.size >= _SMALL_SUM and x.ndim > 2 and x.dtype.kind == "f" and x.shape[-1] <= _NARROW:

@@ -70,7 +70,7 @@ def reduced(how: str, x: Any, axis: Any, keepdims: bool) -> Any:
     """Returns the "sum", "max" or "min" over axes side by side before the last; None where no kernel serves."""
     if x.size < FEWEST_SUMMED or axis is None or not is_plain(x):
         return None
-    sizes = _around(x.shape, (axis,) if isinstance(axis, int) else tuple(axis))
+    sizes = _around(x.shape, tuple(axis) if isinstance(axis, (tuple, list)) else (axis,))
     host = _host()
     if sizes is None or host is None:
         return None
@@ -82,7 +82,8 @@ def reduced(how: str, x: Any, axis: Any, keepdims: bool) -> Any:
 
 def reduces_columns(shape: tuple, axis: Any) -> bool:
     """True for axes that `reduced` takes."""
-    return axis is not None and _around(shape, (axis,) if isinstance(axis, int) else tuple(axis)) is not None
+    axes = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
+    return axis is not None and _around(shape, axes) is not None
 
 
 def _around(shape: tuple, axes: tuple) -> tuple | None:

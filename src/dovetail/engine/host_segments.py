@@ -22,6 +22,19 @@ def segment_start(how: str, dtype: np.dtype) -> Any:
     return dtype.type(limits.min if how == "max" else limits.max)
 
 
+def beyond_start(how: str, dtype: np.dtype) -> Any:
+    """Returns what no row of a segment can be beyond: infinite for floats, where `segment_start` is the last number."""
+    if how in ("sum", "prod") or dtype.kind in "iu":
+        return segment_start(how, dtype)
+    return dtype.type(-np.inf if how == "max" else np.inf)
+
+
+def _reduced_at(how: str, data: Any, starts: Any) -> Any:
+    """Combines the rows from each start to the next, and what an empty segment holds."""
+    out = _ACCUMULATE[how].reduceat(data, starts, axis=0, dtype=data.dtype)
+    return out if how in ("sum", "prod") else _ACCUMULATE[how](out, segment_start(how, data.dtype), out=out)
+
+
 def segment_reduce(how: str, data: Any, ids: Any, count: int, empty: Any = None) -> Any:
     """Combines the rows of `data` with the same id; negative ids are left out, too large ones are an error.
 
@@ -30,7 +43,8 @@ def segment_reduce(how: str, data: Any, ids: Any, count: int, empty: Any = None)
         data: (*shape of the ids, ...).
         ids: integers.
         count: segments.
-        empty: what segments without rows hold; None: what the reduction begins with.
+        empty: what segments without rows hold; None: what the reduction begins with, which is finite and one of the
+            rows of each segment.
     """
     rows = data.reshape(ids.size, *data.shape[ids.ndim :])
     flat = ids.reshape(-1)
@@ -39,7 +53,7 @@ def segment_reduce(how: str, data: Any, ids: Any, count: int, empty: Any = None)
     ordered = flat.size > few and places is flat and bool((flat[1:] >= flat[:-1]).all())
     if not ordered and how == "sum" and rows.ndim > 1 and rows.dtype.kind in "iuf" and empty is None:
         return add_rows(rows, places, count + 1)[:count]
-    start = segment_start(how, data.dtype)
+    start = (segment_start if empty is None else beyond_start)(how, data.dtype)
     shape = (count + 1, *rows.shape[1:])
     out = np.zeros(shape, data.dtype) if start == 0 else np.full(shape, start, data.dtype)
     if empty is not None and empty != start:
@@ -47,7 +61,9 @@ def segment_reduce(how: str, data: Any, ids: Any, count: int, empty: Any = None)
         out[places] = start
     if ordered:
         starts: Any = np.append(0, np.flatnonzero(flat[1:] != flat[:-1]) + 1)
-        out[flat[starts]] = _ACCUMULATE[how].reduceat(rows, starts, axis=0, dtype=rows.dtype)
+        out[flat[starts]] = _ACCUMULATE[how](
+            _ACCUMULATE[how].reduceat(rows, starts, axis=0, dtype=rows.dtype), start
+        )
         return out[:count]
     _ACCUMULATE[how].at(out, places, rows)
     return out[:count]
@@ -72,7 +88,7 @@ def _checked(ids: Any, count: int) -> Any:
 def row_ids(splits: Any, size: int) -> Any:
     """Returns for each of `size` values the row that it belongs to."""
     lengths = splits[1:] - splits[:-1]
-    if splits[-1] == size and not (lengths < 0).any():
+    if splits[0] == 0 and splits[-1] == size and not (lengths < 0).any():
         return np.repeat(np.arange(lengths.size, dtype=splits.dtype), lengths)
     ends = np.zeros(size + 1, splits.dtype)
     np.add.at(ends, splits[1:], splits.dtype.type(1))
@@ -86,11 +102,11 @@ def reduce_rows(how: str, data: Any, splits: Any) -> Any:
     filled = starts < splits[1:]
     data = data if data.shape[0] == total else data[:total]
     if filled.all() and shape[0]:
-        return _ACCUMULATE[how].reduceat(data, starts, axis=0, dtype=data.dtype)
+        return _reduced_at(how, data, starts)
     out = np.full(shape, segment_start(how, data.dtype), data.dtype)
     starts = starts[filled]
     if starts.size:
-        out[filled] = _ACCUMULATE[how].reduceat(data, starts, axis=0, dtype=data.dtype)
+        out[filled] = _reduced_at(how, data, starts)
     return out
 
 

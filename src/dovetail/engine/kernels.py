@@ -33,6 +33,20 @@ def brief(is_so: bool) -> Iterator[None]:
         BRIEF.reset(token)
 
 
+# True while a program is made that any platform may run.
+PORTABLE = contextvars.ContextVar("portable", default=False)
+
+
+@contextlib.contextmanager
+def portable() -> Iterator[None]:
+    """Chooses only rows for any platform: for programs that are written to files."""
+    token = PORTABLE.set(True)
+    try:
+        yield
+    finally:
+        PORTABLE.reset(token)
+
+
 class Kernel(NamedTuple):
     """One row of the table.
 

@@ -14,6 +14,7 @@ import numpy as np
 from jax import export
 
 from dovetail.base.errors import UnimplementedError, at_user_location
+from dovetail.engine import kernels
 
 # What a module calls besides its own operations: names that are no plain words stand in quotes.
 _LIBRARIES = re.compile(r'(?:custom_call\s*@|call_target_name\s*=\s*)("(?:[^"\\]|\\.)*"|[\w.$-]+)')
@@ -56,7 +57,8 @@ def as_module(function: Callable, shapes: list[str], dtypes: list[Any]) -> Modul
         for shape, dtype in zip(shapes, dtypes, strict=True)
     ]
     try:
-        made = export.export(jax.jit(function), platforms=PLATFORMS)(*examples)
+        with kernels.portable():
+            made = export.export(jax.jit(function), platforms=PLATFORMS)(*examples)
     except Exception as error:  # bodies are written for numbers, and fail in their own ways on names
         raise NotImplementedError(f"it depends on sizes that are not known: {error!r:.200}") from error
     targets = _foreign(made)

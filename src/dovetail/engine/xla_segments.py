@@ -28,7 +28,7 @@ def segment_reduce(how: str, data: Any, ids: Any, count: int, empty: Any = None)
     """Combines the rows of `data` with the same id; see the host engine's."""
     rows, ids = data.reshape(ids.size, *data.shape[ids.ndim :]), ids.reshape(-1)
     out = _SEGMENT[how](rows, ids, count)
-    if how in ("max", "min"):
+    if how in ("max", "min") and empty is None:
         start = host_segments.segment_start(how, data.dtype)
         out = jnp.maximum(out, start) if how == "max" else jnp.minimum(out, start)
     if empty is None:
@@ -76,7 +76,7 @@ def _by_place(how: str, data: Any, splits: Any) -> Any:
 
     def chosen(data: Any, splits: Any) -> tuple:
         most = (splits[1:] - splits[:-1]).max()
-        few = most * (splits.shape[0] - 1) <= _FEW_PLACES + 4 * data.shape[0]
+        few = most <= (_FEW_PLACES + 4 * data.shape[0]) // (splits.shape[0] - 1)
         return (lax.cond(few, functools.partial(_places, how), by_segment, data, splits),)
 
     by_segment = functools.partial(_by_segment, how)

@@ -94,7 +94,8 @@ INLINE Vector root(Vector x) {
 }
 #endif
 
-// The hyperbolic tangent as x P(x^2) / Q(x^2), fitted to it between -9 and 9: within 4e-7 of it, relative to it.
+// The hyperbolic tangent as x P(x^2) / Q(x^2), fitted to it between -9 and 9: within 4e-7 of it, relative to it, and
+// never beyond 1, since programs take the logarithm of 1 - y^2.
 INLINE Vector tangent(Vector x) {
   const Vector high = all(9.0f), low = all(-9.0f);
   x = x > high ? high : x;
@@ -108,7 +109,8 @@ INLINE Vector tangent(Vector x) {
   q = q * s + 0.02587709734f;
   q = q * s + 0.4671436697f;
   q = q * s + 1.0f;
-  return x * p / q;
+  const Vector y = x * p / q, one = all(1.0f);
+  return y > one ? one : y < -one ? -one : y;
 }
 
 INLINE Vector sigmoid(Vector x) { return tangent(x * 0.5f) * 0.5f + 0.5f; }

@@ -21,7 +21,7 @@ def taken(data: Any, steps: int | None) -> tuple[int, int]:
         steps: number of batches, None for all that are left.
     """
     if data.position == 0 and not data.done:
-        draw_order(data, numpy_state())
+        draw_order(data)
     data.first = data.position
     first, left = data.position, data.num_batches - data.position
     if steps is not None and steps > left:
@@ -31,12 +31,13 @@ def taken(data: Any, steps: int | None) -> tuple[int, int]:
     return first + data.done, stop
 
 
-def draw_order(data: Any, drawn_from: dict) -> None:
-    """Gives a pass its order, from a state of NumPy's generator, which goes on from there."""
+def draw_order(data: Any, drawn_from: dict | None = None) -> None:
+    """Gives a pass its order, from NumPy's generator, or from a former state of it, which goes on from there."""
     data.order, data.drawn_from = None, None
     if data.shuffle:
-        set_numpy_state(drawn_from)
-        data.drawn_from = drawn_from
+        if drawn_from is not None:
+            set_numpy_state(drawn_from)
+        data.drawn_from = numpy_state()
         data.order = epoch_generator().permutation(data.num_samples).astype(np.int32)
 
 
@@ -46,6 +47,10 @@ def numpy_state() -> dict:
 
 
 def set_numpy_state(state: dict) -> None:
-    """Sets what `numpy_state` returned; its array may be a list."""
-    key = np.asarray(state["state"]["key"], np.uint32)
-    np.random.set_state({**state, "state": {**state["state"], "key": key}})
+    """Sets what `numpy_state` returned; its arrays may be lists."""
+    now = numpy_state()["state"]
+    inner = {
+        name: np.asarray(value, now[name].dtype) if isinstance(now.get(name), np.ndarray) else value
+        for name, value in state["state"].items()
+    }
+    np.random.set_state({**state, "state": inner})

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location
+from dovetail.engine import dtypes
 from dovetail.ops import arithmetic, losses, reduction, segment
 from dovetail.ops import math as math_ops
 from dovetail.ops.arithmetic import cast
@@ -37,9 +38,10 @@ def _combined(xp: Any, reduce: Callable, values: Any, lengths: Callable, how: st
         return reduce(_OF_BOOLEANS[how], values.astype(np.uint8)).astype(bool)
     if how != "mean":
         return reduce(how, values)
-    total = reduce("sum", values)
-    counts = xp.reshape(lengths(), (-1,) + (1,) * (values.ndim - 1)).astype(values.dtype)
-    return xp.divide(total, counts)
+    half = dtypes.is_half(values.dtype)
+    total = reduce("sum", values.astype(np.float32) if half else values)
+    counts = xp.reshape(lengths(), (-1,) + (1,) * (values.ndim - 1)).astype(total.dtype)
+    return xp.divide(total, counts).astype(values.dtype)
 
 
 def _rows_shape(values: tuple, splits: tuple, how: str) -> tuple:
