@@ -215,7 +215,7 @@ def test_what_an_op_compiled_is_given_up(compiled_anew):
         run(1)
         held = [weakref.ref(b._compiled) for b in OPS["roll"]._bound.values() if b._compiled is not None]
         assert held
-        for n in range(2, 80):
+        for n in range(2, 40):
             run(n)
         gc.collect()
         assert all(one() is None for one in held)

@@ -29,7 +29,7 @@ from tests.keras.ops_case import Row, flat, mapped
 from tests.keras.ops_cases import ELSEWHERE, ROWS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-DRAWN = 4  # dtypes a row
+DRAWN = 2  # dtypes a row
 SEED = 0
 _SOURCES = (ops_case, ops_cases, ops_cases_network, ops_reference)
 pytest.importorskip("keras")
