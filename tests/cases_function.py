@@ -322,7 +322,7 @@ def unique(tf):
     def f(x):
         return tf.unique(x)[0]
 
-    return f(tf.constant([1, 1, 3]))
+    return f(tf.constant([1.0, 1.0, 3.0]))
 
 
 def where_indices(tf):

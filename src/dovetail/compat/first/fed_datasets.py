@@ -99,7 +99,7 @@ def with_constants(dataset: Any) -> Any:
 def _taking_tensors(method: Callable, name: str) -> Callable:
     """Returns a method of datasets that takes tensors of a graph for its numbers."""
 
-    @functools.wraps(method)
+    @functools.wraps(method, updated=())  # errors are told by the method itself
     def taking(self: Any, *args: Any, **kwargs: Any) -> Any:
         if not any(isinstance(leaf, SymbolicTensor) for leaf in (*args, *kwargs.values())):
             return method(self, *args, **kwargs)

@@ -74,7 +74,7 @@ class Executor:
         self._model, self._name, self._check, self._plan = model, name, check, plan
         step = lambda data: self._step(data, converted)  # noqa: E731  one name for both
         self._programs = StepPrograms(step, facts)
-        self._divided = DividedSteps(step, facts, self._programs.frequency)
+        self._divided = DividedSteps(step, self._programs.facts, self._programs.frequency)
 
     def _step(self, data: Any, prepared: Callable[[Any], Any] = lambda step: step) -> Any:
         """Runs the step with layers and variables as trainable as they were when the model was compiled."""
