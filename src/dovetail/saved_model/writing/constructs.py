@@ -259,37 +259,9 @@ def scan(
     """
     columns = [w.ref(one) for one in columns]
     rows = [None if one.shape is None else one.shape[1:] for one in columns]
-    count = w.op(
-        "StridedSlice",
-        "output",
-        [
-            w.op("Shape", "output", [columns[0]], T=columns[0].dtype, out_type=INT32),
-            *(w.whole([one]) for one in (0, 1, 1)),
-        ],
-        T=INT32,
-        Index=INT32,
-        shrink_axis_mask=1,
-    )._replace(shape=_SCALAR)
-    lists = [
-        w.ops(
-            "TensorListFromTensor",
-            {"output_handle": VARIANT},
-            [column, _element_shape(w, row)],
-            element_dtype=column.dtype,
-            shape_type=INT32,
-        )[0]._replace(shape=_SCALAR)
-        for column, row in zip(columns, rows, strict=True)
-    ]
-    made = [
-        w.ops(
-            "TensorListReserve",
-            {"handle": VARIANT},
-            [_element_shape(w, one.shape), count],
-            element_dtype=one.dtype,
-            shape_type=INT32,
-        )[0]._replace(shape=_SCALAR)
-        for one in outputs
-    ]
+    count = _first_size(w, columns[0])
+    lists = [_list_of(w, column, row) for column, row in zip(columns, rows, strict=True)]
+    made = [_empty_list(w, one, count) for one in outputs]
     start = w.whole(first)._replace(shape=_SCALAR)
     num = len(states)
 
@@ -301,40 +273,63 @@ def scan(
         after = f.op("AddV2", "z", [place, f.whole(1)], T=INT32)
         if backwards:
             place = f.op("Sub", "z", [given[0], after], T=INT32)
+        handles, others = given[1 : 1 + len(columns)], given[1 + len(columns) :]
         found = [
-            f.ops(
-                "TensorListGetItem",
-                {"item": column.dtype},
-                [handle, place, _element_shape(f, row)],
-                element_dtype=column.dtype,
-            )[0]._replace(shape=row)
-            for handle, column, row in zip(given[1:], columns, rows, strict=False)
+            _item(f, handle, place, column.dtype, row)
+            for handle, column, row in zip(handles, columns, rows, strict=True)
         ]
-        now, gives = step(f, variables[1 : 1 + num], found, given[1 + len(columns) :])
+        now, gives = step(f, variables[1 : 1 + num], found, others)
         written = [
-            f.ops(
-                "TensorListSetItem",
-                {"output_handle": VARIANT},
-                [handle, place, value],
-                element_dtype=value.dtype,
-            )[0]
+            _with_item(f, handle, place, value)
             for handle, value in zip(variables[1 + num :], gives, strict=True)
         ]
         return [after, *now, *written]
 
-    loop = Loop(w, [start, *states, *made], [count, *lists, *fixed])
-    last = loop.run(cond, body)
-    stacked = [
-        w.ops(
-            "TensorListStack",
-            {"tensor": one.dtype},
-            [handle, _element_shape(w, one.shape)],
-            element_dtype=one.dtype,
-            num_elements=-1,
-        )[0]._replace(shape=None if one.shape.rank is None else TensorShape([None, *one.shape]))
-        for handle, one in zip(last[1 + num :], outputs, strict=True)
-    ]
+    last = Loop(w, [start, *states, *made], [count, *lists, *fixed]).run(cond, body)
+    stacked = [_stacked(w, handle, one) for handle, one in zip(last[1 + num :], outputs, strict=True)]
     return last[1 : 1 + num], stacked
+
+
+# ---- lists of tensors
+
+
+def _first_size(w: Any, tensor: Written) -> Written:
+    """Writes the size of a tensor's first axis."""
+    sizes = w.op("Shape", "output", [tensor], T=tensor.dtype, out_type=INT32)
+    first = [sizes, *(w.whole([one]) for one in (0, 1, 1))]
+    size = w.op("StridedSlice", "output", first, T=INT32, Index=INT32, shrink_axis_mask=1)
+    return size._replace(shape=_SCALAR)
+
+
+def _list_of(w: Any, tensor: Written, row: Any) -> Written:
+    """Writes the list of a tensor's rows, which have the shape `row`."""
+    given, names = [tensor, _element_shape(w, row)], {"output_handle": VARIANT}
+    made = w.ops("TensorListFromTensor", names, given, element_dtype=tensor.dtype, shape_type=INT32)
+    return made[0]._replace(shape=_SCALAR)
+
+
+def _empty_list(w: Any, spec: Any, count: Written) -> Written:
+    """Writes a list with room for `count` tensors."""
+    given, names = [_element_shape(w, spec.shape), count], {"handle": VARIANT}
+    made = w.ops("TensorListReserve", names, given, element_dtype=spec.dtype, shape_type=INT32)
+    return made[0]._replace(shape=_SCALAR)
+
+
+def _item(w: Any, handle: Written, place: Written, dtype: Any, shape: Any) -> Written:
+    given = [handle, place, _element_shape(w, shape)]
+    return w.ops("TensorListGetItem", {"item": dtype}, given, element_dtype=dtype)[0]._replace(shape=shape)
+
+
+def _with_item(w: Any, handle: Written, place: Written, value: Written) -> Written:
+    given, names = [handle, place, value], {"output_handle": VARIANT}
+    return w.ops("TensorListSetItem", names, given, element_dtype=value.dtype)[0]
+
+
+def _stacked(w: Any, handle: Written, spec: Any) -> Written:
+    """Writes the tensor whose rows are the tensors of a list."""
+    given = [handle, _element_shape(w, spec.shape)]
+    made = w.ops("TensorListStack", {"tensor": spec.dtype}, given, element_dtype=spec.dtype, num_elements=-1)
+    return made[0]._replace(shape=None if spec.shape.rank is None else TensorShape([None, *spec.shape]))
 
 
 def _element_shape(w: Any, shape: Any) -> Written:
