@@ -183,6 +183,18 @@ def test_engines_and_compiled_code_agree(case):
 
 
 @EVERY
+def test_batches_without_rows(case):
+    layer = made(case)
+    if getattr(layer, "stateful", False):
+        return  # whose states have the rows of one batch size
+    whole = case.call(layer, tensors(case), **masked(case))
+    inputs, more = tf.nest.map_structure(lambda one: one[:0], (tensors(case), masked(case)))
+    found = case.call(layer, inputs, **more)
+    sizes = [(0, *one.shape[1:]) for one in tf.nest.flatten(whole)]
+    assert [tuple(one.shape) for one in tf.nest.flatten(found)] == sizes
+
+
+@EVERY
 def test_symbolic_shapes(case):
     layer = made(case)
     outputs = case.call(layer, tensors(case), **masked(case))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import math
 import os
 import pathlib
 from collections.abc import Callable
@@ -224,7 +225,7 @@ def cast(x: Any, dtype: np.dtype) -> Any:
 def matmul(a: Any, b: Any) -> Any:
     """Matrix product; a rank-2 right side takes a flattened left side, which XLA's CPU product likes best."""
     if a.ndim > 2 and b.ndim == 2:
-        return product(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[-1])
+        return product(a.reshape(math.prod(a.shape[:-1]), a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[-1])
     return product(a, b) if a.ndim == b.ndim == 2 else jnp.matmul(a, b)
 
 

@@ -114,7 +114,7 @@ class _Heads:
         g = self.xp.swapaxes(g, 1, 2)
         if not shared or self.groups == 1:
             return g
-        split = self.xp.reshape(g, (*g.shape[:2], -1, self.groups, g.shape[-1]))
+        split = self.xp.reshape(g, (*g.shape[:2], g.shape[2] // self.groups, self.groups, g.shape[-1]))
         return self.xp.sum(split, axis=3)
 
 

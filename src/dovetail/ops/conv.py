@@ -145,7 +145,7 @@ class _Call:
     def plain(self, x: Any) -> Any:
         """Gives a tensor one batch axis, and its channels last."""
         if len(self.lead) != 1:
-            x = self.xp.reshape(x, (-1, *x.shape[len(self.lead) :]))
+            x = self.xp.reshape(x, (math.prod(self.lead), *x.shape[len(self.lead) :]))
         return to_last(self.xp, x, self.first)
 
     def restored(self, x: Any) -> Any:

@@ -343,7 +343,7 @@ class _Search:
         return new, []
 
     def _flat(self, x: Any) -> Any:
-        return self.xp.reshape(x, (x.shape[0], -1))
+        return self.xp.reshape(x, (x.shape[0], int(np.prod(x.shape[1:]))))
 
     def _last(self, labels: Any) -> Any:
         """Returns the last label of each beginning, -1 where it has none."""

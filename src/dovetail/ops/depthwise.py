@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from dovetail.ops.attrs import Nested, Shape
@@ -56,14 +57,14 @@ def depthwise_conv(
     x = to_last(xp, input, first)
     plan = WindowPlan(x, filter.shape[:-2], strides, padding, dilations, first)
     if xp.depthwise_by_groups(plan.window):
-        kernel = xp.reshape(filter, (*plan.window, 1, -1))
+        kernel = xp.reshape(filter, (*plan.window, 1, math.prod(filter.shape[-2:])))
         return from_last(xp, xp.conv(x, kernel, *plan.numbers(), filter.shape[-2]), first)
     padded = plan.padded(xp, x, 0)
     total: Any = None
     for tap in plan.taps():
         part = plan.slice_of(padded, tap)[..., None] * filter[tap]  # (batch, *out, channels, multiplier)
         total = part if total is None else total + part
-    return from_last(xp, xp.reshape(total, (*total.shape[:-2], -1)), first)
+    return from_last(xp, xp.reshape(total, (*total.shape[:-2], math.prod(filter.shape[-2:]))), first)
 
 
 class _Depthwise:
@@ -97,7 +98,7 @@ def _depthwise_input_gradient(
     call = _Depthwise(xp, x, kernel.shape, numbers)
     plan, split = call.plan, call.split(g)
     if xp.depthwise_by_groups(plan.window):
-        flat = xp.reshape(kernel, (*plan.window, 1, -1))
+        flat = xp.reshape(kernel, (*plan.window, 1, math.prod(kernel.shape[-2:])))
         whole = to_last(xp, g, call.first)
         out = xp.conv_input_gradient(whole, flat, plan.sizes, *plan.numbers(), kernel.shape[-2])
         return from_last(xp, out, call.first)

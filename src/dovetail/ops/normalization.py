@@ -193,7 +193,7 @@ class _Groups:
     def __init__(self, xp: Any, x: Any, groups: int, epsilon: float) -> None:
         self.xp, self.groups, self.shape = xp, groups, x.shape
         self.wide = FLOAT32 if dtypes.is_half(x.dtype) else x.dtype
-        x = _as(xp.reshape(x, (x.shape[0], -1, x.shape[-1])), self.wide)
+        x = _as(xp.reshape(x, (x.shape[0], math.prod(x.shape[1:-1]), x.shape[-1])), self.wide)
         centered = x - self.mean(x)
         self.rstd = xp.rsqrt(self.mean(centered * centered) + self.wide.type(epsilon))  # (batch, 1, channels)
         self.normal = centered * self.rstd
@@ -202,7 +202,9 @@ class _Groups:
         """Returns the mean of each group, for each of its channels: (batch, 1, channels)."""
         xp, (batch, _, channels) = self.xp, x.shape
         each = xp.mean(x, axis=1)
-        means = xp.mean(xp.reshape(each, (batch, self.groups, -1)), axis=2, keepdims=True)
+        means = xp.mean(
+            xp.reshape(each, (batch, self.groups, channels // self.groups)), axis=2, keepdims=True
+        )
         spread = xp.broadcast_to(means, (batch, self.groups, channels // self.groups))
         return xp.reshape(spread, (batch, 1, channels))
 

@@ -108,7 +108,11 @@ def _padded(shape: tuple, paddings: tuple, mode: str = "CONSTANT", constant_valu
         raise ValueError(f"expected {len(shape)} pairs of paddings, one an axis, received {len(paddings)}")
     sizes = []
     for axis, (size, (before, after)) in enumerate(zip(shape, paddings, strict=True)):
-        if size is not None and mode != "CONSTANT" and max(before, after) > size - (mode == "REFLECT"):
+        if (
+            size is not None
+            and mode != "CONSTANT"
+            and max(before, after) > max(size - (mode == "REFLECT"), 0)
+        ):
             raise ValueError(
                 f"mode {mode}: paddings {(before, after)} are too wide for axis {axis} of size {size}"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections import namedtuple
 from typing import Any
 
@@ -216,7 +217,7 @@ def count_values(
     """Counts along the last axis how often each of 0 ... size - 1 occurs, or sums the weights of the occurrences."""
     lead = values.shape[:-1]
     rows = int(np.prod(lead, dtype=np.int64))
-    flat = xp.reshape(values, (rows, -1)).astype(np.int64)
+    flat = xp.reshape(values, (rows, math.prod(values.shape[-1:]))).astype(np.int64)
     inside = (flat >= 0) & (flat < size)
     offsets: Any = np.arange(rows, dtype=np.int64)[:, None] * size
     ids = xp.where(inside, flat + offsets, np.int64(-1))
