@@ -528,6 +528,9 @@ def test_weights_of_the_model_itself_and_long_lists_of_names(tmp_path):
         assert "layer_names1" in file.attrs
     other.load_weights(path)
     close(other.get_weights(), model.get_weights())
+    other.set_weights([np.zeros_like(w) for w in other.get_weights()])
+    other.load_weights(path, by_name=True)
+    close(other.get_weights(), model.get_weights())
     half = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, dtype="bfloat16")])
     with pytest.raises(ValueError, match="bfloat16"):
         half.save_weights(path)

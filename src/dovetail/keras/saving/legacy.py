@@ -104,18 +104,19 @@ def pairs(
     """
     root = member(file, "model_weights") or file
     result: list[tuple[Variable, Any]] = []
-    for layer, name, found in _matched(model, root, by_name):
+    matched = [(layer, layer.weights, name, found) for layer, name, found in _matched(model, root, by_name)]
+    own = datasets(member(root, _OWN))
+    if own:
+        matched.append((model, model._stored_variables(), _OWN, own))
+    for layer, variables, name, found in matched:
         if id(layer) in skipped:
             continue
         try:
-            result.extend(_fitted(layer, layer.weights, name, found))
+            result.extend(_fitted(layer, variables, name, found))
         except ValueError as error:
             if not skip_mismatch:
                 raise
             warnings.warn(f"load_weights: {error}; left out", stacklevel=5)
-    own = [] if by_name else datasets(member(root, _OWN))
-    if own:
-        result += _fitted(model, model._stored_variables(), _OWN, own)
     inner = [layer for layer in model._flatten_layers() if id(layer) in skipped] if skipped else []
     left_out = {id(variable) for layer in inner for variable in layer.weights}
     return [(v, read(dataset, shape=tuple(v.shape))) for v, dataset in result if id(v) not in left_out]
