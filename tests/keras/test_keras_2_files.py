@@ -212,3 +212,11 @@ def test_calls_of_nested_models_are_counted_from_1(tmp_path):
     config = json.loads(h5py.File(tmp_path / "m.h5").attrs["model_config"])["config"]
     (calls,) = [entry["inbound_nodes"] for entry in config["layers"] if entry["class_name"] == "Add"]
     assert [reference[:2] for reference in calls[0]] == [["inner", 1], ["other", 1], ["inner", 2]]
+
+
+def test_any_other_path_is_that_of_a_checkpoint(tmp_path, idiom_2):
+    model, other = varied(mlp(keras)), mlp(keras)
+    for name in ("w.1-0.35", "model.best"):
+        model.save_weights(str(tmp_path / name))
+        other.load_weights(str(tmp_path / name)).assert_existing_objects_matched()
+        close(other.get_weights(), model.get_weights())

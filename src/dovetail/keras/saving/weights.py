@@ -102,8 +102,10 @@ def _format_of(path: str, save_format: str | None, max_shard_size: float | None)
         )
     ending = os.path.splitext(os.path.basename(path))[1]
     found = next((kind for known, kind in _BY_ENDING.items() if path.endswith(known)), None)
-    if not ending or (ending == ".keras" and is_keras_2()):
-        found = "older" if ending else "checkpoint"
+    if ending == ".keras" and is_keras_2():
+        found = "older"
+    elif not ending or (found is None and is_keras_2()):  # such as "w-0.35"
+        found = "checkpoint"
     if save_format is not None and found in ("several", "safetensors"):
         raise ValueError(
             f"save_weights: save_format={save_format!r} is another format than that of {path!r}; leave out the one, or "
