@@ -93,6 +93,11 @@ def test_several_files(case, direction, tmp_path):
     assert len(list(tmp_path.glob("m_*.weights.h5"))) > 1
     loaded.load_weights(path)
     same(written, loaded)
+    if direction != "read":
+        written.save_weights(path, max_shard_size=1.0)  # fewer files take the place of all
+        if direction == "own":
+            assert [one.name for one in tmp_path.glob("m_*.weights.h5")] == ["m_00000.weights.h5"]
+        loaded.load_weights(path)
 
 
 def test_a_failed_save_of_several_files_leaves_the_old_ones(tmp_path, monkeypatch):

@@ -7,8 +7,10 @@ model_00001.weights.h5    the others
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 from typing import Any
 
 import h5py
@@ -38,6 +40,7 @@ def write(model: Any, path: str, max_shard_size: float) -> None:
         max_shard_size: of one file, in GiB.  A layer's own weights stay together, however large they are.
     """
     base = path.removesuffix(ENDING)
+    before = _shards_of(path)
     shards = _shards(model, max_shard_size * (1 << 30))
     paths = [f"{base}_{number:05d}.weights.h5" for number in range(len(shards))]
     where: dict[str, list[str]] = {}
@@ -50,6 +53,19 @@ def write(model: Any, path: str, max_shard_size: float) -> None:
         facts = {"metadata": {"total_size": sum(size for _, size in shards)}, "weight_map": where}
         with open(partial_list, "w", encoding="utf-8") as file:
             json.dump(facts, file, indent=4)
+    for name in before - {os.path.basename(name) for name in paths}:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(os.path.join(os.path.dirname(path), name))
+
+
+def _shards_of(path: str) -> set[str]:
+    """Returns the names of the shards that stood beside a list until now; none of a list that cannot be read."""
+    try:
+        named = {name for names in listed(path).values() for name in names}
+    except (OSError, ValueError):
+        return set()
+    shard = re.compile(re.escape(os.path.basename(path.removesuffix(ENDING))) + r"_\d{5}\.weights\.h5")
+    return {name for name in named if shard.fullmatch(name)}
 
 
 def _shards(model: Any, limit: float) -> list[tuple[list[Place], int]]:
