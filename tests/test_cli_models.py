@@ -137,8 +137,11 @@ def test_convert_says_what_is_wrong(model, tmp_path, capsys):
     path = write(model, tmp_path, "m.keras")
     for source, target in ((path, "out.pt"), (str(tmp_path / "absent.keras"), "out.h5")):
         assert cli.main(["convert", source, str(tmp_path / target)]) == 1
+    assert cli.main(["convert", path, str(tmp_path / "out.h5"), "--shard-size", "1"]) == 1
     err = capsys.readouterr().err
-    assert "must end in" in err and "absent.keras" in err
+    assert "must end in" in err and "absent.keras" in err and "--shard-size goes with" in err
+    assert cli.main(["convert", path, str(tmp_path / "served-1.2")]) == 0
+    assert (tmp_path / "served-1.2" / "saved_model.pb").exists()
 
 
 def _metadata_of(layer):

@@ -14,6 +14,7 @@ from dovetail.keras import permission
 from dovetail.keras.models.codec import LayerNotBuiltError
 
 _MODELS = (".keras", ".h5", ".hdf5")
+_SHARD_SIZE = 5.0  # GiB
 _WEIGHTS = (".weights.h5", ".weights.json", ".safetensors", ".ckpt")
 
 
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("target", metavar="OUT", help="the file to write")
     parser.add_argument("--model", help="the model of the weights: a .keras, .h5 or .json file")
-    parser.add_argument("--shard-size", type=float, default=5.0, help="GiB in a file of .weights.json (5)")
+    parser.add_argument("--shard-size", type=float, help=f"GiB in a file of .weights.json ({_SHARD_SIZE})")
     parser.add_argument("--unsafe", action="store_true", help="read lambdas, which could run any code")
 
 
@@ -70,9 +71,11 @@ def _architecture(path: str, safe_mode: bool) -> Any:
         return keras.models.model_from_json(file.read())
 
 
-def _write(model: Any, path: str, shard_size: float) -> None:
+def _write(model: Any, path: str, shard_size: float | None) -> None:
     if path.endswith(".weights.json"):
-        model.save_weights(path, max_shard_size=shard_size)
+        model.save_weights(path, max_shard_size=_SHARD_SIZE if shard_size is None else shard_size)
+    elif shard_size is not None:
+        raise ValueError(f"--shard-size goes with .weights.json, not with {path!r}")
     elif path.endswith(".ckpt"):
         model.save_weights(path, save_format="tf")
     elif path.endswith(_WEIGHTS):
@@ -83,7 +86,9 @@ def _write(model: Any, path: str, shard_size: float) -> None:
         text = model.to_json()
         with replacing(path) as partial, open(partial, "w", encoding="utf-8") as file:
             file.write(text)
-    elif not os.path.splitext(path)[1]:
+    elif (
+        not os.path.splitext(path)[1].strip(".").strip("0123456789")
+    ):  # nor is the 2 of "served-1.2" an ending
         model.export(path)
     else:
         known = ", ".join((*_MODELS, *_WEIGHTS, ".json"))
