@@ -2,7 +2,7 @@
 
 A server process imports what every program imports anyway, and forks itself for each program.  The fork then is the
 program, as `python -m dovetail run FILE` would be: its own folder, environment, output and exit.  Where there is no
-`os.fork`, `Warm` starts a new Python each time.
+`os.pidfd_open` (outside of Linux), `Warm` starts a new Python each time.
 """
 
 import importlib
@@ -51,7 +51,7 @@ class Warm:
         Raises:
           subprocess.TimeoutExpired: it took longer.
         """
-        if not hasattr(os, "fork"):
+        if not hasattr(os, "pidfd_open"):
             command = [sys.executable, "-m", "dovetail", *arguments]
             return subprocess.run(
                 command, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout, check=False

@@ -247,7 +247,6 @@ def scan(
     fixed: list,
     outputs: list,
     backwards: bool = False,
-    first: int = 0,
 ) -> tuple[list, list]:
     """Writes a loop over the first axis, and returns the last states and the outputs of all steps.
 
@@ -255,14 +254,13 @@ def scan(
         step: `step(writer, states, rows, fixed) -> (states, outputs)`.
         states, columns, fixed: tensors.
         outputs: specs of what a step gives.
-        first: the row to begin with.
     """
     columns = [w.ref(one) for one in columns]
     rows = [None if one.shape is None else one.shape[1:] for one in columns]
     count = _first_size(w, columns[0])
     lists = [_list_of(w, column, row) for column, row in zip(columns, rows, strict=True)]
     made = [_empty_list(w, one, count) for one in outputs]
-    start = w.whole(first)._replace(shape=_SCALAR)
+    start = w.whole(0)._replace(shape=_SCALAR)
     num = len(states)
 
     def cond(f: Any, variables: list, given: list) -> Any:

@@ -94,6 +94,8 @@ def _bernoulli(w: Any, key: Any, probability: Any, *, shape: Any, dtype: Any = _
 
 
 def _dropout(w: Any, key: Any, x: Any, *, rate: float, noise_shape: Any = None) -> Written:
+    if not isinstance(rate, int | float):
+        raise w.not_written("a dropout rate that is a tensor")
     dtype = w.dtype(x)
     own = w.op("Shape", "output", [x], T=dtype, out_type=INT32)
     shape: Any = own
