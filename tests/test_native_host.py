@@ -32,7 +32,7 @@ def _draw(*shape):
 
 def _unbounded(monkeypatch):
     """Let kernels serve small arrays, too."""
-    for name in ("FEWEST", "FEWEST_SUMMED", "FEWEST_PRODUCTS", "FEWEST_ROWS"):
+    for name in ("FEWEST", "FEWEST_SUMMED", "FEWEST_PRODUCTS"):
         monkeypatch.setattr(host_native, name, 1)
 
 
@@ -191,7 +191,29 @@ def test_dense(rows, depth, columns, activation, with_bias):
     arrays = (_draw(rows, 2, depth), _draw(depth, columns) / np.float32(depth**0.5))
     arrays += (_draw(columns),) if with_bias else ()
     names = {"summed": 1, "activation": activation}
+    assert host_native.products_of(arrays, 1) is not None
     _agree("dense", functools.partial(dense._dense, host), arrays, names, atol=5e-6)
+    again = host_native.dense_like(arrays, **names)
+    expected = dense.dense.body(host, *arrays, **names)
+    apart = [np.repeat(one, 2, axis=-1)[..., ::2] for one in arrays]
+    assert not any(one.flags.c_contiguous for one in apart if one.shape[-1] > 1)
+    for given_arrays in (arrays, apart):
+        np.testing.assert_array_equal(again(*given_arrays), expected)
+
+
+def test_other_products_are_left_to_numpy():
+    x, kernel, bias = _draw(4, 6), _draw(6, 5), _draw(5)
+    for arrays in (
+        (x.astype("float64"), kernel.astype("float64"), bias.astype("float64")),
+        (x[::2], kernel, bias),
+        (x, kernel, bias.astype("float64")),
+        (x, kernel, _draw(1)),
+        (x[:0], kernel, bias),
+        (x, kernel[:, :0], bias[:0]),
+        (x, _draw(5, 6), bias),
+    ):
+        assert host_native.products_of(arrays, 1) is None
+        assert host_native.dense_like(arrays, summed=1, activation="relu") is None
 
 
 def test_dense_over_several_axes_and_what_is_not_finite():
@@ -303,14 +325,17 @@ def test_threads_that_call_at_once(threads):
     host_kernels, x, kernel = native.host_kernels(), _draw(600, 128), _draw(128, 128)
     host_kernels.use_threads(threads)
     try:
-        expected = [host_kernels.rows("softmax", x), host_kernels.dense(x, kernel, None, "relu", (600, 128))]
+        expected = [
+            host_kernels.rows("softmax", x),
+            host_kernels.dense(x, kernel, None, "relu", (kernel.shape[0], 128, (600, 128))),
+        ]
         wrong = []
 
         def run(seed):
             for _ in range(40):
                 found = [
                     host_kernels.rows("softmax", x),
-                    host_kernels.dense(x, kernel, None, "relu", (600, 128)),
+                    host_kernels.dense(x, kernel, None, "relu", (kernel.shape[0], 128, (600, 128))),
                 ]
                 wrong.extend(seed for a, b in zip(found, expected, strict=True) if not np.array_equal(a, b))
 

@@ -100,9 +100,10 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         total = np.sum(x, axis=axis, keepdims=keepdims, dtype=np.int64)
         count = x.size // builtins.max(total.size, 1)
         return np.trunc(total / count).astype(x.dtype) if count else total.astype(x.dtype)
-    wide = x.astype(np.float32) if dtypes.is_half(x.dtype) else x
-    total = add_up(wide, axis=axis, keepdims=keepdims)
-    return np.true_divide(total, wide.dtype.type(_reduced_count(x, axis))).astype(x.dtype)
+    if dtypes.is_half(x.dtype):
+        return mean(x.astype(np.float32), axis, keepdims).astype(x.dtype)
+    total = add_up(x, axis=axis, keepdims=keepdims)
+    return np.true_divide(total, x.dtype.type(_reduced_count(x, axis)))
 
 
 def _reduced_count(x: Any, axis: Any) -> int:

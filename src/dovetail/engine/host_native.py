@@ -19,14 +19,21 @@ from dovetail.engine.kernels import TABLE, kernel
 HOST = "host"
 FEWEST = 1024  # elements; for fewer, NumPy's passes cost as much as a call
 FEWEST_SUMMED = 4096
-FEWEST_ROWS, FEWEST_PRODUCTS = 16, 1 << 15  # of matrix products; BLAS has its own ways with few rows
+FEW_ROWS = 16  # of matrix products, as in native/few_rows.h
+MOST_PRODUCTS_OF_FEW, FEWEST_PRODUCTS = (
+    1 << 20,
+    1 << 15,
+)  # few rows are one thread's work, many are packed for all
+_FEWEST_OF = {"dense": 1}  # elements, where not FEWEST: a few rows have many products
 _FLOAT32 = np.dtype(np.float32)
 _PIXELS = (np.dtype(np.uint8), _FLOAT32)
 
 
 def by_kernel(primitive: str, formula: Callable, arrays: tuple, names: dict) -> Any:
     """Returns `formula(*arrays, **names)`, by a kernel of this engine's where it has one for the primitive."""
-    if arrays[0].size < FEWEST:  # most calls are small, and looking at the table takes a microsecond
+    if arrays[0].size < _FEWEST_OF.get(
+        primitive, FEWEST
+    ):  # most are small, and the table takes a microsecond
         return formula(*arrays, **names)
     for row in TABLE.get((primitive, HOST), ()):
         if row.when is None or row.when(formula, arrays, names):
@@ -194,30 +201,41 @@ def _windows(formula: Callable, arrays: tuple, names: dict) -> Any:
     return made if plan.rank == 2 else made.reshape(x.shape[0], *plan.out, x.shape[-1])
 
 
-def _has_many_products(formula: Callable, arrays: tuple, names: dict) -> bool:
-    x, weights, *bias = arrays
-    summed = names["summed"]
-    depth = math.prod(weights.shape[:summed])
-    return (
-        depth > 0
-        and weights.size > 0
-        and x.size >= FEWEST_ROWS * depth
-        and x.size // depth * weights.size >= FEWEST_PRODUCTS
-        and x.shape[x.ndim - summed :] == weights.shape[:summed]
-        and is_plain(x)
-        and is_plain(weights)
-        and all(b.shape == weights.shape[summed:] and is_plain(b) for b in bias)
-        and _host() is not None
-    )
+def products_of(arrays: tuple, summed: int) -> tuple | None:
+    """Returns the (depth, columns, shape) of what a dense layer computes of x, weights and perhaps a bias.
+
+    None where no kernel serves.
+    """
+    x, weights = arrays[0], arrays[1]
+    inner, shape = weights.shape[:summed], x.shape
+    if shape[len(shape) - summed :] != inner or not x.size or not weights.size:
+        return None
+    depth = inner[0] if summed == 1 else math.prod(inner)
+    rows = x.size // depth
+    products = rows * weights.size
+    if products >= MOST_PRODUCTS_OF_FEW if rows < FEW_ROWS else products < FEWEST_PRODUCTS:
+        return None
+    outer = weights.shape[summed:]
+    for one in arrays:
+        if not is_plain(one):
+            return None
+    if (len(arrays) > 2 and arrays[2].shape != outer) or _host() is None:
+        return None
+    return depth, weights.size // depth, shape[: len(shape) - summed] + outer
 
 
-@kernel("dense", HOST, when=_has_many_products, why="0017: one pass over the result, on all threads")
+@kernel("dense", HOST, why="0017: one pass over the result, on all threads")
 def _dense(formula: Callable, arrays: tuple, names: dict) -> Any:
-    x, weights, *bias = arrays
-    summed = names["summed"]
-    shape = (*x.shape[: x.ndim - summed], *weights.shape[summed:])
-    matrix = weights.reshape(math.prod(weights.shape[:summed]), -1)
-    return _host().dense(x, matrix, bias[0] if bias else None, names["activation"], shape)
+    sizes = products_of(arrays, names["summed"])
+    if sizes is None:
+        return formula(*arrays, **names)
+    return _host().dense(*arrays, *(None,) * (3 - len(arrays)), names["activation"], sizes)
+
+
+def dense_like(arrays: tuple, summed: int, activation: str) -> Callable | None:
+    """Returns the kernel's `f(x, weights, bias=None)` for contiguous arrays like these; None: no kernel serves."""
+    sizes = products_of(arrays, summed)
+    return None if sizes is None else _host().dense_like(activation, sizes)
 
 
 def _has_plain_heads(formula: Callable, arrays: tuple, names: dict) -> bool:

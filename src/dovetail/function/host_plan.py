@@ -33,25 +33,36 @@ class HostPlan:
         num_elements: the elements of what goes in and of what the steps make.
     """
 
-    __slots__ = ("_constants", "_places", "_results", "_variables", "num_elements", "steps")
+    __slots__ = ("_others", "_results", "_variables", "num_elements", "steps")
 
     def __init__(self, notes: _Notes, results: list[int]) -> None:
-        self.steps, self._constants = notes.steps, notes.values
-        self._places, self._variables = list(notes.variables), list(notes.variables.values())
-        self._results = results
+        """Orders the slots: the inputs, the variables, all else."""
+        first = [*range(notes.num_inputs), *notes.variables]
+        order = [*first, *sorted(set(range(len(notes.values))).difference(first))]
+        slot = {place: number for number, place in enumerate(order)}
+        self.steps: list[tuple[Callable, Callable, Any]] = [
+            (
+                function,
+                _picker([slot[s] for s in sources]),
+                [slot[t] for t in target] if several else slot[target[0]],
+            )
+            for function, sources, target, several in notes.steps
+        ]
+        self._variables = list(notes.variables.values())
+        self._others = [notes.values[place] for place in order[len(first) :]]
+        self._results = [slot.get(place, -1) for place in results]
         self.num_elements = notes.num_elements
 
     def run(self, arrays: list) -> list[Tensor] | None:
         """Returns the outputs for arrays like those of the recorded run; None when a variable is on another device."""
-        slots = self._constants.copy()
-        slots[: len(arrays)] = arrays
         values = arrays_of(self._variables)
-        for slot, value in zip(self._places, values):
+        for value in values:
             if type(value) is not np.ndarray:
-                value = on_host(value)
-                if value is None:
+                values = [on_host(one) for one in values]
+                if any(one is None for one in values):
                     return None
-            slots[slot] = value
+                break
+        slots = [*arrays, *values, *self._others]
         for function, pick, target in self.steps:
             output = function(*pick(slots))
             if type(target) is int:
@@ -122,6 +133,8 @@ class _Notes(StatelessScope, Observer):
         variables: the variables that were read, by their places.
         made: the places of the ops' outputs, by `id` of the tensor.
         failed: whether something happened that a plan cannot repeat.
+        steps: `(function, places of its arguments, places of its outputs, whether it gives a list)`.
+        num_inputs: the first places are theirs.
         num_elements: see `HostPlan`.
     """
 
@@ -134,6 +147,7 @@ class _Notes(StatelessScope, Observer):
         self.variables: dict[int, Variable] = {}
         self.made: dict[int, int] = {}
         self.failed = False
+        self.num_inputs = len(inputs)
         self.num_elements = sum(tensor._value.size for tensor in inputs)
         self._alive: list[Tensor] = []  # so that no other tensor gets the id of one
         self._places: dict[int, int] = {}
@@ -155,8 +169,9 @@ class _Notes(StatelessScope, Observer):
         places = [self._place(out) for out in outputs]
         self.made.update((id(out), place) for out, place in zip(outputs, places, strict=True))
         self.num_elements += sum(out._value.size for out in outputs)
-        alone = len(places) == 1 and not call.op.several
-        self.steps.append((call.host, _picker(sources), places[0] if alone else places))
+        several = len(places) != 1 or call.op.several
+        arrays = tuple(None if tensor is None else tensor._value for tensor in inputs)
+        self.steps.append((call.on_host_again(arrays), sources, places, several))
 
     def place(self, output: Any) -> int:
         """Returns the place of an output; a plan that gives what no op has made is none."""

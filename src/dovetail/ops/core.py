@@ -74,6 +74,8 @@ class Op:
         work: `f(*arrays, **attributes) -> elements to count instead of the inputs'`, for ops whose cost is not their
             inputs' size (matrix products).
         one_pass: `f(*arrays, **attributes) -> bool`, whether a native kernel of the host engine does it in one pass.
+        again: `f(arrays, **attributes)` gives a function that does the same with arrays like these, and looks at less;
+            None: there is none.  For runs that are repeated (`function/host_plan.py`).
         public: the public function, for graphs and error messages.
         observer: what is told of each call inside of a trace, whoever else watches; None for almost all ops.
     """
@@ -95,11 +97,13 @@ class Op:
         size: Callable | None = None,
         work: Callable | None = None,
         one_pass: Callable | None = None,
+        again: Callable | None = None,
     ) -> None:
         self.name, self.body, self.__doc__ = name, body, body.__doc__
         self.same_dtype, self.differentiable, self.gradients = same_dtype, differentiable, gradients
         self.shape, self.dtype, self.engine = shape, dtype, engine
         self.several, self.size, self.work, self.one_pass = several, size, work, one_pass
+        self.again = again
         self.public: Any = None
         self.observer: Observer | None = None
         self.tensors, self.optional, self.variadic, self.attributes = _parameters(body)
@@ -272,6 +276,11 @@ class Bound:
         self._inline: Any = None
         self._traced: Any = None
         self._vjp_ops: Bounded | None = None
+
+    def on_host_again(self, arrays: tuple) -> Callable:
+        """Returns what does on the host engine, for arrays like these, what it did for them."""
+        found = None if self.op.again is None else self.op.again(arrays, **self.attributes)
+        return self.host if found is None else found
 
     @property
     def inline(self) -> Callable:

@@ -6,6 +6,7 @@ import functools
 import math
 from typing import Any
 
+from dovetail.engine.host_native import dense_like
 from dovetail.ops import rules
 from dovetail.ops.core import Needed
 from dovetail.ops.families import op, reshape_to
@@ -30,7 +31,7 @@ def _work(x: Any, kernel: Any, *bias: Any, summed: int, activation: str) -> int:
     return x.size * math.prod(kernel.shape[summed:]) // PRODUCTS_PER_ELEMENT
 
 
-@op("", shape=_shape, work=_work, one_pass=lambda *_, **__: True)
+@op("", shape=_shape, work=_work, one_pass=lambda *_, **__: True, again=dense_like)
 def dense(xp: Any, x: Any, kernel: Any, *bias: Any, summed: int = 1, activation: str = "linear") -> Any:
     """Returns `activation(x @ kernel + bias)`.
 

@@ -202,7 +202,7 @@ def reduction(names: str, gradient: Any = None, **options: Any) -> Callable[[Cal
         made = Op(
             body.__name__.rstrip("_"), body, gradients=rules, differentiable=gradient is not False, **options
         )
-        return register(made, names)
+        return register(made, names, fast_unary)  # of a tensor alone: over all axes
 
     return decorate
 

@@ -130,7 +130,7 @@ def register(
     Args:
         op: the op.
         names: the stated names.
-        make: builds a faster view from `(op, promote)` for names without renamed parameters.
+        make: builds a faster view from `(op, promote)`, for calls with tensors alone and names that change no default.
         family: "unary" or "binary" for ops that work element by element; see `ops/dispatch.py`.
         keras: what `keras.ops` does to the arguments first; see `ops/prepared.py`.
     """
@@ -242,6 +242,8 @@ def _binder(
     defaults = {p.canonical: p.default for p in parameters if not p.is_tensor and p.default is not _EMPTY}
     own = {n: d for n, (d, _) in op.attributes.items()}
     changed = {n: d for n, d in defaults.items() if d is not own[n]}
+    if changed:
+        fast = None
     variadic = op.variadic
 
     def view(*args: Any, **kwargs: Any) -> Any:

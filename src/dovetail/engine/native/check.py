@@ -227,10 +227,12 @@ def _difference_of_dense(library: ctypes.CDLL) -> float:
     x, kernel, bias = _draw((_SIZE, 150), (150, 70), (70,))
     host, wide = OnHost(library), x.astype(np.float64)
     found = (
-        host.dense(x, kernel / 12, bias, "tanh", (_SIZE, 70)),
+        host.dense(x, kernel / 12, bias, "tanh", (150, 70, (_SIZE, 70))),
+        host.dense(x[:_BATCH], kernel / 12, bias, "tanh", (150, 70, (_BATCH, 70))),
         *(host.each(name, x) for name in _OF_ELEMENTS),
     )
-    expected = np.tanh(wide @ (kernel / 12) + bias), *(function(wide) for function in _OF_ELEMENTS.values())
+    dense = np.tanh(wide @ (kernel / 12) + bias)
+    expected = dense, dense[:_BATCH], *(function(wide) for function in _OF_ELEMENTS.values())
     return _largest(found, expected)
 
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "elements.h"
+#include "few_rows.h"
 
 struct Dense {
   const float *x, *kernel, *bias;
@@ -16,6 +17,7 @@ struct Dense {
   Size room() const { return panels() * blocks() * WIDTH * depth; }
   void part(Size begin, Size end) const;
   void all();
+  void of_few() const;
 };
 
 // Panels of the kernel, each with its rows one after another.
@@ -76,6 +78,18 @@ void Dense::part(Size begin, Size end) const {
     dense_rows<BLOCKS>(*this, begin, end);
   else
     dense_rows<BLOCKS / 2>(*this, begin, end);
+}
+
+// Few rows of matrices that lie without gaps: the kernel is read as it is, by the caller alone.
+void Dense::of_few() const {
+  ::columns(x, depth, 1, kernel, depth, y, rows, columns, 0, columns);
+  if (!bias && function == LINEAR) return;
+  for (Size r = 0; r < rows; ++r)
+    for (Size c = 0; c < columns; c += WIDTH) {
+      float* at = y + r * columns + c;
+      const Size left = columns - c;
+      store(at, function_of(load(at, left) + (bias ? load(bias + c, left) : Vector{}), function), left);
+    }
 }
 
 void Dense::all() {

@@ -81,6 +81,7 @@ static void columns(const float* x, Size row, Size step, const float* y, Size de
   if (vectors == 4) panel<4, false>(x, row, step, y + begin, depth, z + begin, rows, width, left);
 }
 
+enum { FEW_ROWS = 16 };  // fewer do not pay for packing
 enum { SUMS_SHARE = 1 << 20 };  // fewer products a thread are not worth waking one
 
 // How much of `all`, a multiple of `unit`, makes a share of a piece of work.

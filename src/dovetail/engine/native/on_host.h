@@ -115,9 +115,11 @@ EXPORT void host_dense(void* of_x, void* of_kernel, void* of_bias, void* of_y, S
   if (!x.there || !kernel.there || !y.there) return;
   const Size rows = x.count() / depth;
   const Unlocked unlocked(rows * depth * columns / 8);
-  Dense{x.at(), kernel.at(), bias.at(), y.at(), nullptr, rows, depth, columns, function,
-        depth, columns, columns}
-      .all();
+  Dense a{x.at(), kernel.at(), bias.at(), y.at(), nullptr, rows, depth, columns, function, depth, columns, columns};
+  if (rows < FEW_ROWS)
+    a.of_few();
+  else
+    a.all();
 }
 
 EXPORT void host_attention(void* of_query, void* of_key, void* of_value, void* of_y, void* of_sizes, float scale,

@@ -6,8 +6,10 @@ The library takes the arrays themselves, and asks Python for their memory: a cal
 from __future__ import annotations
 
 import ctypes
+import functools
 import math
 import os
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -116,12 +118,35 @@ class OnHost:
         self.windows_into(mean, x, y, np.array((x.shape[0], x.shape[-1], *axes[0], *axes[1]), np.int64))
         return y
 
-    def dense(self, x: Any, kernel: Any, bias: Any, function: str, shape: tuple) -> Any:
-        """Returns `function(x @ kernel + bias)` of x (..., depth), kernel (depth, columns) and a bias or None."""
-        depth, columns = kernel.shape
+    def dense(self, x: Any, kernel: Any, bias: Any, function: str, sizes: tuple) -> Any:
+        """Returns `function(x @ kernel + bias)` of x (..., depth), kernel (depth, columns) and a bias or None.
+
+        Args:
+            x, kernel, bias: the arrays.
+            function: one of FUNCTIONS.
+            sizes: depth, columns and the shape of the result.
+        """
+        depth, columns, shape = sizes
         y = room(shape)
         self.dense_into(x, kernel, bias, y, depth, columns, NUMBERS[function])
         return y
+
+    def dense_like(self, function: str, sizes: tuple) -> Callable:
+        """Returns `f(x, kernel, bias=None)`, which is `dense` for arrays of float32 of these sizes."""
+        depth, columns, shape = sizes
+        into, number, make = self.dense_into, NUMBERS[function], _maker(shape)
+
+        def again(x: Any, kernel: Any, bias: Any = None) -> Any:
+            y = make()
+            try:
+                into(x, kernel, bias, y, depth, columns, number)
+            except ValueError:  # views whose elements do not lie side by side
+                return again(
+                    *(None if one is None else np.ascontiguousarray(one) for one in (x, kernel, bias))
+                )
+            return y
+
+        return again
 
     def attention(self, query: Any, key: Any, value: Any, scale: float, causal: bool) -> Any:
         """Returns `softmax(query . key * scale) . value` of each head.
@@ -148,3 +173,10 @@ def room(shape: tuple) -> Any:
     whole = _empty(size + _LINE // 4, np.float32)
     skipped = -whole.ctypes.data % _LINE // 4
     return whole[skipped : skipped + size].reshape(shape)
+
+
+def _maker(shape: tuple) -> Callable:
+    """Returns what makes the room for results of one shape."""
+    if math.prod(shape) < _ALIGNED:
+        return functools.partial(_empty, shape, np.float32)
+    return functools.partial(room, shape)
