@@ -94,6 +94,7 @@ _SUBMODULES = frozenset(
         "dtypes",
         "errors",
         "experimental",
+        "export",
         "feature_column",
         "image",
         "io",

@@ -25,7 +25,7 @@ from dovetail.wire import records, sorted_table
 from dovetail.wire.protobuf import varint
 from dovetail.wire.saved_datasets import SnapshotMetadata
 from dovetail.wire.saved_model import SavedModel
-from tests.hostile import weights
+from tests.hostile import programs, weights
 from tests.hostile.configs import LAYERS, MODELS, sequential
 from tests.hostile.watched import small
 
@@ -40,6 +40,7 @@ def make(target, outside, whole):
         _archives,
         _hdf5,
         weights.make,
+        programs.make,
         _configs,
         _checkpoints,
         _saved_models,
@@ -77,6 +78,8 @@ class _Good:
         module.f = tf.function(lambda x: x * module.v, input_signature=[tf.TensorSpec([])])
         self.saved_model = str(target / "good_model")
         tf.saved_model.save(module, self.saved_model, signatures=module.f)
+        self.program = str(target / "good.stablehlo")
+        tf.export.save(module.f, self.program)
         self.dataset = str(target / "good_dataset")
         tf.data.Dataset.from_tensor_slices({"a": [1, 2], "b": ["x", "y"]}).save(self.dataset)
         self.records = str(target / "good.tfrecord")
@@ -101,6 +104,7 @@ class _Good:
             ("good_checkpoint", "checkpoint", self.checkpoint, None),
             ("good_reader", "reader", self.checkpoint, None),
             ("good_saved_model", "saved_model", self.saved_model, None),
+            ("good_program", "exported", self.program, None),
             ("good_dataset", "dataset", self.dataset, None),
             ("good_records", "records", self.records, None),
             ("good_imdb", "imdb", self.imdb, None),

@@ -47,6 +47,7 @@ def _formats():
         "records": (mutate.record_file, load["records"], "good.tfrecord"),
         "dataset": (mutate.dataset, load["dataset"], "good_dataset"),
         "npz": (mutate.plain, load["imdb"], "good.npz"),
+        "stablehlo": (mutate.exported, load["exported"], "good.stablehlo"),
         "tar": (mutate.plain, load["unpacked_tar"], "good.tar"),
         "zip": (mutate.plain, load["unpacked_zip"], "good.zip"),
     }
@@ -54,7 +55,7 @@ def _formats():
 
 FORMATS = (
     *("keras", "h5", "weights", "json", "checkpoint", "reader", "saved_model"),
-    *("records", "dataset", "npz", "tar", "zip"),
+    *("records", "dataset", "npz", "tar", "zip", "stablehlo"),
 )
 
 

@@ -100,19 +100,24 @@ def plain(source, path, rng):
     Path(path).write_bytes(in_bytes(Path(source).read_bytes(), rng))
 
 
-def archive(source, path, rng):
+def archive(source, path, rng, described="config.json", data="model.weights.h5"):
     if rng.integers(5) == 0:
         return plain(source, path, rng)
     with zipfile.ZipFile(source) as packed:
         members = {name: packed.read(name) for name in packed.namelist()}
     if rng.integers(4) == 0:
-        members["model.weights.h5"] = in_bytes(members["model.weights.h5"], rng)
+        members[data] = in_bytes(members[data], rng)
     else:
-        members["config.json"] = json.dumps(in_json(json.loads(members["config.json"]), rng))
+        members[described] = json.dumps(in_json(json.loads(members[described]), rng))
     with zipfile.ZipFile(path, "w") as packed:
         for name, value in members.items():
             packed.writestr(name, value)
     return None
+
+
+def exported(source, path, rng):
+    data = ("functions/serve.bin", "weights/0.npy")[rng.integers(2)]
+    return archive(source, path, rng, "signature.json", data)
 
 
 def whole_h5(source, path, rng):

@@ -151,6 +151,10 @@ def fetched(path):
     return keras.utils.get_file(origin=f"file://{path}", cache_dir=folder, extract=True)
 
 
+def exported(path):
+    return tf.export.load(path)
+
+
 def vocabulary(path):
     return keras.layers.StringLookup(vocabulary=path)(["a"])
 
@@ -172,7 +176,7 @@ LOADERS = {
             graph,
         ),
         *(saved_model_alone, unpacked_tar, unpacked_zip),
-        *(dataset, records, zipped_records, imdb, cifar, fetched, vocabulary),
+        *(dataset, records, zipped_records, imdb, cifar, fetched, vocabulary, exported),
     )
 } | {"load_model": keras.models.load_model}
 

@@ -15,6 +15,7 @@ from dovetail.keras.models.codec import LayerNotBuiltError
 
 _MODELS = (".keras", ".h5", ".hdf5")
 _SHARD_SIZE = 5.0  # GiB
+_EXPORTED = {".stablehlo": "stablehlo"}  # formats of `model.export`
 _WEIGHTS = (".weights.h5", ".weights.json", ".safetensors", ".ckpt")
 
 
@@ -22,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what `dovetail convert` takes to its parser."""
     parser.description = (
         "Write a model file in another format, by the ending of OUT: .keras, .h5, .weights.h5, .weights.json (several "
-        "files), .safetensors, .ckpt (a checkpoint of TensorFlow), .json (the architecture), and a SavedModel for a "
+        "files), .safetensors, .ckpt (a checkpoint of TensorFlow), .json (the architecture), .stablehlo (a program for JAX), "
+        "and a SavedModel for a "
         "path without an ending. Weights alone need the model that they belong to."
     )
     parser.add_argument(
@@ -82,6 +84,8 @@ def _write(model: Any, path: str, shard_size: float | None) -> None:
         model.save_weights(path)
     elif path.endswith(_MODELS):
         model.save(path)
+    elif path.endswith(tuple(_EXPORTED)):
+        model.export(path, format=_EXPORTED[os.path.splitext(path)[1]])
     elif path.endswith(".json"):
         text = model.to_json()
         with replacing(path) as partial, open(partial, "w", encoding="utf-8") as file:
@@ -91,5 +95,5 @@ def _write(model: Any, path: str, shard_size: float | None) -> None:
     ):  # nor is the 2 of "served-1.2" an ending
         model.export(path)
     else:
-        known = ", ".join((*_MODELS, *_WEIGHTS, ".json"))
+        known = ", ".join((*_MODELS, *_WEIGHTS, *_EXPORTED, ".json"))
         raise ValueError(f"{path!r} must end in one of {known}, or have no ending for a SavedModel")

@@ -79,6 +79,12 @@ def modules() -> Any:
     return importlib.import_module("dovetail.engine.modules")
 
 
+def programs() -> Any:
+    """Returns `engine/programs.py`: programs as `jax.export` keeps them."""
+    xla("programs")
+    return importlib.import_module("dovetail.engine.programs")
+
+
 def profiling() -> Any:
     """Returns `engine/profiling.py`: traces of what runs."""
     xla("profiling")
@@ -128,6 +134,7 @@ __all__ = [
     "loops",
     "native_kernels",
     "profiling",
+    "programs",
     "uses_xla",
     "xla",
 ]

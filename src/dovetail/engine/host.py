@@ -153,6 +153,9 @@ def cumprod(x: Any, axis: int) -> Any:
     return np.cumprod(x, axis=axis, dtype=x.dtype)
 
 
+sizes = np.array  # sizes(shape, dtype): they are numbers
+
+
 def cast(x: Any, dtype: np.dtype) -> Any:
     """Converts like XLA: float to integer saturates nowhere but truncates, complex drops the imaginary part."""
     if x.dtype.kind == "c" and dtype.kind != "c":

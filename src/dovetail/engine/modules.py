@@ -19,9 +19,9 @@ from dovetail.engine import kernels
 # What a module calls besides its own operations: names that are no plain words stand in quotes.
 _LIBRARIES = re.compile(r'(?:custom_call\s*@|call_target_name\s*=\s*)("(?:[^"\\]|\\.)*"|[\w.$-]+)')
 _PORTABLE = re.compile(r"stablehlo\.[\w.]+|shape_assertion|Sharding")
-_READ = re.compile(r"mhlo\.(erf|topk)")  # as well in modules of others: operations of XLA itself
+READ = re.compile(r"mhlo\.(erf|topk)")  # as well in modules of others: operations of XLA itself
 PLATFORMS = ("cpu", "cuda", "tpu")
-_KINDS = {"gpu": ("cuda", "rocm")}  # names of devices that a module may be for, by what JAX calls them
+KINDS = {"gpu": ("cuda", "rocm")}  # names of devices that a module may be for, by what JAX calls them
 
 
 class Module(NamedTuple):
@@ -61,7 +61,7 @@ def as_module(function: Callable, shapes: list[str], dtypes: list[Any]) -> Modul
             made = export.export(jax.jit(function), platforms=PLATFORMS)(*examples)
     except Exception as error:  # bodies are written for numbers, and fail in their own ways on names
         raise NotImplementedError(f"it depends on sizes that are not known: {error!r:.200}") from error
-    targets = _foreign(made)
+    targets = foreign(made)
     if targets:
         raise NotImplementedError(f"it calls {', '.join(targets)}, which only XLA's own programs have")
     if made.ordered_effects or made.unordered_effects:
@@ -72,7 +72,7 @@ def as_module(function: Callable, shapes: list[str], dtypes: list[Any]) -> Modul
     )
 
 
-def _foreign(made: export.Exported) -> list[str]:
+def foreign(made: export.Exported) -> list[str]:
     """Returns the names of functions in the process that a module calls, and that are no part of its language."""
     names = {one.strip('"') for one in _LIBRARIES.findall(made.mlir_module())}
     return sorted(one for one in names if not _PORTABLE.fullmatch(one))
@@ -86,7 +86,7 @@ def _checked(made: export.Exported) -> None:
         UnimplementedError: it is not run.
     """
     try:
-        names = [one for one in _foreign(made) if not _READ.fullmatch(one)]
+        names = [one for one in foreign(made) if not READ.fullmatch(one)]
     except Exception as error:  # MLIR has its own errors, which are not public
         raise ValueError(f"the module is damaged: {error!r:.200}") from error
     if names:
@@ -95,7 +95,7 @@ def _checked(made: export.Exported) -> None:
             f"operation, and is not run{at_user_location()}"
         )
     backend = jax.default_backend()
-    if not {backend, *_KINDS.get(backend, ())} & set(made.platforms):
+    if not {backend, *KINDS.get(backend, ())} & set(made.platforms):
         raise UnimplementedError(
             f"XlaCallModule: the module was compiled for {', '.join(made.platforms)}, and the program runs on "
             f"{backend}{at_user_location()}"

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 
 from dovetail.base.bounded import Bounded
-from dovetail.engine import jax_private
+from dovetail.engine import jax_private, kernels
 
 _BEFORE_COPYING = 2  # runs in traces before the equations are kept
 _MOST_KEPT = 16
@@ -34,6 +34,8 @@ class TracedBody:
         )  # by signature: number of runs; then a copy, None: there is none
 
     def __call__(self, *values: Any) -> Any:
+        if kernels.PORTABLE.get():  # copies may hold kernels of this machine
+            return self._body(*values)
         signature = jax_private.signature_in_trace(values)
         if signature is None:
             return self._body(*values)

@@ -39,6 +39,7 @@ from dovetail.engine.xla_array import (  # noqa: F401 - names of this engine
     rows_at,
     search_rows,
     set_rows,
+    sizes,
     summed_rows,
     take,
     taken_from_nothing,

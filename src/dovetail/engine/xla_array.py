@@ -125,3 +125,12 @@ def bitcast(x: Any, dtype: np.dtype) -> Any:
 
 def search_rows(rows: Any, values: Any, side: str) -> Any:
     return jax.vmap(lambda row, value: jnp.searchsorted(row, value, side=side))(rows, values)
+
+
+def sizes(shape: Any, dtype: Any) -> Any:
+    """Returns a size, or a shape as a vector: a constant, unless they are names in a program for any sizes."""
+    named = [shape] if not isinstance(shape, tuple) else list(shape)
+    if all(isinstance(one, int) for one in named):
+        return np.array(shape, dtype)
+    parts = [jnp.asarray(one, dtype) for one in named]
+    return jnp.stack(parts) if isinstance(shape, tuple) else parts[0]

@@ -330,13 +330,13 @@ def batch_flatten(x: Any) -> Any:
 )
 def shape_vector(xp: Any, input: Any, *, out_type: DTypeLike) -> Any:
     """Returns the shape of a tensor as a vector of integers."""
-    return np.array(input.shape, out_type)
+    return xp.sizes(input.shape, out_type)
 
 
 @op("", shape=lambda shape, out_type: (), dtype=lambda kind, out_type: out_type, differentiable=False)
 def element_count(xp: Any, input: Any, *, out_type: DTypeLike) -> Any:
     """Returns the number of elements of a tensor."""
-    return np.array(rules.product(input.shape), out_type)
+    return xp.sizes(rules.product(input.shape), out_type)
 
 
 def _size_partial(args: tuple, attributes: dict) -> Any:

@@ -122,20 +122,21 @@ def _spec_of_no_arguments(into: Any) -> None:
     _function_spec(Function(lambda: None, input_signature=[]), into)
 
 
-def _is_function(value: Any) -> bool:
+def is_function(value: Any) -> bool:
+    """Whether it is a function that was traced, or can be."""
     return isinstance(value, Function | Bound | LoadedFunction | ConcreteFunction)
 
 
-def _functions_of(owner: Any) -> list[tuple[str, Any]]:
+def functions_of(owner: Any) -> list[tuple[str, Any]]:
     """Returns the `tf.function`s of an object: in its attributes, and among its methods.
 
     A class whose functions are made anew with its objects has an attribute `_saves_functions`, which is False.
     """
     if isinstance(owner, CONTAINERS):
-        return [(name, value) for name, value in _items(owner) if _is_function(value)]
+        return [(name, value) for name, value in _items(owner) if is_function(value)]
     if not getattr(type(owner), "_saves_functions", True):
         return []
-    own = [(name, value) for name, value in getattr(owner, "__dict__", {}).items() if _is_function(value)]
+    own = [(name, value) for name, value in getattr(owner, "__dict__", {}).items() if is_function(value)]
     names = [name for name in dir(type(owner)) if isinstance(getattr(type(owner), name, None), Function)]
     return own + [(name, getattr(owner, name)) for name in names if name not in dict(own)]
 
@@ -156,7 +157,7 @@ def _containers_of_functions(owner: Any) -> list[tuple[str, Any]]:
         if isinstance(value, CONTAINERS)
         and not name.startswith("_")
         and not (isinstance(owner, Loaded) and name == "signatures")
-        and any(_is_function(one) for _, one in _items(value))
+        and any(is_function(one) for _, one in _items(value))
     ]
 
 
@@ -205,15 +206,15 @@ class Saver:
         self._place(root)
         for item in pending:
             node = self._nodes[self._places[id(item)]]
-            for name, child in [*_held(item), *_functions_of(item)]:
+            for name, child in [*_held(item), *functions_of(item)]:
                 is_new = id(child) not in self._places
                 node.children.add(node_id=self._place(child), local_name=name)
-                if is_new and not _is_function(child):
+                if is_new and not is_function(child):
                     pending.append(child)
         for item in list(self._alive):
             if isinstance(item, ConcreteFunction):
                 self._write_bare(self._nodes[self._places[id(item)]].bare_concrete_function, item)
-            elif _is_function(item):
+            elif is_function(item):
                 self._write_function(item)
         self._write_signatures(signatures)
         self.meta.graph_def.library.function.extend(self._library.messages)
@@ -249,7 +250,7 @@ class Saver:
             node.resource.SetInParent()
         elif isinstance(item, ConcreteFunction):
             node.bare_concrete_function.SetInParent()
-        elif _is_function(item):
+        elif is_function(item):
             node.function.SetInParent()
         else:
             kinds = {
@@ -389,7 +390,7 @@ def _named(leaf: Any, labels: Any) -> Any:
 
 def _held(owner: Any) -> list[tuple[str, Any]]:
     """Returns what an object holds that is saved: what a checkpoint holds, and files."""
-    if isinstance(owner, Variable | Asset | TableContent) or _is_function(owner):
+    if isinstance(owner, Variable | Asset | TableContent) or is_function(owner):
         return []
     files = [(str(name), child) for name, child in children(owner) if isinstance(child, Asset)]
     found = [*named_children(owner), *files]

@@ -75,25 +75,25 @@ class Reporting(Told):
         input_signature: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Writes the model for serving, as a SavedModel that needs no code of its layers.
+        """Writes the model for serving, in a format that needs no code of its layers.
 
         `tf.saved_model.load(filepath).serve(x)`, here and in TensorFlow, gives what the model gives with
-        `training=False`; `keras.layers.TFSMLayer(filepath)` is a layer that does.
+        `training=False`; `keras.layers.TFSMLayer(filepath)` is a layer that does.  So does
+        `tf.export.load(filepath)(x)` for StableHLO.
 
         Args:
-            filepath: the directory.
-            format: "tf_saved_model".
-            verbose: accepted for Keras' sake.
+            filepath: the directory of a SavedModel, the file of the others.
+            format: "tf_saved_model", or "stablehlo", which JAX reads.
+            verbose: say where it was written.
             input_signature: list of `tf.TensorSpec` for models that do not know their inputs.
+            kwargs: options of the format: `platforms=("cpu", "cuda", "tpu")` for StableHLO.
 
         Raises:
-            NotImplementedError: another format, or a layer has operations that are not written.
+            NotImplementedError: a format that is not written, or a layer has operations that are not.
         """
-        if format != "tf_saved_model" or kwargs:
-            raise NotImplementedError(
-                f"export: only format='tf_saved_model' is written, received {format!r} and {sorted(kwargs)}"
-            )
-        importlib.import_module("dovetail.keras.saving.exporting").export(self, filepath, input_signature)
+        importlib.import_module("dovetail.keras.saving.exporting").export(
+            self, filepath, format, verbose, input_signature, **kwargs
+        )
 
     def save_weights(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
         """Writes the weights to a file, in Keras' format.

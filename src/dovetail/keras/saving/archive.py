@@ -17,10 +17,8 @@ import datetime
 import io
 import json
 import os
-import struct
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,13 +32,11 @@ from dovetail.keras.saving import configs, h5
 from dovetail.keras.saving.layout import places
 from dovetail.keras.saving.stored import read_weights, write_weights
 from dovetail.keras.serialization import deserialize_keras_object
+from dovetail.wire import zipped
 from dovetail.wire.json_text import parsed
 
 _CONFIG, _METADATA, _WEIGHTS, _ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets"
 _MAX_CONFIG_BYTES = 256 << 20
-_MAX_UNQUESTIONED_BYTES = 256 << 20
-_MAX_INFLATION = 200
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may ask for gigabytes to begin with
 
 
 # ---- writing
@@ -149,36 +145,7 @@ def is_archive(path: Any) -> bool:
 
 
 def _opened(path: Any) -> zipfile.ZipFile:
-    try:
-        archive = zipfile.ZipFile(path, "r")
-    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError, struct.error) as error:
-        raise ValueError(
-            f"load_model: {str(path)!r} is not a .keras file: {error}{at_user_location()}"
-        ) from error
-    try:
-        _check_members(archive, path)
-    except BaseException:
-        archive.close()
-        raise
-    return archive
-
-
-def _check_members(archive: zipfile.ZipFile, path: Any) -> None:
-    """Raises ValueError where names stand twice, or all members together claim an absurd size."""
-    members = archive.infolist()
-    names = {member.filename for member in members}
-    if len(names) < len(members):
-        raise ValueError(
-            f"load_model: {str(path)!r} has members of the same name, of which others may read the other"
-            f"{at_user_location()}"
-        )
-    size, file = sum(member.file_size for member in members), archive.fp
-    stored = file.seek(0, os.SEEK_END) if file is not None else 0
-    if size > _MAX_UNQUESTIONED_BYTES and size > _MAX_INFLATION * stored:
-        raise ValueError(
-            f"load_model: {str(path)!r} claims {size} bytes in all and stores {stored}: it is not read"
-            f"{at_user_location()}"
-        )
+    return zipped.opened(path, "load_model", ".keras")
 
 
 def _config(archive: zipfile.ZipFile, path: Any, compiled: bool) -> dict:
@@ -198,44 +165,9 @@ def _config(archive: zipfile.ZipFile, path: Any, compiled: bool) -> dict:
 
 
 def _member(archive: zipfile.ZipFile, name: str, path: Any) -> bytes:
-    """Returns a member of an archive.
-
-    Raises:
-        ValueError: it is not there, damaged, or claims an absurd size.
-    """
-    try:
-        facts = archive.getinfo(name)
-    except KeyError:
-        raise ValueError(
-            f"load_model: {str(path)!r} has no {name}: it is not a whole .keras file{at_user_location()}"
-        ) from None
-    too_large = (
-        facts.file_size > _MAX_UNQUESTIONED_BYTES and facts.file_size > _MAX_INFLATION * facts.compress_size
+    return zipped.member(
+        archive, name, path, "load_model", ".keras", _MAX_CONFIG_BYTES if name == _CONFIG else None
     )
-    if too_large or (name == _CONFIG and facts.file_size > _MAX_CONFIG_BYTES):
-        raise ValueError(
-            f"load_model: {str(path)!r}: {name} claims {facts.file_size} bytes and stores {facts.compress_size}: it is "
-            f"not read{at_user_location()}"
-        )
-    if facts.compress_type not in _METHODS:
-        raise ValueError(
-            f"load_model: {str(path)!r}: {name} is compressed in a way that .keras files never are (method "
-            f"{facts.compress_type}){at_user_location()}"
-        )
-    try:
-        return archive.read(facts)
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        OSError,
-        NotImplementedError,
-        RuntimeError,
-        ValueError,
-    ) as error:
-        raise ValueError(
-            f"load_model: {str(path)!r}: {name} is damaged: {error}{at_user_location()}"
-        ) from error
 
 
 def _read_assets(archive: zipfile.ZipFile, owner: Any, folder: str) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from dovetail.base.errors import DataLossError, at_user_location
+from dovetail.base.errors import DataLossError, UnimplementedError, at_user_location
+from dovetail.export import stablehlo
 from dovetail.keras.registration import own_object
 from dovetail.keras.saving import archive, legacy, safetensors_file, sharded
 from dovetail.keras.saving.h5 import attribute, descend, opened
@@ -69,7 +70,7 @@ class Description:
 
 
 def describe(path: str) -> Description:
-    """Describes a model file: `.keras`, HDF5, safetensors, a checkpoint, or a SavedModel directory.
+    """Describes a model file: `.keras`, HDF5, safetensors, StableHLO, a checkpoint, or a SavedModel directory.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -81,8 +82,8 @@ def describe(path: str) -> Description:
     if not os.path.exists(path):
         raise FileNotFoundError(f"show: there is no file {path!r}{at_user_location()}")
     raise ValueError(
-        f"show: {path!r} is no .keras, HDF5, safetensors or .weights.json file, no checkpoint and no SavedModel"
-        f"{at_user_location()}"
+        f"show: {path!r} is no .keras, HDF5, safetensors, StableHLO or .weights.json file, no checkpoint and no "
+        f"SavedModel{at_user_location()}"
     )
 
 
@@ -246,6 +247,27 @@ def _saved_model(path: str) -> Description:
     return found
 
 
+def _stablehlo(path: str) -> Description:
+    facts = stablehlo.signature(path)
+    found = Description("StableHLO programs", str(facts.get("written_by", "")))
+    found.weights = [(one["name"], tuple(one["shape"]), one["dtype"]) for one in facts["weights"]]
+    for name, entry in facts["functions"].items():
+        takes, gives = (", ".join(map(_array_text, entry[key])) for key in ("inputs", "outputs"))
+        found.notes.append(f"function {name!r}: ({takes}) -> ({gives})")
+    found.notes.append(f"for {', '.join(map(str, facts.get('platforms') or ['any']))}")
+    try:
+        stablehlo.read(path)
+    except UnimplementedError as error:
+        _add(found.unsafe, str(error))
+    except ImportError as error:
+        found.notes.append(f"the programs were not looked at: {error}")
+    return found
+
+
+def _array_text(one: dict) -> str:
+    return f"{one['name']}: {one['dtype']}[{', '.join(map(str, one['shape']))}]"
+
+
 def _reaches_out(node: Any, has_files: bool) -> bool:
     """Returns whether an operation of a graph may open a file, or call into Python.
 
@@ -285,6 +307,7 @@ _KINDS: tuple[tuple[Callable[[str], bool], Callable[[str], Description]], ...] =
     (lambda path: not os.path.isfile(path) and os.path.exists(index_path(path)), _checkpoint),
     (lambda path: os.path.isfile(path) and path.endswith(safetensors_file.ENDING), _safetensors),
     (lambda path: os.path.isfile(path) and path.endswith(sharded.ENDING), _sharded),
+    (stablehlo.is_file, _stablehlo),
     (lambda path: os.path.isfile(path) and zipfile.is_zipfile(path), _keras_file),
     (lambda path: os.path.isfile(path) and h5py.is_hdf5(path), _hdf5),
 )

@@ -1,4 +1,4 @@
-"""`model.export`: a model for serving, as a SavedModel without the code of its layers."""
+"""`model.export`: a model for serving, as a SavedModel or in another format, without the code of its layers."""
 
 from __future__ import annotations
 
@@ -9,11 +9,22 @@ from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.base.own import declare
 from dovetail.base.trackable import unique
+from dovetail.export import save as save_as
 from dovetail.function.function import Function
 from dovetail.saved_model import DEFAULT_SERVING_SIGNATURE_DEF_KEY, save
 from dovetail.tensor.spec import TensorSpec
 
 _ENDPOINT = "serve"
+_SAVED_MODEL = "tf_saved_model"
+# The formats, with their options.
+_OPTIONS: dict[str, tuple[str, ...]] = {_SAVED_MODEL: (), "stablehlo": ("platforms",)}
+# Those that Keras has besides, and how to come by them.
+_NOT_WRITTEN = {
+    "litert": "its converter is TensorFlow's; write format='tf_saved_model', and give the directory to "
+    "tf.lite.TFLiteConverter.from_saved_model",
+    "openvino": "its converter is OpenVINO's; write format='tf_saved_model', and give the directory to ovc",
+    "torch": "it holds a program of PyTorch, which only PyTorch makes of PyTorch's modules",
+}
 
 
 class _Exported:
@@ -29,21 +40,65 @@ class _Exported:
         return [(name, value) for name, value in vars(self).items() if isinstance(value, list)]
 
 
-def export(model: Any, filepath: Any, input_signature: Any = None) -> None:
-    """Writes a model as a SavedModel with the function `serve`, which gives its outputs for any batch size.
+def export(
+    model: Any, filepath: Any, format: str, verbose: Any = None, input_signature: Any = None, **options: Any
+) -> None:
+    """Writes a model for serving: a function `serve`, which gives its outputs for any batch size.
+
+    Args:
+        format: one of `FORMATS`.
+        options: of the format.
 
     Raises:
-        ValueError: the model does not know its inputs.
+        NotImplementedError: a format of Keras that is not written, or an option that is none.
+        ValueError: the model does not know its inputs, or the format is none.
     """
+    require_format(format, "export")
     signature = _signature(model) if input_signature is None else _specs(input_signature)
+    made = Function(_serving(model, len(signature)), input_signature=signature)
+    made.get_concrete_function()
+    known = _OPTIONS[format]
+    if set(options) - set(known):
+        raise NotImplementedError(
+            f"export: format={format!r} has {_listed(known)}, not {sorted(set(options) - set(known))}"
+            f"{at_user_location()}"
+        )
+    if format == _SAVED_MODEL:
+        signatures = dict.fromkeys((DEFAULT_SERVING_SIGNATURE_DEF_KEY, _ENDPOINT), made)
+        save(_Exported(model, made), os.fspath(filepath), signatures=signatures)
+    else:
+        save_as({_ENDPOINT: made}, filepath, format, **options)
+    if verbose:
+        print(f"Saved artifact at '{os.fspath(filepath)}'.")
+
+
+def _serving(model: Any, num_arguments: int) -> Any:
+    """Returns the function that serves: of the model's inputs as one structure, or as arguments of their own."""
 
     def serve(inputs: Any) -> Any:
         return model(inputs, training=False)
 
-    made = Function(serve, input_signature=signature)
-    made.get_concrete_function()
-    signatures = dict.fromkeys((DEFAULT_SERVING_SIGNATURE_DEF_KEY, _ENDPOINT), made)
-    save(_Exported(model, made), os.fspath(filepath), signatures=signatures)
+    def serve_several(*inputs: Any) -> Any:
+        return model(*inputs, training=False)
+
+    return serve if num_arguments == 1 else serve_several
+
+
+def _listed(names: Any) -> str:
+    return f"the options {', '.join(map(repr, names))}" if names else "no options"
+
+
+def require_format(format: str, caller: str) -> None:
+    """Raises NotImplementedError for a format of Keras that is not written, ValueError for one that is none."""
+    if format in _OPTIONS:
+        return
+    if format in _NOT_WRITTEN:
+        raise NotImplementedError(
+            f"{caller}: format={format!r} is not written: {_NOT_WRITTEN[format]}{at_user_location()}"
+        )
+    raise ValueError(
+        f"{caller}: format is one of {', '.join(map(repr, _OPTIONS))}, received {format!r}{at_user_location()}"
+    )
 
 
 def _signature(model: Any) -> list:
@@ -69,10 +124,10 @@ def _specs(given: Any) -> list:
 
 @declare
 class ExportArchive:
-    """Collects functions and the variables that they use, and writes them as a SavedModel.
+    """Collects functions and the variables that they use, and writes them as a SavedModel, or as StableHLO programs.
 
     Args:
-        format: "tf_saved_model", the one format that holds several functions.
+        format: "tf_saved_model" or "stablehlo".
 
     Attributes:
         variables: of what is tracked, each once.
@@ -86,8 +141,8 @@ class ExportArchive:
     """
 
     def __init__(self, format: str = "tf_saved_model") -> None:
-        if format != "tf_saved_model":
-            raise ValueError(f"ExportArchive: format is 'tf_saved_model', not {format!r}{at_user_location()}")
+        require_format(format, "ExportArchive")
+        self._format = format
         self._endpoints: dict[str, Function] = {}
         self._tracked: list[Any] = []
         self._collections: dict[str, list[Any]] = {}
@@ -168,11 +223,18 @@ class ExportArchive:
     def write_out(self, filepath: Any, options: Any = None, verbose: Any = True) -> None:
         """Writes the SavedModel; the first endpoint is its default signature, too.
 
+        Args:
+            filepath: the directory, or the file.
+            options: `tf.saved_model.SaveOptions`; for other formats a dict: `{"platforms": ("cpu",)}`.
+
         Raises:
             ValueError: there is no endpoint.
         """
         if not self._endpoints:
             raise ValueError(f"write_out: add an endpoint first{at_user_location()}")
+        if self._format != _SAVED_MODEL:
+            save_as(self._endpoints, filepath, self._format, **(options or {}))
+            return
         first = next(iter(self._endpoints.values()))
         signatures = {DEFAULT_SERVING_SIGNATURE_DEF_KEY: first, **self._endpoints}
         save(
