@@ -23,9 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what `dovetail convert` takes to its parser."""
     parser.description = (
         "Write a model file in another format, by the ending of OUT: .keras, .h5, .weights.h5, .weights.json (several "
-        "files), .safetensors, .ckpt (a checkpoint of TensorFlow), .json (the architecture), .stablehlo (a program for JAX), "
-        "and a SavedModel for a "
-        "path without an ending. Weights alone need the model that they belong to."
+        "files), .safetensors, .ckpt (a checkpoint of TensorFlow), .json (the architecture), .stablehlo (a program for "
+        "JAX), and a SavedModel for a path without an ending. Weights alone need the model that they belong to."
     )
     parser.add_argument(
         "source", metavar="IN", help="a .keras or .h5 model, a SavedModel of Keras 2, or weights"
