@@ -193,17 +193,27 @@ def _index_of(fields: list[str], name: str) -> int:
 def init_scope() -> Iterator[None]:
     """Leaves the compiled function around it: inside, ops run eagerly, and no tape records them.
 
+    Loops and branches of a graph that a program writes (`tf.Graph().as_default()`) are left for that graph.
+
     Raises, as everywhere outside of a function, when a traced tensor is used in it.
     """
     tapes, state.tapes = state.tapes, ()
     with contextlib.ExitStack() as stack:
-        stack.enter_context(enter_scope(None))
+        stack.enter_context(enter_scope(_written_scope()))
         if loaded_xla() is not None:
             stack.enter_context(jax_private_module().outside_of_traces())
         try:
             yield
         finally:
             state.tapes = tapes
+
+
+def _written_scope() -> Any:
+    """Returns the scope of the graph that a program writes here, None where it writes none."""
+    scope: Any = state.scope
+    while scope is not None and not getattr(scope.graph, "by_hand", False):
+        scope = getattr(scope, "parent", None)
+    return scope
 
 
 def executing_eagerly() -> bool:

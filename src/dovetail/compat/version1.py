@@ -116,7 +116,6 @@ OWN: dict[str, Any] = {
     "to_int32": _cast_to("int32"),
     "to_int64": _cast_to("int64"),
     "to_bfloat16": _cast_to("bfloat16"),
-    "enable_resource_variables": _nothing_to_do,
     "enable_control_flow_v2": _nothing_to_do,
     "enable_tensor_equality": _nothing_to_do,
     "gfile": View(f"{NAME}.gfile", (), renamed=_OLD_GFILE),

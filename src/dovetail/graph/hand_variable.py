@@ -57,7 +57,10 @@ class GraphVariable(Variable):
         op: its operation.
         initializer: the operation that gives it its initial value.
         initial_value: a tensor of the graph.
+        is_reference: whether it is of TensorFlow 1's own kind (`use_resource=False`); it is used all the same.
     """
+
+    is_reference = False
 
     def __init__(
         self,
@@ -227,6 +230,11 @@ class GraphVariable(Variable):
 
     def value(self) -> Any:  # type: ignore[override]
         return self._tensor()
+
+    @property
+    def handle(self) -> GraphVariable:
+        """What `tf.raw_ops` take for it."""
+        return self
 
     def __hash__(self) -> int:
         return id(self)

@@ -38,15 +38,20 @@ def control_dependencies(control_inputs: Any) -> Iterator[None]:
 @export("no_op")
 def no_op(name: str | None = None) -> Any:
     """Returns an operation that does nothing; None where there is no graph."""
-    graph = recording()
-    return None if graph is None else graph.group([], "tf.no_op")
+    return _grouped([], "tf.no_op", name)
 
 
 @export("group")
 def group(*inputs: Any, name: str | None = None) -> Any:
     """Returns an operation that is done when all inputs are; None where there is no graph: they are done."""
+    return _grouped(list(inputs), "tf.group", name)
+
+
+def _grouped(inputs: list, kind: str, name: str | None) -> Any:
     graph = recording()
-    return None if graph is None else graph.group(list(inputs), "tf.group")
+    if graph is None:
+        return None
+    return graph.named(name, graph.group, inputs, kind) if name else graph.group(inputs, kind)
 
 
 @export("tuple")

@@ -25,6 +25,7 @@ from dovetail.compat.first import (
     misc,
     nn,
     optimizers,
+    optimizers_base,
     overrides,
     rnn,
     rnn_cells,
@@ -132,7 +133,8 @@ TABLES: dict[str, Mapping[str, Any]] = {
             switches,
             "disable_control_flow_v2 disable_eager_execution disable_resource_variables disable_tensor_equality "
             "disable_v2_behavior disable_v2_tensorshape control_flow_v2_enabled enable_eager_execution "
-            "enable_v2_behavior enable_v2_tensorshape executing_eagerly_outside_functions reset_default_graph "
+            "enable_resource_variables enable_v2_behavior enable_v2_tensorshape executing_eagerly_outside_functions "
+            "reset_default_graph "
             "resource_variables_enabled",
         ),
     },
@@ -195,7 +197,7 @@ TABLES: dict[str, Mapping[str, Any]] = {
                 "RMSProp",
             ]
         },
-        "Optimizer": optimizers.Optimizer,
+        "Optimizer": optimizers_base.Optimizer,
         **_public(
             schedules,
             "ExponentialMovingAverage assert_global_step cosine_decay cosine_decay_restarts create_global_step "

@@ -14,7 +14,9 @@ import numpy as np
 from dovetail.base.errors import at_user_location
 from dovetail.compat.first.initializers import GlorotUniform, Zeros
 from dovetail.compat.first.keys import GraphKeys
+from dovetail.compat.first.switches import resource_variables_enabled
 from dovetail.graph.by_hand import written_graph
+from dovetail.graph.hand_variable import GraphVariable
 from dovetail.graph.recording import recording
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.shape import TensorShape
@@ -261,7 +263,8 @@ def get_variable(name: str, *args: Any, **kwargs: Any) -> Any:
         validate_shape: False: the shape may change.
         custom_getter: called in place of this function, with it as the first argument.
         constraint: a function of the value that optimizers apply after each step.
-        use_resource, caching_device, synchronization, aggregation: accepted for TensorFlow's sake.
+        use_resource: False: optimizers call `_apply_dense` for it, not `_resource_apply_dense`; the scope's when None.
+        caching_device, synchronization, aggregation: accepted for TensorFlow's sake.
         partitioner: must be None.
 
     Raises:
@@ -306,6 +309,7 @@ def _get_variable(
         "collections": collections,
         "validate_shape": validate_shape,
         "constraint": scope.constraint if constraint is None else constraint,
+        "use_resource": scope.use_resource if use_resource is None else use_resource,
         "reuse": scope.reuse,
     }
     getter = scope.custom_getter if custom_getter is None else custom_getter
@@ -368,6 +372,7 @@ def _made(
     collections: Any,
     validate_shape: bool,
     constraint: Any,
+    use_resource: bool | None = None,
     **ignored: Any,
 ) -> Any:
     if _is_value(initializer):
@@ -381,7 +386,18 @@ def _made(
     local = collections is not None and GraphKeys.LOCAL_VARIABLES in collections
     trains = trainable if trainable is not None else not local
     shared = {"trainable": trains, "dtype": dtype, "constraint": constraint, "validate_shape": validate_shape}
-    return make_variable(initial, name, collections, **shared)
+    return of_kind(make_variable(initial, name, collections, **shared), use_resource)
+
+
+def of_kind(variable: Any, use_resource: bool | None) -> Any:
+    """Returns a new variable, with a note of which kind it is in TensorFlow: optimizers have hooks for each.
+
+    Args:
+        use_resource: as the program says, or the open scope; None: as `resource_variables_enabled()`.
+    """
+    if isinstance(variable, GraphVariable):
+        variable.is_reference = not (resource_variables_enabled() if use_resource is None else use_resource)
+    return variable
 
 
 def writes_graph(graph: Any) -> bool:

@@ -83,8 +83,13 @@ def reset_default_graph() -> None:
 
 
 def disable_resource_variables() -> None:
-    """Notes the wish: there is one kind of variable."""
+    """Makes the variables of graphs such as `use_resource=False` asks for, for which optimizers have other hooks."""
     _Behavior.resource_variables = False
+
+
+def enable_resource_variables() -> None:
+    """Ends what `disable_resource_variables` began."""
+    _Behavior.resource_variables = True
 
 
 def disable_control_flow_v2() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.compat.first.keys import GraphKeys
+from dovetail.compat.first.scopes import get_variable_scope, of_kind
 from dovetail.graph.by_hand import written_graph
 from dovetail.graph.recording import recording
 from dovetail.ops.indexed_slices import IndexedSlices
@@ -29,7 +30,8 @@ class VariableV1(metaclass=_Variables):
         trainable: whether optimizers change it.
         collections: keys of the collections that it is put in, that of global variables when None.
         validate_shape: False: its shape may change.
-        expected_shape, use_resource, caching_device, variable_def, import_scope: accepted for TensorFlow's sake.
+        use_resource: see `get_variable`.
+        expected_shape, caching_device, variable_def, import_scope: accepted for TensorFlow's sake.
         others: as in `tf.Variable`.
     """
 
@@ -58,9 +60,11 @@ class VariableV1(metaclass=_Variables):
         }
         facts |= {"name": name, "dtype": dtype, "constraint": constraint, "shape": shape}
         graph = recording()
+        made: Any
         if graph is not None and graph.scope_class.variable_class is not None:
-            return graph.scope_class.variable_class(initial_value, collections=collections, **facts)
-        made: Variable = Variable(initial_value, **facts)
+            made = graph.scope_class.variable_class(initial_value, collections=collections, **facts)
+            return of_kind(made, get_variable_scope().use_resource if use_resource is None else use_resource)
+        made = Variable(initial_value, **facts)
         if recording() is not None:
             written_graph().add_to_collections(collections or [GraphKeys.GLOBAL_VARIABLES], made)
         return made
