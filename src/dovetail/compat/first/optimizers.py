@@ -203,8 +203,8 @@ class AdamOptimizer(_Rule):
 
     def _create_slots(self, var_list: list[Variable]) -> None:
         first = min(var_list, key=lambda variable: variable.name)
-        self._create_non_slot_variable(self._beta1, "beta1_power", first)
-        self._create_non_slot_variable(self._beta2, "beta2_power", first)
+        for name in ("beta1", "beta2"):
+            self._create_non_slot_variable(getattr(self, f"_{name}"), f"{name}_power", first)
         super()._create_slots(var_list)
 
     def _get_beta_accumulators(self) -> tuple:
