@@ -345,7 +345,9 @@ def _slot(variable: Variable, initial: Any, op_name: str) -> Variable:
     graph = written_graph()
     prefix = f"{variable.name.partition(':')[0]}/{op_name}"
     with variable_scope(None, default_name=prefix, auxiliary_name_scope=False) as scope:
-        kept: Any = None if writes_graph(graph) else []  # outside of graphs, collections would keep it forever
+        kept: Any = (
+            None if writes_graph(graph) else []
+        )  # outside of graphs, collections would keep it forever
         return make_variable(initial, scope.name, kept, trainable=False)
 
 
