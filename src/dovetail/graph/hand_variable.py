@@ -319,6 +319,14 @@ def variables_assigned(nodes: list[Node]) -> list[GraphVariable]:
     return list(found.values())
 
 
+def calls_host(nodes: list[Node]) -> bool:
+    """Whether a `HostCall` is among nodes, or in the graphs in them."""
+    return any(
+        isinstance(node.operation, HostCall) or any(calls_host(graph.nodes) for graph in _graphs(node))
+        for node in nodes
+    )
+
+
 def _graphs(node: Node) -> list[FunctionGraph]:
     return [leaf for leaf in nest.flat((node.args, node.kwargs)) if isinstance(leaf, FunctionGraph)]
 

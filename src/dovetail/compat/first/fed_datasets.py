@@ -11,9 +11,11 @@ from typing import Any
 
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
+from dovetail.compat.first.fed_datasets_functions import Captured, Capturing
 from dovetail.data.dataset import Dataset
 from dovetail.data.node import UNKNOWN, Node
 from dovetail.data.sources import Described
+from dovetail.graph.hand_variable import GraphVariable
 from dovetail.graph.replay import DisconnectedError, Graph
 from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -31,24 +33,40 @@ def _parts(node: Any) -> Any:
 
 def tensors_of(dataset: Any) -> list[SymbolicTensor]:
     """Returns the tensors of a graph that a dataset is made of, each once."""
-    found: dict[int, SymbolicTensor] = {}
+    parts = _all_parts(dataset)
+    tensors = [leaf for leaf in parts if isinstance(leaf, SymbolicTensor)]
+    for function in parts:
+        if isinstance(function, Captured):
+            tensors += function.tensors
+    return list({id(tensor): tensor for tensor in tensors}.values())
+
+
+def variables_of(dataset: Any) -> list[GraphVariable]:
+    """Returns the variables of a graph that functions of a dataset use, each once."""
+    functions = [leaf for leaf in _all_parts(dataset) if isinstance(leaf, Captured)]
+    return list({id(v): v for function in functions for v in function.variables}.values())
+
+
+def _all_parts(dataset: Any) -> list:
+    """Returns the tensors and functions among what all steps of a dataset were made of."""
+    found: list = []
     seen: set[int] = set()
     stack = [dataset]
     while stack:
         for leaf in nest.flat(stack.pop()):
-            if isinstance(leaf, SymbolicTensor):
-                found[id(leaf)] = leaf
+            if isinstance(leaf, SymbolicTensor | Captured):
+                found.append(leaf)
             elif isinstance(leaf, Node | Dataset) and id(leaf) not in seen:
                 seen.add(id(leaf))
                 stack.append(leaf._node if isinstance(leaf, Dataset) else _parts(leaf))
-    return list(found.values())
+    return found
 
 
 def with_values(dataset: Any, values: dict[int, Any]) -> Any:
     """Returns a dataset anew, with values for the tensors of a graph that it is made of.
 
     Args:
-        dataset: a dataset.
+        dataset: a dataset, or a structure with datasets, tensors and functions in it.
         values: by the ids of the tensors.
     """
     done: dict[int, Any] = {}
@@ -56,15 +74,17 @@ def with_values(dataset: Any, values: dict[int, Any]) -> Any:
     def again(leaf: Any) -> Any:
         if isinstance(leaf, SymbolicTensor):
             return values[id(leaf)]
+        if isinstance(leaf, Captured):
+            return leaf.with_values([values[id(tensor)] for tensor in leaf.tensors])
         if isinstance(leaf, Dataset):
             return Dataset(again(leaf._node))
         if not isinstance(leaf, Node):
             return leaf
         if id(leaf) not in done:
-            done[id(leaf)] = _made_again(leaf, again) if tensors_of(leaf) else leaf
+            done[id(leaf)] = _made_again(leaf, again) if _all_parts(leaf) else leaf
         return done[id(leaf)]
 
-    return again(dataset)
+    return nest.mapped(again, dataset)
 
 
 def _made_again(node: Any, again: Callable) -> Node:
@@ -83,8 +103,6 @@ def with_constants(dataset: Any) -> Any:
         ValueError: it is made of placeholders.
     """
     tensors = tensors_of(dataset)
-    if not tensors:
-        return dataset
     try:
         with enter_scope(None):
             found = Graph([], tensors).run([])
@@ -123,3 +141,4 @@ def give_methods(kind: Any) -> None:
     """Lets the methods of datasets take tensors of a graph."""
     for name in _METHODS:
         setattr(kind, name, _taking_tensors(getattr(kind, name), name))
+    Capturing(tensors_of, with_values).give_methods(kind)

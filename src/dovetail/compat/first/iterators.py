@@ -3,25 +3,55 @@
 from __future__ import annotations
 
 import itertools
+import weakref
 from typing import Any
 
 import dovetail as tf
 from dovetail.base import nest
-from dovetail.base.errors import FailedPreconditionError, at_user_location
-from dovetail.compat.first.fed_datasets import give_methods, tensors_of, with_constants, with_values
+from dovetail.base.errors import (
+    FailedPreconditionError,
+    InvalidArgumentError,
+    NotFoundError,
+    at_user_location,
+)
+from dovetail.compat.first.fed_datasets import (
+    give_methods,
+    tensors_of,
+    variables_of,
+    with_constants,
+    with_values,
+)
 from dovetail.data.dataset import Dataset
 from dovetail.data.iterators import Iterator
+from dovetail.graph.by_hand import current_session
 from dovetail.graph.hand_variable import host_call
 from dovetail.graph.recording import recording
 from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.variable import enter_scope
 
-_handles: dict[str, GraphIterator] = {}
 _numbers = itertools.count()
+_HANDLE = "iterator/"
+
+# By sessions, the iterators that gave one their handles, by these.
+_by_handle: weakref.WeakKeyDictionary[Any, weakref.WeakValueDictionary] = weakref.WeakKeyDictionary()
+
+
+class _NoSession:
+    """What runs graphs in no session."""
+
+
+_NO_SESSION = _NoSession()
+
+
+def _runner() -> Any:
+    """Returns the session that runs."""
+    return current_session() or _NO_SESSION
 
 
 class GraphIterator:
     """An iterator whose elements are tensors of a graph: each run of a session that needs them takes the next ones.
+
+    Each session goes through the elements by itself.
 
     Args:
         element_spec: of the elements.
@@ -31,8 +61,11 @@ class GraphIterator:
 
     def __init__(self, element_spec: Any, dataset: Any = None, starts: bool = False) -> None:
         self.element_spec = element_spec
-        self._dataset, self._starts = dataset, starts
-        self._source: Any = None
+        self._handle = f"{_HANDLE}{next(_numbers)}"
+        # Where sessions stand.
+        self._passes: weakref.WeakKeyDictionary[Any, _Pass] = weakref.WeakKeyDictionary()
+        self._once = dataset if starts else None
+        self._initializer = None if starts or dataset is None else self.make_initializer(dataset)
 
     @staticmethod
     def from_structure(
@@ -53,53 +86,76 @@ class GraphIterator:
 
     @property
     def initializer(self) -> Any:
-        """The operation that lets it begin."""
-        if self._dataset is None or self._starts:
-            raise ValueError(f"the iterator has no initializer of its own{at_user_location()}")
-        return self.make_initializer(self._dataset)
+        """The operation that lets it begin.
+
+        Raises:
+            ValueError: it begins by itself, or is made from a structure.
+        """
+        if self._initializer is None:
+            raise ValueError(
+                "the iterator does not have an initializer: it begins by itself, or takes its dataset from "
+                f"make_initializer(dataset){at_user_location()}"
+            )
+        return self._initializer
 
     def make_initializer(self, dataset: Any, name: str | None = None) -> Any:
-        """Returns the operation that sends it through a dataset."""
+        """Returns the operation that sends it through a dataset.
 
-        tensors = tensors_of(dataset)
+        Raises:
+            TypeError: its elements are of another structure, dtypes or shapes.
+        """
+        _require_same(self.element_spec, _in_eager(dataset))
+        tensors, variables = tensors_of(dataset), variables_of(dataset)
 
         def begin(*values: Any) -> None:
-            given = dict(zip(map(id, tensors), values, strict=True))
-            self._source = iter(with_values(dataset, given) if given else dataset)
+            known = dict(zip(map(id, tensors), values, strict=True))
+            self._passes[_runner()] = _Pass(with_values(dataset, known), variables)
 
-        return _operation(begin, "MakeIterator", tuple(tensors))
+        return _operation(begin, name or "MakeIterator", tuple(tensors))
 
     def string_handle(self, name: str | None = None) -> Any:
         """Returns the handle that `from_string_handle` takes, as a tensor."""
-        handle = f"iterator/{next(_numbers)}"
-        _handles[handle] = self
+
+        def give() -> list:
+            _by_handle.setdefault(_runner(), weakref.WeakValueDictionary())[self._handle] = self
+            return [tf.constant(self._handle)]
+
         spec = [TensorSpec([], "string")]
-        return host_call(lambda: [tf.constant(handle)], "IteratorToStringHandle", (), spec)[0]
+        return host_call(give, name or "IteratorToStringHandle", (), spec)[0]
 
     def pull(self) -> Any:
-        """Returns the next element."""
-        if self._source is None:
-            if not self._starts:
+        """Returns the next element for the session that runs.
+
+        Raises:
+            FailedPreconditionError: its initializer did not run in the session.
+            OutOfRangeError: there is none.
+        """
+        session = _runner()
+        found = self._passes.get(session)
+        if found is None:
+            if self._once is None:
                 raise FailedPreconditionError(
-                    f"the iterator has not been initialized: run its initializer first{at_user_location()}"
+                    "the iterator has not been initialized: run its initializer in this session first"
+                    f"{at_user_location()}"
                 )
-            self._source = iter(self._dataset)
-        return self._source.get_next()
+            found = _Pass(with_constants(self._once), variables_of(self._once))
+            self._passes[session] = found
+        return found.next_for(session)
 
     def get_next(self, name: str | None = None) -> Any:
         """Returns the next element as tensors of the graph.
 
         Sessions raise `tf.errors.OutOfRangeError` after the last.
         """
-        return self._element((), self.pull)
+        return self._element((), self.pull, name)
 
-    def _element(self, args: tuple, pull: Any) -> Any:
+    def _element(self, args: tuple, pull: Any, name: str | None) -> Any:
         specs, structure = nest.flatten_spec(self.element_spec)
         if any(not isinstance(spec, TensorSpec) for spec in specs):
             raise NotImplementedError(
                 f"iterators of graphs give dense tensors; the elements are {self.element_spec}{at_user_location()}"
             )
-        found = host_call(lambda *given: nest.flat(pull(*given)), "IteratorGetNext", args, specs)
+        found = host_call(lambda *given: nest.flat(pull(*given)), name or "IteratorGetNext", args, specs)
         return nest.unflatten(structure, found)
 
     @property
@@ -111,15 +167,71 @@ class GraphIterator:
         return get_output_shapes(self)
 
 
+class _Pass:
+    """A session's way through a dataset.
+
+    Args:
+        dataset: with values for the tensors that it is made of.
+        variables: what functions of it read.
+    """
+
+    def __init__(self, dataset: Any, variables: list) -> None:
+        self._variables, self._elements = variables, iter(dataset)
+
+    def next_for(self, session: Any) -> Any:
+        for variable in self._variables:
+            if session is not _NO_SESSION:
+                variable.enter(session)
+            variable.require_value()
+        return self._elements.get_next()
+
+
 class _ByHandle(GraphIterator):
     """Takes elements of the iterator whose handle is fed."""
 
     def __init__(self, element_spec: Any, handle: Any) -> None:
         super().__init__(element_spec)
-        self._handle = handle
+        self._fed = handle
 
     def get_next(self, name: str | None = None) -> Any:
-        return self._element((self._handle,), lambda handle: _handles[handle.numpy().decode()].pull())
+        return self._element((self._fed,), lambda handle: _with_handle(handle.numpy().decode()).pull(), name)
+
+
+def _with_handle(handle: str) -> GraphIterator:
+    """Returns the iterator that gave the session that runs its handle.
+
+    Raises:
+        InvalidArgumentError: it is no handle.
+        NotFoundError: it is one of another session.
+    """
+    if not handle.startswith(_HANDLE):
+        raise InvalidArgumentError(
+            f"{handle!r:.60} is no handle of an iterator: feed what session.run(iterator.string_handle()) returns"
+            f"{at_user_location()}"
+        )
+    found = _by_handle.get(_runner(), {}).get(handle)
+    if found is None:
+        raise NotFoundError(
+            f"the session has no iterator {handle!r:.60}: run its string_handle() in this session"
+            f"{at_user_location()}"
+        )
+    return found
+
+
+def _require_same(expected: Any, given: Any) -> None:
+    """Raises TypeError for elements that an iterator does not give."""
+    wanted, structure = nest.flatten_spec(expected)
+    found, other = nest.flatten_spec(given)
+    fits = structure == other and all(
+        one.dtype == two.dtype and one.shape.is_compatible_with(two.shape)
+        if isinstance(one, TensorSpec) and isinstance(two, TensorSpec)
+        else one == two
+        for one, two in zip(wanted, found, strict=True)
+    )
+    if not fits:
+        raise TypeError(
+            f"make_initializer: expected a dataset with elements {expected}, received {given}{at_user_location()}"
+        )
 
 
 def _operation(function: Any, name: str, args: tuple = ()) -> Any:
@@ -166,7 +278,8 @@ def make_one_shot_iterator(dataset: Any, shared_name: str | None = None) -> Any:
     """Returns an iterator that goes once through a dataset, without an initializer."""
     if recording() is None:
         return iter(dataset)
-    return GraphIterator(_in_eager(dataset), with_constants(dataset), starts=True)
+    with_constants(dataset)  # it refuses placeholders
+    return GraphIterator(_in_eager(dataset), dataset, starts=True)
 
 
 def make_initializable_iterator(dataset: Any, shared_name: str | None = None) -> GraphIterator:

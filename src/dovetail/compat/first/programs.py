@@ -11,7 +11,14 @@ from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.base.settings import settings, state
 from dovetail.function.function import Function
 from dovetail.function.host_plan import HostPlan, record
-from dovetail.graph.hand_variable import HANDLE, HostCall, variables_assigned, variables_needed
+from dovetail.graph.by_hand import pop_session, push_session
+from dovetail.graph.hand_variable import (
+    HANDLE,
+    HostCall,
+    calls_host,
+    variables_assigned,
+    variables_needed,
+)
 from dovetail.graph.node import CONSTANT, NOTHING, READ, Node, OpCall
 from dovetail.graph.replay import DisconnectedError, Graph
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -58,6 +65,7 @@ class SessionProgram:
             made = [tensor for node in self._first for tensor in node.outputs]
             kept = [node for node in effects if not isinstance(node.operation, HostCall)]
             self._run = Graph([*feeds, *made], tensors, kept).run
+        self._calls_host = calls_host(nodes)
         self._repeats = all(_is_repeated(node.operation) for node in nodes)
         self._function: Function | None = None
         self.compiled: Bounded = Bounded(_MOST_SHAPES)
@@ -71,10 +79,19 @@ class SessionProgram:
         for variable in self._needed:
             if not variable.has_value:
                 variable.require_value()
-        results = self._results(values)
+        results = self._in_session(values) if self._calls_host else self._results(values)
         for variable in self._assigned:
             variable.has_value = True
         return [tensor.numpy() for tensor in results]
+
+    def _in_session(self, values: list) -> list:
+        """Runs functions of Python too: they see the session as the default one."""
+        session = self._owner()
+        push_session(session)
+        try:
+            return self._results(values)
+        finally:
+            pop_session(session)
 
     def _results(self, values: list) -> list:
         if self._function is None:
