@@ -8,17 +8,19 @@ import pytest
 
 import dovetail as tf
 from dovetail.compat import v1
+from tests.support import version1_datasets as datasets
 from tests.support import version1_programs as programs
 
 LIVE = (
-    *("control_flow", "dependencies", "embeddings", "images", "iterators", "metrics_and_losses"),
+    *("control_flow", "dependencies", "embeddings", "iterators", "metrics_and_losses"),
     *("mnist_mlp", "moving_averages"),
 )
 
 
 def run(system, name):
+    program = name if callable(name) else getattr(programs, name)
     with system.Graph().as_default():
-        return getattr(programs, name)(system)
+        return program(system)
 
 
 def require_same(found, expected, path):
@@ -40,6 +42,11 @@ def require_same(found, expected, path):
 @pytest.mark.parametrize("name", LIVE)
 def test_programs_give_what_they_give_in_tensorflow(name, capfd):
     require_same(run(tf, name), run(pytest.importorskip("tensorflow"), name), name)
+
+
+@pytest.mark.parametrize("program", datasets.PROGRAMS, ids=lambda program: program.__name__)
+def test_iterators_and_datasets_do_what_they_do_in_tensorflow(program):
+    require_same(run(tf, program), run(pytest.importorskip("tensorflow"), program), program.__name__)
 
 
 def sizes(found):

@@ -358,17 +358,3 @@ def gradient_override(tf):
         return dict(zip("gyab", sess.run([g, y, a, b], {x: [1.0, 2.0, -1.0]}))) | {
             "n": [v.name for v in v1.global_variables()]
         }
-
-
-def images(tf):
-    v1 = tf.compat.v1
-    x = tf.constant(_data(4 * 5, 3).reshape(1, 4, 5, 3))
-    out = {}
-    with v1.Session() as sess:
-        for method in ("BILINEAR", "NEAREST_NEIGHBOR", "BICUBIC", "AREA"):
-            for align in (False, True):
-                m = getattr(v1.image.ResizeMethod, method)
-                out[f"{method}{align}"] = sess.run(v1.image.resize_images(x, [7, 3], m, align_corners=align))
-        out["b"] = sess.run(v1.image.resize_bilinear(x, tf.constant([2, 9])))
-        out["p"] = sess.run(v1.space_to_depth(x[:, :, :4], 2))
-    return out

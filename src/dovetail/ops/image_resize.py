@@ -78,15 +78,34 @@ KERNELS: dict[str, Callable] = {
 _BLURRING = ("gaussian", "mitchellcubic")  # these change an image even where its size stays
 
 
+# Where new pixels lie among old ones, by the name of the grid: at `(number + shift) * step`, from the edge of the first
+# old pixel for "centers" and from its center else; the second number is what "nearest" adds before it rounds down.
+GRIDS: dict[str, tuple[float, float]] = {
+    "centers": (0.5, 0.0),  # pixels are areas: as TensorFlow 2 samples
+    "edges": (0.0, 0.0),  # the first pixels fall together: as TensorFlow 1 does
+    "corners": (0.0, 0.5),  # so do the last ones: its align_corners
+}
+_CLAMPED_CUBIC = _cubic(0.0, 0.75)  # the weights of TensorFlow 1
+_REACH = 2  # pixels beyond the border, which a cubic kernel meets there
+
+
+def _step(old: int, new: int, grid: str) -> float:
+    """Returns the distance of new pixels, in old ones."""
+    return (old - 1) / (new - 1) if grid == "corners" and new > 1 else old / new
+
+
 @functools.lru_cache(maxsize=256)
-def _weights(old: int, new: int, method: str, antialias: bool) -> np.ndarray:
+def _weights(old: int, new: int, method: str, antialias: bool, grid: str = "centers") -> np.ndarray:
     """Returns the matrix of shape (new, old) that resizes one axis; pixels are areas, so centers lie at + 0.5."""
-    scale = old / new
+    scale = _step(old, new, grid)
     if method == "area":
         edges = np.arange(new)[:, None] * scale
         pixels = np.arange(old)[None, :]
-        overlap = np.minimum(edges + scale, pixels + 1) - np.maximum(edges, pixels)
+        ends = np.where(pixels == old - 1, np.inf, pixels + 1)
+        overlap = np.minimum(edges + scale, ends) - np.maximum(edges, pixels)
         return (np.maximum(overlap, 0.0) / scale).astype(np.float32)
+    if grid != "centers":
+        return _clamped_weights(old, new, method, scale)
     width = max(scale, 1.0) if antialias else 1.0
     center = (np.arange(new, dtype=np.float32)[:, None] + np.float32(0.5)) * _inverse(old, new)
     if method == "bicubic" and not antialias:
@@ -97,6 +116,19 @@ def _weights(old: int, new: int, method: str, antialias: bool) -> np.ndarray:
     values = KERNELS[method](np, distance.astype(np.float64))
     total = values.sum(axis=1, keepdims=True)
     return np.where(total != 0, values / np.where(total != 0, total, 1), 0).astype(np.float32)
+
+
+def _clamped_weights(old: int, new: int, method: str, scale: float) -> np.ndarray:
+    """Returns the matrix for a grid that is not one of centers: beyond the border lie copies of its pixels."""
+    center = (np.arange(new, dtype=np.float32) * np.float32(scale)).astype(np.float64)[:, None] + 0.5
+    if method == "bicubic":
+        center = _in_steps(center)
+    kernel = _CLAMPED_CUBIC if method == "bicubic" else KERNELS[method]
+    values = kernel(np, np.abs(np.arange(-_REACH, old + _REACH)[None, :] + 0.5 - center))
+    inner = values[:, _REACH:-_REACH].copy()
+    inner[:, 0] += values[:, :_REACH].sum(axis=1)
+    inner[:, -1] += values[:, -_REACH:].sum(axis=1)
+    return inner.astype(np.float32)
 
 
 def _inverse(old: int, new: int) -> Any:
@@ -111,9 +143,11 @@ def _in_steps(center: np.ndarray) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=256)
-def _taps(old: int, new: int, method: str, antialias: bool) -> tuple[np.ndarray, np.ndarray] | None:
+def _taps(
+    old: int, new: int, method: str, antialias: bool, grid: str = "centers"
+) -> tuple[np.ndarray, np.ndarray] | None:
     """Returns the matrix as (indices, weights), both (new, taps), when few columns of each row differ from 0."""
-    matrix = _weights(old, new, method, antialias)
+    matrix = _weights(old, new, method, antialias, grid)
     present = matrix != 0
     count = max(int(present.sum(axis=1).max()), 1)
     if count > _FEW_TAPS:
@@ -124,14 +158,14 @@ def _taps(old: int, new: int, method: str, antialias: bool) -> tuple[np.ndarray,
     return first, np.take_along_axis(matrix, first, axis=1)
 
 
-def _resized_axis(xp: Any, x: Any, axis: int, new: int, method: str, antialias: bool) -> Any:
+def _resized_axis(xp: Any, x: Any, axis: int, new: int, method: str, antialias: bool, grid: str) -> Any:
     old = x.shape[axis]
     if old == new and method not in _BLURRING:
         return x
-    taps = _taps(old, new, method, antialias)
+    taps = _taps(old, new, method, antialias, grid)
     if taps is None:
         moved = xp.moveaxis(_floating(x), axis, 0)
-        flat = xp.matmul(_weights(old, new, method, antialias), xp.reshape(moved, (old, -1)))
+        flat = xp.matmul(_weights(old, new, method, antialias, grid), xp.reshape(moved, (old, -1)))
         return xp.moveaxis(xp.reshape(flat, (new, *moved.shape[1:])), 0, axis)
     indices, weights = taps
     if new > old:  # else what is left out is not converted
@@ -166,19 +200,18 @@ def _floating(x: Any) -> Any:
 
 
 def _target(height: Any, width: Any, size: tuple, preserve_aspect_ratio: bool) -> tuple:
-    if len(size) != 2 or min(size) < 1:
+    if len(size) != 2 or any(n < 1 and n != -1 for n in size):
         raise ValueError(f"size must hold two positive numbers, height and width, received {size}")
     if not preserve_aspect_ratio:
-        return tuple(None if n == -1 else n for n in size)
-    if height is None or width is None:
+        return tuple(None if n == -1 else n for n in size)  # -1: of a tensor without a value yet
+    if height is None or width is None or -1 in size:
         return None, None
     factor = min(size[0] / height, size[1] / width)
     return max(round(factor * height), 1), max(round(factor * width), 1)
 
 
-def _resize_shape(
-    shape: tuple, size: tuple, method: str, preserve_aspect_ratio: bool, antialias: bool
-) -> tuple:
+def resized_shape(shape: tuple, size: tuple, preserve_aspect_ratio: bool, **_: Any) -> tuple:
+    """Returns the shape of images of a shape after resizing."""
     if len(shape) not in (3, 4):
         raise ValueError(f"images must have rank 3 or 4, received shape {shape}")
     height, width = _target(shape[-3], shape[-2], size, preserve_aspect_ratio)
@@ -187,7 +220,7 @@ def _resize_shape(
 
 @op(
     "",
-    shape=_resize_shape,
+    shape=resized_shape,
     dtype=lambda kind, method, **_: kind if method == "nearest" else FLOAT32,
     size=on_host,
 )
@@ -199,31 +232,35 @@ def resize_(
     method: str = "bilinear",
     preserve_aspect_ratio: bool = False,
     antialias: bool = False,
+    grid: str = "centers",
 ) -> Any:
-    """Resizes images; see `resize`."""
-    _, *_, height, width, _ = (
-        0,
-        *_resize_shape(images.shape, size, method, preserve_aspect_ratio, antialias),
-    )
+    """Resizes images; see `resize`, and `GRIDS` for how pixels lie."""
+    height, width = resized_shape(images.shape, size, preserve_aspect_ratio)[-3:-1]
+    if height is None or width is None:
+        raise ValueError(f"size must hold two positive numbers, height and width, received {size}")
     if method == "nearest":
         rows, columns = (
-            _nearest(old, new) for old, new in zip(images.shape[-3:-1], (height, width), strict=True)
+            _nearest(old, new, grid) for old, new in zip(images.shape[-3:-1], (height, width), strict=True)
         )
         return xp.take(xp.take(images, rows, axis=images.ndim - 3), columns, axis=images.ndim - 2)
     sizes = zip(images.shape[-3:-1], (height, width), strict=True)
-    taps = tuple(_taps(old, new, method, antialias) for old, new in sizes)
-    by_axes = functools.partial(_resized, xp, size=(height, width), method=method, antialias=antialias)
+    taps = tuple(_taps(old, new, method, antialias, grid) for old, new in sizes)
+    by_axes = functools.partial(
+        _resized, xp, size=(height, width), method=method, antialias=antialias, grid=grid
+    )
     return xp.by_kernel("resize", by_axes, (images,), {"taps": taps})
 
 
-def _resized(xp: Any, x: Any, size: tuple, method: str, antialias: bool, taps: tuple) -> Any:
+def _resized(xp: Any, x: Any, size: tuple, method: str, antialias: bool, grid: str, taps: tuple) -> Any:
     for axis, new in zip((x.ndim - 3, x.ndim - 2), size, strict=True):
-        x = _resized_axis(xp, x, axis, new, method, antialias)
+        x = _resized_axis(xp, x, axis, new, method, antialias, grid)
     return _floating(x)
 
 
-def _nearest(old: int, new: int) -> np.ndarray:
-    position = np.floor((np.arange(new, dtype=np.float32) + np.float32(0.5)) * np.float32(old / new))
+def _nearest(old: int, new: int, grid: str) -> np.ndarray:
+    before, after = map(np.float32, GRIDS[grid])
+    step = np.float32(_step(old, new, grid))
+    position = np.floor((np.arange(new, dtype=np.float32) + before) * step + after)
     return np.minimum(position, old - 1).astype(np.int32)
 
 
@@ -288,13 +325,20 @@ def resize_with_pad(
     size=on_host,
 )
 def resize_padded(
-    xp: Any, image: Any, *, size: Shape, method: str = "bilinear", antialias: bool = False, fill: float = 0.0
+    xp: Any,
+    image: Any,
+    *,
+    size: Shape,
+    method: str = "bilinear",
+    antialias: bool = False,
+    fill: float = 0.0,
+    grid: str = "centers",
 ) -> Any:
     """Resizes without changing the proportions, and pads with `fill` to `size`."""
     height, width = image.shape[-3:-1]
     ratio = max(np.float32(height / size[0]), np.float32(width / size[1]))
     inner = (math.floor(np.float32(height) / ratio), math.floor(np.float32(width) / ratio))
-    small = resize_.body(xp, image, size=inner, method=method, antialias=antialias)
+    small = resize_.body(xp, image, size=inner, method=method, antialias=antialias, grid=grid)
     pads = [(0, 0)] * image.ndim
     sides = zip((image.ndim - 3, image.ndim - 2), (height, width), inner, size, strict=True)
     for axis, old, new, target in sides:

@@ -418,7 +418,19 @@ def get_static_value(tensor: Any, partial: bool = False) -> Any:
     """
     if not isinstance(tensor, TensorLike):
         return tensor
+    if isinstance(tensor, SymbolicTensor):
+        return _known_value(tensor)
     return tensor.numpy() if has_value(tensor) else None
+
+
+def _known_value(tensor: SymbolicTensor) -> Any:
+    """Returns the value of a constant of a graph, or of what follows from sizes that are known."""
+    node, known = tensor.node, tensor.partial
+    if node is not None and node.operation.type == "Const":
+        return node.args[0].numpy()
+    if known is None or any(element is None for element in known.flat):
+        return None
+    return known.astype(tensor.dtype.numpy_dtype)
 
 
 @export("ops.shape")

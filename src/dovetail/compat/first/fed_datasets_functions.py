@@ -1,4 +1,4 @@
-"""Functions of datasets that use tensors of the graph around them: the initializer of the iterator gives these values."""
+"""Functions of datasets that use tensors of the graph around them: the iterator's initializer gets their values."""
 
 from __future__ import annotations
 

@@ -15,7 +15,9 @@ from dovetail.compat.first.keys import GraphKeys, global_variables, local_variab
 from dovetail.compat.first.saver import Saver
 from dovetail.compat.first.schedules import get_global_step, get_or_create_global_step
 from dovetail.compat.first.session import Session
+from dovetail.compat.first.switches import tables_initializer
 from dovetail.graph.by_hand import default_graph
+from dovetail.graph.order import group
 from dovetail.train import state_file
 
 
@@ -284,7 +286,7 @@ class Scaffold:
         if self.init_op is None:
             self.init_op = variables_initializer(global_variables())
         if self.local_init_op is None:
-            self.local_init_op = variables_initializer(local_variables())
+            self.local_init_op = group(variables_initializer(local_variables()), tables_initializer())
         if self.saver is None:
             found = default_graph().get_collection(GraphKeys.SAVERS)
             self.saver = found[0] if found else Saver(allow_empty=True)

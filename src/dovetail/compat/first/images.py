@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import dovetail as tf
-from dovetail.base.errors import at_user_location
-
-_TABLE = 1024  # how finely TensorFlow tells the places between pixels apart, for bicubic weights
+from dovetail.base.errors import InvalidArgumentError, at_user_location
+from dovetail.ops.image_resize import resize_, resize_padded, resized_shape
 
 
 class ResizeMethod:
@@ -18,84 +17,48 @@ class ResizeMethod:
     BILINEAR, NEAREST_NEIGHBOR, BICUBIC, AREA = range(4)
 
 
-def _places(old: Any, new: Any, align_corners: bool) -> Any:
-    """Returns where each new pixel lies among the old ones: floats of shape (new,)."""
-    steps = tf.cast(tf.range(new), "float32")
-    before, after = tf.cast(old, "float32"), tf.cast(new, "float32")
-    if align_corners:
-        return steps * tf.where(after > 1, (before - 1) / tf.maximum(after - 1, 1), 0.0)
-    return steps * (before / after)
+_NAMES = ("bilinear", "nearest", "bicubic", "area")  # in the order of the numbers
 
 
-def _along(x: Any, axis: int, weights: Any) -> Any:
-    """Multiplies by a weight for each place along an axis of images (batch, height, width, channels)."""
-    return x * tf.reshape(weights, [-1] + [1] * (3 - axis))
-
-
-def _bilinear(x: Any, axis: int, new: Any, align_corners: bool) -> Any:
-    old = tf.shape(x)[axis]
-    places = _places(old, new, align_corners)
-    low = tf.minimum(tf.cast(tf.floor(places), "int32"), old - 1)
-    share = places - tf.cast(low, "float32")
-    below, above = tf.gather(x, low, axis=axis), tf.gather(x, tf.minimum(low + 1, old - 1), axis=axis)
-    return below + _along(above - below, axis, share)
-
-
-def _nearest(x: Any, axis: int, new: Any, align_corners: bool) -> Any:
-    old = tf.shape(x)[axis]
-    places = _places(old, new, align_corners)
-    found = tf.floor(places + 0.5) if align_corners else tf.floor(places)
-    return tf.gather(x, tf.minimum(tf.cast(found, "int32"), old - 1), axis=axis)
-
-
-def _bicubic(x: Any, axis: int, new: Any, align_corners: bool) -> Any:
-    old = tf.shape(x)[axis]
-    places = _places(old, new, align_corners)
-    low = tf.floor(places)
-    t = tf.round((places - low) * _TABLE) / _TABLE
-    near = [((1.25 * d - 2.25) * d) * d + 1 for d in (t, 1 - t)]
-    far = [((-0.75 * d + 3.75) * d - 6.0) * d + 3.0 for d in (t + 1, 2 - t)]
-    total: Any = 0.0
-    for offset, weights in zip((-1, 0, 1, 2), (far[0], near[0], near[1], far[1]), strict=True):
-        there = tf.clip_by_value(tf.cast(low, "int32") + offset, 0, old - 1)
-        total = total + _along(tf.gather(x, there, axis=axis), axis, weights)
-    return total
-
-
-def _area(x: Any, axis: int, new: Any, align_corners: bool) -> Any:
-    old = tf.shape(x)[axis]
-    before, after = tf.cast(old, "float32"), tf.cast(new, "float32")
-    width = before / after
-    if align_corners:
-        width = tf.where(after > 1, (before - 1) / tf.maximum(after - 1, 1), width)
-    begin = tf.cast(tf.range(new), "float32") * width
-    pixel = tf.cast(tf.range(old), "float32")
-    ends = tf.where(tf.range(old) == old - 1, tf.fill([old], float("inf")), pixel + 1)
-    low, high = tf.maximum(begin[:, None], pixel[None]), tf.minimum((begin + width)[:, None], ends[None])
-    shares = tf.maximum(high - low, 0.0) / width  # (new, old)
-    moved = tf.tensordot(shares, x, [[1], [axis]])
-    return tf.transpose(moved, [1, 0, 2, 3] if axis == 1 else [1, 2, 0, 3])
-
-
-_WAYS: tuple[tuple[str, Callable], ...] = (
-    ("bilinear", _bilinear),
-    ("nearest", _nearest),
-    ("bicubic", _bicubic),
-    ("area", _area),
-)
-
-
-def _way(method: Any) -> int:
+def _named(method: Any) -> str:
     if isinstance(method, enum.Enum):
         method = method.value
-    names = [name for name, _ in _WAYS]
-    if method in names:
-        return names.index(method)
-    if method in range(len(_WAYS)):
-        return int(method)
+    if method in _NAMES:
+        return str(method)
+    if method in range(len(_NAMES)):
+        return _NAMES[method]
     raise ValueError(
-        f"resize_images: method {method!r} is none of 0, 1, 2, 3, {', '.join(names)}{at_user_location()}"
+        f"resize_images: method {method!r} is none of 0, 1, 2, 3, {', '.join(_NAMES)}{at_user_location()}"
     )
+
+
+def _sizes(size: Any) -> Any:
+    """Returns a new height and width, as numbers where they are known, as a tensor else."""
+    tensor = tf.convert_to_tensor(size)
+    known = tf.get_static_value(tensor)
+    fits = tensor.shape.is_compatible_with([2]) and tensor.dtype.is_integer
+    if not fits or (known is not None and min(known) < 1):
+        raise ValueError(
+            f"'size' must be two positive integers, height and width, received {size!r:.80}{at_user_location()}"
+        )
+    return tensor if known is None else tuple(map(int, known))
+
+
+def _batch_or_image(images: Any) -> Any:
+    x = tf.convert_to_tensor(images)
+    if x.shape.rank not in (3, 4):
+        raise ValueError(
+            f"resize_images: 'images' must have 3 or 4 dimensions, has {x.shape.rank}{at_user_location()}"
+        )
+    return x
+
+
+def _grid(align_corners: bool, half_pixel_centers: bool = False) -> str:
+    if align_corners and half_pixel_centers:
+        raise InvalidArgumentError(
+            f"align_corners and half_pixel_centers exclude each other{at_user_location()}"
+        )
+    return "corners" if align_corners else "centers" if half_pixel_centers else "edges"
 
 
 def resize_images(
@@ -118,26 +81,24 @@ def resize_images(
     Returns:
         float32; of the images' own dtype for "nearest", and where the size stays.
     """
-    x = tf.convert_to_tensor(images)
-    way, rank = _way(method), x.shape.rank
-    if rank not in (3, 4):
-        raise ValueError(
-            f"resize_images: 'images' must have 3 or 4 dimensions, has {rank}{at_user_location()}"
-        )
-    if preserve_aspect_ratio:
-        return tf.image.resize(x, size, _WAYS[way][0], preserve_aspect_ratio=True)
-    x = x[None] if rank == 3 else x
-    sizes = list(size) if isinstance(size, list | tuple | tf.TensorShape) else tf.convert_to_tensor(size)
-    wanted = [sizes[0], sizes[1]]
-    if isinstance(sizes, list) and list(x.shape)[1:3] == sizes:
-        return images if rank == 4 else x[0]
-    x = x if way == ResizeMethod.NEAREST_NEIGHBOR else tf.cast(x, "float32")
-    for axis, new in zip((1, 2), wanted, strict=True):
-        x = _WAYS[way][1](x, axis, new, align_corners)
-    return x[0] if rank == 3 else x
+    x, way, sizes = _batch_or_image(images), _named(method), _sizes(size)
+    before = tuple(x.shape)
+    known = isinstance(sizes, tuple) and None not in before[-3:-1]
+    if known and resized_shape(before, sizes, preserve_aspect_ratio) == before:
+        return x
+    return resize_(
+        x, size=sizes, method=way, preserve_aspect_ratio=preserve_aspect_ratio, grid=_grid(align_corners)
+    )
 
 
-def _by(method: int) -> Callable:
+def _batch_resized(images: Any, size: Any, method: str, grid: str) -> Any:
+    x = _batch_or_image(images)
+    if x.shape.rank != 4:
+        raise ValueError(f"resize_{method}: 'images' must have 4 dimensions, has 3{at_user_location()}")
+    return resize_(x, size=_sizes(size), method=method, grid=grid)
+
+
+def _by(method: str) -> Callable:
     def resize(
         images: Any,
         size: Any,
@@ -145,13 +106,49 @@ def _by(method: int) -> Callable:
         name: str | None = None,
         half_pixel_centers: bool = False,
     ) -> Any:
-        if half_pixel_centers:
-            return tf.image.resize(images, size, _WAYS[method][0])
-        found = resize_images(images, size, method, align_corners)
-        return found if method == ResizeMethod.NEAREST_NEIGHBOR else tf.cast(found, "float32")
+        return _batch_resized(images, size, method, _grid(align_corners, half_pixel_centers))
 
-    resize.__doc__ = f"Resizes images: see `resize_images` with the method {_WAYS[method][0]!r}."
+    resize.__doc__ = f"""Resizes a batch of images: see `resize_images` with the method {method!r}.
+
+    half_pixel_centers: pixels are areas, as in `tf.image.resize`.  Raises InvalidArgumentError beside align_corners.
+    """
     return resize
+
+
+def resize_area(images: Any, size: Any, align_corners: bool = False, name: str | None = None) -> Any:
+    """Resizes a batch of images: see `resize_images` with the method "area"."""
+    return _batch_resized(images, size, "area", _grid(align_corners))
+
+
+def resize_image_with_pad(
+    image: Any,
+    target_height: int,
+    target_width: int,
+    method: Any = ResizeMethod.BILINEAR,
+    align_corners: bool = False,
+) -> Any:
+    """Resizes without changing the proportions, and pads with zeros to the target size; see `resize_images`."""
+    return resize_padded(
+        _batch_or_image(image),
+        size=_sizes([target_height, target_width]),
+        method=_named(method),
+        grid=_grid(align_corners),
+    )
+
+
+def crop_and_resize(
+    image: Any,
+    boxes: Any,
+    box_ind: Any = None,
+    crop_size: Any = None,
+    method: str = "bilinear",
+    extrapolation_value: float = 0.0,
+    name: str | None = None,
+    box_indices: Any = None,
+) -> Any:
+    """`tf.image.crop_and_resize`, whose `box_indices` are also called `box_ind`."""
+    indices = box_ind if box_indices is None else box_indices
+    return tf.image.crop_and_resize(image, boxes, indices, crop_size, method, extrapolation_value)
 
 
 def extract_image_patches(
@@ -171,9 +168,11 @@ NAMES: dict[str, Any] = {
     "ResizeMethod": ResizeMethod,
     "resize": resize_images,
     "resize_images": resize_images,
-    "resize_bilinear": _by(ResizeMethod.BILINEAR),
-    "resize_nearest_neighbor": _by(ResizeMethod.NEAREST_NEIGHBOR),
-    "resize_bicubic": _by(ResizeMethod.BICUBIC),
-    "resize_area": _by(ResizeMethod.AREA),
+    "resize_bilinear": _by("bilinear"),
+    "resize_nearest_neighbor": _by("nearest"),
+    "resize_bicubic": _by("bicubic"),
+    "resize_area": resize_area,
+    "resize_image_with_pad": resize_image_with_pad,
+    "crop_and_resize": crop_and_resize,
     "extract_image_patches": extract_image_patches,
 }

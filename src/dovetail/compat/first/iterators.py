@@ -111,7 +111,7 @@ class GraphIterator:
             known = dict(zip(map(id, tensors), values, strict=True))
             self._passes[_runner()] = _Pass(with_values(dataset, known), variables)
 
-        return _operation(begin, name or "MakeIterator", tuple(tensors))
+        return _named(name, _operation, begin, "MakeIterator", tuple(tensors))
 
     def string_handle(self, name: str | None = None) -> Any:
         """Returns the handle that `from_string_handle` takes, as a tensor."""
@@ -121,7 +121,7 @@ class GraphIterator:
             return [tf.constant(self._handle)]
 
         spec = [TensorSpec([], "string")]
-        return host_call(give, name or "IteratorToStringHandle", (), spec)[0]
+        return _named(name, host_call, give, "IteratorToStringHandle", (), spec)[0]
 
     def pull(self) -> Any:
         """Returns the next element for the session that runs.
@@ -155,7 +155,9 @@ class GraphIterator:
             raise NotImplementedError(
                 f"iterators of graphs give dense tensors; the elements are {self.element_spec}{at_user_location()}"
             )
-        found = host_call(lambda *given: nest.flat(pull(*given)), name or "IteratorGetNext", args, specs)
+        found = _named(
+            name, host_call, lambda *given: nest.flat(pull(*given)), "IteratorGetNext", args, specs
+        )
         return nest.unflatten(structure, found)
 
     @property
@@ -209,7 +211,8 @@ def _with_handle(handle: str) -> GraphIterator:
             f"{handle!r:.60} is no handle of an iterator: feed what session.run(iterator.string_handle()) returns"
             f"{at_user_location()}"
         )
-    found = _by_handle.get(_runner(), {}).get(handle)
+    given = _by_handle.get(_runner())
+    found = None if given is None else given.get(handle)
     if found is None:
         raise NotFoundError(
             f"the session has no iterator {handle!r:.60}: run its string_handle() in this session"
@@ -219,19 +222,30 @@ def _with_handle(handle: str) -> GraphIterator:
 
 
 def _require_same(expected: Any, given: Any) -> None:
-    """Raises TypeError for elements that an iterator does not give."""
+    """Requires elements that an iterator gives.
+
+    Raises:
+        ValueError: they nest in another way.
+        TypeError: they have other dtypes or shapes.
+    """
     wanted, structure = nest.flatten_spec(expected)
     found, other = nest.flatten_spec(given)
-    fits = structure == other and all(
-        one.dtype == two.dtype and one.shape.is_compatible_with(two.shape)
-        if isinstance(one, TensorSpec) and isinstance(two, TensorSpec)
-        else one == two
-        for one, two in zip(wanted, found, strict=True)
+    if structure == other and all(map(_fits, wanted, found)):
+        return
+    kind = TypeError if structure == other else ValueError
+    raise kind(
+        f"make_initializer: expected a dataset with elements {expected}, received {given}{at_user_location()}"
     )
-    if not fits:
-        raise TypeError(
-            f"make_initializer: expected a dataset with elements {expected}, received {given}{at_user_location()}"
-        )
+
+
+def _fits(wanted: Any, found: Any) -> bool:
+    if not isinstance(wanted, TensorSpec) or not isinstance(found, TensorSpec):
+        return wanted == found
+    return wanted.dtype == found.dtype and wanted.shape.is_compatible_with(found.shape)
+
+
+def _named(name: str | None, function: Any, *args: Any) -> Any:
+    return function(*args) if name is None else recording().named(name, function, *args)  # type: ignore[union-attr]
 
 
 def _operation(function: Any, name: str, args: tuple = ()) -> Any:

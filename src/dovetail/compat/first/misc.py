@@ -90,6 +90,26 @@ def py_func(func: Callable, inp: Any, Tout: Any, stateful: bool = True, name: st
     return tf.numpy_function(func, inp, Tout, stateful=stateful, name=name)
 
 
+def while_loop(
+    cond: Callable,
+    body: Callable,
+    loop_vars: Any,
+    shape_invariants: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    name: str | None = None,
+    maximum_iterations: Any = None,
+    return_same_structure: bool = False,
+) -> Any:
+    """`tf.while_loop`, which returns the variable itself where there is but one, unless `return_same_structure`."""
+    limits = {"maximum_iterations": maximum_iterations, "shape_invariants": shape_invariants}
+    ways = {"parallel_iterations": parallel_iterations, "back_prop": back_prop, "swap_memory": swap_memory}
+    found = tf.while_loop(cond, body, loop_vars, name=name, **limits, **ways)
+    single = isinstance(found, list | tuple) and len(found) == 1 and not return_same_structure
+    return found[0] if single else found
+
+
 def container(container_name: str) -> Any:
     """Accepted for TensorFlow's sake: opens a scope that changes nothing."""
     return tf.device(None)
@@ -97,5 +117,13 @@ def container(container_name: str) -> Any:
 
 NAMES: dict[str, Any] = {
     f.__name__: f
-    for f in (container, name_scope, op_scope, placeholder_with_default, py_func, sparse_placeholder)
+    for f in (
+        container,
+        name_scope,
+        op_scope,
+        placeholder_with_default,
+        py_func,
+        sparse_placeholder,
+        while_loop,
+    )
 }

@@ -60,12 +60,13 @@ class SessionProgram:
         known = all(v._declared_shape.is_fully_defined() for v in self._variables)
         # What must be called with values, and takes none, is called first: the rest is compiled.
         self._first = [node for node in nodes if isinstance(node.operation, HostCall)]
-        self._compiles = known and not any(node.inputs or node.control_inputs for node in self._first)
+        within = calls_host([node for node in nodes if not isinstance(node.operation, HostCall)])
+        waits = within or any(node.inputs or node.control_inputs for node in self._first)
+        self._compiles, self._calls_host = known and not waits, within or bool(self._first)
         if self._compiles and self._first:
             made = [tensor for node in self._first for tensor in node.outputs]
             kept = [node for node in effects if not isinstance(node.operation, HostCall)]
             self._run = Graph([*feeds, *made], tensors, kept).run
-        self._calls_host = calls_host(nodes)
         self._repeats = all(_is_repeated(node.operation) for node in nodes)
         self._function: Function | None = None
         self.compiled: Bounded = Bounded(_MOST_SHAPES)

@@ -9,8 +9,9 @@ from typing import Any
 
 from dovetail.base.errors import ARRAY_LIBRARIES, at_user_location, is_framework_file
 from dovetail.base.settings import state
+from dovetail.compat.first.keys import GraphKeys, get_collection
 from dovetail.graph.by_hand import HandWritten, new_default_graph
-from dovetail.graph.order import no_op
+from dovetail.graph.order import group, no_op
 from dovetail.graph.recording import recording
 from dovetail.tensor.dimension import Dimension
 from dovetail.tensor.shape import TensorShape
@@ -150,5 +151,9 @@ def executing_eagerly_outside_functions() -> bool:
 
 
 def tables_initializer(name: str | None = None) -> Any:
-    """Returns an operation that does nothing, None where there is no graph: tables are filled when they are made."""
-    return no_op()
+    """Returns the operation that runs what stands in the graph's collection of initializers of tables.
+
+    None where there is no graph.  Tables themselves are filled when they are made.
+    """
+    initializers = get_collection(GraphKeys.TABLE_INITIALIZERS) if recording() is not None else []
+    return group(*initializers, name=name) if initializers else no_op(name)

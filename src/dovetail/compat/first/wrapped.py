@@ -9,7 +9,7 @@ from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.function.function import Function
 from dovetail.graph.by_hand import HandWritten
-from dovetail.graph.hand_variable import GraphVariable, WritingScope
+from dovetail.graph.hand_variable import GraphVariable, WritingScope, calls_host
 from dovetail.graph.replay import Graph
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.spec import TensorSpec
@@ -56,7 +56,8 @@ class WrappedFunction:
         self._leaves, self._spec = nest.flatten_spec(result)
         self.outputs = [leaf for leaf in self._leaves if isinstance(leaf, SymbolicTensor)]
         effects = [leaf for leaf in self._leaves if leaf is not None and not isinstance(leaf, TensorLike)]
-        self._run = Function(Graph(inputs, self.outputs, effects).run, autograph=False)
+        part = Graph(inputs, self.outputs, effects)
+        self._run = part.run if calls_host(part.nodes) else Function(part.run, autograph=False)
 
     @property
     def variables(self) -> list:
