@@ -1,6 +1,7 @@
 """Native kernels on NumPy's arrays: they give what NumPy gives, or leave it to NumPy, from any thread."""
 
 import functools
+import operator
 import os
 import subprocess
 import sys
@@ -177,6 +178,13 @@ def test_windows_of_lines(formula):
     x = _draw(3, 21, 5)
     plan = WindowPlan(x, (4,), (3,), "SAME", (1,), False)
     _agree("windows", functools.partial(formula, host), (x,), {"plan": plan, "mean": formula is pool._mean})
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (3, 7, 6, 16), (2, 1, 70), (40, 60, 70, 16)])
+def test_bias(shape):
+    x, bias = _draw(*shape), _draw(shape[-1])
+    x.flat[0], x.flat[1] = np.nan, np.inf
+    _agree("bias", operator.add, (x, bias), {}, rtol=0, atol=0)
 
 
 @few

@@ -109,7 +109,7 @@ def take(x: Any, indices: Any, axis: int) -> Any:
     """Returns the slices of `x` along `axis` that `indices` names; an index out of range is an error."""
     if indices.size and indices.min() >= 0:
         try:
-            return np.take(x, indices, axis=axis)
+            return x.take(indices, axis)
         except IndexError:
             _check_range(indices, x.shape[axis])  # says which one
             raise

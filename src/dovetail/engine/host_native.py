@@ -74,23 +74,29 @@ def each(function: str, x: Any) -> Any:
 
 
 def reduced(how: str, x: Any, axis: Any, keepdims: bool) -> Any:
-    """Returns the "sum", "max" or "min" over axes side by side before the last; None where no kernel serves."""
+    """Returns one of REDUCTIONS over axes side by side before the last; None where no kernel serves."""
     if x.size < FEWEST_SUMMED or axis is None or not is_plain(x):
         return None
-    sizes = _around(x.shape, tuple(axis) if isinstance(axis, (tuple, list)) else (axis,))
+    sizes = _sizes(x.shape, tuple(axis) if type(axis) is list else axis, bool(keepdims))
     host = _host()
-    if sizes is None or host is None:
+    return None if sizes is None or host is None else host.reduced(how, x, *sizes)
+
+
+@functools.lru_cache(maxsize=1024)
+def _sizes(shape: tuple, axis: Any, keepdims: bool) -> tuple | None:
+    """Returns the elements before, in and after the axes, and the result's shape; None where no kernel serves."""
+    around = _around(shape, axis if type(axis) is tuple else (axis,))
+    if around is None:
         return None
-    outer, inner = sizes
-    shape = (*outer, *(1,) * (x.ndim - len(outer) - len(inner) if keepdims else 0), *inner)
+    outer, inner = around
+    result = (*outer, *(1,) * (len(shape) - len(outer) - len(inner) if keepdims else 0), *inner)
     num_outer, num_inner = math.prod(outer), math.prod(inner)
-    return host.reduced(how, x, num_outer, x.size // (num_outer * num_inner), num_inner).reshape(shape)
+    return num_outer, math.prod(shape) // (num_outer * num_inner), num_inner, result
 
 
 def reduces_columns(shape: tuple, axis: Any) -> bool:
     """True for axes that `reduced` takes."""
-    axes = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
-    return axis is not None and _around(shape, axes) is not None
+    return axis is not None and _sizes(shape, tuple(axis) if type(axis) is list else axis, False) is not None
 
 
 def _around(shape: tuple, axes: tuple) -> tuple | None:
@@ -169,6 +175,22 @@ def _has_statistics(formula: Callable, arrays: tuple, names: dict) -> bool:
 @kernel("batch_norm, known", HOST, when=_has_statistics, why="0017: one pass instead of two, on all threads")
 def _batch_norm(formula: Callable, arrays: tuple, names: dict) -> Any:
     return _host().batch_norm(*arrays, names["variance_epsilon"])
+
+
+def _has_bias(formula: Callable, arrays: tuple, names: dict) -> bool:
+    return _has_elements(formula, arrays, names) and _of_channels(arrays[0], arrays[1:])
+
+
+@kernel("bias", HOST, when=_has_bias, why="0017: all threads, and past the caches where it is much")
+def _bias(formula: Callable, arrays: tuple, names: dict) -> Any:
+    x, bias = arrays
+    return _host().batch_norm(x, *_unit(x.shape[-1]), bias, None, 0.0)
+
+
+@functools.lru_cache(maxsize=64)
+def _unit(channels: int) -> tuple:
+    """Returns the statistics that change nothing."""
+    return np.zeros(channels, np.float32), np.ones(channels, np.float32)
 
 
 def _has_groups(formula: Callable, arrays: tuple, names: dict) -> bool:

@@ -104,6 +104,7 @@ def chosen(primitive: str, platform: str, *arguments: Any) -> Kernel:
 @kernel("layer_norm")
 @kernel("batch_norm, known")
 @kernel("group_norm")
+@kernel("bias")
 @kernel("gelu")
 @kernel("windows")
 @kernel("dense")

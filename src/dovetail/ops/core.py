@@ -183,6 +183,15 @@ class Op:
     def __call__(self, *args: Any, **attributes: Any) -> Any:
         return self.call(args, attributes)
 
+    def fixed(self, **attributes: Any) -> Callable[[Any], Any]:
+        """Returns the call of one tensor with these attributes, looked at once and not at each call."""
+        bound = self.bind(attributes)
+
+        def call(x: Any) -> Any:
+            return execute(bound, (x,)) if type(x) is Tensor else self.call((x,), attributes)
+
+        return call
+
     def call(self, args: tuple, attributes: dict, promote: bool = False) -> Any:
         """Runs the op on tensors or things that convert to them."""
         for value in attributes.values():

@@ -62,6 +62,8 @@ def _taken(params: Any, indices: Any, axis: int, batch_dims: int) -> int:
 @op("", same_dtype=1, shape=_gathered, work=_taken)
 def gather_(xp: Any, params: Any, indices: Any, *, axis: int = 0, batch_dims: int = 0) -> Any:
     """Returns the slices of `params` along `axis` that `indices` names."""
+    if axis == batch_dims == 0 and params.ndim:
+        return xp.look_up(params, indices)
     axis, batch = _checked_axes(params.shape, indices.shape, axis, batch_dims)
     if not batch:
         return xp.take(params, indices, axis) if axis else xp.look_up(params, indices)

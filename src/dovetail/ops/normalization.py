@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -495,7 +496,11 @@ def _bias_first(data_format: str | None) -> bool:
     return data_format == "NC..." or (data_format != "N...C" and is_channels_first(data_format))
 
 
-@op("nn.bias_add", shape=_bias_shape)
+def _bias_is_last(*_: Any, data_format: str | None) -> bool:
+    return not _bias_first(data_format)
+
+
+@op("nn.bias_add", shape=_bias_shape, one_pass=_bias_is_last)
 def bias_add(xp: Any, value: Any, bias: Any, *, data_format: str | None = None) -> Any:
     """Adds a bias to each channel.
 
@@ -507,7 +512,7 @@ def bias_add(xp: Any, value: Any, bias: Any, *, data_format: str | None = None) 
     _bias_shape(value.shape, bias.shape, data_format)
     if _bias_first(data_format):
         return value + xp.reshape(bias, (-1, *(1,) * (value.ndim - 2)))
-    return value + bias
+    return xp.by_kernel("bias", operator.add, (value, bias), {})
 
 
 @gradient_op

@@ -199,7 +199,8 @@ def _difference_of_columns(library: ctypes.CDLL) -> float:
     x, scale, offset, mean = _draw((_BATCH, 6, 5, channels), *[(channels,)] * 3)
     host, wide, variance = OnHost(library), x.astype(np.float64), np.square(mean) + 1
     sums = [
-        host.reduced(how, x, _BATCH, 30, channels).reshape(_BATCH, channels) for how in ("sum", "max", "min")
+        host.reduced(how, x, _BATCH, 30, channels, (_BATCH, channels))
+        for how in ("sum", "max", "min", "mean")
     ]
     groups = wide.reshape(_BATCH, 30, 2, _SIZE)
     centered = groups - groups.mean((1, 3), keepdims=True)
@@ -213,7 +214,7 @@ def _difference_of_columns(library: ctypes.CDLL) -> float:
         *(host.windows(way, x, axes) for way in (True, False)),
     )
     expected = (
-        *(function(wide, (1, 2)) for function in (np.sum, np.max, np.min)),
+        *(function(wide, (1, 2)) for function in (np.sum, np.max, np.min, np.mean)),
         (wide - mean) / np.sqrt(variance + 0.01) * scale + offset,
         grouped * scale + offset,
         windows.mean((2, 4)),

@@ -39,7 +39,7 @@ struct Itself {
   Vector operator()(Vector x) const { return x; }
 };
 
-enum { SUM, MOST, LEAST };
+enum { SUM, MOST, LEAST, MEAN };
 
 // (outer, rows, inner) -> (outer, inner).
 struct Reduced {
@@ -53,11 +53,12 @@ struct Reduced {
     const Size blocks = (inner + WIDTH - 1) / WIDTH;
     for (Size i = begin; i < end; ++i) {
       const Size o = i / blocks, c = i % blocks * WIDTH;
-      store(y + o * inner + c, column_of<How>(x + o * rows * inner + c, rows, inner, inner - c, Itself{}), inner - c);
+      const Vector all = column_of<How>(x + o * rows * inner + c, rows, inner, inner - c, Itself{});
+      store(y + o * inner + c, how == MEAN ? all / (float)rows : all, inner - c);
     }
   }
   void part(Size begin, Size end) const {
-    if (how == SUM)
+    if (how == SUM || how == MEAN)
       run<Sum>(begin, end);
     else if (how == MOST)
       run<Most>(begin, end);

@@ -16,7 +16,7 @@ import numpy as np
 
 FUNCTIONS = ("linear", "relu", "tanh", "sigmoid", "erf", "gelu", "gelu_tanh", "silu")  # as in elements.h
 ROWS = ("softmax", "log_softmax", "layer_norm", "rms_norm")
-REDUCTIONS = ("sum", "max", "min")  # as in columns.h
+REDUCTIONS = ("sum", "max", "min", "mean")  # as in columns.h
 NUMBERS = {name: number for names in (FUNCTIONS, ROWS, REDUCTIONS) for number, name in enumerate(names)}
 
 _ALIGNED = (
@@ -88,9 +88,9 @@ class OnHost:
         self.rows_into(NUMBERS[what], x, y, gamma, beta, x.shape[-1], epsilon)
         return y
 
-    def reduced(self, how: str, x: Any, outer: int, rows: int, inner: int) -> Any:
-        """Reduces what has the sizes (outer, rows, inner) to (outer * inner,), by one of REDUCTIONS."""
-        y: Any = _empty(outer * inner, np.float32)
+    def reduced(self, how: str, x: Any, outer: int, rows: int, inner: int, shape: tuple) -> Any:
+        """Reduces what has the sizes (outer, rows, inner) to outer * inner elements, by one of REDUCTIONS."""
+        y: Any = _empty(shape, np.float32)
         self.reduced_into(NUMBERS[how], x, y, outer, rows, inner)
         return y
 

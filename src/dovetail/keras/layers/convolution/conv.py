@@ -11,6 +11,7 @@ from dovetail.keras.layers.machinery.declared import Argument, Declared, Weight,
 from dovetail.keras.layers.machinery.input_spec import InputSpec
 from dovetail.ops import arithmetic
 from dovetail.ops.conv import convolution
+from dovetail.ops.normalization import bias_add
 from dovetail.ops.shapes import reshape
 
 __all__ = ["Conv1D", "Conv2D", "Conv3D", "Convolution1D", "Convolution2D", "Convolution3D"]
@@ -99,10 +100,10 @@ class BaseConv(Declared):
     def finish(self, outputs: Any) -> Any:
         """Adds the bias and applies the activation."""
         if self.bias is not None:
-            bias = self.bias
-            if self.data_format == "channels_first":
-                bias = reshape(bias, shape=(-1, *(1,) * self.rank))
-            outputs = arithmetic.add(outputs, bias)
+            if self.data_format == "channels_last":
+                outputs = bias_add(outputs, self.bias, data_format="N...C")
+            else:  # the channels' axis counts from the end: there may be more batch axes than one
+                outputs = arithmetic.add(outputs, reshape(self.bias, shape=(-1, *(1,) * self.rank)))
         return self.activation(outputs)
 
     def window_arguments(self) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from dovetail.keras.layers.machinery.arguments import layout, written
@@ -45,14 +47,23 @@ class GlobalPooling(Layer):
 
     @property
     def axes(self) -> tuple[int, ...]:
-        first = 1 if self.data_format == "channels_last" else 2
-        return tuple(range(first, first + self.rank))
+        return _spatial(self.rank, self.data_format)
 
     def call(self, inputs: Any) -> Any:
-        return type(self).reduce(inputs, axis=self.axes, keepdims=self.keepdims)
+        return _reducing(type(self).reduce, self.rank, self.data_format, self.keepdims)(inputs)
 
     def get_config(self) -> dict:
         return super().get_config() | written(self, "data_format", "keepdims")
+
+
+def _spatial(rank: int, data_format: str) -> tuple[int, ...]:
+    first = 1 if data_format == "channels_last" else 2
+    return tuple(range(first, first + rank))
+
+
+@functools.lru_cache(maxsize=64)
+def _reducing(reduce: Any, rank: int, data_format: str, keepdims: bool) -> Callable[[Any], Any]:
+    return reduce.fixed(axis=_spatial(rank, data_format), keepdims=keepdims)
 
 
 class GlobalMaxPooling1D(GlobalPooling):
