@@ -6,8 +6,10 @@ A process loads them one after the other; when it dies or hangs, that is noted, 
 """
 
 import argparse
+import importlib
 import json
 import os
+import pkgutil
 import re
 import resource
 import subprocess
@@ -69,27 +71,40 @@ def make_good(folder):
 
 def work(folder, name, seed, first, stop):
     """Loads the damaged files of one format; tells of each before and after."""
-    from tests.hostile import mutate
+    from tests.hostile import mutate, watched
 
     warnings.simplefilter("ignore")
     damage, load, good = _formats()[name]
     source = str(Path(folder) / good)
     path = os.path.join(tempfile.mkdtemp(), "damaged" + "".join(Path(good).suffixes))
     load(source)
+    _import_all()  # what is imported late is nothing that a file asked for
+    watch, inside = watched.Watch(folder), tempfile.mkdtemp()
+    os.chdir(inside)  # what is opened below a folder that is open stands in no event but as a relative path
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + MOST_BYTES, used + MOST_BYTES))
     for number in range(first, stop):
         damage(source, path, mutate.generator(seed, number))
         print(json.dumps({"begins": number}), flush=True)
-        began, fault = time.perf_counter(), None
+        began, fault, watch.events, watch.is_on = time.perf_counter(), None, [], True
         try:
             load(path)
         except Exception as error:  # noqa: BLE001  whatever it is, it is the outcome
             fault = _fault(error)
+        finally:
+            watch.is_on = False
         took = time.perf_counter() - began
         if took > MOST_S:
             fault = f"took {took:.1f} s"
+        if watch.events or os.listdir(inside):
+            fault = f"does what it should not: {[*watch.events[:1], *os.listdir(inside)]}"
         print(json.dumps({"ended": number, "fault": fault}), flush=True)
+
+
+def _import_all():
+    for found in pkgutil.walk_packages(tf.__path__, "dovetail."):
+        if not found.name.endswith("__main__"):
+            importlib.import_module(found.name)
 
 
 def _fault(error):

@@ -166,7 +166,8 @@ def read_values(group: Any, met: set[int]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in group:
         dataset = member(group, name)
-        meet(dataset, met)
+        if dataset is not None:  # in a damaged file, a group lists what it does not have
+            meet(dataset, met)
         found[name] = read_value(dataset, strings=True)
     return found
 
