@@ -144,3 +144,52 @@ def test_wrong_data_is_named(tmp_path):
             tf.summary.graph(3)
         with pytest.raises(TypeError, match="name must be a string"):
             tf.summary.scalar(3, 1.0)
+
+
+def test_graphs_of_functions_that_are_traced(tmp_path):
+    peer = pytest.importorskip("tensorflow")
+
+    @tf.function
+    def exact(x):
+        return tf.nn.relu(x) @ tf.ones((3, 2)) + 1.0
+
+    @tf.function(input_signature=[tf.TensorSpec([None])])
+    def wide(x):
+        return tf.exp(x)
+
+    exact(tf.ones((5, 3)))
+    writer = tf.summary.create_file_writer(str(tmp_path))
+    tf.summary.trace_on()
+    with pytest.raises(ValueError, match="on already"):
+        tf.summary.trace_on()
+    exact(tf.ones((2, 3)))  # of another shape: traced again
+    wide(tf.ones(4))
+    with writer.as_default():
+        tf.summary.trace_export("functions", step=3)
+    writer.close()
+    exact(tf.ones((7, 3)))
+    ((tag, step, held),) = values(tmp_path)
+    assert (tag, step) == ("functions", 3)
+    told = peer.compat.v1.RunMetadata.FromString(held.item())
+    graphs = [[node.op for node in one.pre_optimization_graph.node] for one in told.function_graphs]
+    assert graphs == [["Placeholder", "Relu", "MatMul", "AddV2"], ["Placeholder", "Exp"]]
+    (event,) = [e for e in events(tmp_path) if e.summary.value]
+    assert event.summary.value[0].metadata.plugin_data.plugin_name == "graph_run_metadata_graph"
+
+
+def test_traces_with_profiles_and_without_an_end(tmp_path):
+    with pytest.raises(ValueError, match="no trace is on"):
+        tf.summary.trace_export("t", step=0)
+    with pytest.raises(ValueError, match="needs profiler_outdir"):
+        tf.summary.trace_on(profiler=True)
+    tf.summary.trace_off()
+    tf.summary.trace_on(profiler=True, profiler_outdir=str(tmp_path / "off"))
+    tf.summary.trace_off()
+    assert not list(tmp_path.glob("off/**/*.xplane.pb"))
+    tf.summary.trace_on(profiler=True, profiler_outdir=str(tmp_path / "on"))
+    writer = tf.summary.create_file_writer(str(tmp_path / "events"))
+    with writer.as_default():
+        tf.summary.trace_export("t", step=0)
+    writer.close()
+    assert list(tmp_path.glob("on/**/*.xplane.pb"))
+    assert [tag for tag, _, _ in values(tmp_path / "events")] == ["t"]

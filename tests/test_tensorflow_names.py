@@ -2,6 +2,7 @@
 
 import pytest
 
+import dovetail
 from tools import names, tensorflow_names
 from tools.tensorflow_names import PAGE
 
@@ -42,3 +43,20 @@ def test_methods_and_operators_of_classes_are_found():
 def test_a_namespace_leaves_inner_ones_out_unless_they_count():
     assert not any("." in path for path in tensorflow_names.public_paths(tf.data))
     assert "experimental.DenseHashTable" in tensorflow_names.public_paths(tf.lookup, ("experimental",))
+
+
+def test_operations_count_that_stand_behind_functions_we_have():
+    found = tensorflow_names.raw_paths(tf, dovetail)
+    assert {"MatMul", "ConcatV2", "ResizeArea", "SparseToDense", "CTCLoss"} <= set(found)
+    assert not {"Copy", "RecvTPUEmbeddingActivations", "Lu", "BoostedTreesPredict"} & set(found)
+
+
+def test_arguments_of_operations_that_only_tell_how_to_run_them_do_not_count():
+    def theirs(a, b, T=tf.float32, transpose_a=False, grad_a=False, name=None): ...
+
+    def ours(b, a, transpose_a=True, **hints): ...
+
+    def fewer(a, **hints): ...
+
+    assert tensorflow_names.raw_arguments(theirs, ours) == ["transpose_a=False by default"]
+    assert tensorflow_names.raw_arguments(theirs, fewer) == ["b", "transpose_a"]

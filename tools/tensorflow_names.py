@@ -10,11 +10,14 @@ Absences and their reasons stand in tools/data/tensorflow_absent.csv; see tools/
 
 import csv
 import importlib
+import inspect
 import operator
 import os
+import re
 import sys
 import types
 
+from dovetail.raw_ops.row import HINTS
 from tools.names import ROOT, SHARE, Page, different_arguments, report, resolve
 
 NAMESPACES = (
@@ -30,6 +33,8 @@ NAMESPACES = (
     "data.experimental",
     "queue",
     "saved_model",
+    "train",
+    "summary",
 )
 # Classes whose methods are compared too, operators included.
 CLASSES = ("RaggedTensor", "SparseTensor", "data.Dataset")
@@ -40,7 +45,13 @@ CENSUS = ROOT / "tools" / "data" / "version1_used.csv"
 # Parts of the tf.data service, which is left out.
 SERVICE = ("ServiceOptions", "distributed_save")
 # Namespaces inside of others that count with them.
-INNER = {"lookup": ("experimental",)}
+INNER = {"lookup": ("experimental",), "summary": ("experimental",)}
+# The operations of graphs: those that functions we have are made of.
+RAW = "raw_ops"
+# Namespaces whose functions say nothing of what graphs are made of.
+APART = (RAW, "compat", "data", "distribute", "keras", "lite", "mlir", "tpu", "tools", "types", "xla")
+# Operations that share no more than a name with a function.
+NAMESAKES = ("Copy", "RandomCrop", "Save", "SaveV2", "Stack", "StackV2")
 
 _TWO_SIDED = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor", "matmul")
 _REFLECTED = {f"__r{name}__" for name in _TWO_SIDED}
@@ -57,6 +68,9 @@ operators of ragged tensors, sparse tensors and datasets too; of `tf.compat.v1` 
 those that we looked at use, without estimators, TensorFlow Lite and TPUs; their arguments are not compared. Elsewhere
 arguments are compared one by one: `(x=)` is one that ours does not take, `(x at 2)` one that theirs takes in another
 place, `(x=None by default)` one whose default is theirs alone.
+Of `tf.raw_ops` those operations count that stand behind the functions of TensorFlow that `dovetail` has: a function is
+named as the operation, or its code names it. Attributes that only tell TensorFlow's runtime how to run an operation are
+not compared.
 `tf.data.experimental.service`, `ServiceOptions` and `distributed_save` are left out.
 """
 
@@ -82,6 +96,81 @@ def used_paths(root):
     return {name: value for name, (there, value) in found.items() if there}
 
 
+def raw_paths(theirs, ours):
+    """Return {name: function} of the operations of graphs that stand behind the functions of TensorFlow that we have.
+
+    An operation stands behind a function that is named as it, its version left out, or that names it in its code.
+    """
+    space = resolve(theirs, RAW)[1]
+    operations = {name: value for name, value in sorted(vars(space).items()) if not name.startswith("_")}
+    known = {}
+    for name, value in operations.items():
+        for said in (inspect.unwrap(value).__name__, _snake(name)):
+            known.setdefault(said, set()).add(name)
+    wanted = set()
+    for path, function in functions_of(theirs).items():
+        if resolve(ours, path)[0]:
+            named = {path.rpartition(".")[2]} | _names_in(function)
+            wanted |= set().union(*(known.get(name, ()) for name in named))
+    return {name: value for name, value in operations.items() if name in wanted and name not in NAMESAKES}
+
+
+def functions_of(root, prefix="", seen=None):
+    """Return {path: function} of the functions that a package shows, without the namespaces that stand apart."""
+    found, seen = {}, {id(root)} if seen is None else seen
+    for name, value in sorted(vars(root).items()):
+        if name.startswith("_") or f"{prefix}{name}" in APART:
+            continue
+        if isinstance(value, types.ModuleType):
+            if "._api." in value.__name__ and id(value) not in seen:
+                seen.add(id(value))
+                found |= functions_of(value, f"{prefix}{name}.", seen)
+        elif callable(value) and not inspect.isclass(value):
+            found[prefix + name] = value
+    return found
+
+
+def _snake(name):
+    """Return "resize_area" for "ResizeAreaV2"."""
+    plain = re.sub(r"V\d+$", "", name)
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", plain).lower()
+
+
+def _names_in(function):
+    """Return what the code of a function names, that of the generated functions for operations among it."""
+    names, waiting = set(), [layer.__code__ for layer in _layers(function) if hasattr(layer, "__code__")]
+    while waiting:
+        code = waiting.pop()
+        if any(name.startswith("gen_") for name in code.co_names):
+            names |= set(code.co_names)
+        elif "gen_" in code.co_filename:
+            names.add(code.co_name)
+        waiting += [one for one in code.co_consts if isinstance(one, types.CodeType)]
+    return names
+
+
+def _layers(function):
+    """Yield a function and those that its decorators hide."""
+    while function is not None:
+        yield function
+        function = getattr(function, "__wrapped__", None)
+
+
+def raw_arguments(theirs, ours):
+    """Return what differs in the arguments of an operation, which are passed by name.
+
+    What only tells TensorFlow's runtime how to run it, or repeats what its inputs tell, is left out.
+    """
+    told = inspect.signature(theirs).parameters
+    wanted = [name for name in told if name != "name" and name not in HINTS]
+    mine = inspect.signature(ours).parameters
+    missing = [name for name in wanted if name not in mine]
+    defaults = different_arguments(theirs, ours)
+    return missing + [
+        one for one in defaults if one.endswith(" by default") and one.partition("=")[0] in wanted
+    ]
+
+
 def methods(kind):
     """Return {name: object} of the methods and properties of a class, and {name: name} of its operators."""
     own = [name for name in dir(kind) if getattr(kind, name) is not None]
@@ -100,6 +189,8 @@ def reports():
         paths = methods(kind) if name in CLASSES else public_paths(kind, INNER.get(name, ()))
         least = 0.0 if name in CLASSES else SHARE
         found.append(report(f"tf.{name}", "", paths, resolve(ours, name)[1], different_arguments, least))
+    paths = raw_paths(theirs, ours)
+    found.append(report(f"tf.{RAW}", "", paths, resolve(ours, RAW)[1], raw_arguments, SHARE))
     paths = used_paths(resolve(theirs, VERSION1)[1])
     found.append(report(f"tf.{VERSION1}", "", paths, resolve(ours, VERSION1)[1], lambda *both: [], SHARE))
     return found

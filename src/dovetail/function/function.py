@@ -68,6 +68,10 @@ _NEEDS_VALUES = (
 )
 
 
+# What wants to know of functions that are traced: called with the function, and the call that it was traced for.
+traced_by: list[Callable[[Function, Call], None]] = []
+
+
 class RetracingWarning(UserWarning):
     """A function is traced again and again."""
 
@@ -320,6 +324,8 @@ class Function(Told):
         if program.created:  # as every later call will find them
             program = Program(run, examples, may_create=False, called_anew=True)
             self._num_traces += 1
+        for note in traced_by:
+            note(self, call)
         return program
 
     def _run_op_by_op(self, call: Call, args: tuple, kwargs: dict) -> Any:
@@ -407,6 +413,8 @@ class Function(Told):
         # Who leaves sizes open expects that they change.
         changing = (self._widens or call is None) and not wanted.is_exact
         make_frequency = functools.partial(Frequency, at_once=0) if changing else Frequency
+        for note in traced_by:
+            note(self, wanted)
         return self._wide.put(wanted.key, Wide(wanted, graph, make_frequency))
 
     def _say_unrecorded(self, error: Exception) -> None:

@@ -17,7 +17,7 @@ OPS = frozenset(
 
 # Operations of graphs: the place of the path among the inputs, and whether they only read.
 TABLE_OF_FILE = "InitializeTableFromTextFileV2"
-FILES = {"ReadFile": (0, True), "WriteFile": (0, False), TABLE_OF_FILE: (1, True)}
+FILES = {"ReadFile": (0, True), "WriteFile": (0, False), "MatchingFiles": (0, True), TABLE_OF_FILE: (1, True)}
 PRINTING = "PrintV2"  # which writes to files, too, when its attribute "output_stream" begins so:
 TO_FILE = "file:"
 

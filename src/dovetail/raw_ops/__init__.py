@@ -8,7 +8,24 @@ They are what imported graphs are made of.  Attributes that only tell dtypes of 
 from typing import Any as _Any
 
 from dovetail.base.errors import suggest as _suggest
-from dovetail.raw_ops import arrays, flow, growing, lists, math, modules, neural, numbers, state, tables, text
+from dovetail.raw_ops import (
+    arrays,
+    examples,
+    flow,
+    growing,
+    images,
+    lists,
+    math,
+    modules,
+    neural,
+    numbers,
+    signal,
+    sparse,
+    state,
+    tables,
+    text,
+    unicode,
+)
 from dovetail.raw_ops.row import ROWS as _ROWS
 
 

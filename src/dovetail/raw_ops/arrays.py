@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.base.errors import UnimplementedError, at_user_location
 from dovetail.ops.tensor_array import TensorArray
 from dovetail.raw_ops.row import enter, public, raw
 from dovetail.raw_ops.static import known
@@ -56,6 +57,9 @@ enter(
     Cast(x; DstT>dtype) = cast
     Bitcast(input; type) = bitcast
     Where(condition) = where
+    GuaranteeConst(input) = guarantee_const
+    UnravelIndex(indices, dims) = unravel_index
+    UniqueWithCounts(x; out_idx='int32') = unique_with_counts
     """
 )
 
@@ -217,3 +221,57 @@ def roll(input: Any, shift: Any, axis: Any) -> Any:
 @raw("Unique", "y idx")
 def unique(x: Any, *, out_idx: Any = "int32") -> Any:
     return public("unique")(x, out_idx=out_idx)
+
+
+@raw("UniqueV2", "y idx")
+def unique_2(x: Any, axis: Any, *, out_idx: Any = "int32") -> Any:
+    return public("unique")(_vector("UniqueV2", x, axis), out_idx=out_idx)
+
+
+@raw("UniqueWithCountsV2", "y idx count")
+def unique_counts_2(x: Any, axis: Any, *, out_idx: Any = "int32") -> Any:
+    return public("unique_with_counts")(_vector("UniqueWithCountsV2", x, axis), out_idx=out_idx)
+
+
+def _vector(name: str, x: Any, axis: Any) -> Any:
+    if x.shape.rank != 1:
+        raise UnimplementedError(
+            f"tf.raw_ops.{name}: only elements of vectors are told apart, received the shape {x.shape}"
+            f"{at_user_location()}"
+        )
+    return x
+
+
+@raw("ListDiff", "out idx")
+def list_diff(x: Any, y: Any, *, out_idx: Any = "int32") -> tuple:
+    there = public("reduce_any")(public("equal")(x[:, None], y[None, :]), axis=1)
+    places = public("reshape")(public("where")(public("logical_not")(there)), [-1])
+    return public("gather")(x, places), public("cast")(places, out_idx)
+
+
+@raw("Reverse")
+def reverse_1(tensor: Any, dims: Any) -> Any:
+    """Reverses along the axes for which `dims` says True."""
+    axes = [axis for axis, chosen in enumerate(known(dims).tolist()) if chosen]
+    return public("reverse")(tensor, axes) if axes else tensor
+
+
+@raw("ParallelConcat")
+def parallel_concat(values: list, *, shape: Any) -> Any:
+    return public("concat")(values, axis=0)
+
+
+@raw("Fingerprint")
+def fingerprint(data: Any, method: Any) -> Any:
+    name = known(method).item()
+    return public("fingerprint")(data, name.decode() if isinstance(name, bytes) else name)
+
+
+@raw("SpaceToBatch")
+def space_to_batch(input: Any, paddings: Any, *, block_size: int) -> Any:
+    return public("space_to_batch_nd")(input, [block_size, block_size], paddings)
+
+
+@raw("BatchToSpace")
+def batch_to_space(input: Any, crops: Any, *, block_size: int) -> Any:
+    return public("batch_to_space")(input, [block_size, block_size], crops)

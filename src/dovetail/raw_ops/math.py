@@ -88,6 +88,10 @@ enter(
     RightShift(x, y) = bitwise.right_shift
     ClipByValue(t, clip_value_min, clip_value_max) = clip_by_value
     AddN(*inputs) = add_n
+    AccumulateNV2(*inputs; shape) = math.accumulate_n
+    Cross(a, b) = linalg.cross
+    BatchMatMulV3(x, y; Tout>output_type, adj_x=False>adjoint_a, adj_y=False>adjoint_b) = matmul
+    LogMatrixDeterminant(input) = linalg.slogdet
     MatMul(a, b; transpose_a=False, transpose_b=False) = matmul
     BatchMatMul BatchMatMulV2(x, y; adj_x=False>adjoint_a, adj_y=False>adjoint_b) = matmul
     MatrixInverse(input; adjoint=False) = linalg.inv
@@ -216,3 +220,97 @@ def _bounding(name: str, side: str) -> None:
 
 _bounding("LowerBound", "left")
 _bounding("UpperBound", "right")
+
+
+@raw("Bincount")
+def bincount(arr: Any, size: Any, weights: Any) -> Any:
+    return dense_bincount(public("reshape")(arr, [-1]), size, public("reshape")(weights, [-1]))
+
+
+@raw("HistogramFixedWidth")
+def histogram(values: Any, value_range: Any, nbins: Any, *, dtype: Any = "int32") -> Any:
+    return public("histogram_fixed_width")(values, value_range, int(known(nbins)), dtype)
+
+
+@raw("CumulativeLogsumexp")
+def cumulative_logsumexp(x: Any, axis: Any, *, exclusive: bool = False, reverse: bool = False) -> Any:
+    return public("math.cumulative_logsumexp")(x, int(known(axis)), exclusive, reverse)
+
+
+@raw("TopK", "values indices")
+def top_k_1(input: Any, *, k: int, sorted: bool = True) -> Any:
+    return public("math.top_k")(input, k=k, sorted=sorted)
+
+
+@raw("MatrixSolveLs")
+def least_squares(matrix: Any, rhs: Any, l2_regularizer: Any, *, fast: bool = True) -> Any:
+    return public("linalg.lstsq")(matrix, rhs, float(known(l2_regularizer)), fast)
+
+
+@raw("MatrixDiagV3")
+def matrix_diag(
+    diagonal: Any, k: Any, num_rows: Any, num_cols: Any, padding_value: Any, *, align: str = "RIGHT_LEFT"
+) -> Any:
+    sizes = {"num_rows": int(known(num_rows)), "num_cols": int(known(num_cols))}
+    return public("linalg.diag")(diagonal, k=_band(k), padding_value=padding_value, align=align, **sizes)
+
+
+@raw("MatrixDiagPartV3")
+def matrix_diag_part(input: Any, k: Any, padding_value: Any, *, align: str = "RIGHT_LEFT") -> Any:
+    return public("linalg.diag_part")(input, k=_band(k), padding_value=padding_value, align=align)
+
+
+@raw("MatrixSetDiagV3")
+def matrix_set_diag(input: Any, diagonal: Any, k: Any, *, align: str = "RIGHT_LEFT") -> Any:
+    return public("linalg.set_diag")(input, diagonal, k=_band(k), align=align)
+
+
+@raw("MatrixDiagPartV2")
+def matrix_diag_part_2(input: Any, k: Any, padding_value: Any) -> Any:
+    return matrix_diag_part(input, k, padding_value, align="LEFT_LEFT")
+
+
+@raw("MatrixDiagV2")
+def matrix_diag_2(diagonal: Any, k: Any, num_rows: Any, num_cols: Any, padding_value: Any) -> Any:
+    return matrix_diag(diagonal, k, num_rows, num_cols, padding_value, align="LEFT_LEFT")
+
+
+@raw("MatrixSetDiagV2")
+def matrix_set_diag_2(input: Any, diagonal: Any, k: Any) -> Any:
+    return matrix_set_diag(input, diagonal, k, align="LEFT_LEFT")
+
+
+def _band(k: Any) -> Any:
+    """Returns a diagonal, or the first and the last of several."""
+    return known(k).tolist()
+
+
+def _nothing(input: Any) -> Any:
+    """Returns what stands for vectors that were not asked for."""
+    return public("zeros")([], input.dtype)
+
+
+@raw("SelfAdjointEigV2", "e v")
+def eigh(input: Any, *, compute_v: bool = True) -> tuple:
+    return public("linalg.eigh")(input) if compute_v else (public("linalg.eigvalsh")(input), _nothing(input))
+
+
+@raw("Eig", "e v")
+def eig(input: Any, *, Tout: Any, compute_v: bool = True) -> tuple:
+    found = public("linalg.eig")(input) if compute_v else (public("linalg.eigvals")(input),)
+    parts = tuple(public("cast")(one, Tout) for one in found)
+    return parts if compute_v else (*parts, _nothing(parts[0]))
+
+
+@raw("Svd", "s u v")
+def svd(input: Any, *, compute_uv: bool = True, full_matrices: bool = False) -> tuple:
+    found = public("linalg.svd")(input, full_matrices, compute_uv)
+    return tuple(found) if compute_uv else (found, _nothing(input), _nothing(input))
+
+
+enter(
+    "\n".join(
+        f"Segment{kind}V2(data, segment_ids, num_segments) = math.unsorted_segment_{kind.lower()}"
+        for kind in ("Sum", "Prod", "Max", "Min")
+    )
+)

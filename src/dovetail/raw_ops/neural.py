@@ -1,10 +1,10 @@
-"""Rows of neural networks: convolutions, pools, normalizations, activations, losses, and images."""
+"""Rows of neural networks: convolutions, pools, normalizations, activations, losses."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from dovetail.base.errors import at_user_location
+from dovetail.base.errors import UnimplementedError, at_user_location
 from dovetail.raw_ops.row import enter, public, raw
 from dovetail.raw_ops.static import known
 
@@ -20,8 +20,9 @@ enter(
     Softmax(logits) = nn.softmax
     LogSoftmax(logits) = nn.log_softmax
     BiasAdd(value, bias; data_format='NHWC') = nn.bias_add
+    BiasAddV1(value, bias) = nn.bias_add
     L2Loss(t) = nn.l2_loss
-    LRN(input; depth_radius=5, bias=1.0, alpha=1.0, beta=0.5) = nn.local_response_normalization
+    LRN(input; depth_radius=5, bias=1, alpha=1, beta=0.5) = nn.local_response_normalization
     AvgPool(value; ksize, strides, padding, data_format='NHWC') = nn.avg_pool
     AvgPool3D(input; ksize, strides, padding, data_format='NDHWC') = nn.avg_pool
     MaxPool3D(input; ksize, strides, padding, data_format='NDHWC') = nn.max_pool
@@ -30,12 +31,6 @@ enter(
     DepthToSpace(input; block_size, data_format='NHWC') = nn.depth_to_space
     SpaceToBatchND(input, block_shape, paddings) = space_to_batch_nd
     BatchToSpaceND(input, block_shape, crops) = batch_to_space
-    RGBToHSV(images) = image.rgb_to_hsv
-    HSVToRGB(images) = image.hsv_to_rgb
-    AdjustHue(images, delta) = image.adjust_hue
-    AdjustSaturation(images, scale) = image.adjust_saturation
-    AdjustContrastv2(images, contrast_factor) = image.adjust_contrast
-    CropAndResize(image, boxes, box_ind, crop_size; method='bilinear', extrapolation_value=0.0) = image.crop_and_resize
     """
 )
 
@@ -198,23 +193,40 @@ def softmax_cross_entropy(features: Any, labels: Any) -> tuple:
     return loss, public("nn.softmax")(features) - labels
 
 
-def _resizing(name: str, method: str) -> None:
-    def resize(
-        images: Any, size: Any, *, align_corners: bool = False, half_pixel_centers: bool = False
-    ) -> Any:
-        if align_corners or not half_pixel_centers:
-            raise NotImplementedError(
-                f"tf.raw_ops.{name}: only images with half_pixel_centers=True are resized{at_user_location()}"
-            )
-        resized = public("image.resize")(images, known(size).tolist(), method=method)
-        return public("cast")(resized, images.dtype) if method == "nearest" else resized
-
-    raw(name)(resize)
+@raw("MaxPoolV2")
+def max_pool_2(input: Any, ksize: Any, strides: Any, *, padding: str, data_format: str = "NHWC") -> Any:
+    return public("nn.max_pool")(input, known(ksize).tolist(), known(strides).tolist(), padding, data_format)
 
 
-for _name, _method in {
-    "ResizeBilinear": "bilinear",
-    "ResizeNearestNeighbor": "nearest",
-    "ResizeBicubic": "bicubic",
-}.items():
-    _resizing(_name, _method)
+@raw("InTopK")
+def in_top_k(predictions: Any, targets: Any, *, k: int) -> Any:
+    return public("math.in_top_k")(targets, predictions, k)
+
+
+@raw("InTopKV2")
+def in_top_k_2(predictions: Any, targets: Any, k: Any) -> Any:
+    return public("math.in_top_k")(targets, predictions, int(known(k)))
+
+
+_DECODED = "decoded_indices decoded_values decoded_shape log_probability"
+
+
+@raw("CTCGreedyDecoder", _DECODED)
+def ctc_greedy(
+    inputs: Any, sequence_length: Any, *, merge_repeated: bool = False, blank_index: int = -1
+) -> tuple:
+    (found,), scores = public("nn.ctc_greedy_decoder")(inputs, sequence_length, merge_repeated, blank_index)
+    return found.indices, found.values, found.dense_shape, scores
+
+
+@raw("CTCBeamSearchDecoder", _DECODED)
+def ctc_beams(
+    inputs: Any, sequence_length: Any, *, beam_width: int, top_paths: int, merge_repeated: bool = True
+) -> tuple:
+    if merge_repeated:
+        raise UnimplementedError(
+            f"tf.raw_ops.CTCBeamSearchDecoder: only merge_repeated=False is there{at_user_location()}"
+        )
+    found, scores = public("nn.ctc_beam_search_decoder")(inputs, sequence_length, beam_width, top_paths)
+    parts = ("indices", "values", "dense_shape")
+    return *([getattr(path, part) for path in found] for part in parts), scores

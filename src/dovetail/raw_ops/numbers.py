@@ -64,3 +64,38 @@ def multinomial(
     return public("random.categorical")(
         logits, int(known(num_samples)), output_dtype, seed=seed2 or seed or None
     )
+
+
+@raw("RandomGamma")
+def random_gamma(shape: Any, alpha: Any, *, seed: int = 0, seed2: int = 0) -> Any:
+    return public("random.gamma")(known(shape).tolist(), alpha, dtype=alpha.dtype, seed=seed2 or seed or None)
+
+
+@raw("RandomPoissonV2")
+def random_poisson(shape: Any, rate: Any, *, seed: int = 0, seed2: int = 0, dtype: Any = "int64") -> Any:
+    return public("random.poisson")(known(shape).tolist(), rate, dtype=dtype, seed=seed2 or seed or None)
+
+
+@raw("RandomShuffle")
+def random_shuffle(value: Any, *, seed: int = 0, seed2: int = 0) -> Any:
+    return public("random.shuffle")(value, seed2 or seed or None)
+
+
+@raw("StatelessRandomGammaV3")
+def stateless_gamma(shape: Any, key: Any, counter: Any, alg: Any, alpha: Any) -> Any:
+    return public("random.stateless_gamma")(known(shape).tolist(), key, alpha, dtype=alpha.dtype)
+
+
+@raw("StatelessRandomPoisson")
+def stateless_poisson(shape: Any, seed: Any, lam: Any, *, dtype: Any) -> Any:
+    return public("random.stateless_poisson")(known(shape).tolist(), seed, lam, dtype=dtype)
+
+
+@raw("StatelessRandomUniformFullIntV2")
+def stateless_full(shape: Any, key: Any, counter: Any, alg: Any, *, dtype: Any = "uint64") -> Any:
+    return public("random.stateless_uniform")(known(shape).tolist(), key, None, None, dtype=dtype)
+
+
+@raw("StatelessShuffle")
+def stateless_shuffle(value: Any, key: Any, counter: Any, alg: Any) -> Any:
+    return public("random.experimental.stateless_shuffle")(value, key)

@@ -27,7 +27,7 @@ _LINE = re.compile(r"(?P<names>[\w ]+)\((?P<inputs>[^;)]*)(?:;(?P<attributes>.*)
 _COMMA = re.compile(r",(?![^(]*\))")  # between attributes, not inside of a default
 
 # What only tells TensorFlow's runtime how to run an operation, or repeats what the inputs tell.
-_HINTS = frozenset(
+HINTS = frozenset(
     {
         "N",
         "T",
@@ -140,7 +140,7 @@ class Row:
         """
         if name in self.attributes:
             return True
-        if name in _HINTS or name.startswith("_"):
+        if name in HINTS or name.startswith("_"):
             return False
         raise ValueError(
             f"tf.raw_ops.{self.name}: unknown attribute {name!r}.{suggest(name, [*self.inputs, *self.attributes])}"

@@ -28,8 +28,13 @@ enter(
     WriteFile(filename, contents) = io.write_file
     DecodeBase64(input) = io.decode_base64
     EncodeBase64(input; pad=False) = io.encode_base64
-    DecodePng(contents; channels=0, dtype='uint8') = io.decode_png
-    DecodeJpeg(contents; channels=0, ratio=1, fancy_upscaling=True) = io.decode_jpeg
+    MatchingFiles(pattern) = io.matching_files
+    ParseTensor(serialized; out_type) = io.parse_tensor
+    SerializeTensor(tensor) = io.serialize_tensor
+    DecodeRaw(bytes; out_type, little_endian=True) = io.decode_raw
+    DecodeCompressed(bytes; compression_type='') = io.decode_compressed
+    DecodeJSONExample(json_examples) = io.decode_json_example
+    UnicodeScript(input) = strings.unicode_script
     """
 )
 
@@ -58,6 +63,22 @@ def print_v2(input: Any, *, output_stream: str = "stderr", end: str = "\n") -> N
     if output_stream not in ("stderr", "stdout"):
         raise UnimplementedError(f"PrintV2: prints to {output_stream!r} are not done{at_user_location()}")
     print_(input, output_stream=getattr(sys, output_stream), end=end)
+
+
+@raw("Print")
+def print_1(input: Any, data: list, *, message: str = "", first_n: int = -1, summarize: int = 3) -> Any:
+    """Prints the data to standard error whenever the input passes; returns the input.
+
+    Raises:
+        UnimplementedError: `first_n` asks for a count of the passes.
+    """
+    if first_n >= 0:
+        raise UnimplementedError(
+            f"Print: first_n={first_n} is not there: it prints every time{at_user_location()}"
+        )
+    shown = ["[{}]" if one.shape.rank == 0 else "{}" for one in data]
+    print_(public("strings.format")(message + "".join(shown), data, summarize=summarize))
+    return public("identity")(input)
 
 
 @raw("RegexReplace")

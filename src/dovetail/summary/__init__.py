@@ -9,6 +9,7 @@ from dovetail.base.own import declare
 from dovetail.summary import experimental
 from dovetail.summary.plots import audio, graph, histogram, image, scalar, text
 from dovetail.summary.recording import flush, record_if, should_record_summaries, write
+from dovetail.summary.tracing import trace_export, trace_off, trace_on
 from dovetail.summary.writer import SummaryWriter, create_file_writer, create_noop_writer
 
 __all__ = [
@@ -25,6 +26,9 @@ __all__ = [
     "scalar",
     "should_record_summaries",
     "text",
+    "trace_export",
+    "trace_off",
+    "trace_on",
     "write",
 ]
 

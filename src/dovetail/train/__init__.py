@@ -1,7 +1,9 @@
 """`tf.train`: checkpoints, the messages that records hold, and those of clusters."""
 
 from dovetail.train import experimental
+from dovetail.train.averages import ExponentialMovingAverage
 from dovetail.train.checkpoint import Checkpoint, CheckpointOptions
+from dovetail.train.coordination import ClusterSpec, Coordinator
 from dovetail.train.manager import CheckpointManager
 from dovetail.train.reader import (
     CheckpointReader,
@@ -11,6 +13,7 @@ from dovetail.train.reader import (
     load_variable,
 )
 from dovetail.train.state_file import get_checkpoint_state, latest_checkpoint
+from dovetail.train.views import CheckpointView, TrackableView
 from dovetail.wire.examples import (
     BytesList,
     ClusterDef,
@@ -32,8 +35,12 @@ __all__ = [
     "CheckpointManager",
     "CheckpointOptions",
     "CheckpointReader",
+    "CheckpointView",
     "ClusterDef",
+    "ClusterSpec",
+    "Coordinator",
     "Example",
+    "ExponentialMovingAverage",
     "Feature",
     "FeatureList",
     "FeatureLists",
@@ -43,6 +50,7 @@ __all__ = [
     "JobDef",
     "SequenceExample",
     "ServerDef",
+    "TrackableView",
     "checkpoints_iterator",
     "experimental",
     "get_checkpoint_state",

@@ -28,6 +28,7 @@ class CheckpointManager:
         step_counter: a variable with the number of the step; needed for `checkpoint_interval`.
         checkpoint_interval: `save` writes when so many steps have passed since the last time.
         init_fn: called by `restore_or_initialize` when there is no checkpoint.
+        last_checkpoint_step: the step of the last checkpoint, which `checkpoint_interval` counts from.
 
     Raises:
         ValueError: `max_to_keep` is less than 1, or `checkpoint_interval` has no `step_counter`.
@@ -43,6 +44,7 @@ class CheckpointManager:
         step_counter: Any = None,
         checkpoint_interval: int | None = None,
         init_fn: Callable | None = None,
+        last_checkpoint_step: int | None = None,
     ) -> None:
         if max_to_keep is not None and max_to_keep < 1:
             raise ValueError(
@@ -57,7 +59,7 @@ class CheckpointManager:
         self._most, self._hours = max_to_keep, keep_checkpoint_every_n_hours
         self._name, self._steps, self._interval = checkpoint_name, step_counter, checkpoint_interval
         self._init_fn = init_fn
-        self._last_step: int | None = None
+        self._last_step = last_checkpoint_step
         self._latest: str | None = None
         self._kept: list[tuple[str, float]] = []  # paths and times, oldest first
         self._preserved = time.time()

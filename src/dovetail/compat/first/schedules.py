@@ -13,6 +13,7 @@ from dovetail.compat.first.scopes import get_variable
 from dovetail.graph.by_hand import default_graph
 from dovetail.graph.recording import recording
 from dovetail.tensor.tensor import TensorLike
+from dovetail.train import averages
 
 
 def get_global_step(graph: Any = None) -> Any:
@@ -190,45 +191,11 @@ def piecewise_constant(x: Any, boundaries: Any, values: Any, name: str | None = 
     return chosen() if recording() is not None or not isinstance(x, TensorLike) else chosen
 
 
-class ExponentialMovingAverage:
-    """Keeps moving averages of variables, and of tensors.
+class ExponentialMovingAverage(averages.ExponentialMovingAverage):
+    """Keeps moving averages of variables, and of tensors; see `tf.train.ExponentialMovingAverage`."""
 
-    Args:
-        decay: how much of an average is kept in a step.
-        num_updates: the number of steps so far, with which the first ones keep less.
-        zero_debias: averages of tensors are divided by how much of them there is so far.
-        name: of the averages.
-    """
-
-    def __init__(
-        self,
-        decay: Any,
-        num_updates: Any = None,
-        zero_debias: bool = False,
-        name: str = "ExponentialMovingAverage",
-    ) -> None:
-        self._decay, self._num_updates, self._name = decay, num_updates, name
-        self._zero_debias, self._averages = zero_debias, {}  # type: ignore[var-annotated]
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    def apply(self, var_list: Any = None) -> Any:
-        """Returns an operation that takes the values of variables into their averages."""
-        chosen = tf.compat.v1.trainable_variables() if var_list is None else list(var_list)
-        decay = tf.convert_to_tensor(self._decay, dtype_hint="float32")
-        if self._num_updates is not None:
-            count = tf.cast(self._num_updates, "float32")
-            decay = tf.minimum(decay, (1.0 + count) / (10.0 + count))
-        for variable in chosen:
-            self._make(variable)
-        done = []
-        for variable in chosen:
-            average = self._averages[id(variable)]
-            kept = tf.cast(decay, average.dtype)
-            done.append(average.assign_sub((1 - kept) * (average - tf.convert_to_tensor(variable))))
-        return tf.group(*done)
+    def _chosen(self, var_list: Any) -> list[Any]:
+        return list(tf.compat.v1.trainable_variables() if var_list is None else var_list)
 
     def _make(self, variable: Any) -> None:
         if id(variable) in self._averages:
@@ -238,25 +205,19 @@ class ExponentialMovingAverage:
         facts = {"trainable": False, "collections": [GraphKeys.GLOBAL_VARIABLES]}
         keys = {**facts, "collections": [*facts["collections"], GraphKeys.MOVING_AVERAGE_VARIABLES]}  # type: ignore[misc]
         start = first if is_variable else (lambda: tf.zeros(variable.shape, variable.dtype))
-        self._averages[id(variable)] = tf.compat.v1.Variable(
+        made = tf.compat.v1.Variable(
             start, name=f"{variable.op.name}/{self._name}", **(keys if is_variable else facts)
         )
+        self._averages[id(variable)] = variable, made
 
-    def average(self, var: Any) -> Any:
-        """Returns the variable that holds the average of another one, None when there is none."""
-        return self._averages.get(id(var))
+    def _done(self, steps: list[Any]) -> Any:
+        return tf.group(*steps)
 
-    def average_name(self, var: Any) -> str:
-        """Returns the name under which the average is saved."""
-        found = self.average(var)
-        return found.op.name if found is not None else f"{var.op.name}/{self._name}"
+    def _name_of(self, variable: Any) -> str:
+        return variable.op.name
 
-    def variables_to_restore(self, moving_avg_variables: Any = None) -> dict[str, Any]:
-        """Returns variables by the names under which a `Saver` finds their averages, and the others by their own."""
-        averaged = (
-            tf.compat.v1.trainable_variables() if moving_avg_variables is None else moving_avg_variables
-        )
-        found = {self.average_name(variable): variable for variable in averaged}
-        known = {id(variable) for variable in averaged}
-        rest = [v for v in tf.compat.v1.global_variables() if id(v) not in known and v.op.name not in found]
-        return found | {variable.op.name: variable for variable in rest}
+    def _trained(self) -> list[Any]:
+        return tf.compat.v1.trainable_variables()
+
+    def _all(self) -> list[Any]:
+        return tf.compat.v1.global_variables()

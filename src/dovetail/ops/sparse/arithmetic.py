@@ -12,6 +12,7 @@ from dovetail.ops import arithmetic as dense_ops
 from dovetail.ops import shapes
 from dovetail.ops.arithmetic import cast
 from dovetail.ops.array import concat, concat_
+from dovetail.ops.create import ones_like
 from dovetail.ops.dispatch import dispatches, dispatches_first, elementwise
 from dovetail.ops.gather import gather_nd_, tensor_scatter
 from dovetail.ops.keras_array import digitize_
@@ -33,7 +34,8 @@ def add(a: Any, b: Any, threshold: Any = 0, name: str | None = None) -> Any:
 
     Args:
         a, b: sparse and sparse, or sparse and dense, of one shape.
-        threshold: of two sparse tensors, entries of the sum with a smaller absolute value are left out; 0 keeps all.
+        threshold: of two sparse tensors, entries that both have are left out where the absolute value of their sum is
+            smaller; 0 keeps all.
 
     Returns:
         A sparse tensor for two sparse ones, a dense one otherwise.
@@ -43,8 +45,9 @@ def add(a: Any, b: Any, threshold: Any = 0, name: str | None = None) -> Any:
         total = _combined("tf.sparse.add", dense_ops.add, a, b)
         if isinstance(threshold, int | float) and not threshold:
             return total
+        shared = _combined("tf.sparse.add", dense_ops.add, _ones(a), _ones(b)).values > 1
         size = abs_(total.values)
-        return retain(total, size >= convert_to_tensor(threshold, dtype=size.dtype))
+        return retain(total, ~shared | (size >= convert_to_tensor(threshold, dtype=size.dtype)))
     if not isinstance(a, kinds) and not isinstance(b, kinds):
         raise TypeError(f"tf.sparse.add: at least one input must be a SparseTensor{at_user_location()}")
     sparse, dense = (a, b) if isinstance(a, kinds) else (b, a)
@@ -64,6 +67,11 @@ def maximum(sp_a: Any, sp_b: Any, name: str | None = None) -> SparseTensor:
 def minimum(sp_a: Any, sp_b: Any, name: str | None = None) -> SparseTensor:
     """Returns the smaller elements of two sparse tensors; a missing entry counts as 0."""
     return _combined("tf.sparse.minimum", dense_ops.minimum, sp_a, sp_b)
+
+
+def _ones(sparse: Any) -> Any:
+    given = sparse_input(sparse, "tf.sparse.add")
+    return SparseTensor(given.indices, cast(ones_like(given.values), "int32"), given.dense_shape)
 
 
 def _combined(label: str, function: Callable, a: Any, b: Any) -> SparseTensor:
