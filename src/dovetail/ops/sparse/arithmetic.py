@@ -71,7 +71,7 @@ def minimum(sp_a: Any, sp_b: Any, name: str | None = None) -> SparseTensor:
 
 def _ones(sparse: Any) -> Any:
     given = sparse_input(sparse, "tf.sparse.add")
-    return SparseTensor(given.indices, cast(ones_like(given.values), "int32"), given.dense_shape)
+    return SparseTensor(given.indices, dense_ops.astype(ones_like(given.values), "int32"), given.dense_shape)
 
 
 def _combined(label: str, function: Callable, a: Any, b: Any) -> SparseTensor:
