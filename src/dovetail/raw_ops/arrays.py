@@ -263,7 +263,7 @@ def parallel_concat(values: list, *, shape: Any) -> Any:
 
 @raw("Fingerprint")
 def fingerprint(data: Any, method: Any) -> Any:
-    name = known(method).item()
+    name: Any = known(method).item()
     return public("fingerprint")(data, name.decode() if isinstance(name, bytes) else name)
 
 

@@ -78,7 +78,7 @@ def split(input: Any, delimiter: Any, *, skip_empty: bool = True) -> tuple:
     Raises:
         UnimplementedError: several characters separate words.
     """
-    held = known(delimiter).item()
+    held: Any = known(delimiter).item()
     mark = held.decode() if isinstance(held, bytes) else held
     if len(mark) > 1:
         raise UnimplementedError(
