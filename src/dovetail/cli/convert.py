@@ -15,7 +15,7 @@ from dovetail.keras.models.codec import LayerNotBuiltError
 
 _MODELS = (".keras", ".h5", ".hdf5")
 _SHARD_SIZE = 5.0  # GiB
-_EXPORTED = {".stablehlo": "stablehlo"}  # formats of `model.export`
+_EXPORTED = {".stablehlo": "stablehlo", ".onnx": "onnx"}  # formats of `model.export`
 _WEIGHTS = (".weights.h5", ".weights.json", ".safetensors", ".ckpt")
 
 
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Write a model file in another format, by the ending of OUT: .keras, .h5, .weights.h5, .weights.json (several "
         "files), .safetensors, .ckpt (a checkpoint of TensorFlow), .json (the architecture), .stablehlo (a program for "
-        "JAX), and a SavedModel for a path without an ending. Weights alone need the model that they belong to."
+        "JAX), .onnx, and a SavedModel for a path without an ending. Weights alone need the model that they belong to."
     )
     parser.add_argument(
         "source", metavar="IN", help="a .keras or .h5 model, a SavedModel of Keras 2, or weights"

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from dovetail.base.errors import at_user_location
-from dovetail.export import stablehlo
+from dovetail.export import onnx, stablehlo
 from dovetail.export.loaded import Loaded
 from dovetail.function.concrete import ConcreteFunction
 from dovetail.saved_model.saving import functions_of, is_function, traces_of
 
 # How each format writes `{name: concrete function}`: `write(path, functions, **options)`.
-FORMATS: dict[str, Callable] = {"stablehlo": stablehlo.write}
+FORMATS: dict[str, Callable] = {"stablehlo": stablehlo.write, "onnx": onnx.write}
 
 
 def save(obj: Any, path: Any, format: str = "stablehlo", **options: Any) -> None:
@@ -23,8 +23,8 @@ def save(obj: Any, path: Any, format: str = "stablehlo", **options: Any) -> None
         obj: a `tf.function` with an `input_signature` (or that was traced once), a concrete function, a dict of them by
             name, or a `tf.Module` with such functions.
         path: of the file.
-        format: "stablehlo".
-        options: of the format: `platforms=("cpu", "cuda", "tpu")` for StableHLO.
+        format: "stablehlo", or "onnx", which holds one function.
+        options: of the format: `platforms=("cpu", "cuda", "tpu")` for StableHLO, `opset_version=18` for ONNX.
 
     Raises:
         NotImplementedError: a function has what the format has not.

@@ -61,7 +61,19 @@ class Pure:
             )
         every = [*self.inputs, *self.variables, *self.graph.outputs]
         if any(dtypes.is_host_only(np.dtype(one.dtype.numpy_dtype)) for one in every):
-            raise self.refused("works on texts, which XLA has not", "export what comes after them")
+            raise self.refused("works on texts, which the format has not", "export what comes after them")
+
+    def arrays(self) -> list:
+        """Returns the values of the variables."""
+        return [np.asarray(one._plain()._value) for one in self.variables]
+
+    @property
+    def output_names(self) -> list[str]:
+        """Names of the outputs: the keys of a dict of tensors, else numbers."""
+        structure = self.graph.structured_outputs
+        if isinstance(structure, dict) and len(structure) == len(self.graph.outputs):
+            return [str(key) for key in sorted(structure)]
+        return [f"output_{place}" for place in range(len(self.graph.outputs))]
 
     def refused(self, what: str, way_out: str) -> NotImplementedError:
         """Returns the error for what a program cannot do."""

@@ -230,12 +230,12 @@ def _transposed_sizes(
 
 def _transpose_shape(x: tuple, kernel: tuple, **attributes: Any) -> tuple:
     first = is_channels_first(attributes["data_format"])
-    sizes = _known_sizes(x, kernel, attributes)
+    sizes = known_sizes(x, kernel, attributes)
     sizes = tuple(None if size == -1 else size for size in sizes)
     return with_sizes(x, sizes, kernel[-2], first)
 
 
-def _known_sizes(x: tuple, kernel: tuple, attributes: dict) -> tuple:
+def known_sizes(x: tuple, kernel: tuple, attributes: dict) -> tuple:
     rank, first = len(kernel) - 2, is_channels_first(attributes["data_format"])
     if len(x) != rank + 2:
         raise ValueError(f"expected an input of rank {rank + 2}, received shape {x}")
@@ -293,8 +293,8 @@ def conv_transpose(
         "dilations": dilations,
         "output_padding": output_padding,
     }
-    plain = _as_convolution(input.shape, filters.shape, attributes)
-    sizes = _known_sizes(input.shape, filters.shape, attributes)
+    plain = as_convolution(input.shape, filters.shape, attributes)
+    sizes = known_sizes(input.shape, filters.shape, attributes)
     first = is_channels_first(data_format)
     x = to_last(xp, input, first)
     y = xp.conv_input_gradient(x, filters, sizes, plain["strides"], plain["padding"], plain["dilations"], 1)
@@ -316,10 +316,10 @@ def _transpose_padding(
     return pairs
 
 
-def _as_convolution(x: tuple, kernel: tuple, attributes: dict) -> dict:
+def as_convolution(x: tuple, kernel: tuple, attributes: dict) -> dict:
     """Returns the attributes of the convolution that a transposed convolution is the transpose of."""
     first, rank = is_channels_first(attributes["data_format"]), len(kernel) - 2
-    sizes = _known_sizes(x, kernel, attributes)
+    sizes = known_sizes(x, kernel, attributes)
     moves = spatial(attributes["strides"], rank, "strides", first)
     steps = spatial(attributes["dilations"], rank, "dilations", first)
     small = x[2:] if first else x[1:-1]
@@ -329,13 +329,13 @@ def _as_convolution(x: tuple, kernel: tuple, attributes: dict) -> dict:
 
 
 def _transpose_input_rule(g: Any, y: Any, x: Any, kernel: Any, **attributes: Any) -> Any:
-    return convolution(g, kernel, **_as_convolution(tuple(x.shape), tuple(kernel.shape), attributes))
+    return convolution(g, kernel, **as_convolution(tuple(x.shape), tuple(kernel.shape), attributes))
 
 
 def _transpose_kernel_rule(g: Any, y: Any, x: Any, kernel: Any, **attributes: Any) -> Any:
     shape = tuple(kernel.shape)
     return convolution_kernel_gradient(
-        g, x, kernel_shape=shape, **_as_convolution(tuple(x.shape), shape, attributes)
+        g, x, kernel_shape=shape, **as_convolution(tuple(x.shape), shape, attributes)
     )
 
 

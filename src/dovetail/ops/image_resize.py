@@ -95,7 +95,7 @@ def _step(old: int, new: int, grid: str) -> float:
 
 
 @functools.lru_cache(maxsize=256)
-def _weights(old: int, new: int, method: str, antialias: bool, grid: str = "centers") -> np.ndarray:
+def weights_between(old: int, new: int, method: str, antialias: bool, grid: str = "centers") -> np.ndarray:
     """Returns the matrix of shape (new, old) that resizes one axis; pixels are areas, so centers lie at + 0.5."""
     scale = _step(old, new, grid)
     if method == "area":
@@ -147,7 +147,7 @@ def _taps(
     old: int, new: int, method: str, antialias: bool, grid: str = "centers"
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Returns the matrix as (indices, weights), both (new, taps), when few columns of each row differ from 0."""
-    matrix = _weights(old, new, method, antialias, grid)
+    matrix = weights_between(old, new, method, antialias, grid)
     present = matrix != 0
     count = max(int(present.sum(axis=1).max()), 1)
     if count > _FEW_TAPS:
@@ -165,7 +165,7 @@ def _resized_axis(xp: Any, x: Any, axis: int, new: int, method: str, antialias: 
     taps = _taps(old, new, method, antialias, grid)
     if taps is None:
         moved = xp.moveaxis(_floating(x), axis, 0)
-        flat = xp.matmul(_weights(old, new, method, antialias, grid), xp.reshape(moved, (old, -1)))
+        flat = xp.matmul(weights_between(old, new, method, antialias, grid), xp.reshape(moved, (old, -1)))
         return xp.moveaxis(xp.reshape(flat, (new, *moved.shape[1:])), 0, axis)
     indices, weights = taps
     if new > old:  # else what is left out is not converted
@@ -240,7 +240,8 @@ def resize_(
         raise ValueError(f"size must hold two positive numbers, height and width, received {size}")
     if method == "nearest":
         rows, columns = (
-            _nearest(old, new, grid) for old, new in zip(images.shape[-3:-1], (height, width), strict=True)
+            nearest_places(old, new, grid)
+            for old, new in zip(images.shape[-3:-1], (height, width), strict=True)
         )
         return xp.take(xp.take(images, rows, axis=images.ndim - 3), columns, axis=images.ndim - 2)
     sizes = zip(images.shape[-3:-1], (height, width), strict=True)
@@ -257,7 +258,8 @@ def _resized(xp: Any, x: Any, size: tuple, method: str, antialias: bool, grid: s
     return _floating(x)
 
 
-def _nearest(old: int, new: int, grid: str) -> np.ndarray:
+def nearest_places(old: int, new: int, grid: str = "centers") -> np.ndarray:
+    """Returns which old pixel each new one is, along one axis."""
     before, after = map(np.float32, GRIDS[grid])
     step = np.float32(_step(old, new, grid))
     position = np.floor((np.arange(new, dtype=np.float32) + before) * step + after)

@@ -83,10 +83,11 @@ class Reporting(Told):
 
         Args:
             filepath: the directory of a SavedModel, the file of the others.
-            format: "tf_saved_model", or "stablehlo", which JAX reads.
+            format: "tf_saved_model", "stablehlo", which JAX reads, or "onnx".
             verbose: say where it was written.
             input_signature: list of `tf.TensorSpec` for models that do not know their inputs.
-            kwargs: options of the format: `platforms=("cpu", "cuda", "tpu")` for StableHLO.
+            kwargs: options of the format: `platforms=("cpu", "cuda", "tpu")` for StableHLO,
+                `opset_version=18` for ONNX.
 
         Raises:
             NotImplementedError: a format that is not written, or a layer has operations that are not.

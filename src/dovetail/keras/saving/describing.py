@@ -13,8 +13,10 @@ from typing import Any
 
 import h5py
 import numpy as np
+from google.protobuf.message import Error as MessageError
 
 from dovetail.base.errors import DataLossError, UnimplementedError, at_user_location
+from dovetail.base.optional import optional
 from dovetail.export import stablehlo
 from dovetail.keras.registration import own_object
 from dovetail.keras.saving import archive, legacy, safetensors_file, sharded
@@ -70,7 +72,7 @@ class Description:
 
 
 def describe(path: str) -> Description:
-    """Describes a model file: `.keras`, HDF5, safetensors, StableHLO, a checkpoint, or a SavedModel directory.
+    """Describes a model file: `.keras`, HDF5, safetensors, StableHLO, ONNX, a checkpoint, or a SavedModel directory.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -82,7 +84,7 @@ def describe(path: str) -> Description:
     if not os.path.exists(path):
         raise FileNotFoundError(f"show: there is no file {path!r}{at_user_location()}")
     raise ValueError(
-        f"show: {path!r} is no .keras, HDF5, safetensors, StableHLO or .weights.json file, no checkpoint and no "
+        f"show: {path!r} is no .keras, HDF5, safetensors, StableHLO, .onnx or .weights.json file, no checkpoint and no "
         f"SavedModel{at_user_location()}"
     )
 
@@ -264,6 +266,45 @@ def _stablehlo(path: str) -> Description:
     return found
 
 
+def _onnx(path: str) -> Description:
+    onnx = optional("onnx", "an ONNX file", "onnx")
+    with open(path, "rb") as file:
+        content = file.read()
+    try:
+        model = onnx.ModelProto.FromString(content)
+    except (MessageError, RecursionError) as error:
+        raise ValueError(f"show: {path!r} is no whole ONNX file: {error}{at_user_location()}") from error
+    if not model.ir_version or not model.HasField("graph"):
+        raise ValueError(f"show: {path!r} is no whole ONNX file: it has no graph{at_user_location()}")
+    kinds = onnx.TensorProto.DataType
+    found = Description("ONNX graph", f"{model.producer_name} {model.producer_version}".strip())
+    for one in model.graph.initializer:
+        known = one.data_type in kinds.values()
+        dtype = (
+            _ONNX_NAMES.get(kinds.Name(one.data_type), kinds.Name(one.data_type).lower()) if known else "?"
+        )
+        found.weights.append((one.name, tuple(one.dims), dtype))
+        if one.data_location == onnx.TensorProto.EXTERNAL:
+            _add(found.unsafe, "its weights are in another file, which it names")
+    for label, parts in (("input", model.graph.input), ("output", model.graph.output)):
+        found.notes += [f"{label} {_array_text(_onnx_array(one, kinds))}" for one in parts]
+    found.notes += [f"operators of version {one.version}" for one in model.opset_import if not one.domain]
+    for node in model.graph.node:
+        if node.domain not in ("", "ai.onnx"):
+            _add(found.custom, f"{node.domain}.{node.op_type}")
+    return found
+
+
+_ONNX_NAMES = {"FLOAT": "float32", "DOUBLE": "float64"}
+
+
+def _onnx_array(one: Any, kinds: Any) -> dict:
+    tensor = one.type.tensor_type
+    name = kinds.Name(tensor.elem_type) if tensor.elem_type in kinds.values() else "?"
+    sizes = [size.dim_param or size.dim_value for size in tensor.shape.dim]
+    return {"name": one.name, "dtype": _ONNX_NAMES.get(name, name.lower()), "shape": sizes}
+
+
 def _array_text(one: dict) -> str:
     return f"{one['name']}: {one['dtype']}[{', '.join(map(str, one['shape']))}]"
 
@@ -308,6 +349,7 @@ _KINDS: tuple[tuple[Callable[[str], bool], Callable[[str], Description]], ...] =
     (lambda path: os.path.isfile(path) and path.endswith(safetensors_file.ENDING), _safetensors),
     (lambda path: os.path.isfile(path) and path.endswith(sharded.ENDING), _sharded),
     (stablehlo.is_file, _stablehlo),
+    (lambda path: os.path.isfile(path) and path.endswith(".onnx"), _onnx),
     (lambda path: os.path.isfile(path) and zipfile.is_zipfile(path), _keras_file),
     (lambda path: os.path.isfile(path) and h5py.is_hdf5(path), _hdf5),
 )

@@ -17,7 +17,11 @@ from dovetail.tensor.spec import TensorSpec
 _ENDPOINT = "serve"
 _SAVED_MODEL = "tf_saved_model"
 # The formats, with their options.
-_OPTIONS: dict[str, tuple[str, ...]] = {_SAVED_MODEL: (), "stablehlo": ("platforms",)}
+_OPTIONS: dict[str, tuple[str, ...]] = {
+    _SAVED_MODEL: (),
+    "stablehlo": ("platforms",),
+    "onnx": ("opset_version",),
+}
 # Those that Keras has besides, and how to come by them.
 _NOT_WRITTEN = {
     "litert": "its converter is TensorFlow's; write format='tf_saved_model', and give the directory to "
@@ -127,7 +131,7 @@ class ExportArchive:
     """Collects functions and the variables that they use, and writes them as a SavedModel, or as StableHLO programs.
 
     Args:
-        format: "tf_saved_model" or "stablehlo".
+        format: "tf_saved_model", "stablehlo", or "onnx" for one endpoint.
 
     Attributes:
         variables: of what is tracked, each once.

@@ -129,7 +129,7 @@ def fold(
 # ---- pooling to a size -----------------------------------------------------------------------------------------------
 
 
-def _parts(size: int, parts: int) -> tuple[np.ndarray, np.ndarray]:
+def parts_of(size: int, parts: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns where each of so many parts of an axis begins and ends; they may overlap."""
     number = np.arange(parts)
     return number * size // parts, -(-(number + 1) * size // parts)
@@ -144,7 +144,7 @@ def _pooled_shape(x: tuple, output: tuple, channels_first: bool) -> tuple:
 def adaptive_mean(xp: Any, x: Any, *, output: Shape, channels_first: bool) -> Any:
     """Returns the means of `output` equal parts of each spatial axis."""
     for axis, parts in enumerate(output, 2 if channels_first else 1):
-        start, stop = _parts(x.shape[axis], parts)
+        start, stop = parts_of(x.shape[axis], parts)
         place = np.arange(x.shape[axis])
         inside = (place >= start[:, None]) & (place < stop[:, None])
         weights = (inside / inside.sum(1, keepdims=True)).astype(x.dtype)  # (parts, size)
@@ -156,7 +156,7 @@ def adaptive_mean(xp: Any, x: Any, *, output: Shape, channels_first: bool) -> An
 def adaptive_maximum(xp: Any, x: Any, *, output: Shape, channels_first: bool) -> Any:
     """Returns the maxima of `output` equal parts of each spatial axis."""
     for axis, parts in enumerate(output, 2 if channels_first else 1):
-        start, stop = _parts(x.shape[axis], parts)
+        start, stop = parts_of(x.shape[axis], parts)
         longest = int((stop - start).max())
         places = np.minimum(start[:, None] + np.arange(longest), stop[:, None] - 1)  # (parts, longest)
         index = (slice(None),) * axis

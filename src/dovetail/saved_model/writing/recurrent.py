@@ -35,7 +35,7 @@ def _pick(seen: list, new: Any, old: Any) -> Any:
     return public("where")(mask, new, old)
 
 
-def _lstm_step(names: dict) -> Callable:
+def lstm_step(names: dict) -> Callable:
     act, gate = (public(_ACTIVATIONS[names[one]]) for one in ("activation", "recurrent_activation"))
 
     def step(h: Any, c: Any, z: Any, seen: list, kernel: Any, dropped: list) -> list:
@@ -48,7 +48,7 @@ def _lstm_step(names: dict) -> Callable:
     return step
 
 
-def _gru_step(names: dict) -> Callable:
+def gru_step(names: dict) -> Callable:
     act, gate = (public(_ACTIVATIONS[names[one]]) for one in ("activation", "recurrent_activation"))
     after = names["reset_after"]
 
@@ -70,7 +70,7 @@ def _gru_step(names: dict) -> Callable:
     return step
 
 
-def _simple_step(names: dict) -> Callable:
+def simple_step(names: dict) -> Callable:
     act = public(_ACTIVATIONS[names["activation"]])
 
     def step(h: Any, z: Any, seen: list, kernel: Any, dropped: list) -> list:
@@ -136,7 +136,7 @@ def _lstm(
     mask: Any = None,
     **names: Any,
 ) -> list:
-    return _over_time(w, _lstm_step(names), z, [h, c], kernel.shape[-2], mask, kernel, [dropped])
+    return _over_time(w, lstm_step(names), z, [h, c], kernel.shape[-2], mask, kernel, [dropped])
 
 
 @writes("gru")
@@ -150,11 +150,11 @@ def _gru(
     mask: Any = None,
     **names: Any,
 ) -> list:
-    return _over_time(w, _gru_step(names), z, [h], kernel.shape[0], mask, kernel, [dropped, bias])
+    return _over_time(w, gru_step(names), z, [h], kernel.shape[0], mask, kernel, [dropped, bias])
 
 
 @writes("simple_rnn")
 def _simple_rnn(
     w: Any, z: Any, kernel: Any, h: Any = None, dropped: Any = None, mask: Any = None, **names: Any
 ) -> list:
-    return _over_time(w, _simple_step(names), z, [h], kernel.shape[-2], mask, kernel, [dropped])
+    return _over_time(w, simple_step(names), z, [h], kernel.shape[-2], mask, kernel, [dropped])
