@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,13 +28,36 @@ def _kept(value: Any, update: Any, metrics_collections: Any, updates_collections
     return value, update
 
 
-def _weights_for(values: Any, weights: Any) -> Any:
-    """Returns weights as floats in the shape of the values."""
-    factors = tf.cast(1.0 if weights is None else weights, "float32")
-    missing = (values.shape.rank or 0) - (factors.shape.rank or 0)
-    for _ in range(missing if factors.shape.rank else 0):
+def _weights_for(values: Any, weights: Any, dtype: str = "float32") -> Any:
+    """Returns weights as floats in the shape of the values.
+
+    Args:
+        weights: None for 1; a number; of the values' rank, each size 1 or the values'; or with a dimension less or one
+            of size 1 more at the end.
+
+    Raises:
+        ValueError: they are none of these.
+    """
+    factors = tf.cast(1.0 if weights is None else weights, dtype)
+    ranks = factors.shape.rank, values.shape.rank
+    if ranks[0] and ranks[1] is not None and ranks[0] == ranks[1] - 1:
         factors = factors[..., None]
-    return factors * tf.ones_like(values, "float32")
+    elif ranks[0] and ranks[1] is not None and ranks[0] == ranks[1] + 1 and factors.shape[-1] == 1:
+        factors = tf.squeeze(factors, [-1])
+    if not _fits(factors.shape, values.shape):
+        raise ValueError(
+            f"weights can not be broadcast to values: expected a number, or sizes that are 1 or those of the values, "
+            f"{values.shape}; received shape {tf.convert_to_tensor(weights).shape}{at_user_location()}"
+        )
+    return factors * tf.ones_like(values, dtype)
+
+
+def _fits(weights: Any, values: Any) -> bool:
+    """Whether weights of a shape may stand beside values, as far as both shapes are known."""
+    if weights.rank in (None, 0) or values.rank is None:
+        return True
+    pairs = zip(weights.as_list(), values.as_list(), strict=False)
+    return weights.rank == values.rank and all(a in (1, b, None) or b is None for a, b in pairs)
 
 
 def _counted(name: str, flags: Any, weights: Any) -> tuple[Any, Any]:
@@ -324,10 +348,68 @@ false_negatives_at_thresholds = _threshold_metric("false_negatives_at_thresholds
 true_negatives_at_thresholds = _threshold_metric("true_negatives_at_thresholds", lambda tp, fp, fn, tn: tn)
 
 
+_SENSITIVITY, _SPECIFICITY = (
+    (0, 2),
+    (3, 1),
+)  # places of right and wrong ones in the counts of `_by_thresholds`
+
+
+def _rate_at(name: str, parts: tuple, target: Any, nearest: Callable, given: dict) -> tuple[Any, Any]:
+    """Returns a rate at the threshold where another is nearest to a target: `parts` has the places of both."""
+    if not 0 <= target <= 1:
+        raise ValueError(f"{name}: expected a target in [0, 1], received {target}{at_user_location()}")
+    size = given["num_thresholds"]
+    inner = [(i + 1) / (size - 1) for i in range(size - 2)]
+
+    def rate(counts: list) -> Any:
+        wanted, other = (counts[right] / (counts[right] + counts[wrong] + 1e-7) for right, wrong in parts)
+        return tf.gather(wanted, nearest(tf.abs(other - target)))
+
+    with tf.name_scope(given["name"] or name):
+        marks = [-1e-7, *inner, 1.0 + 1e-7]
+        values, updates = _by_thresholds(given["labels"], given["predictions"], marks, given["weights"])
+        pair = rate(values), rate(updates)
+    return _kept(*pair, given["metrics_collections"], given["updates_collections"])
+
+
+def sensitivity_at_specificity(
+    labels: Any,
+    predictions: Any,
+    specificity: float,
+    weights: Any = None,
+    num_thresholds: int = 200,
+    metrics_collections: Any = None,
+    updates_collections: Any = None,
+    name: str | None = None,
+) -> tuple[Any, Any]:
+    """Returns how many of the true ones are found at a share of false ones that are not: see `auc`."""
+    parts = (_SENSITIVITY, _SPECIFICITY)
+    return _rate_at("sensitivity_at_specificity", parts, specificity, tf.argmin, dict(locals()))
+
+
+def specificity_at_sensitivity(
+    labels: Any,
+    predictions: Any,
+    sensitivity: float,
+    weights: Any = None,
+    num_thresholds: int = 200,
+    metrics_collections: Any = None,
+    updates_collections: Any = None,
+    name: str | None = None,
+) -> tuple[Any, Any]:
+    """Returns how many of the false ones are not found at a share of true ones that are: see `auc`."""
+    parts = (_SPECIFICITY, _SENSITIVITY)
+
+    def last(distances: Any) -> Any:
+        return num_thresholds - 1 - tf.argmin(distances[::-1])
+
+    return _rate_at("specificity_at_sensitivity", parts, sensitivity, last, dict(locals()))
+
+
 def _confusion(labels: Any, predictions: Any, num_classes: int, weights: Any) -> tuple[Any, Any]:
     matrix = _total("total_confusion_matrix", [num_classes, num_classes])
     y, x = (tf.reshape(tf.cast(values, "int32"), [-1]) for values in (labels, predictions))
-    factors = None if weights is None else tf.reshape(tf.cast(weights, "float32"), [-1])
+    factors = tf.reshape(_weights_for(tf.convert_to_tensor(labels), weights), [-1])
     batch = tf.math.confusion_matrix(y, x, num_classes, weights=factors, dtype="float32")
     return tf.convert_to_tensor(matrix), matrix.assign_add(batch)
 
