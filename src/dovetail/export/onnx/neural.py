@@ -59,7 +59,7 @@ class _Windows:
 
 @writes("bias_add")
 def _bias_add(w: Any, value: Any, bias: Any, data_format: Any = None) -> Value:
-    if is_channels_first(data_format):
+    if str(data_format).startswith(("NC", "channels_first")):
         bias = w.reshaped(bias, [-1, *[1] * (value.shape.rank - 2)])
     return w.z("Add", value, bias)
 
