@@ -33,6 +33,63 @@ def _check_batch_size(method: str, size: int) -> None:
         raise InvalidArgumentError(f"Dataset.{method}: batch_size must be at least 1, received {size}")
 
 
+_LARGE, _MOST_BYTES = 1 << 16, 1 << 28  # of an element, of a group
+
+
+class RowsInPlace:
+    """A group of large elements, each copied into the group's arrays when it comes.
+
+    Then its own memory is free for the next one, and still in the processor's cache.
+
+    Args:
+        first: the first element.
+        rest: the others.
+        size: how many there are at most.
+    """
+
+    def __init__(self, first: tuple, rest: Iterator[tuple], size: int) -> None:
+        self._arrays = tuple([np.empty((size, *leaf.shape), leaf.dtype) for leaf in first])
+        self.elements: list[tuple] = []
+        self._fits = True
+        for leaves in itertools.chain((first,), rest):
+            self._put(leaves)
+            del leaves  # else it lives until the next one is made
+
+    @staticmethod
+    def are_for(leaves: tuple, size: int) -> bool:
+        """Whether elements like this one, `size` of them at most, are worth it."""
+        if not all(type(leaf) is np.ndarray and not leaf.dtype.hasobject for leaf in leaves):
+            return False
+        row = sum(leaf.nbytes for leaf in leaves)
+        return row >= _LARGE and row * size <= _MOST_BYTES
+
+    def _put(self, leaves: tuple) -> None:
+        self._fits = (
+            self._fits and len(leaves) == len(self._arrays) and all(map(_is_row, leaves, self._arrays))
+        )
+        if self._fits:
+            rows = tuple([array[len(self.elements), ...] for array in self._arrays])
+            for row, leaf in zip(rows, leaves):
+                np.copyto(row, leaf)
+            leaves = rows
+        self.elements.append(leaves)
+
+    def __len__(self) -> int:
+        return len(self.elements)
+
+    @property
+    def columns(self) -> tuple | None:
+        """The stacked components; None where the elements are not all like the first."""
+        if not self._fits:
+            return None
+        count = len(self)
+        return tuple([a if count == len(a) else a[:count].copy() for a in self._arrays])
+
+
+def _is_row(leaf: Any, array: np.ndarray) -> bool:
+    return type(leaf) is np.ndarray and leaf.shape == array.shape[1:] and leaf.dtype == array.dtype
+
+
 class Batch(Node):
     """Groups of `size` elements, stacked leaf by leaf; the last may be smaller."""
 
@@ -68,13 +125,27 @@ class Batch(Node):
 
     def _of_elements(self, elements: Iterator[tuple]) -> Iterator[tuple]:
         """Yields groups of elements; goes on behind an element that fails."""
-        groups = iter(lambda: list(itertools.islice(elements, self._size)), [])
+        groups = iter(lambda: self._group(elements), [])
         return map(self._joined, filter(self._is_wanted, groups))
+
+    def _group(self, elements: Iterator[tuple]) -> Any:
+        """Takes the next elements: a list of them, or a `RowsInPlace`."""
+        first = next(elements, None)
+        if first is None:
+            return []
+        rest = itertools.islice(elements, self._size - 1)
+        if self.method == "batch" and RowsInPlace.are_for(first, self._size):
+            return RowsInPlace(first, rest, self._size)
+        return [first, *rest]
 
     def _is_wanted(self, rows: Any) -> bool:
         return not self._drop or len(rows) == self._size
 
-    def _joined(self, group: list[tuple]) -> tuple:
+    def _joined(self, group: Any) -> tuple:
+        if type(group) is RowsInPlace:
+            if group.columns is not None:
+                return group.columns
+            group = group.elements
         return tuple([self._join(position, list(leaves)) for position, leaves in enumerate(zip(*group))])
 
     def _join(self, position: int, leaves: list) -> Any:

@@ -105,7 +105,7 @@ class UserFunction:
                     self._converted = Function(self.function)
                     return self._converted(*given)
             except Exception as error:
-                self._explain(error, leaves)
+                self.explain(error, leaves)
                 raise
 
     @property
@@ -114,7 +114,7 @@ class UserFunction:
         code = _code(self.function)
         return code is not None and changes_objects(code)
 
-    def _explain(self, error: Exception, leaves: tuple) -> None:
+    def explain(self, error: Exception, leaves: tuple) -> None:
         """Adds to an error where the function stands, and what it was called with."""
         code = getattr(self.function, "__code__", None)
         where = f' defined at "{code.co_filename}", line {code.co_firstlineno}' if code else ""

@@ -15,6 +15,7 @@ from dovetail.data.functions import Numbered, UserFunction, check_tree, normaliz
 from dovetail.data.groups import Regrouped
 from dovetail.data.mapped_columns import MappedRows
 from dovetail.data.node import INFINITE, SHARD_HINT, UNKNOWN, Node, known, smallest, total
+from dovetail.data.one_pass import OnePass, one_pass
 from dovetail.data.ordering import keeps_order
 from dovetail.data.plan import ArrayPlan, repeated
 from dovetail.data.string_rows import Batched, Singly, StringRows, string_rows
@@ -113,7 +114,7 @@ class Map(Transformed):
         self._num_passes = 0
         self._base: Node = source
         self._functions: tuple[UserFunction, ...] = (function,)
-        self._alone = OneByOne(function)
+        self._alone: OneByOne | OnePass = OneByOne(function)
 
     @property
     def row_function(self) -> RowFunction | None:
@@ -146,6 +147,11 @@ class Map(Transformed):
         if found is not None and self._seen_tree is None:
             self._seen_tree = found.tree
         return found
+
+    @functools.cached_property
+    def _one_pass(self) -> OnePass | None:
+        """The function with what it does to images joined, None where that joins nothing."""
+        return one_pass(self._function) if _makes_arrays_of_files(self._function) else None
 
     def _element_bytes(self) -> int:
         """Returns how large an element is, 0 where that is not known."""
@@ -199,6 +205,8 @@ class Map(Transformed):
         if self._string_rows is not None:
             return Singly(self._string_rows, self._one, elements, first)
         workers = self._num_workers if self._num_workers > 0 else _workers_for(self._function)
+        if self._one_pass is not None:
+            self._alone = self._one_pass
         if workers > 1:
             run = InThreads if keeps_order(self._deterministic) else InAnyOrder
             return map(self._checked, run(self._outcome, elements, workers, first))
@@ -206,7 +214,7 @@ class Map(Transformed):
 
     def _outcome(self, leaves: tuple, number: int) -> tuple:
         try:
-            return self._function.outcome(leaves)
+            return (self._one_pass or self._function.outcome)(leaves)
         except Exception as error:
             tell_number(error, number)
             raise
@@ -228,10 +236,14 @@ def _workers_for(function: UserFunction) -> int:
     Several where strings (files, names of files) become large arrays or such of any size (images, sounds): decoders let
     other threads run.  One where it matters who draws random numbers first, or writes variables.
     """
-    strings = any(_is_of_strings(spec) for spec in function.source.specs)
-    if not strings or not any(map(_is_large, function.result_specs or ())):
+    if not _makes_arrays_of_files(function):
         return 1
     return min(os.cpu_count() or 1, _MOST_THREADS) if all(map(random.is_unseeded, function.written)) else 1
+
+
+def _makes_arrays_of_files(function: UserFunction) -> bool:
+    strings = any(map(_is_of_strings, function.source.specs))
+    return strings and any(map(_is_large, function.result_specs or ()))
 
 
 def _is_of_strings(spec: Any) -> bool:

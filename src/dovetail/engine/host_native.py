@@ -284,7 +284,7 @@ def _attention(formula: Callable, arrays: tuple, names: dict) -> Any:
 
 
 def _is_of_images(formula: Callable, arrays: tuple, names: dict) -> bool:
-    (x,) = arrays
+    x = arrays[0]
     return (
         type(x) is np.ndarray
         and x.dtype in _PIXELS
@@ -295,12 +295,29 @@ def _is_of_images(formula: Callable, arrays: tuple, names: dict) -> bool:
 
 
 @functools.cache
-def _images() -> Callable:
-    """Returns what resizes images, with the library, which is there."""
-    library = _native().library()
-    return functools.partial(importlib.import_module("dovetail.engine.native.images").resized, library)
+def _images(name: str) -> Callable:
+    """Returns a function of `native/images.py`, with the library, which is there."""
+    module = importlib.import_module("dovetail.engine.native.images")
+    return functools.partial(getattr(module, name), _native().library())
 
 
 @kernel("resize", HOST, when=_is_of_images, why="0017: one pass instead of eight")
 def _resize(formula: Callable, arrays: tuple, names: dict) -> Any:
-    return _images()(*arrays, *names["taps"])
+    return _images("resized")(*arrays, *names["taps"])
+
+
+@kernel("resize chain", HOST, when=_is_of_images, why="0017: one pass over memory instead of one an op")
+def _resize_chain(formula: Callable, arrays: tuple, names: dict) -> Any:
+    image, *numbers = arrays
+    return _images("resized_and_more")(image, numbers, names["steps"], *names["taps"])
+
+
+def _is_mirrored(formula: Callable, arrays: tuple, names: dict) -> bool:
+    (x,) = arrays
+    plain = type(x) is np.ndarray and x.flags.c_contiguous and not x.dtype.hasobject
+    return plain and names["axis"] % x.ndim == x.ndim - 2 and _host() is not None
+
+
+@kernel("mirror", HOST, when=_is_mirrored, why="0017: pixels are moved whole, at twice NumPy's speed")
+def _mirror(formula: Callable, arrays: tuple, names: dict) -> Any:
+    return _images("mirrored")(*arrays)

@@ -110,5 +110,7 @@ def chosen(primitive: str, platform: str, *arguments: Any) -> Kernel:
 @kernel("dense")
 @kernel("attention")
 @kernel("resize")
+@kernel("resize chain")
+@kernel("mirror")
 def _as_it_is(formula: Callable, arrays: tuple, names: dict) -> Any:
     return formula(*arrays, **names)

@@ -344,6 +344,11 @@ def _clip_shape(t: tuple, low: tuple, high: tuple) -> tuple:
     return t
 
 
+def _is_range(t: np.ndarray, low: np.ndarray, high: np.ndarray) -> bool:
+    """True for two numbers that NumPy's own clip takes for what they are here: the lower one is the first."""
+    return not low.ndim and not high.ndim and t.dtype.kind in "fiu" and bool(low <= high)
+
+
 @op("clip_by_value ops.numpy.clip(x,x_min,x_max)", shape=_clip_shape)
 def clip_by_value(xp: Any, t: Any, clip_value_min: Any, clip_value_max: Any) -> Any:
     """Returns `max(min(t, clip_value_max), clip_value_min)`.
@@ -352,12 +357,11 @@ def clip_by_value(xp: Any, t: Any, clip_value_min: Any, clip_value_max: Any) -> 
         t: tensor.
         clip_value_min, clip_value_max: limits that broadcast to the shape of `t`, of the same dtype.
     """
-    low = xp.minimum(t, clip_value_max)
-    if xp.name == "host" and t.size >= _LARGE and low.shape == t.shape and not clip_value_min.ndim:
-        return np.maximum(
-            low, clip_value_min, out=low
-        )  # memory for one more array costs more than to fill it
-    out = xp.maximum(low, clip_value_min)
+    if xp.name == "host" and t.size >= _LARGE and _is_range(t, clip_value_min, clip_value_max):
+        return np.clip(
+            t, clip_value_min, clip_value_max
+        )  # one pass, where two minimums take three times as long
+    out = xp.maximum(xp.minimum(t, clip_value_max), clip_value_min)
     if out.shape != t.shape:
         _clip_shape(t.shape, clip_value_min.shape, clip_value_max.shape)
     return out

@@ -113,7 +113,7 @@ def _mirrored(x: np.ndarray, axis: int) -> np.ndarray:
 def flip_some(xp: Any, x: Any, chance: Any, *, axis: int) -> Any:
     """Reverses an axis of each image whose number in `chance` is below 0.5."""
     if xp.name == "host" and not chance.ndim:
-        return _mirrored(x, axis) if chance < 0.5 else x
+        return xp.by_kernel("mirror", _mirrored, (x,), {"axis": axis}) if chance < 0.5 else x
     return xp.where((chance < 0.5).reshape(*chance.shape, 1, 1, 1), xp.flip(x, axis=axis), x)
 
 

@@ -158,6 +158,13 @@ def _taps(
     return first, np.take_along_axis(matrix, first, axis=1)
 
 
+def tap_tables(old: tuple, new: tuple, method: str, antialias: bool, grid: str) -> tuple:
+    """Returns the tables of taps of both axes, as `_taps` does; None for one that has none, as "nearest" has not."""
+    if method == "nearest":
+        return None, None
+    return tuple(_taps(*sizes, method, antialias, grid) for sizes in zip(old, new, strict=True))
+
+
 def _resized_axis(xp: Any, x: Any, axis: int, new: int, method: str, antialias: bool, grid: str) -> Any:
     old = x.shape[axis]
     if old == new and method not in _BLURRING:
@@ -244,8 +251,7 @@ def resize_(
             for old, new in zip(images.shape[-3:-1], (height, width), strict=True)
         )
         return xp.take(xp.take(images, rows, axis=images.ndim - 3), columns, axis=images.ndim - 2)
-    sizes = zip(images.shape[-3:-1], (height, width), strict=True)
-    taps = tuple(_taps(old, new, method, antialias, grid) for old, new in sizes)
+    taps = tap_tables(images.shape[-3:-1], (height, width), method, antialias, grid)
     by_axes = functools.partial(
         _resized, xp, size=(height, width), method=method, antialias=antialias, grid=grid
     )

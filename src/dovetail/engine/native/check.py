@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.fingerprint import fingerprint64
-from dovetail.engine.native.images import resized
+from dovetail.engine.native.images import mirrored, resized, resized_and_more
 from dovetail.engine.native.on_host import OnHost
 from dovetail.engine.native.texts import Texts
 
@@ -254,7 +254,18 @@ def _difference_of_images(library: ctypes.CDLL) -> float:
     for matrix, indices, weights in zip(matrices, (up, across), (high, wide), strict=True):
         np.put_along_axis(matrix, indices, weights, axis=1)
     expected = np.einsum("ih,jw,bhwc->bijc", *matrices, pixels.astype(np.float64))
-    return _largest((resized(library, pixels, (up, high), (across, wide)),), (expected,))
+    flipped = [pixels, pixels.astype(np.uint8), pixels.astype(np.float64)]
+    steps = ("add", "subtract", "multiply", "divide", "clip_by_value", "flip_some")
+    numbers: Any = np.array([0.1, 0.2, 1.5, 0.7, -0.4, 0.5, 0.1], np.float32)
+    changed = np.clip((expected[0] + numbers[0] - numbers[1]) * numbers[2] / numbers[3], *numbers[4:6])
+    return _largest(
+        (
+            resized(library, pixels, (up, high), (across, wide)),
+            resized_and_more(library, pixels[0], list(numbers), steps, (up, high), (across, wide)),
+            *(mirrored(library, x) for x in flipped),
+        ),
+        (expected, changed[:, ::-1], *(x[:, :, ::-1] for x in flipped)),
+    )
 
 
 def _tap_tables(old: int, new: int) -> tuple:

@@ -9,6 +9,8 @@ import numpy as np
 
 _size, _pointer = ctypes.c_int64, ctypes.c_void_p
 _MOST_KEPT = 64
+_ARITHMETIC = {"add": 0, "adjust_brightness": 0, "subtract": 1, "multiply": 2, "divide": 3}  # as in resize.h
+_MINIMUM, _MAXIMUM = 4, 5
 _KEPT: dict[int, tuple] = {}  # by the identity of a table, which is held
 
 
@@ -18,13 +20,56 @@ class _Taps(ctypes.Structure):
     _fields_ = [("size", _size), ("count", _size), ("first", _pointer), ("weights", _pointer)]
 
 
-def resized(library: Any, images: np.ndarray, rows: tuple, columns: tuple) -> np.ndarray:
+class _After(ctypes.Structure):
+    """`After` in resize.h."""
+
+    _fields_ = [("count", _size), ("kinds", _pointer), ("values", _pointer), ("mirrored", _size)]
+
+
+_NOTHING = _After(0, None, None, 0)
+
+
+def resized_and_more(
+    library: Any, image: np.ndarray, numbers: list, steps: tuple, rows: tuple, columns: tuple
+) -> np.ndarray:
+    """Returns an image, resized and changed by steps, as `ops/image_chain.py` says.
+
+    Args:
+        library: the compiled library.
+        image: as `resized` takes it.
+        numbers: scalars of float32.
+        steps: names of what takes them: of arithmetic, "clip_by_value", "flip_some".
+        rows, columns: as `resized` takes them.
+    """
+    left = iter(numbers)
+    kinds: list[int] = []
+    values: list[Any] = []
+    mirrored = False
+    for step in steps:
+        if step == "flip_some":
+            mirrored ^= bool(next(left) < 0.5)
+        elif step == "clip_by_value":
+            low, high = next(left), next(left)
+            kinds += (_MINIMUM, _MAXIMUM)
+            values += (high, low)
+        else:
+            kinds.append(_ARITHMETIC[step])
+            values.append(next(left))
+    which, given = (ctypes.c_int32 * len(kinds))(*kinds), (ctypes.c_float * len(values))(*values)
+    after = _After(len(kinds), ctypes.addressof(which), ctypes.addressof(given), mirrored)
+    return resized(library, image, rows, columns, after)
+
+
+def resized(
+    library: Any, images: np.ndarray, rows: tuple, columns: tuple, after: _After = _NOTHING
+) -> np.ndarray:
     """Returns images, resized by tables of neighbouring taps, float32.
 
     Args:
         library: the compiled library.
         images: uint8 or float32, contiguous, of shape (..., height, width, channels).
         rows, columns: `(indices, weights)` of the new height and width, (size, taps) each.
+        after: what else is done to the pixels.
     """
     *outer, height, width, channels = images.shape
     found: np.ndarray = np.empty((*outer, len(rows[0]), len(columns[0]), channels), np.float32)
@@ -32,8 +77,24 @@ def resized(library: Any, images: np.ndarray, rows: tuple, columns: tuple) -> np
     batch = images.size // (height * width * channels)
     (up, kept), (across, held) = _taps(rows), _taps(columns)
     sizes = [_size(n) for n in (batch, height, width, channels)]
-    run(_at(images), _at(found), *sizes, ctypes.byref(up), ctypes.byref(across))
+    run(_at(images), _at(found), *sizes, ctypes.byref(up), ctypes.byref(across), ctypes.byref(after))
     del kept, held  # what the tables point to lives until here
+    return found
+
+
+def mirrored(library: Any, images: np.ndarray) -> np.ndarray:
+    """Returns images with the last column first.
+
+    Args:
+        library: the compiled library.
+        images: contiguous, of shape (..., height, width, channels), not empty.
+    """
+    found = np.empty_like(images)
+    *_, width, channels = images.shape
+    pixel = channels * images.itemsize
+    library.mirror(
+        _at(images), _at(found), _size(images.nbytes // (width * pixel)), _size(width), _size(pixel)
+    )
     return found
 
 

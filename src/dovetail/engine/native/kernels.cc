@@ -144,13 +144,17 @@ EXPORT void plain_adam(const Adam* a) {
 }
 
 EXPORT void resize_bytes(const uint8_t* images, float* to, Size batch, Size height, Size width, Size channels,
-                         const Taps* rows, const Taps* columns) {
-  resize_images(images, to, batch, height, width, channels, *rows, *columns);
+                         const Taps* rows, const Taps* columns, const After* after) {
+  resize_images(images, to, batch, height, width, channels, *rows, *columns, *after);
 }
 
 EXPORT void resize_floats(const float* images, float* to, Size batch, Size height, Size width, Size channels,
-                          const Taps* rows, const Taps* columns) {
-  resize_images(images, to, batch, height, width, channels, *rows, *columns);
+                          const Taps* rows, const Taps* columns, const After* after) {
+  resize_images(images, to, batch, height, width, channels, *rows, *columns, *after);
+}
+
+EXPORT void mirror(const char* from, char* to, Size rows, Size width, Size bytes) {
+  mirror_rows(from, to, rows, width, bytes);
 }
 
 EXPORT int texts_in_case(const PythonBytes* python, const Object* texts, Object* to, Size count, char first) {

@@ -1,4 +1,5 @@
 // Images whose height and width are resized by tables of neighbouring taps: a row is summed, then its pixels.
+// And images that are mirrored from left to right.
 #pragma once
 
 #include "vectors.h"
@@ -50,26 +51,82 @@ INLINE void resize_pairs_of_three(const float* row, float* to, const Taps& taps)
   resize_row(row, to, last, 3);
 }
 
+// A pixel is moved by one load and one store of the next power of two, whose last bytes the next pixel overwrites.
+template <Size BYTES, Size MOVED>
+INLINE void mirror_row(const char* from, char* to, Size width) {
+  from += (width - 1) * BYTES;
+  memcpy(to, from, BYTES);  // the row may end here, and the memory behind it
+  for (Size i = 1; i + 1 < width; ++i) memcpy(to + i * BYTES, from - i * BYTES, MOVED);
+  if (width > 1) memcpy(to + (width - 1) * BYTES, from - (width - 1) * BYTES, BYTES);
+}
+
+// (rows, width) pixels of some bytes each, the last of a row first.
+static void mirror_rows(const char* from, char* to, Size rows, Size width, Size bytes) {
+  const Size length = width * bytes;
+  for (Size i = 0; i < rows; ++i, from += length, to += length) {
+    if (bytes == 12)
+      mirror_row<12, 16>(from, to, width);
+    else if (bytes == 3)
+      mirror_row<3, 4>(from, to, width);
+    else
+      for (Size k = 0; k < width; ++k) memcpy(to + k * bytes, from + (width - 1 - k) * bytes, bytes);
+  }
+}
+
+// What is done to the pixels of a resized row while it is in the cache: steps of one number each, then mirroring.
+struct After {
+  Size count;
+  const int32_t* kinds;
+  const float* values;
+  Size mirrored;
+
+  void change(float* row, Size count) const;
+};
+enum { ADD, SUBTRACT, MULTIPLY, DIVIDE, MINIMUM, MAXIMUM };
+
+template <class Step>
+INLINE void each_of(float* row, Size count, Step step) {
+  for (Size i = 0; i < count; ++i) row[i] = step(row[i]);
+}
+
+// Each step is a loop of its own: a product and a sum in one would be rounded once, where NumPy rounds twice.
+void After::change(float* row, Size length) const {
+  for (Size k = 0; k < count; ++k) {
+    const float v = values[k];
+    switch (kinds[k]) {
+      case ADD: each_of(row, length, [v](float x) { return x + v; }); break;
+      case SUBTRACT: each_of(row, length, [v](float x) { return x - v; }); break;
+      case MULTIPLY: each_of(row, length, [v](float x) { return x * v; }); break;
+      case DIVIDE: each_of(row, length, [v](float x) { return x / v; }); break;
+      case MINIMUM: each_of(row, length, [v](float x) { return x < v || x != x ? x : v; }); break;
+      case MAXIMUM: each_of(row, length, [v](float x) { return x > v || x != x ? x : v; }); break;
+    }
+  }
+}
+
 // images (batch, old height, old width, channels) -> (batch, rows.size, columns.size, channels)
 template <typename T>
 static void resize_images(const T* images, float* to, Size batch, Size height, Size width, Size channels,
-                          const Taps& rows, const Taps& columns) {
-  const Size length = width * channels;
-  Room sums(length + 1);  // one more: four numbers are read where three are wanted
+                          const Taps& rows, const Taps& columns, const After& after) {
+  const Size length = width * channels, made = columns.size * channels;
+  Room sums(length + 1), unmirrored(after.mirrored ? made : 1);  // one more: four numbers are read where three are wanted
   sums.at[length] = 0;
   for (Size b = 0; b < batch; ++b, images += height * length)
-    for (Size i = 0; i < rows.size; ++i, to += columns.size * channels) {
+    for (Size i = 0; i < rows.size; ++i, to += made) {
+      float* row = after.mirrored ? unmirrored.at : to;
       const T* from = images + rows.first[i] * length;
       const float* weight = rows.weights + i * rows.count;
       begin_row(from, weight[0], sums.at, length);
       for (Size k = 1; k < rows.count; ++k) sum_row(from + k * length, weight[k], sums.at, length);
       if (channels == 3 && columns.count == 2)
-        resize_pairs_of_three(sums.at, to, columns);
+        resize_pairs_of_three(sums.at, row, columns);
       else if (channels == 3)
-        resize_row(sums.at, to, columns, 3);
+        resize_row(sums.at, row, columns, 3);
       else if (channels == 1)
-        resize_row(sums.at, to, columns, 1);
+        resize_row(sums.at, row, columns, 1);
       else
-        resize_row(sums.at, to, columns, channels);
+        resize_row(sums.at, row, columns, channels);
+      after.change(row, made);
+      if (after.mirrored) mirror_rows((const char*)row, (char*)to, 1, columns.size, channels * sizeof(float));
     }
 }
