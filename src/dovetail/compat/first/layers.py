@@ -11,6 +11,7 @@ from dovetail.compat.first.initializers import Ones, Zeros
 from dovetail.compat.first.keys import GraphKeys
 from dovetail.compat.first.scopes import get_variable, variable_scope
 from dovetail.graph.by_hand import written_graph
+from dovetail.keras.naming import to_snake_case
 
 
 class Layer:
@@ -39,14 +40,23 @@ class Layer:
 
     @property
     def name(self) -> str:
-        return self._scope.name.rpartition("/")[2] if self._scope is not None else self._name or self._base
+        return (
+            self._scope.name.rpartition("/")[2]
+            if self._scope is not None
+            else self._name or self._base_name()
+        )
+
+    @classmethod
+    def _base_name(cls) -> str:
+        """Returns what layers of the class are named: after the class, where a program defines it."""
+        return cls.__dict__.get("_base") or to_snake_case(cls.__name__)
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         inputs = tf.nest.map_structure(tf.convert_to_tensor, inputs)
         self.dtype = self.dtype or tf.nest.flatten(inputs)[0].dtype
         wanted = self._scope or self._scope_given or self._name
         reuse = True if self.built else self._reuse
-        with variable_scope(wanted, default_name=self._base, reuse=reuse) as scope:
+        with variable_scope(wanted, default_name=self._base_name(), reuse=reuse) as scope:
             self._scope = scope
             result = self.call(inputs, *args, **kwargs)
         self.built = True

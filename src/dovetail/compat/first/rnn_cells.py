@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
+import numpy as np
+
 import dovetail as tf
-from dovetail.base.errors import at_user_location
+from dovetail.base.errors import ArgumentTypeError, at_user_location
 from dovetail.compat.first.initializers import Ones, Zeros
 from dovetail.compat.first.layers import Layer
 from dovetail.compat.first.scopes import variable_scope
+from dovetail.tensor.tensor import TensorLike
 
 
 class LSTMStateTuple(NamedTuple):
@@ -21,6 +24,23 @@ class LSTMStateTuple(NamedTuple):
     @property
     def dtype(self) -> Any:
         return self.c.dtype
+
+
+_PARTS = ("output_size", "state_size", "zero_state")
+
+
+def require_cell(cell: Any) -> None:
+    """Raises TypeError for what is no cell.  One of Keras has `get_initial_state` in place of `zero_state`."""
+    lacks = [
+        part for part in _PARTS if not hasattr(type(cell), part) and part not in getattr(cell, "__dict__", ())
+    ]
+    if lacks == ["zero_state"] and hasattr(cell, "get_initial_state"):
+        lacks = []
+    if lacks or not callable(cell):
+        raise ArgumentTypeError(
+            f"cell: expected an RNNCell, received {cell!r:.60}, which has no {', '.join(lacks) or '__call__'}"
+            f"{at_user_location()}"
+        )
 
 
 class RNNCell(Layer):
@@ -293,6 +313,7 @@ class _Wrapper(RNNCell):
 
     def __init__(self, cell: Any) -> None:
         super().__init__()
+        require_cell(cell)
         self._cell = cell
 
     def __call__(self, inputs: Any, state: Any, scope: Any = None) -> Any:  # type: ignore[override]
@@ -325,12 +346,33 @@ class _Wrapper(RNNCell):
     trainable_variables = trainable_weights
 
 
+def _checked(keep: Any, name: str) -> Any:
+    """Returns a probability: a number, or a tensor.
+
+    Raises:
+        ValueError: it is not in [0, 1], as far as its value is known, or None.
+        TypeError: it is no number.
+    """
+    known = tf.get_static_value(keep) if isinstance(keep, TensorLike) else keep
+    if known is None and keep is not None:
+        return keep
+    if isinstance(known, str | bytes):
+        raise ArgumentTypeError(
+            f"DropoutWrapper: {name} must be a number, received {known!r}{at_user_location()}"
+        )
+    if known is None or np.ndim(known) or not 0 <= known <= 1:
+        raise ValueError(
+            f"DropoutWrapper: {name} must be a number between 0 and 1, received {known!r}{at_user_location()}"
+        )
+    return keep
+
+
 class DropoutWrapper(_Wrapper):
     """Dropout of what goes into a cell, of its state and of what comes out.
 
     Args:
         cell: the cell.
-        input_keep_prob, output_keep_prob, state_keep_prob: how much is kept, 1: all; numbers or tensors.
+        input_keep_prob, output_keep_prob, state_keep_prob: how much is kept, in [0, 1], 1: all; numbers or tensors.
         dropout_state_filter_visitor: called with each part of the state; False: it is kept.  The `c` of an
             `LSTMStateTuple` is kept when None.
         variational_recurrent, input_size, dtype: must not be used: the same mask in every step is not there.
@@ -354,7 +396,16 @@ class DropoutWrapper(_Wrapper):
             raise NotImplementedError(
                 f"DropoutWrapper: variational_recurrent is not there; leave it out{at_user_location()}"
             )
-        self._kept = (input_keep_prob, state_keep_prob, output_keep_prob)
+        if dropout_state_filter_visitor is not None and not callable(dropout_state_filter_visitor):
+            raise ArgumentTypeError(
+                "DropoutWrapper: dropout_state_filter_visitor must be callable, received "
+                f"{dropout_state_filter_visitor!r:.60}{at_user_location()}"
+            )
+        self._kept = (
+            _checked(input_keep_prob, "input_keep_prob"),
+            _checked(state_keep_prob, "state_keep_prob"),
+            _checked(output_keep_prob, "output_keep_prob"),
+        )
         self._seed, self._drops = seed, dropout_state_filter_visitor
 
     def call(self, inputs: Any, state: Any, scope: Any = None) -> Any:  # type: ignore[override]
@@ -363,7 +414,7 @@ class DropoutWrapper(_Wrapper):
         return self._dropped(output, of_output), self._state(new, of_state)
 
     def _state(self, state: Any, keep: Any) -> Any:
-        if isinstance(keep, float | int) and keep >= 1:
+        if not isinstance(keep, TensorLike) and keep >= 1:
             return state
         if isinstance(state, LSTMStateTuple) and self._drops is None:
             return LSTMStateTuple(state.c, self._dropped(state.h, keep))
@@ -373,7 +424,7 @@ class DropoutWrapper(_Wrapper):
         return tf.nest.map_structure(lambda x: self._dropped(x, keep) if drops(x) else x, state)
 
     def _dropped(self, value: Any, keep: Any) -> Any:
-        if isinstance(keep, float | int) and keep >= 1:
+        if not isinstance(keep, TensorLike) and keep >= 1:
             return value
         return tf.nest.map_structure(lambda x: tf.nn.dropout(x, rate=1 - keep, seed=self._seed), value)
 

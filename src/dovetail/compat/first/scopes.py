@@ -18,6 +18,7 @@ from dovetail.compat.first.switches import resource_variables_enabled
 from dovetail.graph.by_hand import written_graph
 from dovetail.graph.hand_variable import GraphVariable
 from dovetail.graph.recording import recording
+from dovetail.scopes import init_scope
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.tensor import TensorLike
@@ -338,7 +339,7 @@ def _found_or_made(
         )
     made = variables[name] = _made(name, shape, dtype, initializer, **others)
     if regularizer is not None:
-        with written_graph().name_scope(f"{name}/Regularizer/"):
+        with init_scope(), written_graph().name_scope(f"{name}/Regularizer/"):
             loss = regularizer(made)
         if loss is not None:
             written_graph().add_to_collection(GraphKeys.REGULARIZATION_LOSSES, loss)
