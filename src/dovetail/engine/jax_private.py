@@ -290,7 +290,8 @@ def _looks_up(equation: Any) -> bool:
     return equation.params.get("name") == "look_up_rows" and len(equation.invars) == 2
 
 
-def _evaluated(equation: Any, values: list) -> list:
+def evaluated(equation: Any, values: list) -> list:
+    """Computes one equation of a traced program."""
     bound = equation.primitive.get_bind_params(equation.params)
     functions, parameters = bound if isinstance(bound, tuple) else ((), bound)  # a pair before JAX 0.8
     with equation.ctx.manager:
@@ -311,7 +312,7 @@ def with_offsets(closed: Any, tables: set[int]) -> Callable:
         places = []
         for equation in closed.jaxpr.eqns:
             values = [v.val if isinstance(v, core.Literal) else known[v] for v in equation.invars]
-            results = _evaluated(equation, values)
+            results = evaluated(equation, values)
             if _looks_up(equation) and equation.invars[0] in names:
                 results = [results[0] + offset(results[0])]
                 places.append(values[1])
@@ -320,6 +321,42 @@ def with_offsets(closed: Any, tables: set[int]) -> Callable:
         return outputs, places
 
     return run
+
+
+# ---- programs with other equations
+
+
+def variables(operands: Any) -> list:
+    """Returns those of an equation's operands that are no constants."""
+    return [operand for operand in operands if isinstance(operand, core.Var)]
+
+
+def custom_call_of(equation: Any) -> dict | None:
+    """Returns the parameters of the custom call that an equation is, with rules for derivatives or without."""
+    while equation.primitive.name != "ffi_call":
+        inner = list(core.jaxprs_in_params(equation.params))
+        if equation.primitive.name not in _RULES or len(inner) != 1 or len(inner[0].eqns) != 1:
+            return None
+        equation = inner[0].eqns[0]
+    return equation.params
+
+
+_RULES = frozenset({"custom_jvp_call", "custom_vmap_call"})
+
+
+def equation_of(function: Callable, operands: list, outputs: list) -> Any:
+    """Returns a function of arrays as one equation of a program, None where it is not one."""
+    traced = jax.make_jaxpr(function)(*[jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in operands])
+    jaxpr = traced.jaxpr
+    one = len(jaxpr.eqns) == 1 and not jaxpr.constvars
+    if not one or jaxpr.eqns[0].invars != jaxpr.invars or jaxpr.eqns[0].outvars != jaxpr.outvars:
+        return None
+    return jaxpr.eqns[0].replace(invars=list(operands), outvars=list(outputs))
+
+
+def with_equations(closed: Any, equations: list) -> Any:
+    """Returns the program with other equations between its inputs and its outputs."""
+    return ClosedJaxpr(closed.jaxpr.replace(eqns=list(equations)), closed.consts)
 
 
 # ---- what fails on the host, and goes on in compiled code

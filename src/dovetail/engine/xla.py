@@ -72,6 +72,7 @@ from dovetail.engine.xla_segments import (  # noqa: F401 - names of this engine
     segment_reduce,
 )
 from dovetail.engine.xla_special import special  # noqa: F401 - a name of this engine
+from dovetail.engine.xla_updates import with_steps_as_one  # noqa: F401 - a name of this engine
 
 name = "xla"
 newaxis = None

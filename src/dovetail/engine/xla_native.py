@@ -24,7 +24,7 @@ FLOAT32 = np.dtype(np.float32)
 LARGEST_SIZE = 512
 TARGETS = (
     *("dovetail_lstm", "dovetail_lstm_gradient", "dovetail_gru", "dovetail_gru_gradient"),
-    *("dovetail_over_rows", "dovetail_adam"),
+    *("dovetail_over_rows", "dovetail_adam", "dovetail_adam_of_rows"),
     *("dovetail_few_rows", "dovetail_over_few_rows", "dovetail_take_rows"),
 )
 # Below these, products over rows gain nothing.
@@ -34,7 +34,8 @@ FEWEST_ROWS, FEWEST_SUMS = 256, 2048
 ROWS, LARGEST_KERNEL, FEWEST_PRODUCTS = range(4, 257), 1 << 19, 1 << 14
 FEWEST_BYTES = 512  # of a row that is taken
 _TAKEN = frozenset(np.dtype(kind) for kind in ("?", *"bBhHiIlLqQefd", jnp.bfloat16))
-FEWEST_MOVED = 8192  # elements of a variable; for fewer, XLA's loops cost less than a custom call
+# Elements of a variable; for fewer, XLA's loops cost less than a custom call, if it moves no others (`xla_updates.py`).
+FEWEST_MOVED = 8192
 
 # True while a step is traced that must leave the old values of variables alone.
 _LEFT = contextvars.ContextVar("leaving_values", default=False)
@@ -177,7 +178,8 @@ def _copied_rows(array: Any, numbers: Any) -> Any:
 
 def _in_one_pass(formula: Callable, arrays: tuple, names: dict) -> bool:
     moved, largest = arrays[:4], arrays[4]
-    return moved[1].size >= FEWEST_MOVED and largest is None and _serves(moved)
+    enough = moved[1].size >= FEWEST_MOVED or not _LEFT.get()
+    return enough and largest is None and _serves(moved)
 
 
 @kernel("adam", "cpu", when=_in_one_pass, why="0017: memory is read and written once")

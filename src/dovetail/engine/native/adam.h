@@ -12,23 +12,35 @@ struct Adam {
 
 enum { ADAM_SHARE = 1 << 18 };  // fewer numbers a thread are not worth waking one
 
+// The numbers by themselves: nothing that is written changes them.
+struct Rule {
+  float slow, slower, rate, epsilon;
+  explicit Rule(const float* numbers)
+      : slow(numbers[0]), slower(numbers[1]), rate(numbers[2]), epsilon(numbers[3]) {}
+  bool may_be_near() const { return epsilon > 1e-12f; }  // beside it, neither tiny roots nor their last bit are seen
+};
+
+// The step of the `left` numbers from `i` on, whose gradient is g; at most a vector's.
+template <bool NEARLY>
+INLINE void move_vector(const Adam& a, const Rule& rule, Size i, Vector g, Size left) {
+  const Vector m = load(a.momentum + i, left), v = load(a.velocity + i, left);
+  const Vector mean = m + (g - m) * rule.slow, square = v + (g * g - v) * rule.slower;
+  const Vector size = NEARLY ? nearly_root(square) : root(square);
+  store(a.new_momentum + i, mean, left);
+  store(a.new_velocity + i, square, left);
+  store(a.new_value + i, load(a.value + i, left) - mean * rule.rate / (size + rule.epsilon), left);
+}
+
 template <bool NEARLY>
 static void move(const Adam& a, Size begin, Size end) {
-  const float slow = a.numbers[0], slower = a.numbers[1], rate = a.numbers[2], epsilon = a.numbers[3];
-  for (Size i = begin; i < end; i += WIDTH) {
-    const Size left = end - i;
-    const Vector g = load(a.gradient + i, left), m = load(a.momentum + i, left), v = load(a.velocity + i, left);
-    const Vector mean = m + (g - m) * slow, square = v + (g * g - v) * slower;
-    store(a.new_momentum + i, mean, left);
-    store(a.new_velocity + i, square, left);
-    store(a.new_value + i, load(a.value + i, left) - mean * rate / ((NEARLY ? nearly_root(square) : root(square)) + epsilon), left);
-  }
+  const Rule rule(a.numbers);
+  for (Size i = begin; i < end; i += WIDTH) move_vector<NEARLY>(a, rule, i, load(a.gradient + i, end - i), end - i);
 }
 
 static void adam_share(const void* work, Size index) {
   const Adam& a = *(const Adam*)work;
   const Size begin = index * a.share, end = smaller(begin + a.share, a.count);
-  if (a.numbers[3] > 1e-12f)  // beside it, neither tiny roots nor their last bit are seen
+  if (Rule(a.numbers).may_be_near())
     move<true>(a, begin, end);
   else
     move<false>(a, begin, end);

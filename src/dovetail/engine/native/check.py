@@ -30,6 +30,14 @@ class _StepOfAdam(ctypes.Structure):
     _fields_ = [("count", ctypes.c_int64), ("share", ctypes.c_int64), ("arrays", ctypes.c_void_p * 8)]
 
 
+class _StepOfRows(ctypes.Structure):
+    """The sizes and arrays of `AdamOfRows` in adam_of_rows.h."""
+
+    _fields_ = [(name, ctypes.c_int64) for name in ("rows", "depth", "width", "share")] + [
+        *(("sources", ctypes.c_void_p * 2), ("step", _StepOfAdam))
+    ]
+
+
 class _FewRows(ctypes.Structure):
     """The sizes and arrays of `FewRows` in few_rows.h."""
 
@@ -101,6 +109,23 @@ def _difference_of_adam(library: ctypes.CDLL) -> float:
     places = [x.ctypes.data for x in (*given, *outputs)]
     library.plain_adam(ctypes.byref(_StepOfAdam(count, 0, (ctypes.c_void_p * 8)(*places))))
     return _largest(outputs, expected)
+
+
+def _difference_of_adam_of_rows(library: ctypes.CDLL) -> float:
+    """Compares a step of a kernel, whose gradient is a product over rows, and one of a bias, whose is a sum of rows."""
+    columns, wrong = 64 + _SIZE, []
+    for depth in (_SIZE, 1):
+        x, y, *state = _draw((_BATCH, depth), (_BATCH, columns), *[(depth, columns)] * 3)
+        x = x if depth > 1 else np.ones_like(x)
+        numbers, state[2] = np.array([0.1, 0.01, 0.3, 0.001], np.float32), np.square(state[2])
+        gradient = x.T.astype(np.float64) @ y
+        expected = _adam(gradient, *[each.astype(np.float64) for each in (*state, numbers)])
+        places = [each.ctypes.data for each in (y, *state, numbers, *state)]  # in place
+        step = _StepOfAdam(depth * columns, 0, (ctypes.c_void_p * 8)(*places))
+        sources = (ctypes.c_void_p * 2)(x.ctypes.data if depth > 1 else None, y.ctypes.data)
+        library.plain_adam_of_rows(ctypes.byref(_StepOfRows(_BATCH, depth, columns, 0, sources, step)))
+        wrong.append(_largest(tuple(state), expected))
+    return max(wrong)
 
 
 def _difference_of_few_rows(library: ctypes.CDLL) -> float:
@@ -307,6 +332,6 @@ _OF_ELEMENTS: dict[str, Any] = {
 _DIFFERENCES = (
     *(_difference_of_lstm, _difference_of_gru, _difference_of_adam),
     *(_difference_of_rows, _difference_of_columns, _difference_of_dense),
-    *(_difference_of_attention, _difference_of_few_rows),
+    *(_difference_of_attention, _difference_of_few_rows, _difference_of_adam_of_rows),
     *(_difference_of_images, _difference_of_texts),
 )

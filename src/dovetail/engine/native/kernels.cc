@@ -10,6 +10,7 @@
 // The plain functions do the same on one thread, without XLA: with them the library is checked.
 
 #include "adam.h"
+#include "adam_of_rows.h"
 #include "csv.h"
 #include "few_rows.h"
 #include "gru.h"
@@ -108,6 +109,13 @@ EXPORT XLA_FFI_Error* dovetail_adam(XLA_FFI_CallFrame* frame) {
   return nullptr;
 }
 
+EXPORT XLA_FFI_Error* dovetail_adam_of_rows(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  Variables{call}.move_all();
+  return nullptr;
+}
+
 EXPORT void plain_lstm(const Lstm* a) {
   Lstm copy = *a;
   lstm(copy, Pool{});
@@ -141,6 +149,11 @@ EXPORT void plain_over_few_rows(const FewRows* a) {
 EXPORT void plain_adam(const Adam* a) {
   Adam copy = *a;
   adam(copy, Pool{});
+}
+
+EXPORT void plain_adam_of_rows(const AdamOfRows* a) {
+  AdamOfRows copy = *a;
+  adam_of_rows(copy, Pool{});
 }
 
 EXPORT void resize_bytes(const uint8_t* images, float* to, Size batch, Size height, Size width, Size channels,
