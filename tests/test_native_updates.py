@@ -27,6 +27,7 @@ SIZES = [
     (255, 1, 70),
     (128, 512, 640),
 ]
+NUMBERS = (0.1, 0.001, np.float32(0.03), 1e-7)
 
 
 def _draw(*shape, seed=0):
@@ -37,7 +38,7 @@ def _state(*shape):
     return _draw(*shape), _draw(*shape, seed=1), np.square(_draw(*shape, seed=2))
 
 
-def _moved(platform, gradient, state, numbers=(0.1, 0.001, np.float32(0.03), 1e-7)):
+def _moved(platform, gradient, state, numbers=NUMBERS):
     """Return one step of Adam by the row of a platform; "none" has none of its own."""
     given = (functools.partial(adam.moved, jnp), (gradient, *state, None, *numbers), {})
     return tuple(kernels.chosen("adam", platform, *given).run(*given))
@@ -151,7 +152,7 @@ def test_derivatives_and_batches_are_those_of_the_formula():
     x, y, kernel = _draw(32, 100), _draw(32, 30), _state(100, 30)
 
     def loss(platform, y):
-        step = lambda y: _moved(platform, _product(platform, x, y), (kernel[0], kernel[1], kernel[2] + 1))  # noqa: E731
+        step = lambda y: _moved(platform, _product(platform, x, y), (kernel[0], kernel[1], kernel[2] + 1))
         if platform == "cpu":
             step = jax_private.as_function(xla_updates.with_steps_as_one(jax.make_jaxpr(step)(y)))
         return jnp.square(step(y)[0]).sum()

@@ -64,8 +64,9 @@ static void adam_of_rows_share(const void* work, Size index) {
 }
 
 static void adam_of_rows(AdamOfRows& a, const Pool& pool) {
-  a.share = share_of_sums(a.rows * a.depth * a.width, a.depth, HIGH, pool);
-  share(pool, (a.depth + a.share - 1) / a.share, adam_of_rows_share, &a);
+  static Luck luck;
+  a.share = share_of_sums(a.rows * a.depth * a.width, a.depth, HIGH, pool, luck);
+  share(pool, (a.depth + a.share - 1) / a.share, adam_of_rows_share, &a, &luck);
 }
 
 // What a custom call is given for each variable: numbers, its gradient or the one or two matrices that it is a sum of,

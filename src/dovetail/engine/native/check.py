@@ -33,9 +33,11 @@ class _StepOfAdam(ctypes.Structure):
 class _StepOfRows(ctypes.Structure):
     """The sizes and arrays of `AdamOfRows` in adam_of_rows.h."""
 
-    _fields_ = [(name, ctypes.c_int64) for name in ("rows", "depth", "width", "share")] + [
-        *(("sources", ctypes.c_void_p * 2), ("step", _StepOfAdam))
-    ]
+    _fields_ = (
+        [(name, ctypes.c_int64) for name in ("rows", "depth", "width", "share")]
+        + [("sources", ctypes.c_void_p * 2)]
+        + [("step", _StepOfAdam)]
+    )
 
 
 class _FewRows(ctypes.Structure):

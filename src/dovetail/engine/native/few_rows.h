@@ -85,7 +85,8 @@ enum { FEW_ROWS = 16 };  // fewer do not pay for packing
 enum { SUMS_SHARE = 1 << 20 };  // fewer products a thread are not worth waking one
 
 // How much of `all`, a multiple of `unit`, makes a share of a piece of work.
-static Size share_of_sums(Size sums, Size all, Size unit, const Pool& pool) {
+static Size share_of_sums(Size sums, Size all, Size unit, const Pool& pool, const Luck& luck) {
+  if (sums < SUMS_SHARE || luck.is_out()) return all;
   const Size shares = smaller(pool.num_threads(), sums / SUMS_SHARE + 1);
   return rounded_up((all + shares - 1) / shares, unit);
 }
@@ -98,8 +99,9 @@ static void few_rows_share(const void* work, Size index) {
 
 // z (rows, width) = x (rows, depth) times y (depth, width).
 static void few_rows(FewRows& a, const Pool& pool) {
-  a.share = share_of_sums(a.rows * a.depth * a.width, a.width, PANEL, pool);
-  share(pool, (a.width + a.share - 1) / a.share, few_rows_share, &a);
+  static Luck luck;
+  a.share = share_of_sums(a.rows * a.depth * a.width, a.width, PANEL, pool, luck);
+  share(pool, (a.width + a.share - 1) / a.share, few_rows_share, &a, &luck);
 }
 
 static void over_few_rows_share(const void* work, Size index) {
@@ -110,6 +112,7 @@ static void over_few_rows_share(const void* work, Size index) {
 
 // z (depth, width) = x (rows, depth), transposed, times y (rows, width).
 static void over_few_rows(FewRows& a, const Pool& pool) {
-  a.share = share_of_sums(a.rows * a.depth * a.width, a.depth, HIGH, pool);
-  share(pool, (a.depth + a.share - 1) / a.share, over_few_rows_share, &a);
+  static Luck luck;
+  a.share = share_of_sums(a.rows * a.depth * a.width, a.depth, HIGH, pool, luck);
+  share(pool, (a.depth + a.share - 1) / a.share, over_few_rows_share, &a, &luck);
 }

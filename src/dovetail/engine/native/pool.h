@@ -45,6 +45,23 @@ struct Pool {
   void has_waited(std::chrono::nanoseconds) const {}
 };
 
+// Whether it is worth waking threads for one kind of brief work: on a busy machine they come when nothing is left of it, or
+// are stopped amid their part.  Callers then do such work alone for a while.
+struct Luck {
+  std::atomic<int> late{0};  // times in a row
+  std::atomic<int64_t> alone_until{0};
+  enum { MOST_LATE = 3, LONG_NS = 200'000, ALONE_NS = 20'000'000 };
+
+  static int64_t now() { return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1); }
+  bool is_out() const { return alone_until.load(std::memory_order_relaxed) > now(); }
+  void note(bool came, int64_t waited_ns) {
+    if (came && waited_ns < LONG_NS) return late.store(0, std::memory_order_relaxed);
+    if (!came && late.fetch_add(1, std::memory_order_relaxed) + 1 < MOST_LATE) return;
+    late.store(0, std::memory_order_relaxed);
+    alone_until.store(now() + ALONE_NS, std::memory_order_relaxed);
+  }
+};
+
 // Parts of one piece of work. Who calls takes parts too, so that nothing waits for a thread that does not come.
 struct Job {
   std::atomic<Size> next{0}, unfinished;
@@ -53,8 +70,11 @@ struct Job {
   void (*part)(const void*, Size);
   const void* work;
 
-  void run() {
-    for (Size i; (i = next.fetch_add(1)) < count; unfinished.fetch_sub(1)) part(work, i);
+  // Returns how many parts it has taken.
+  Size run() {
+    Size taken = 0;
+    for (Size i; (i = next.fetch_add(1)) < count; unfinished.fetch_sub(1), ++taken) part(work, i);
+    return taken;
   }
   void let_go() {
     if (holders.fetch_sub(1) == 1) free(this);
@@ -67,7 +87,8 @@ struct Job {
 
 // Computes `part(work, i)` for each i below `count`.  Threads: `Pool`, or another with its functions.
 template <class Threads>
-static void share(const Threads& pool, Size count, void (*part)(const void*, Size), const void* work) {
+static void share(const Threads& pool, Size count, void (*part)(const void*, Size), const void* work,
+                  Luck* luck = nullptr) {
   const Size helpers = smaller(count, pool.num_threads()) - 1;
   Job* job = new (malloc(sizeof(Job))) Job;  // it outlives this call where a thread comes too late
   job->unfinished = job->count = count;
@@ -76,13 +97,16 @@ static void share(const Threads& pool, Size count, void (*part)(const void*, Siz
   job->work = work;
   for (Size i = 0; i < helpers; ++i)
     if (!pool.schedule(Job::task, job)) job->let_go();
-  job->run();
+  const bool came = job->run() < count;
+  std::chrono::nanoseconds waited{0};
   if (job->unfinished.load()) {
     const auto from = std::chrono::steady_clock::now();
     for (int turns = 0; job->unfinished.load(); ++turns)
       if (turns > 1000) sched_yield();
-    pool.has_waited(std::chrono::steady_clock::now() - from);
+    waited = std::chrono::steady_clock::now() - from;
+    pool.has_waited(waited);
   }
+  if (luck && helpers) luck->note(came, waited.count());
   job->let_go();
 }
 
