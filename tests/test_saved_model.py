@@ -9,6 +9,7 @@ import pytest
 
 import dovetail as tf
 from dovetail.raw_ops.row import ROWS, public
+from dovetail.saved_model.library import reference
 
 MODELS = Path(__file__).resolve().parents[2] / "shared" / "data" / "models"
 needs_models = pytest.mark.skipif(not MODELS.is_dir(), reason="the folder ../shared/data is not here")
@@ -566,3 +567,9 @@ def test_what_an_operation_is_written_with_is_all_of_it(tmp_path):
     image = np.random.default_rng(0).normal(size=(1, 8, 8, 1)).astype("float32")
     loaded = reference.saved_model.load(str(tmp_path / "b"))
     np.testing.assert_array_equal(loaded.pool(reference.constant(image)).numpy(), apart.pool(image).numpy())
+
+
+@pytest.mark.parametrize("text", ["x:\x01", "x:", "x:a:b:0", "x:-1"])
+def test_inputs_that_name_nothing(text):
+    with pytest.raises(tf.errors.DataLossError, match="damaged"):
+        reference(text)

@@ -214,7 +214,9 @@ class Watch:
             return args[0].startswith(f"file://{self._may_read[0]}/")
         if event == "pickle.find_class":
             return args[0].partition(".")[0] == "numpy"
-        return event == "compile" and args[1] == "<unknown>"  # NumPy reads the heads of arrays as literals
+        if event == "compile":  # NumPy reads the heads of arrays as literals; named tuples check their names
+            return args[1] == "<unknown>" or (args[1] == "<string>" and args[0].startswith(b"lambda _cls, "))
+        return event == "exec" and args[0].co_filename == "<string>" and args[0].co_name == "<module>"
 
     def _open(self, path, mode, flags):
         if not isinstance(path, str | bytes):

@@ -381,3 +381,9 @@ def test_strings_and_back():
     assert ragged.to_list() == [[3], [2, 0]]
     with pytest.raises(ValueError, match="encoding"):
         layers.StringLookup(encoding="no such")
+
+
+@pytest.mark.parametrize("dtype", [None, "int64", "float32"])
+def test_the_dtype_of_what_stands_between_numbers_does_not_cast_them(dtype):
+    layer = keras.layers.Discretization([-0.5, 0.0, 1.0], dtype=dtype)
+    assert layer(np.array([-0.9, -0.3, 0.2, 1.5], "float32")).numpy().tolist() == [0, 1, 2, 3]

@@ -91,8 +91,8 @@ def tensor_parallel(devices):
     layouts = keras.distribution.LayoutMap(
         keras.distribution.DeviceMesh(shape, ["batch", "model"], names(devices))
     )
-    layouts["(up|q|k|v)/kernel"] = (None, "model")
-    layouts["(up|q|k|v)/bias"] = ("model",)
+    layouts["/(up|q|k|v)/kernel"] = (None, "model")
+    layouts["/(up|q|k|v)/bias"] = ("model",)
     layouts["(down|/o)/kernel"] = ("model", None)
     layouts["dense.*kernel"] = (None, "model")
     layouts["conv/kernel"] = (None, None, None, "model")

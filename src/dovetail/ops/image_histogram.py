@@ -22,7 +22,7 @@ def _same(shape: tuple, *_: Any, **__: Any) -> tuple:
 def _counts(xp: Any, places: Any, bins: int) -> Any:
     """Counts numbers: places (n, rows) -> (rows, bins); each row has a histogram of its own."""
     rows = places.shape[1]
-    flat = (places + np.arange(rows, dtype=np.int32) * np.int32(bins)).reshape(-1)
+    flat = (places + xp.arange(rows, dtype=np.int32) * np.int32(bins)).reshape(-1)
     return xp.add_rows(xp.ones(flat.shape, np.float32), flat, rows * bins).reshape(rows, bins)
 
 
@@ -93,7 +93,7 @@ def _between_tiles(xp: Any, curves: Any, pixels: Any, tile: tuple, grid: tuple) 
     """Reads each pixel in the curves of the four parts around it."""
     batch, channels = pixels.shape[0], pixels.shape[3]
     taps = [_tile_taps(tile[axis], grid[axis], axis) for axis in (0, 1)]
-    image = np.arange(batch, dtype=np.int32)[:, None, None, None]
+    image = xp.arange(batch, dtype=np.int32)[:, None, None, None]
     channel = np.arange(channels, dtype=np.int32)
     flat, total = curves.reshape(-1), None
     for (row, down), (column, right) in itertools.product(*taps):

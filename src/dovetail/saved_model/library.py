@@ -37,10 +37,16 @@ class Ref(NamedTuple):
 
 
 def reference(text: str) -> Ref:
-    """Returns what an input names: "x", "x:1" or "x:output:1"."""
+    """Returns what an input names: "x", "x:1" or "x:output:1".
+
+    Raises:
+        DataLossError: it is none of these.
+    """
     node, *rest = text.split(":")
     if not rest:
         return Ref(node)
+    if len(rest) > 2 or not (rest[-1].isascii() and rest[-1].isdigit()):
+        raise DataLossError(f"the graph is damaged: an operation takes {text!r:.80}")
     return Ref(node, "" if len(rest) == 1 else rest[0], int(rest[-1]))
 
 

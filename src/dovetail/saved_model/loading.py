@@ -196,7 +196,10 @@ class Loader:
             saved = self._meta.object_graph_def.concrete_functions.get(name)
             if saved is None:
                 raise DataLossError(f"{self.path}: the function {name!r} has no signature")
-            args, kwargs = decoded(saved.canonicalized_input_signature)
+            called = decoded(saved.canonicalized_input_signature)
+            if not isinstance(called, tuple) or len(called) != 2:
+                raise DataLossError(f"{self.path}: the function {name!r} has the signature {called!r:.80}")
+            args, kwargs = called
             bound = [self._checked(number) for number in saved.bound_inputs]
             self._concrete[name] = LoadedConcrete(
                 self._library.function(name),

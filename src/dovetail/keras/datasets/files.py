@@ -17,6 +17,7 @@ from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
 from dovetail.keras.datasets import plain_pickle
 from dovetail.keras.utils.downloads import get_file
+from dovetail.wire import zipped
 
 _BASE = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 FOLDER = "DOVETAIL_DATASETS"
@@ -68,25 +69,22 @@ def find(
 def arrays(file: str, *names: str) -> list[np.ndarray]:
     """Returns arrays of an .npz file; its lists are pickled, see `plain_pickle`."""
     try:
-        with zipfile.ZipFile(file) as packed:
-            return [_array(packed, name) for name in names]
+        with zipped.opened(file, "load_data", ".npz") as packed:
+            return [_array(zipped.member(packed, f"{name}.npy", file, "load_data", ".npz")) for name in names]
     except _DAMAGE as error:
         raise ValueError(
             f"load_data: {file!r} is damaged: {error}. Delete it, and call load_data again{at_user_location()}"
         ) from error
 
 
-def _array(packed: zipfile.ZipFile, name: str) -> np.ndarray:
-    with packed.open(f"{name}.npy") as stored:
-        version = np.lib.format.read_magic(stored)
-        header = (
-            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        )
-        shape, _, dtype = header(stored)
-        if dtype.hasobject:
-            return np.reshape(np.asarray(plain_pickle.load(stored), object), shape)
-    with packed.open(f"{name}.npy") as stored:
-        return np.load(io.BytesIO(stored.read()), allow_pickle=False)
+def _array(content: bytes) -> np.ndarray:
+    stored = io.BytesIO(content)
+    version = np.lib.format.read_magic(stored)
+    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = header(stored)
+    if dtype.hasobject:
+        return np.reshape(np.asarray(plain_pickle.load(stored), object), shape)
+    return np.load(io.BytesIO(content), allow_pickle=False)
 
 
 def split_table(file: str, test_split: float, seed: int, count: int | None = None) -> tuple:

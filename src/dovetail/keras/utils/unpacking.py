@@ -18,7 +18,10 @@ FORMATS = {"tar": tarfile.is_tarfile, "zip": zipfile.is_zipfile}
 _MAX_UNQUESTIONED_BYTES = 1 << 30
 _MAX_INFLATION = 200
 # What the packages for archives raise where one is damaged.
-_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, IndexError, struct.error)
+_DAMAGE = (
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, IndexError, struct.error),
+    UnicodeDecodeError,
+)
 _MAX_NAME = 1024
 _MAX_MEMBERS = 2_000_000
 

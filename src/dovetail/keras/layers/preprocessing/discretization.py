@@ -45,6 +45,9 @@ class Discretization(Declared):
     output_mode: str
     sparse: bool
 
+    def _passed_on(self, given: dict[str, Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+        return super()._passed_on(given, kwargs | {"autocast": False})  # its dtype is that of what it gives
+
     def _begin(self) -> None:
         check_sparse(self)
         if (self.num_bins is None) == (self.bin_boundaries is None):
