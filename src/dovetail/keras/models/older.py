@@ -172,7 +172,7 @@ def _mapped_tensors(number: Callable, value: Any) -> Any:
 def _call(call: Any, of_op: bool) -> dict:
     if isinstance(call, dict):  # the first argument is a dict of tensors
         first: Any = {name: _tensor(value) for name, value in call.items()}
-        kwargs = next(iter(call.values()), [])[3:]  # a damaged file may name none
+        kwargs: Any = next(iter(call.values()), [])[3:]  # a damaged file may name none
     elif _is_tensor(call):
         first, kwargs = _tensor(call), call[3:]
     else:
