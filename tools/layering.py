@@ -143,7 +143,10 @@ LATE_IMPORTS = {
     ): "raw operations cost 20 ms; saving stands above models",
     ("dovetail.keras.models", "dovetail.keras.saving"): "h5py costs 60 ms; saving stands above models",
     ("dovetail.keras.utils.plotting", "matplotlib.*"): "an optional dependency",
-    ("dovetail.keras.callbacks.orbax_checkpoint", "orbax.*"): "an optional dependency",
+    (
+        "dovetail.keras.callbacks.orbax_checkpoint",
+        "dovetail.keras.saving.orbax_files",
+    ): "h5py costs 60 ms; saving stands above callbacks",
     ("dovetail.keras.utils.waves", "scipy.signal"): "it costs 0.3 s, and only resampled sounds need it",
 }
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.base.errors import at_user_location
 from dovetail.keras import checks
 from dovetail.keras.callbacks.monitor import MonitorCallback
 
@@ -18,8 +17,9 @@ __all__ = ["OrbaxCheckpoint"]
 class OrbaxCheckpoint(MonitorCallback):
     """Saves weights, the optimizer's state and the metrics' after epochs, or every so many batches.
 
-    A checkpoint holds `{"trainable_variables": {"dense/kernel": array, ...}, "non_trainable_variables": ...,
-    "optimizer_variables": ..., "metrics_variables": ...}` under the number of steps done.
+    `load_weights(directory)` of a model like it, and `keras.models.load_model(directory)`, here and in Keras 3, read
+    the newest checkpoint; `directory/STEP` is one of them.  Its step is the number of the epoch, or of the
+    batches so far.
 
     Args:
         directory: the folder of the checkpoints.
@@ -29,7 +29,7 @@ class OrbaxCheckpoint(MonitorCallback):
         save_freq: "epoch", or a number of batches.
         max_to_keep: how many checkpoints stay; None: all.
         save_on_background: go on while a checkpoint is written.
-        save_weights_only: leave out the state of optimizer and metrics.
+        save_weights_only: leave out the architecture, and the state of optimizer and metrics.
 
     Raises:
         ImportError: Orbax is not installed.
@@ -56,12 +56,16 @@ class OrbaxCheckpoint(MonitorCallback):
         self.save_freq, self.save_weights_only = save_freq, save_weights_only
         self.max_to_keep = None if max_to_keep is None else checks.count(max_to_keep, "max_to_keep", 1)
         self.save_on_background = save_on_background
-        self._orbax = _orbax()
-        options = self._orbax.CheckpointManagerOptions(
-            max_to_keep=self.max_to_keep, enable_async_checkpointing=save_on_background
-        )
-        self._manager = self._orbax.CheckpointManager(self.directory, options=options)
-        self._since, self._last = 0, -1
+        orbax = _files().package("OrbaxCheckpoint").training
+        kept = None if self.max_to_keep is None else orbax.preservation_policies.LatestN(self.max_to_keep)
+        self._options = {
+            "preservation_policy": kept,
+            "save_decision_policy": orbax.save_decision_policies.FixedIntervalPolicy(1),
+        }
+        self._open = orbax.Checkpointer
+        self._checkpointer: Any = None
+        self._pending: list[Any] = []
+        self._since, self._last, self._batches = 0, -1, 0
 
     def needs_batches(self, kind: str) -> bool:
         return kind == "train" and self.save_freq != "epoch"
@@ -69,66 +73,55 @@ class OrbaxCheckpoint(MonitorCallback):
     def batches_to(self, kind: str) -> int | None:
         return max(self.save_freq - self._since, 1) if self.needs_batches(kind) else None
 
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self._checkpointer = self._open(directory=self.directory, **self._options)
+        optimizer = getattr(self.model, "optimizer", None)
+        self._batches = 0 if optimizer is None else int(np.asarray(optimizer.iterations))
+
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._last = -1
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         if self.save_freq == "epoch":
             return
-        self._since, self._last = self._since + batch - self._last, batch
+        done = batch - self._last
+        self._since, self._batches, self._last = self._since + done, self._batches + done, batch
         if self._since >= self.save_freq:
             self._since = 0
-            self._save(logs)
+            self._save(self._batches, logs)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if self.save_freq == "epoch":
-            self._save(logs)
+            self._save(epoch, logs)
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        self._manager.wait_until_finished()
+        self.wait_until_finished()
+        self._checkpointer.close()
 
-    def _save(self, logs: dict | None) -> None:
+    def wait_until_finished(self) -> None:
+        """Waits until all checkpoints are written; raises what kept one from being written."""
+        pending, self._pending = self._pending, []
+        for one in pending:
+            one.result()
+
+    def _save(self, step: int, logs: dict | None) -> None:
         if self.save_best_only:
             value = self.value_in(logs)
             if value is None or not self.is_improvement(value, self.best):
                 return
             self.best = value
-        step = int(np.asarray(self.model.optimizer.iterations))
+        latest = self._checkpointer.latest
+        if latest is not None and step <= latest.step:  # of training before this one
+            step = latest.step + 1
         if self.verbose:
             print(f"\nStep {step}: saving a checkpoint to {self.directory}")
-        self._manager.save(step, args=self._orbax.args.StandardSave(self._state()))
-
-    def _state(self) -> dict:
-        model = self.model
-        parts = {
-            "trainable_variables": model.trainable_variables,
-            "non_trainable_variables": model.non_trainable_variables,
-        }
-        if not self.save_weights_only:
-            parts |= {
-                "optimizer_variables": model.optimizer.variables,
-                "metrics_variables": model.metrics_variables,
-            }
-        return {part: _by_path(variables) for part, variables in parts.items()}
+        parts = _files().payload(self.model, self.save_weights_only)
+        self.wait_until_finished()
+        if self.save_on_background:
+            self._pending.append(self._checkpointer.save_checkpointables_async(step, parts))
+        else:
+            self._checkpointer.save_checkpointables(step, parts)
 
 
-def _by_path(variables: Any) -> dict[str, np.ndarray]:
-    """Returns the values of variables by their paths; a path that is taken gets a number."""
-    found: dict[str, np.ndarray] = {}
-    for variable in variables:
-        path = str(getattr(variable, "path", None) or variable.name)
-        free, number = path, 0
-        while free in found:
-            number += 1
-            free = f"{path}_{number}"
-        found[free] = np.array(variable)
-    return found
-
-
-def _orbax() -> Any:
-    try:
-        return importlib.import_module("orbax.checkpoint")
-    except ImportError as error:
-        raise ImportError(
-            f"OrbaxCheckpoint needs Orbax: pip install orbax-checkpoint{at_user_location()}"
-        ) from error
+def _files() -> Any:
+    return importlib.import_module("dovetail.keras.saving.orbax_files")

@@ -12,7 +12,7 @@ from dovetail.base.atomic import replacing
 from dovetail.base.errors import at_user_location
 from dovetail.keras.idiom import is_keras_2
 from dovetail.keras.layers.machinery.layer import Layer
-from dovetail.keras.saving import archive, legacy, safetensors_file, sharded
+from dovetail.keras.saving import archive, legacy, orbax_files, safetensors_file, sharded
 from dovetail.keras.saving.h5 import opened
 from dovetail.keras.saving.stored import Loading, read_weights, write_weights
 from dovetail.train.bundle import index_path
@@ -136,8 +136,8 @@ def load_weights(
 
     Args:
         model: the model.
-        filepath: a ".weights.h5" file of Keras 3 or Dovetail, an HDF5 file of Keras 2, a `.keras` file, or the
-            prefix of a checkpoint, which is read into layers that are built later, too.
+        filepath: a ".weights.h5" file of Keras 3 or Dovetail, an HDF5 file of Keras 2, a `.keras` file, a folder
+            of Orbax' checkpoints, or the prefix of a checkpoint, which is read into layers that are built later, too.
         skip_mismatch: leave out layers that do not fit, with a warning.
         by_name: match layers by name; files of Keras 2 only.
         objects_to_skip: layers to leave out, with those inside of them.
@@ -157,6 +157,11 @@ def load_weights(
         return Checkpoint(model).read(path)
     if not os.path.exists(path):
         raise FileNotFoundError(f"load_weights: there is no file {path!r}{at_user_location()}")
+    if orbax_files.is_checkpoint(path):
+        _refuse(path, by_name=by_name, skip_mismatch=skip_mismatch, objects_to_skip=skipped)
+        _check_built(model)
+        orbax_files.read_weights(model, path)
+        return None
     reader = next((read for ending, read in _READERS.items() if path.endswith(ending)), None)
     if reader is None and zipfile.is_zipfile(path):
         reader = archive.read_weights_of

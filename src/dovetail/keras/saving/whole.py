@@ -11,7 +11,7 @@ from dovetail.base.errors import at_user_location
 from dovetail.keras import permission
 from dovetail.keras.idiom import is_keras_2
 from dovetail.keras.registration import CustomObjectScope
-from dovetail.keras.saving import archive, whole_h5
+from dovetail.keras.saving import archive, orbax_files, whole_h5
 
 _H5_ENDINGS = (".h5", ".hdf5")
 _FORMATS = {"keras": ".keras", "h5": ".h5", "hdf5": ".h5", "tf": None, None: None}
@@ -101,7 +101,8 @@ def load_model(
     """Returns the model of a file that `save_model`, or Keras 2 or 3, has written.
 
     Args:
-        filepath: of a ".keras" or HDF5 file, or of a SavedModel directory of Keras 2.
+        filepath: of a ".keras" or HDF5 file, of a SavedModel directory of Keras 2, or of a
+            folder of Orbax' checkpoints.
         custom_objects: `{name: class or function}` for what is not registered.
         compile: compile the model as it was, with the state of its optimizer, so that training goes on.
         safe_mode: False allows lambdas, which files hold as bytecode and which could run any code, and configs that
@@ -127,6 +128,8 @@ def load_model(
 
 def _reader(path: str) -> Any:
     """Returns the function that reads the model at a path."""
+    if orbax_files.is_checkpoint(path):
+        return orbax_files.read_model
     if os.path.isdir(path):
         from dovetail.keras.saving import saved_model
 
