@@ -33,8 +33,8 @@ def network():
         keras.layers.Dense(2, activation="softmax"),
     ]
     model = keras.Sequential([keras.Input((4,), name="x"), *layers])
-    model.compile("adam", "mse")
-    model.fit(X, X[:, :2], verbose=0)
+    rng = np.random.default_rng(3)
+    model.set_weights([rng.uniform(0.5, 1.0, one.shape).astype("float32") for one in model.weights])
     return model
 
 

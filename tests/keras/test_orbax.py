@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dovetail import keras
+from dovetail import cli, keras
+from dovetail.keras.saving import archive, orbax_files
 
 pytest.importorskip("orbax.checkpoint")
 # What Orbax warns about its own use of asyncio and devices is its own.
@@ -148,6 +149,35 @@ def test_keras_reads_ours_and_we_read_theirs(tmp_path):
         np.load(tmp_path / "theirs.npy"), loaded.predict(X, verbose=0), rtol=1e-4, atol=1e-5
     )
     assert int(loaded.optimizer.iterations) == 2
+
+
+def test_files_stay_in_their_folders(tmp_path, monkeypatch):
+    """Names in a checkpoint become no paths outside of the folder that a layer gets."""
+    words = keras.layers.IntegerLookup(vocabulary=[5, 7], name="words")
+    model = keras.Sequential([keras.Input((1,), dtype="int64"), words])
+    folder = next(place for owner, place in archive.with_assets(model, "load_assets") if owner is words)
+    tree = {"..": {"x": np.ones(1, np.uint8)}, "a/../../x": np.ones(1, np.uint8), "/x": np.ones(1, np.uint8)}
+    for part in reversed(folder.split("/")[1:]):
+        tree = {part: tree}
+    seen = []
+    monkeypatch.setattr(type(words), "load_assets", lambda self, path: seen.append(os.listdir(path)))
+    orbax_files._read_assets(model, tree)
+    assert seen == [] and not list(tmp_path.iterdir())
+    model.compile("sgd", "mse")
+    orbax_files._read_assets(model, {"..": tree, "x": 1.0})
+    assert seen == []
+
+
+def test_show_and_convert(tmp_path, capsys):
+    model = trained(tmp_path / "run", max_to_keep=None)
+    assert cli.main(["show", str(tmp_path / "run")]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("checkpoints of Orbax") and "steps 0, 1" in out and "Dense 'only'" in out
+    assert (
+        "trainable_variables/net/only/kernel" in out and "(3, 2) float32" in out and "verdict    safe" in out
+    )
+    assert cli.main(["convert", str(tmp_path / "run"), str(tmp_path / "m.keras")]) == 0
+    same(model, keras.models.load_model(tmp_path / "m.keras"))
 
 
 def test_damaged_checkpoints(tmp_path):

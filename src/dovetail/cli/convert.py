@@ -27,7 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "JAX), .onnx, and a SavedModel for a path without an ending. Weights alone need the model that they belong to."
     )
     parser.add_argument(
-        "source", metavar="IN", help="a .keras or .h5 model, a SavedModel of Keras 2, or weights"
+        "source",
+        metavar="IN",
+        help="a .keras or .h5 model, a SavedModel of Keras 2, Orbax' checkpoints, or weights",
     )
     parser.add_argument("target", metavar="OUT", help="the file to write")
     parser.add_argument("--model", help="the model of the weights: a .keras, .h5 or .json file")

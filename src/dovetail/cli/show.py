@@ -15,8 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what `dovetail show` takes to its parser."""
     parser.description = (
         "Show what is in a model file: .keras, .h5, .weights.h5, .weights.json, .safetensors, .stablehlo, .onnx, a "
-        "checkpoint (its prefix) or a SavedModel (its directory). Nothing of it is run. The exit status is 3 when "
-        "loading it could run code."
+        "checkpoint (its prefix), or the directory of a SavedModel or of Orbax' checkpoints. Nothing of it is run. The "
+        "exit status is 3 when loading it could run code."
     )
     parser.add_argument("file", help="the file")
     parser.add_argument("--all", action="store_true", help="all weights, however many")

@@ -19,7 +19,7 @@ from dovetail.base.errors import DataLossError, UnimplementedError, at_user_loca
 from dovetail.base.optional import optional
 from dovetail.export import stablehlo
 from dovetail.keras.registration import own_object
-from dovetail.keras.saving import archive, legacy, safetensors_file, sharded
+from dovetail.keras.saving import archive, legacy, orbax_files, safetensors_file, sharded
 from dovetail.keras.saving.h5 import attribute, descend, opened
 from dovetail.ops.reaching import FILES, OPS, PRINTING, PYTHON, TABLE_OF_FILE, TO_FILE
 from dovetail.saved_model.files import contains_saved_model, read_meta_graph
@@ -72,7 +72,8 @@ class Description:
 
 
 def describe(path: str) -> Description:
-    """Describes a model file: `.keras`, HDF5, safetensors, StableHLO, ONNX, a checkpoint, or a SavedModel directory.
+    """Describes a model file: `.keras`, HDF5, safetensors, StableHLO, ONNX, a checkpoint of TensorFlow or
+    Orbax, or a SavedModel directory.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -266,6 +267,16 @@ def _stablehlo(path: str) -> Description:
     return found
 
 
+def _orbax(path: str) -> Description:
+    found = Description("checkpoints of Orbax")
+    found.weights, text = orbax_files.arrays(path, "show")
+    if text is not None:
+        _note_config(found, parsed(text))
+    steps = sorted((name for name in os.listdir(path) if name.isdigit()), key=int)
+    found.notes += [f"steps {', '.join(steps)}, of which the last is shown"] if steps else []
+    return found
+
+
 def _onnx(path: str) -> Description:
     onnx = optional("onnx", "an ONNX file", "onnx")
     with open(path, "rb") as file:
@@ -345,6 +356,7 @@ def _note_metadata(found: Description, file: str) -> None:
 
 _KINDS: tuple[tuple[Callable[[str], bool], Callable[[str], Description]], ...] = (
     (lambda path: os.path.isdir(path) and contains_saved_model(path), _saved_model),
+    (orbax_files.is_checkpoint, _orbax),
     (lambda path: not os.path.isfile(path) and os.path.exists(index_path(path)), _checkpoint),
     (lambda path: os.path.isfile(path) and path.endswith(safetensors_file.ENDING), _safetensors),
     (lambda path: os.path.isfile(path) and path.endswith(sharded.ENDING), _sharded),

@@ -80,6 +80,29 @@ def _assets_of(model: Any) -> dict:
 # ---- reading
 
 
+def arrays(path: str, caller: str) -> tuple[list[tuple[str, tuple, str]], str | None]:
+    """Returns the name, shape and dtype of each array of the newest checkpoint, and the description of the model.
+
+    Raises:
+        ImportError: Orbax is not installed.
+        ValueError: it is damaged.
+    """
+    step = _step_of(path, caller)
+    try:
+        found = package(caller).pytree_metadata(os.path.abspath(step), checkpointable_name=_PYTREE).metadata
+        rows = [(name, tuple(one.shape), np.dtype(one.dtype).name) for name, one in _flat(found)]
+    except (ImportError, MemoryError):
+        raise
+    except Exception as error:  # of Orbax and of what it stands on, of all kinds
+        raise _damaged(
+            step, caller, f"{type(error).__name__}: {' '.join(str(error).split()):.200}"
+        ) from error
+    if not os.path.isdir(os.path.join(step, _CONFIG)):
+        return rows, None
+    text = _parts(step, [_CONFIG], caller)[_CONFIG]
+    return rows, text.get("config") if isinstance(text, dict) else None
+
+
 def read_weights(model: Any, path: str) -> None:
     """Assigns the variables of the newest checkpoint in a folder, or of one: all of them or, on an error, none.
 
