@@ -14,7 +14,41 @@ import stat
 import sys
 from collections.abc import Iterator
 
+from dovetail.base.errors import PathKindError, at_user_location
+
 _EXCHANGE, _HERE = 2, -100  # of Linux' renameat2
+
+
+def require_folder(path: str) -> None:
+    """Raises PathKindError where a file is in the way of a directory: at its path, or at that of one around it."""
+    found = os.path.realpath(path)
+    while not os.path.lexists(found):
+        found = os.path.dirname(found)
+    if not os.path.isdir(found):
+        raise PathKindError(
+            f"cannot write to the directory {path!r}: {found!r} is a file. Remove it, or pass another path"
+            f"{at_user_location()}"
+        )
+
+
+def make_folder(path: str) -> None:
+    """Makes a directory, and those around it, where they are not there.
+
+    Raises:
+        PathKindError: a file is in the way.
+    """
+    require_folder(path)
+    os.makedirs(path, exist_ok=True)
+
+
+def _require_file(path: str) -> None:
+    """Raises PathKindError where no file can be: at the path of a directory, or below a file."""
+    require_folder(os.path.dirname(path))
+    if os.path.isdir(path):
+        raise PathKindError(
+            f"cannot write the file {path!r}: it is a directory. Remove it, or pass the path of a file"
+            f"{at_user_location()}"
+        )
 
 
 @contextlib.contextmanager
@@ -40,8 +74,13 @@ def replacing_all(paths: list[str], like: str | None = None) -> Iterator[list[st
         paths: of the files.  The last one lists the others: it is removed before the first of them is replaced, so that
             no list is ever there whose files are of two sets.
         like: the file whose permissions they get; each its own when None.
+
+    Raises:
+        PathKindError: there is a directory at one of the paths, or a file where one must be.
     """
     targets = [os.path.realpath(path) for path in paths]
+    for target in targets:
+        _require_file(target)
     partials = [_beside(target) for target in targets]
     try:
         yield partials
@@ -81,8 +120,12 @@ def replacing_directory(path: str, own: frozenset[str]) -> Iterator[str]:
     Args:
         path: of the directory.
         own: the names in it that belong to what is written; those that are not written again are removed.
+
+    Raises:
+        PathKindError: there is a file at the path, or where a directory around it must be.
     """
     path = os.path.realpath(path)
+    require_folder(path)
     partial = _beside(path)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     os.mkdir(partial, 0o700 if os.path.exists(path) else 0o777)
@@ -103,7 +146,7 @@ def _take_place(partial: str, path: str, own: frozenset[str]) -> None:
     if not os.path.lexists(path):
         os.rename(partial, path)
         return
-    has_others = not os.path.isdir(path) or not own.issuperset(os.listdir(path))
+    has_others = not own.issuperset(os.listdir(path))
     if has_others or os.path.samefile(path, os.curdir) or not _exchanged(partial, path):
         _move_into(partial, path, own)
 

@@ -79,6 +79,10 @@ class FailedPreconditionError(OpError, RuntimeError):
     code = 9
 
 
+class PathKindError(FailedPreconditionError, NotADirectoryError, FileExistsError, IsADirectoryError):
+    """A file stands where a directory must be, or the other way round."""
+
+
 class AbortedError(OpError):
     code = 10
 

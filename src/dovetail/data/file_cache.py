@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 
+from dovetail.base.atomic import make_folder
 from dovetail.base.errors import AlreadyExistsError, DataLossError, InvalidArgumentError
 from dovetail.data.element_records import Form
 from dovetail.data.files import Opened, write_whole
@@ -62,7 +63,7 @@ class FileCache(Node):
 
     def _write(self) -> Iterator[tuple]:
         form: Form | None = None
-        os.makedirs(os.path.dirname(self._data) or ".", exist_ok=True)
+        make_folder(os.path.dirname(self._data) or ".")
         try:
             open(self._partial, "xb").close()
         except FileExistsError:

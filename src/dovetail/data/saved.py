@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from dovetail.base.atomic import make_folder
 from dovetail.base.errors import DataLossError, InvalidArgumentError, NotFoundError, at_user_location
 from dovetail.data.combine import InTurn
 from dovetail.data.element_records import Form
@@ -79,7 +80,7 @@ class _Run:
 
     def _opened(self, shard: int) -> records.Writer:
         folder = os.path.join(self._folder, self._name, f"{shard:08d}.shard")
-        os.makedirs(folder, exist_ok=True)
+        make_folder(folder)
         made = self._writers[shard] = records.Writer(
             os.path.join(folder, "00000000.snapshot"), self._deflation
         )
@@ -88,7 +89,7 @@ class _Run:
     def finish(self, graph_hash: str = "") -> None:
         """Makes this run the valid one."""
         self._close()
-        os.makedirs(self._folder, exist_ok=True)
+        make_folder(self._folder)
         metadata = SnapshotMetadata(
             graph_hash=graph_hash,
             run_id=self._name,
@@ -115,7 +116,7 @@ def save(node: Node, path: str, compression: str, shard_of: UserFunction | None)
     order, specs = _order_on_disk(node), node.specs
     form = Form(tuple(specs[i] for i in order))
     spec = encoded(node.element_spec)
-    os.makedirs(path, exist_ok=True)
+    make_folder(path)
     run = _Run(path, compression, form)
     try:
         for leaves in node.elements():

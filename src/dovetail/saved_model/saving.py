@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dovetail.base import nest
-from dovetail.base.atomic import replacing_directory
+from dovetail.base.atomic import make_folder, replacing_directory
 from dovetail.base.errors import at_user_location
 from dovetail.base.trackable import CONTAINERS, children, unique
 from dovetail.function.concrete import ConcreteFunction
@@ -512,7 +512,7 @@ def _write(saver: Saver, path: str) -> None:
     bundle.write(os.path.join(path, VARIABLES_DIRECTORY, VARIABLES_FILENAME), saver.tensors)
     folder = os.path.join(path, ASSETS_DIRECTORY)
     if saver.assets:
-        os.makedirs(folder, exist_ok=True)
+        make_folder(folder)
     for name, given_path in saver.assets.items():
         shutil.copyfile(given_path, os.path.join(folder, name))
     model = SavedModel(saved_model_schema_version=1)

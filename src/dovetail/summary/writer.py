@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
+from dovetail.base.atomic import make_folder
 from dovetail.base.errors import at_user_location
 from dovetail.wire.messages import Event
 from dovetail.wire.records import framed
@@ -54,7 +55,7 @@ class SummaryWriter:
         self._closed, self._waiting, self._flushed_at = False, 0, time.monotonic()
         self._file: Any = None
         if path is not None:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
+            make_folder(os.path.dirname(path))
             self._file = open(path, "wb")  # noqa: SIM115 - close() closes it
             weakref.finalize(self, self._file.close)
             self.add_event(Event(file_version=_VERSION, source_metadata={"writer": _WRITER}))

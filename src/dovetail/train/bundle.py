@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.base.atomic import replacing
+from dovetail.base.atomic import make_folder, replacing
 from dovetail.base.errors import DataLossError, InvalidArgumentError, NotFoundError, at_user_location
 from dovetail.tensor.dtype import as_dtype
 from dovetail.wire import sorted_table
@@ -79,7 +79,7 @@ def write(prefix: str, tensors: dict[str, np.ndarray]) -> None:
         prefix: path without the endings.
         tensors: the arrays; those of bytes, dtype object, are strings.
     """
-    os.makedirs(os.path.dirname(prefix) or ".", exist_ok=True)
+    make_folder(os.path.dirname(prefix) or ".")
     live = _live_shards(prefix)  # the index there must find its own data until there is a new one
     num_shards = 2 if live == 1 else 1
     old = [path for path in _data_paths(prefix, live) if path != _data_path(prefix, 0, num_shards)]

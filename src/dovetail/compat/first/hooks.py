@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 import dovetail as tf
+from dovetail.base.atomic import make_folder
 from dovetail.base.errors import at_user_location
 from dovetail.compat.first.keys import GraphKeys, global_variables, local_variables, variables_initializer
 from dovetail.compat.first.saver import Saver
@@ -228,7 +229,7 @@ class CheckpointSaverHook(SessionRunHook):
         if self._saver is None:
             self._saver = self._scaffold.saver if self._scaffold is not None else Saver()
         if step != self._saved:
-            os.makedirs(os.path.dirname(self._path) or ".", exist_ok=True)
+            make_folder(os.path.dirname(self._path) or ".")
             self._saver.save(session, self._path, global_step=step)
             self._saved = step
         self._due.done(step)

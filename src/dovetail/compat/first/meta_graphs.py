@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.base.atomic import replacing
+from dovetail.base.atomic import make_folder, replacing
 from dovetail.base.errors import DataLossError, at_user_location
 from dovetail.compat.first.graph_reader import Reader
 from dovetail.compat.first.graph_writer import written_graph_def
@@ -225,7 +225,7 @@ def write_graph(graph_or_graph_def: Any, logdir: Any, name: str, as_text: bool =
         )
     found = graph_or_graph_def
     message = found.as_graph_def() if hasattr(found, "as_graph_def") else found
-    os.makedirs(logdir, exist_ok=True)
+    make_folder(logdir)
     path = os.path.join(os.fspath(logdir), name)
     write_file(path, message.SerializeToString())
     return path

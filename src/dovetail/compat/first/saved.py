@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 import dovetail as tf
+from dovetail.base.atomic import make_folder
 from dovetail.base.errors import at_user_location
 from dovetail.compat.first.keys import GraphKeys
 from dovetail.compat.first.meta_graphs import Imported, meta_graph_of, write_file
@@ -201,7 +202,7 @@ class SavedModelBuilder:
         """Copies the files that a graph reads."""
         folder = os.path.join(self._path, constants.ASSETS_DIRECTORY)
         for tensor, path in assets:
-            os.makedirs(folder, exist_ok=True)
+            make_folder(folder)
             base = asset_name(self._assets, os.fsdecode(path))
             shutil.copyfile(os.fsdecode(path), os.path.join(folder, base))
             meta.asset_file_def.add(filename=base).tensor_info.CopyFrom(build_tensor_info(tensor))
@@ -214,7 +215,7 @@ class SavedModelBuilder:
         """
         if as_text:
             raise NotImplementedError(f"SavedModelBuilder.save: as_text is not there{at_user_location()}")
-        os.makedirs(self._path, exist_ok=True)
+        make_folder(self._path)
         file = os.path.join(self._path, constants.SAVED_MODEL_FILENAME_PB)
         write_file(file, self._model.SerializeToString())
         return file.encode()

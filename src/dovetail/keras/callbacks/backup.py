@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.base.atomic import to_disk
+from dovetail.base.atomic import make_folder, to_disk
 from dovetail.base.errors import at_user_location
 from dovetail.keras.callbacks.callback import Callback
 from dovetail.ops import random
@@ -163,7 +163,7 @@ class BackupAndRestore(Callback):
 
     def _save(self, done: int | None, logs: dict | None = None) -> None:
         """Writes a backup behind `done` batches of the epoch; None: at its end."""
-        os.makedirs(self.backup_dir, exist_ok=True)
+        make_folder(self.backup_dir)
         arrays: list[np.ndarray] = []
         state = _packed(self._state(done) | {"logs": logs or {}}, arrays)
         self.model.save_weights(self._path(_NEXT), overwrite=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import pathlib
 from typing import Any
 
+from dovetail.base.atomic import make_folder
 from dovetail.base.errors import at_user_location
 from dovetail.keras import checks
 from dovetail.keras.callbacks.monitor import MonitorCallback
@@ -99,7 +99,7 @@ class ModelCheckpoint(MonitorCallback):
         else:
             path = self._path(epoch, batch, logs)
             self._say(f"Epoch {epoch + 1}: saving model to {path}")
-        pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+        make_folder(os.path.dirname(path) or ".")
         save = self.model.save_weights if self.save_weights_only else self.model.save
         save(path, overwrite=True)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.base.atomic import make_folder
 from dovetail.base.errors import at_user_location
 from dovetail.keras import checks
 from dovetail.keras.callbacks.callback import Callback
@@ -136,7 +137,7 @@ class TensorBoard(Callback):
                 f"TensorBoard: embeddings_metadata names the layers {unknown}, which are no embedding layers of the "
                 f"model: it has {layers}{at_user_location()}"
             )
-        os.makedirs(self.log_dir, exist_ok=True)
+        make_folder(self.log_dir)
         with open(os.path.join(self.log_dir, "projector_config.pbtxt"), "w", encoding="utf-8") as file:
             for name in layers:
                 held = "" if paths.get(name) is None else f'  metadata_path: "{os.fspath(paths[name])}"\n'
@@ -217,7 +218,7 @@ class TensorBoard(Callback):
         if self.histogram_freq and epoch % self.histogram_freq == 0:
             self._write_weights(epoch)
         if self.embeddings_freq and epoch % self.embeddings_freq == 0:
-            os.makedirs(self._train_dir, exist_ok=True)
+            make_folder(self._train_dir)
             self.model.save_weights(
                 os.path.join(self._train_dir, f"keras_embedding.ckpt-{epoch}.weights.h5"), overwrite=True
             )
