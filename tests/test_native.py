@@ -18,6 +18,7 @@ from dovetail.engine import host, xla
 xla("native kernels")
 from dovetail.engine import kernels, native  # noqa: E402 - loads JAX, which the line above has said is wanted
 from dovetail.engine.native import build, texts  # noqa: E402
+from dovetail.engine.text import hashes, natively  # noqa: E402
 from dovetail.keras import layers, models, optimizers  # noqa: E402
 from dovetail.keras.optimizers import adam  # noqa: E402
 from dovetail.ops import losses, normalization  # noqa: E402
@@ -646,3 +647,17 @@ def test_parts_of_bytes():
     assert found.parts(b"a\0cdef", begins, ends).tolist() == [b"def", b"a", b"", b"cd"]
     for begin, end in ((-1, 2), (2, 1), (0, 7)):
         assert found.parts(b"a\0cdef", np.array([0, begin]), np.array([1, end])) is None
+
+
+@needs_compiler
+def test_hashes_by_all_threads():
+    given: np.ndarray = np.array([b"%d" % i * (i % 700) for i in range(3000)], object)  # 5 MB
+    found = tf.strings.to_hash_bucket_fast(given, 1 << 62).numpy()
+    assert found.tolist() == [hashes.Fingerprint64(text) % (1 << 62) for text in given.tolist()]
+
+
+@needs_compiler
+def test_what_is_no_byte_string_has_no_hash():
+    given: np.ndarray = np.array([b"a"] * 599 + ["a"], object)
+    with pytest.raises(TypeError, match="bytes"):
+        natively.fingerprints(given)

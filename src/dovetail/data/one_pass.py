@@ -7,6 +7,7 @@ random numbers are drawn as they would have been.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from typing import Any
 
@@ -96,7 +97,7 @@ def _with_draws(nodes: list[Node]) -> list[Node] | None:
             dropped.update(map(id, moves))
             made.append(_draw(node) if moves else node)
         elif type(node.operation) is OpCall:
-            made.append(node)
+            made.append(_number_drawn(node) or node)
         else:
             return None
     return made
@@ -117,6 +118,21 @@ def _moves(read: Node, later: list[Node]) -> list[Node]:
 
 def _draw(read: Node) -> Node:
     return _like(read, FunctionCall(random.take_key, "tf.random.take_key"), read.args, {}, read.outputs)
+
+
+def _number_drawn(node: Node) -> Node | None:
+    """Returns a node that draws one number without the ways of an op; None for a node that does not draw one."""
+    given = {"low": 0.0, "high": 1.0, "dtype": "float32", "seed": None, **node.kwargs}
+    if (
+        _name(node) not in ("uniform", "random_uniform")
+        or len(given.get("shape", "unknown"))
+        or given["dtype"] != "float32"
+        or not all(type(given[name]) is float for name in ("low", "high"))
+    ):
+        return None
+    draw = functools.partial(random.uniform_number, given["low"], given["high"], seed=given["seed"])
+    key = {"key": node.args[0]} if node.args else {}
+    return _like(node, FunctionCall(draw, "tf.random.uniform"), (), key, node.outputs)
 
 
 def _like(node: Node, operation: Any, args: tuple, kwargs: dict, outputs: list) -> Node:

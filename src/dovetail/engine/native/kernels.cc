@@ -192,13 +192,7 @@ EXPORT int texts_make_parts(const PythonBytes* python, const char* data, Size si
 }
 
 EXPORT int texts_fingerprints(const PythonBytes* python, const Object* texts, Size count, Word* hashes) {
-  for (Size i = 0; i < count; ++i) {
-    const char* text = python->text(texts[i]);
-    if (!text) return 0;
-    if (i + 1 < count) fetch_ahead(texts[i + 1]);
-    hashes[i] = fingerprint(text, python->size(texts[i]));
-  }
-  return 1;
+  return hash_all(*python, texts, count, hashes);
 }
 
 EXPORT int texts_csv(const PythonBytes* python, const Csv* csv) { return read_csv(*python, *csv); }

@@ -7,7 +7,7 @@
 
 #include <new>
 
-#include "vectors.h"
+#include "crew.h"
 
 typedef void* Object;
 
@@ -251,6 +251,42 @@ static Word fingerprint(const char* s, Size n) {
 }
 
 // Asks for the beginning of a string that is hashed soon: strings lie here and there, and each begins with a wait.
-INLINE void fetch_ahead(Object text) {
-  for (int line = 0; line < 8; ++line) __builtin_prefetch((const char*)text + 64 * line);
+INLINE void fetch_ahead(const char* text) {
+  for (int line = 0; line < 8; ++line) __builtin_prefetch(text + 64 * line);
+}
+
+// Where strings lie, so that threads can read them without asking Python: whoever calls holds its lock until they are done.
+struct Places {
+  struct Place {
+    const char* text;
+    Size size;
+  };
+  Place* places;
+  Word* hashes;
+
+  void part(Size begin, Size end) const {
+    for (Size i = begin; i < end; ++i) {
+      if (i + 1 < end) fetch_ahead(places[i + 1].text);
+      hashes[i] = fingerprint(places[i].text, places[i].size);
+    }
+  }
+};
+
+enum { OBJECTS_AHEAD = 16 };  // objects whose sizes are asked for in advance
+
+// Fills `hashes`; returns false where one is no byte string, or there is no memory.
+static bool hash_all(const PythonBytes& python, const Object* texts, Size count, Word* hashes) {
+  const Places a = {(Places::Place*)malloc(count * sizeof(Places::Place) + 1), hashes};
+  if (!a.places) return false;
+  Size bytes = 0, i = 0;
+  for (; i < count; ++i) {
+    if (i + OBJECTS_AHEAD < count) __builtin_prefetch(texts[i + OBJECTS_AHEAD]);
+    const char* text = python.text(texts[i]);
+    if (!text) break;
+    bytes += python.size(texts[i]);
+    a.places[i] = {text, python.size(texts[i])};
+  }
+  if (i == count) share_items(a, count, bytes / 8 + count, LIGHT);
+  free(a.places);
+  return i == count;
 }

@@ -72,7 +72,8 @@ class Texts:
     def fingerprints(self, texts: np.ndarray) -> np.ndarray:
         """Returns FarmHash's fingerprint of each string, uint64 of the same shape."""
         found: np.ndarray = np.empty(texts.shape, np.uint64)
-        self._fingerprints(self._by(), _at(texts), _size(texts.size), _at(found))
+        if not self._fingerprints(self._by(), _at(texts), _size(texts.size), _at(found)):
+            raise MemoryError
         return found
 
     def parts(self, data: bytes, begins: np.ndarray, ends: np.ndarray) -> np.ndarray | None:

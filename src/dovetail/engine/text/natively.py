@@ -28,7 +28,9 @@ def _found() -> Any:
 @functools.cache
 def _loaded() -> Any:
     """Imports what compiles a library when it is first wanted: that costs 30 ms."""
-    library = importlib.import_module("dovetail.engine.native").library()
+    native = importlib.import_module("dovetail.engine.native")
+    native.host_kernels()  # which say how many threads there are
+    library = native.library()
     return None if library is None else importlib.import_module("dovetail.engine.native.texts").Texts(library)
 
 
