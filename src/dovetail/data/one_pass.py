@@ -16,12 +16,14 @@ import numpy as np
 from dovetail.data.functions import UserFunction, plain_execution
 from dovetail.data.structure import as_leaf, flatten, rebuilder, tensor_of
 from dovetail.data.vectorized import apart, mode
+from dovetail.engine import host
 from dovetail.function.autograph.gate import converted
 from dovetail.graph.node import READ, WRITE, FunctionCall, Node, OpCall
 from dovetail.graph.recording import FunctionGraph, trace
 from dovetail.graph.replay import Steps
-from dovetail.ops import random
+from dovetail.ops import draws, random
 from dovetail.ops.image_chain import STEPS, resize_chain
+from dovetail.ops.precision import FLOAT32
 from dovetail.tensor import SymbolicTensor, Tensor, TensorSpec
 
 _ONE_DRAW = [0, 1]  # what a draw adds to the state of a generator
@@ -130,9 +132,21 @@ def _number_drawn(node: Node) -> Node | None:
         or not all(type(given[name]) is float for name in ("low", "high"))
     ):
         return None
-    draw = functools.partial(random.uniform_number, given["low"], given["high"], seed=given["seed"])
+    draw = functools.partial(_uniform_number, given["low"], given["high"], seed=given["seed"])
     key = {"key": node.args[0]} if node.args else {}
     return _like(node, FunctionCall(draw, "tf.random.uniform"), (), key, node.outputs)
+
+
+def _uniform_number(low: float, high: float, key: Any = None, seed: Any = None) -> Tensor:
+    """Returns a float32 number in [low, high), as the ops draw it.
+
+    Args:
+        low, high: numbers.
+        key: what it is made of; None: the next key of the generator of `seed`.
+        seed: see `random.next_key`.
+    """
+    bits = np.asarray((random.next_key(seed) if key is None else key)._value)
+    return Tensor(draws.uniform.body(host, bits, shape=(), low=low, high=high, dtype=FLOAT32))
 
 
 def _like(node: Node, operation: Any, args: tuple, kwargs: dict, outputs: list) -> Node:

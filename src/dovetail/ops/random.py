@@ -15,11 +15,9 @@ import numpy as np
 
 from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.base.settings import settings, state
-from dovetail.engine import host
 from dovetail.ops import arithmetic, draws
 from dovetail.ops.attrs import is_symbolic
 from dovetail.ops.core import Op, _symbolic
-from dovetail.ops.precision import FLOAT32
 from dovetail.ops.views import export
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
@@ -68,18 +66,6 @@ def take_key(rng: Variable) -> Tensor:
             return _take(rng)
         rng._store(Tensor(key._value + _ONE_DRAW._value))
         return key
-
-
-def uniform_number(low: float, high: float, key: Any = None, seed: Any = None) -> Tensor:
-    """Returns a float32 number in [low, high), as the ops draw it, at once and on the host.
-
-    Args:
-        low, high: numbers.
-        key: what is drawn from; None: the next key of the generator of `seed`.
-        seed: see `next_key`.
-    """
-    bits = np.asarray((next_key(seed) if key is None else key)._value)
-    return Tensor(draws.uniform.body(host, bits, shape=(), low=low, high=high, dtype=FLOAT32))
 
 
 def _take(rng: Variable) -> Tensor:
