@@ -188,7 +188,7 @@ def test_a_substituted_value_is_seen_by_its_own_thread_only(read):
         np.testing.assert_array_equal(look[read](), [7.0, 7.0])
     np.testing.assert_array_equal(seen["there"], [1.0, 2.0])
     np.testing.assert_array_equal(seen["own"], [5.0, 5.0])
-    assert type(x) is tf.Tensor and x.numpy().tolist() == [1.0, 2.0]
+    assert isinstance(x, tf.Tensor) and x.numpy().tolist() == [1.0, 2.0]
 
 
 @pytest.mark.parametrize("what", ["transaction", "optimizer"])

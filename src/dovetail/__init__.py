@@ -40,7 +40,6 @@ from dovetail.scopes import (
 )
 from dovetail.tensor import (
     DType,
-    Tensor,
     TensorShape,
     TensorSpec,
     TypeSpec,
@@ -74,6 +73,7 @@ from dovetail.tensor.dtype import (
 from dovetail.tensor.dtype import (
     bool_ as bool,
 )
+from dovetail.tensor.public import AnyTensor as Tensor
 
 __version__ = "0.1.0"
 newaxis = None

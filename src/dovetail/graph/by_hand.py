@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from dovetail.base.errors import at_user_location
@@ -27,8 +27,11 @@ from dovetail.graph.record import symbolic_outputs
 from dovetail.graph.recording import FunctionGraph, recording
 from dovetail.ops.infer import Inferred, partial_of
 from dovetail.ops.views import export
+from dovetail.tensor.convert import convert_to_tensor
+from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor
+from dovetail.tensor.variable import enter_scope
 
 _definition = Joint(
     "graph_definition", set_by="dovetail.compat.first.graph_writer", called_by="tf.Graph.as_graph_def"
@@ -38,6 +41,18 @@ _definition = Joint(
 def use_definition(function: Callable[[Any], Any]) -> None:
     """Tells what writes a graph as a message."""
     _definition.set(function)
+
+
+_twin = Joint(
+    "twin",
+    set_by="dovetail.keras.layers.machinery.in_graphs",
+    called_by="symbolic tensors of models in graphs",
+)
+
+
+def use_twins(function: Callable[[Any, SymbolicTensor], SymbolicTensor]) -> None:
+    """Tells what computes a symbolic tensor of a model in a graph, from the twins of its inputs."""
+    _twin.set(function)
 
 
 # By name, what makes the operation of a node one with another gradient.
@@ -116,10 +131,15 @@ class HandWritten(FunctionGraph):
         return False
 
     def _capture(self, tensor: Any) -> SymbolicTensor:
+        if getattr(tensor, "owner", None) is self:
+            return _twin.target(self, tensor)
         raise ValueError(
             f"{tensor!r} must be from the same graph as what it is used with: it belongs to another one"
             f"{at_user_location()}"
         )
+
+    def operation_of(self, tensor: SymbolicTensor) -> Any:
+        return super().operation_of(self.inside(tensor))
 
     def __repr__(self) -> str:
         return f"<tf.Graph of {len(self.get_operations())} operations>"
@@ -183,6 +203,22 @@ def new_default_graph() -> HandWritten:
     return _defaults.graph
 
 
+def apart() -> Any:
+    """Returns a context in which a graph that is written here does not record: what is made has values at once."""
+    return enter_scope(None) if getattr(recording(), "by_hand", False) else nullcontext()
+
+
+def records_by_default(graph: Any) -> bool:
+    """Whether a graph takes what a program states outside of all `as_default()` blocks."""
+    return graph is not None and getattr(graph, "is_default", False)
+
+
+def record_from_here(graph: HandWritten) -> None:
+    """Makes a graph take what a program states outside of all `as_default()` blocks."""
+    graph.is_default = True
+    state.scope = graph.scope_class(graph, None)
+
+
 @export("compat.v1.placeholder")
 def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> SymbolicTensor:
     """Returns a tensor of the graph being written that `Session.run` gets a value for.
@@ -204,3 +240,42 @@ def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> Symbo
     tensor = graph.placeholder(shape, dtype, name)
     graph.inputs.append(tensor)
     return tensor
+
+
+class _Default:
+    """Gives its default, unless a session is fed another value."""
+
+    type, name = "PlaceholderWithDefault", "tf.compat.v1.placeholder_with_default"
+    is_input = False
+
+    def __call__(self, value: Any) -> Any:
+        return value
+
+    def __reduce__(self) -> str:
+        return "DEFAULT"
+
+
+DEFAULT = _Default()
+
+
+def placeholder_with_default(input: Any, shape: Any, name: str | None = None) -> Any:
+    """Returns a tensor that has a value of its own, in whose place another one can be fed.
+
+    Args:
+        input: the value.
+        shape: what may be fed; None where a size is unknown.
+        name: of the operation.
+    """
+    graph = recording()
+    value = convert_to_tensor(input)
+    if graph is None:
+        return value
+    if not value.shape.is_compatible_with(shape):
+        raise ValueError(
+            f"placeholder_with_default: the value has shape {value.shape}, expected {shape}{at_user_location()}"
+        )
+
+    def make() -> Any:
+        return symbolic_outputs(Node(DEFAULT, (value,), {}), [TensorSpec(shape, value.dtype)])
+
+    return make() if name is None else graph.named(name, make)

@@ -146,6 +146,10 @@ class GraphVariable(Variable):
             self.initializer: Any = Node(WRITE, (self, initial), {})
             symbolic_outputs(self.initializer, [], _NOTHING)
 
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return self._name + ":0"
+
     # ---- its value
 
     def _put(self, held: Tensor | None) -> None:

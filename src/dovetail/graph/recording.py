@@ -190,6 +190,10 @@ class FunctionGraph(BaseGraph):
         structure = nest.flatten_spec(list(described or ()))[1]
         return symbolic_outputs(node, described or [], structure)
 
+    def has(self, tensor: SymbolicTensor) -> bool:
+        """Whether it records a tensor itself."""
+        return id(tensor) in self._own
+
     def inside(self, leaf: Any) -> Any:
         """Returns what stands for a tensor inside this graph."""
         if type(leaf) is SymbolicTensor:

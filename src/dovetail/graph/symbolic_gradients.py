@@ -67,6 +67,8 @@ def gradients(
         12.0
     """
     targets, sources = _tensors("ys", ys, name), _listed(xs)
+    if getattr(recording(), "by_hand", False):
+        targets, sources = ([_inside(leaf) for leaf in leaves] for leaves in (targets, sources))
     stops = [_inside(leaf) for leaf in _listed(stop_gradients)] if stop_gradients is not None else []
     factors = _factors(grad_ys, targets)
     zero = UnconnectedGradients(unconnected_gradients) is UnconnectedGradients.ZERO

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base import nest
-from dovetail.compat.first.misc import DEFAULT
-from dovetail.graph.by_hand import use_definition
+from dovetail.graph.by_hand import DEFAULT, use_definition
 from dovetail.graph.derivatives import Derivative
 from dovetail.graph.hand_variable import HANDLE, GraphVariable
 from dovetail.graph.node import NOTHING, Node, OpCall

@@ -6,51 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import dovetail as tf
-from dovetail.base.errors import at_user_location
-from dovetail.graph.by_hand import placeholder
-from dovetail.graph.node import Node
-from dovetail.graph.record import symbolic_outputs
-from dovetail.graph.recording import recording
-from dovetail.tensor.spec import TensorSpec
-
-
-class _Default:
-    """Gives its default, unless a session is fed another value."""
-
-    type, name = "PlaceholderWithDefault", "tf.compat.v1.placeholder_with_default"
-    is_input = False
-
-    def __call__(self, value: Any) -> Any:
-        return value
-
-    def __reduce__(self) -> str:
-        return "DEFAULT"
-
-
-DEFAULT = _Default()
-
-
-def placeholder_with_default(input: Any, shape: Any, name: str | None = None) -> Any:
-    """Returns a tensor that has a value of its own, in whose place another one can be fed.
-
-    Args:
-        input: the value.
-        shape: what may be fed; None where a size is unknown.
-        name: of the operation.
-    """
-    graph = recording()
-    value = tf.convert_to_tensor(input)
-    if graph is None:
-        return value
-    if not value.shape.is_compatible_with(shape):
-        raise ValueError(
-            f"placeholder_with_default: the value has shape {value.shape}, expected {shape}{at_user_location()}"
-        )
-
-    def make() -> Any:
-        return symbolic_outputs(Node(DEFAULT, (value,), {}), [TensorSpec(shape, value.dtype)])
-
-    return make() if name is None else graph.named(name, make)
+from dovetail.graph.by_hand import placeholder, placeholder_with_default
 
 
 def sparse_placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> Any:

@@ -20,6 +20,7 @@ from dovetail.graph.by_hand import current_session, default_graph, pop_session, 
 from dovetail.graph.hand_variable import GraphVariable
 from dovetail.graph.node import Node, Operation
 from dovetail.graph.recording import recording
+from dovetail.keras.layers.machinery.in_graphs import use_sessions
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
@@ -168,7 +169,7 @@ class Session:
                 f"Session.run: cannot {verb} {what!r:.80}, it is not an element of the session's graph. Use a session "
                 f"of the graph that it was made in{at_user_location()}"
             )
-        return found
+        return self.graph.inside(found)
 
     def _program(self, feeds: list, fetches: list) -> SessionProgram:
         key = (tuple(map(id, feeds)), tuple(map(id, fetches)))
@@ -327,6 +328,9 @@ class _Taker:
 
 def _plain(leaf: Any) -> Any:
     return None if isinstance(leaf, Operation) else shown(leaf)
+
+
+use_sessions(Session)
 
 
 def get_default_session() -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from dovetail.base.errors import ARRAY_LIBRARIES, at_user_location, is_framework_file
 from dovetail.base.settings import state
 from dovetail.compat.first.keys import GraphKeys, get_collection
-from dovetail.graph.by_hand import HandWritten, new_default_graph
+from dovetail.graph.by_hand import new_default_graph, record_from_here, records_by_default
 from dovetail.graph.order import group, no_op
 from dovetail.graph.recording import recording
 from dovetail.tensor.dimension import Dimension
@@ -25,15 +25,6 @@ class _Behavior:
     control_flow_v2 = True
 
 
-def _is_default(graph: Any) -> bool:
-    return graph is not None and getattr(graph, "is_default", False)
-
-
-def _record_from_here(graph: HandWritten) -> None:
-    graph.is_default = True
-    state.scope = graph.scope_class(graph, None)
-
-
 def disable_eager_execution() -> None:
     """From here on what the program states goes into the default graph, which sessions run.
 
@@ -45,7 +36,7 @@ def disable_eager_execution() -> None:
     if recording() is not None:
         raise ValueError(f"disable_eager_execution must be called at program startup{at_user_location()}")
     _Behavior.eager = False
-    _record_from_here(new_default_graph())
+    record_from_here(new_default_graph())
 
 
 def enable_eager_execution(config: Any = None, device_policy: Any = None, execution_mode: Any = None) -> None:
@@ -76,11 +67,11 @@ def reset_default_graph() -> None:
         AssertionError: inside of `with graph.as_default()`.
     """
     around = recording()
-    if around is not None and not _is_default(around):
+    if around is not None and not records_by_default(around):
         raise AssertionError("Do not use tf.reset_default_graph() to clear nested graphs.")
     graph = new_default_graph()
     if not _Behavior.eager:
-        _record_from_here(graph)
+        record_from_here(graph)
 
 
 def disable_resource_variables() -> None:

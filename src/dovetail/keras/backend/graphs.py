@@ -11,6 +11,7 @@ from dovetail.graph.replay import Graph
 from dovetail.graph.symbolic_gradients import gradients as symbolic_gradients
 from dovetail.keras.backend.variables import update
 from dovetail.keras.layers.core.input_layer import Input
+from dovetail.keras.layers.machinery import in_graphs
 from dovetail.keras.layers.machinery.context import call_context
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -85,9 +86,29 @@ class _Function:
         return tensor if tensor.dtype == expected.dtype else tensor._astype(expected.dtype)
 
 
+class _SessionFunction:
+    """What `K.function` returns in a graph of TensorFlow 1: it runs in the session of Keras."""
+
+    def __init__(self, inputs: list, outputs: Any, updates: Any) -> None:
+        self._inputs, self._outputs = inputs, outputs
+        self._updates = [
+            pair[0].assign(pair[1]) if isinstance(pair, tuple) else pair for pair in updates or ()
+        ]
+
+    def __call__(self, inputs: Any) -> Any:
+        """Returns the outputs as NumPy, in their structure; see `_Function`."""
+        values = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+        if len(values) != len(self._inputs):
+            raise ValueError(
+                f"K.function: expected {len(self._inputs)} inputs, received {len(values)}{at_user_location()}"
+            )
+        feeds = dict(zip(self._inputs, values, strict=True))
+        return in_graphs.get_session().run([self._outputs, self._updates], feeds)[0]
+
+
 def function(
     inputs: Any, outputs: Any, updates: Any = None, name: str | None = None, **kwargs: Any
-) -> _Function:
+) -> _Function | _SessionFunction:
     """Returns a function that computes symbolic tensors from values for others.
 
     Args:
@@ -115,6 +136,8 @@ def function(
             raise ValueError(
                 f"K.function: inputs must be symbolic tensors, received {value!r:.80}{at_user_location()}"
             )
+    if in_graphs.around() is not None:
+        return _SessionFunction(given, outputs, updates)
     changes = [pair if isinstance(pair, SymbolicTensor) else update(*pair) for pair in updates or ()]
     _check_symbolic(changes, "updates")
     return _Function(given, outputs, changes, name)

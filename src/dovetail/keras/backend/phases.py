@@ -9,6 +9,7 @@ from typing import Any
 from dovetail.base.errors import at_user_location
 from dovetail.function import cond
 from dovetail.keras.layers.machinery.context import calls
+from dovetail.keras.layers.machinery.in_graphs import phase
 from dovetail.ops import indexing, shapes
 from dovetail.ops.arithmetic import cast
 from dovetail.ops.shapes import as_tensor
@@ -18,9 +19,11 @@ from dovetail.tensor.tensor import TensorLike
 def learning_phase() -> Any:
     """Returns 1 in training, 0 otherwise.
 
-    Inside a layer's call it is the `training` flag of that call, outside what `set_learning_phase` said, 0 by default.
+    Inside a layer's call it is the `training` flag of that call, outside what `set_learning_phase` said, 0 by default;
+    in a graph of TensorFlow 1 a tensor that may be fed.
     """
     flag = calls.training if calls.training is not None else calls.learning_phase
+    flag = phase() if flag is None else flag
     if isinstance(flag, TensorLike):
         return flag
     return int(bool(flag))

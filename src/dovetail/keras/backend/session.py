@@ -1,49 +1,36 @@
-"""What the whole process shares: names, the learning phase; and the sessions that are no more."""
+"""What the whole process shares: names, the learning phase, and the session that Keras works in where there are any."""
 
 from __future__ import annotations
 
 import gc
-from typing import Any, NoReturn
 
-from dovetail.base.errors import at_user_location
+from dovetail.graph.by_hand import new_default_graph, record_from_here, records_by_default
+from dovetail.graph.recording import recording
 from dovetail.keras.layers.machinery.context import calls
+from dovetail.keras.layers.machinery.in_graphs import (
+    forget_session,
+    get_session,
+    manual_variable_initialization,
+    set_session,
+)
 from dovetail.keras.naming import reset_uids
+
+__all__ = ["clear_session", "get_session", "manual_variable_initialization", "set_session"]
 
 
 def clear_session(free_memory: bool = True) -> None:
-    """Starts the numbering of names again, and unsets the learning phase.
+    """Starts the numbering of names again, and unsets the learning phase; begins another default graph and session.
 
     Args:
         free_memory: collect garbage, so that models that are not referenced any more leave memory at once.
 
-    Differs from TensorFlow: there is no global graph, so models that are in use stay usable.
+    Differs from TensorFlow: without eager execution switched off there is no global graph, so models that are in use
+    stay usable.
     """
     reset_uids()
     calls.learning_phase = None
+    forget_session()
+    if records_by_default(recording()):
+        record_from_here(new_default_graph())
     if free_memory:
         gc.collect()
-
-
-def get_session(op_input_list: Any = ()) -> NoReturn:
-    """Raises: there are no sessions."""
-    raise RuntimeError(
-        "K.get_session: there are no sessions; ops run when they are called. Replace `session.run(tensor)` by "
-        f"`tensor.numpy()`, or by K.function(inputs, outputs) for symbolic tensors{at_user_location()}"
-    )
-
-
-def set_session(session: Any) -> NoReturn:
-    """Raises: there are no sessions."""
-    raise RuntimeError(
-        "K.set_session: there are no sessions. Drop the call; set up devices with tf.config, such as "
-        f"tf.config.set_visible_devices([], 'GPU'){at_user_location()}"
-    )
-
-
-def manual_variable_initialization(value: bool) -> None:
-    """Takes False only: variables have their values from the moment they are created."""
-    if value:
-        raise ValueError(
-            "K.manual_variable_initialization(True): variables are initialized when they are created and cannot wait. "
-            f"Drop the call{at_user_location()}"
-        )

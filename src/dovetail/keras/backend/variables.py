@@ -13,6 +13,7 @@ from dovetail.base.settings import settings, state
 from dovetail.function import print_
 from dovetail.graph.node import FunctionCall, Node
 from dovetail.graph.record import symbolic_outputs
+from dovetail.keras.layers.machinery import in_graphs
 from dovetail.ops import random
 from dovetail.ops.arithmetic import identity
 from dovetail.tensor import dtype as dt
@@ -37,6 +38,10 @@ def variable(value: Any, dtype: Any = None, name: str | None = None, constraint:
         and value.dtype != dt.as_dtype(wanted)
     ):
         value = value._astype(dt.as_dtype(wanted))
+    graph = in_graphs.around()
+    if graph is not None:
+        label = name or "Variable"
+        return in_graphs.variable(graph, lambda: value, label, dtype=wanted, constraint=constraint)
     return Variable(value, dtype=wanted, name=name, constraint=constraint)
 
 
@@ -63,6 +68,8 @@ def get_value(x: Any) -> Any:
     Raises:
         ValueError: `x` is symbolic.
     """
+    if in_graphs.around() is not None and isinstance(x, TensorLike):
+        return in_graphs.value_of(x)
     if isinstance(x, SymbolicTensor):
         raise ValueError(
             f"K.get_value: a symbolic tensor has no value, received {x!r}. Compute it with "
@@ -81,6 +88,7 @@ def batch_get_value(tensors: Iterable) -> list:
     return [get_value(tensor) for tensor in tensors]
 
 
+@in_graphs.in_session
 def set_value(x: Any, value: Any) -> None:
     """Assigns a value to a variable; it is cast to the variable's dtype.
 

@@ -14,6 +14,7 @@ from dovetail.base.settings import among_replicas, num_replicas, settings, state
 from dovetail.base.told import Told
 from dovetail.base.trackable import leaves, unique
 from dovetail.function.autograph.gate import user_code
+from dovetail.graph.by_hand import apart
 from dovetail.keras import checks, initializers
 from dovetail.keras.naming import to_snake_case, unique_name
 from dovetail.tensor import dtype as dt
@@ -99,14 +100,15 @@ class Metric(Told):
         kind = dt.as_dtype(self._dtype if dtype is None else dtype)
         shape = tuple(shape) if isinstance(shape, list | tuple | TensorShape) else shape
         name = name or f"variable_{len(self._own_variables)}"
-        variable: Any = Variable(
-            lambda: make(shape, dtype=kind),
-            trainable=False,
-            name=name,
-            dtype=kind,
-            synchronization="on_read",
-            aggregation="sum" if aggregation is None else aggregation,
-        )
+        with apart():
+            variable: Any = Variable(
+                lambda: make(shape, dtype=kind),
+                trainable=False,
+                name=name,
+                dtype=kind,
+                synchronization="on_read",
+                aggregation="sum" if aggregation is None else aggregation,
+            )
         variable.path = f"{self.name}/{name}"
         self._track(variable)
         return variable

@@ -16,7 +16,7 @@ from dovetail.graph.recording import recording
 from dovetail.graph.replay import Graph
 from dovetail.keras.idiom import is_keras_2
 from dovetail.keras.layers.core.added_metric import AddMetric
-from dovetail.keras.layers.machinery import weights
+from dovetail.keras.layers.machinery import in_graphs, weights
 from dovetail.keras.layers.machinery.context import calls
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.layers.machinery.signature import call_spec
@@ -141,6 +141,7 @@ class Model(Trainer, Reporting, Layer):
                         f"Model: {what} must be symbolic tensors (they come from keras.Input), received "
                         f"{tensor!r:.80}{at_user_location()}"
                     )
+                in_graphs.require_made_by_layers(tensor, what)
         if len({id(tensor) for tensor in flat_inputs}) != len(flat_inputs):
             raise ValueError(f"Model: the same input is listed twice{at_user_location()}")
         if isinstance(outputs, list) and len(outputs) == 1:
@@ -469,7 +470,7 @@ class Model(Trainer, Reporting, Layer):
             known,
         )
         self.built = True
-        with weights.owner(self), contextlib.suppress(OperatorNotAllowedInGraphError):
+        with in_graphs.building(), weights.owner(self), contextlib.suppress(OperatorNotAllowedInGraphError):
             # A call that looks at values cannot run on symbolic tensors; it makes the weights when it runs.
             self._described_by_call((), described)
         first = next(iter(described.values()), None)

@@ -7,6 +7,7 @@ import json
 from typing import Any, ClassVar
 
 from dovetail.base.told import Told
+from dovetail.keras.layers.machinery.in_graphs import in_session
 from dovetail.keras.serialization import serialize_keras_object
 
 
@@ -54,6 +55,7 @@ class Reporting(Told):
         """
         return json.dumps(serialize_keras_object(self), **kwargs)
 
+    @in_session
     def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
         """Writes the model to a file that `keras.models.load_model` reads: see `keras.saving.save_model`.
 
@@ -96,6 +98,7 @@ class Reporting(Told):
             self, filepath, format, verbose, input_signature, **kwargs
         )
 
+    @in_session
     def save_weights(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
         """Writes the weights to a file, in Keras' format.
 
@@ -106,6 +109,7 @@ class Reporting(Told):
         """
         importlib.import_module("dovetail.keras.saving").save_weights(self, filepath, overwrite, **kwargs)
 
+    @in_session
     def load_weights(
         self, filepath: Any, skip_mismatch: bool = False, by_name: bool = False, **kwargs: Any
     ) -> Any:

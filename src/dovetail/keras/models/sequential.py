@@ -9,6 +9,7 @@ from dovetail.base.errors import at_user_location
 from dovetail.base.settings import state
 from dovetail.graph.recording import recording
 from dovetail.keras.layers.core.input_layer import Input, InputLayer
+from dovetail.keras.layers.machinery import in_graphs
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.layers.machinery.weights import owner
 from dovetail.keras.models.model import Model
@@ -97,7 +98,8 @@ class Sequential(Model):
             tensor = self._stack[0].output
             start = tensor
             # The model's own graph is no part of one around.
-            with enter_scope(None if recording() else state.scope), owner(self):
+            scope = None if recording() else state.scope
+            with in_graphs.building(), enter_scope(scope), owner(self):
                 for layer in self._stack[1:]:
                     tensor = layer(tensor)
             self._set_graph(start, tensor)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location
+from dovetail.graph.by_hand import apart
 from dovetail.keras import initializers
 from dovetail.keras.idiom import slot_name, state_name
 from dovetail.keras.optimizers.checks import label
@@ -67,7 +68,8 @@ class State:
             self.scoped = before
 
     def new(self, initial: Any, name: str, position: int | None = None) -> Variable:
-        variable: Any = Variable(initial, trainable=False, name=state_name(name))
+        with apart():
+            variable: Any = Variable(initial, trainable=False, name=state_name(name))
         variable.path = f"{self.owner}/{name}"
         self.variables.insert(len(self.variables) if position is None else position, variable)
         return variable

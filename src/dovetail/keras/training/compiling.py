@@ -12,6 +12,7 @@ from dovetail.base.told import Told
 from dovetail.base.trackable import Found, Trail, held, unique
 from dovetail.keras import checks, optimizers
 from dovetail.keras.idiom import is_keras_2
+from dovetail.keras.layers.machinery.in_graphs import apart
 from dovetail.keras.metrics import Metric
 from dovetail.keras.mixed_precision import LossScaleOptimizer
 from dovetail.keras.training.executor import Executor
@@ -52,6 +53,7 @@ class Compiling(Steps, Told):
         self._flags_of_compile = TrainableFlags(None)
         self._reset_programs()
 
+    @apart
     def compile(
         self,
         optimizer: Any = "rmsprop",

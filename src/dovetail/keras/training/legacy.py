@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.keras import serialization
+from dovetail.keras.layers.machinery.in_graphs import updates_of
 from dovetail.keras.training.arrays import as_numpy
 
 
@@ -26,6 +27,7 @@ class OfKeras2:
     optimizer: Any
     built: bool
     name: str
+    weights: Any
     _flatten_layers: Any
     _trained_weights: Any
     _reset_programs: Any
@@ -102,8 +104,8 @@ class OfKeras2:
 
     @property
     def updates(self) -> list:
-        """Nothing: variables change when they are assigned."""
-        return []
+        """The operations that change weights where a session runs them; elsewhere none, they change when assigned."""
+        return updates_of(self.weights)
 
     state_updates = updates
 

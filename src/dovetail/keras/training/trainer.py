@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dovetail.base import nest
+from dovetail.keras.layers.machinery.in_graphs import in_session
 from dovetail.keras.training import runs
 from dovetail.keras.training.arrays import as_numpy, class_weighted, copied, structured
 from dovetail.keras.training.compiling import Compiling
@@ -28,6 +29,7 @@ class Trainer(OfKeras2, StateTrees, Compiling):
         *("predict_on_batch", "get_layer", "add", "pop"),
     )
 
+    @in_session
     def fit(
         self,
         x: Any = None,
@@ -102,6 +104,7 @@ class Trainer(OfKeras2, StateTrees, Compiling):
             self.history = history
         return history
 
+    @in_session
     def evaluate(
         self,
         x: Any = None,
@@ -126,6 +129,7 @@ class Trainer(OfKeras2, StateTrees, Compiling):
         logs = runs.evaluate(self, data, RunOptions(callbacks, verbose, steps))
         return _shaped(logs, return_dict)
 
+    @in_session
     def predict(
         self,
         x: Any,
@@ -158,6 +162,7 @@ class Trainer(OfKeras2, StateTrees, Compiling):
         result = self._executors["predict"].once(leaves, spec)
         return copied(result) if type(result) is Tensor else nest.map_structure(copied, result)
 
+    @in_session
     def train_on_batch(
         self,
         x: Any,
@@ -178,6 +183,7 @@ class Trainer(OfKeras2, StateTrees, Compiling):
             sample_weight = class_weighted(y, sample_weight, class_weight)
         return self._on_batch("train", x, y, sample_weight, return_dict)
 
+    @in_session
     def test_on_batch(
         self,
         x: Any,
@@ -192,6 +198,7 @@ class Trainer(OfKeras2, StateTrees, Compiling):
             self.reset_metrics()
         return self._on_batch("test", x, y, sample_weight, return_dict)
 
+    @in_session
     def predict_on_batch(self, x: Any) -> Any:
         """Returns the outputs for one batch as NumPy arrays."""
         leaves, spec = nest.flatten_spec(pack_x_y_sample_weight(structured(x)))

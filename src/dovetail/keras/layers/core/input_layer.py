@@ -10,6 +10,7 @@ from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
 from dovetail.graph.node import Node
+from dovetail.keras.layers.machinery import in_graphs
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.serialization import deserialize_keras_object
 from dovetail.ops.table import find
@@ -89,6 +90,10 @@ class InputLayer(Layer):
             return
         if tensor is None:
             tensor = SymbolicTensor(self.batch_shape, self._input_dtype, name=self.name, node=node)
+        else:
+            tensor = in_graphs.input_for(tensor, self.batch_shape, self._input_dtype, self.name)
+            tensor.node = tensor.node if tensor is input_tensor else node
+        in_graphs.mark(tensor, in_graphs.around())
         node.outputs = [tensor]
         node.structure = None
         self._value = tensor

@@ -17,6 +17,7 @@ from dovetail.function.autograph.gate import converted
 from dovetail.graph.node import Node
 from dovetail.graph.record import symbolic_outputs
 from dovetail.graph.recording import recording
+from dovetail.keras.layers.machinery import in_graphs
 from dovetail.keras.layers.machinery.context import call_context, calls
 from dovetail.keras.layers.machinery.input_spec import check_inputs, fits
 from dovetail.keras.layers.machinery.masking import add_masks, first_masks, set_masks
@@ -58,6 +59,7 @@ class Calling:
     non_trainable_variables: Any
     add_loss: Any
     _is_leaf: bool
+    _is_made_of_layers: bool
     _makes_masks = (
         True  # whether `compute_mask` may return one for inputs without, where a subclass defines it
     )
@@ -84,7 +86,8 @@ class Calling:
             if not spec.accepts_training:
                 return call(args[0])
             training = _inherited_training()
-            return call(args[0], training=spec.training_default if training is None else training)
+            if type(training) is not SymbolicTensor:
+                return call(args[0], training=spec.training_default if training is None else training)
         try:
             return self._careful_call(args, kwargs)
         except BAD_CALL as error:
@@ -143,6 +146,8 @@ class Calling:
             )
         if not args and not kwargs:
             raise ValueError(f"{self.name}: call the layer on at least one tensor{at_user_location()}")
+        if state.scope is not None and in_graphs.are_described(args, kwargs):
+            return in_graphs.described(self._careful_call, args, kwargs)
         spec = call_spec(type(self).call)
         args, kwargs, symbolic = self._converted(args, kwargs)
         check_inputs(self, args[0] if args else next(iter(kwargs.values())))
@@ -172,6 +177,9 @@ class Calling:
             with call_context(training), above:
                 if symbolic and recording() is None:
                     outputs = self._symbolic_call(args, kwargs, given)
+                elif type(training) is SymbolicTensor and self._decides_by_training(spec):
+                    call = self._user_call(symbolic)
+                    outputs = in_graphs.either(call, args, kwargs, spec.training_position, training)
                 else:
                     outputs = self._user_call(symbolic)(*args, **kwargs)
                 if self.activity_regularizer is not None:
@@ -183,6 +191,10 @@ class Calling:
         ):
             set_masks(self, args, outputs, masks)
         return outputs
+
+    def _decides_by_training(self, spec: Any) -> bool:
+        """Whether it does one thing or another in a graph of a program's, and is no model whose layers do."""
+        return spec.accepts_training and not self._is_made_of_layers and in_graphs.written() is not None
 
     def _converted(self, args: tuple, kwargs: dict) -> tuple[tuple, dict, bool]:
         """Turns arrays into tensors and casts floats to the compute dtype; tells whether anything is symbolic."""
@@ -254,7 +266,7 @@ class Calling:
         leaves, structure = nest.flatten_spec(described)
         outputs = symbolic_outputs(node, leaves, structure)
         self._nodes.append(node)
-        return outputs
+        return in_graphs.mark(outputs, calls.graph)
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """Returns tensors (symbolic ones) that have the shapes and dtypes of the outputs for symbolic inputs."""
@@ -340,7 +352,8 @@ def _as_given(leaf: Any) -> Any:
 
 
 def _inherited_training() -> Any:
-    return calls.training if calls.training is not None else calls.learning_phase
+    flag = calls.training if calls.training is not None else calls.learning_phase
+    return in_graphs.phase() if flag is None and state.scope is not None else flag
 
 
 def _plain_values(kwargs: dict) -> bool:

@@ -21,6 +21,7 @@ class CallState(threading.local):
         training: the flag that inner layers inherit; None: not given.
         call_id: identifies the outermost call; losses added during it carry it.
         learning_phase: `K.set_learning_phase`, None when not set.
+        graph: the graph in whose midst layers are made, where it does not record; None: there is none.
     """
 
     def __init__(self) -> None:
@@ -28,6 +29,7 @@ class CallState(threading.local):
         self.training: Any = None
         self.call_id = 0
         self.learning_phase: Any = None
+        self.graph: Any = None
 
 
 calls = inherited(CallState())

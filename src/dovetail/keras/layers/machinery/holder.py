@@ -16,6 +16,7 @@ from dovetail.engine import is_tracer
 from dovetail.graph.recording import recording
 from dovetail.keras.layers.machinery import weights
 from dovetail.keras.layers.machinery.context import calls
+from dovetail.keras.layers.machinery.in_graphs import in_session
 from dovetail.keras.metrics import Mean, Metric
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
@@ -182,10 +183,12 @@ class Holder(Told, Versioned):
             )
         return sum(int(np.prod(v.shape)) for v in self.weights)
 
+    @in_session
     def get_weights(self) -> list[np.ndarray]:
         """Returns the weights as NumPy arrays, in the order of `weights`."""
         return [np.array(v._plain()._value) for v in self.weights]
 
+    @in_session
     def set_weights(self, weights_list: Any) -> None:
         """Assigns NumPy arrays to the weights, in the order of `weights`.
 

@@ -17,7 +17,7 @@ from dovetail.base.trackable import AWAITING, PLAIN, attached
 from dovetail.graph.node import Node
 from dovetail.keras import constraints, initializers, mixed_precision, regularizers
 from dovetail.keras.idiom import layer_name
-from dovetail.keras.layers.machinery import weights
+from dovetail.keras.layers.machinery import in_graphs, weights
 from dovetail.keras.layers.machinery.called import Called
 from dovetail.keras.layers.machinery.calling import Calling, has_tensor
 from dovetail.keras.layers.machinery.holder import SKIP, Holder
@@ -277,7 +277,7 @@ class Layer(Calling, Holder, Called):
         tensors = {name: value for name, value in arguments.items() if has_tensor(value)}
         shapes = {name: nest.map_structure(shape_of, value) for name, value in tensors.items()}
         first = next(iter(shapes.values()), None)
-        with enter_scope(_building_scope()), weights.owner(self):
+        with in_graphs.building(), enter_scope(_building_scope()), weights.owner(self):
             if type(self).build is Layer.build and type(self).call is not Layer.call and self._sublayers():
                 self.built = True
             else:

@@ -12,6 +12,7 @@ import numpy as np
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import state
 from dovetail.keras import idiom, initializers, permission, serialization
+from dovetail.keras.layers.machinery import in_graphs
 from dovetail.keras.layers.machinery.signature import own_parameters
 from dovetail.keras.registration import own_name
 from dovetail.tensor.dtype import DType
@@ -73,22 +74,23 @@ def add(
     if initializer is None:
         initializer = _default_initializer(dtype)
     name = name or ("variable" if not layer._own_weights else f"variable_{len(layer._own_weights)}")
-    if permission.awaits_values() and own_name(type(layer)) and own_name(type(initializer)):
-        value = np.zeros(shape, dtype.numpy_dtype)  # drawing numbers takes longer than reading the file
-    else:
+
+    def first_value() -> Any:
+        if permission.awaits_values() and own_name(type(layer)) and own_name(type(initializer)):
+            return np.zeros(shape, dtype.numpy_dtype)  # drawing numbers takes longer than reading the file
         value = initializer(shape, dtype=dtype.name) if _takes_dtype(initializer) else initializer(shape)
-    if not isinstance(value, TensorLike):
-        value = np.asarray(value, dtype.numpy_dtype)
+        return value if isinstance(value, TensorLike) else np.asarray(value, dtype.numpy_dtype)
+
     above = [one for one in _owners if one is not layer]
-    variable: Any = Variable(
-        value,
-        trainable=trainable,
-        name=idiom.weight_name(name, [*above, layer]),
-        dtype=dtype,
-        constraint=constraint,
-        aggregation=aggregation,
-        synchronization=synchronization,
-    )
+    label, graph = idiom.weight_name(name, [*above, layer]), in_graphs.around()
+    facts: dict[str, Any] = {"trainable": trainable, "dtype": dtype, "constraint": constraint}
+    facts |= {"aggregation": aggregation, "synchronization": synchronization}
+    variable: Any
+    if graph is None:
+        variable = Variable(first_value(), name=label, **facts)
+    else:
+        full = label if idiom.is_keras_2() else f"{path_of(layer)}/{name}"
+        variable = in_graphs.variable(graph, first_value, full, **facts)
     if tuple(variable.shape) != shape:
         raise ValueError(
             f"{layer.name}: the initializer of {name!r} gave shape {variable.shape}, expected {shape}"
