@@ -267,3 +267,43 @@ def test_what_archives_refuse(tmp_path):
         archive.track(keras.layers.Dense(2))
     with pytest.raises(ValueError, match="input_signature"):
         archive.add_endpoint("serve", lambda x: x)
+
+
+def test_export_of_models_that_were_called(tmp_path):
+    class OfOne(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(2)
+
+        def call(self, x, training=False):
+            return self.dense(x["a"] + x["b"] if isinstance(x, dict) else x)
+
+    x = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
+    for given in (x, {"a": x, "b": -2 * x}):
+        model = OfOne()
+        with pytest.raises(ValueError, match="call it on data first"):
+            model.export(tmp_path / "served")
+        want = model(given)
+        model.export(tmp_path / "served")
+        few = tf.nest.map_structure(lambda one: one[:2], given)
+        close(tf.saved_model.load(tmp_path / "served").serve(few).numpy(), want.numpy()[:2])
+    signature = [tf.TensorSpec([None, 4]), tf.TensorSpec([None, 2])]
+    archive = keras.export.ExportArchive()
+    layer = keras.layers.Dense(2)
+    layer.build((None, 4))
+    archive.track_and_add_endpoint("serve", layer, signature[:1])
+    archive.write_out(tmp_path / "archive")
+    close(tf.saved_model.load(tmp_path / "archive").serve(x).numpy(), layer(x).numpy())
+
+    class OfTwo(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(2)
+
+        def call(self, x, y):
+            return self.dense(x) + y
+
+    model, y = OfTwo(), x[:, :2]
+    want = model(x, y)
+    model.export(tmp_path / "two", input_signature=signature, verbose=False)
+    close(tf.saved_model.load(tmp_path / "two").serve(x, y).numpy(), want.numpy())

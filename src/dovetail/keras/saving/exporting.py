@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from typing import Any
 
@@ -59,6 +60,7 @@ def export(
     """
     require_format(format, "export")
     signature = _signature(model) if input_signature is None else _specs(input_signature)
+    signature = signature if len(signature) == 1 else _named(signature)
     made = Function(_serving(model, len(signature)), input_signature=signature)
     made.get_concrete_function()
     known = _OPTIONS[format]
@@ -74,6 +76,17 @@ def export(
         save_as({_ENDPOINT: made}, filepath, format, **options)
     if verbose:
         print(f"Saved artifact at '{os.fspath(filepath)}'.")
+
+
+def _named(signature: list) -> list:
+    """Returns specs of which each has a name, as that of a signature's input."""
+    numbers = itertools.count()
+
+    def named(spec: TensorSpec) -> TensorSpec:
+        number = next(numbers)
+        return TensorSpec(spec.shape, spec.dtype, spec.name or f"input_{number}")
+
+    return [nest.mapped(named, one) for one in signature]
 
 
 def _serving(model: Any, num_arguments: int) -> Any:
@@ -106,12 +119,33 @@ def require_format(format: str, caller: str) -> None:
 
 
 def _signature(model: Any) -> list:
-    if not getattr(model, "inputs", None):
+    if getattr(model, "inputs", None):
+        return [nest.mapped(_spec, model.input)]
+    built = model.get_build_config()
+    if not built:
         raise ValueError(
-            f"export: {model.name!r} does not know its inputs; pass input_signature=[tf.TensorSpec(...)]"
-            f"{at_user_location()}"
+            f"export: {model.name!r} does not know its inputs; call it on data first, or pass "
+            f"input_signature=[tf.TensorSpec(...)]{at_user_location()}"
         )
-    return [nest.mapped(_spec, model.input)]
+    return _signature_of_call(built, model)
+
+
+def _signature_of_call(built: dict, model: Any) -> list:
+    """Returns the signature of a model that was called, for any batch size, from the shapes that it was built for."""
+
+    def spec(shape: Any) -> Any:
+        if isinstance(shape, dict):
+            return {name: spec(one) for name, one in shape.items()}
+        if all(size is None or isinstance(size, int) for size in shape):
+            return TensorSpec([None, *shape[1:]], model._build_dtype or model.input_dtype)
+        return [spec(one) for one in shape]
+
+    if "input_shape" in built:
+        return [spec(built["input_shape"])]
+    shapes = built["shapes_dict"]
+    if all(name.endswith("_shape") for name in shapes):  # of arguments of their own
+        return [spec(one) for one in shapes.values()]
+    return [spec(shapes)]
 
 
 def _spec(tensor: Any) -> TensorSpec:
