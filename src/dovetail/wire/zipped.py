@@ -50,6 +50,10 @@ def _check_members(archive: zipfile.ZipFile, path: Any, caller: str) -> None:
         )
     size, file = sum(member.file_size for member in members), archive.fp
     stored = file.seek(0, os.SEEK_END) if file is not None else 0
+    if any(member.compress_size > stored for member in members):
+        raise ValueError(
+            f"{caller}: {str(path)!r} is damaged: a member claims to be larger than the file{at_user_location()}"
+        )
     if size > _MAX_UNQUESTIONED_BYTES and size > _MAX_INFLATION * stored:
         raise ValueError(
             f"{caller}: {str(path)!r} claims {size} bytes in all and stores {stored}: it is not read"

@@ -17,6 +17,7 @@ from typing import Any
 from dovetail.keras.idiom import is_keras_2
 from dovetail.keras.models.keras_2 import as_keras_2
 from dovetail.keras.models.keras_2_terms import NotInKeras2Error
+from dovetail.keras.models.keras_3_ops import with_ops_of_keras_3
 from dovetail.keras.registration import get_registered_name, own_object
 from dovetail.keras.serialization import serialize_keras_object
 
@@ -29,7 +30,7 @@ def of_archive(model: Any) -> tuple[dict, str]:
     """Returns the config in a `.keras` file, and the version of Keras whose it is."""
     config = serialize_keras_object(model)
     if not is_keras_2():
-        return config, VERSION
+        return with_ops_of_keras_3(config), VERSION
     try:
         older = as_keras_2(config, _layer_kinds(model), whole=True)
         compiled = config.get("compile_config")
