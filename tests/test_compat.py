@@ -330,6 +330,49 @@ def test_private_helpers(aliased):
     assert callable(names_of["logging"].warning)
 
 
+def test_private_modules_of_optimizers(aliased):
+    names_of = run(
+        """
+from tensorflow.python.framework import ops
+from tensorflow.python.ops import resource_variable_ops, state_ops, variable_scope
+from tensorflow.python.training import adam, optimizer, training_ops
+import tensorflow as tf
+
+class Mine(optimizer.Optimizer):
+    def _create_slots(self, var_list):
+        for var in var_list:
+            self._zeros_slot(var, "m", self._name)
+
+    def _resource_apply_dense(self, grad, var):
+        m = self.get_slot(var, "m")
+        return training_ops.resource_apply_momentum(var.handle, m.handle, 0.1, grad, 0.5, use_locking=self._use_locking)
+
+    def _resource_apply_sparse(self, grad, var, indices):
+        return resource_variable_ops.resource_scatter_add(var.handle, indices, -grad)
+
+with tf.Graph().as_default() as graph, tf.compat.v1.Session() as session:
+    v = variable_scope.get_variable("v", initializer=tf.ones([2, 2]))
+    same_graph = ops.get_default_graph() is graph
+    minimize = Mine(False, "mine").minimize
+    dense, rows = minimize(tf.reduce_sum(v)), minimize(tf.reduce_sum(tf.gather(v, [1, 1])))
+    doubled = state_ops.assign(v, 2.0 * v)
+    given = training_ops.apply_gradient_descent(v, 1.0, tf.ones([2, 2]))
+    session.run(tf.compat.v1.global_variables_initializer())
+    session.run(dense)
+    session.run(dense)
+    found = [session.run(v).tolist()]
+    session.run(rows)
+    found += [session.run(v).tolist(), session.run(doubled).tolist(), session.run(given).tolist()]
+"""
+    )
+    assert names_of["same_graph"] and issubclass(
+        names_of["adam"].AdamOptimizer, names_of["optimizer"].Optimizer
+    )
+    kept = names_of["found"]
+    for values, expected in zip(kept, ([0.75, 0.75], [0.75, -1.25], [1.5, -2.5], [0.5, -3.5]), strict=True):
+        assert [round(row[0], 5) for row in values] == expected
+
+
 def test_uninstall_undoes_everything():
     own = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in ROOTS}
     for name in own:

@@ -13,7 +13,7 @@ from typing import Any
 
 from dovetail.compat import strings
 from dovetail.compat.names import namespace
-from dovetail.compat.private_paths import EVERYWHERE, FOLDERS, KERAS_EVERYWHERE, MODULES, OLD_KERAS
+from dovetail.compat.private_paths import EVERYWHERE, FOLDERS, KERAS_EVERYWHERE, LATE, MODULES, OLD_KERAS
 from dovetail.compat.version1 import tf_logging
 from dovetail.compat.views import View
 
@@ -29,7 +29,8 @@ def tensorflow_private(path: str) -> ModuleType | None:
     known = leaf in MODULES or leaf.endswith("_ops")
     if not known or (folder and folder not in FOLDERS):
         return None
-    return View(name, (*MODULES.get(leaf, ()), *EVERYWHERE), own=_own(path), versions=True)
+    late = ("dovetail.compat.first.private_names", path) if path in LATE else None
+    return View(name, (*MODULES.get(leaf, ()), *EVERYWHERE), own=_own(path), versions=True, late=late)
 
 
 def keras_private(path: str, name: str) -> ModuleType | None:

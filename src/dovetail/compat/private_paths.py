@@ -24,6 +24,27 @@ _FOLDERS = (
 )
 FOLDERS = frozenset(_FOLDERS.split())
 
+# Modules of TensorFlow 1's optimizers.
+_TRAINING = [
+    "adadelta",
+    "adagrad",
+    "ftrl",
+    "gradient_descent",
+    "momentum",
+    "optimizer",
+    "proximal_adagrad",
+    "rmsprop",
+]
+
+# Paths whose names come first from `TABLES` of `compat/first/private_names.py`.
+LATE = frozenset(
+    [
+        *("framework.ops", "ops.resource_variable_ops", "ops.state_ops", "ops.variable_scope"),
+        *("training.gen_training_ops", "training.training_ops"),
+        *(f"training.{name}" for name in ["adam", *_TRAINING]),
+    ]
+)
+
 # Modules of tensorflow/python: last part of the path -> the namespaces it looks in first. Names that end in `_ops`
 # need no row: they look everywhere.
 MODULES: dict[str, tuple[str, ...]] = {
@@ -56,6 +77,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "device_lib": (), "deprecation": (), "tf_decorator": (), "tf_export": (), "tf_inspect": (), "tf_logging": (),
     "tag_constants": (), "signature_constants": (), "compat": (), "np_config": (), "module": (), "versions": (),
     "core": (), "polymorphic_function": (), "gradients_impl": (), "gradients": (), "device": (), "tf_contextlib": (),
+    **dict.fromkeys(_TRAINING, ()),
     "custom_object_scope": (), "tpu_function": (), "random_seed_lib": ("random",),
 }  # fmt: skip
 

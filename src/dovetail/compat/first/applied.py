@@ -52,7 +52,7 @@ def _rms_prop(
     return [(ms, new), (mom, step), (var, var - step)]
 
 
-_RULES: dict[str, tuple[Callable, tuple[str, ...]]] = {
+RULES: dict[str, tuple[Callable, tuple[str, ...]]] = {
     "ApplyAdagrad": (_adagrad, ("update_slots",)),
     "ApplyAdam": (_adam, ("use_nesterov",)),
     "ApplyGradientDescent": (_descent, ()),
@@ -80,6 +80,6 @@ def _applying(rule: Callable, attributes: tuple[str, ...], gives: bool) -> Calla
 
 
 SPECIAL: dict[str, Callable] = {
-    **{name: _applying(rule, attributes, True) for name, (rule, attributes) in _RULES.items()},
-    **{f"Resource{name}": _applying(rule, attributes, False) for name, (rule, attributes) in _RULES.items()},
+    **{name: _applying(rule, attributes, True) for name, (rule, attributes) in RULES.items()},
+    **{f"Resource{name}": _applying(rule, attributes, False) for name, (rule, attributes) in RULES.items()},
 }
