@@ -1,6 +1,7 @@
 """StableHLO files: written by models, archives and functions; read here without their code, and by JAX alone."""
 
 import json
+import re
 import subprocess
 import sys
 import warnings
@@ -8,6 +9,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from jax import export
 
 import dovetail as tf
 from dovetail import cli, keras
@@ -193,6 +195,22 @@ def test_loaded_functions_are_parts_of_others(tmp_path):
     outer = keras.Model(inputs, keras.layers.Rescaling(2.0)(loaded(inputs)))
     assert outer.output_shape == (None, 2)
     close(outer.predict(X, verbose=0), 2 * model(X))
+
+
+def test_no_kernel_of_this_machine_is_in_the_file(tmp_path):
+    x = keras.Input((6, 8), batch_size=32)
+    rows = keras.layers.Dense(64, activation="gelu")(keras.layers.LSTM(16, return_sequences=True)(x))
+    model = keras.Model(x, keras.layers.Softmax()(keras.layers.LayerNormalization()(rows)))
+    function = tf.function(model, input_signature=[tf.TensorSpec((32, 6, 8))])
+    data = np.random.default_rng(0).normal(size=(32, 6, 8)).astype("float32")
+    want = [np.asarray(tf.function(lambda x: model(x) * 1.0)(data)) for _ in range(4)][
+        0
+    ]  # bodies are kept, then copied
+    tf.export.save(function, tmp_path / "f")
+    with zipfile.ZipFile(tmp_path / "f") as archive:
+        text = export.deserialize(bytearray(archive.read("functions/serve.bin"))).mlir_module()
+    assert "dovetail_" not in text and not re.findall(r"custom_call @(?!mhlo\.)\w+", text)
+    close(tf.export.load(tmp_path / "f")(data), want)
 
 
 def test_arguments_that_do_not_fit(tmp_path):
