@@ -30,7 +30,8 @@ def tensorflow_private(path: str) -> ModuleType | None:
     if not known or (folder and folder not in FOLDERS):
         return None
     late = ("dovetail.compat.first.private_names", path) if path in LATE else None
-    return View(name, (*MODULES.get(leaf, ()), *EVERYWHERE), own=_own(path), versions=True, late=late)
+    places = (*MODULES.get(leaf, ()), *EVERYWHERE)
+    return View(name, places, own=_own(path), versions=True, late=late, late_last=True)
 
 
 def keras_private(path: str, name: str) -> ModuleType | None:

@@ -36,7 +36,7 @@ _TRAINING = [
     "rmsprop",
 ]
 
-# Paths whose names come first from `TABLES` of `compat/first/private_names.py`.
+# Paths whose names that stand nowhere else are in `TABLES` of `compat/first/private_names.py`.
 LATE = frozenset(
     [
         *("framework.ops", "ops.resource_variable_ops", "ops.state_ops", "ops.variable_scope"),

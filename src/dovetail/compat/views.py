@@ -22,6 +22,7 @@ class View(ModuleType):
         refused: names that exist there and mean something else here, so that they count as missing.
         versions: find `reduce_sum_v2` as `reduce_sum`, `DenseV2` as `Dense`.
         late: a module and a key in its `TABLES`, whose names come first; it is imported when one is asked for.
+        late_last: they come last: it is imported for a name that stands nowhere else.
     """
 
     def __init__(
@@ -33,13 +34,14 @@ class View(ModuleType):
         refused: frozenset[str] = frozenset(),
         versions: bool = False,
         late: tuple[str, str] | None = None,
+        late_last: bool = False,
     ) -> None:
         super().__init__(name, f"Names of Dovetail as `{name}`.")
         self.__path__: list[str] = []
         self._namespaces = namespaces
         self._renamed = dict(renamed or {})
         self._refused = refused
-        self._versions, self._late = versions, late
+        self._versions, self._late, self._late_last = versions, late, late_last
         self.__dict__.update(own or {})
 
     def __getattr__(self, name: str) -> Any:
@@ -57,8 +59,12 @@ class View(ModuleType):
         return importlib.import_module(self._late[0]).TABLES[self._late[1]]
 
     def _find(self, name: str) -> Any:
-        if name in self._late_names():
-            return self._late_names()[name]
+        if self._late_last:
+            value = self._found(name)
+            return self._late_names().get(name, ABSENT) if value is ABSENT else value
+        return self._late_names()[name] if name in self._late_names() else self._found(name)
+
+    def _found(self, name: str) -> Any:
         if name in self._refused:
             return ABSENT
         if name in self._renamed:
