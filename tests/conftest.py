@@ -31,6 +31,8 @@ import hypothesis
 import numpy as np
 import pytest
 
+from tests.support import codegen
+
 SEED = 1234
 
 hypothesis.settings.register_profile("dovetail", max_examples=30, deadline=None, print_blob=True)
@@ -45,6 +47,12 @@ def fixed_seeds():
     dovetail_random = sys.modules.get("dovetail.random")
     if dovetail_random is not None:
         dovetail_random.set_seed(SEED)
+
+
+@pytest.fixture(autouse=True)
+def quick_code(request):
+    """Let XLA make code quickly, but for tests that are about the code that users get."""
+    codegen.choose(quick=request.node.get_closest_marker("code_of_users") is None)
 
 
 @pytest.hookimpl(wrapper=True)

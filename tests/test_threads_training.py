@@ -11,6 +11,8 @@ from dovetail import keras
 from dovetail.tensor.transaction import Transaction
 from tests.test_threads import at_once
 
+pytestmark = pytest.mark.code_of_users  # equal halves of a model stay equal to the bit
+
 X = np.linspace(-1, 1, 48, dtype="float32").reshape(16, 3)
 Y = X.sum(1, keepdims=True)
 BOTH = np.concatenate([Y, Y], axis=1)

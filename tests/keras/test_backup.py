@@ -12,6 +12,8 @@ import dovetail as tf
 from dovetail import keras
 from dovetail.ops import random
 
+pytestmark = pytest.mark.code_of_users  # whole and broken runs, of several processes, give the same bits
+
 EPOCHS = 4
 RNG = np.random.default_rng(2)
 X = RNG.normal(size=(30, 4)).astype("float32")

@@ -15,6 +15,8 @@ from dovetail.function.frequency import (
 from dovetail.keras.training import programs
 from dovetail.ops import core
 
+pytestmark = pytest.mark.code_of_users  # both engines' code is compared, step after step
+
 CHANNELS, CLASSES, ROWS = 4, 3, 6
 
 

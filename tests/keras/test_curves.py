@@ -7,6 +7,8 @@ import pytest
 
 from dovetail import keras
 
+pytestmark = pytest.mark.code_of_users  # what differs in the last bit grows over 50 steps
+
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 RNG = np.random.default_rng(8)

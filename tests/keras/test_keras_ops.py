@@ -27,6 +27,7 @@ from dovetail.tensor.symbolic import SymbolicTensor
 from tests.keras import ops_case, ops_cases, ops_cases_network, ops_reference
 from tests.keras.ops_case import Row, flat, mapped
 from tests.keras.ops_cases import ELSEWHERE, ROWS
+from tests.support import codegen
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DRAWN = 2  # dtypes a row
@@ -79,7 +80,7 @@ def reference() -> tuple:
 
 
 def _ask_keras(path: pathlib.Path) -> None:
-    quick = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    quick = " ".join(f"--{name}={value}".lower() for name, value in codegen.QUICK.items())
     environment = os.environ | {"KERAS_BACKEND": "jax", "XLA_FLAGS": quick, "PYTHONWARNINGS": "ignore"}
     part = path.with_suffix(".part")
     command = [sys.executable, "-m", "tests.keras.ops_reference", str(part), str(DRAWN), str(SEED)]

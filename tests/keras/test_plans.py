@@ -12,6 +12,8 @@ from dovetail.keras.models.plans import CallPlan
 from tests.keras.layer_rows import CASES
 from tests.ops.case import engine
 
+pytestmark = pytest.mark.code_of_users  # plans give the bits of the ordinary call
+
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(3, 6)).astype("float32")
 MANY = 5  # more calls than a plan needs before it is made

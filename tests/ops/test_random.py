@@ -9,6 +9,8 @@ from dovetail.keras import random as keras_random
 from dovetail.ops import draws, generator, random
 from tests.ops.case import engine
 
+pytestmark = pytest.mark.code_of_users  # both engines draw the same bits
+
 ENGINES = ("host", "xla")
 SEED = [7, 11]
 COUNT = 20_000
