@@ -3,6 +3,7 @@
 import copy
 import functools
 import gc
+import importlib
 import inspect
 import threading
 import weakref
@@ -13,7 +14,6 @@ import pytest
 import dovetail as tf
 from dovetail.function import RetracingWarning
 from dovetail.function.frequency import CALLS_THAT_MAKE_A_SHAPE_FREQUENT
-from dovetail.function.function import MAX_PROGRAMS
 from tests import cases_function
 from tests.support import parity
 
@@ -91,16 +91,18 @@ def test_new_shapes_run_op_by_op_after_a_few():
     assert double.experimental_get_tracing_count() == compiled + 1
 
 
-def test_the_cache_is_bounded():
+def test_the_cache_is_bounded(monkeypatch):
+    monkeypatch.setattr(importlib.import_module("dovetail.function.function"), "MAX_PROGRAMS", 16)
+
     @tf.function
     def add(x, n):
         return x + n
 
     x = tf.constant(1)
     with pytest.warns(RetracingWarning):
-        for n in range(MAX_PROGRAMS + 10):
+        for n in range(16 + 10):
             add(x, n)
-    assert len(add._programs) == MAX_PROGRAMS
+    assert len(add._programs) == 16
 
 
 def test_a_python_if_on_a_tensor_shows_tf_cond():
