@@ -238,6 +238,7 @@ ARCHITECTURES = {
 }
 
 
+@pytest.mark.code_of_users  # what differs in the last bit grows where maxima are chosen
 @pytest.mark.parametrize("case", ARCHITECTURES)
 def test_architectures_train_like_those_of_keras(case, mode, references):
     build, compiling, fitting = ARCHITECTURES[case]
