@@ -299,3 +299,15 @@ def test_without_flatbuffers_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "flatbuffers", None)
     with pytest.raises(ImportError, match="pip install flatbuffers"):
         network().export(tmp_path / "f", format="stablehlo")
+
+
+def test_doors_of_the_engine_stay_functions():
+    """Importing `dovetail.engine.modules` puts the module in the place of the function that imports it."""
+    program = (
+        "from dovetail import engine\n"
+        "doors = [engine.programs, engine.modules, engine.loops]\n"
+        "assert all(door().PLATFORMS for door in doors[:2])\n"
+        "assert doors == [engine.programs, engine.modules, engine.loops]\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]

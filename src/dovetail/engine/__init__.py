@@ -6,7 +6,9 @@ are written against either through the argument `xp`.  JAX is imported when some
 
 from __future__ import annotations
 
+import functools
 import importlib
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -67,24 +69,43 @@ def jax_private_module() -> Any:
     return importlib.import_module("dovetail.engine.jax_private")
 
 
+_DOORS: dict[str, Callable[[], Any]] = {}
+
+
+def _door(function: Callable[[], Any]) -> Callable[[], Any]:
+    """Decorator for a function that imports the module of its name: the import puts that in the function's place."""
+
+    def door() -> Any:
+        found = function()
+        globals().update(_DOORS)
+        return found
+
+    _DOORS[function.__name__] = functools.update_wrapper(door, function)
+    return door
+
+
+@_door
 def loops() -> Any:
     """Returns `engine/loops.py`: compiled branches and loops."""
     xla("control flow")
     return importlib.import_module("dovetail.engine.loops")
 
 
+@_door
 def modules() -> Any:
     """Returns `engine/modules.py`: programs as StableHLO modules."""
     xla("modules")
     return importlib.import_module("dovetail.engine.modules")
 
 
+@_door
 def programs() -> Any:
     """Returns `engine/programs.py`: programs as `jax.export` keeps them."""
     xla("programs")
     return importlib.import_module("dovetail.engine.programs")
 
 
+@_door
 def profiling() -> Any:
     """Returns `engine/profiling.py`: traces of what runs."""
     xla("profiling")
