@@ -6,7 +6,8 @@ the shapes of its arguments have names in place of numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -65,7 +66,7 @@ def serialized(
 
     args, kwargs = jax.tree_util.tree_map(example, arguments)
     held = [jax.ShapeDtypeStruct(one.shape, one.dtype) for one in weights]
-    with kernels.portable():
+    with kernels.portable(), _without_paths():
         made = export.export(jax.jit(function), platforms=tuple(platforms))(held, *args, **kwargs)
     targets = [one for one in foreign(made) if not READ.fullmatch(one)]
     if targets:
@@ -73,6 +74,18 @@ def serialized(
     if made.ordered_effects or made.unordered_effects:
         raise NotPortableError("it has effects, such as prints or checks")
     return bytes(made.serialize())
+
+
+@contextlib.contextmanager
+def _without_paths() -> Iterator[None]:
+    """Leaves out of a program in which files of this machine its operations were written."""
+    name = "jax_traceback_in_locations_limit"
+    before = getattr(jax.config, name)
+    jax.config.update(name, 0)
+    try:
+        yield
+    finally:
+        jax.config.update(name, before)
 
 
 class Program:
