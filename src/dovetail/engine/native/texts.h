@@ -252,7 +252,7 @@ static Word fingerprint(const char* s, Size n) {
 
 // Asks for the beginning of a string that is hashed soon: strings lie here and there, and each begins with a wait.
 INLINE void fetch_ahead(const char* text) {
-  for (int line = 0; line < 8; ++line) __builtin_prefetch(text + 64 * line);
+  for (int line = 0; line < 20; ++line) __builtin_prefetch(text + 64 * line);
 }
 
 // Where strings lie, so that threads can read them without asking Python: whoever calls holds its lock until they are done.
