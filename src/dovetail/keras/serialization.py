@@ -353,6 +353,7 @@ def _lookup(name: str, registered_name: str, module: Any, objects: dict[str, Any
         found = get_registered_object(candidate)
         if found is not None:
             return found
+    is_optimizer = name.startswith("Custom>")
     name = name.removeprefix(
         "Custom>"
     )  # what Keras 2 wrote before optimizers that it did not register otherwise
@@ -360,6 +361,8 @@ def _lookup(name: str, registered_name: str, module: Any, objects: dict[str, Any
     if objects and name in objects and ours:
         return objects[name]
     found = own_object(name, _namespace(module)) if ours else None
+    if is_optimizer and module is None:  # not the one of this name that Keras had before it registered them
+        found = own_object(name, "keras.optimizers") or found
     if found is None:
         raise unknown(
             registered_name, label, {**dict.fromkeys(own_object_names()), **(objects or {})}, module
