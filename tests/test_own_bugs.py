@@ -1,5 +1,6 @@
 """A bug of Dovetail's own comes out as what it is; only what is wrong with arguments is put into words."""
 
+import functools
 import traceback
 
 import numpy as np
@@ -35,11 +36,12 @@ def check(caught, name, kind, words):
 @EACH
 @pytest.mark.parametrize("how", ["host", "traced"])
 def test_in_the_body_of_an_op(monkeypatch, name, kind, words, how):
-    bound = OPS["reduce_sum"].bind({})
+    bound = OPS["reduce_sum"].bind({"axis": 0})
     monkeypatch.setattr(bound, "host", BUGS[name])
     monkeypatch.setattr(bound, "_inline", BUGS[name])
     monkeypatch.setattr(bound, "_traced", None)  # made of the former
-    call = tf.reduce_sum if how == "host" else tf.function(lambda x: tf.reduce_sum(x))
+    body = functools.partial(tf.reduce_sum, axis=0)
+    call = body if how == "host" else tf.function(lambda x: body(x))
     with pytest.raises(kind) as caught:
         call(tf.constant([1.0]))
     check(caught, name, kind, words)

@@ -9,6 +9,7 @@ graph and all of ours stay as they are.  Modules whose point is the last bit of 
 and programs in processes of their own always get what users get, as does everything with DOVETAIL_TEST_CODE=users.
 """
 
+import importlib
 import os
 import sys
 
@@ -33,9 +34,11 @@ def choose(quick):
 
 
 def _install():
-    from jax._src import compiler
-
-    original = compiler.get_compile_options
+    _state["installed"] = True
+    compiler = importlib.import_module("jax._src.compiler")
+    original = getattr(compiler, "get_compile_options", None)
+    if original is None:  # another version of JAX: tests take longer
+        return
 
     def options(*args, env_options_overrides=None, **kwargs):
         if _state["quick"]:
@@ -43,4 +46,3 @@ def _install():
         return original(*args, env_options_overrides=env_options_overrides, **kwargs)
 
     compiler.get_compile_options = options
-    _state["installed"] = True
