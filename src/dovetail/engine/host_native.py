@@ -235,7 +235,7 @@ def products_of(arrays: tuple, summed: int) -> tuple | None:
     depth = inner[0] if summed == 1 else math.prod(inner)
     rows = x.size // depth
     products = rows * weights.size
-    if products >= MOST_PRODUCTS_OF_FEW if rows < FEW_ROWS else products < FEWEST_PRODUCTS:
+    if products < FEWEST_PRODUCTS or (rows < FEW_ROWS and products >= MOST_PRODUCTS_OF_FEW):
         return None
     outer = weights.shape[summed:]
     for one in arrays:

@@ -26,7 +26,8 @@ from dovetail.tensor.tensor import Tensor, TensorLike
 from dovetail.tensor.variable import Variable, enter_scope
 
 _DEFAULT_SEED = 0x5DEECE66D
-_ONE_DRAW = Tensor(np.array([0, 1], np.int64))
+_STEP = np.array([0, 1], np.int64)
+_ONE_DRAW = Tensor(_STEP)  # which XLA may have moved to its device
 _lock = threading.Lock()
 
 
@@ -64,7 +65,7 @@ def take_key(rng: Variable) -> Tensor:
         key = rng._plain()
         if state.tapes or type(key._value) is not np.ndarray:
             return _take(rng)
-        rng._store(Tensor(key._value + _ONE_DRAW._value))
+        rng._store(Tensor(key._value + _STEP))
         return key
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import importlib.machinery
 import importlib.metadata
-import importlib.util
 import os
 import platform
 import shutil
@@ -112,8 +112,8 @@ def _flags() -> tuple[str, ...]:
 
 
 def _headers() -> Path:
-    """Returns the folder of XLA's headers, which jaxlib brings.  JAX is not imported: NumPy's work comes here too."""
-    found = importlib.util.find_spec("jaxlib")
+    """Returns the folder of XLA's headers, which jaxlib brings.  Nothing is imported: NumPy's work comes here too."""
+    found = importlib.machinery.PathFinder.find_spec("jaxlib")
     places = found.submodule_search_locations if found else None
     if not places:
         raise BuildError("jaxlib, whose headers they need, is not installed")
