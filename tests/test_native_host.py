@@ -33,7 +33,7 @@ def _draw(*shape):
 
 def _unbounded(monkeypatch):
     """Let kernels serve small arrays, too."""
-    for name in ("FEWEST", "FEWEST_SUMMED", "FEWEST_PRODUCTS"):
+    for name in ("FEWEST", "FEWEST_SUMMED", "FEWEST_PRODUCTS", "FEWEST_PRODUCTS_OF_FEW"):
         monkeypatch.setattr(host_native, name, 1)
 
 

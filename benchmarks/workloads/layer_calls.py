@@ -69,7 +69,7 @@ PAIRS = (
     Pair("group_norm", lambda k: k.GroupNormalization(4), lambda n: n.GroupNorm(4, 16), IMAGE),
     Pair("batch_norm", lambda k: k.BatchNormalization(), lambda n: n.BatchNorm2d(16).eval(), IMAGE),
     Pair("max_pooling", lambda k: k.MaxPooling2D(), lambda n: n.MaxPool2d(2), IMAGE),
-    Pair("average_pooling", lambda k: k.AveragePooling2D(), lambda n: n.AvgPool2d(2), IMAGE),
+    Pair("average_pooling", lambda k: k.AveragePooling2D(2), lambda n: n.AvgPool2d(2), IMAGE),
     Pair("global_pooling", lambda k: k.GlobalAveragePooling2D(), lambda n: n.AdaptiveAvgPool2d(1), IMAGE),
     Pair("softmax", lambda k: k.Softmax(), lambda n: n.Softmax(-1), SEQUENCE),
     Pair(

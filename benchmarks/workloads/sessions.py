@@ -16,6 +16,7 @@ from benchmarks.kinds import Bar, BenchmarkError, Run, Side, Workload
 
 SIZES = {"session_step": (784, 128, 10), "session_step_small": (20, 32, 32, 2)}
 BATCH_SIZE = 32
+NUM_STEPS = 300  # the first ones, op by op and compiling, say nothing of how many fill a repeat
 
 
 def _layers(tf: Any, x: Any, sizes: tuple[int, ...]) -> Any:
@@ -53,7 +54,7 @@ def _step(sizes: tuple[int, ...]) -> Any:
                 _, last = session.run([train, loss], feed_dict={x: images, y: labels})
             return float(last)
 
-        return Run(repeat, LossFalls())
+        return Run(repeat, LossFalls(), NUM_STEPS)
 
     return made
 
@@ -80,7 +81,7 @@ def _predict(fw: Loaded) -> Run:
             found = session.run(action, {x: observation})
         return float(found[0])
 
-    return Run(repeat, is_action)
+    return Run(repeat, is_action, NUM_STEPS)
 
 
 WORKLOADS = (

@@ -20,10 +20,9 @@ HOST = "host"
 FEWEST = 1024  # elements; for fewer, NumPy's passes cost as much as a call
 FEWEST_SUMMED = 4096
 FEW_ROWS = 16  # of matrix products, as in native/few_rows.h
-MOST_PRODUCTS_OF_FEW, FEWEST_PRODUCTS = (
-    1 << 20,
-    1 << 15,
-)  # few rows are one thread's work, many are packed for all
+FEWEST_PRODUCTS = 1 << 15  # of many rows, which are packed and shared
+FEWEST_PRODUCTS_OF_FEW = 1 << 10  # for fewer, no program should wait for the library
+MOST_PRODUCTS_OF_FEW = 1 << 20  # they are one thread's work
 _FEWEST_OF = {"dense": 1}  # elements, where not FEWEST: a few rows have many products
 _FLOAT32 = np.dtype(np.float32)
 _PIXELS = (np.dtype(np.uint8), _FLOAT32)
@@ -235,7 +234,11 @@ def products_of(arrays: tuple, summed: int) -> tuple | None:
     depth = inner[0] if summed == 1 else math.prod(inner)
     rows = x.size // depth
     products = rows * weights.size
-    if products < FEWEST_PRODUCTS or (rows < FEW_ROWS and products >= MOST_PRODUCTS_OF_FEW):
+    if rows >= FEW_ROWS:
+        fits = products >= FEWEST_PRODUCTS
+    else:
+        fits = FEWEST_PRODUCTS_OF_FEW <= products < MOST_PRODUCTS_OF_FEW
+    if not fits:
         return None
     outer = weights.shape[summed:]
     for one in arrays:
