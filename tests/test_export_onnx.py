@@ -84,6 +84,31 @@ def test_whole_models(name, tmp_path):
     close(run(tmp_path / "m.onnx", *tf.nest.flatten(one)), first)
 
 
+@pytest.mark.parametrize(
+    ("function", "inputs", "tolerance"),
+    [
+        (lambda x: tf.math.log1p(x), [[3e-8, -1e-5, 0.0, 0.7, -1.0, 50.0]], {"rtol": 1e-6, "atol": 0}),
+        (
+            lambda x: tf.math.expm1(x),
+            [[3e-8, -1e-5, 0.0, 0.49, -0.5, 20.0, -90.0]],
+            {"rtol": 1e-6, "atol": 0},
+        ),
+        (lambda x: tf.image.resize(x, (31, 13)), [np.arange(154).reshape(2, 7, 11, 1)], {}),
+        (
+            lambda q, k: keras.ops.dot_product_attention(q, k, k, is_causal=True),
+            [np.arange(12).reshape(1, 3, 2, 2) / 7, np.arange(20).reshape(1, 5, 2, 2) / 9],
+            {},
+        ),
+    ],
+    ids=["log1p", "expm1", "resize", "causal"],
+)
+def test_values_at_the_edge(function, inputs, tolerance, tmp_path):
+    arrays = [np.asarray(one, np.float32) for one in inputs]
+    specs = [tf.TensorSpec(one.shape, tf.float32) for one in arrays]
+    tf.export.save(tf.function(function, input_signature=specs), tmp_path / "f", "onnx")
+    close(run(tmp_path / "f", *arrays), function(*map(tf.constant, arrays)), **tolerance)
+
+
 def loop(x):
     i = tf.constant(0)
     while i < 3:

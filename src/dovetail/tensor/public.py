@@ -35,7 +35,7 @@ class AnyTensor(Tensor, metaclass=_Tensors):
     __qualname__, __module__ = Tensor.__qualname__, Tensor.__module__
 
     def __new__(cls, value: Any) -> Any:
-        return Tensor(value)
+        return Tensor(value) if cls is AnyTensor else super().__new__(cls)
 
 
 type.__setattr__(AnyTensor, "__name__", Tensor.__name__)

@@ -198,7 +198,7 @@ def _attention(
         if mask is not None:
             scores = public("where")(mask, scores, -_HIDDEN)
         if is_causal:
-            scores = public("where")(np.tri(*sizes, sizes[1] - sizes[0], dtype=bool), scores, -_HIDDEN)
+            scores = public("where")(np.tri(*sizes, dtype=bool), scores, -_HIDDEN)
         weights = public("nn.softmax")(scores)
         return heads(public("matmul")(weights, heads(value, (0, 2, 1, 3))), (0, 2, 1, 3))
 

@@ -178,12 +178,20 @@ def _rsqrt(w: Any, x: Any) -> Any:
 
 @writes("expm1")
 def _expm1(w: Any, x: Any) -> Any:
-    return w.z("Sub", w.op("Exp", [x]), 1.0)
+    half = w.op(
+        "Tanh", [w.z("Mul", x, 0.5)]
+    )  # exp(x) - 1 = 2 t / (1 - t), which keeps the digits of small numbers
+    small = w.z("Div", w.z("Add", half, half), w.z("Sub", 1.0, half))
+    near = w.op("Less", [w.op("Abs", [x]), w.constant(0.5, w.dtype(x))], dtype=BOOL)
+    return w.op("Where", [near, small, w.z("Sub", w.op("Exp", [x]), 1.0)], dtype=w.dtype(x))
 
 
 @writes("log1p")
 def _log1p(w: Any, x: Any) -> Any:
-    return w.op("Log", [w.z("Add", x, 1.0)])
+    more = w.z("Add", x, 1.0)  # what its rounding takes from x, the quotient gives back
+    exact = w.z("Mul", w.op("Log", [more]), w.z("Div", x, w.z("Sub", more, 1.0)))
+    same = w.op("Equal", [more, w.constant(1.0, w.dtype(x))], dtype=BOOL)
+    return w.op("Where", [same, x, exact], dtype=w.dtype(x))
 
 
 @writes("is_nan")

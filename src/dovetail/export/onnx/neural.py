@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from dovetail.export.onnx.composites import along_axis
 from dovetail.export.onnx.graph import INT64, Value
 from dovetail.export.onnx.table import writes
@@ -245,7 +243,7 @@ def _resized(w: Any, images: Any, new: tuple, method: str, antialias: bool, is_f
     if None in (*old, *new):
         raise w.not_written("is of images of unknown sizes")
     if method == "bilinear" and not antialias and rank == 4:
-        return _bilinear(w, images, old, new, is_first)
+        return _bilinear(w, images, new, is_first)
     found = w.ref(images) if method == "nearest" else w.cast(images, "float32")
     for axis, before, after in zip(axes, old, new, strict=True):
         if method == "nearest":
@@ -256,11 +254,17 @@ def _resized(w: Any, images: Any, new: tuple, method: str, antialias: bool, is_f
     return found
 
 
-def _bilinear(w: Any, images: Any, old: list, new: tuple, is_first: bool) -> Value:
+def _bilinear(w: Any, images: Any, new: tuple, is_first: bool) -> Value:
     x = _to_first(w, w.cast(images, as_dtype("float32")), 2, is_first)
-    scales = [1.0, 1.0, *(after / before for before, after in zip(old, new, strict=True))]
-    given = [x, None, w.constant(np.asarray(scales, np.float32))]
+    kept = w.op("Shape", [x], dtype=INT64, start=0, end=2)
+    sizes = w.op(
+        "Concat", [kept, w.ints(new)], dtype=INT64, axis=0
+    )  # scales would be rounded, and sizes with them
     found = w.op(
-        "Resize", given, mode="linear", coordinate_transformation_mode="half_pixel", nearest_mode="floor"
+        "Resize",
+        [x, None, None, sizes],
+        mode="linear",
+        coordinate_transformation_mode="half_pixel",
+        nearest_mode="floor",
     )
     return _from_first(w, found, 2, is_first)

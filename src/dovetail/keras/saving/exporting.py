@@ -259,7 +259,7 @@ class ExportArchive:
         self._collections[name] = list(variables)
 
     def write_out(self, filepath: Any, options: Any = None, verbose: Any = True) -> None:
-        """Writes the SavedModel; the first endpoint is its default signature, too.
+        """Writes the endpoints in the archive's format; the first is a SavedModel's default signature, too.
 
         Args:
             filepath: the directory, or the file.
@@ -267,10 +267,16 @@ class ExportArchive:
 
         Raises:
             ValueError: there is no endpoint.
+            TypeError: options of another format.
         """
         if not self._endpoints:
             raise ValueError(f"write_out: add an endpoint first{at_user_location()}")
         if self._format != _SAVED_MODEL:
+            if not isinstance(options, dict | None):
+                raise TypeError(
+                    f"write_out: options for {self._format} are a dict such as {{'platforms': ('cpu',)}}, received "
+                    f"{options!r:.80}{at_user_location()}"
+                )
             save_as(self._endpoints, filepath, self._format, **(options or {}))
             return
         first = next(iter(self._endpoints.values()))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import threading
 from collections.abc import Callable
 from contextlib import contextmanager
 from typing import Any
@@ -291,11 +292,14 @@ def variable(graph: HandWritten, make: Callable[[], Any], name: str, **facts: An
     return made
 
 
-class _Current:
-    """The session of Keras."""
+class _Current(threading.local):
+    """The session of Keras, one a thread, as graphs are."""
 
     session: Any = None
     initializes = True
+
+
+_current = _Current()
 
 
 def get_session(op_input_list: Any = ()) -> Any:
@@ -314,11 +318,11 @@ def get_session(op_input_list: Any = ()) -> Any:
         )
     found = current_session()
     if found is None or found.graph is not graph:
-        if _Current.session is None or _Current.session.graph is not graph:
+        if _current.session is None or _current.session.graph is not graph:
             if not _session_class.is_set:
                 importlib.import_module(_session_class.set_by)
-            _Current.session = _session_class.target(graph=graph)
-        found = _Current.session
+            _current.session = _session_class.target(graph=graph)
+        found = _current.session
     _enter(graph, found)
     return found
 
@@ -329,7 +333,7 @@ def _enter(graph: HandWritten, session: Any) -> None:
     for weight in weights:
         weight.enter(session)
     missing = [weight.initializer for weight in weights if not weight.has_value]
-    if missing and _Current.initializes:
+    if missing and _current.initializes:
         session.run(missing)
 
 
@@ -344,7 +348,7 @@ def set_session(session: Any) -> None:
             "K.set_session: there are no sessions. Drop the call; set up devices with tf.config, such as "
             f"tf.config.set_visible_devices([], 'GPU'){at_user_location()}"
         )
-    _Current.session = session
+    _current.session = session
 
 
 def manual_variable_initialization(value: bool) -> None:
@@ -358,12 +362,12 @@ def manual_variable_initialization(value: bool) -> None:
             "K.manual_variable_initialization(True): variables are initialized when they are created and cannot wait. "
             f"Drop the call{at_user_location()}"
         )
-    _Current.initializes = not value
+    _current.initializes = not value
 
 
 def forget_session() -> None:
     """Lets Keras begin another session."""
-    _Current.session, _Current.initializes = None, True
+    _current.session, _current.initializes = None, True
 
 
 def in_session(method: Callable) -> Callable:
