@@ -3,6 +3,7 @@
 import gc
 import os
 import random
+import signal
 import sys
 from pathlib import Path
 
@@ -26,6 +27,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
         "TF_NUM_INTEROP_THREADS",
     ):
         os.environ.setdefault(variable, "1")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As shells have it for jobs in the background; tests send Ctrl-C to themselves and to what they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import hypothesis
 import numpy as np
