@@ -14,8 +14,7 @@ from dovetail.ops import table
 from dovetail.ops.core import OPS
 from tests.keras import whole_model_cases
 from tests.keras.layer_rows import CASES
-from tests.keras.test_layers import made, masked, tensors
-from tests.keras.test_saved_layers import flat, signature_of
+from tests.keras.test_saved_layers import inference_of
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -50,13 +49,7 @@ def close(found, want, **tolerance):
 def test_layers(case, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        layer, more = made(case), masked(case)
-        if "training" in type(layer).call.__code__.co_varnames:
-            more["training"] = False
-        want = flat(case.call(layer, tensors(case), **more))
-        function = tf.function(
-            lambda inputs: case.call(layer, inputs, **more), input_signature=[signature_of(case)]
-        )
+        _, function, want = inference_of(case)
         if case.kind in WITHOUT or any(part in case.label for part in PARTLY):
             with pytest.raises(NotImplementedError, match=r"export: ONNX: the operation tf\..* of '"):
                 tf.export.save(function, tmp_path / "f", "onnx")

@@ -15,8 +15,7 @@ import dovetail as tf
 from dovetail import cli, keras
 from dovetail.keras.saving.describing import describe
 from tests.keras.layer_rows import CASES
-from tests.keras.test_layers import made, masked, tensors
-from tests.keras.test_saved_layers import flat, signature_of
+from tests.keras.test_saved_layers import inference_of
 
 pytest.importorskip("flatbuffers")
 
@@ -98,13 +97,7 @@ def test_models_give_the_same_for_any_batch_size(build, tmp_path):
 def test_layers(case, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        layer, more = made(case), masked(case)
-        if "training" in type(layer).call.__code__.co_varnames:
-            more["training"] = False
-        want = flat(case.call(layer, tensors(case), **more))
-        function = tf.function(
-            lambda inputs: case.call(layer, inputs, **more), input_signature=[signature_of(case)]
-        )
+        _, function, want = inference_of(case)
         if case.kind in FIXED:
             with pytest.raises(NotImplementedError, match=r"state the sizes, such as input_signature=\["):
                 tf.export.save(function, tmp_path / "f")

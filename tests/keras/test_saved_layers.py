@@ -25,20 +25,24 @@ def flat(outputs):
     return [np.asarray(one) for one in tf.nest.flatten(outputs, expand_composites=True)]
 
 
+def inference_of(case):
+    """Returns a row's layer, its call as a function with a signature, and what it gives for the row's inputs."""
+    layer, more = made(case), masked(case)
+    if "training" in type(layer).call.__code__.co_varnames:
+        more["training"] = False
+    function = tf.function(
+        lambda inputs: case.call(layer, inputs, **more), input_signature=[signature_of(case)]
+    )
+    return layer, function, flat(case.call(layer, tensors(case), **more))
+
+
 def check(case, folder):
     reference = pytest.importorskip("tensorflow")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        layer = made(case)
+        layer, function, want = inference_of(case)
         module = tf.Module()
-        module.variables_of_layer = list(layer.variables)
-        more = masked(case)
-        if "training" in type(layer).call.__code__.co_varnames:
-            more["training"] = False
-        module.call = tf.function(
-            lambda inputs: case.call(layer, inputs, **more), input_signature=[signature_of(case)]
-        )
-        want = flat(case.call(layer, tensors(case), **more))
+        module.variables_of_layer, module.call = list(layer.variables), function
         tf.saved_model.save(module, str(folder))
         for framework in (reference, tf):
             loaded = framework.saved_model.load(str(folder))
