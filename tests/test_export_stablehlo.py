@@ -115,6 +115,28 @@ def test_all_other_layers(case, tmp_path):
     test_layers(case, tmp_path)
 
 
+def test_sizes_of_several_inputs(tmp_path):
+    """Those that need not be equal may differ; those that must be are one."""
+    numbers = [tf.TensorSpec([None], tf.float32)] * 2
+
+    @tf.function(input_signature=numbers)
+    def apart(x, y):
+        return tf.reduce_sum(x) * y
+
+    @tf.function(input_signature=numbers)
+    def together(x, y):
+        return x * y
+
+    for name, function in (("a", apart), ("t", together)):
+        tf.export.save(function, tmp_path / name)
+    x, y = tf.constant([1.0, 2.0, 3.0]), tf.constant([1.0, 2.0, 3.0, 4.0])
+    close(tf.export.load(tmp_path / "a")(x, y), apart(x, y))
+    loaded = tf.export.load(tmp_path / "t")
+    close(loaded(y, y), y * y)
+    with pytest.raises(ValueError, match=r"received \[3\], \[4\]"):
+        loaded(x, y)
+
+
 WITH_JAX_ALONE = """
 import json, sys
 import ml_dtypes, numpy as np

@@ -24,7 +24,8 @@ def save(obj: Any, path: Any, format: str = "stablehlo", **options: Any) -> None
             name, or a `tf.Module` with such functions.
         path: of the file.
         format: "stablehlo", or "onnx", which holds one function.
-        options: of the format: `platforms=("cpu", "cuda", "tpu")` for StableHLO, `opset_version=18` for ONNX.
+        options: `one_batch=True` where the first axes of all inputs have one size, as those of models (else it is found
+            out, where several are open); `platforms=("cpu", "cuda", "tpu")` for StableHLO, `opset_version=18` for ONNX.
 
     Raises:
         NotImplementedError: a function has what the format has not.

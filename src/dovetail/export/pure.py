@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ class Pure:
     Args:
         concrete: the function.
         label: what it is called, for messages.
+        one_batch: the first axes of all inputs have one size, where they are open.
 
     Attributes:
         variables: those that it reads, in the order of the weights.
@@ -35,7 +36,7 @@ class Pure:
             tensors.
     """
 
-    def __init__(self, concrete: Any, label: str) -> None:
+    def __init__(self, concrete: Any, label: str, one_batch: bool = False) -> None:
         self.label, self.graph = label, concrete.graph
         self.variables = list(self.graph.variables)
         self._arguments = concrete.structured_input_signature
@@ -43,6 +44,8 @@ class Pure:
         self.inputs = [leaf for leaf in leaves if isinstance(leaf, TensorSpec)]
         self.names = [tensor.name.partition(":")[0] for tensor in self.graph.inputs]
         self._check(leaves)
+        open_batches = [one for one in self.inputs if one.shape[:1].as_list() == [None]]
+        self.one_batch = one_batch or len(open_batches) < 2
         values = [leaf for leaf in nest.flat(self.graph.structured_outputs) if type(leaf) is SymbolicTensor]
         self._steps = Steps([*self.graph.inputs], self.graph.nodes, values)
 
@@ -62,6 +65,11 @@ class Pure:
         every = [*self.inputs, *self.variables, *self.graph.outputs]
         if any(dtypes.is_host_only(np.dtype(one.dtype.numpy_dtype)) for one in every):
             raise self.refused("works on texts, which the format has not", "export what comes after them")
+
+    @property
+    def name(self) -> Callable[[int, int], str]:
+        """What gives an input's axis, whose size is open, a name."""
+        return _apart if self.one_batch else _of_input
 
     def arrays(self) -> list:
         """Returns the values of the variables."""
@@ -93,8 +101,8 @@ class Pure:
     def serialized(self, platforms: Sequence[str]) -> bytes:
         """Returns the function as a serialized program.
 
-        Sizes that are not known have names: that of the first axis of all inputs is "batch"; where the function needs
-        others to be equal, those of one axis are.
+        Sizes that are not known have names of their own.  Where the function needs some to be equal, the first axes of
+        all inputs are, as "batch"; where it needs more, those of one axis are.
 
         Raises:
             NotImplementedError: it depends on sizes, or has parts, that no program has.
@@ -102,7 +110,7 @@ class Pure:
         engine, faults = programs(), []
         described = xla("export").ShapeDtypeStruct
         weights = [described(tuple(one.shape), one._numpy_dtype) for one in self.variables]
-        for name in (_apart, _by_axis):
+        for name in dict.fromkeys((self.name, _apart, _by_axis)):
             specs = iter(enumerate(self.inputs))
             arguments = nest.mapped(lambda _, n=name, s=specs: _sized(engine, n, *next(s)), self._arguments)
             try:
@@ -129,6 +137,10 @@ _WITHOUT = "leave that operation out of what is exported"
 def _array(leaf: Any) -> Any:
     """Returns the array of a tensor or variable."""
     return leaf._tensor()._value if hasattr(leaf, "_tensor") else leaf._value
+
+
+def _of_input(place: int, axis: int) -> str:
+    return f"size_{place}_{axis}"
 
 
 def _apart(place: int, axis: int) -> str:

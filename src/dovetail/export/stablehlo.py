@@ -45,13 +45,14 @@ def _require_flatbuffers() -> None:
 # ---- writing
 
 
-def write(path: str, functions: dict[str, Any], platforms: Any = None) -> None:
+def write(path: str, functions: dict[str, Any], platforms: Any = None, one_batch: bool = False) -> None:
     """Writes concrete functions to a file, which replaces an older one when it is whole.
 
     Args:
         path: of the file.
         functions: by name; the first is the one that `load(path)(...)` calls.
         platforms: the kinds of devices: some of "cpu", "cuda", "rocm", "tpu"; ("cpu", "cuda", "tpu") when None.
+        one_batch: the first axes of all inputs have one size.
 
     Raises:
         ImportError: the package flatbuffers is not installed.
@@ -60,7 +61,7 @@ def write(path: str, functions: dict[str, Any], platforms: Any = None) -> None:
     """
     _require_flatbuffers()
     chosen = _platforms(platforms)
-    pures = {name: Pure(concrete, name) for name, concrete in functions.items()}
+    pures = {name: Pure(concrete, name, one_batch) for name, concrete in functions.items()}
     places: dict[int, int] = {}
     variables = []
     for pure in pures.values():

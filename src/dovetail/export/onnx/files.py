@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from dovetail.base.atomic import replacing
@@ -13,13 +15,16 @@ DEFAULT_OPSET, OLDEST_OPSET = 18, 17
 _MOST_BYTES = (1 << 31) - 1  # of a message
 
 
-def write(path: str, functions: dict[str, Any], opset_version: int | None = None) -> None:
+def write(
+    path: str, functions: dict[str, Any], opset_version: int | None = None, one_batch: bool = False
+) -> None:
     """Writes a concrete function to a file, which replaces an older one when it is whole.
 
     Args:
         path: of the file.
         functions: one, under its name: an ONNX file holds one graph.
         opset_version: the version of the operators; 18 when None.
+        one_batch: the first axes of all inputs have one size.
 
     Raises:
         ImportError: the package onnx is not installed.
@@ -39,7 +44,7 @@ def write(path: str, functions: dict[str, Any], opset_version: int | None = None
             f"export: opset_version is from {OLDEST_OPSET} to {newest}, received {opset_version!r}{at_user_location()}"
         )
     ((name, concrete),) = functions.items()
-    model = made(Pure(concrete, name), opset)
+    model = made(Pure(concrete, name, one_batch), opset)
     content = model.SerializeToString()
     with replacing(path) as partial, open(partial, "wb") as file:
         file.write(content)
@@ -60,12 +65,13 @@ def made(pure: Pure, opset: int) -> Any:
         )
     writer = GraphWriter(opset)
     inputs: list[Any] = []
+    batch = "batch" if pure.one_batch else None
     for tensor, label in zip(pure.graph.inputs, pure.names, strict=True):
         value = writer.input(label, tensor.dtype, tensor.shape, tensor)
-        inputs.append(writer.described(value, _sizes(value, len(inputs))))
+        inputs.append(writer.described(value, _sizes(value, functools.partial(pure.name, len(inputs)))))
     writer.write(pure.graph)
     outputs = [
-        _named(writer, label, writer.ref(tensor)._replace(shape=tensor.shape))
+        _named(writer, label, writer.ref(tensor)._replace(shape=tensor.shape), batch)
         for label, tensor in zip(pure.output_names, pure.graph.outputs, strict=True)
     ]
     graph = onnx.helper.make_graph(writer.nodes, pure.label, inputs, outputs, writer.initializers)
@@ -78,18 +84,15 @@ def made(pure: Pure, opset: int) -> Any:
     )
 
 
-def _sizes(value: Value, place: int) -> list:
-    return [
-        ("batch" if axis == 0 else f"size_{place}_{axis}") if size is None else size
-        for axis, size in enumerate(value.shape)
-    ]
+def _sizes(value: Value, name: Callable[[int], str]) -> list:
+    return [name(axis) if size is None else size for axis, size in enumerate(value.shape)]
 
 
-def _named(writer: GraphWriter, label: str, value: Value) -> Any:
-    """Returns the message of an output, which gets a name of its own."""
+def _named(writer: GraphWriter, label: str, value: Value, batch: str | None) -> Any:
+    """Returns the message of an output, which gets a name of its own; its first axis is the batch, if there is one."""
     name = writer.names.unique(label)
     made = writer.op("Identity", [value])
     writer.nodes[-1].output[0] = name
     sizes = None if value.shape.rank is None else list(value.shape)
-    named = ["batch" if size is None and axis == 0 else size for axis, size in enumerate(sizes or [])]
+    named = [batch if size is None and axis == 0 else size for axis, size in enumerate(sizes or [])]
     return writer.described(made._replace(name=name, shape=value.shape), named if sizes is not None else None)

@@ -73,7 +73,7 @@ def export(
         signatures = dict.fromkeys((DEFAULT_SERVING_SIGNATURE_DEF_KEY, _ENDPOINT), made)
         save(_Exported(model, made), os.fspath(filepath), signatures=signatures)
     else:
-        save_as({_ENDPOINT: made}, filepath, format, **options)
+        save_as({_ENDPOINT: made}, filepath, format, one_batch=True, **options)
     if verbose:
         print(f"Saved artifact at '{os.fspath(filepath)}'.")
 
