@@ -93,6 +93,7 @@ enter(
     BatchMatMulV3(x, y; Tout>output_type, adj_x=False>adjoint_a, adj_y=False>adjoint_b) = matmul
     LogMatrixDeterminant(input) = linalg.slogdet
     MatMul(a, b; transpose_a=False, transpose_b=False) = matmul
+    SparseMatMul(a, b; transpose_a=False, transpose_b=False, a_is_sparse=False, b_is_sparse=False) = matmul
     BatchMatMul BatchMatMulV2(x, y; adj_x=False>adjoint_a, adj_y=False>adjoint_b) = matmul
     MatrixInverse(input; adjoint=False) = linalg.inv
     MatrixSolve(matrix, rhs; adjoint=False) = linalg.solve

@@ -7,7 +7,6 @@ from collections import namedtuple
 from typing import Any
 
 from dovetail.base import nest
-from dovetail.base.errors import UnimplementedError
 from dovetail.ops.protos import make_ndarray
 from dovetail.ops.table import find
 from dovetail.saved_model.library import dtype_of, shape_of
@@ -31,11 +30,7 @@ def class_number(spec: Any) -> int:
 
 
 def decoded(message: Any) -> Any:
-    """Returns the structure that a `StructuredValue` holds.
-
-    Raises:
-        UnimplementedError: it holds the spec of a class that is not known here.
-    """
+    """Returns the structure that a `StructuredValue` holds."""
     kind = message.WhichOneof("kind")
     if kind is None or kind == "none_value":
         return None
@@ -51,7 +46,7 @@ class HandleSpec:
     """Stands for the handle of a resource, or another value that is no tensor here.
 
     Args:
-        kind: "resource" or "variant".
+        kind: "resource", "variant", or the name of a class that is not known here.
     """
 
     def __init__(self, kind: str) -> None:
@@ -78,10 +73,8 @@ def _named_tuple(message: Any) -> Any:
 
 def _type_spec(message: Any) -> Any:
     found = _SPECS.get(message.type_spec_class)
-    if found is None:
-        raise UnimplementedError(
-            f"a function takes or gives a {message.type_spec_class_name or message.type_spec_class}, which is not known"
-        )
+    if found is None:  # only who calls the function that takes or gives it needs to know
+        return HandleSpec(message.type_spec_class_name or str(message.type_spec_class))
     return found()._deserialize(decoded(message.type_state))
 
 
