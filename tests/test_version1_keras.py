@@ -8,11 +8,13 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
 
 import dovetail as tf
+from dovetail import keras
 from dovetail.base.settings import settings
 from dovetail.compat import v1
 from tests.support import version1_keras as programs
@@ -176,3 +178,88 @@ def test_tensors_of_graphs_are_tensors():
         found.append(isinstance(v1.placeholder("float32") * 2, tf.Tensor))
     assert all(found) and isinstance(tf.constant(1), tf.Tensor) and not isinstance(1, tf.Tensor)
     assert issubclass(type(tf.constant(1)), tf.Tensor) and not issubclass(int, tf.Tensor)
+
+
+def test_layers_and_models_have_the_updates_of_their_weights():
+    with tf.Graph().as_default():
+        inputs = v1.keras.Input((3,))
+        layer, other = v1.keras.layers.BatchNormalization(), v1.keras.layers.BatchNormalization()
+        model = v1.keras.Model(inputs, other(layer(inputs)))
+        assert len(layer.updates) == len(other.updates) == 2
+        assert model.updates == model.state_updates == layer.updates + other.updates
+    assert layer.updates == []
+
+    class Own(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.updates = 3
+
+    assert Own().updates == 3
+
+
+class _Counts(keras.layers.Layer):
+    """Counts the calls in which it trains, or infers, or both."""
+
+    def __init__(self, when):
+        super().__init__()
+        self.when = when
+
+    def build(self, shape):
+        self.count = self.add_weight(name="count", shape=(), initializer="zeros", trainable=False)
+
+    def call(self, x, training=None):
+        if training:
+            if "trains" in self.when:
+                self.count.assign(self.count + 10.0)
+            return x * 2.0
+        if "infers" in self.when:
+            self.count.assign(self.count + 1.0)
+        return x
+
+
+@pytest.mark.parametrize(
+    ("when", "counts"), [("trains", (10.0, 10.0)), ("trains, infers", (10.0, 11.0)), ("infers", (0.0, 1.0))]
+)
+def test_layers_change_their_weights_in_training_and_inference(when, counts):
+    with tf.Graph().as_default():
+        layer = _Counts(when)
+        inputs = v1.keras.Input((3,))
+        out = layer(inputs)
+        session = K.get_session()
+        for flag, expected in zip((1, 0), counts, strict=True):
+            found, _ = session.run([out, layer.updates], {inputs: programs.X, K.learning_phase(): flag})
+            np.testing.assert_allclose(found, programs.X * (flag + 1))
+            assert session.run(layer.count) == expected
+
+
+def test_each_thread_has_a_session_of_its_own():
+    wrong, both = [], threading.Barrier(2, timeout=60)
+
+    def train(value):
+        with tf.Graph().as_default():
+            layer = v1.keras.layers.Dense(1, use_bias=False)
+            layer(v1.keras.Input((1,)))
+            session = K.get_session()
+            K.set_value(layer.kernel, [[value]])
+            both.wait()
+            if K.get_session() is not session or K.get_value(layer.kernel) != value:
+                wrong.append(value)
+
+    threads = [threading.Thread(target=train, args=(float(value),)) for value in (3, 4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong and not both.broken
+
+
+def test_what_only_inference_changes_is_refused_where_python_decides():
+    class Counts(_Counts):
+        call = tf.autograph.experimental.do_not_convert(_Counts.call)
+
+    with tf.Graph().as_default():
+        with pytest.raises(NotImplementedError, match="in inference alone"):
+            Counts("infers")(v1.keras.Input((3,)))
+        layer = Counts("trains")
+        out = layer(v1.keras.Input((3,)))
+        assert len(layer.updates) == 1 and out.shape == (None, 3)

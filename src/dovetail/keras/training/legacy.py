@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.keras import serialization
-from dovetail.keras.layers.machinery.in_graphs import updates_of
+from dovetail.keras.layers.machinery.in_graphs import Updates
 from dovetail.keras.training.arrays import as_numpy
 
 
@@ -102,12 +102,7 @@ class OfKeras2:
 
     # ---- what is always so here
 
-    @property
-    def updates(self) -> list:
-        """The operations that change weights where a session runs them; elsewhere none, they change when assigned."""
-        return updates_of(self.weights)
-
-    state_updates = updates
+    state_updates = Updates()
 
     @property
     def dynamic(self) -> bool:

@@ -228,9 +228,7 @@ def either(call: Callable, args: tuple, kwargs: dict, position: int, training: S
     except OperatorNotAllowedInGraphError:
         pass
 
-    changed: dict[int, tuple[GraphVariable, Any]] = {}
-
-    def run(flag: bool) -> Any:
+    def run(flag: bool, changed: dict) -> Any:
         given, named = list(args), dict(kwargs)
         if len(given) > position:
             given[position] = flag
@@ -239,14 +237,27 @@ def either(call: Callable, args: tuple, kwargs: dict, position: int, training: S
         with call_context(flag), _put_off(changed):
             return call(*given, **named)
 
+    trained: dict[int, tuple[GraphVariable, Any]] = {}
+
+    def inferred() -> tuple:
+        changed: dict[int, tuple[GraphVariable, Any]] = {}
+        result = run(False, changed)
+        for number, (weight, _) in changed.items():
+            if number not in trained:
+                raise NotImplementedError(
+                    f"{weight.name}: the layer assigns it in inference alone, which a graph of TensorFlow 1 cannot "
+                    f"hold: assign it in training as well{at_user_location()}"
+                )
+        new = (changed.get(number, (weight, None))[1] for number, (weight, _) in trained.items())
+        known = zip(trained.values(), new, strict=True)
+        return result, [weight._tensor() if value is None else value for (weight, _), value in known]
+
     result, values = cond(
-        training,
-        lambda: (run(True), [value for _, value in changed.values()]),
-        lambda: (run(False), [weight._tensor() for weight, _ in changed.values()]),
+        training, lambda: (run(True, trained), [value for _, value in trained.values()]), inferred
     )
     graph: Any = recording()
     if graph.by_hand:
-        for (weight, _), value in zip(changed.values(), values, strict=True):
+        for (weight, _), value in zip(trained.values(), values, strict=True):
             _kept(graph).updates.append((weight, weight.assign(value, read_value=False)))
     return result
 
@@ -274,11 +285,18 @@ def _put_off(changed: dict) -> Any:
         del scope.assign
 
 
-def updates_of(weights: list) -> list:
-    """Returns the operations that give weights new values in the graph that is written here, such as moving means."""
-    graph = written()
-    known = {id(weight) for weight in weights}
-    return [] if graph is None else [node for weight, node in _kept(graph).updates if id(weight) in known]
+class Updates:
+    """`layer.updates`: the operations that give its weights new values in the graph that is written here.
+
+    Elsewhere there are none: weights change when they are assigned.  Layers may have an attribute of that name.
+    """
+
+    def __get__(self, layer: Any, owner: Any = None) -> Any:
+        if layer is None:
+            return self
+        graph = written()
+        known = {id(weight) for weight in layer.weights}
+        return [] if graph is None else [node for weight, node in _kept(graph).updates if id(weight) in known]
 
 
 # ---- variables and sessions

@@ -68,6 +68,7 @@ class Layer(Calling, Holder, Called):
     _calls_own_alone = False  # it calls layers, all of which are ours and among its attributes
     _init_arguments: tuple
     _planned: bool  # set while a plan of a model repeats what the layer did: every attribute matters to it
+    updates = in_graphs.Updates()
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         instance = super().__new__(cls)
