@@ -138,3 +138,32 @@ def test_the_signature_of_a_model_has_the_dtype_that_it_was_called_with(tmp_path
     model.save(str(tmp_path / "m"), save_format="tf")
     served = tf.saved_model.load(str(tmp_path / "m")).signatures["serving_default"]
     assert [spec.dtype.name for spec in served.structured_input_signature[1].values()] == ["int32"]
+
+
+class Several(keras.Model):
+    """Takes ids, and perhaps numbers to add and to multiply by."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = keras.layers.Embedding(10, 3)
+
+    def call(self, ids, plus=None, times=None):
+        found = self.table(ids)
+        found = found if plus is None else found + plus
+        return found if times is None else found * times
+
+
+@pytest.mark.parametrize("format", ["tf_saved_model", "stablehlo"])
+@pytest.mark.parametrize("named", [("times",), ("plus",), ("plus", "times"), ()])
+def test_models_are_exported_with_the_arguments_that_they_were_called_with(format, named, tmp_path):
+    model = Several()
+    given = {"ids": np.array([[1, 2], [3, 4]], "int32")}
+    given |= {name: np.full((2, 2, 3), 2.0 + number, "float32") for number, name in enumerate(named)}
+    wanted = model(**{name: tf.constant(value) for name, value in given.items()})
+    path = str(tmp_path / "m")
+    model.export(path, format=format, verbose=False)
+    loaded = tf.saved_model.load(path) if format == "tf_saved_model" else tf.export.load(path)
+    found = loaded.serve(*map(tf.constant, given.values()))
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+    one = loaded.serve(*(tf.constant(value[:1]) for value in given.values()))
+    np.testing.assert_allclose(one, wanted[:1], rtol=1e-6)

@@ -17,6 +17,7 @@ from dovetail.graph.replay import Graph
 from dovetail.keras.idiom import is_keras_2
 from dovetail.keras.layers.core.added_metric import AddMetric
 from dovetail.keras.layers.machinery import in_graphs, weights
+from dovetail.keras.layers.machinery.calling import has_tensor
 from dovetail.keras.layers.machinery.context import calls
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.layers.machinery.signature import call_spec
@@ -36,6 +37,7 @@ from dovetail.tensor.composite import CompositeTensor, is_composite
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.dtype import string
 from dovetail.tensor.shape import TensorShape
+from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, TensorLike
 
@@ -456,6 +458,11 @@ class Model(Trainer, Reporting, Layer):
 
     def _ensure_built(self, arguments: dict[str, Any]) -> None:
         """Builds a subclassed model by running `call` on symbolic tensors like the arguments."""
+        self._built_for = {
+            name: nest.map_structure(_spec_of, value)
+            for name, value in arguments.items()
+            if has_tensor(value)
+        }
         if type(self).build is not Model.build or self._graph is not None:
             super()._ensure_built(arguments)
             return
@@ -509,3 +516,7 @@ def _symbolic(shape: Any, dtype: Any) -> Any:
 
 def _is_metric(tensor: SymbolicTensor) -> bool:
     return tensor.node is not None and isinstance(tensor.node.operation, AddMetric)
+
+
+def _spec_of(leaf: Any) -> Any:
+    return TensorSpec(leaf.shape, leaf.dtype) if isinstance(leaf, TensorLike) else leaf

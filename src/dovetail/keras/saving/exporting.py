@@ -59,9 +59,9 @@ def export(
         ValueError: the model does not know its inputs, or the format is none.
     """
     require_format(format, "export")
-    signature = _signature(model) if input_signature is None else _specs(input_signature)
-    signature = signature if len(signature) == 1 else _named(signature)
-    made = Function(_serving(model, len(signature)), input_signature=signature)
+    signature, names = (_specs(input_signature), None) if input_signature is not None else _signature(model)
+    signature = signature if len(signature) == 1 else _named(signature, names)
+    made = Function(_serving(model, len(signature), names), input_signature=signature)
     made.get_concrete_function()
     known = _OPTIONS[format]
     if set(options) - set(known):
@@ -78,8 +78,10 @@ def export(
         print(f"Saved artifact at '{os.fspath(filepath)}'.")
 
 
-def _named(signature: list) -> list:
-    """Returns specs of which each has a name, as that of a signature's input."""
+def _named(signature: list, names: Any = None) -> list:
+    """Returns specs of which each has a name, as that of a signature's input: an argument's, or a number's."""
+    if names is not None and not any(map(nest.is_nested, signature)):
+        return [TensorSpec(one.shape, one.dtype, name) for one, name in zip(signature, names, strict=True)]
     numbers = itertools.count()
 
     def named(spec: TensorSpec) -> TensorSpec:
@@ -89,14 +91,20 @@ def _named(signature: list) -> list:
     return [nest.mapped(named, one) for one in signature]
 
 
-def _serving(model: Any, num_arguments: int) -> Any:
-    """Returns the function that serves: of the model's inputs as one structure, or as arguments of their own."""
+def _serving(model: Any, num_arguments: int, names: Any = None) -> Any:
+    """Returns the function that serves: of the model's inputs as one structure, or as arguments of their own.
+
+    Args:
+        names: of the model's arguments; None: they go by position.
+    """
 
     def serve(inputs: Any) -> Any:
         return model(inputs, training=False)
 
     def serve_several(*inputs: Any) -> Any:
-        return model(*inputs, training=False)
+        if names is None:
+            return model(*inputs, training=False)
+        return model(**dict(zip(names, inputs, strict=True)), training=False)
 
     return serve if num_arguments == 1 else serve_several
 
@@ -118,20 +126,30 @@ def require_format(format: str, caller: str) -> None:
     )
 
 
-def _signature(model: Any) -> list:
+def _signature(model: Any) -> tuple[list, Any]:
+    """Returns the specs of a model's arguments, for any batch size, and their names where they go by these."""
     if getattr(model, "inputs", None):
-        return [nest.mapped(_spec, model.input)]
+        return [nest.mapped(_spec, model.input)], None
+    called = getattr(model, "_built_for", None)
+    if called and all(isinstance(leaf, TensorSpec) for leaf in nest.flat(called)):
+        return [nest.map_structure(_of_any_batch, one) for one in called.values()], [*called]
     built = model.get_build_config()
     if not built:
         raise ValueError(
             f"export: {model.name!r} does not know its inputs; call it on data first, or pass "
             f"input_signature=[tf.TensorSpec(...)]{at_user_location()}"
         )
-    return _signature_of_call(built, model)
+    return _signature_of_build(built, model), None
 
 
-def _signature_of_call(built: dict, model: Any) -> list:
-    """Returns the signature of a model that was called, for any batch size, from the shapes that it was built for."""
+def _of_any_batch(spec: Any) -> Any:
+    if not isinstance(spec, TensorSpec):
+        return spec
+    return TensorSpec([None, *spec.shape[1:]] if spec.shape.rank else [], spec.dtype)
+
+
+def _signature_of_build(built: dict, model: Any) -> list:
+    """Returns the signature of a model that was built, not called: that of shapes, with one dtype."""
 
     def spec(shape: Any) -> Any:
         if isinstance(shape, dict):

@@ -27,6 +27,7 @@ SKIP = frozenset(
     {
         "_nodes",
         "_build_dtype",
+        "_built_for",
         "_build_shapes",
         "_init_arguments",
         "_losses",
