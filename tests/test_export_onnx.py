@@ -312,3 +312,21 @@ def test_show_and_convert(tmp_path, capsys):
         target.write_bytes(damaged)
         with pytest.raises(ValueError, match="no whole ONNX file"):
             describe(str(target))
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda x: tf.where(x > 0), "'?tf.where"),
+        (lambda x: tf.boolean_mask(x, x > 0), "tf.boolean_mask"),
+        (lambda x: tf.gather(tf.constant(["a", "b", "c"]), x), "works on texts"),
+        (lambda x: tf.strings.length(tf.strings.as_string(x)), "tf.strings.as_string"),
+    ],
+    ids=["where", "mask", "texts", "strings"],
+)
+@pytest.mark.filterwarnings("ignore:tf.function. .* runs op by op")
+def test_what_only_values_tell_is_refused(function, words, tmp_path):
+    whole = tf.function(function, input_signature=[tf.TensorSpec([4], tf.int32)])
+    with pytest.raises(NotImplementedError, match=f"export: .*{words}"):
+        tf.export.save(whole, tmp_path / "f", "onnx")
+    assert not (tmp_path / "f").exists()

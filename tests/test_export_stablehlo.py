@@ -167,7 +167,7 @@ def test_jax_alone_reads_them(dtype, tmp_path):
     close(np.asarray(json.loads(done.stdout.splitlines()[-1])), model(X))
 
 
-def test_functions_modules_and_archives(tmp_path):
+def test_functions_modules_and_archives(tmp_path, capsys):
     class Scaled(tf.Module):
         def __init__(self):
             super().__init__()
@@ -195,7 +195,14 @@ def test_functions_modules_and_archives(tmp_path):
     archive = keras.export.ExportArchive(format="stablehlo")
     archive.track(module)
     archive.add_endpoint("double", lambda x: 2.0 * module.w * x, [tf.TensorSpec([None, 2], tf.float32)])
+    with pytest.raises(
+        TypeError, match=r"write_out: options for stablehlo are a dict .* received .*SaveOptions"
+    ):
+        archive.write_out(tmp_path / "a", options=tf.saved_model.SaveOptions())
     archive.write_out(tmp_path / "a", options={"platforms": ["cpu"]})
+    assert capsys.readouterr().out == f"Saved artifact at '{tmp_path / 'a'}'.\n"
+    archive.write_out(tmp_path / "a", options={"platforms": ["cpu"]}, verbose=False)
+    assert not capsys.readouterr().out
     loaded = tf.export.load(tmp_path / "a")
     close(loaded.double(x), 2 * x * [1.0, 2.0])
     assert loaded.double.platforms == ("cpu",)

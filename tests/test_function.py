@@ -375,3 +375,18 @@ def test_the_index_of_a_switch_is_an_integer(index):
             tf.function(lambda i: tf.switch_case(i, branches))(index)
     for right in (1, np.int64(1), tf.constant(1, tf.int64), tf.Variable(1), tf.constant(1, tf.uint8)):
         assert int(tf.switch_case(right, branches)) == 20
+
+
+@pytest.mark.filterwarnings("ignore:tf.function. .* runs op by op")
+@pytest.mark.parametrize("signature", [[tf.TensorSpec([4], tf.float32)], None])
+def test_a_concrete_function_of_known_sizes_whose_result_has_none(signature):
+    function = tf.function(
+        lambda x: (tf.boolean_mask(x, x > 0.0) * 2.0, tf.where(x > 0.0)), input_signature=signature
+    )
+    concrete = function.get_concrete_function(*([] if signature else [tf.TensorSpec([4], tf.float32)]))
+    assert [tuple(spec.shape) for spec in concrete.structured_outputs] == [(None,), (None, 1)]
+    for values in ([1.0, -1.0, 2.0, 0.0], [-1.0, -1.0, -1.0, 3.0]):
+        for call in (concrete, function):
+            found, places = call(tf.constant(values))
+            assert found.numpy().tolist() == [2 * value for value in values if value > 0]
+            assert places.numpy().ravel().tolist() == [i for i, value in enumerate(values) if value > 0]

@@ -99,6 +99,18 @@ def resized(m, images):
     )  # XLA's kernels for it are not portable
 
 
+def masked(m, x):
+    pairs = tf.stack([x, x * 2.0], axis=-1)
+    return (
+        tf.boolean_mask(x, x[:, 0] > 0.0),
+        tf.boolean_mask(x, x > 0.0),
+        tf.boolean_mask(pairs, x > 0.0),
+        tf.boolean_mask(pairs, m.w[0] > 0.3, axis=1),
+        tf.boolean_mask(tf.transpose(pairs, [2, 0, 1]), x > 0.0, axis=1),
+        tf.where(x > 0.5),
+    )
+
+
 CASES = {
     loop: (ROWS, X),
     branches: (ROWS, X),
@@ -111,6 +123,7 @@ CASES = {
     ragged: (tf.RaggedTensorSpec([None, None], "float32"), None),
     nested: ({"a": ROWS, "b": [S([None], "int32")]}, {"a": X, "b": [np.arange(4, dtype=np.int32)]}),
     checked: (ROWS, X),
+    masked: (S([4, 3], "float32"), X),
     resized: (S([2, 32, 32, 3], "float32"), np.random.default_rng(0).random((2, 32, 32, 3), np.float32)),
 }
 

@@ -298,7 +298,7 @@ class Function(Told):
         except DataDependentShapeError as error:
             if state.scope is not None:
                 raise
-            if self._divides(call):
+            if isinstance(call, SpecCall) or self._divides(call):  # without values, it is recorded as it is
                 return None
             self._op_by_op = True
             self._say("data", f"{self.__name__} runs op by op, it cannot be compiled: {error}")

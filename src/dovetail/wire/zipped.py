@@ -28,7 +28,16 @@ def opened(path: Any, caller: str, kind: str) -> zipfile.ZipFile:
     """
     try:
         archive = zipfile.ZipFile(path, "r")
-    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError, struct.error) as error:
+    except (FileNotFoundError, IsADirectoryError, PermissionError):
+        raise
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+        ValueError,
+        OverflowError,
+        OSError,
+        struct.error,
+    ) as error:
         raise ValueError(
             f"{caller}: {str(path)!r} is not a {kind} file: {error}{at_user_location()}"
         ) from error

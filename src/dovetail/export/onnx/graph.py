@@ -287,6 +287,10 @@ class GraphWriter:
         return found
 
     def _initializer(self, label: str, array: np.ndarray, dtype: Any) -> Value:
+        if array.dtype.hasobject:
+            raise self.not_written(
+                "has a constant of texts, which would be written as what they are in memory"
+            )
         made = Value(self.names.unique(label), dtype, convert_shape(array.shape))
         plain = np.ascontiguousarray(array).reshape(array.shape)
         message = package().TensorProto()

@@ -279,6 +279,11 @@ def _orbax(path: str) -> Description:
 
 def _onnx(path: str) -> Description:
     onnx = optional("onnx", "an ONNX file", "onnx")
+    size = os.path.getsize(path)
+    if size > _MOST_ONNX_BYTES:
+        raise ValueError(
+            f"show: {path!r} is no ONNX file: {size} bytes are more than 2 GiB{at_user_location()}"
+        )
     with open(path, "rb") as file:
         content = file.read()
     try:
@@ -306,6 +311,7 @@ def _onnx(path: str) -> Description:
     return found
 
 
+_MOST_ONNX_BYTES = 1 << 31  # of a message of protobuf
 _ONNX_NAMES = {"FLOAT": "float32", "DOUBLE": "float64"}
 
 

@@ -282,6 +282,7 @@ class ExportArchive:
         Args:
             filepath: the directory, or the file.
             options: `tf.saved_model.SaveOptions`; for other formats a dict: `{"platforms": ("cpu",)}`.
+            verbose: print where it was written.
 
         Raises:
             ValueError: there is no endpoint.
@@ -289,14 +290,19 @@ class ExportArchive:
         """
         if not self._endpoints:
             raise ValueError(f"write_out: add an endpoint first{at_user_location()}")
-        if self._format != _SAVED_MODEL:
-            if not isinstance(options, dict | None):
-                raise TypeError(
-                    f"write_out: options for {self._format} are a dict such as {{'platforms': ('cpu',)}}, received "
-                    f"{options!r:.80}{at_user_location()}"
-                )
+        if self._format == _SAVED_MODEL:
+            self._write_saved_model(filepath, options)
+        elif isinstance(options, dict | None):
             save_as(self._endpoints, filepath, self._format, **(options or {}))
-            return
+        else:
+            raise TypeError(
+                f"write_out: options for {self._format} are a dict such as {{'platforms': ('cpu',)}}, received "
+                f"{options!r:.80}{at_user_location()}"
+            )
+        if verbose:
+            print(f"Saved artifact at '{os.fspath(filepath)}'.")
+
+    def _write_saved_model(self, filepath: Any, options: Any) -> None:
         first = next(iter(self._endpoints.values()))
         signatures = {DEFAULT_SERVING_SIGNATURE_DEF_KEY: first, **self._endpoints}
         save(

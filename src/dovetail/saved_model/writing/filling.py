@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.ops.tensor_array import is_without_rows
-from dovetail.saved_model.writing.arrays import shape_of
+from dovetail.saved_model.writing.arrays import shape_of, transpose
 from dovetail.saved_model.writing.nodes import INT32, INT64, Written
 from dovetail.saved_model.writing.table import WRITERS, writes
 from dovetail.tensor.convert import convert_to_tensor
@@ -108,6 +108,20 @@ def _top_k(w: Any, x: Any, *, k: int = 1, index_type: Any = "int32") -> list[Wri
 @writes("where_true")
 def _where(w: Any, condition: Any) -> Written:
     return w.ops("Where", {"index": INT64}, [condition], T=w.dtype(condition))[0]
+
+
+@writes("boolean_mask")
+def _boolean_mask(w: Any, tensor: Any, mask: Any, *, axis: int = 0) -> Written:
+    """Writes it as the entries at the places of the mask; the axes that it goes along come first meanwhile."""
+    rank, count = tensor.shape.rank, mask.shape.rank
+    if rank is None or count is None:
+        raise w.not_written("tf.boolean_mask of tensors of unknown ranks")
+    order = [*range(axis, axis + count), *range(axis), *range(axis + count, rank)]
+    back = [*range(1, axis + 1), 0, *range(axis + 1, rank - count + 1)]
+    given = {"Tparams": w.dtype(tensor), "Tindices": INT64}
+    moved = transpose(w, tensor, order) if axis else tensor
+    found = w.op("GatherNd", "output", [moved, _where(w, mask)], **given)
+    return transpose(w, found, back) if axis else found
 
 
 @writes("count_values")
