@@ -445,3 +445,23 @@ def test_what_is_not_there_is_refused():
         tf.raw_ops.CTCBeamSearchDecoder(
             inputs=tf.zeros([2, 1, 3]), sequence_length=[2], beam_width=2, top_paths=1
         )
+
+
+@pytest.mark.parametrize("flags", [{}, {"align_corners": True}, {"half_pixel_centers": True}], ids=str)
+@pytest.mark.parametrize("name", ["ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeArea"])
+def test_images_are_resized_on_each_grid(name, flags):
+    if name == "ResizeArea" and "half_pixel_centers" in flags:
+        flags = {}  # which it does not have
+    reference = pytest.importorskip("tensorflow")
+    for size in ([3, 7], [1, 1], [9, 2]):
+        mine, theirs = (
+            np.asarray(
+                getattr(library.raw_ops, name)(images=library.constant(IMAGES), size=np.int32(size), **flags)
+            )
+            for library in (tf, reference)
+        )
+        assert mine.dtype == theirs.dtype
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-3)
+    if name != "ResizeArea":
+        with pytest.raises(tf.errors.InvalidArgumentError, match="exclude each other"):
+            getattr(tf.raw_ops, name)(images=IMAGES, size=[2, 2], align_corners=True, half_pixel_centers=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.base.errors import suggest
+from dovetail.base.errors import InvalidArgumentError, at_user_location, suggest
 from dovetail.base.settings import settings
 from dovetail.ops.attrs import Shape
 from dovetail.ops.families import op
@@ -85,6 +85,21 @@ GRIDS: dict[str, tuple[float, float]] = {
     "edges": (0.0, 0.0),  # the first pixels fall together: as TensorFlow 1 does
     "corners": (0.0, 0.5),  # so do the last ones: its align_corners
 }
+
+
+def grid_of(align_corners: bool, half_pixel_centers: bool = False) -> str:
+    """Returns the grid that TensorFlow's two flags stand for.
+
+    Raises:
+        InvalidArgumentError: both are set.
+    """
+    if align_corners and half_pixel_centers:
+        raise InvalidArgumentError(
+            f"align_corners and half_pixel_centers exclude each other{at_user_location()}"
+        )
+    return "corners" if align_corners else "centers" if half_pixel_centers else "edges"
+
+
 _CLAMPED_CUBIC = _cubic(0.0, 0.75)  # the weights of TensorFlow 1
 _REACH = 2  # pixels beyond the border, which a cubic kernel meets there
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import UnimplementedError, at_user_location
+from dovetail.ops.image_resize import grid_of, resize_
 from dovetail.raw_ops.row import enter, public, raw
 from dovetail.raw_ops.static import known
 
@@ -224,14 +225,13 @@ def _resizing(name: str, method: str) -> None:
     def resize(
         images: Any, size: Any, *, align_corners: bool = False, half_pixel_centers: bool = False
     ) -> Any:
-        if align_corners or not half_pixel_centers:
-            raise NotImplementedError(
-                f"tf.raw_ops.{name}: only images with half_pixel_centers=True are resized{at_user_location()}"
-            )
-        resized = public("image.resize")(images, known(size).tolist(), method=method)
-        return public("cast")(resized, images.dtype) if method == "nearest" else resized
+        return _resized(images, size, method, grid_of(align_corners, half_pixel_centers))
 
     raw(name)(resize)
+
+
+def _resized(images: Any, size: Any, method: str, grid: str) -> Any:
+    return resize_(images, size=tuple(known(size).tolist()), method=method, grid=grid)
 
 
 for _name, _method in {
@@ -244,11 +244,7 @@ for _name, _method in {
 
 @raw("ResizeArea")
 def resize_area(images: Any, size: Any, *, align_corners: bool = False) -> Any:
-    if align_corners:
-        raise NotImplementedError(
-            f"tf.raw_ops.ResizeArea: align_corners=True is not there{at_user_location()}"
-        )
-    return public("image.resize")(images, known(size).tolist(), method="area")
+    return _resized(images, size, "area", grid_of(align_corners))
 
 
 _KERNELS = {

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import dovetail as tf
-from dovetail.base.errors import InvalidArgumentError, at_user_location
-from dovetail.ops.image_resize import resize_, resize_padded, resized_shape
+from dovetail.base.errors import at_user_location
+from dovetail.ops.image_resize import grid_of, resize_, resize_padded, resized_shape
 
 
 class ResizeMethod:
@@ -53,14 +53,6 @@ def _batch_or_image(images: Any) -> Any:
     return x
 
 
-def _grid(align_corners: bool, half_pixel_centers: bool = False) -> str:
-    if align_corners and half_pixel_centers:
-        raise InvalidArgumentError(
-            f"align_corners and half_pixel_centers exclude each other{at_user_location()}"
-        )
-    return "corners" if align_corners else "centers" if half_pixel_centers else "edges"
-
-
 def resize_images(
     images: Any,
     size: Any,
@@ -87,7 +79,7 @@ def resize_images(
     if known and resized_shape(before, sizes, preserve_aspect_ratio) == before:
         return x
     return resize_(
-        x, size=sizes, method=way, preserve_aspect_ratio=preserve_aspect_ratio, grid=_grid(align_corners)
+        x, size=sizes, method=way, preserve_aspect_ratio=preserve_aspect_ratio, grid=grid_of(align_corners)
     )
 
 
@@ -106,7 +98,7 @@ def _by(method: str) -> Callable:
         name: str | None = None,
         half_pixel_centers: bool = False,
     ) -> Any:
-        return _batch_resized(images, size, method, _grid(align_corners, half_pixel_centers))
+        return _batch_resized(images, size, method, grid_of(align_corners, half_pixel_centers))
 
     resize.__doc__ = f"""Resizes a batch of images: see `resize_images` with the method {method!r}.
 
@@ -117,7 +109,7 @@ def _by(method: str) -> Callable:
 
 def resize_area(images: Any, size: Any, align_corners: bool = False, name: str | None = None) -> Any:
     """Resizes a batch of images: see `resize_images` with the method "area"."""
-    return _batch_resized(images, size, "area", _grid(align_corners))
+    return _batch_resized(images, size, "area", grid_of(align_corners))
 
 
 def resize_image_with_pad(
@@ -132,7 +124,7 @@ def resize_image_with_pad(
         _batch_or_image(image),
         size=_sizes([target_height, target_width]),
         method=_named(method),
-        grid=_grid(align_corners),
+        grid=grid_of(align_corners),
     )
 
 
