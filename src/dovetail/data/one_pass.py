@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from dovetail.data.functions import UserFunction, plain_execution
-from dovetail.data.structure import as_leaf, flatten, rebuilder, tensor_of
-from dovetail.data.vectorized import apart, mode
+from dovetail.data.recorded import recorded
+from dovetail.data.structure import as_leaf
+from dovetail.data.vectorized import mode
 from dovetail.engine import host
-from dovetail.function.autograph.gate import converted
 from dovetail.graph.node import READ, WRITE, FunctionCall, Node, OpCall
-from dovetail.graph.recording import FunctionGraph, trace
+from dovetail.graph.recording import FunctionGraph
 from dovetail.graph.replay import Steps
 from dovetail.ops import draws, random
 from dovetail.ops.image_chain import STEPS, resize_chain
@@ -62,26 +62,15 @@ def one_pass(function: UserFunction) -> OnePass | None:
     specs = function.source.specs
     if not mode.compiles or function.changes or not all(isinstance(spec, TensorSpec) for spec in specs):
         return None
-    trees: list = []
-
-    def run(*tensors: Any) -> list:
-        element = rebuilder(function.source.tree)(tensors)
-        body = converted(function.function)
-        value = body(*element) if type(element) is tuple else body(element)
-        leaves, tree = flatten(tuple(value) if isinstance(value, list) else value)
-        trees.append(tree)
-        return [tensor_of(leaf) for leaf in leaves]
-
-    try:
-        with apart():
-            graph = trace(run, [TensorSpec(spec.shape, spec.dtype) for spec in specs])
-    except Exception:  # noqa: BLE001  one by one it works, or raises this by itself
+    found = recorded(function)
+    if found is None:
         return None
+    graph, tree = found
     if graph.captures or not all(type(leaf) in (Tensor, SymbolicTensor) for leaf in graph.outputs):
         return None
     drawn = _with_draws(graph.nodes)
     joined = None if drawn is None else _joined(drawn, graph.outputs)
-    return None if joined is None else OnePass(function, graph, joined, trees[-1])
+    return None if joined is None else OnePass(function, graph, joined, tree)
 
 
 # ---- random numbers -----------------------------------------------------------------------------------------------
@@ -195,8 +184,8 @@ def _resizes(node: Node) -> bool:
         _name(node) == "resize"
         and node.outputs[0].shape.rank == 3
         and node.outputs[0].shape[:2].is_fully_defined()
-        and given["method"] != "nearest"
-        and not given["preserve_aspect_ratio"]
+        and given.get("method") != "nearest"
+        and not given.get("preserve_aspect_ratio")
         and type(node.args[0]) is SymbolicTensor
     )
 
@@ -231,8 +220,8 @@ def _one_node(chain: list[Node]) -> Node:
     numbers = [number for node, image in zip(chain[1:], images) for number in _numbers(node, image) or ()]
     attributes = {
         "size": tuple(images[0].shape[:2]),
-        "method": first.kwargs["method"],
-        "antialias": first.kwargs["antialias"],
+        "method": first.kwargs.get("method", "bilinear"),
+        "antialias": first.kwargs.get("antialias", False),
         "grid": first.kwargs.get("grid", "centers"),
         "steps": tuple(map(_name, chain[1:])),
     }

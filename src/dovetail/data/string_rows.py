@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from dovetail.data.functions import UserFunction, plain_execution
-from dovetail.data.structure import flatten, rebuilder, stack, tensor_of
-from dovetail.data.vectorized import apart, mode
+from dovetail.data.recorded import recorded
+from dovetail.data.structure import stack
+from dovetail.data.vectorized import mode
 from dovetail.engine import dtypes
-from dovetail.function.autograph.gate import converted
 from dovetail.graph.node import Node, OpCall
-from dovetail.graph.recording import FunctionGraph, trace
+from dovetail.graph.recording import FunctionGraph
 from dovetail.graph.replay import Steps
 from dovetail.ops.records.outputs import Dense
 from dovetail.tensor import SymbolicTensor, Tensor, TensorSpec
@@ -148,21 +148,10 @@ def string_rows(function: UserFunction) -> StringRows | None:
         or not any(map(_is_text, specs))
     ):
         return None
-    trees: list = []
-
-    def run(*tensors: Any) -> list:
-        element = rebuilder(function.source.tree)(tensors)
-        body = converted(function.function)
-        value = body(*element) if type(element) is tuple else body(element)
-        leaves, tree = flatten(tuple(value) if isinstance(value, list) else value)
-        trees.append(tree)
-        return [tensor_of(leaf) for leaf in leaves]
-
-    try:
-        with apart():
-            graph = trace(run, [TensorSpec(spec.shape, spec.dtype) for spec in specs])
-    except Exception:  # noqa: BLE001  one by one it works, or raises this by itself
+    found = recorded(function)
+    if found is None:
         return None
+    graph, tree = found
     nodes = [made for node in graph.nodes if (made := _of_many(node)) is not None]
     if (
         len(nodes) < len(graph.nodes)
@@ -171,9 +160,7 @@ def string_rows(function: UserFunction) -> StringRows | None:
         or not all(map(_is_result, graph.outputs))
     ):
         return None
-    return (
-        StringRows(graph, nodes, trees[-1]) if any(type(x) is SymbolicTensor for x in graph.outputs) else None
-    )
+    return StringRows(graph, nodes, tree) if any(type(x) is SymbolicTensor for x in graph.outputs) else None
 
 
 def _is_fixed(spec: Any) -> bool:
