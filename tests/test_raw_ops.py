@@ -465,3 +465,10 @@ def test_images_are_resized_on_each_grid(name, flags):
     if name != "ResizeArea":
         with pytest.raises(tf.errors.InvalidArgumentError, match="exclude each other"):
             getattr(tf.raw_ops, name)(images=IMAGES, size=[2, 2], align_corners=True, half_pixel_centers=True)
+
+
+def test_records_go_by_their_names_in_errors():
+    case = CASES["ParseExampleV2"] | {"serialized": np.array([EXAMPLES[0], b"\xff"], object)}
+    case["names"] = np.array(["first", "second"], object)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="second"):
+        tf.raw_ops.ParseExampleV2(**given("ParseExampleV2", case, tf.constant))

@@ -187,14 +187,17 @@ def default_graph() -> Any:
     return _defaults.graph
 
 
-def written_graph() -> HandWritten:
-    """Returns the graph that a program writes here, loops and branches in it included; outside, the default one."""
-    found = recording()
+def written() -> HandWritten | None:
+    """Returns the graph that a program writes here, loops and branches in it included, None where there is none."""
+    found = None if state.scope is None else recording()
     while found is not None and not found.by_hand:
         found = found.outer
-    if found is not None:
-        return found  # type: ignore[return-value]
-    return _defaults.graph or new_default_graph()
+    return found  # type: ignore[return-value]
+
+
+def written_graph() -> HandWritten:
+    """Returns the graph that a program writes here; outside, the default one."""
+    return written() or _defaults.graph or new_default_graph()
 
 
 def new_default_graph() -> HandWritten:

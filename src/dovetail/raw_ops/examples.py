@@ -118,7 +118,7 @@ def parse_examples(
     features = _sparse(sparse, sparse_types) | _dense(dense, dense_defaults, dense_shapes)
     for key, kind, splits in zip(ragged, ragged_value_types, ragged_split_types, strict=True):
         features[key] = feature(as_dtype(kind), row_splits_dtype=as_dtype(splits))
-    parsed = public("io.parse_example")(serialized, features)
+    parsed = public("io.parse_example")(serialized, features, names)
     rows = [parsed[key] for key in ragged]
     return (*_parts(parsed, sparse, dense), [row.values for row in rows], [row.row_splits for row in rows])
 

@@ -12,8 +12,9 @@ from dovetail.data.dataset import Dataset
 from dovetail.data.node import UNKNOWN
 from dovetail.data.sources import Described
 from dovetail.function.autograph.gate import converted
+from dovetail.graph.by_hand import written
 from dovetail.graph.hand_variable import GraphVariable, host_call
-from dovetail.graph.recording import FunctionGraph, recording
+from dovetail.graph.recording import FunctionGraph
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -77,7 +78,7 @@ class Capturing:
 
         @functools.wraps(method, updated=())  # errors are told by the method itself
         def capturing(*args: Any, **kwargs: Any) -> Any:
-            if not _in_written_graph():
+            if written() is None:
                 return method(*args, **kwargs)
             given = signature.bind(*args, **kwargs).arguments
             found = self._captured(given[parameter], given)
@@ -122,13 +123,6 @@ class Capturing:
 
         specs = [TensorSpec(leaf.shape, leaf.dtype) for leaf in leaves]
         return nest.unflatten(structure, host_call(reduce, "ReduceDataset", tuple(tensors), specs))
-
-
-def _in_written_graph() -> bool:
-    found = recording()
-    while found is not None and not found.by_hand:
-        found = found.outer
-    return found is not None
 
 
 def _arguments(given: dict) -> tuple:

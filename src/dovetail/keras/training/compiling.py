@@ -12,7 +12,7 @@ from dovetail.base.told import Told
 from dovetail.base.trackable import Found, Trail, held, unique
 from dovetail.keras import checks, optimizers
 from dovetail.keras.idiom import is_keras_2
-from dovetail.keras.layers.machinery.in_graphs import apart
+from dovetail.keras.layers.machinery.in_graphs import leaving_graphs
 from dovetail.keras.metrics import Metric
 from dovetail.keras.mixed_precision import LossScaleOptimizer
 from dovetail.keras.training.executor import Executor
@@ -53,7 +53,7 @@ class Compiling(Steps, Told):
         self._flags_of_compile = TrainableFlags(None)
         self._reset_programs()
 
-    @apart
+    @leaving_graphs
     def compile(
         self,
         optimizer: Any = "rmsprop",

@@ -26,6 +26,7 @@ from dovetail.graph.by_hand import (
     current_session,
     placeholder_with_default,
     use_twins,
+    written,
 )
 from dovetail.graph.hand_variable import GraphVariable
 from dovetail.graph.node import Node
@@ -63,14 +64,6 @@ class _Kept:
 
 def _kept(graph: HandWritten) -> _Kept:
     return graph.belongings.setdefault("keras", _Kept())
-
-
-def written() -> HandWritten | None:
-    """Returns the graph that is written by hand here, loops and branches in it included, None where there is none."""
-    found = None if state.scope is None else recording()
-    while found is not None and not found.by_hand:
-        found = found.outer
-    return found  # type: ignore[return-value]
 
 
 def around() -> HandWritten | None:
@@ -405,7 +398,7 @@ def in_session(method: Callable) -> Callable:
     return with_values
 
 
-def apart(method: Callable) -> Callable:
+def leaving_graphs(method: Callable) -> Callable:
     """Returns a method that leaves a graph: what it makes is no part of it."""
 
     @functools.wraps(method)
