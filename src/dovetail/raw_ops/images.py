@@ -8,7 +8,7 @@ import numpy as np
 
 from dovetail.base.errors import UnimplementedError, at_user_location
 from dovetail.ops.image_resize import grid_of, resize_
-from dovetail.raw_ops.row import enter, public, raw
+from dovetail.raw_ops.row import Row, add, enter, public, raw
 from dovetail.raw_ops.static import known
 
 _JPEG = (
@@ -61,36 +61,19 @@ def adjust_contrast(images: Any, contrast_factor: Any, min_value: Any, max_value
 # ---- boxes
 
 
-def _suppressing(name: str, thresholds: int) -> None:
-    """Adds a version of what leaves out boxes that overlap: `thresholds` of its inputs are such."""
-    given = ("iou_threshold", "score_threshold")[:thresholds]
-    if not given:
+def _suppressing(name: str, *thresholds: str, **attributes: Any) -> None:
+    """Adds a version of what leaves out boxes that overlap: `thresholds` are inputs of it, `attributes` are none."""
 
-        def suppress(boxes: Any, scores: Any, max_output_size: Any, *, iou_threshold: float = 0.5) -> Any:
-            return public("image.non_max_suppression")(
-                boxes, scores, int(known(max_output_size)), iou_threshold
-            )
-    elif len(given) == 1:
+    def suppress(boxes: Any, scores: Any, max_output_size: Any, *given: Any, **stated: Any) -> Any:
+        limits = {**attributes, **stated, **dict(zip(thresholds, given, strict=True))}
+        return public("image.non_max_suppression")(boxes, scores, int(known(max_output_size)), **limits)
 
-        def suppress(boxes: Any, scores: Any, max_output_size: Any, iou_threshold: Any) -> Any:  # type: ignore[misc]
-            return public("image.non_max_suppression")(
-                boxes, scores, int(known(max_output_size)), iou_threshold
-            )
-    else:
-
-        def suppress(  # type: ignore[misc]
-            boxes: Any, scores: Any, max_output_size: Any, iou_threshold: Any, score_threshold: Any
-        ) -> Any:
-            return public("image.non_max_suppression")(
-                boxes, scores, int(known(max_output_size)), iou_threshold, score_threshold
-            )
-
-    raw(name)(suppress)
+    add(Row(name, ("boxes", "scores", "max_output_size", *thresholds), attributes, suppress))
 
 
-_suppressing("NonMaxSuppression", 0)
-_suppressing("NonMaxSuppressionV2", 1)
-_suppressing("NonMaxSuppressionV3", 2)
+_suppressing("NonMaxSuppression", iou_threshold=0.5)
+_suppressing("NonMaxSuppressionV2", "iou_threshold")
+_suppressing("NonMaxSuppressionV3", "iou_threshold", "score_threshold")
 
 
 @raw("NonMaxSuppressionV4", "selected_indices valid_outputs")
@@ -159,63 +142,32 @@ def suppress_by_class(
     )
 
 
-_DISTORTED = "begin size bboxes"
+_OF_PARTS = {
+    "aspect_ratio_range": (0.75, 1.33),
+    "area_range": (0.05, 1),
+    "max_attempts": 100,
+    "use_image_if_no_bounding_boxes": False,
+}
+_SEEDS = {"seed": 0, "seed2": 0}
 
 
-@raw("SampleDistortedBoundingBox", _DISTORTED)
-def distorted_box(
-    image_size: Any,
-    bounding_boxes: Any,
-    *,
-    seed: int = 0,
-    seed2: int = 0,
-    min_object_covered: float = 0.1,
-    aspect_ratio_range: Any = (0.75, 1.33),
-    area_range: Any = (0.05, 1),
-    max_attempts: int = 100,
-    use_image_if_no_bounding_boxes: bool = False,
-) -> tuple:
-    facts = (list(aspect_ratio_range), list(area_range), max_attempts, use_image_if_no_bounding_boxes)
-    return public("image.sample_distorted_bounding_box")(
-        image_size, bounding_boxes, seed2 or seed or 0, min_object_covered, *facts
-    )
+def _distorting(name: str, inputs: str, **attributes: Any) -> None:
+    """Adds a version of what draws a part of an image: without the attribute `seed2`, the seed is an input of it."""
+    names, attributes = tuple(inputs.split()), {**attributes, **_OF_PARTS}
+    function = f"image.{'' if 'seed2' in attributes else 'stateless_'}sample_distorted_bounding_box"
+
+    def draw(*given: Any, **stated: Any) -> tuple:
+        facts = {**attributes, **stated, **dict(zip(names, given, strict=True))}
+        second = facts.pop("seed2", None)
+        ranges = {key: list(facts[key]) for key in ("aspect_ratio_range", "area_range")}
+        return public(function)(**{**facts, "seed": second or facts["seed"], **ranges})
+
+    add(Row(name, names, attributes, draw, ("begin", "size", "bboxes")))
 
 
-@raw("SampleDistortedBoundingBoxV2", _DISTORTED)
-def distorted_box_2(
-    image_size: Any,
-    bounding_boxes: Any,
-    min_object_covered: Any,
-    *,
-    seed: int = 0,
-    seed2: int = 0,
-    aspect_ratio_range: Any = (0.75, 1.33),
-    area_range: Any = (0.05, 1),
-    max_attempts: int = 100,
-    use_image_if_no_bounding_boxes: bool = False,
-) -> tuple:
-    facts = (list(aspect_ratio_range), list(area_range), max_attempts, use_image_if_no_bounding_boxes)
-    return public("image.sample_distorted_bounding_box")(
-        image_size, bounding_boxes, seed2 or seed or 0, min_object_covered, *facts
-    )
-
-
-@raw("StatelessSampleDistortedBoundingBox", _DISTORTED)
-def stateless_distorted_box(
-    image_size: Any,
-    bounding_boxes: Any,
-    min_object_covered: Any,
-    seed: Any,
-    *,
-    aspect_ratio_range: Any = (0.75, 1.33),
-    area_range: Any = (0.05, 1),
-    max_attempts: int = 100,
-    use_image_if_no_bounding_boxes: bool = False,
-) -> tuple:
-    facts = (list(aspect_ratio_range), list(area_range), max_attempts, use_image_if_no_bounding_boxes)
-    return public("image.stateless_sample_distorted_bounding_box")(
-        image_size, bounding_boxes, seed, min_object_covered, *facts
-    )
+_distorting("SampleDistortedBoundingBox", "image_size bounding_boxes", **_SEEDS, min_object_covered=0.1)
+_distorting("SampleDistortedBoundingBoxV2", "image_size bounding_boxes min_object_covered", **_SEEDS)
+_distorting("StatelessSampleDistortedBoundingBox", "image_size bounding_boxes min_object_covered seed")
 
 
 # ---- sizes

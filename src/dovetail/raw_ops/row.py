@@ -203,7 +203,7 @@ def enter(lines: str) -> None:
             renamed[name] = here or name
         defaults = {name: value for name, value in attributes.items() if value is not _EMPTY}
         for name in found["names"].split():
-            _add(Row(name, inputs, attributes, _Target(found["target"], renamed, defaults)))
+            add(Row(name, inputs, attributes, _Target(found["target"], renamed, defaults)))
 
 
 def raw(names: str, outputs: str = "") -> Callable[[Callable], Callable]:
@@ -218,13 +218,14 @@ def raw(names: str, outputs: str = "") -> Callable[[Callable], Callable]:
         )
         attributes = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
         for name in names.split():
-            _add(Row(name, inputs, attributes, function, tuple(outputs.split())))
+            add(Row(name, inputs, attributes, function, tuple(outputs.split())))
         return function
 
     return decorate
 
 
-def _add(row: Row) -> None:
+def add(row: Row) -> None:
+    """Adds a row; ValueError where the operation has one."""
     if row.name in ROWS:
         raise ValueError(f"the operation {row.name} has two rows")
     ROWS[row.name] = row

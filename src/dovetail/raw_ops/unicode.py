@@ -17,36 +17,33 @@ def _flat(input: Any) -> Any:
     return public("reshape")(input, [-1])
 
 
-@raw("UnicodeDecode", "row_splits char_values")
-def decode(
-    input: Any,
-    *,
-    input_encoding: str,
-    errors: str = "replace",
-    replacement_char: int = 65533,
-    replace_control_characters: bool = False,
-    Tsplits: Any = "int64",
-) -> tuple:
-    rows = public("strings.unicode_decode")(
-        _flat(input), input_encoding, errors, replacement_char, replace_control_characters
-    )
-    return public("cast")(rows.row_splits, Tsplits), rows.values
+def _decoding(name: str, function: str, outputs: str) -> None:
+    """Adds what decodes texts by a public function, which returns ragged tensors of one partition."""
+
+    def decode(
+        input: Any,
+        *,
+        input_encoding: str,
+        errors: str = "replace",
+        replacement_char: int = 65533,
+        replace_control_characters: bool = False,
+        Tsplits: Any = "int64",
+    ) -> tuple:
+        found = public(function)(
+            _flat(input), input_encoding, errors, replacement_char, replace_control_characters
+        )
+        parts = found if isinstance(found, tuple) else (found,)
+        return public("cast")(parts[0].row_splits, Tsplits), *(one.values for one in parts)
+
+    raw(name, outputs)(decode)
 
 
-@raw("UnicodeDecodeWithOffsets", "row_splits char_values char_to_byte_starts")
-def decode_with_offsets(
-    input: Any,
-    *,
-    input_encoding: str,
-    errors: str = "replace",
-    replacement_char: int = 65533,
-    replace_control_characters: bool = False,
-    Tsplits: Any = "int64",
-) -> tuple:
-    rows, starts = public("strings.unicode_decode_with_offsets")(
-        _flat(input), input_encoding, errors, replacement_char, replace_control_characters
-    )
-    return public("cast")(rows.row_splits, Tsplits), rows.values, starts.values
+_decoding("UnicodeDecode", "strings.unicode_decode", "row_splits char_values")
+_decoding(
+    "UnicodeDecodeWithOffsets",
+    "strings.unicode_decode_with_offsets",
+    "row_splits char_values char_to_byte_starts",
+)
 
 
 @raw("UnicodeEncode")
