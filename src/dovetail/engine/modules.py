@@ -15,13 +15,12 @@ from jax import export
 
 from dovetail.base.errors import UnimplementedError, at_user_location
 from dovetail.engine import kernels
+from dovetail.engine.platforms import USUAL_PLATFORMS, serve
 
 # What a module calls besides its own operations: names that are no plain words stand in quotes.
 _LIBRARIES = re.compile(r'(?:custom_call\s*@|call_target_name\s*=\s*)("(?:[^"\\]|\\.)*"|[\w.$-]+)')
 _PORTABLE = re.compile(r"stablehlo\.[\w.]+|shape_assertion|Sharding")
-READ = re.compile(r"mhlo\.(erf|topk)")  # as well in modules of others: operations of XLA itself
-PLATFORMS = ("cpu", "cuda", "tpu")
-KINDS = {"gpu": ("cuda", "rocm")}  # names of devices that a module may be for, by what JAX calls them
+_READ = re.compile(r"mhlo\.(erf|topk)")  # as well in modules of others: operations of XLA itself
 
 
 class Module(NamedTuple):
@@ -58,7 +57,7 @@ def as_module(function: Callable, shapes: list[str], dtypes: list[Any]) -> Modul
     ]
     try:
         with kernels.portable():
-            made = export.export(jax.jit(function), platforms=PLATFORMS)(*examples)
+            made = export.export(jax.jit(function), platforms=USUAL_PLATFORMS)(*examples)
     except Exception as error:  # bodies are written for numbers, and fail in their own ways on names
         raise NotImplementedError(f"it depends on sizes that are not known: {error!r:.200}") from error
     targets = foreign(made)
@@ -78,6 +77,11 @@ def foreign(made: export.Exported) -> list[str]:
     return sorted(one for one in names if not _PORTABLE.fullmatch(one))
 
 
+def unreadable(made: export.Exported) -> list[str]:
+    """Returns those of them for which a module is not run."""
+    return [one for one in foreign(made) if not _READ.fullmatch(one)]
+
+
 def _checked(made: export.Exported) -> None:
     """Refuses a module that calls what it must not, or that is for other devices.
 
@@ -86,7 +90,7 @@ def _checked(made: export.Exported) -> None:
         UnimplementedError: it is not run.
     """
     try:
-        names = [one for one in foreign(made) if not READ.fullmatch(one)]
+        names = unreadable(made)
     except Exception as error:  # MLIR has its own errors, which are not public
         raise ValueError(f"the module is damaged: {error!r:.200}") from error
     if names:
@@ -95,7 +99,7 @@ def _checked(made: export.Exported) -> None:
             f"operation, and is not run{at_user_location()}"
         )
     backend = jax.default_backend()
-    if not {backend, *KINDS.get(backend, ())} & set(made.platforms):
+    if not serve(made.platforms, backend):
         raise UnimplementedError(
             f"XlaCallModule: the module was compiled for {', '.join(made.platforms)}, and the program runs on "
             f"{backend}{at_user_location()}"
@@ -138,7 +142,7 @@ def function_of(
         in_shardings_hlo=(None,) * len(inputs),
         out_shardings_hlo=(None,) * len(outputs),
         nr_devices=1,
-        platforms=tuple(one.lower() for one in platforms) or PLATFORMS,
+        platforms=tuple(one.lower() for one in platforms) or USUAL_PLATFORMS,
         ordered_effects=(),
         unordered_effects=(),
         disabled_safety_checks=(),

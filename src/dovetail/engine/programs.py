@@ -16,9 +16,8 @@ from jax import export
 
 from dovetail.base.errors import UnimplementedError, at_user_location
 from dovetail.engine import kernels
-from dovetail.engine.modules import KINDS, READ, foreign
-
-PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
+from dovetail.engine.modules import unreadable
+from dovetail.engine.platforms import serve
 
 
 class Sized:
@@ -68,7 +67,7 @@ def serialized(
     held = [jax.ShapeDtypeStruct(one.shape, one.dtype) for one in weights]
     with kernels.portable(), _without_paths():
         made = export.export(jax.jit(function), platforms=tuple(platforms))(held, *args, **kwargs)
-    targets = [one for one in foreign(made) if not READ.fullmatch(one)]
+    targets = unreadable(made)
     if targets:
         raise NotPortableError(f"it calls {', '.join(targets)}, which only programs on this machine have")
     if made.ordered_effects or made.unordered_effects:
@@ -111,7 +110,7 @@ class Program:
             (weights, *args), kwargs = tree
             outputs = [_described(one) for one in made.out_avals]
             inputs = [_described(one) for one in jax.tree_util.tree_leaves((args, kwargs))]
-            targets = [one for one in foreign(made) if not READ.fullmatch(one)]
+            targets = unreadable(made)
         except Exception as error:  # flatbuffers and MLIR have errors of all kinds
             raise ValueError(f"the program is damaged: {error!r:.200}") from error
         if targets:
@@ -145,7 +144,7 @@ class Program:
     def require_platform(self) -> None:
         """Raises UnimplementedError where the program is for other devices than those of this process."""
         backend = jax.default_backend()
-        if not {backend, *KINDS.get(backend, ())} & set(self.platforms):
+        if not serve(self.platforms, backend):
             raise UnimplementedError(
                 f"the program was written for {', '.join(self.platforms)}, and this process runs on {backend}: write "
                 f"it with platforms=[...]{at_user_location()}"

@@ -25,6 +25,7 @@ from dovetail.base.atomic import replacing
 from dovetail.base.errors import at_user_location
 from dovetail.base.optional import optional
 from dovetail.engine import programs
+from dovetail.engine.platforms import KNOWN_PLATFORMS, USUAL_PLATFORMS
 from dovetail.export.loaded import ExportedFunction, Loaded
 from dovetail.export.pure import Pure
 from dovetail.tensor.dtype import as_dtype
@@ -33,7 +34,6 @@ from dovetail.wire.json_text import parsed
 
 FORMAT, NEWEST = "dovetail.stablehlo", 1
 SIGNATURE = "signature.json"
-DEFAULT_PLATFORMS = ("cpu", "cuda", "tpu")
 _MOST_SIGNATURE_BYTES = 64 << 20
 _LOAD, _KIND = "tf.export.load", "StableHLO"
 
@@ -106,12 +106,11 @@ def write(path: str, functions: dict[str, Any], platforms: Any = None, one_batch
 
 
 def _platforms(given: Any) -> tuple[str, ...]:
-    known = programs().PLATFORMS
-    names = DEFAULT_PLATFORMS if given is None else (given,) if isinstance(given, str) else tuple(given)
-    wrong = [name for name in names if name not in known]
+    names = USUAL_PLATFORMS if given is None else (given,) if isinstance(given, str) else tuple(given)
+    wrong = [name for name in names if name not in KNOWN_PLATFORMS]
     if wrong or not names:
         raise ValueError(
-            f"export: platforms are some of {', '.join(map(repr, known))}, received {given!r}{at_user_location()}"
+            f"export: platforms are some of {', '.join(map(repr, KNOWN_PLATFORMS))}, received {given!r}{at_user_location()}"
         )
     return names
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.ops.reaching import OPS
+from dovetail.wire.inflation import UNQUESTIONED_BYTES
 
 _allowed_here: ContextVar[bool | None] = ContextVar("unsafe_allowed", default=None)
 _allowed: dict[str, bool] = {"process": False}
@@ -86,7 +87,6 @@ def check_op(name: str | None, label: Any) -> None:
 # ---- sizes
 
 
-_UNQUESTIONED_BYTES = 256 << 20
 _MOST_PER_STORED = 16
 
 
@@ -102,7 +102,7 @@ class _Budget:
     def __init__(self, stored: int, where: str, has_all: bool) -> None:
         self.has_all = has_all
         self._stored, self._where = stored, where
-        self._left = _UNQUESTIONED_BYTES + _MOST_PER_STORED * stored
+        self._left = UNQUESTIONED_BYTES + _MOST_PER_STORED * stored
 
     def take(self, owner: str, name: str | None, shape: Any, itemsize: int) -> None:
         size = math.prod(max(int(n or 0), 0) for n in shape) * itemsize

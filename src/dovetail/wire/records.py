@@ -18,12 +18,12 @@ import numpy as np
 from dovetail.base import filesystem
 from dovetail.base.errors import DataLossError
 from dovetail.wire.crc32c import masked, masked_all
+from dovetail.wire.inflation import is_absurd
 
 _LENGTH, _CHECKSUM, _HEAD = struct.Struct("<Q"), struct.Struct("<I"), struct.Struct("<QI")
 _BLOCK = 1 << 20
 _PIECE = 1 << 24
 _MOST = 1 << 31  # no protocol buffer is longer
-_MOST_UNQUESTIONED, _MOST_INFLATION = 1 << 28, 200
 COMPRESSIONS = ("", "GZIP", "ZLIB")
 COMPRESSION_NUMBERS = {0: "", 1: "ZLIB", 2: "GZIP"}
 _WINDOW_BITS = {"GZIP": 31, "ZLIB": 15}
@@ -147,7 +147,7 @@ def _read_long(file: _Readable, size: int, name: str, place: int) -> bytes:
         parts.append(data)
         found += len(data)
         stored = getattr(file, "num_compressed", None)
-        if stored is not None and found > max(_MOST_UNQUESTIONED, _MOST_INFLATION * stored):
+        if stored is not None and is_absurd(found, stored):
             raise DataLossError(
                 f"corrupted record at {place} in {name!r}: {stored} compressed bytes become {found} of one record"
             )

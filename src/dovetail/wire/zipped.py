@@ -9,9 +9,8 @@ import zlib
 from typing import Any
 
 from dovetail.base.errors import at_user_location
+from dovetail.wire.inflation import is_absurd
 
-_MAX_UNQUESTIONED_BYTES = 256 << 20
-_MAX_INFLATION = 200
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may ask for gigabytes to begin with
 
 
@@ -63,7 +62,7 @@ def _check_members(archive: zipfile.ZipFile, path: Any, caller: str) -> None:
         raise ValueError(
             f"{caller}: {str(path)!r} is damaged: a member claims to be larger than the file{at_user_location()}"
         )
-    if size > _MAX_UNQUESTIONED_BYTES and size > _MAX_INFLATION * stored:
+    if is_absurd(size, stored):
         raise ValueError(
             f"{caller}: {str(path)!r} claims {size} bytes in all and stores {stored}: it is not read"
             f"{at_user_location()}"
@@ -88,10 +87,7 @@ def member(
         raise ValueError(
             f"{caller}: {str(path)!r} has no {name}: it is not a whole {kind} file{at_user_location()}"
         ) from None
-    too_large = (
-        facts.file_size > _MAX_UNQUESTIONED_BYTES and facts.file_size > _MAX_INFLATION * facts.compress_size
-    )
-    if too_large or (most is not None and facts.file_size > most):
+    if is_absurd(facts.file_size, facts.compress_size) or (most is not None and facts.file_size > most):
         raise ValueError(
             f"{caller}: {str(path)!r}: {name} claims {facts.file_size} bytes and stores {facts.compress_size}: it is "
             f"not read{at_user_location()}"

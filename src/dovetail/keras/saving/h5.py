@@ -19,10 +19,11 @@ import numpy as np
 from dovetail.base.blame import raised_in
 from dovetail.base.errors import at_user_location
 from dovetail.keras.saving import h5_heaps
+from dovetail.wire.inflation import UNQUESTIONED_BYTES, is_absurd
 
-_MAX_UNQUESTIONED_BYTES = 64 << 20
-_MAX_INFLATION = 1000
-_MAX_ATTRIBUTE_BYTES = 256 << 20
+# Data whose places were never written take no bytes, so that little may stand for much.
+_MAX_UNQUESTIONED_BYTES, _MAX_INFLATION = 64 << 20, 1000
+_MAX_ATTRIBUTE_BYTES = UNQUESTIONED_BYTES
 _STRINGS_AT_ONCE = 1024
 # The filters that are part of HDF5 and h5py: others are plugins, libraries that HDF5 looks for in folders.
 _FILTERS = frozenset(
@@ -237,7 +238,7 @@ def _check_data(dataset: Any, where: str, strings: bool, shape: tuple | None) ->
             f"{where} is stored through the filters {sorted(filters - _FILTERS)}, which are plugins{here}"
         )
     size, stored = math.prod(dataset.shape) * dataset.dtype.itemsize, dataset.id.get_storage_size()
-    absurd = size > _MAX_UNQUESTIONED_BYTES and size > _MAX_INFLATION * max(stored, 1)
+    absurd = is_absurd(size, max(stored, 1), _MAX_UNQUESTIONED_BYTES, _MAX_INFLATION)
     if absurd and tuple(dataset.shape) != shape:
         raise ValueError(f"{where} claims {size} bytes and stores {stored}: it is not read{here}")
     if dataset.dtype.kind not in "biufc" and not (strings and h5py.check_string_dtype(dataset.dtype)):

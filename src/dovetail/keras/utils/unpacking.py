@@ -12,11 +12,11 @@ import zlib
 from typing import Any
 
 from dovetail.base.errors import at_user_location
+from dovetail.wire.inflation import is_absurd
 
 FORMATS = {"tar": tarfile.is_tarfile, "zip": zipfile.is_zipfile}
 
-_MAX_UNQUESTIONED_BYTES = 1 << 30
-_MAX_INFLATION = 200
+_MAX_UNQUESTIONED_BYTES = 1 << 30  # files of data sets: the disk holds them, not the memory
 # What the packages for archives raise where one is damaged.
 _DAMAGE = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, IndexError, struct.error),
@@ -65,7 +65,7 @@ class _Watch:
         if len(name) > _MAX_NAME:
             self._refuse(f"the member {name[:80]!r}... has a name of {len(name)} characters")
         self._size, self._count = self._size + size, self._count + 1
-        if self._size > _MAX_UNQUESTIONED_BYTES and self._size > _MAX_INFLATION * self._stored:
+        if is_absurd(self._size, self._stored, _MAX_UNQUESTIONED_BYTES):
             self._refuse(f"it has {self._stored} bytes and would become more than {self._size}")
         if self._count > _MAX_MEMBERS:
             self._refuse(f"it has more than {_MAX_MEMBERS} members")

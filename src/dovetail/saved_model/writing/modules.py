@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from dovetail.engine import dtypes, modules
+from dovetail.engine.platforms import USUAL_PLATFORMS
+from dovetail.graph.walking import Written
 from dovetail.ops.random import Drawing
-from dovetail.saved_model.writing.nodes import Written, shape_message
+from dovetail.saved_model.writing.nodes import shape_message
 from dovetail.tensor.dtype import as_dtype
 from dovetail.tensor.symbolic import SymbolicTensor
 
@@ -70,7 +72,7 @@ def call_module(w: Any, run: Callable, inputs: list[Written], outputs: list) -> 
         Tin=[one.dtype for one in inputs],
         Tout=types,
         Sout=[shape_message(one.shape) for one in outputs],
-        platforms=[name.upper() for name in modules().PLATFORMS],
+        platforms=[name.upper() for name in USUAL_PLATFORMS],
         dim_args_spec=[],
         disabled_checks=[],
         function_list=[],
