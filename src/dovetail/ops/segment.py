@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.base.errors import at_user_location
+from dovetail.base.errors import InvalidArgumentError, at_user_location
 from dovetail.ops import rules
-from dovetail.ops.arithmetic import cast, divide, divide_no_nan, masked, maximum
+from dovetail.ops.arithmetic import cast, divide, divide_no_nan, masked, maximum, truncatediv
 from dovetail.ops.attrs import DTypeLike, integer, static
 from dovetail.ops.core import Op
 from dovetail.ops.families import op
@@ -154,23 +154,66 @@ def num_segments_of(ids: Any, label: str) -> int:
     return int(values.max()) + 1 if values.size else 0
 
 
-def _sorted_segment(name: str, unsorted: Any, zero_fill: bool = False) -> Any:
+# ---- ids in ascending order
+
+
+@_segment_op("")
+def ascending_segment_max(xp: Any, data: Any, segment_ids: Any, *, num_segments: int) -> Any:
+    """Returns the maximum of the rows that have the same segment id, -inf where all are; no rows give 0."""
+    return xp.segment_reduce("max", data, segment_ids, num_segments, 0)
+
+
+@_segment_op("")
+def ascending_segment_min(xp: Any, data: Any, segment_ids: Any, *, num_segments: int) -> Any:
+    """Returns the minimum of the rows that have the same segment id, inf where all are; no rows give 0."""
+    return xp.segment_reduce("min", data, segment_ids, num_segments, 0)
+
+
+ascending_segment_max.gradient(_extreme_gradient, None)
+ascending_segment_min.gradient(_extreme_gradient, None)
+
+
+def _ascending_mean(data: Any, segment_ids: Any, num_segments: int) -> Any:
+    """Averages rows in their dtype: of integers, the fraction is cut off."""
+    data = as_tensor(data)
+    if not data.dtype.is_integer:
+        return unsorted_segment_mean(data, segment_ids, num_segments)
+    total = unsorted_segment_sum(data, segment_ids, num_segments=num_segments)
+    count = segment_count(cast(data, dtype="int64"), segment_ids, num_segments=num_segments)
+    return cast(truncatediv(cast(total, dtype="int64"), maximum(count, 1)), dtype=data.dtype)
+
+
+def _require_ascending(ids: Any, label: str) -> None:
+    """Raises InvalidArgumentError for ids that TensorFlow refuses."""
+    values = np.asarray(static(ids if isinstance(ids, TensorLike) else convert_to_tensor(ids)))
+    if values.size and (values.min() < 0 or (values[1:] < values[:-1]).any()):
+        raise InvalidArgumentError(
+            f"{label}: segment ids are not increasing, or negative: {values.tolist()!r:.80}. For ids in another order "
+            f"there is {label.replace('.segment', '.unsorted_segment')}{at_user_location()}"
+        )
+
+
+def _sorted_segment(name: str, unsorted: Any) -> Any:
     def segment(data: Any, segment_ids: Any, name: str | None = None) -> Any:
         size = num_segments_of(segment_ids, label)
-        out = unsorted(data, segment_ids, num_segments=size)
-        return masked(out, segment_count(data, segment_ids, num_segments=size) > 0) if zero_fill else out
+        _require_ascending(segment_ids, label)
+        return unsorted(data, segment_ids, num_segments=size)
 
     label = f"tf.math.{name}"
     segment.__name__ = segment.__qualname__ = name
-    segment.__doc__ = f"Works as `tf.math.unsorted_{name}`, for ids in ascending order."
+    segment.__doc__ = f"""Works as `tf.math.unsorted_{name}`, for ids in ascending order.
+
+    Raises:
+        InvalidArgumentError: they are in another order, or negative.
+    """
     return export(f"math.{name}")(segment)
 
 
 segment_sum = _sorted_segment("segment_sum", unsorted_segment_sum)
 segment_prod = _sorted_segment("segment_prod", unsorted_segment_prod)
-segment_max = _sorted_segment("segment_max", unsorted_segment_max, zero_fill=True)
-segment_min = _sorted_segment("segment_min", unsorted_segment_min, zero_fill=True)
-segment_mean = _sorted_segment("segment_mean", unsorted_segment_mean)
+segment_max = _sorted_segment("segment_max", ascending_segment_max)
+segment_min = _sorted_segment("segment_min", ascending_segment_min)
+segment_mean = _sorted_segment("segment_mean", _ascending_mean)
 
 
 def _keras_segment(name: str, unsorted: Any) -> Any:
