@@ -161,6 +161,15 @@ CASES = {
         "padding_value": np.float32(7),
     },
     "MatrixDiagPartV3": {"input": SQUARE, "k": np.int32(-1), "padding_value": np.float32(0)},
+    "MatrixDiagV2": {
+        "diagonal": SQUARE,
+        "k": np.int32([-1, 1]),
+        "num_rows": np.int32(3),
+        "num_cols": np.int32(-1),
+        "padding_value": np.float32(7),
+    },
+    "MatrixDiagPartV2": {"input": SQUARE, "k": np.int32([-1, 1]), "padding_value": np.float32(7)},
+    "MatrixSetDiagV2": {"input": SQUARE, "diagonal": SQUARE, "k": np.int32([-1, 1])},
     "MatrixSetDiagV3": {"input": SQUARE, "diagonal": np.float32([[1, 2], [3, 4]]), "k": np.int32(1)},
     "MatrixSolveLs": {"matrix": SQUARE, "rhs": SQUARE, "l2_regularizer": np.float64(0.1)},
     "MaxPoolV2": {

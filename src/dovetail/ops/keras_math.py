@@ -10,7 +10,7 @@ from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
-from dovetail.ops import arithmetic, linalg, logic, matrix, norms, padding, reduction, shapes
+from dovetail.ops import arithmetic, diagonals, linalg, logic, matrix, norms, padding, reduction, shapes
 from dovetail.ops import math as math_ops
 from dovetail.ops.arithmetic import as_floating, cast
 from dovetail.ops.attrs import axis as static_axis
@@ -317,7 +317,7 @@ def _diagonal(x: Any, offset: int, axis1: int, axis2: int) -> Any:
         letters = "abcdefghijklmnopqrstuvwxyz"[:rank]
         others = "".join(c for i, c in enumerate(letters) if i not in (first, second))
         x = linalg.contraction(x, equation=f"{letters}->{others}{letters[first]}{letters[second]}")
-    return matrix.diagonal_of(x, k=offset)
+    return diagonals.diagonal_of(x, k=offset)
 
 
 @export("ops.numpy.diagonal")
@@ -336,7 +336,7 @@ def ops_trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 def ops_diag(x: Any, k: int = 0) -> Any:
     """Returns the matrix with a given diagonal, or the diagonal of a given matrix."""
     x = _tensor(x)
-    return matrix.diag_matrix(x, k=k) if len(x.shape) == 1 else matrix.diagonal_of(x, k=k)
+    return diagonals.diag_matrix(x, k=k) if len(x.shape) == 1 else diagonals.diagonal_of(x, k=k)
 
 
 @op("ops.numpy.tril", shape=lambda x, k: x)

@@ -1,4 +1,4 @@
-"""Matrices: diagonals and bands, determinants, inverses, decompositions, and the solving of linear systems.
+"""Matrices: determinants, inverses, decompositions, and the solving of linear systems.
 
 All work on batches: the axes before the last two are independent matrices.
 """
@@ -12,14 +12,13 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.ops.arithmetic import conj
-from dovetail.ops.attrs import Number, nested
+from dovetail.ops.diagonals import diagonal_of
 from dovetail.ops.families import op, reshape_to, unary, unbroadcast
 from dovetail.ops.linalg import matmul
 from dovetail.ops.math import log, real, real_dtype
 from dovetail.ops.prepared import floats
 from dovetail.ops.reduction import reduce_sum
-from dovetail.ops.rules import broadcast, refuse_strings
-from dovetail.ops.shapes import as_tensor
+from dovetail.ops.rules import broadcast
 from dovetail.ops.views import export
 
 LogMatrixDeterminant = namedtuple("LogMatrixDeterminant", ["sign", "log_abs_determinant"])
@@ -69,160 +68,6 @@ def swapped(xp: Any, x: Any) -> Any:
 
 
 swapped.gradient(lambda g, y, x: swapped(g))
-
-
-# ---- diagonals and bands -----------------------------------------------------------------------------------------
-
-
-def _length(rows: int | None, columns: int | None, k: int) -> int | None:
-    """Returns the length of the diagonal `k` places above the main one."""
-    if rows is None or columns is None:
-        return None
-    return max(min(rows + min(k, 0), columns - max(k, 0)), 0)
-
-
-def _places(length: Any, k: int) -> tuple:
-    steps = np.arange(length)
-    return (Ellipsis, steps + max(-k, 0), steps + max(k, 0))
-
-
-def _diag_shape(d: tuple, k: int, rows: int, columns: int, **_: Any) -> tuple:
-    size = d[-1]
-    square = rows < 0 and columns < 0
-    tall = rows if rows >= 0 else None if size is None else size + (abs(k) if square else max(-k, 0))
-    wide = columns if columns >= 0 else None if size is None else size + (abs(k) if square else max(k, 0))
-    return (*d[:-1], tall, wide)
-
-
-@op("", shape=_diag_shape)
-def diag_matrix(
-    xp: Any, diagonal: Any, *, k: int = 0, rows: int = -1, columns: int = -1, padding: Number = 0
-) -> Any:
-    """Returns matrices with `diagonal` on the diagonal `k`, `padding` elsewhere."""
-    refuse_strings(diagonal)
-    shape = _diag_shape(diagonal.shape, k, rows, columns)
-    length = _length(shape[-2], shape[-1], k)
-    if length != diagonal.shape[-1]:
-        raise ValueError(f"diagonal {k} of {shape[-2]} x {shape[-1]} matrices has {length} elements")
-    return xp.index_set(xp.full(shape, padding, diagonal.dtype), _places(length, k), diagonal)
-
-
-def _diagonal_shape(x: tuple, k: int) -> tuple:
-    return (*x[:-2], _length(x[-2], x[-1], k))
-
-
-def _check_diagonal(matrices: Any, k: int, label: str) -> None:
-    """Raises ValueError for a diagonal that the matrices do not have."""
-    shape = tuple(as_tensor(matrices).shape)
-    if len(shape) >= 2 and None not in shape[-2:] and not -max(shape[-2], 1) < k < max(shape[-1], 1):
-        raise ValueError(f"{label}: k={k} is no diagonal of matrices of shape {shape[-2]} x {shape[-1]}")
-
-
-@op("", shape=_diagonal_shape)
-def diagonal_of(xp: Any, x: Any, *, k: int = 0) -> Any:
-    """Returns the diagonal `k` of the matrices."""
-    return x[_places(_length(x.shape[-2], x.shape[-1], k), k)]
-
-
-@op("", shape=lambda x, diagonal, k: x)
-def with_diagonal(xp: Any, x: Any, diagonal: Any, *, k: int = 0) -> Any:
-    """Returns the matrices with the diagonal `k` replaced."""
-    length = _length(x.shape[-2], x.shape[-1], k)
-    if diagonal.shape[-1] != length:
-        raise ValueError(f"diagonal {k} has {length} elements, {diagonal.shape[-1]} were given")
-    return xp.index_set(x, _places(length, k), diagonal)
-
-
-diag_matrix.gradient(lambda g, y, x, k, rows, columns, padding: diagonal_of(g, k=k))
-diagonal_of.gradient(lambda g, y, x, k: with_diagonal(x * 0, g, k=k))
-with_diagonal.gradient(
-    lambda g, y, x, diagonal, k: with_diagonal(g, diagonal * 0, k=k),
-    lambda g, y, x, diagonal, k: diagonal_of(g, k=k),
-)
-
-
-_ALIGNMENTS = tuple(f"{a}_{b}" for a in ("LEFT", "RIGHT") for b in ("LEFT", "RIGHT"))
-
-
-def _one_diagonal(k: Any, label: str, align: str = "RIGHT_LEFT") -> int:
-    if align not in _ALIGNMENTS:
-        raise ValueError(f"{label}: align must be one of {', '.join(_ALIGNMENTS)}, received {align!r:.80}")
-    k = nested(k)
-    if isinstance(k, tuple):
-        if len(set(k)) > 1:
-            raise ValueError(f"{label}: k={k} names a band of diagonals; pass one number{at_user_location()}")
-        k = k[0]
-    return k
-
-
-@export("linalg.diag")
-def diag(
-    diagonal: Any,
-    name: str | None = "diag",
-    k: Any = 0,
-    num_rows: int = -1,
-    num_cols: int = -1,
-    padding_value: Any = 0,
-    align: str = "RIGHT_LEFT",
-) -> Any:
-    """Returns matrices with the given diagonal.
-
-    Args:
-        diagonal: tensor of shape (..., n).
-        k: which diagonal: 0 the main one, positive above it.
-        num_rows, num_cols: size of the matrices; -1: as small as possible.
-        padding_value: what stands elsewhere.
-        align: says how several diagonals are padded; one needs no padding.
-
-    Differs from TensorFlow: one diagonal at a time.
-    """
-    k = _one_diagonal(k, "tf.linalg.diag", align)
-    return diag_matrix(diagonal, k=k, rows=num_rows, columns=num_cols, padding=padding_value)
-
-
-@export("linalg.diag_part")
-def diag_part(
-    input: Any, name: str | None = "diag_part", k: Any = 0, padding_value: Any = 0, align: str = "RIGHT_LEFT"
-) -> Any:
-    """Returns the diagonal `k` of the matrices; `padding_value` and `align` are for several diagonals."""
-    k = _one_diagonal(k, "tf.linalg.diag_part", align)
-    _check_diagonal(input, k, "tf.linalg.diag_part")
-    return diagonal_of(input, k=k)
-
-
-@export("linalg.set_diag")
-def set_diag(
-    input: Any, diagonal: Any, name: str | None = "set_diag", k: Any = 0, align: str = "RIGHT_LEFT"
-) -> Any:
-    """Returns the matrices with the diagonal `k` replaced; `align` is for several diagonals."""
-    return with_diagonal(input, diagonal, k=_one_diagonal(k, "tf.linalg.set_diag", align))
-
-
-@export("linalg.trace")
-def trace(x: Any, name: str | None = None) -> Any:
-    """Returns the sum of the main diagonal."""
-    return reduce_sum(diagonal_of(x), axis=-1)
-
-
-@op("linalg.band_part", shape=lambda x, **_: x)
-def band_part(xp: Any, input: Any, *, num_lower: int, num_upper: int) -> Any:
-    """Keeps `num_lower` diagonals below the main one and `num_upper` above it (-1: all), and sets the others to 0.
-
-    Example:
-        >>> tf.linalg.band_part(x, -1, 0)  # the lower triangle
-    """
-    rows, columns = np.arange(input.shape[-2])[:, None], np.arange(input.shape[-1])[None, :]
-    keep = np.ones(input.shape[-2:], bool)
-    if num_lower >= 0:
-        keep &= rows - columns <= num_lower
-    if num_upper >= 0:
-        keep &= columns - rows <= num_upper
-    return xp.where(keep, input, xp.zeros((), input.dtype))
-
-
-band_part.gradient(
-    lambda g, y, x, num_lower, num_upper: band_part(g, num_lower=num_lower, num_upper=num_upper)
-)
 
 
 @op("linalg.cross", shape=broadcast)

@@ -10,7 +10,7 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
-from dovetail.ops import matrix, reduction, rules
+from dovetail.ops import diagonals, reduction, rules
 from dovetail.ops.arithmetic import cast, conj, pow_
 from dovetail.ops.attrs import integer, number, whole
 from dovetail.ops.create import range_of
@@ -105,7 +105,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
 @export("ops.numpy.diagflat")
 def diagflat(x: Any, k: int = 0) -> Any:
     """Returns the matrix with all elements of `x` on diagonal `k`."""
-    return matrix.diag_matrix(flattened(x), k=k)
+    return diagonals.diag_matrix(flattened(x), k=k)
 
 
 # ---- products --------------------------------------------------------------------------------------------------------
