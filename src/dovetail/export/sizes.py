@@ -15,13 +15,13 @@ from dovetail.engine import dtypes, host, xla
 from dovetail.graph.node import FunctionCall, OpCall
 from dovetail.graph.recording import trace
 from dovetail.graph.replay import Steps
+from dovetail.graph.walking import INLINED
 from dovetail.ops.attrs import is_symbolic
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.tensor import Tensor, TensorLike
 
 _MOST_ELEMENTS = 64
-INLINED = frozenset({"K.rnn"})  # functions over tensors alone, which look at the sizes of these
 _OF_SHAPES = ("shape_vector", "element_count")
 
 

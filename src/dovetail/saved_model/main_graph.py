@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 
 from dovetail.base import nest
-from dovetail.ops.protos import make_tensor_proto
 from dovetail.saved_model.constants import PREDICT_METHOD_NAME
 from dovetail.saved_model.writing.nodes import (
     STRING,
     FunctionName,
+    GrowingGraph,
     Kind,
-    attribute,
     number_of,
     shape_message,
 )
@@ -37,28 +36,11 @@ class MainGraph:
     """
 
     def __init__(self, meta: Any) -> None:
-        self._meta = meta
-        self._names: set[str] = set()
+        self._meta, self._graph = meta, GrowingGraph(meta.graph_def)
         self._outputs: dict[int, str] = {}
         self._variables: dict[int, Any] = {}
         self._functions: dict[str, Any] = {}
         self._initial: list[str] = []
-
-    def _node(self, name: str, kind: str, inputs: Any = (), **attributes: Any) -> str:
-        found, count = name, 0
-        while found in self._names:
-            count += 1
-            found = f"{name}_{count}"
-        self._names.add(found)
-        node = self._meta.graph_def.node.add(name=found, op=kind)
-        node.input.extend(inputs)
-        for key, value in attributes.items():
-            node.attr[key].CopyFrom(attribute(value))
-        return found
-
-    def _constant(self, name: str, value: Any) -> str:
-        tensor = make_tensor_proto(value)
-        return self._node(name, "Const", dtype=Kind(tensor.dtype), value=tensor)
 
     # ---- what functions use
 
@@ -68,28 +50,24 @@ class MainGraph:
             c if c.isascii() and (c.isalnum() or c in "_/.-") else "_"
             for c in variable.name.removesuffix(":0")
         )
-        name = name if name[:1].isalnum() else f"Variable{name}"
-        shown, count = name, 0
-        while shown in self._names:
-            count += 1
-            shown = f"{name}_{count}"
+        shown = self._graph.names.unique(name if name[:1].isalnum() else f"Variable{name}")
         given = {
             "dtype": as_dtype(variable._numpy_dtype),
             "shape": variable.shape,
             "container": "",
             "allowed_devices": [],
         }
-        self._outputs[id(variable)] = self._node(shown, "VarHandleOp", shared_name=shown, **given)
+        self._outputs[id(variable)] = self._graph.add_as(shown, "VarHandleOp", shared_name=shown, **given)
         self._variables[id(variable)] = variable
 
     def asset(self, path: Any, value: str) -> str:
         """Adds the path of a file, and returns the name of its tensor."""
-        self._outputs[id(path)] = name = self._constant("asset", value)
+        self._outputs[id(path)] = name = self._graph.constant("asset", value)
         return f"{name}:0"
 
     def table(self, table: Any, shared: str) -> None:
         """Adds a table, and what fills it."""
-        handle = self._node(
+        handle = self._graph.add(
             shared,
             "HashTableV2",
             shared_name=shared,
@@ -101,11 +79,11 @@ class MainGraph:
         kinds = table.dtypes
         parts = [
             handle,
-            self._constant(f"{shared}/keys", table.keys),
-            self._constant(f"{shared}/values", table.values),
+            self._graph.constant(f"{shared}/keys", table.keys),
+            self._graph.constant(f"{shared}/values", table.values),
         ]
         self._initial.append(
-            self._node(
+            self._graph.add(
                 f"{shared}/fill",
                 "LookupTableImportV2",
                 parts,
@@ -134,13 +112,13 @@ class MainGraph:
         fed, kinds = [], []
         for key in order:
             spec = inputs[key]
-            fed.append(self._node(f"{name}_{key}", "Placeholder", dtype=spec.dtype, shape=spec.shape))
+            fed.append(self._graph.add(f"{name}_{key}", "Placeholder", dtype=spec.dtype, shape=spec.shape))
             kinds.append(Kind(number_of(spec.dtype)))
             _describe(made.inputs[key], f"{fed[-1]}:0", spec)
         for resource in written.resources:
             fed.append(self._outputs[id(resource)])
             kinds.append(Kind(number_of(written.library.dtype_of(resource))))
-        called = self._node(
+        called = self._graph.add(
             "StatefulPartitionedCall",
             "StatefulPartitionedCall",
             fed,
@@ -159,7 +137,7 @@ class MainGraph:
 
     def finish(self, tensors: dict[str, np.ndarray], root: Any) -> None:
         """Adds what restores and saves the variables, and what a session runs first."""
-        file = self._node("saver_filename", "Placeholder", dtype=STRING, shape=TensorShape([]))
+        file = self._graph.add("saver_filename", "Placeholder", dtype=STRING, shape=TensorShape([]))
         keys = [(key, one) for key, one in keys_of_variables(root) if id(one) in self._variables]
         saver = self._meta.saver_def
         saver.filename_tensor_name = f"{file}:0"
@@ -167,38 +145,42 @@ class MainGraph:
         saver.save_tensor_name = f"{self._save(file, keys, tensors[GRAPH_KEY])}:0"
         saver.version = _FORMAT
         saver.max_to_keep = 1
-        init = self._node("NoOp", "NoOp", [f"^{name}" for name in self._initial])
+        init = self._graph.add("NoOp", "NoOp", [f"^{name}" for name in self._initial])
         described = self._meta.signature_def[_INIT].outputs[_INIT]
         described.name = init
         described.tensor_shape.unknown_rank = True
         self._meta.collection_def["saved_model_main_op"].node_list.value.append(init)
 
     def _restore(self, file: str, keys: list) -> str:
-        names = self._constant("restore/tensor_names", np.array([key for key, _ in keys], object))
-        slices = self._constant("restore/shape_and_slices", np.array([""] * len(keys), object))
+        names = self._graph.constant("restore/tensor_names", np.array([key for key, _ in keys], object))
+        slices = self._graph.constant("restore/shape_and_slices", np.array([""] * len(keys), object))
         kinds = [as_dtype(one._numpy_dtype) for _, one in keys]
         done = []
         if keys:
-            found = self._node("restore/RestoreV2", "RestoreV2", [file, names, slices], dtypes=kinds)
+            found = self._graph.add("restore/RestoreV2", "RestoreV2", [file, names, slices], dtypes=kinds)
             for place, ((_, one), kind) in enumerate(zip(keys, kinds, strict=True)):
                 parts = [self._outputs[id(one)], f"{found}:{place}" if place else found]
                 done.append(
-                    self._node("restore/Assign", "AssignVariableOp", parts, dtype=kind, validate_shape=False)
+                    self._graph.add(
+                        "restore/Assign", "AssignVariableOp", parts, dtype=kind, validate_shape=False
+                    )
                 )
-        return self._node("restore/all", "NoOp", [f"^{name}" for name in done])
+        return self._graph.add("restore/all", "NoOp", [f"^{name}" for name in done])
 
     def _save(self, file: str, keys: list, graph: np.ndarray) -> str:
         every = [*(key for key, _ in keys), GRAPH_KEY]
-        names = self._constant("save/tensor_names", np.array(every, object))
-        slices = self._constant("save/shape_and_slices", np.array([""] * len(every), object))
+        names = self._graph.constant("save/tensor_names", np.array(every, object))
+        slices = self._graph.constant("save/shape_and_slices", np.array([""] * len(every), object))
         kinds = [as_dtype(one._numpy_dtype) for _, one in keys]
         values = [
-            self._node("save/Read", "ReadVariableOp", [self._outputs[id(one)]], dtype=kind)
+            self._graph.add("save/Read", "ReadVariableOp", [self._outputs[id(one)]], dtype=kind)
             for (_, one), kind in zip(keys, kinds, strict=True)
         ]
-        values.append(self._constant("save/graph", graph))
-        written = self._node("save/SaveV2", "SaveV2", [file, names, slices, *values], dtypes=[*kinds, STRING])
-        return self._node("save/filename", "Identity", [file, f"^{written}"], T=STRING)
+        values.append(self._graph.constant("save/graph", graph))
+        written = self._graph.add(
+            "save/SaveV2", "SaveV2", [file, names, slices, *values], dtypes=[*kinds, STRING]
+        )
+        return self._graph.add("save/filename", "Identity", [file, f"^{written}"], T=STRING)
 
 
 def _describe(into: Any, name: str, spec: Any) -> None:

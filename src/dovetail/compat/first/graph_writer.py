@@ -16,8 +16,9 @@ from dovetail.graph.by_hand import DEFAULT, use_definition
 from dovetail.graph.derivatives import Derivative
 from dovetail.graph.hand_variable import HANDLE, GraphVariable
 from dovetail.graph.node import NOTHING, Node, OpCall
+from dovetail.graph.walking import Names, Written
 from dovetail.saved_model.writing import WRITERS, FunctionLibrary, FunctionWriter
-from dovetail.saved_model.writing.nodes import RESOURCE, Written, kinds, shape_message
+from dovetail.saved_model.writing.nodes import RESOURCE, kinds, shape_message
 from dovetail.tensor.dtype import DType, as_dtype
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.variable import Variable
@@ -42,7 +43,7 @@ class GraphWriter(FunctionWriter):
         self._graph = graph
         self._renamed: dict[str, str] = {}
         operations = graph.get_operations()
-        self._names.update(operation.name for operation in operations)
+        self._names = Names(operation.name for operation in operations)
         for operation in operations:
             self._write_operation(operation)
         self.result = self._finished()
@@ -62,7 +63,7 @@ class GraphWriter(FunctionWriter):
 
     def _write_operation(self, operation: Any) -> None:
         nodes = self.message.node_def
-        before, names = len(nodes), set(self._names)
+        before, names = len(nodes), self._names.copy()
         try:
             found = self._results(operation)
         except NotImplementedError:
@@ -92,8 +93,7 @@ class GraphWriter(FunctionWriter):
             return []
         if isinstance(kind, OpCall) and kind.op.name not in WRITERS:
             raise self.not_written(kind.name)
-        self.outputs, self.kind = operation.outputs, kind.type
-        self.output_shape = operation.outputs[0].shape if operation.outputs else None
+        self._begin(operation)
         found = self._found(operation, kind)
         return found if isinstance(found, list) else [] if found is None else [found]
 

@@ -19,11 +19,10 @@ from dovetail.graph.node import Operation
 from dovetail.graph.recording import recording
 from dovetail.ops.protos import make_ndarray, make_tensor_proto
 from dovetail.saved_model.sources import source_of
-from dovetail.saved_model.writing.nodes import STRING, Kind, attribute
+from dovetail.saved_model.writing.nodes import STRING, GrowingGraph
 from dovetail.tensor.dtype import as_dtype
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.version import VERSION
-from dovetail.wire.messages import GraphDef
 from dovetail.wire.meta_graph import VariableDef
 from dovetail.wire.protobuf import DecodeError
 from dovetail.wire.saved_model import CollectionDef, MetaGraphDef, SaverDef
@@ -39,37 +38,13 @@ _OF_VARIABLES = (
 )
 
 
-class _Growing:
-    """A `GraphDef` that nodes are added to."""
-
-    def __init__(self, message: GraphDef) -> None:
-        self.message = message
-        self._names = {node.name for node in message.node}
-
-    def add(self, name: str, kind: str, inputs: Any = (), **attributes: Any) -> str:
-        found, count = name, 0
-        while found in self._names:
-            count += 1
-            found = f"{name}_{count}"
-        self._names.add(found)
-        node = self.message.node.add(name=found, op=kind)
-        node.input.extend(inputs)
-        for key, value in attributes.items():
-            node.attr[key].CopyFrom(attribute(value))
-        return found
-
-    def constant(self, name: str, value: Any) -> str:
-        tensor = make_tensor_proto(value)
-        return self.add(name, "Const", dtype=Kind(tensor.dtype), value=tensor)
-
-
 def _strings(values: list[str]) -> np.ndarray:
     found: Any = np.empty(len(values), object)
     found[:] = [value.encode() for value in values]
     return found
 
 
-def _write_saver(graph: _Growing, variables: dict[str, Any], reads: dict[str, str]) -> SaverDef:
+def _write_saver(graph: GrowingGraph, variables: dict[str, Any], reads: dict[str, str]) -> SaverDef:
     """Adds the operations by which TensorFlow saves and restores variables."""
     made = SaverDef(max_to_keep=5, keep_checkpoint_every_n_hours=10000.0, version=2)
     names, parts = list(variables), [""] * len(variables)
@@ -140,7 +115,7 @@ def meta_graph_of(
     """
     made = MetaGraphDef()
     made.meta_info_def.tensorflow_version = VERSION
-    growing = _Growing(written_graph_def(graph))
+    growing = GrowingGraph(written_graph_def(graph))
     known = {id(node.args[0]): node.args[0] for node in graph.nodes if node.operation is HANDLE}
     reads = {
         key: growing.add(

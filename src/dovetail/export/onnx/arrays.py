@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.export.onnx.graph import BOOL, INT64, LAST, Value
+from dovetail.export.onnx.graph import BOOL, INT64, LAST
 from dovetail.export.onnx.table import writes
+from dovetail.graph.walking import Written
 from dovetail.tensor.dtype import as_dtype
 
 
@@ -68,8 +69,7 @@ def _cumsum(w: Any, x: Any, axis: int = 0, exclusive: bool = False, reverse: boo
 
 @writes("argmax", "argmin")
 def _argmax(w: Any, input: Any, axis: Any = 0, output_type: Any = "int64") -> Any:
-    kind = "ArgMax" if w.current_op == "argmax" else "ArgMin"
-    found = w.op(kind, [input], dtype=INT64, axis=int(axis or 0), keepdims=0)
+    found = w.op(w.kind, [input], dtype=INT64, axis=int(axis or 0), keepdims=0)
     return w.cast(found, output_type)
 
 
@@ -263,7 +263,7 @@ def _range(w: Any, start: Any, limit: Any, delta: Any, dtype: Any) -> Any:
     return w.op("Range", [_of_kind(w, one, kind) for one in (start, limit, delta)], dtype=kind)
 
 
-def _of_kind(w: Any, value: Any, kind: Any) -> Value:
+def _of_kind(w: Any, value: Any, kind: Any) -> Written:
     if isinstance(value, int | float | np.generic):
         return w.constant(np.asarray(value), kind)
     return w.cast(value, kind)
@@ -271,7 +271,7 @@ def _of_kind(w: Any, value: Any, kind: Any) -> Value:
 
 @writes("tril", "triu")
 def _triangle(w: Any, x: Any, k: int = 0) -> Any:
-    return w.op("Trilu", [x, w.ints(k)], upper=int(w.current_op == "triu"))
+    return w.op("Trilu", [x, w.ints(k)], upper=int(w.kind == "Triu"))
 
 
 @writes("getitem")
@@ -335,4 +335,4 @@ def _sort(w: Any, values: Any, axis: int = -1, descending: bool = False) -> Any:
         raise w.not_written("is along an axis of an unknown size")
     kinds = [w.dtype(values), INT64]
     found = w.ops("TopK", [values, w.ints([size])], kinds, axis=int(axis), largest=int(descending))
-    return found[0] if w.current_op == "sort" else w.cast(found[1], "int32")
+    return found[0] if w.kind == "Sort" else w.cast(found[1], "int32")

@@ -262,7 +262,7 @@ def _celu(w: Any, x: Any, alpha: float = 1.0) -> Any:
 
 @writes("softmax", "log_softmax")
 def _softmax(w: Any, logits: Any, axis: Any = -1) -> Any:
-    kind = "Softmax" if w.current_op == "softmax" else "LogSoftmax"
+    kind = w.kind
     axes = [axis] if isinstance(axis, int) else list(axis)
     if len(axes) == 1:
         return w.op(kind, [logits], axis=axes[0])

@@ -8,8 +8,9 @@ from typing import Any
 
 from dovetail.base.atomic import replacing
 from dovetail.base.errors import at_user_location
-from dovetail.export.onnx.graph import GraphWriter, Value, package
+from dovetail.export.onnx.graph import GraphWriter, package
 from dovetail.export.pure import Pure
+from dovetail.graph.walking import Written
 
 DEFAULT_OPSET, OLDEST_OPSET = 18, 17
 _MOST_BYTES = (1 << 31) - 1  # of a message
@@ -84,11 +85,11 @@ def made(pure: Pure, opset: int) -> Any:
     )
 
 
-def _sizes(value: Value, name: Callable[[int], str]) -> list:
+def _sizes(value: Written, name: Callable[[int], str]) -> list:
     return [name(axis) if size is None else size for axis, size in enumerate(value.shape)]
 
 
-def _named(writer: GraphWriter, label: str, value: Value, batch: str | None) -> Any:
+def _named(writer: GraphWriter, label: str, value: Written, batch: str | None) -> Any:
     """Returns the message of an output, which gets a name of its own; its first axis is the batch, if there is one."""
     name = writer.names.unique(label)
     made = writer.op("Identity", [value])

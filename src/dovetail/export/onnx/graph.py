@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -12,8 +12,8 @@ from dovetail.base.errors import at_user_location
 from dovetail.base.optional import optional
 from dovetail.export.onnx.table import WRITERS
 from dovetail.graph.construct import Construct, graphs_in
-from dovetail.graph.node import CONSTANT, NOTHING, READ, FunctionCall, OpCall
-from dovetail.graph.recording import FunctionGraph, trace
+from dovetail.graph.node import OpCall
+from dovetail.graph.walking import Names, Walker, Written
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.dtype import as_dtype
 from dovetail.tensor.spec import TensorSpec
@@ -26,7 +26,6 @@ LAST = np.iinfo(np.int64).max
 _MOST_SHARED = 64
 # Constructs that only call a function: what they do is written out.
 _CALLED = {"tf.function": ("function", "args"), "tf.custom_gradient": ("forward", "inputs")}
-_INLINED = frozenset({"K.rnn"})
 CONSTRUCTS: dict[str, Callable] = {}
 
 
@@ -35,37 +34,7 @@ def package() -> Any:
     return optional("onnx", "an ONNX file", "onnx")
 
 
-class Value(NamedTuple):
-    """A value of a graph: the output of a node, an input, or a constant.
-
-    Attributes:
-        name: in the graph.
-        dtype: of it.
-        shape: of it, None where nobody knows it.
-    """
-
-    name: str
-    dtype: Any
-    shape: Any = None
-
-
-class Names:
-    """Gives each thing in a file a name of its own."""
-
-    def __init__(self) -> None:
-        self._taken: set[str] = set()
-
-    def unique(self, wanted: str) -> str:
-        """Returns the name that is wanted, with a number where it is taken."""
-        found, count = wanted, 0
-        while found in self._taken:
-            count += 1
-            found = f"{wanted}_{count}"
-        self._taken.add(found)
-        return found
-
-
-class GraphWriter:
+class GraphWriter(Walker):
     """Writes one graph.
 
     Args:
@@ -75,25 +44,18 @@ class GraphWriter:
     Attributes:
         nodes, initializers: messages.
         opset: as given.
-        current_op, outputs, output_shape: of the node being written.
     """
 
     def __init__(self, opset: int, parent: GraphWriter | None = None) -> None:
+        super().__init__()
         self.opset, self.parent = opset, parent
         self.nodes: list[Any] = []
         self.root: GraphWriter = self if parent is None else parent.root
         self.initializers: list[Any] = []
         self.names: Names = Names() if parent is None else parent.names
-        self.output_shape: Any = None
-        self.outputs: list = []
-        self.current_op = ""
         self._helper = package().helper
-        self._node: Any = None
-        self._prefix = ""
-        self._values: dict[int, Any] = {}
-        self._kept: list[Any] = []  # what `_values` knows by its id stays alive
-        self._weights: dict[int, Value] = {}
-        self._constants: dict[tuple, Value] = {}
+        self._weights: dict[int, Written] = {}
+        self._constants: dict[tuple, Written] = {}
 
     # ---- errors
 
@@ -111,49 +73,18 @@ class GraphWriter:
         )
 
     def _current(self) -> Any:
-        return self._node if self._node is not None or self.parent is None else self.parent._current()
+        return self.node if self.node is not None or self.parent is None else self.parent._current()
 
     # ---- graphs
 
-    def input(self, name: str, dtype: Any, shape: Any, stands_for: Any = None) -> Value:
+    def input(self, name: str, dtype: Any, shape: Any, stands_for: Any = None) -> Written:
         """Returns an input under a name of its own."""
-        made = Value(self.names.unique(name), dtype, shape)
+        made = Written(self.names.unique(name), dtype, shape)
         if stands_for is not None:
             self._note(stands_for, made)
         return made
 
-    def write(self, graph: FunctionGraph, captures: list | None = None) -> None:
-        """Writes the nodes of a graph whose inputs are there already.
-
-        Args:
-            captures: what stands for the tensors of other graphs that it uses.
-        """
-        for tensor, value in zip(graph.captured, captures or [], strict=True):
-            self._note(tensor, self.ref(value))
-        for node in graph.nodes:
-            before, self._node = self._node, node
-            try:
-                self._write(node)
-            finally:
-                self._node = before
-
-    def inline(self, function: Callable | FunctionGraph, inputs: list, captures: list | None = None) -> list:
-        """Writes what a Python function, or a graph, does to some inputs, and returns what that gives, flat."""
-        refs = [self.ref(one) for one in inputs]
-        if isinstance(function, FunctionGraph):
-            graph = function
-        else:
-            graph = trace(function, [TensorSpec(one.shape, one.dtype) for one in refs])
-            captures = graph.captures
-        for tensor, one in zip(graph.inputs, refs, strict=True):
-            self._note(tensor, one)
-        self._kept.append(graph)
-        outer = (self.outputs, self.output_shape)
-        self.write(graph, captures)
-        self.outputs, self.output_shape = outer
-        return [self.ref(one) for one in graph.outputs]
-
-    def inner(self, inputs: list[Value], write: Callable[[GraphWriter, list[Value]], list]) -> Any:
+    def inner(self, inputs: list[Written], write: Callable[[GraphWriter, list[Written]], list]) -> Any:
         """Returns the message of a graph within a node.
 
         Args:
@@ -171,7 +102,7 @@ class GraphWriter:
             made.initializers,
         )
 
-    def described(self, value: Value, sizes: Any = None) -> Any:
+    def described(self, value: Written, sizes: Any = None) -> Any:
         """Returns the message of an input or output."""
         shape = sizes
         if shape is None and value.shape is not None and value.shape.rank is not None:
@@ -180,35 +111,15 @@ class GraphWriter:
             ]
         return self._helper.make_tensor_value_info(value.name, kind_of(value.dtype), shape)
 
-    def _note(self, tensor: Any, value: Any) -> None:
-        self._values[id(tensor)] = value
-        self._kept.append(tensor)
+    def _fitted(self, value: Any, tensor: Any) -> Written:
+        found = self.ref(value)
+        if found.dtype != tensor.dtype:
+            found = self.cast(found, tensor.dtype)
+        return found._replace(shape=tensor.shape)
 
-    def _write(self, node: Any) -> None:
-        operation = node.operation
-        self._prefix = node.name or getattr(operation, "name", "")
-        self.outputs = node.outputs
-        self.current_op = operation.op.name if type(operation) is OpCall else ""
-        self.output_shape = node.outputs[0].shape if node.outputs else None
-        found = self._found(node, operation)
-        results = found if isinstance(found, list) else [] if found is None else [found]
-        if len(results) < len(node.outputs):
-            raise self.not_written("gives more than is written")
-        for tensor, one in zip(node.outputs, results, strict=False):
-            value = self.ref(one)
-            if value.dtype != tensor.dtype:
-                value = self.cast(value, tensor.dtype)
-            self._note(tensor, value._replace(shape=tensor.shape))
-
-    def _found(self, node: Any, operation: Any) -> Any:
-        if operation is READ or operation is CONSTANT:
-            return self.ref(node.args[0])
-        if operation in NOTHING.values():
-            return []
+    def _by_form(self, node: Any, operation: Any) -> Any:
         if type(operation) is OpCall and operation.op.name in WRITERS:
             return WRITERS[operation.op.name](self, *node.args, **node.kwargs)
-        if type(operation) is FunctionCall and operation.name in _INLINED:
-            return self._written_out(operation.function, node.args)
         if type(operation) is Construct and operation.name in _CALLED:
             function, args = _CALLED[operation.name]
             arguments, captures = node.args
@@ -219,33 +130,11 @@ class GraphWriter:
             return CONSTRUCTS[operation.name](self, arguments, held)
         raise self.not_written()
 
-    def _written_out(self, function: Callable, args: tuple) -> list:
-        """Writes what a Python function over structures of tensors does."""
-        leaves, spec = nest.flatten_spec(args)
-        places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, TensorLike)]
-
-        def run(*tensors: Any) -> Any:
-            filled = list(leaves)
-            for place, tensor in zip(places, tensors, strict=True):
-                filled[place] = tensor
-            return function(*nest.unflatten(spec, filled))
-
-        return self.inline(run, [leaves[place] for place in places])
-
     # ---- values
 
-    def dtype(self, value: Any) -> Any:
-        """Returns the dtype of a value."""
-        return value.dtype if isinstance(value, TensorLike | Value) else convert_to_tensor(value).dtype
-
-    def common(self, *values: Any) -> Any:
-        """Returns the dtype of operands of one dtype: that of a tensor among them, where there is one."""
-        tensors = [one for one in values if isinstance(one, TensorLike | Value)]
-        return self.dtype((tensors or values)[0])
-
-    def ref(self, value: Any, dtype: Any = None) -> Value:
+    def ref(self, value: Any, dtype: Any = None) -> Written:
         """Returns the value for a tensor of the graph, a variable, or a constant."""
-        if isinstance(value, Value):
+        if isinstance(value, Written):
             return value
         if isinstance(value, SymbolicTensor):
             return self._known(value)
@@ -254,7 +143,7 @@ class GraphWriter:
         tensor = value if isinstance(value, TensorLike) else convert_to_tensor(value, dtype)
         return self.constant(np.asarray(tensor._value), tensor.dtype)  # type: ignore[attr-defined]
 
-    def _known(self, tensor: Any) -> Value:
+    def _known(self, tensor: Any) -> Written:
         writer: GraphWriter | None = self
         while writer is not None:
             if id(tensor) in writer._values:
@@ -262,7 +151,7 @@ class GraphWriter:
             writer = writer.parent
         raise self.not_written("uses a tensor of another function")
 
-    def weight(self, variable: Variable) -> Value:
+    def weight(self, variable: Variable) -> Written:
         """Returns the initializer that a variable becomes."""
         found = self._weights.get(id(variable))
         if found is None:
@@ -273,7 +162,7 @@ class GraphWriter:
             self._weights[id(variable)] = found
         return found
 
-    def constant(self, array: Any, dtype: Any = None) -> Value:
+    def constant(self, array: Any, dtype: Any = None) -> Written:
         """Returns a constant; small ones are shared."""
         array = np.asarray(array)
         kind = as_dtype(array.dtype) if dtype is None else as_dtype(dtype)
@@ -286,12 +175,12 @@ class GraphWriter:
                 self.root._constants[key] = found
         return found
 
-    def _initializer(self, label: str, array: np.ndarray, dtype: Any) -> Value:
+    def _initializer(self, label: str, array: np.ndarray, dtype: Any) -> Written:
         if array.dtype.hasobject:
             raise self.not_written(
                 "has a constant of texts, which would be written as what they are in memory"
             )
-        made = Value(self.names.unique(label), dtype, convert_shape(array.shape))
+        made = Written(self.names.unique(label), dtype, convert_shape(array.shape))
         plain = np.ascontiguousarray(array).reshape(array.shape)
         message = package().TensorProto()
         message.name, message.data_type = made.name, kind_of(dtype)
@@ -300,56 +189,56 @@ class GraphWriter:
         self.initializers.append(message)
         return made
 
-    def ints(self, values: Any) -> Value:
+    def ints(self, values: Any) -> Written:
         """Returns a constant vector (or number) of int64, which is what ONNX takes for sizes and axes."""
         return self.constant(np.asarray(values, np.int64))
 
-    def sizes(self, shape: Any) -> Value:
+    def sizes(self, shape: Any) -> Written:
         """Returns a shape as a vector of int64: known sizes and tensors."""
-        if isinstance(shape, SymbolicTensor | Value):
+        if isinstance(shape, SymbolicTensor | Written):
             return self.cast(shape, INT64)
         parts = list(shape) if isinstance(shape, list | tuple) or hasattr(shape, "__iter__") else [shape]
-        if not any(isinstance(one, TensorLike | Value) for one in parts):
+        if not any(isinstance(one, TensorLike | Written) for one in parts):
             return self.ints([-1 if one is None else int(one) for one in parts])
         rows = [
             self.reshaped(self.cast(one, INT64), [1])
-            if isinstance(one, TensorLike | Value)
+            if isinstance(one, TensorLike | Written)
             else self.ints([one])
             for one in parts
         ]
         return self.op("Concat", rows, axis=0)
 
-    def cast(self, value: Any, dtype: Any) -> Value:
+    def cast(self, value: Any, dtype: Any) -> Written:
         """Returns a value in another dtype."""
         found, kind = self.ref(value), as_dtype(dtype)
         return found if found.dtype == kind else self.op("Cast", [found], dtype=kind, to=kind_of(kind))
 
-    def reshaped(self, value: Any, shape: Any) -> Value:
+    def reshaped(self, value: Any, shape: Any) -> Written:
         """Returns a value in another shape: known sizes, -1 and tensors."""
-        sizes = shape if isinstance(shape, Value) else self.sizes(shape)
+        sizes = shape if isinstance(shape, Written) else self.sizes(shape)
         return self.op("Reshape", [value, sizes], allowzero=int(_has_zero(shape)))
 
-    def transposed(self, value: Any, order: Any) -> Value:
+    def transposed(self, value: Any, order: Any) -> Written:
         """Returns a value with its axes in another order."""
         order = list(order)
         return self.ref(value) if order == sorted(order) else self.op("Transpose", [value], perm=order)
 
-    def z(self, kind: str, x: Any, y: Any, dtype: Any = None) -> Value:
+    def z(self, kind: str, x: Any, y: Any, dtype: Any = None) -> Written:
         """Writes an operator with two operands of one dtype."""
         common = self.common(x, y) if dtype is None else dtype
         return self.op(kind, [self.ref(x, common), self.ref(y, common)], dtype=common)
 
-    def op(self, kind: str, inputs: list, dtype: Any = None, **attributes: Any) -> Value:
+    def op(self, kind: str, inputs: list, dtype: Any = None, **attributes: Any) -> Written:
         """Writes a node, and returns its output, which has the dtype of the first input where none is given."""
         refs = [None if one is None else self.ref(one) for one in inputs]
         made = dtype if dtype is not None else refs[0].dtype if refs and refs[0] is not None else None
         return self.ops(kind, refs, [made], **attributes)[0]
 
-    def ops(self, kind: str, inputs: list, dtypes: list, **attributes: Any) -> list[Value]:
+    def ops(self, kind: str, inputs: list, dtypes: list, **attributes: Any) -> list[Written]:
         """Writes a node with several outputs, and returns them."""
         label = f"{self._prefix or kind}/{kind}".lstrip("/")
         made = [
-            Value(self.names.unique(f"{label}:{place}" if place else label), one)
+            Written(self.names.unique(f"{label}:{place}" if place else label), one)
             for place, one in enumerate(dtypes)
         ]
         names = ["" if one is None else self.ref(one).name for one in inputs]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.export.onnx.composites import along_axis
-from dovetail.export.onnx.graph import INT64, Value
+from dovetail.export.onnx.graph import INT64
 from dovetail.export.onnx.table import writes
+from dovetail.graph.walking import Written
 from dovetail.ops.conv import as_convolution, known_sizes
 from dovetail.ops.image_resize import nearest_places, weights_between
 from dovetail.ops.windows import explicit_padding, is_channels_first, spatial
@@ -16,11 +17,11 @@ _ANY_SIZE = 64  # stands for sizes that are not known, where the padding does no
 _DILATED_MEANS = 19  # from this version on, average pools have dilations
 
 
-def _to_first(w: Any, x: Any, rank: int, is_first: bool) -> Value:
+def _to_first(w: Any, x: Any, rank: int, is_first: bool) -> Written:
     return w.ref(x) if is_first else w.transposed(x, [0, rank + 1, *range(1, rank + 1)])
 
 
-def _from_first(w: Any, x: Value, rank: int, is_first: bool) -> Value:
+def _from_first(w: Any, x: Written, rank: int, is_first: bool) -> Written:
     return x if is_first else w.transposed(x, [0, *range(2, rank + 2), 1])
 
 
@@ -49,14 +50,14 @@ class _Windows:
         pairs = explicit_padding(padding, known, window, moves, steps, self.is_first)
         self.given["pads"] = [int(pair[i]) for i in (0, 1) for pair in pairs]
 
-    def run(self, w: Any, kind: str, x: Any, *further: Any, **attributes: Any) -> Value:
+    def run(self, w: Any, kind: str, x: Any, *further: Any, **attributes: Any) -> Written:
         """Writes the operator on the tensor."""
         found = w.op(kind, [_to_first(w, x, self.rank, self.is_first), *further], **self.given, **attributes)
         return _from_first(w, found, self.rank, self.is_first)
 
 
 @writes("bias_add")
-def _bias_add(w: Any, value: Any, bias: Any, data_format: Any = None) -> Value:
+def _bias_add(w: Any, value: Any, bias: Any, data_format: Any = None) -> Written:
     if str(data_format).startswith(("NC", "channels_first")):
         bias = w.reshaped(bias, [-1, *[1] * (value.shape.rank - 2)])
     return w.z("Add", value, bias)
@@ -71,7 +72,7 @@ def _convolution(
     padding: Any = "VALID",
     data_format: Any = None,
     dilations: Any = None,
-) -> Value:
+) -> Written:
     rank, shape = filters.shape.rank - 2, tuple(filters.shape)
     extra = input.shape.rank - rank - 2
     if extra:
@@ -82,7 +83,7 @@ def _convolution(
     return windows.run(w, "Conv", input, kernel, group=channels // shape[-2], kernel_shape=list(shape[:-2]))
 
 
-def _over_batches(w: Any, input: Any, filters: Any, *how: Any) -> Value:
+def _over_batches(w: Any, input: Any, filters: Any, *how: Any) -> Written:
     """Writes a convolution of a batch with several axes: as one of a batch with one."""
     extra = input.shape.rank - filters.shape.rank
     rest = tuple(input.shape)[extra + 1 :]
@@ -103,7 +104,7 @@ def _depthwise(
     padding: Any = "VALID",
     data_format: Any = None,
     dilations: Any = None,
-) -> Value:
+) -> Written:
     *window, channels, multiplier = filter.shape
     rank = len(window)
     windows = _Windows(w, input, tuple(window), strides, padding, data_format, dilations)
@@ -123,7 +124,7 @@ def _conv_transpose(
     data_format: Any = None,
     dilations: Any = None,
     output_padding: Any = None,
-) -> Value:
+) -> Written:
     rank, is_first = filters.shape.rank - 2, is_channels_first(data_format)
     if output_shape is not None:
         raise w.not_written("states its output_shape")
@@ -166,7 +167,7 @@ def _max_pool(
     padding: Any = "VALID",
     data_format: Any = None,
     dilations: Any = None,
-) -> Value:
+) -> Written:
     window = spatial(ksize, input.shape.rank - 2, "ksize", is_channels_first(data_format))
     windows = _Windows(w, input, window, strides, padding, data_format, dilations)
     return windows.run(w, "MaxPool", input, kernel_shape=list(window))
@@ -181,7 +182,7 @@ def _avg_pool(
     padding: Any = "VALID",
     data_format: Any = None,
     dilations: Any = None,
-) -> Value:
+) -> Written:
     window = spatial(ksize, input.shape.rank - 2, "ksize", is_channels_first(data_format))
     windows = _Windows(w, input, window, strides, padding, data_format, dilations)
     if w.opset < _DILATED_MEANS and set(windows.given.pop("dilations")) != {1}:
@@ -201,7 +202,7 @@ def _resize(
     preserve_aspect_ratio: bool = False,
     antialias: bool = False,
     grid: str = "centers",
-) -> Value:
+) -> Written:
     if grid != "centers":
         raise w.not_written(f"has the grid {grid!r}")
     new = tuple(w.output_shape)[-3:-1]
@@ -219,14 +220,14 @@ def _resize_keras(
     keep: str,
     fill: float,
     channels_first: bool,
-) -> Value:
+) -> Written:
     if keep or (w.dtype(images).is_integer and method != "nearest"):
         raise w.not_written("keeps proportions, or is of integers")
     return w.cast(_resized(w, images, tuple(size), method, antialias, channels_first), w.dtype(images))
 
 
 @writes("scale_images")
-def _scale_images(w: Any, x: Any, factors: Any, channels_first: bool, method: str) -> Value:
+def _scale_images(w: Any, x: Any, factors: Any, channels_first: bool, method: str) -> Written:
     shape = tuple(x.shape)
     old = shape[-2:] if channels_first else shape[-3:-1]
     new = tuple(None if size is None else size * by for size, by in zip(old, factors, strict=True))
@@ -235,7 +236,9 @@ def _scale_images(w: Any, x: Any, factors: Any, channels_first: bool, method: st
     return w.cast(_resized(w, x, new, method, False, channels_first), w.dtype(x))
 
 
-def _resized(w: Any, images: Any, new: tuple, method: str, antialias: bool, is_first: bool = False) -> Value:
+def _resized(
+    w: Any, images: Any, new: tuple, method: str, antialias: bool, is_first: bool = False
+) -> Written:
     """Writes it along each of the two axes: by picking entries, or as a product with the matrix of weights."""
     rank = images.shape.rank
     axes = (rank - 2, rank - 1) if is_first else (rank - 3, rank - 2)
@@ -254,7 +257,7 @@ def _resized(w: Any, images: Any, new: tuple, method: str, antialias: bool, is_f
     return found
 
 
-def _bilinear(w: Any, images: Any, new: tuple, is_first: bool) -> Value:
+def _bilinear(w: Any, images: Any, new: tuple, is_first: bool) -> Written:
     x = _to_first(w, w.cast(images, as_dtype("float32")), 2, is_first)
     kept = w.op("Shape", [x], dtype=INT64, start=0, end=2)
     sizes = w.op(

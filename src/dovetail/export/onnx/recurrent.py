@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from dovetail.base import nest
-from dovetail.export.onnx.graph import BOOL, CONSTRUCTS, INT64, LAST, Value
-from dovetail.export.onnx.table import writes
-from dovetail.saved_model.writing.recurrent import gru_step, lstm_step, simple_step
+from dovetail.export.onnx.graph import BOOL, CONSTRUCTS, INT64, LAST
+from dovetail.export.onnx.table import WRITERS
+from dovetail.graph.walking import Written
+from dovetail.saved_model.writing.recurrent import writers_of
 from dovetail.tensor.shape import TensorShape
 
 
@@ -45,94 +46,16 @@ def _scan(
     return found[: len(states)], found[len(states) :]
 
 
-def _over_time(
-    w: Any,
-    step: Callable,
-    z: Any,
-    states: list,
-    size: int,
-    mask: Any,
-    kernel: Any,
-    further: list,
-    sequence: bool,
-) -> list:
-    """Writes the loop of a recurrent layer; arguments as of `saved_model.writing.recurrent`."""
-    columns = [w.ref(one) for one in (z, mask) if one is not None]
-    shape = TensorShape([*list(z.shape)[1:-1], size])
-    first = [(_zeros(w, z, shape) if one is None else w.ref(one))._replace(shape=shape) for one in states]
-    fixed = [w.ref(one) for one in (kernel, *further) if one is not None]
-    there = [one is not None for one in further]
-    num = len(states)
+def _over_time(w: Any, body: Callable, states: list, columns: list, fixed: list, outputs: list) -> tuple:
+    """Writes the loop of a recurrent layer; see `saved_model.writing.recurrent`."""
 
-    def body(f: Any, states: list, rows: list) -> tuple[list, list]:
-        def run(*given: Any) -> list:
-            given_states, rest = given[:num], list(given[num:])
-            row, seen = rest[0], rest[1 : len(columns)]
-            weights = iter(rest[len(columns) :])
-            kernel = next(weights)
-            more = [[next(weights)] if is_there else [] for is_there in there]
-            return step(*given_states, row, seen, kernel, *more)
+    def step(f: Any, states: list, rows: list) -> tuple[list, list]:
+        return body(f, states, rows, fixed)  # a graph within a node uses the values around it as they are
 
-        found = f.inline(run, [*states, *rows, *fixed])
-        return found, found[:1]
-
-    last, (steps,) = _scan(w, body, first, columns, [w.dtype(z)])
-    return [steps, *last]
+    return _scan(w, step, states, columns, [one.dtype for one in outputs])
 
 
-def _zeros(w: Any, z: Any, shape: Any) -> Value:
-    """Writes the first state: zeros for each example of the batch."""
-    sizes = w.op("Shape", [z], dtype=INT64)
-    lead = w.op("Slice", [sizes, w.ints([1]), w.ints([z.shape.rank - 1])])
-    whole = w.op("Concat", [lead, w.ints([shape[-1]])], axis=0)
-    return w.op("Expand", [w.ref(0, w.dtype(z)), whole])
-
-
-@writes("lstm")
-def _lstm(
-    w: Any,
-    z: Any,
-    kernel: Any,
-    h: Any = None,
-    c: Any = None,
-    dropped: Any = None,
-    mask: Any = None,
-    kept: bool = False,
-    sequence: bool = True,
-    **names: Any,
-) -> list:
-    return _over_time(w, lstm_step(names), z, [h, c], kernel.shape[-2], mask, kernel, [dropped], sequence)
-
-
-@writes("gru")
-def _gru(
-    w: Any,
-    z: Any,
-    kernel: Any,
-    bias: Any = None,
-    h: Any = None,
-    dropped: Any = None,
-    mask: Any = None,
-    kept: bool = False,
-    sequence: bool = True,
-    **names: Any,
-) -> list:
-    return _over_time(w, gru_step(names), z, [h], kernel.shape[0], mask, kernel, [dropped, bias], sequence)
-
-
-@writes("simple_rnn")
-def _simple_rnn(
-    w: Any,
-    z: Any,
-    kernel: Any,
-    h: Any = None,
-    dropped: Any = None,
-    mask: Any = None,
-    kept: bool = False,
-    sequence: bool = True,
-    **names: Any,
-) -> list:
-    return _over_time(w, simple_step(names), z, [h], kernel.shape[-2], mask, kernel, [dropped], sequence)
+WRITERS.update(writers_of(_over_time))
 
 
 # ---- loops and branches
@@ -142,7 +65,7 @@ def _leaves(structure: Any) -> list:
     return [leaf for leaf in nest.flat(structure) if leaf is not None]
 
 
-def _scalar(w: Any, value: Any) -> Value:
+def _scalar(w: Any, value: Any) -> Written:
     return w.reshaped(value, w.ints([]))._replace(shape=TensorShape([]))
 
 
@@ -163,7 +86,7 @@ def _while(w: Any, arguments: dict, captures: dict) -> list:
     ]
     goes_on = _scalar(w, w.inline(going, start, captures[id(going)])[0])
     most = w.ints(LAST) if limit is None else _scalar(w, w.cast(limit, INT64))
-    ahead = [Value("step", INT64, TensorShape([])), Value("going", BOOL, TensorShape([]))]
+    ahead = [Written("step", INT64, TensorShape([])), Written("going", BOOL, TensorShape([]))]
 
     def body(f: Any, given: list) -> list:
         found = f.inline(step, given[2:], captures[id(step)])

@@ -46,5 +46,3 @@ def _print(w: Any, *inputs: Any, output_stream: Any, summarize: int, sep: str, e
 
 
 CALLS: dict[str, Callable] = {"tf.debugging.Assert": _check, "tf.print": _print}
-# Those that are functions over tensors alone: what they do is written out.
-INLINED = frozenset({"K.rnn"})

@@ -11,17 +11,10 @@ from typing import Any
 
 from dovetail.base import nest
 from dovetail.graph.construct import graphs_in
+from dovetail.graph.walking import Written
 from dovetail.ops.tensor_array import is_without_rows
 from dovetail.saved_model.writing.filling import with_rows
-from dovetail.saved_model.writing.nodes import (
-    BOOL,
-    INT32,
-    VARIANT,
-    FunctionName,
-    Written,
-    kinds,
-    shapes,
-)
+from dovetail.saved_model.writing.nodes import BOOL, INT32, VARIANT, FunctionName, kinds, shapes
 from dovetail.tensor.shape import TensorShape
 
 CONSTRUCTS: dict[str, Callable] = {}

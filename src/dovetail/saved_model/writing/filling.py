@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.graph.walking import Written
 from dovetail.ops.tensor_array import is_without_rows
 from dovetail.saved_model.writing.arrays import shape_of, transpose
-from dovetail.saved_model.writing.nodes import INT32, INT64, Written
+from dovetail.saved_model.writing.nodes import INT32, INT64
 from dovetail.saved_model.writing.table import WRITERS, writes
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.dtype import as_dtype

@@ -7,28 +7,26 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.base import nest
 from dovetail.base.errors import at_user_location
 from dovetail.graph.construct import Construct
-from dovetail.graph.node import CONSTANT, NOTHING, READ, WRITE, FunctionCall, OpCall
-from dovetail.graph.recording import FunctionGraph, trace
+from dovetail.graph.node import WRITE, FunctionCall, OpCall
+from dovetail.graph.recording import FunctionGraph
+from dovetail.graph.walking import Names, Walker, Written
 from dovetail.ops.protos import make_tensor_proto
-from dovetail.saved_model.writing.calls import CALLS, INLINED
+from dovetail.saved_model.writing.calls import CALLS
 from dovetail.saved_model.writing.constructs import CONSTRUCTS
 from dovetail.saved_model.writing.modules import write_as_module
 from dovetail.saved_model.writing.nodes import (
     BOOL,
     INT32,
     RESOURCE,
-    Written,
-    attribute,
     number_of,
+    state_attributes,
 )
 from dovetail.saved_model.writing.table import WRITERS
 from dovetail.saved_model.writing.tables import TableContent
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.dtype import as_dtype
-from dovetail.tensor.spec import TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import TensorLike
 from dovetail.tensor.variable import Variable
@@ -51,7 +49,7 @@ class FunctionLibrary:
         self.messages: list[FunctionDef] = []
         self.tables: dict[int, TableContent] = {}
         self.dtype_of = dtype_of
-        self._names: set[str] = set()
+        self.names = Names()
 
     def table(self, source: Any, content: Callable[[], tuple[Any, Any]]) -> TableContent:
         """Returns the table that is made of an object, once for all functions that use it.
@@ -63,17 +61,8 @@ class FunctionLibrary:
             self.tables[id(source)] = TableContent(source, *content())
         return self.tables[id(source)]
 
-    def unique(self, name: str) -> str:
-        """Returns a name that no function has."""
-        found, count = name, 0
-        while found in self._names:
-            count += 1
-            found = f"{name}_{count}"
-        self._names.add(found)
-        return found
 
-
-class FunctionWriter:
+class FunctionWriter(Walker):
     """Writes one function.
 
     Args:
@@ -84,23 +73,19 @@ class FunctionWriter:
         message: the `FunctionDef`.
         resources: the variables and tables that it uses: its last inputs are their handles.
         changed: the ids of those that it changes.
-        kind, output_shape, outputs: of the node being written: TensorFlow's name, and what it gives.
 
     Raises:
         NotImplementedError: it has an operation that is not written.
     """
 
     def __init__(self, name: str, library: FunctionLibrary) -> None:
+        super().__init__()
         self.message = FunctionDef()
-        self.message.signature.name = library.unique(name)
+        self.message.signature.name = library.names.unique(name)
         self.library = library
         self.resources: list[Any] = []
         self.changed: set[int] = set()
-        self.kind, self.output_shape, self.outputs = "", None, []  # type: str, Any, list
-        self._names: set[str] = set()
-        self._prefix = ""
-        self._written: dict[int, Any] = {}
-        self._kept: list[Any] = []  # what `_written` knows by its id stays alive
+        self._names = Names()
         self._handles: dict[int, Written] = {}
         self._last_change: dict[int, str] = {}
         self._last_effect = ""
@@ -110,21 +95,16 @@ class FunctionWriter:
     def name(self) -> str:
         return self.message.signature.name
 
-    def not_written(self, what: str) -> Exception:
+    def not_written(self, what: str = "") -> Exception:
         """Returns the error for what TensorFlow's graphs have, but is not written yet."""
+        what = what or f"what the operation {self.node.operation.name!r} gives"
         return NotImplementedError(
             f"tf.saved_model.save: {self.name}: {what} is not written to SavedModels yet{at_user_location()}"
         )
 
     def _unique(self, name: str) -> str:
-        base, count = "".join(c if c.isascii() and (c.isalnum() or c in "_/") else "_" for c in name), 0
-        base = base if base[:1].isalpha() else f"n{base}"
-        found = base
-        while found in self._names:
-            count += 1
-            found = f"{base}_{count}"
-        self._names.add(found)
-        return found
+        base = "".join(c if c.isascii() and (c.isalnum() or c in "_/") else "_" for c in name)
+        return self._names.unique(base if base[:1].isalpha() else f"n{base}")
 
     # ---- inputs and outputs
 
@@ -162,35 +142,9 @@ class FunctionWriter:
     # ---- nodes
 
     def write(self, graph: FunctionGraph, captures: list | None = None) -> None:
-        """Writes the nodes of a graph whose inputs are there already.
-
-        Args:
-            captures: what stands for the tensors of other graphs that it uses.
-        """
         if graph.captures and captures is None:
             raise self.not_written("a tensor of another function")
-        for tensor, value in zip(graph.captured, captures or [], strict=True):
-            self._note(tensor, self.ref(value))
-        for node in graph.nodes:
-            self._write(node)
-
-    def inline(self, function: Callable | FunctionGraph, inputs: list, captures: list | None = None) -> list:
-        """Writes what a Python function, or a graph, does to some inputs, and returns what that gives, flat.
-
-        Args:
-            function: over tensors; of other tensors it may use those of the function that is being written.
-        """
-        refs = [self.ref(one) for one in inputs]
-        if isinstance(function, FunctionGraph):
-            graph = function
-        else:
-            graph = trace(function, [TensorSpec(one.shape, one.dtype) for one in refs])
-            captures = graph.captures
-        for tensor, one in zip(graph.inputs, refs, strict=True):
-            self._note(tensor, one)
-        self._kept.append(graph)
-        self.write(graph, captures)
-        return [self.ref(one) for one in graph.outputs]
+        super().write(graph, captures)
 
     def child(self, label: str) -> FunctionWriter:
         """Returns what writes a function that this one calls."""
@@ -201,55 +155,17 @@ class FunctionWriter:
         self.message.signature.is_stateful = bool(self.resources or self.message.control_ret)
         self.library.messages.append(self.message)
 
-    def _note(self, tensor: Any, value: Any) -> None:
-        self._written[id(tensor)] = value
-        self._kept.append(tensor)
-
-    def _write(self, node: Any) -> None:
-        operation = node.operation
-        self._prefix = node.name or getattr(operation, "name", "")
-        self.outputs, self.kind = node.outputs, operation.type
-        self.output_shape = node.outputs[0].shape if node.outputs else None
-        found = self._found(node, operation)
-        results = found if isinstance(found, list) else [] if found is None else [found]
-        if node.outputs and len(results) < len(node.outputs):
-            raise self.not_written(f"what the operation {operation.name!r} gives")
-        for tensor, one in zip(node.outputs, results, strict=False):
-            self._note(tensor, one._replace(shape=tensor.shape) if isinstance(one, Written) else one)
-
-    def _found(self, node: Any, operation: Any) -> Any:
-        """Writes a node, and returns its output or outputs."""
-        if operation is READ:
-            return self.read(node.args[0])
+    def _by_form(self, node: Any, operation: Any) -> Any:
         if operation is WRITE:
             self.assign(*node.args)
-            return []
-        if operation is CONSTANT:
-            return self.ref(node.args[0])
-        if operation in NOTHING.values():
             return []
         if type(operation) is OpCall:
             return self._op_call(node, WRITERS.get(operation.op.name))
         if type(operation) is Construct and operation.name in CONSTRUCTS:
             return CONSTRUCTS[operation.name](self, *node.args)
-        if type(operation) is FunctionCall and operation.name in INLINED:
-            return self._written_out(operation.function, node.args)
         if type(operation) is FunctionCall and operation.name in CALLS:
             return CALLS[operation.name](self, *node.args, **node.kwargs)
         raise self.not_written(f"the operation {getattr(operation, 'name', operation)!r} (at {node.where})")
-
-    def _written_out(self, function: Callable, args: tuple) -> list:
-        """Writes what a Python function over structures of tensors does."""
-        leaves, spec = nest.flatten_spec(args)
-        places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, TensorLike)]
-
-        def run(*tensors: Any) -> Any:
-            filled = list(leaves)
-            for place, tensor in zip(places, tensors, strict=True):
-                filled[place] = tensor
-            return function(*nest.unflatten(spec, filled))
-
-        return self.inline(run, [leaves[place] for place in places])
 
     def _op_call(self, node: Any, write: Callable | None) -> Any:
         """Writes a call of an op: as TensorFlow's operations, or else as a module."""
@@ -282,19 +198,8 @@ class FunctionWriter:
 
     # ---- what writers use
 
-    def dtype(self, value: Any) -> Any:
-        """Returns the dtype of a value."""
-        if isinstance(value, SymbolicTensor | Written):
-            return self._known(value).dtype
-        return (value if isinstance(value, TensorLike) else convert_to_tensor(value)).dtype
-
-    def common(self, *values: Any) -> Any:
-        """Returns the dtype of operands of one dtype: that of a tensor among them, where there is one."""
-        tensors = [one for one in values if isinstance(one, TensorLike | Written)]
-        return self.dtype((tensors or values)[0])
-
     def _known(self, value: Any) -> Written:
-        return value if isinstance(value, Written) else self._written[id(value)]
+        return value if isinstance(value, Written) else self._values[id(value)]
 
     def ref(self, value: Any, dtype: Any = None) -> Written:
         """Returns an output for a value: a constant where it is none."""
@@ -413,8 +318,7 @@ class FunctionWriter:
             waits.update(dict.fromkeys(filter(None, [self._last_effect])))
             self._last_effect = name
         node.input.extend([f"^{other}" for other in waits])
-        for key, value in attributes.items():
-            node.attr[key].CopyFrom(attribute(value))
+        state_attributes(node, attributes)
         if effect or changes:
             self.message.control_ret[name] = name
             self.message.signature.control_output.append(name)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from dovetail.saved_model.writing.nodes import INT32, Written
+from dovetail.graph.walking import Written
+from dovetail.saved_model.writing.nodes import INT32
 from dovetail.saved_model.writing.table import WRITERS, writes
 
 # Our name -> TensorFlow's, and the name of its output; attributes have one name.

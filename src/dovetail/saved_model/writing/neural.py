@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.ops.windows import is_channels_first, spatial
 from dovetail.saved_model.writing.arrays import expand_dims, getitem, mean, shape_of, transpose
 from dovetail.saved_model.writing.table import WRITERS, writes, z
 from dovetail.tensor.dtype import as_dtype
@@ -47,42 +48,39 @@ def _is_vector(value: Any) -> bool:
     return value is not None and value.shape.rank == 1
 
 
-def _spatial(sizes: Any) -> list[int]:
-    """Returns sizes for the height and the width."""
-    found = [sizes, sizes] if isinstance(sizes, int) else [int(size) for size in sizes]
-    return found[1:3] if len(found) == 4 else found * 2 if len(found) == 1 else found
-
-
 def _windows(w: Any, x: Any, data_format: Any, padding: Any) -> dict:
-    if x.shape.rank != 4 or str(data_format).startswith(("NC", "channels_first")):
+    if x.shape.rank != 4 or is_channels_first(data_format):
         raise w.not_written(f"windows over {x.shape} in the format {data_format}")
     if padding not in ("SAME", "VALID"):
         raise w.not_written(f"the padding {padding!r}")
     return {"T": w.dtype(x), "padding": padding, "data_format": "NHWC"}
 
 
+def _around(sizes: Any, rank: int, label: str) -> list[int]:
+    """Returns sizes of windows as TensorFlow's nodes have them: with those of batch and channels, which are 1."""
+    return [1, *spatial(sizes, rank, label), 1]
+
+
 def _volumes(w: Any, kind: str, inputs: list, padding: Any, data_format: Any, **sizes: Any) -> Any:
     """Writes what works on volumes."""
-    if padding not in ("SAME", "VALID") or str(data_format).startswith(("NC", "channels_first")):
-        raise w.not_written(f"{kind} with the padding {padding!r} in the format {data_format}")
-    given = {name: [1, *_three(size or 1), 1] for name, size in sizes.items()}
+    _require_plain(w, kind, padding, data_format)
+    given = {name: _around(size, 3, name) for name, size in sizes.items()}
     return w.op(kind, "output", inputs, T=w.dtype(inputs[0]), padding=padding, data_format="NDHWC", **given)
-
-
-def _three(sizes: Any) -> list[int]:
-    found = [sizes] * 3 if isinstance(sizes, int) else [int(size) for size in sizes]
-    return found[1:4] if len(found) == 5 else found * 3 if len(found) == 1 else found
 
 
 def _as_images(w: Any, kind: str, inputs: list, padding: Any, data_format: Any, **sizes: Any) -> Any:
     """Writes what works on sequences: as images of height 1."""
-    if padding not in ("SAME", "VALID") or str(data_format).startswith(("NC", "channels_first")):
-        raise w.not_written(f"{kind} with the padding {padding!r} in the format {data_format}")
+    _require_plain(w, kind, padding, data_format)
     dtype = w.dtype(inputs[0])
     high = [expand_dims(w, one, place) for one, place in zip(inputs, (1, 0), strict=False)]
-    given = {name: [1, 1, _spatial(size or 1)[-1], 1] for name, size in sizes.items()}
+    given = {name: [1, *_around(size, 1, name)] for name, size in sizes.items()}
     found = w.op(kind, "output", high, T=dtype, padding=padding, data_format="NHWC", **given)
     return w.op("Squeeze", "output", [found], T=dtype, squeeze_dims=[1])
+
+
+def _require_plain(w: Any, kind: str, padding: Any, data_format: Any) -> None:
+    if padding not in ("SAME", "VALID") or is_channels_first(data_format):
+        raise w.not_written(f"{kind} with the padding {padding!r} in the format {data_format}")
 
 
 @writes("conv_transpose")
@@ -103,7 +101,7 @@ def _conv_transpose(
         raise w.not_written("a transposed convolution of images of unknown sizes")
     rows = getitem(w, shape_of(w, input), spec=(("i", 0),))
     shape = w.op("Pack", "output", [rows, *map(w.whole, sizes)], N=4, T=as_dtype("int32"), axis=0)
-    given = {"strides": [1, *_spatial(strides), 1], "dilations": [1, *_spatial(dilations or 1), 1]}
+    given = {"strides": _around(strides, 2, "strides"), "dilations": _around(dilations, 2, "dilations")}
     return w.op("Conv2DBackpropInput", "output", [shape, filters, input], **further, **given)
 
 
@@ -179,7 +177,7 @@ def _convolution(
             w, "Conv3D", [input, filters], padding, data_format, strides=strides, dilations=dilations
         )
     further = _windows(w, input, data_format, padding)
-    sizes = {"strides": [1, *_spatial(strides), 1], "dilations": [1, *_spatial(dilations or 1), 1]}
+    sizes = {"strides": _around(strides, 2, "strides"), "dilations": _around(dilations, 2, "dilations")}
     return w.op("Conv2D", "output", [input, filters], **further, **sizes)
 
 
@@ -212,9 +210,9 @@ def _depthwise(
     dilations: Any = 1,
 ) -> Any:
     further = _windows(w, input, data_format, padding)
-    if set(_spatial(dilations or 1)) != {1}:
+    if set(spatial(dilations, 2, "dilations")) != {1}:
         raise w.not_written("a depthwise convolution with dilations")
-    sizes = {"strides": [1, *_spatial(strides), 1], "dilations": [1, 1, 1, 1]}
+    sizes = {"strides": _around(strides, 2, "strides"), "dilations": [1, 1, 1, 1]}
     return w.op("DepthwiseConv2dNative", "output", [input, filter], **further, **sizes)
 
 
@@ -235,7 +233,7 @@ def _pool(kind: str) -> Callable:
         if input.shape.rank == 5:
             return _volumes(w, f"{kind}3D", [input], padding, data_format, ksize=ksize, strides=strides)
         further = _windows(w, input, data_format, padding)
-        sizes = {"ksize": [1, *_spatial(ksize), 1], "strides": [1, *_spatial(strides), 1]}
+        sizes = {"ksize": _around(ksize, 2, "ksize"), "strides": _around(strides, 2, "strides")}
         return w.op(kind, "output", [input], **further, **sizes)
 
     return write

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
+from dovetail.graph.walking import Names
+from dovetail.ops.protos import make_tensor_proto
 from dovetail.tensor.dtype import DType, as_dtype
 from dovetail.tensor.shape import TensorShape
 from dovetail.wire.messages import AttrValue, TensorProto, TensorShapeProto
 
 RESOURCE, VARIANT = 20, 21  # the numbers of the dtypes of handles, and of lists of tensors
 INT32, INT64, BOOL, STRING = (as_dtype(name) for name in ("int32", "int64", "bool", "string"))
-
-
-class Written(NamedTuple):
-    """An output of a node that was written, or an argument.
-
-    Attributes:
-        name: as the nodes of its function name it.
-        dtype: of it, or the number of a dtype that no tensor here has.
-        shape: of it, None where nobody knows it.
-    """
-
-    name: str
-    dtype: Any
-    shape: Any = None
 
 
 class FunctionName(str):
@@ -68,6 +56,12 @@ def attribute(value: Any) -> AttrValue:
     return made
 
 
+def state_attributes(node: Any, attributes: dict) -> None:
+    """Gives a node attributes."""
+    for name, value in attributes.items():
+        node.attr[name].CopyFrom(attribute(value))
+
+
 def _stated(value: Any) -> tuple[str, Any]:
     """Returns the field that holds a value, and what it holds."""
     if isinstance(value, FunctionName):
@@ -106,3 +100,32 @@ def kinds(values: Any) -> list:
 def shapes(values: Any) -> list:
     """Returns the shapes of outputs as the attribute of a node."""
     return [shape_message(one.shape) for one in values]
+
+
+class GrowingGraph:
+    """A `GraphDef` that nodes are added to.
+
+    Attributes:
+        message: as given.
+        names: of its nodes.
+    """
+
+    def __init__(self, message: Any) -> None:
+        self.message = message
+        self.names = Names(node.name for node in message.node)
+
+    def add(self, name: str, kind: str, inputs: Any = (), **attributes: Any) -> str:
+        """Adds a node, and returns its name: the one that is wanted, with a number where it is taken."""
+        return self.add_as(self.names.unique(name), kind, inputs, **attributes)
+
+    def add_as(self, name: str, kind: str, inputs: Any = (), **attributes: Any) -> str:
+        """Adds a node under a name that `names` gave."""
+        node = self.message.node.add(name=name, op=kind)
+        node.input.extend(inputs)
+        state_attributes(node, attributes)
+        return name
+
+    def constant(self, name: str, value: Any) -> str:
+        """Adds a constant, and returns its name."""
+        tensor = make_tensor_proto(value)
+        return self.add(name, "Const", dtype=Kind(tensor.dtype), value=tensor)

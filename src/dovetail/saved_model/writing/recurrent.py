@@ -1,4 +1,7 @@
-"""Writers of recurrent layers: loops over the time axis, a step of which is written in our own operations."""
+"""Writers of recurrent layers: loops over the time axis, a step of which is written in our own operations.
+
+Other formats have loops of their own: `writers_of` gives their writers.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 
 from dovetail.raw_ops.row import public
 from dovetail.saved_model.writing.constructs import scan
-from dovetail.saved_model.writing.table import writes
+from dovetail.saved_model.writing.table import WRITERS
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.spec import TensorSpec
 
@@ -79,38 +82,51 @@ def simple_step(names: dict) -> Callable:
     return step
 
 
-def _over_time(
-    w: Any, step: Callable, z: Any, states: list, size: int, mask: Any, kernel: Any, further: list
-) -> list:
+class _Loop:
     """Writes the loop of a recurrent layer.
 
     Args:
-        step: `step(*states, z, seen, kernel, *further) -> states`; a list where something may be absent.
-        states: before the first step, None: zeros.
-        further: what the step uses besides, None where it is absent.
+        scan: see `writers_of`.
     """
-    columns = [one for one in (z, mask) if one is not None]
-    shape = TensorShape([*z.shape[1:-1], size])
-    first = [_zeros(w, z, shape) if one is None else w.ref(one) for one in states]
-    first = [one._replace(shape=shape) for one in first]
-    fixed = [w.ref(one) for one in (kernel, *further) if one is not None]
-    there = [one is not None for one in further]
-    num = len(states)
 
-    def body(f: Any, states: list, rows: list, fixed: list) -> tuple[list, list]:
-        def run(*given: Any) -> list:
-            given_states, rest = given[:num], list(given[num:])
-            row, seen = rest[0], rest[1 : len(columns)]
-            weights = iter(rest[len(columns) :])
-            first_weight = next(weights)
-            more = [[next(weights)] if is_there else [] for is_there in there]
-            return step(*given_states, row, seen, first_weight, *more)
+    def __init__(self, scan: Callable) -> None:
+        self._scan = scan
 
-        found = f.inline(run, [*states, *rows, *fixed])
-        return found, found[:1]
+    def write(
+        self, w: Any, step: Callable, z: Any, states: list, size: int, mask: Any, kernel: Any, further: list
+    ) -> list:
+        """Returns the outputs of all steps and the last states.
 
-    last, (steps,) = scan(w, body, first, columns, fixed, [TensorSpec(shape, z.dtype)])
-    return [steps, *last]
+        Args:
+            step: `step(*states, z, seen, kernel, *further) -> states`; a list where something may be absent.
+            z: (time, batch, ...), what the steps get.
+            states: before the first step, None: zeros.
+            size: of the last axis of a state.
+            mask: (time, batch), or None.
+            further: what the step uses besides, None where it is absent.
+        """
+        columns = [w.ref(one) for one in (z, mask) if one is not None]
+        shape = TensorShape([*z.shape[1:-1], size])
+        first = [_zeros(w, z, shape) if one is None else w.ref(one) for one in states]
+        first = [one._replace(shape=shape) for one in first]
+        fixed = [w.ref(one) for one in (kernel, *further) if one is not None]
+        there = [one is not None for one in further]
+        num = len(states)
+
+        def body(f: Any, states: list, rows: list, fixed: list) -> tuple[list, list]:
+            def run(*given: Any) -> list:
+                given_states, rest = given[:num], list(given[num:])
+                row, seen = rest[0], rest[1 : len(columns)]
+                weights = iter(rest[len(columns) :])
+                first_weight = next(weights)
+                more = [[next(weights)] if is_there else [] for is_there in there]
+                return step(*given_states, row, seen, first_weight, *more)
+
+            found = f.inline(run, [*states, *rows, *fixed])
+            return found, found[:1]
+
+        last, (steps,) = self._scan(w, body, first, columns, fixed, [TensorSpec(shape, z.dtype)])
+        return [steps, *last]
 
 
 def _zeros(w: Any, z: Any, shape: Any) -> Any:
@@ -125,36 +141,46 @@ def _leading(sizes: Any, shape: Any) -> list:
     return [sizes[1 + axis] if size is None else size for axis, size in enumerate(shape[:-1])]
 
 
-@writes("lstm")
-def _lstm(
-    w: Any,
-    z: Any,
-    kernel: Any,
-    h: Any = None,
-    c: Any = None,
-    dropped: Any = None,
-    mask: Any = None,
-    **names: Any,
-) -> list:
-    return _over_time(w, lstm_step(names), z, [h, c], kernel.shape[-2], mask, kernel, [dropped])
+def writers_of(scan: Callable) -> dict[str, Callable]:
+    """Returns the writers of recurrent layers by the names of their ops.
+
+    Args:
+        scan: `scan(w, body, states, columns, fixed, outputs) -> (last states, outputs of all steps)` writes a loop
+            over the first axis of the `columns`, a step of which is written by
+            `body(w, states, rows, fixed) -> (states, outputs)`; `outputs` are specs of what a step gives.
+    """
+    write = _Loop(scan).write
+
+    def lstm(
+        w: Any,
+        z: Any,
+        kernel: Any,
+        h: Any = None,
+        c: Any = None,
+        dropped: Any = None,
+        mask: Any = None,
+        **names: Any,
+    ) -> list:
+        return write(w, lstm_step(names), z, [h, c], kernel.shape[-2], mask, kernel, [dropped])
+
+    def gru(
+        w: Any,
+        z: Any,
+        kernel: Any,
+        bias: Any = None,
+        h: Any = None,
+        dropped: Any = None,
+        mask: Any = None,
+        **names: Any,
+    ) -> list:
+        return write(w, gru_step(names), z, [h], kernel.shape[0], mask, kernel, [dropped, bias])
+
+    def simple_rnn(
+        w: Any, z: Any, kernel: Any, h: Any = None, dropped: Any = None, mask: Any = None, **names: Any
+    ) -> list:
+        return write(w, simple_step(names), z, [h], kernel.shape[-2], mask, kernel, [dropped])
+
+    return {"lstm": lstm, "gru": gru, "simple_rnn": simple_rnn}
 
 
-@writes("gru")
-def _gru(
-    w: Any,
-    z: Any,
-    kernel: Any,
-    bias: Any = None,
-    h: Any = None,
-    dropped: Any = None,
-    mask: Any = None,
-    **names: Any,
-) -> list:
-    return _over_time(w, gru_step(names), z, [h], kernel.shape[0], mask, kernel, [dropped, bias])
-
-
-@writes("simple_rnn")
-def _simple_rnn(
-    w: Any, z: Any, kernel: Any, h: Any = None, dropped: Any = None, mask: Any = None, **names: Any
-) -> list:
-    return _over_time(w, simple_step(names), z, [h], kernel.shape[-2], mask, kernel, [dropped])
+WRITERS.update(writers_of(scan))

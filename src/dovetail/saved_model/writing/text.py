@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.saved_model.writing.nodes import INT32, INT64, STRING, Written
+from dovetail.graph.walking import Written
+from dovetail.saved_model.writing.nodes import INT32, INT64, STRING
 from dovetail.saved_model.writing.table import WRITERS, writes
 from dovetail.saved_model.writing.tables import look_up, of_tokens
 from dovetail.tensor.convert import convert_to_tensor
