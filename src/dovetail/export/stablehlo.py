@@ -110,7 +110,8 @@ def _platforms(given: Any) -> tuple[str, ...]:
     wrong = [name for name in names if name not in KNOWN_PLATFORMS]
     if wrong or not names:
         raise ValueError(
-            f"export: platforms are some of {', '.join(map(repr, KNOWN_PLATFORMS))}, received {given!r}{at_user_location()}"
+            f"export: platforms are some of {', '.join(map(repr, KNOWN_PLATFORMS))}, received {given!r}"
+            f"{at_user_location()}"
         )
     return names
 

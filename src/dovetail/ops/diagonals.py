@@ -1,7 +1,7 @@
 """Diagonals of matrices, and bands of them: made, read and replaced.  The axes before the last two are a batch.
 
-A band is what lies between two diagonals, both included.  Its diagonals stand in rows, the uppermost first, which are as
-long as the longest; shorter ones stand at the left or at the right of theirs, as `align` says.
+A band is what lies between two diagonals, both included.  Its diagonals stand in rows, the uppermost first, which are
+as long as the longest; shorter ones stand at the left or at the right of theirs, as `align` says.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The table of what writes ops as nodes of TensorFlow's graphs, `writes("name")` being the decorator of its functions."""
+"""The table of what writes ops as nodes of TensorFlow's graphs; `writes("name")` is the decorator of its functions."""
 
 from __future__ import annotations
 
