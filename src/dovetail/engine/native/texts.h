@@ -26,6 +26,13 @@ struct PythonBytes {
   }
 };
 
+enum { OBJECTS_AHEAD = 16 };  // objects whose sizes are asked for in advance
+
+// Asks for the beginning of a string that is read soon: strings lie here and there, and each begins with a wait.
+INLINE void fetch_ahead(const char* text) {
+  for (int line = 0; line < 20; ++line) __builtin_prefetch(text + 64 * line);
+}
+
 // ---- case
 
 static void change_case(const char* from, char* to, Size size, char first, char flip) {
@@ -35,20 +42,46 @@ static void change_case(const char* from, char* to, Size size, char first, char 
   }
 }
 
+// Where texts lie, and where the same ones go in the other case, so that threads can work without asking Python: whoever
+// calls holds its lock until they are done.
+struct Cases {
+  struct Place {
+    const char* from;
+    char* to;
+    Size size;
+  };
+  Place* places;
+  char first;
+
+  void part(Size begin, Size end) const {
+    for (Size i = begin; i < end; ++i) {
+      if (i + 1 < end) fetch_ahead(places[i + 1].from);
+      change_case(places[i].from, places[i].to, places[i].size, first, 'a' - 'A');
+    }
+  }
+};
+
 // Fills `to` with new objects; returns false where one is no byte string, or there is no memory: Python knows why.
 static bool change_cases(const PythonBytes& python, const Object* from, Object* to, Size count, char first) {
-  for (Size i = 0; i < count; ++i) {
+  const Cases a = {(Cases::Place*)malloc(count * sizeof(Cases::Place) + 1), first};
+  if (!a.places) return false;
+  Size bytes = 0, i = 0;
+  for (; i < count; ++i) {
+    if (i + OBJECTS_AHEAD < count) __builtin_prefetch(from[i + OBJECTS_AHEAD]);
     const char* text = python.text(from[i]);
-    if (!text) return false;
+    if (!text) break;
     const Size size = python.size(from[i]);
     char letter = 0;
     if (size == 1) change_case(text, &letter, 1, first, 'a' - 'A');
     Object made = python.make(size == 1 ? &letter : nullptr, size);  // objects of one byte and of none are shared
-    if (!made) return false;
-    if (size > 1) change_case(text, python.text(made), size, first, 'a' - 'A');
+    if (!made) break;
     python.put(&to[i], made);
+    a.places[i] = {text, size > 1 ? python.text(made) : nullptr, size > 1 ? size : 0};
+    bytes += size;
   }
-  return true;
+  if (i == count) share_items(a, count, bytes / 8 + count, LIGHT);
+  free(a.places);
+  return i == count;
 }
 
 // ---- words
@@ -250,11 +283,6 @@ static Word fingerprint(const char* s, Size n) {
   return n <= 16 ? hash_to_16(s, n) : n <= 32 ? hash_to_32(s, n) : n <= 64 ? hash_to_64(s, n) : hash_longer(s, n);
 }
 
-// Asks for the beginning of a string that is hashed soon: strings lie here and there, and each begins with a wait.
-INLINE void fetch_ahead(const char* text) {
-  for (int line = 0; line < 20; ++line) __builtin_prefetch(text + 64 * line);
-}
-
 // Where strings lie, so that threads can read them without asking Python: whoever calls holds its lock until they are done.
 struct Places {
   struct Place {
@@ -271,8 +299,6 @@ struct Places {
     }
   }
 };
-
-enum { OBJECTS_AHEAD = 16 };  // objects whose sizes are asked for in advance
 
 // Fills `hashes`; returns false where one is no byte string, or there is no memory.
 static bool hash_all(const PythonBytes& python, const Object* texts, Size count, Word* hashes) {
