@@ -37,8 +37,8 @@ class Spec:
 
 
 CPU_ONLY = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3"}
-# Programs compiled by an earlier run must not flatter this one; only `first_step` measures the cache on disk.  The library
-# of native kernels is there, as on every machine where Dovetail has run before: see `prepare`.
+# Programs compiled by an earlier run must not flatter this one; only `first_step` measures the cache on disk.  The
+# library of native kernels is there, as on every machine where Dovetail has run before: see `prepare`.
 NO_DISK_CACHE = {"JAX_ENABLE_COMPILATION_CACHE": "false"}
 
 FRAMEWORKS: dict[str, Spec] = {

@@ -9,7 +9,7 @@ import pytest
 from dovetail.engine import xla
 
 xla("the kernel table")
-from dovetail.engine import kernels  # noqa: E402 - loads JAX, which the line above has said is wanted
+from dovetail.engine import kernels, native  # noqa: E402 - loads JAX, which the line above has said is wanted
 
 DESIGN = Path(__file__).parent.parent / "docs" / "design"
 CONVOLUTION, KERNELS, INPUTS = (
@@ -17,12 +17,14 @@ CONVOLUTION, KERNELS, INPUTS = (
     "convolution, kernel's gradient",
     "convolution, input's gradient",
 )
+_USUAL = "convolved" if native.library() is None else "natively"
 # x, kernel, strides, padding, dilations, groups -> the name of the function that serves on the CPU, and its gradients'
 CASES = {
     "few products": (((2, 9, 9, 1), (3, 3, 1, 4), (2, 2), ((1, 1), (0, 1)), (1, 1), 1), "by_products"),
     "pointwise": (((2, 5, 6, 8), (1, 1, 8, 16), (2, 1), ((0, 0), (0, 0)), (1, 1), 1), "as_product"),
     "few outputs": (((2, 7, 7, 8), (3, 3, 8, 2), (1, 1), ((1, 1), (1, 1)), (1, 2), 1), "by_taps"),
-    "usual": (((2, 7, 7, 8), (3, 3, 8, 16), (2, 1), ((1, 1), (1, 1)), (1, 1), 1), "convolved"),
+    "usual": (((2, 7, 7, 8), (3, 3, 8, 16), (2, 1), ((1, 1), (1, 1)), (1, 1), 1), _USUAL),
+    "narrow": (((2, 7, 4, 8), (3, 3, 8, 16), (1, 1), ((1, 1), (0, 0)), (1, 1), 1), "convolved"),
     "groups": (((2, 7, 7, 8), (3, 3, 2, 16), (1, 1), ((1, 1), (1, 1)), (1, 1), 4), "convolved"),
 }
 

@@ -26,6 +26,7 @@ TARGETS = (
     *("dovetail_lstm", "dovetail_lstm_gradient", "dovetail_gru", "dovetail_gru_gradient"),
     *("dovetail_over_rows", "dovetail_adam", "dovetail_adam_of_rows"),
     *("dovetail_few_rows", "dovetail_over_few_rows", "dovetail_take_rows"),
+    *("dovetail_conv", "dovetail_conv_kernel"),
 )
 # Below these, products over rows gain nothing.
 FEWEST_ROWS, FEWEST_SUMS = 256, 2048
@@ -82,12 +83,12 @@ def _is_usual(arrays: tuple, names: dict, kernel_at: int) -> bool:
         and names["recurrent_activation"] == "sigmoid"
         and arrays[kernel_at].ndim == 2
         and arrays[kernel_at].shape[0] <= LARGEST_SIZE
-        and _serves(arrays)
+        and serves(arrays)
     )
 
 
-def _serves(arrays: tuple) -> bool:
-    """True where native kernels can work: float32, and booleans, on one device."""
+def serves(arrays: tuple) -> bool:
+    """Whether native kernels can work: for arrays of float32, and of booleans, on one device."""
     return (
         all(x is None or (x.size and x.dtype in (FLOAT32, np.bool_)) for x in arrays)
         and jax.device_count() == 1
@@ -115,7 +116,7 @@ def _transposed(a: Any, b: Any) -> Any:
 
 
 def _many_rows(a: Any, b: Any) -> bool:
-    return a.shape[0] >= FEWEST_ROWS and a.shape[1] * b.shape[1] >= FEWEST_SUMS and _serves((a, b))
+    return a.shape[0] >= FEWEST_ROWS and a.shape[1] * b.shape[1] >= FEWEST_SUMS and serves((a, b))
 
 
 @kernel("product over rows", "cpu", when=_many_rows, why="0017: two thirds of XLA's time")
@@ -135,7 +136,7 @@ def _few_rows(a: Any, b: Any) -> bool:
         a.shape[0] in ROWS
         and m * n <= LARGEST_KERNEL
         and a.shape[0] * m * n >= FEWEST_PRODUCTS
-        and _serves((a, b))
+        and serves((a, b))
     )
 
 
@@ -179,7 +180,7 @@ def _copied_rows(array: Any, numbers: Any) -> Any:
 def _in_one_pass(formula: Callable, arrays: tuple, names: dict) -> bool:
     moved, largest = arrays[:4], arrays[4]
     enough = moved[1].size >= FEWEST_MOVED or not _LEFT.get()
-    return enough and largest is None and _serves(moved)
+    return enough and largest is None and serves(moved)
 
 
 @kernel("adam", "cpu", when=_in_one_pass, why="0017: memory is read and written once")

@@ -1,4 +1,5 @@
-// Recurrent layers over whole sequences, products and steps of Adam, in float32, and rows of arrays, as XLA's custom calls;
+// Recurrent layers over whole sequences, convolutions, products and steps of Adam, in float32, and rows of arrays, as XLA's
+// custom calls;
 // in on_host.h, functions of NumPy's arrays.
 //
 // XLA runs a loop over time as single small products with their own dispatch. Here a thread takes some examples of the
@@ -11,6 +12,7 @@
 
 #include "adam.h"
 #include "adam_of_rows.h"
+#include "conv_kernel.h"
 #include "csv.h"
 #include "few_rows.h"
 #include "gru.h"
@@ -116,6 +118,20 @@ EXPORT XLA_FFI_Error* dovetail_adam_of_rows(XLA_FFI_CallFrame* frame) {
   return nullptr;
 }
 
+EXPORT XLA_FFI_Error* dovetail_conv(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  conv(*(const Convolution*)call.numbers(), call.in(0), call.in(1), call.out(0), call.pool());
+  return nullptr;
+}
+
+EXPORT XLA_FFI_Error* dovetail_conv_kernel(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  kernel_gradient(*(const Convolution*)call.numbers(), call.in(0), call.in(1), call.out(0), call.pool());
+  return nullptr;
+}
+
 EXPORT void plain_lstm(const Lstm* a) {
   Lstm copy = *a;
   lstm(copy, Pool{});
@@ -144,6 +160,14 @@ EXPORT void plain_few_rows(const FewRows* a) {
 EXPORT void plain_over_few_rows(const FewRows* a) {
   FewRows copy = *a;
   over_few_rows(copy, Pool{});
+}
+
+EXPORT void plain_conv(const Convolution* w, const float* x, const float* kernel, float* y) {
+  conv(*w, x, kernel, y, Pool{});
+}
+
+EXPORT void plain_conv_kernel(const Convolution* w, const float* x, const float* g, float* y) {
+  kernel_gradient(*w, x, g, y, Pool{});
 }
 
 EXPORT void plain_adam(const Adam* a) {

@@ -154,6 +154,8 @@ struct Call {
     for (Size axis = 0; axis < result.rank; ++axis) product *= result.dims[axis];
     return product;
   }
+  // The one attribute that such calls have, an array of integers.
+  const int64_t* numbers() const { return (const int64_t*)((const XLA_FFI_Array*)frame->attrs.attrs[0])->data; }
   const uint8_t* mask(Size from) const { return (const uint8_t*)optional(from, true); }
   const float* sequence(Size from) const { return (const float*)optional(from, false); }
   const void* optional(Size from, bool booleans) const {

@@ -1,0 +1,302 @@
+// Convolutions over up to three axes, channels last, and the gradient of their input, which is a sum of the same kind.
+//
+// A row of outputs is made of blocks of pixels: as many pixels and vectors of channels as the registers hold sums of. Inputs are
+// read as they lie, without windows being gathered; rows at whose ends windows stick out are copied with zeros around them.
+#pragma once
+
+#include "pool.h"
+
+enum { AXES = 3, MOST_TAPS = 32, MOST_RUNS = 256 };  // taps of the last axis, which is that of rows; taps in all
+
+// A convolution. Axes that are not there have size 1, and come first.
+struct Convolution {
+  Size batch, inner[AXES], outer[AXES], channels, outputs, size[AXES], stride[AXES], before[AXES], dilation[AXES];
+  Size backwards;  // whether from outputs to inputs: the input's gradient
+
+  Size places(const Size (&sizes)[AXES]) const { return sizes[0] * sizes[1] * sizes[2]; }
+
+  // What is read, what is written, and how many numbers a pixel of each has.
+  const Size (&from() const)[AXES] { return backwards ? outer : inner; }
+  const Size (&to() const)[AXES] { return backwards ? inner : outer; }
+  Size depth() const { return backwards ? outputs : channels; }
+  Size width() const { return backwards ? channels : outputs; }
+
+  // The place that is read for a place that is written and a tap of the window; -1 where there is none.
+  Size source(int axis, Size place, Size tap) const {
+    Size at = place * stride[axis] - before[axis] + tap * dilation[axis];
+    if (backwards) {
+      at = place + before[axis] - tap * dilation[axis];
+      if (at % stride[axis]) return -1;
+      at /= stride[axis];
+    }
+    return at < 0 || at >= from()[axis] ? -1 : at;
+  }
+};
+
+// Taps of a row that lie side by side: of a pixel's neighbours from `offset` on, `depth` numbers.
+struct Run {
+  const float* x;
+  const float* kernel;
+  Size depth;
+};
+
+// Adds the products of the numbers from x on, of R pixels, with rows of a packed kernel.
+template <int R, int N>
+INLINE void add_run(Vector (&sums)[R][N], const float* x, Size step, const float* kernel, Size depth) {
+  const float* at[(R + 2) / 3];  // of each third pixel: addresses take fewer registers so
+#pragma GCC unroll 8
+  for (int i = 0; i < (R + 2) / 3; ++i) at[i] = x + 3 * i * step;
+  const Size twice = 2 * step;
+  for (Size k = 0; k < depth; ++k, kernel += N * WIDTH) {
+    Vector w[N];
+#pragma GCC unroll 4
+    for (int j = 0; j < N; ++j) w[j] = *(const Vector*)(kernel + j * WIDTH);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+      const Vector v = all(at[r / 3][r % 3 == 0 ? 0 : r % 3 == 1 ? step : twice]);
+#pragma GCC unroll 4
+      for (int j = 0; j < N; ++j) sums[r][j] += v * w[j];
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < (R + 2) / 3; ++i) ++at[i];
+  }
+}
+
+// R pixels, N vectors of each, of which `left` numbers are written; from one to the next `step` numbers are read, `apart` written.
+template <int R, int N>
+static void conv_block(const Run* runs, Size count, Size step, Size first, float* y, Size apart, Size left) {
+  Vector sums[R][N] = {};
+  for (; count; --count, ++runs) add_run<R, N>(sums, runs->x + first * step, step, runs->kernel, runs->depth);
+  y += first * apart;
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+    for (int j = 0; j < N; ++j)
+      if (left > j * WIDTH) store(y + r * apart + j * WIDTH, sums[r][j], left - j * WIDTH);
+}
+
+typedef void (*Block)(const Run*, Size, Size, Size, float*, Size, Size);
+
+#if WIDTH == 16
+enum { MOST_PIXELS = 14, MOST_OF_TWO = 14, MOST_OF_FOUR = 6 };
+#else
+enum { MOST_PIXELS = 10, MOST_OF_TWO = 5, MOST_OF_FOUR = 2 };
+#endif
+
+static Size most_pixels(Size vectors) { return vectors == 1 ? MOST_PIXELS : vectors == 2 ? MOST_OF_TWO : MOST_OF_FOUR; }
+
+// The block of r pixels and n vectors.
+template <int R = MOST_PIXELS>
+static Block block_of(Size r, Size n) {
+  if constexpr (R == 0)
+    return nullptr;
+  else if (r < R)
+    return block_of<R - 1>(r, n);
+  else if constexpr (R <= MOST_OF_FOUR)
+    return n == 1 ? conv_block<R, 1> : n == 2 ? conv_block<R, 2> : conv_block<R, 4>;
+  else if constexpr (R <= MOST_OF_TWO)
+    return n == 1 ? conv_block<R, 1> : conv_block<R, 2>;
+  else
+    return conv_block<R, 1>;
+}
+
+// Pixels of a row that see the same taps: each `every`-th from `first` on.
+struct Phase {
+  Size first, every, count, taps, step;
+  Size tap[MOST_TAPS], offset[MOST_TAPS];  // in the order of the pixels that are read: of the i-th, offset + i * step
+
+  Phase(const Convolution& w, Size number) : first(number), every(w.backwards ? w.stride[2] : 1), taps(0) {
+    step = w.backwards ? 1 : w.stride[2];
+    count = first < w.to()[2] ? (w.to()[2] - first - 1) / every + 1 : 0;
+    for (Size i = 0; i < w.size[2]; ++i) {
+      const Size t = w.backwards ? w.size[2] - 1 - i : i;
+      const Size at = w.backwards ? first + w.before[2] - t * w.dilation[2] : t * w.dilation[2] - w.before[2];
+      if (w.backwards && at % w.stride[2]) continue;
+      tap[taps] = t;
+      offset[taps++] = w.backwards ? at / w.stride[2] : at;
+    }
+  }
+};
+
+// Zeros that rows need around them, in pixels.
+struct Margins {
+  Size left = 0, right = 0;
+
+  void widen(const Phase& phase, Size length) {
+    if (!phase.count || !phase.taps) return;
+    const Size last = phase.offset[phase.taps - 1] + (phase.count - 1) * phase.step - length + 1;
+    left = -phase.offset[0] > left ? -phase.offset[0] : left;
+    right = last > right ? last : right;
+  }
+};
+
+// The rows that are read for those from `begin` to `end` of a plane: as they lie, or copied with zeros around them.
+struct Lines {
+  const Convolution& w;
+  const float* x;
+  Margins margins;
+  Size n, d, lowest, rows, pitch;
+  Room room;
+
+  static Size bound(const Convolution& w, Size begin, Size end, bool upper) {
+    Size found = upper ? -1 : w.from()[1];
+    for (Size h = begin; h < end; ++h)
+      for (Size j = 0; j < w.size[1]; ++j)
+        if (Size line = w.source(1, h, j); line >= 0 && (upper ? line > found : line < found)) found = line;
+    return found;
+  }
+  Lines(const Convolution& w, const float* x, const Margins& margins, Size n, Size d, Size begin, Size end)
+      : w(w), x(x), margins(margins), n(n), d(d), lowest(bound(w, begin, end, false)),
+        rows(bound(w, begin, end, true) - lowest + 1), pitch((margins.left + w.from()[2] + margins.right) * w.depth()),
+        room(are_bare() || rows < 1 ? 1 : w.size[0] * rows * pitch) {
+    if (!are_bare())
+      for (Size i = 0; i < w.size[0]; ++i)
+        if (Size plane = w.source(0, d, i); plane >= 0)
+          for (Size line = 0; line < rows; ++line) copy(room.at + (i * rows + line) * pitch, as_it_lies(plane, lowest + line));
+  }
+  bool are_bare() const { return !margins.left && !margins.right; }
+  const float* as_it_lies(Size plane, Size line) const {
+    return x + ((n * w.from()[0] + plane) * w.from()[1] + line) * w.from()[2] * w.depth();
+  }
+  void copy(float* to, const float* from) const {
+    const Size before = margins.left * w.depth(), length = w.from()[2] * w.depth();
+    memset(to, 0, before * sizeof(float));
+    memcpy(to + before, from, length * sizeof(float));
+    memset(to + before + length, 0, margins.right * w.depth() * sizeof(float));
+  }
+  // The row that tap (i, j) sees from row h; null where there is none.
+  const float* seen(Size h, Size i, Size j) const {
+    const Size plane = w.source(0, d, i), line = w.source(1, h, j);
+    if (plane < 0 || line < 0) return nullptr;
+    return are_bare() ? as_it_lies(plane, line) : room.at + (i * rows + line - lowest) * pitch + margins.left * w.depth();
+  }
+};
+
+// Planes in strips of rows: enough of them for all threads, and small ones, which stay in the cache.
+struct Strips {
+  Size rows, count;
+
+  Strips(Size planes, Size height, Size numbers, Size room, Size wanted) {
+    const Size least = planes >= wanted ? 1 : (wanted + planes - 1) / planes;
+    rows = height;
+    limit(height, smaller((height + least - 1) / least, 1 + room / (numbers + 1)));
+  }
+  void limit(Size height, Size most) {
+    rows = smaller(rows, most);
+    count = (height + rows - 1) / rows;
+  }
+};
+
+struct Conv {
+  Convolution w;
+  const float *x, *kernel;
+  float *y, *packed;
+  Margins margins;
+  Size vectors;
+  Strips strips;
+
+  Size phases() const { return w.backwards ? w.stride[2] : 1; }
+  Size panel() const { return vectors * WIDTH; }
+  Size panels() const { return (w.width() + panel() - 1) / panel(); }
+  Size rows_of_taps() const { return w.size[0] * w.size[1]; }
+  // Where the rows of a phase begin in a panel of the packed kernel.
+  Size packed_at(Size panel, Size row, Size taps_before, Size taps) const {
+    return ((panel * w.size[2] + taps_before) * rows_of_taps() + row * taps) * w.depth() * this->panel();
+  }
+  void prepare();
+  Size see(const Lines& lines, const Phase& phase, Size panel, Size h, Size before, Run* runs) const;
+  void row(const Lines& lines, Size panel, Size h) const;
+  void part(Size item) const;
+};
+
+// For each panel of outputs: by phase, row of the window, and tap the rows of the kernel.
+struct ConvPacking {
+  const Conv& a;
+
+  void part(Size panel) const {
+    Size before = 0;
+    for (Size p = 0; p < a.phases(); ++p) {
+      const Phase phase(a.w, p);
+      for (Size row = 0; row < a.rows_of_taps(); ++row)
+        for (Size t = 0; t < phase.taps; ++t)
+          tap(a.kernel + (row * a.w.size[2] + phase.tap[t]) * a.w.channels * a.w.outputs,
+              a.packed + a.packed_at(panel, row, before, phase.taps) + t * a.w.depth() * a.panel(), panel * a.panel());
+      before += phase.taps;
+    }
+  }
+  void tap(const float* from, float* to, Size first) const {
+    const Size depth = a.w.depth(), width = a.w.width(), wide = a.panel();
+    if (!a.w.backwards)
+      for (Size k = 0; k < depth; ++k, from += width)
+        for (Size j = first; j < first + wide; j += WIDTH, to += WIDTH)
+          *(Vector*)to = width > j ? load(from + j, width - j) : Vector{};
+    else
+      for (Size j = first; j < first + wide; ++j, ++to)
+        for (Size k = 0; k < depth; ++k) to[k * wide] = j < width ? from[j * depth + k] : 0;
+  }
+};
+
+void Conv::prepare() {
+  Size longest = 0;
+  for (Size p = 0; p < phases(); ++p) {
+    const Phase phase(w, p);
+    longest = phase.count > longest ? phase.count : longest;
+    margins.widen(phase, w.from()[2]);
+  }
+  vectors = w.width() <= WIDTH ? 1 : longest <= MOST_OF_FOUR && w.width() > 2 * WIDTH ? 4 : 2;
+}
+
+// Writes the runs that a phase of a row sees; returns how many.
+Size Conv::see(const Lines& lines, const Phase& phase, Size panel, Size h, Size before, Run* runs) const {
+  const Size depth = w.depth();
+  Size count = 0;
+  for (Size i = 0; i < w.size[0]; ++i)
+    for (Size j = 0; j < w.size[1]; ++j)
+      if (const float* from = lines.seen(h, i, j)) {
+        const float* weights = packed + packed_at(panel, i * w.size[1] + j, before, phase.taps);
+        for (Size t = 0; t < phase.taps; ++t, weights += depth * this->panel())
+          if (t && phase.offset[t] == phase.offset[t - 1] + 1)
+            runs[count - 1].depth += depth;
+          else
+            runs[count++] = {from + phase.offset[t] * depth, weights, depth};
+      }
+  return count;
+}
+
+// A row of outputs, a panel of them.
+void Conv::row(const Lines& lines, Size panel, Size h) const {
+  const Size first = panel * this->panel(), most = most_pixels(vectors);
+  float* to = y + (((lines.n * w.to()[0] + lines.d) * w.to()[1] + h) * w.to()[2]) * w.width() + first;
+  Run runs[MOST_RUNS];
+  Size before = 0;
+  for (Size p = 0; p < phases(); ++p) {
+    const Phase phase(w, p);
+    const Size count = see(lines, phase, panel, h, before, runs);
+    const Size blocks = (phase.count + most - 1) / most, step = phase.step * w.depth(), apart = phase.every * w.width();
+    for (Size b = 0, at = 0; b < blocks; ++b) {
+      const Size pixels = phase.count / blocks + (b < phase.count % blocks);
+      block_of(pixels, vectors)(runs, count, step, at, to + phase.first * w.width(), apart, w.width() - first);
+      at += pixels;
+    }
+    before += phase.taps;
+  }
+}
+
+void Conv::part(Size item) const {
+  const Size plane = item / strips.count, begin = item % strips.count * strips.rows;
+  const Size end = smaller(begin + strips.rows, w.to()[1]);
+  const Lines lines(w, x, margins, plane / w.to()[0], plane % w.to()[0], begin, end);
+  for (Size panel = 0; panel < panels(); ++panel)
+    for (Size h = begin; h < end; ++h) row(lines, panel, h);
+}
+
+static void conv(const Convolution& w, const float* x, const float* kernel, float* y, const Pool& pool) {
+  const Size planes = w.batch * w.to()[0];
+  Conv a = {w, x, kernel, y, nullptr, {}, 0, {planes, w.to()[1], w.from()[2] * w.depth(), 1 << 16, 4 * pool.num_threads()}};
+  a.prepare();
+  Room memory(a.panels() * a.panel() * w.places(w.size) * w.depth());
+  a.packed = memory.at;
+  const ConvPacking packing = {a};
+  share(pool, a.panels(), [](const void* p, Size i) { ((const ConvPacking*)p)->part(i); }, &packing);
+  share(pool, planes * a.strips.count, [](const void* a, Size i) { ((const Conv*)a)->part(i); }, &a);
+}
