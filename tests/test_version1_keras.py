@@ -232,6 +232,33 @@ def test_layers_change_their_weights_in_training_and_inference(when, counts):
             assert session.run(layer.count) == expected
 
 
+class _Decides(v1.keras.layers.Layer):
+    """Does something before it looks at whether it trains; makes a weight then."""
+
+    scale = None
+
+    @tf.autograph.experimental.do_not_convert
+    def call(self, x, training=False):
+        y = tf.tanh(x)
+        if self.scale is None:
+            self.scale = self.add_weight(name="scale", shape=(), initializer="ones")
+        return y * self.scale if training else y + 1.0
+
+
+def test_what_a_layer_did_before_it_looked_at_the_flag_leaves_no_operations():
+    with tf.Graph().as_default() as graph:
+        layer = _Decides()
+        x = v1.placeholder("float32", [None, 3])
+        out = [layer(x), layer(x)]
+        kinds = [operation.type for operation in graph.get_operations()]
+        assert "Tanh" not in kinds and kinds.count("If") == 2 and kinds.count("VarHandleOp") == 1
+        assert [operation for operation in graph.get_operations() if operation.graph is not graph] == []
+        session = K.get_session()
+        for flag, want in ((1, np.tanh(programs.X)), (0, np.tanh(programs.X) + 1)):
+            found = session.run(out, {x: programs.X, K.learning_phase(): flag})
+            np.testing.assert_allclose(found, [want, want], rtol=1e-5, atol=1e-6)
+
+
 def test_each_thread_has_a_session_of_its_own():
     wrong, both = [], threading.Barrier(2, timeout=60)
 

@@ -234,3 +234,20 @@ def test_loops_and_branches_are_left_for_the_graph_of_the_program():
     assert seen == [(True, False)] * 3
     tf.function(branch)()
     assert seen[-1] == (False, True)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_variables_from_outside_of_the_graph_are_refused(name):
+    outside = tf.Variable([1.0, 2.0], name="outside")
+    with tf.Graph().as_default():
+        inside = v1.get_variable("inside", [2])
+        optimizer = getattr(T, f"{name}Optimizer")(**RULES[name])
+        calls = (
+            lambda: optimizer.minimize(tf.reduce_sum(outside * inside), var_list=[inside, outside]),
+            lambda: optimizer.apply_gradients([(tf.constant([1.0, 1.0]), outside)]),
+        )
+        for call in calls:
+            with pytest.raises(ValueError, match=rf"{name}Optimizer: .*'outside:0'.*outside of the graph"):
+                call()
+    with tf.Graph().as_default(), pytest.raises(ValueError, match=r"'inside:0'.*outside of the graph"):
+        optimizer.apply_gradients([(tf.constant([1.0, 1.0]), inside)])

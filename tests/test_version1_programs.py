@@ -173,3 +173,18 @@ def test_threads_stop_together():
     with pytest.raises(ValueError, match="enough"):
         coord.join([thread], stop_grace_period_secs=5)
     assert coord.should_stop() and not thread.is_alive()
+
+
+def test_functions_of_datasets_with_tensors_of_the_graph_say_what_is_wrong_with_them():
+    def wrong(x):
+        return x * bias + undefined_name  # noqa: F821
+
+    with tf.Graph().as_default():
+        bias, data = v1.placeholder(tf.float32, []), tf.data.Dataset.from_tensor_slices([1.0, 2.0])
+        with pytest.raises(NameError, match="undefined_name"):
+            data.map(wrong)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="unsupported type"):
+            data.map(lambda x: (x + bias) * object())
+        plain = v1.data.make_one_shot_iterator(data.map(lambda x: tf.strings.as_string(float(len([x])))))
+        with v1.Session() as session:  # what uses nothing of the graph works on elements
+            assert session.run(plain.get_next()) == b"1.000000"

@@ -20,7 +20,7 @@ from typing import Any
 from dovetail.base.errors import at_user_location
 from dovetail.base.joints import Joint
 from dovetail.base.settings import state
-from dovetail.graph.hand_variable import WritingScope
+from dovetail.graph.hand_variable import GraphVariable, WritingScope
 from dovetail.graph.node import CONSTANT, Node
 from dovetail.graph.operations import use_hand_written
 from dovetail.graph.record import symbolic_outputs
@@ -103,6 +103,14 @@ class HandWritten(FunctionGraph):
         super().keep(node)
         if state.device is not None:
             self.devices[id(node)] = "/device:{}:{}".format(*state.device)
+
+    def _forget(self, node: Node) -> None:
+        super()._forget(node)
+        self.devices.pop(id(node), None)
+
+    def _stays(self, node: Node) -> bool:
+        variable = node.args[0] if node.args else None
+        return isinstance(variable, GraphVariable) and (node is variable.op or node is variable.initializer)
 
     def default_session(self, caller: str) -> Any:
         """Returns the session that runs what no session is named for.

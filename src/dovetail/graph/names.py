@@ -119,6 +119,14 @@ class Names:
             self._used[key] = 1
         return f"{full}_{count - 1}"
 
+    def given(self) -> dict[str, int]:
+        """Returns what `take_back` takes: the names that are given by now."""
+        return dict(self._used)
+
+    def take_back(self, given: dict[str, int]) -> None:
+        """Takes back all names that were given later."""
+        self._used = dict(given)
+
     def scope_name(self, name: str | None) -> str:
         """Returns the full name of a new scope; one that ends in "/" is entered again as it is."""
         if not name:

@@ -176,6 +176,47 @@ class FunctionGraph(BaseGraph):
         self._operations.append(node)
         self._steps = None
 
+    @contextmanager
+    def trying(self) -> Any:
+        """Takes back the operations of a `with` block that raises, but for variables that it made."""
+        before, names = len(self._operations), self.names.given()
+        noted = (dict(self._variables), dict(self._writes))
+        try:
+            yield
+        except BaseException:
+            if not self._take_back(self._operations[before:]):
+                self.names.take_back(names)
+                self._variables, self._writes = noted
+            raise
+
+    def _take_back(self, made: list) -> set[int]:
+        """Takes operations out of the graph; returns the ids of those that stay: what variables are made by."""
+        nodes = {id(one) for one in made if isinstance(one, Node)}
+        pending = [one for one in made if id(one) in nodes and self._stays(one)]
+        staying: set[int] = set()
+        while pending:
+            one = pending.pop()
+            if id(one) in nodes and id(one) not in staying:
+                staying.add(id(one))
+                pending += [*one.parents, *one.control_inputs]
+        gone = nodes - staying
+        self._operations = [one for one in self._operations if id(one) not in gone]
+        self.nodes = [one for one in self.nodes if id(one) not in gone]
+        self._steps = None
+        for one in made:
+            if id(one) in gone:
+                self._forget(one)
+        return staying
+
+    def _forget(self, node: Node) -> None:
+        node.graph = None
+        for tensor in node.outputs:
+            self._own.pop(id(tensor), None)
+
+    def _stays(self, node: Node) -> bool:
+        """Whether an operation is one of those that a variable is made of."""
+        return False
+
     def call(
         self, function: Callable, name: str, args: tuple, described: list[TensorSpec] | None = None
     ) -> list:

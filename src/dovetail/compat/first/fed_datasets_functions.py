@@ -41,7 +41,7 @@ class Captured:
     def __init__(self, graph: FunctionGraph, made: Any, parts: list, filled: Callable) -> None:
         self._graph, self._made, self._parts, self._filled = graph, made, parts, filled
         self.tensors: list[SymbolicTensor] = graph.captures
-        self.variables = [v for v in graph.variables if isinstance(v, GraphVariable)]
+        self.variables = _variables_in(graph)
 
     def with_values(self, values: list) -> Callable:
         """Returns the function of elements, for values of `tensors`."""
@@ -100,7 +100,9 @@ class Capturing:
                 made = result if isinstance(result, Dataset) else None
                 parts = self._tensors_of(made)
                 graph.finish(result if made is None else parts)
-        except Exception:  # noqa: BLE001  whatever it needs values for, an element will tell
+        except Exception:  # what it raises on tensors without values may be anything
+            if graph.captures or _variables_in(graph):  # these have no values whatever element comes
+                raise
             return None
         found = Captured(graph, made, parts, self._filled)
         return found if found.tensors or found.variables else None
@@ -123,6 +125,10 @@ class Capturing:
 
         specs = [TensorSpec(leaf.shape, leaf.dtype) for leaf in leaves]
         return nest.unflatten(structure, host_call(reduce, "ReduceDataset", tuple(tensors), specs))
+
+
+def _variables_in(graph: FunctionGraph) -> list:
+    return [one for one in graph.variables if isinstance(one, GraphVariable)]
 
 
 def _arguments(given: dict) -> tuple:

@@ -10,7 +10,7 @@ from dovetail.base.errors import ArgumentTypeError, at_user_location
 from dovetail.compat.first.keys import GraphKeys, trainable_variables
 from dovetail.compat.first.scopes import make_variable, variable_scope, writes_graph
 from dovetail.compat.first.variables import VariableV1
-from dovetail.graph.by_hand import written_graph
+from dovetail.graph.by_hand import written, written_graph
 from dovetail.graph.hand_variable import GraphVariable
 from dovetail.graph.recording import recording
 from dovetail.ops.indexed_slices import dense
@@ -149,6 +149,14 @@ class Optimizer:
                 )
 
     def _require_variable(self, variable: Any, where: str) -> None:
+        """Raises what says that something cannot be trained: it is no variable, or none of the graph written here."""
+        graph = written()
+        if isinstance(variable, Variable) and graph is not None and graph_of(variable) is not graph:
+            raise ValueError(
+                f"{type(self).__name__}: the variable {variable.name!r} in {where} was made outside of the graph, and "
+                f"sessions neither read nor change it. Make it in the graph: in `with graph.as_default():`, by "
+                f"tf.compat.v1.get_variable or tf.Variable{at_user_location()}"
+            )
         if not isinstance(variable, Variable):
             raise ArgumentTypeError(
                 f"{type(self).__name__}: expected variables in {where}, received {variable!r:.60}{at_user_location()}"

@@ -61,6 +61,12 @@ class _Kept:
         self.phase: Any = None
         self.updates: list[tuple[GraphVariable, Node]] = []
 
+    def forget_what_left(self, graph: HandWritten) -> None:
+        """Forgets operations and tensors that the graph took back."""
+        for key in [key for key, pair in self.twins.items() if not graph.has(pair[1])]:
+            del self.twins[key]
+        self.updates[:] = [pair for pair in self.updates if pair[1].graph is graph]
+
 
 def _kept(graph: HandWritten) -> _Kept:
     return graph.belongings.setdefault("keras", _Kept())
@@ -216,10 +222,13 @@ def either(call: Callable, args: tuple, kwargs: dict, position: int, training: S
     Args:
         position: that of the flag among the arguments of `call`.
     """
+    graph: Any = recording()
     try:
-        return call(*args, **kwargs)  # few layers look at the flag at all
+        with graph.trying():
+            return call(*args, **kwargs)  # few layers look at the flag at all
     except OperatorNotAllowedInGraphError:
-        pass
+        if graph.by_hand:
+            _kept(graph).forget_what_left(graph)
 
     def run(flag: bool, changed: dict) -> Any:
         given, named = list(args), dict(kwargs)
@@ -248,7 +257,6 @@ def either(call: Callable, args: tuple, kwargs: dict, position: int, training: S
     result, values = cond(
         training, lambda: (run(True, trained), [value for _, value in trained.values()]), inferred
     )
-    graph: Any = recording()
     if graph.by_hand:
         for (weight, _), value in zip(trained.values(), values, strict=True):
             _kept(graph).updates.append((weight, weight.assign(value, read_value=False)))
