@@ -1,5 +1,7 @@
 """Graphs written by hand: placeholders, sessions, what they run and what they refuse."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -113,4 +115,10 @@ def test_constants_are_operations_with_names():
         assert session.run([plain, "first:0"])[0].tolist() == [1, 2]
         assert session.run(spread, {"fed:0": np.arange(4.0)}).tolist() == [[0.0, 1.0], [2.0, 3.0]]
     assert isinstance(tf.constant(1.0), tf.Tensor)
+    for tensor in (first, spread, tf.constant(1.0)):
+        assert isinstance(tensor, tf.Tensor) and issubclass(type(tensor), tf.Tensor)
+    assert not issubclass(tf.Variable, tf.Tensor) and not issubclass(int, tf.Tensor)
+    told = functools.singledispatch(lambda value: "another")
+    told.register(tf.Tensor, lambda value: "a tensor")
+    assert [told(value) for value in (first, tf.constant(1.0), 1.0)] == ["a tensor", "a tensor", "another"]
     assert float(tf.constant(1.0)) == 1.0

@@ -1,6 +1,7 @@
 """`tf.Tensor` as programs name it: the class of tensors with values, and of the symbolic ones that graphs record.
 
-Those of functional models are none, as in Keras.  Within the framework `Tensor` means a tensor that has its value.
+Those of functional models are none, as in Keras, though their class is that of the others.  Within the framework
+`Tensor` means a tensor that has its value.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ class _Tensors(type(Tensor)):  # type: ignore[misc]
         )
 
     def __subclasscheck__(cls, subclass: type) -> bool:
-        return super().__subclasscheck__(subclass) if cls is not AnyTensor else issubclass(subclass, Tensor)
+        if cls is not AnyTensor:
+            return super().__subclasscheck__(subclass)
+        return issubclass(subclass, Tensor | SymbolicTensor)
 
     def __setattr__(cls, name: str, value: Any) -> None:
         setattr(Tensor, name, value)
