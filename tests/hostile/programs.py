@@ -1,5 +1,6 @@
 """Hostile StableHLO files: cut, with claims that do not hold, with pickles, and with programs that call the process."""
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -9,6 +10,7 @@ import zipfile
 import jax
 import jax.export
 import numpy as np
+from jaxlib.mlir.dialects import stablehlo
 
 NAME = "functions/serve.bin"
 
@@ -58,6 +60,7 @@ def make(target, outside, good):
         "empty": (program(b""), "the program is damaged"),
         "other_arity": (program(members[NAME], weights=[]), "takes 1 weights"),
         "calls_python": (program(calling, weights=[]), "in this process"),
+        "outfeeds": (program(with_an_outfeed(), weights=[]), "calls 'outfeed'"),
     }
     rows = []
     for name, (changed, refusal) in hostile.items():
@@ -83,3 +86,17 @@ def called_in_process():
     checks = [jax.export.DisabledSafetyCheck.custom_call("xla_ffi_python_cpu_callback")]
     made = jax.export.export(jax.jit(lambda weights, x: call(x)), platforms=["cpu"], disabled_checks=checks)
     return bytes(made([], jax.ShapeDtypeStruct((), "float32")).serialize())
+
+
+def with_an_outfeed():
+    """Returns a serialized program that hands out what it is given beside what it returns."""
+    made = jax.export.export(jax.jit(lambda weights, x: x), platforms=["cpu"])(
+        [], jax.ShapeDtypeStruct((), "float32")
+    )
+    added = (
+        "%t = stablehlo.create_token : !stablehlo.token\n"
+        '%o = "stablehlo.outfeed"(%arg0, %t) : (tensor<f32>, !stablehlo.token) -> !stablehlo.token\n'
+    )
+    text = made.mlir_module().replace("    return ", f"{added}    return ", 1)
+    content = stablehlo.serialize_portable_artifact_str(text, stablehlo.get_current_version())
+    return bytes(dataclasses.replace(made, mlir_module_serialized=content).serialize())

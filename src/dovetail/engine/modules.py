@@ -19,6 +19,8 @@ from dovetail.engine.platforms import USUAL_PLATFORMS, serve
 
 # What a module calls besides its own operations: names that are no plain words stand in quotes.
 _LIBRARIES = re.compile(r'(?:custom_call\s*@|call_target_name\s*=\s*)("(?:[^"\\]|\\.)*"|[\w.$-]+)')
+# Operations by which a program exchanges data with what is outside of it, in the form "stablehlo.outfeed"(...).
+_CHANNELS = re.compile(r'"?stablehlo\.(infeed|outfeed|send|recv)\b')
 _PORTABLE = re.compile(r"stablehlo\.[\w.]+|shape_assertion|Sharding")
 _READ = re.compile(r"mhlo\.(erf|topk)")  # as well in modules of others: operations of XLA itself
 
@@ -72,9 +74,10 @@ def as_module(function: Callable, shapes: list[str], dtypes: list[Any]) -> Modul
 
 
 def foreign(made: export.Exported) -> list[str]:
-    """Returns the names of functions in the process that a module calls, and that are no part of its language."""
-    names = {one.strip('"') for one in _LIBRARIES.findall(made.mlir_module())}
-    return sorted(one for one in names if not _PORTABLE.fullmatch(one))
+    """Returns what a module reaches outside of it: functions of the process by name, channels by their operations."""
+    text = made.mlir_module()
+    names = {one.strip('"') for one in _LIBRARIES.findall(text)}
+    return sorted({one for one in names if not _PORTABLE.fullmatch(one)} | set(_CHANNELS.findall(text)))
 
 
 def unreadable(made: export.Exported) -> list[str]:

@@ -46,11 +46,20 @@ def save(obj: Any, path: Any, format: str = "stablehlo", **options: Any) -> None
 def load(path: Any) -> Loaded:
     """Returns the functions of a StableHLO file; the code that made it is not needed.
 
-    Nothing of the file is executed but its programs, whose operations reach nothing outside of them.
+    Nothing of the file is executed but its programs, each when it is called.  Before, it is checked that
+
+    - the members are whole: a program has the digest that the file states, a weight the stated size;
+    - a program calls no function of this process by a name, other than what XLA itself consists of, and exchanges
+      nothing with what is outside of it (infeeds, outfeeds, sends);
+    - a call passes tensors of the shapes and dtypes that the program takes.
+
+    What is not checked: who has made the file (the digests are its own, and tell damage alone), that a program gives
+    what its name says, and how much time and memory it takes.
 
     Raises:
         FileNotFoundError: there is no such file.
         ImportError: the package flatbuffers is not installed.
+        UnimplementedError: a program reaches outside of it.
         ValueError: the file is damaged, or of another kind.
     """
     return stablehlo.read(os.fspath(path))
