@@ -145,6 +145,7 @@ def test_fit_follows_the_fit_of_xla(monkeypatch):
                 layers.Conv2D(16, 3, activation="relu", padding="same"),
                 layers.Conv2D(24, 3, strides=2, activation="relu"),
                 layers.Conv2DTranspose(8, 3, strides=2),
+                layers.SeparableConv2D(8, 3),
                 layers.GlobalAveragePooling2D(),
                 layers.Dense(4, activation="softmax"),
             ]

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dovetail.engine.kernels import kernel as _row
 from dovetail.engine.xla_native import FLOAT32, serves, standing_for
 
 _AXES = 3
@@ -18,7 +19,7 @@ _MOST_TAPS, _MOST_RUNS = 32, 256  # of the last axis, and in all: those of `nati
 _FEWEST_PIXELS, _FEWEST_CHANNELS = 3, 8
 
 
-def windows(
+def _numbers_of(
     x: tuple,
     kernel: tuple,
     outer: tuple,
@@ -87,7 +88,7 @@ def convolved(
 ) -> Any:
     """Convolves; the derivatives are those of `formula(x, kernel)`."""
     outer = outer_sizes(x.shape[1:-1], kernel.shape[:-2], strides, padding, dilations)
-    numbers = windows(x.shape, kernel.shape, outer, strides, padding, dilations)
+    numbers = _numbers_of(x.shape, kernel.shape, outer, strides, padding, dilations)
     return _called("dovetail_conv", (x.shape[0], *outer, kernel.shape[-1]), numbers, formula, x, kernel)
 
 
@@ -103,7 +104,7 @@ def kernel_gradient(
 ) -> Any:
     """Returns the gradient of the kernel; its derivatives are those of `formula(x, g)`."""
     shape = (*window, x.shape[-1], g.shape[-1])
-    numbers = windows(x.shape, shape, g.shape[1:-1], strides, padding, dilations)
+    numbers = _numbers_of(x.shape, shape, g.shape[1:-1], strides, padding, dilations)
     return _called("dovetail_conv_kernel", shape, numbers, formula, x, g)
 
 
@@ -119,8 +120,65 @@ def input_gradient(
 ) -> Any:
     """Returns the gradient of an input of spatial `sizes`; its derivatives are those of `formula(g, kernel)`."""
     shape = (g.shape[0], *sizes, kernel.shape[-2])
-    numbers = windows(shape, kernel.shape, g.shape[1:-1], strides, padding, dilations, backwards=True)
+    numbers = _numbers_of(shape, kernel.shape, g.shape[1:-1], strides, padding, dilations, backwards=True)
     return _called("dovetail_conv", shape, numbers, formula, g, kernel)
+
+
+# ---- each channel by itself: (formula, arrays, names) of `ops/depthwise.py` ------------------------------------------
+
+
+def _each_by_itself(
+    target: str, shape: tuple, seen: tuple, kernel: tuple, g: tuple, call: tuple, backwards: bool = False
+) -> Any:
+    """Calls a kernel for an input, a kernel and a result of these shapes; `call`: (formula, arrays, names)."""
+    formula, arrays, names = call
+    numbers = _numbers_of(seen, (*kernel[:-2], seen[-1], seen[-1]), g[1:-1], *names["numbers"], backwards)
+    return _called(target, shape, numbers, lambda *arrays: formula(*arrays, **names), *arrays)
+
+
+def _one_each(kernel: tuple, names: dict, *arrays: Any) -> bool:
+    return kernel[-1] == 1 and _fit(
+        kernel[:-2], names["numbers"][1], 1, arrays[-1].shape[1:-1], kernel[-2], *arrays
+    )
+
+
+def _serves_depthwise(formula: Callable, arrays: tuple, names: dict) -> bool:
+    return _one_each(arrays[1].shape, names, *arrays[::-1])
+
+
+@_row("depthwise", "cpu", _serves_depthwise, "0023: memory is read once, not once a tap")
+def _depthwise(formula: Callable, arrays: tuple, names: dict) -> Any:
+    x, kernel = arrays
+    outer = outer_sizes(x.shape[1:-1], kernel.shape[:-2], *names["numbers"])
+    shape = (x.shape[0], *outer, x.shape[-1])
+    return _each_by_itself(
+        "dovetail_depthwise", shape, x.shape, kernel.shape, shape, (formula, arrays, names)
+    )
+
+
+@_row("depthwise, input's gradient", "cpu", _serves_depthwise, "0023: memory is read once, not once a tap")
+def _depthwise_input_gradient(formula: Callable, arrays: tuple, names: dict) -> Any:
+    g, kernel = arrays
+    shape = (g.shape[0], *names["sizes"], g.shape[-1])
+    call = (formula, arrays, names)
+    return _each_by_itself("dovetail_depthwise", shape, shape, kernel.shape, g.shape, call, backwards=True)
+
+
+def _serves_depthwise_kernel(formula: Callable, arrays: tuple, names: dict) -> bool:
+    return _one_each(names["shape"], names, *arrays)
+
+
+@_row(
+    "depthwise, kernel's gradient",
+    "cpu",
+    _serves_depthwise_kernel,
+    "0023: memory is read once, not once a tap",
+)
+def _depthwise_kernel_gradient(formula: Callable, arrays: tuple, names: dict) -> Any:
+    (x, g), shape = arrays, names["shape"]
+    return _each_by_itself(
+        "dovetail_depthwise_kernel", shape, x.shape, shape, g.shape, (formula, arrays, names)
+    )
 
 
 def _called(target: str, shape: tuple, numbers: np.ndarray, formula: Callable, *arrays: Any) -> Any:

@@ -26,7 +26,7 @@ TARGETS = (
     *("dovetail_lstm", "dovetail_lstm_gradient", "dovetail_gru", "dovetail_gru_gradient"),
     *("dovetail_over_rows", "dovetail_adam", "dovetail_adam_of_rows"),
     *("dovetail_few_rows", "dovetail_over_few_rows", "dovetail_take_rows"),
-    *("dovetail_conv", "dovetail_conv_kernel"),
+    *("dovetail_conv", "dovetail_conv_kernel", "dovetail_depthwise", "dovetail_depthwise_kernel"),
 )
 # Below these, products over rows gain nothing.
 FEWEST_ROWS, FEWEST_SUMS = 256, 2048

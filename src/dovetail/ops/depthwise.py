@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -56,15 +57,20 @@ def depthwise_conv(
     first = is_channels_first(data_format)
     x = to_last(xp, input, first)
     plan = WindowPlan(x, filter.shape[:-2], strides, padding, dilations, first)
+    formula = functools.partial(_convolved, xp, plan)
+    return from_last(xp, xp.by_kernel("depthwise", formula, (x, filter), {"numbers": plan.numbers()}), first)
+
+
+def _convolved(xp: Any, plan: WindowPlan, x: Any, kernel: Any, numbers: tuple) -> Any:
     if xp.depthwise_by_groups(plan.window):
-        kernel = xp.reshape(filter, (*plan.window, 1, math.prod(filter.shape[-2:])))
-        return from_last(xp, xp.conv(x, kernel, *plan.numbers(), filter.shape[-2]), first)
+        flat = xp.reshape(kernel, (*plan.window, 1, math.prod(kernel.shape[-2:])))
+        return xp.conv(x, flat, *numbers, kernel.shape[-2])
     padded = plan.padded(xp, x, 0)
     total: Any = None
     for tap in plan.taps():
-        part = plan.slice_of(padded, tap)[..., None] * filter[tap]  # (batch, *out, channels, multiplier)
+        part = plan.slice_of(padded, tap)[..., None] * kernel[tap]  # (batch, *out, channels, multiplier)
         total = part if total is None else total + part
-    return from_last(xp, xp.reshape(total, (*total.shape[:-2], math.prod(filter.shape[-2:]))), first)
+    return xp.reshape(total, (*total.shape[:-2], math.prod(kernel.shape[-2:])))
 
 
 class _Depthwise:
@@ -76,10 +82,30 @@ class _Depthwise:
         self.plan = WindowPlan(to_last(xp, x, self.first), kernel[:-2], *numbers, self.first)
         self.kernel = kernel
 
+    def last(self, x: Any) -> Any:
+        return to_last(self.xp, x, self.first)
+
     def split(self, g: Any) -> Any:
-        """Returns the output's gradient as (batch, *out, channels, multiplier)."""
-        g = to_last(self.xp, g, self.first)
+        """Returns the output's gradient, channels last, as (batch, *out, channels, multiplier)."""
         return self.xp.reshape(g, (*g.shape[:-1], *self.kernel[-2:]))
+
+    def input_gradient(self, g: Any, kernel: Any, numbers: tuple, sizes: tuple) -> Any:
+        xp, plan = self.xp, self.plan
+        if xp.depthwise_by_groups(plan.window):
+            flat = xp.reshape(kernel, (*plan.window, 1, math.prod(kernel.shape[-2:])))
+            return xp.conv_input_gradient(g, flat, sizes, *numbers, kernel.shape[-2])
+        split = self.split(g)
+        total: Any = None
+        for tap in plan.taps():
+            part = plan.spread(xp, xp.sum(split * kernel[tap], axis=-1), tap)
+            total = part if total is None else total + part
+        return total
+
+    def kernel_gradient(self, x: Any, g: Any, numbers: tuple, shape: tuple) -> Any:
+        xp, plan = self.xp, self.plan
+        split, padded, axes = self.split(g), plan.padded(xp, x, 0), tuple(range(plan.rank + 1))
+        parts = [xp.sum(plan.slice_of(padded, tap)[..., None] * split, axis=axes) for tap in plan.taps()]
+        return xp.reshape(xp.stack(parts), shape)
 
 
 def _depthwise_input_gradient(
@@ -96,17 +122,9 @@ def _depthwise_input_gradient(
     """Returns the gradient of the input."""
     numbers = {"strides": strides, "padding": padding, "data_format": data_format, "dilations": dilations}
     call = _Depthwise(xp, x, kernel.shape, numbers)
-    plan, split = call.plan, call.split(g)
-    if xp.depthwise_by_groups(plan.window):
-        flat = xp.reshape(kernel, (*plan.window, 1, math.prod(kernel.shape[-2:])))
-        whole = to_last(xp, g, call.first)
-        out = xp.conv_input_gradient(whole, flat, plan.sizes, *plan.numbers(), kernel.shape[-2])
-        return from_last(xp, out, call.first)
-    total: Any = None
-    for tap in plan.taps():
-        part = plan.spread(xp, xp.sum(split * kernel[tap], axis=-1), tap)
-        total = part if total is None else total + part
-    return from_last(xp, total, call.first)
+    names = {"numbers": call.plan.numbers(), "sizes": call.plan.sizes}
+    out = xp.by_kernel("depthwise, input's gradient", call.input_gradient, (call.last(g), kernel), names)
+    return from_last(xp, out, call.first)
 
 
 def _depthwise_kernel_gradient(
@@ -123,11 +141,9 @@ def _depthwise_kernel_gradient(
     """Returns the gradient of the kernel."""
     numbers = {"strides": strides, "padding": padding, "data_format": data_format, "dilations": dilations}
     call = _Depthwise(xp, x, kernel.shape, numbers)
-    plan, split = call.plan, call.split(g)
-    padded = plan.padded(xp, to_last(xp, x, call.first), 0)
-    axes = tuple(range(plan.rank + 1))
-    parts = [xp.sum(plan.slice_of(padded, tap)[..., None] * split, axis=axes) for tap in plan.taps()]
-    return xp.reshape(xp.stack(parts), kernel.shape)
+    names = {"numbers": call.plan.numbers(), "shape": kernel.shape}
+    arrays = call.last(x), call.last(g)
+    return xp.by_kernel("depthwise, kernel's gradient", call.kernel_gradient, arrays, names)
 
 
 depthwise_input_gradient = Op("depthwise_input_gradient", _depthwise_input_gradient)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.fingerprint import fingerprint64
+from dovetail.engine.native.check_conv import difference_of_convolutions
 from dovetail.engine.native.images import mirrored, resized, resized_and_more
 from dovetail.engine.native.on_host import OnHost
 from dovetail.engine.native.texts import Texts
@@ -143,42 +144,6 @@ def _difference_of_few_rows(library: ctypes.CDLL) -> float:
         function(ctypes.byref(_FewRows(_BATCH, _SIZE, columns, 0, (ctypes.c_void_p * 3)(*places))))
     wide = x.astype(np.float64)
     return _largest(found, (wide @ y, wide.T @ z))
-
-
-def _difference_of_conv(library: ctypes.CDLL) -> float:
-    """Compares a convolution with strides, padding and gaps over three axes, and its gradients."""
-    sizes, window, outputs = (3, 7, 11), (2, 3, 4), 45
-    x, kernel, g = _draw((2, *sizes, 5), (*window, 5, outputs), (2, 2, 3, 5, outputs))
-    strides, before, gaps = (2, 3, 2), (1, 2, 0), (1, 2, 1)
-    wide = np.pad(x.astype(np.float64), ((0, 0), *((n, 3) for n in before), (0, 0)))
-    seen = [
-        np.arange(n)[:, None] * s + np.arange(k) * d for n, k, s, d in zip(g.shape[1:], window, strides, gaps)
-    ]
-    rows, columns, pixels = (each.reshape(-1) for each in seen)
-    taken = wide[:, rows][:, :, columns][:, :, :, pixels]
-    taken = taken.reshape(
-        2, *(n for each in seen for n in each.shape), 5
-    )  # (batch, outer, window, outer, window, ...)
-    of_taken = np.einsum("ndhwo,abcio->ndahbwci", g, kernel.astype(np.float64)).reshape(
-        2, rows.size, columns.size, pixels.size, 5
-    )
-    spread = np.zeros_like(wide)
-    np.add.at(spread, (slice(None), *np.ix_(rows, columns, pixels)), of_taken)
-    expected = (
-        np.einsum("ndahbwci,abcio->ndhwo", taken, kernel),
-        spread[:, 1:4, 2:9, 0:11],
-        np.einsum("ndahbwci,ndhwo->abcio", taken, g),
-    )
-    found = tuple(np.full(shape, np.nan, np.float32) for shape in (g.shape, x.shape, kernel.shape))
-    numbers = [2, *sizes, *g.shape[1:4], 5, outputs, *window, *strides, *before, *gaps]
-    for function, arrays, backwards in (
-        (library.plain_conv, (x, kernel, found[0]), 0),
-        (library.plain_conv, (g, kernel, found[1]), 1),
-        (library.plain_conv_kernel, (x, g, found[2]), 0),
-    ):
-        windows = (ctypes.c_int64 * 22)(*numbers, backwards)
-        function(ctypes.byref(windows), *[ctypes.c_void_p(array.ctypes.data) for array in arrays])
-    return _largest(found, expected)
 
 
 def _sigmoid(x: Any) -> Any:
@@ -371,5 +336,5 @@ _DIFFERENCES = (
     *(_difference_of_lstm, _difference_of_gru, _difference_of_adam),
     *(_difference_of_rows, _difference_of_columns, _difference_of_dense),
     *(_difference_of_attention, _difference_of_few_rows, _difference_of_adam_of_rows),
-    *(_difference_of_images, _difference_of_texts, _difference_of_conv),
+    *(_difference_of_images, _difference_of_texts, difference_of_convolutions),
 )

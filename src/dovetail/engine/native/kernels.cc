@@ -12,6 +12,7 @@
 
 #include "adam.h"
 #include "adam_of_rows.h"
+#include "conv_depthwise.h"
 #include "conv_kernel.h"
 #include "csv.h"
 #include "few_rows.h"
@@ -132,6 +133,20 @@ EXPORT XLA_FFI_Error* dovetail_conv_kernel(XLA_FFI_CallFrame* frame) {
   return nullptr;
 }
 
+EXPORT XLA_FFI_Error* dovetail_depthwise(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  depthwise(*(const Convolution*)call.numbers(), call.in(0), call.in(1), call.out(0), call.pool());
+  return nullptr;
+}
+
+EXPORT XLA_FFI_Error* dovetail_depthwise_kernel(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  depthwise_kernel(*(const Convolution*)call.numbers(), call.in(0), call.in(1), call.out(0), call.pool());
+  return nullptr;
+}
+
 EXPORT void plain_lstm(const Lstm* a) {
   Lstm copy = *a;
   lstm(copy, Pool{});
@@ -168,6 +183,14 @@ EXPORT void plain_conv(const Convolution* w, const float* x, const float* kernel
 
 EXPORT void plain_conv_kernel(const Convolution* w, const float* x, const float* g, float* y) {
   kernel_gradient(*w, x, g, y, Pool{});
+}
+
+EXPORT void plain_depthwise(const Convolution* w, const float* x, const float* kernel, float* y) {
+  depthwise(*w, x, kernel, y, Pool{});
+}
+
+EXPORT void plain_depthwise_kernel(const Convolution* w, const float* x, const float* g, float* y) {
+  depthwise_kernel(*w, x, g, y, Pool{});
 }
 
 EXPORT void plain_adam(const Adam* a) {
