@@ -132,7 +132,9 @@ def _each_by_itself(
 ) -> Any:
     """Calls a kernel for an input, a kernel and a result of these shapes; `call`: (formula, arrays, names)."""
     formula, arrays, names = call
-    numbers = _numbers_of(seen, (*kernel[:-2], seen[-1], seen[-1]), g[1:-1], *names["numbers"], backwards)
+    strides, padding, dilations = names["numbers"]
+    whole = (*kernel[:-2], seen[-1], seen[-1])
+    numbers = _numbers_of(seen, whole, g[1:-1], strides, padding, dilations, backwards)
     return _called(target, shape, numbers, lambda *arrays: formula(*arrays, **names), *arrays)
 
 

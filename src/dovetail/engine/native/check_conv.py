@@ -42,7 +42,8 @@ def _difference(functions: tuple, sizes: tuple, axes: str) -> float:
     ):
         packed = (ctypes.c_int64 * (len(numbers) + 1))(*numbers, backwards)
         function(ctypes.byref(packed), *[ctypes.c_void_p(array.ctypes.data) for array in arrays])
-    expected = _by_numpy(*[array.astype(np.float64) for array in given], axes)
+    wide = [array.astype(np.float64) for array in given]
+    expected = _by_numpy(wide[0], wide[1], wide[2], axes)
     return max(float(np.max(np.abs(a - b))) for a, b in zip(found, expected, strict=True))
 
 

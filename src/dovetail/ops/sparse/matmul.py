@@ -105,7 +105,7 @@ def _product(sparse: Any, dense: Any, adjoint_a: bool, adjoint_b: bool) -> Any:
     if None not in (inner, have) and inner != have:
         raise InvalidArgumentError(_misfit(st, dense))
     values = conj(st.values) if adjoint_a and st.dtype.is_complex else st.values
-    count = int(st.dense_shape.numpy()[row]) if has_value(st.dense_shape) else st.dense_shape[row]
+    count = st.shape[row] if has_value(st.dense_shape) else st.dense_shape[row]
     return product_of_entries(values, dense, st.indices, rows=count, row=row)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -30,7 +31,11 @@ from dovetail.tensor.tensor import has_value
 
 def _split_axes(st: SparseTensor, axis: Any) -> tuple[list[int], list[int]]:
     """Returns the axes that stay, and those that go."""
-    rank, axis = rank_of(st), canonical_axes(axis)
+    return _axes_of(rank_of(st), axis if type(axis) is int else canonical_axes(axis))
+
+
+@functools.lru_cache(maxsize=256)
+def _axes_of(rank: int, axis: int | tuple | None) -> tuple[list[int], list[int]]:
     given = range(rank) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     gone = sorted({rules.normalized_axis(each, rank) for each in given})
     return [each for each in range(rank) if each not in gone], gone
@@ -89,10 +94,11 @@ def _reduced(combine: Callable, st: SparseTensor, axis: Any, keepdims: bool, spa
     if sparse:
         return _reduced_sparse(combine, st, kept, gone, keepdims)
     if has_value(st.dense_shape):
-        shape = tuple(st.dense_shape.numpy().tolist())
+        shape = tuple(st.shape)
         out = reduced_entries(st.values, st.indices, sizes=shape, kept=tuple(kept), how=_HOW[combine])
-        stay = tuple(size if axis in kept else 1 for axis, size in enumerate(shape))
-        return reshape(out, shape=stay) if keepdims else out
+        if not keepdims:
+            return out
+        return reshape(out, shape=tuple(size if axis in kept else 1 for axis, size in enumerate(shape)))
     ids, count, sizes = _groups(st, kept)
     out = combine(st.values, ids, count)
     if keepdims:

@@ -14,7 +14,7 @@ from dovetail.ops.views import export
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.composite import CompositeTensor
 from dovetail.tensor.convert import convert_to_tensor
-from dovetail.tensor.shape import TensorShape
+from dovetail.tensor.shape import TensorShape, shape_of_array
 from dovetail.tensor.spec import BatchableTypeSpec, OfOneTensor, TensorSpec
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.tensor import Tensor, has_value
@@ -150,7 +150,9 @@ class SparseTensor(CompositeTensor):
     def shape(self) -> TensorShape:
         """What is known of the shape before anything runs."""
         if has_value(self.dense_shape):
-            return TensorShape(np.asarray(self.dense_shape._value).tolist())
+            if self._shape is None or not self._shape.is_fully_defined():
+                self._shape = shape_of_array(tuple(np.asarray(self.dense_shape._value).tolist()))
+            return self._shape
         return static_shape(self.dense_shape) if self._shape is None else self._shape
 
     def get_shape(self) -> TensorShape:
