@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import dovetail as dv
-from dovetail.ops import random
+from dovetail.ops import random_keys
 from tests.support.parity import assert_same, outcome, plain, reference
 
 RECORDS = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data" / "records"
@@ -604,7 +604,7 @@ def test_autotune_decodes_in_threads_where_the_order_of_draws_does_not_matter(mo
     assert threads_of(files.map(decoded)) == here
     assert not threads_of(files.map(decoded, **auto)) & here
     assert threads_of(files.map(lambda file: (dv.strings.length(file), in_thread(file)), **auto)) == here
-    monkeypatch.setattr(random._global, "seed", None)
+    monkeypatch.setattr(random_keys._global, "seed", None)
     assert not threads_of(files.map(flipped, **auto)) & here
     dv.random.set_seed(3)
     assert threads_of(files.map(flipped, **auto)) == here

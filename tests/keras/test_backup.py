@@ -10,7 +10,7 @@ import pytest
 
 import dovetail as tf
 from dovetail import keras
-from dovetail.ops import random
+from dovetail.ops import random_keys
 
 pytestmark = pytest.mark.code_of_users  # whole and broken runs, of several processes, give the same bits
 
@@ -283,8 +283,8 @@ def test_generators_come_back():
     tf.random.set_seed(7)
     tf.random.normal([3])
     tf.random.normal([3], seed=4)
-    found = random.generators()
+    found = random_keys.generators()
     tf.random.set_seed(11)
-    random.set_generators(found)
+    random_keys.set_generators(found)
     np.testing.assert_array_equal(tf.random.normal([2]), from_here[0])
     np.testing.assert_array_equal(tf.random.normal([2], seed=4), from_here[1])

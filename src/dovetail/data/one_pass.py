@@ -21,7 +21,7 @@ from dovetail.engine import host
 from dovetail.graph.node import READ, WRITE, FunctionCall, Node, OpCall
 from dovetail.graph.recording import FunctionGraph
 from dovetail.graph.replay import Steps
-from dovetail.ops import draws, random
+from dovetail.ops import draws, random_keys
 from dovetail.ops.image_chain import STEPS, resize_chain
 from dovetail.ops.precision import FLOAT32
 from dovetail.tensor import SymbolicTensor, Tensor, TensorSpec
@@ -108,7 +108,7 @@ def _moves(read: Node, later: list[Node]) -> list[Node]:
 
 
 def _draw(read: Node) -> Node:
-    return _like(read, FunctionCall(random.take_key, "tf.random.take_key"), read.args, {}, read.outputs)
+    return _like(read, FunctionCall(random_keys.take_key, "tf.random.take_key"), read.args, {}, read.outputs)
 
 
 def _number_drawn(node: Node) -> Node | None:
@@ -132,9 +132,9 @@ def _uniform_number(low: float, high: float, key: Any = None, seed: Any = None) 
     Args:
         low, high: numbers.
         key: what it is made of; None: the next key of the generator of `seed`.
-        seed: see `random.next_key`.
+        seed: see `random_keys.next_key`.
     """
-    bits = np.asarray((random.next_key(seed) if key is None else key)._value)
+    bits = np.asarray((random_keys.next_key(seed) if key is None else key)._value)
     return Tensor(draws.uniform.body(host, bits, shape=(), low=low, high=high, dtype=FLOAT32))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.ops import random
+from dovetail.ops import random_keys
 from dovetail.tensor import enter_scope
 
 
@@ -22,12 +22,12 @@ def resolve(seed: Any) -> tuple[int, ...]:
     again; one without takes a key from the global generator.
     """
     if seed is not None:
-        common = random._global.seed
+        common = random_keys._global.seed
         return (0 if common is None else 1 + _unsigned(common), 1, _unsigned(seed))
     with enter_scope(
         None
     ):  # a pipeline that is built inside a traced function is still built once, here and now
-        key = np.asarray(random.next_key())
+        key = np.asarray(random_keys.next_key())
     return (2, *map(_unsigned, key.tolist()))
 
 

@@ -14,9 +14,10 @@ import numpy as np
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
 from dovetail.keras.registration import own
-from dovetail.ops import draws, random
+from dovetail.ops import draws, random, random_keys
 from dovetail.ops.generator import key_of
-from dovetail.ops.random import normal_numbers, take_key, uniform_numbers
+from dovetail.ops.random import normal_numbers, uniform_numbers
+from dovetail.ops.random_keys import take_key
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
 
@@ -58,7 +59,7 @@ class SeedGenerator:
             raise ValueError(f"SeedGenerator: seed must be an int, received {seed!r:.60}{at_user_location()}")
         self.name = name or "seed_generator"
         self._initial_seed = None if seed is None else int(seed)
-        self.state = random.new_state(random_seed() if seed is None else int(seed))
+        self.state = random_keys.new_state(random_seed() if seed is None else int(seed))
 
     @property
     def initial_seed(self) -> int | None:
@@ -88,9 +89,12 @@ own("keras.random", [SeedGenerator])
 
 def random_seed() -> int:
     """Returns a seed that follows from the global seed, if one is set."""
-    if random._global.seed is None:
+    if random_keys._global.seed is None:
         return secrets.randbits(31)
-    return int(np.asarray(draws.full_integers(random.next_key(), shape=(), dtype="int64"))) >> 33 & 0x7FFFFFFF
+    return (
+        int(np.asarray(draws.full_integers(random_keys.next_key(), shape=(), dtype="int64"))) >> 33
+        & 0x7FFFFFFF
+    )
 
 
 def _floating(dtype: Any) -> Any:

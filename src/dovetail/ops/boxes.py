@@ -16,7 +16,7 @@ from dovetail.ops.families import op
 from dovetail.ops.image_resize import on_host
 from dovetail.ops.indexing import boolean_mask
 from dovetail.ops.precision import FLOAT32, INT32
-from dovetail.ops.random import next_key, stateless_key
+from dovetail.ops.random_keys import next_key, stateless_key
 from dovetail.ops.shapes import reshape, shape
 from dovetail.ops.slicing import slice_
 from dovetail.ops.views import export

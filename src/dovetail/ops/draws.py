@@ -1,6 +1,6 @@
 """Pure random ops: a key in, numbers out, the same on both engines.
 
-A key is an int64 tensor of shape (2,).  `ops/random.py` keeps the generators that keys come from.
+A key is an int64 tensor of shape (2,).  `ops/random_keys.py` keeps the generators that keys come from.
 """
 
 from __future__ import annotations

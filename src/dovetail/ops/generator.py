@@ -9,16 +9,9 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.ops import draws
-from dovetail.ops.random import (
-    _check_algorithm,
-    as_int64,
-    mixed,
-    new_state,
-    next_key,
-    normal_numbers,
-    take_key,
-    uniform_numbers,
-)
+from dovetail.ops.random import normal_numbers, uniform_numbers
+from dovetail.ops.random_keys import as_int64, mixed, new_state, next_key, take_key
+from dovetail.ops.random_stateless import check_algorithm
 from dovetail.ops.views import export, publish
 from dovetail.tensor.convert import convert_to_tensor
 from dovetail.tensor.tensor import TensorLike
@@ -43,7 +36,7 @@ class Generator:
     def __init__(self, copy_from: Generator | None = None, state: Any = None, alg: Any = None) -> None:
         if (copy_from is None) == (state is None):
             raise ValueError(f"tf.random.Generator: pass one of copy_from and state{at_user_location()}")
-        _check_algorithm("philox" if alg is None else alg)
+        check_algorithm("philox" if alg is None else alg)
         self._state = new_state(0)
         self._state.assign(_state_of(copy_from.state if copy_from is not None else state))
 
@@ -170,7 +163,7 @@ def set_global_generator(generator: Generator) -> None:
 @export("random.create_rng_state random.experimental.create_rng_state")
 def create_rng_state(seed: int, alg: Any = "philox") -> Any:
     """Returns the state of a generator that begins with `seed`, for `Generator.from_state`."""
-    _check_algorithm(alg)
+    check_algorithm(alg)
     return convert_to_tensor(np.array([as_int64(int(seed)), 0], np.int64))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location
-from dovetail.ops import draws, image_color, random
+from dovetail.ops import draws, image_color, random, random_keys, random_stateless
 from dovetail.ops.families import op
 from dovetail.ops.image_resize import on_host
 from dovetail.ops.slicing import slice_
@@ -20,7 +20,7 @@ def _amount(low: float, high: float, seed: Any, stateless: bool) -> Any:
     """Draws the scalar that says how much."""
     if not low <= high:
         raise ValueError(f"the lower bound {low} exceeds the upper bound {high}{at_user_location()}")
-    draw = random.stateless_uniform if stateless else random.uniform
+    draw = random_stateless.stateless_uniform if stateless else random.uniform
     return draw([], minval=float(low), maxval=float(high), seed=seed)
 
 
@@ -31,7 +31,7 @@ def _positive(name: str, value: float) -> float:
 
 
 def _key(seed: Any, stateless: bool) -> Any:
-    return random.stateless_key(seed) if stateless else random.next_key(seed)
+    return random_keys.stateless_key(seed) if stateless else random_keys.next_key(seed)
 
 
 # ---- brightness and colors ----------------------------------------------------------------------------------------
@@ -173,10 +173,10 @@ def _crop(value: Any, size: Any, key: Callable[[], Any]) -> Any:
 @export("image.random_crop")
 def random_crop(value: Any, size: Any, seed: Any = None, name: str | None = None) -> Any:
     """Returns a part of `value` of the given size, from a random place."""
-    return _crop(value, size, lambda: random.next_key(seed))
+    return _crop(value, size, lambda: random_keys.next_key(seed))
 
 
 @export("image.stateless_random_crop")
 def stateless_random_crop(value: Any, size: Any, seed: Any, name: str | None = None) -> Any:
     """As `random_crop`, determined by `seed` (two integers)."""
-    return _crop(value, size, lambda: random.stateless_key(seed))
+    return _crop(value, size, lambda: random_keys.stateless_key(seed))

@@ -14,7 +14,7 @@ from dovetail.function import print_
 from dovetail.graph.node import FunctionCall, Node
 from dovetail.graph.record import symbolic_outputs
 from dovetail.keras.layers.machinery import in_graphs
-from dovetail.ops import random
+from dovetail.ops import random_backend
 from dovetail.ops.arithmetic import identity
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.convert import convert_to_tensor
@@ -49,14 +49,14 @@ def random_uniform_variable(
     shape: Any, low: float, high: float, dtype: Any = None, name: str | None = None, seed: int | None = None
 ) -> Variable:
     """Returns a variable of uniform numbers in [low, high)."""
-    return variable(random.random_uniform(shape, low, high, dtype, seed), dtype, name)
+    return variable(random_backend.random_uniform(shape, low, high, dtype, seed), dtype, name)
 
 
 def random_normal_variable(
     shape: Any, mean: float, scale: float, dtype: Any = None, name: str | None = None, seed: int | None = None
 ) -> Variable:
     """Returns a variable of normally distributed numbers; `scale` is their standard deviation."""
-    return variable(random.random_normal(shape, mean, scale, dtype, seed), dtype, name)
+    return variable(random_backend.random_normal(shape, mean, scale, dtype, seed), dtype, name)
 
 
 # ---- values ---------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import numpy as np
 from dovetail.base.atomic import make_folder, to_disk
 from dovetail.base.errors import at_user_location
 from dovetail.keras.callbacks.callback import Callback
-from dovetail.ops import random
+from dovetail.ops import random_keys
 
 __all__ = ["BackupAndRestore"]
 
@@ -289,7 +289,7 @@ def _random_state(model: Any) -> dict:
         "numpy": np.random.get_state(legacy=False),
         "python": [version, list(numbers), gauss],
         "layers": layers,
-        "global": random.generators(),
+        "global": random_keys.generators(),
     }
 
 
@@ -299,7 +299,7 @@ def _set_random_state(model: Any, found: dict) -> None:
     np.random.set_state({**numpys, "state": {**numpys["state"], "key": key}})
     version, numbers, gauss = found["python"]
     python_random.setstate((version, tuple(numbers), gauss))
-    random.set_generators(found["global"])
+    random_keys.set_generators(found["global"])
     for variable, value in zip(_generators(model), found["layers"], strict=True):
         variable.assign(np.asarray(value, variable.dtype.as_numpy_dtype))
 

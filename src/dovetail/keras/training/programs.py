@@ -15,7 +15,7 @@ from dovetail.engine import jax_private_module, leaves_out_native, xla
 from dovetail.function.frequency import Frequency
 from dovetail.function.trace import Program
 from dovetail.keras.training.gathering import MOST_BYTES
-from dovetail.ops.random import is_shared
+from dovetail.ops.random_keys import is_shared
 from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.transaction import Transaction
 

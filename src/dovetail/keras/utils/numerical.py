@@ -10,7 +10,7 @@ import numpy as np
 from dovetail.base.errors import at_user_location
 from dovetail.base.settings import settings
 from dovetail.base.told import told_function
-from dovetail.ops import arithmetic, create, math, random, reduction, shapes
+from dovetail.ops import arithmetic, create, math, random_keys, reduction, shapes
 from dovetail.tensor.tensor import TensorLike
 
 _MISSING: Any = object()
@@ -31,7 +31,7 @@ def set_random_seed(seed: int) -> None:
         )
     python_random.seed(int(seed))
     np.random.seed(int(seed))
-    random.set_seed(int(seed))
+    random_keys.set_seed(int(seed))
 
 
 @told_function("keras.utils.to_categorical")

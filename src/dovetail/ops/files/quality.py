@@ -8,7 +8,7 @@ import numpy as np
 
 from dovetail.base.errors import at_user_location
 from dovetail.engine import host
-from dovetail.ops import random
+from dovetail.ops import random, random_stateless
 from dovetail.ops.attrs import needed
 from dovetail.ops.families import op
 from dovetail.ops.files import jpeg
@@ -71,4 +71,4 @@ def random_jpeg_quality(image: Any, min_jpeg_quality: int, max_jpeg_quality: int
 def stateless_random_jpeg_quality(image: Any, min_jpeg_quality: int, max_jpeg_quality: int, seed: Any) -> Any:
     """As `random_jpeg_quality`, determined by `seed` (two integers)."""
     low, high = _checked_range(min_jpeg_quality, max_jpeg_quality)
-    return adjust_jpeg_quality(image, random.stateless_uniform([], seed, low, high, dt.int32))
+    return adjust_jpeg_quality(image, random_stateless.stateless_uniform([], seed, low, high, dt.int32))

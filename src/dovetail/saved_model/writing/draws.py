@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.graph.walking import Written
-from dovetail.ops.random import is_shared
+from dovetail.ops.random_keys import is_shared
 from dovetail.saved_model.writing.nodes import INT32, INT64
 from dovetail.saved_model.writing.table import writes, z
 from dovetail.tensor.dtype import as_dtype
