@@ -8,7 +8,7 @@ from PIL import Image
 
 import dovetail as tf
 from dovetail.base.settings import settings
-from dovetail.data import transforms
+from dovetail.data import mapping
 from dovetail.ops.image_chain import STEPS, resize_chain
 from dovetail.ops.image_resize import resize_
 
@@ -105,7 +105,7 @@ def _same(found, expected, tolerance=0.0):
 def test_joined_functions(name, monkeypatch):
     found, joined = _elements(JOINED[name])
     assert joined is not None
-    monkeypatch.setattr(transforms, "one_pass", lambda function: None)
+    monkeypatch.setattr(mapping, "one_pass", lambda function: None)
     expected, joined = _elements(JOINED[name])
     assert joined is None
     _same(found, expected)
@@ -163,7 +163,7 @@ def test_damaged_files(workers, monkeypatch):
     def labels(file):
         return _resized(file) / 255.0
 
-    (message, notes), _ = told(), monkeypatch.setattr(transforms, "one_pass", lambda function: None)
+    (message, notes), _ = told(), monkeypatch.setattr(mapping, "one_pass", lambda function: None)
     expected, expected_notes = told()
     assert message == expected and "test_data_one_pass.py" in message
     assert notes == expected_notes and "it was element 2 (the first is 0)" in notes

@@ -8,7 +8,7 @@ import pytest
 
 import dovetail as tf
 from dovetail import keras
-from dovetail.data import transforms, vectorized
+from dovetail.data import mapping, vectorized
 from dovetail.engine import xla
 from dovetail.keras.training.rows import RowData
 from dovetail.keras.training.sources import evaluation_data
@@ -82,7 +82,7 @@ def start_again():
 def many(monkeypatch):
     """Sets how many elements are worth compiling for, and makes chunks small."""
     monkeypatch.setattr(vectorized, "_MOST_ROWS", 16)
-    return lambda least: monkeypatch.setattr(transforms, "LEAST_ELEMENTS", least)
+    return lambda least: monkeypatch.setattr(mapping, "LEAST_ELEMENTS", least)
 
 
 def outcome(dataset, use=lambda element: None):

@@ -8,7 +8,7 @@ import pytest
 
 import dovetail as tf
 from dovetail import keras
-from dovetail.data import transforms
+from dovetail.data import mapping
 from dovetail.keras import layers
 from tests.keras.test_preprocessing_images import BOXES, IMAGES, LABELS, MASKS
 
@@ -118,7 +118,7 @@ def test_a_dataset_is_mapped_as_by_hand(kind):
 
 @pytest.mark.parametrize("size", [None, 2])
 def test_a_dataset_that_is_compiled_gives_the_same(size, monkeypatch):
-    monkeypatch.setattr(transforms, "LEAST_BYTES", 1)
+    monkeypatch.setattr(mapping, "LEAST_BYTES", 1)
     images = np.concatenate([IMAGES, IMAGES[::-1], IMAGES])
 
     def make():
@@ -131,9 +131,9 @@ def test_a_dataset_that_is_compiled_gives_the_same(size, monkeypatch):
     tf.function(lambda x: x + 1)(tf.constant(1.0))  # XLA is there
     by_op, compiled = make(), make()
     for number in range(4):
-        monkeypatch.setattr(transforms, "LEAST_PASSES", 9)
+        monkeypatch.setattr(mapping, "LEAST_PASSES", 9)
         expected = [np.asarray(one) for one in by_op]
-        monkeypatch.setattr(transforms, "LEAST_PASSES", 2)
+        monkeypatch.setattr(mapping, "LEAST_PASSES", 2)
         for ours, theirs in zip(compiled, expected, strict=True):
             close(ours, theirs)
         mapped = compiled._node if size is None else compiled._node.source

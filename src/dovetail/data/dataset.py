@@ -13,7 +13,7 @@ from typing import Any
 
 from dovetail.base.errors import InvalidArgumentError
 from dovetail.base.own import declare
-from dovetail.data import checked, combine, sources, transforms
+from dovetail.data import checked, combine, joining, mapping, sources
 from dovetail.data.files import text
 from dovetail.data.iterators import Iterator, NumpyIterator, PlainIterator
 from dovetail.data.methods import node_of, seed_of
@@ -183,7 +183,7 @@ class Dataset(ElementMethods, OrderMethods, BatchMethods):
         leaves, tree = flatten(structure)
         if not leaves:
             raise ValueError("Dataset.zip: pass at least one dataset")
-        return Dataset(transforms.Zip(tuple(node_of(leaf, "zip") for leaf in leaves), tree))
+        return Dataset(joining.Zip(tuple(node_of(leaf, "zip") for leaf in leaves), tree))
 
     @staticmethod
     def sample_from_datasets(
@@ -227,7 +227,7 @@ class Dataset(ElementMethods, OrderMethods, BatchMethods):
 
     def reduce(self, initial_state: Any, reduce_func: Callable, name: str | None = None) -> Any:
         """Returns what `reduce_func(state, element)` makes of all elements."""
-        return transforms.reduce(self._node, self._function(reduce_func, "reduce"), initial_state)
+        return mapping.reduce(self._node, self._function(reduce_func, "reduce"), initial_state)
 
     def get_single_element(self, name: str | None = None) -> Any:
         """Returns the only element.

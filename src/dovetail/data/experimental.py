@@ -27,9 +27,9 @@ from dovetail.data.options import (
 )
 from dovetail.data.padding_out import PaddedOut
 from dovetail.data.records import TFRecordWriter
+from dovetail.data.selecting import Skip
 from dovetail.data.sources import surface
 from dovetail.data.time_report import TimeReport, measured
-from dovetail.data.transforms import Skip
 from dovetail.function.optional import Optional
 from dovetail.ops.attrs import static
 from dovetail.scopes import device as device_scope

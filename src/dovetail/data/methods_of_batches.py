@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dovetail.data import batching, bucketing, combine, padding_out, transforms
+from dovetail.data import batching, bucketing, combine, joining, padding_out
 from dovetail.data.methods import Methods, integer
 from dovetail.data.structure import as_leaf
 from dovetail.tensor import TensorShape, convert_to_tensor
@@ -85,7 +85,7 @@ class BatchMethods(Methods):
 
     def unbatch(self, name: str | None = None) -> Dataset:
         """Returns the rows of every element, one by one."""
-        return self._made(transforms.Unbatch(self._node))
+        return self._made(joining.Unbatch(self._node))
 
     def rebatch(self, batch_size: Any, drop_remainder: bool = False, name: str | None = None) -> Dataset:
         """Returns the rows of batches in batches of another size, or of several sizes in turn."""

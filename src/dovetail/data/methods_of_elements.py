@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dovetail.base.errors import InvalidArgumentError
-from dovetail.data import checked, combine, resampling, transforms
+from dovetail.data import checked, combine, joining, mapping, resampling, selecting
 from dovetail.data.methods import Methods, integer, node_of, seed_of
 from dovetail.data.node import AUTOTUNE
 
@@ -54,54 +54,54 @@ class ElementMethods(Methods):
                 f"Dataset.map: num_parallel_calls must be positive or AUTOTUNE, received {workers}"
             )
         return self._checked(
-            transforms.Map(
+            mapping.Map(
                 self._node, self._function(map_func, "map"), 1 if synchronous else workers, deterministic
             )
         )
 
-    def _checked(self, node: transforms.Map | transforms.Filter) -> Dataset:
+    def _checked(self, node: mapping.Map | selecting.Filter) -> Dataset:
         """Returns the dataset of a step whose function has been tried."""
         node.check()
         return self._made(node)
 
     def filter(self, predicate: Callable, name: str | None = None) -> Dataset:
         """Returns the elements for which `predicate` returns a true scalar bool."""
-        return self._checked(transforms.Filter(self._node, self._function(predicate, "filter")))
+        return self._checked(selecting.Filter(self._node, self._function(predicate, "filter")))
 
     def take_while(self, predicate: Callable, name: str | None = None) -> Dataset:
         """Returns the elements before the first for which `predicate` is false."""
-        return self._checked(transforms.TakeWhile(self._node, self._function(predicate, "take_while")))
+        return self._checked(selecting.TakeWhile(self._node, self._function(predicate, "take_while")))
 
     def scan(self, initial_state: Any, scan_func: Callable, name: str | None = None) -> Dataset:
         """Returns the outputs of `scan_func(state, element) -> (new_state, output)`."""
-        return self._made(transforms.Scan(self._node, self._function(scan_func, "scan"), initial_state))
+        return self._made(mapping.Scan(self._node, self._function(scan_func, "scan"), initial_state))
 
     def take(self, count: Any, name: str | None = None) -> Dataset:
         """Returns the first `count` elements (-1: all)."""
-        return self._made(transforms.Take(self._node, integer(count, "take", "count")))
+        return self._made(selecting.Take(self._node, integer(count, "take", "count")))
 
     def skip(self, count: Any, name: str | None = None) -> Dataset:
         """Returns what follows the first `count` elements (-1: nothing)."""
-        return self._made(transforms.Skip(self._node, integer(count, "skip", "count")))
+        return self._made(selecting.Skip(self._node, integer(count, "skip", "count")))
 
     def repeat(self, count: Any = None, name: str | None = None) -> Dataset:
         """Returns the dataset `count` times over (None or -1: for ever)."""
         return self._made(
-            transforms.Repeat(self._node, -1 if count is None else integer(count, "repeat", "count"))
+            selecting.Repeat(self._node, -1 if count is None else integer(count, "repeat", "count"))
         )
 
     def shard(self, num_shards: Any, index: Any, name: str | None = None) -> Dataset:
         """Returns every `num_shards`-th element, beginning with number `index`."""
         count, offset = integer(num_shards, "shard", "num_shards"), integer(index, "shard", "index")
-        return self._made(transforms.Shard(self._node, count, offset))
+        return self._made(selecting.Shard(self._node, count, offset))
 
     def enumerate(self, start: Any = 0, name: str | None = None) -> Dataset:
         """Returns pairs of an int64 counter and the element."""
-        return self._made(transforms.Enumerate(self._node, integer(start, "enumerate", "start")))
+        return self._made(joining.Enumerate(self._node, integer(start, "enumerate", "start")))
 
     def concatenate(self, dataset: Dataset, name: str | None = None) -> Dataset:
         """Returns the elements of this dataset, then those of another."""
-        return self._made(transforms.Concatenate(self._node, node_of(dataset, "concatenate")))
+        return self._made(joining.Concatenate(self._node, node_of(dataset, "concatenate")))
 
     def unique(self, name: str | None = None) -> Dataset:
         """Returns each element, a tensor, the first time it comes."""

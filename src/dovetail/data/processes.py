@@ -15,8 +15,8 @@ from dovetail.base.errors import InvalidArgumentError, at_user_location, of_pyth
 from dovetail.base.optional import optional
 from dovetail.data.dataset import Dataset
 from dovetail.data.functions import UserFunction
+from dovetail.data.mapping import Transformed
 from dovetail.data.node import Node
-from dovetail.data.transforms import Transformed
 
 _AT_ONCE = 16  # elements that are sent together
 _function: Any = None  # what a worker calls

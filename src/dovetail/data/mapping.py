@@ -1,4 +1,4 @@
-"""Steps that give elements one at a time: map, filter, take, skip, repeat, zip, concatenate and their kin."""
+"""Steps whose elements a user's function makes: map and scan; and the reduction of all elements."""
 
 from __future__ import annotations
 
@@ -8,28 +8,18 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
-from dovetail.base.errors import FailedPreconditionError, InvalidArgumentError
-from dovetail.data.functions import Numbered, UserFunction, check_tree, normalized, tell_number
-from dovetail.data.groups import Regrouped
+from dovetail.base.errors import InvalidArgumentError
+from dovetail.data.functions import UserFunction, check_tree, normalized, tell_number
 from dovetail.data.mapped_columns import MappedRows
-from dovetail.data.node import INFINITE, SHARD_HINT, UNKNOWN, Node, known, smallest, total
+from dovetail.data.node import INFINITE, Node
 from dovetail.data.one_pass import OnePass, one_pass
 from dovetail.data.ordering import keeps_order
-from dovetail.data.plan import ArrayPlan, repeated
+from dovetail.data.plan import ArrayPlan
 from dovetail.data.string_rows import Batched, Singly, StringRows, string_rows
 from dovetail.data.structure import (
-    LEAF,
     as_surface,
-    compose,
-    describe,
-    is_composite_spec,
-    merged,
     rebuilder,
-    rows_of,
     spec_of,
-    without_leading,
 )
 from dovetail.data.threads import InAnyOrder, InThreads
 from dovetail.data.vectorized import (
@@ -44,7 +34,7 @@ from dovetail.data.vectorized import (
     row_function,
 )
 from dovetail.engine import dtypes, loaded_xla, uses_xla, xla
-from dovetail.ops import random
+from dovetail.ops import random_keys
 from dovetail.tensor import TensorSpec
 
 _LEAST_BATCH = 8  # smaller ones are cut out of larger chunks
@@ -238,7 +228,9 @@ def _workers_for(function: UserFunction) -> int:
     """
     if not _makes_arrays_of_files(function):
         return 1
-    return min(os.cpu_count() or 1, _MOST_THREADS) if all(map(random.is_unseeded, function.written)) else 1
+    return (
+        min(os.cpu_count() or 1, _MOST_THREADS) if all(map(random_keys.is_unseeded, function.written)) else 1
+    )
 
 
 def _makes_arrays_of_files(function: UserFunction) -> bool:
@@ -256,35 +248,6 @@ def _is_large(spec: Any) -> bool:
     if spec.shape.is_fully_defined():
         return (spec.shape.num_elements() or 0) >= _LARGE
     return spec.shape.rank is None or spec.shape.rank > 1
-
-
-class Filter(Node):
-    """The elements for which a predicate is true."""
-
-    passes_errors_on = True
-
-    def __init__(self, source: Node, predicate: UserFunction) -> None:
-        super().__init__(source)
-        self._predicate = predicate
-
-    def cardinality(self) -> int:
-        return UNKNOWN
-
-    def check(self) -> None:
-        """Raises what the predicate would raise for every element."""
-        found = self._predicate.tried()
-        if found is not None:
-            self._predicate.require_truth(found[0][0] if len(found[0]) == 1 else found[0])
-
-    def _generate(self) -> Iterator[tuple]:
-        return filter(Numbered(self._predicate.truth), self.source.elements())
-
-
-class TakeWhile(Filter):
-    """The elements before the first for which a predicate is false."""
-
-    def _generate(self) -> Iterator[tuple]:
-        return itertools.takewhile(Numbered(self._predicate.truth), self.source.elements())
 
 
 class Scan(Transformed):
@@ -314,275 +277,6 @@ class Scan(Transformed):
             carried, tree = normalized(result[0])
             check_tree("scan", self._state_tree, tree)
             yield self._same_tree(*normalized(result[1]))
-
-
-class Take(Node):
-    """The first `count` elements (-1: all)."""
-
-    passes_errors_on = True
-
-    def __init__(self, source: Node, count: int) -> None:
-        super().__init__(source)
-        self._count = count
-
-    def cardinality(self) -> int:
-        count = self.source.cardinality()
-        if self._count < 0:
-            return count
-        return self._count if count == INFINITE else min(count, self._count) if known(count) else count
-
-    def _make_plan(self) -> ArrayPlan | None:
-        plan = self.source.plan
-        return plan if plan is None or self._count < 0 else plan.take(self._count)
-
-    def _generate(self) -> Iterator[tuple]:
-        elements = self.source.elements()
-        return elements if self._count < 0 else _Limited(elements, self._count)
-
-    def _generate_after(self, count: int) -> Iterator[tuple]:
-        elements = self.source.elements_after(count)
-        return elements if self._count < 0 else _Limited(elements, self._count - count)
-
-
-class _Limited(Iterator):
-    """The first items of an iterator; it goes on behind an item that fails."""
-
-    def __init__(self, items: Iterator, count: int) -> None:
-        self._items, self._left = items, count
-
-    def __next__(self) -> Any:
-        if self._left <= 0:
-            raise StopIteration
-        item = next(self._items)
-        self._left -= 1
-        return item
-
-
-class _Behind(Iterator):
-    """The items behind the first ones; it goes on behind an item that fails."""
-
-    def __init__(self, items: Iterator, count: int) -> None:
-        self._items, self._left = items, count
-
-    def __next__(self) -> Any:
-        while self._left:
-            next(self._items)
-            self._left -= 1
-        return next(self._items)
-
-
-class Skip(Node):
-    """What follows after the first `count` elements (-1: nothing)."""
-
-    passes_errors_on = True
-
-    def __init__(self, source: Node, count: int) -> None:
-        super().__init__(source)
-        self._count = count
-
-    def cardinality(self) -> int:
-        count = self.source.cardinality()
-        if self._count < 0:
-            return 0
-        return max(count - self._count, 0) if known(count) else count
-
-    def _make_plan(self) -> ArrayPlan | None:
-        plan = self.source.plan
-        return plan and (plan.skip(self._count) if self._count >= 0 else plan.take(0))
-
-    def _generate(self) -> Iterator[tuple]:
-        if self._count < 0:
-            return iter(())
-        elements = self.source.elements()
-        return _Behind(elements, self._count) if self._count else elements
-
-
-class Repeat(Node):
-    """All elements, `count` times over (-1: for ever)."""
-
-    def __init__(self, source: Node, count: int) -> None:
-        super().__init__(source)
-        self._count = count
-
-    def cardinality(self) -> int:
-        count = self.source.cardinality()
-        if self._count < 0:
-            return 0 if count == 0 else INFINITE
-        if self._count == 0:
-            return 0
-        return count * self._count if known(count) else count
-
-    def _make_plan(self) -> ArrayPlan | None:
-        return self.source.plan and self.source.plan.repeat(self._count)
-
-    def _generate(self) -> Iterator[tuple]:
-        return repeated(self.source.elements, self._count)
-
-    def batches(self, size: int) -> Iterator[tuple] | None:
-        first = [self.source.batches(size)]
-        if first[0] is None:
-            return None
-        return Regrouped(
-            repeated(lambda: first.pop() if first else self.source.batches(size), self._count), size
-        )  # type: ignore[arg-type,return-value]
-
-
-class Shard(Node):
-    """Every `num_shards`-th element, starting with element `index`."""
-
-    def __init__(self, source: Node, num_shards: int, index: int) -> None:
-        super().__init__(source)
-        self._is_hint = num_shards == index == SHARD_HINT
-        if not self._is_hint and (num_shards < 1 or not 0 <= index < num_shards):
-            raise InvalidArgumentError(
-                f"Dataset.shard: expected num_shards >= 1 and 0 <= index < num_shards, received "
-                f"num_shards={num_shards}, index={index}"
-            )
-        self._num_shards, self._index = num_shards, index
-
-    def cardinality(self) -> int:
-        count = self.source.cardinality()
-        if self._is_hint:
-            return UNKNOWN
-        return len(range(self._index, count, self._num_shards)) if known(count) else count
-
-    def _make_plan(self) -> ArrayPlan | None:
-        return (
-            None
-            if self._is_hint
-            else self.source.plan and self.source.plan.shard(self._num_shards, self._index)
-        )
-
-    def _generate(self) -> Iterator[tuple]:
-        if self._is_hint:
-            raise FailedPreconditionError(
-                "Dataset.shard(SHARD_HINT, SHARD_HINT) says where a distribution strategy may divide the dataset; by "
-                "itself it has no elements. Pass the number of shards and an index"
-            )
-        return itertools.islice(self.source.elements(), self._index, None, self._num_shards)
-
-
-class Enumerate(Node):
-    """Pairs of an int64 counter and the element."""
-
-    def __init__(self, source: Node, start: int) -> None:
-        super().__init__(source)
-        self._start = start
-
-    @property
-    def tree(self) -> Any:
-        return compose((LEAF, self.source.tree))
-
-    @property
-    def specs(self) -> tuple:
-        return (TensorSpec((), "int64"), *self.source.specs)
-
-    def _generate(self) -> Iterator[tuple]:
-        return self._numbered(self.source.elements(), self._start)
-
-    def _generate_after(self, count: int) -> Iterator[tuple]:
-        return self._numbered(self.source.elements_after(count), self._start + count)
-
-    def _numbered(self, elements: Iterator[tuple], start: int) -> Iterator[tuple]:
-        for number, leaves in enumerate(elements, start):
-            yield (np.asarray(number, np.int64), *leaves)
-
-
-class Zip(Node):
-    """The elements of several datasets side by side, as many as the shortest has."""
-
-    def __init__(self, nodes: tuple, tree: Any) -> None:
-        super().__init__()
-        self._nodes, self._outer = nodes, tree
-
-    @property
-    def inputs(self) -> tuple[Node, ...]:
-        return self._nodes
-
-    @property
-    def tree(self) -> Any:
-        return compose(rebuilder(self._outer)(tuple(node.tree for node in self._nodes)))
-
-    @property
-    def specs(self) -> tuple:
-        return tuple(spec for node in self._nodes for spec in node.specs)
-
-    def cardinality(self) -> int:
-        return smallest([node.cardinality() for node in self._nodes])
-
-    def _make_plan(self) -> ArrayPlan | None:
-        plans = [node.plan for node in self._nodes]
-        if not all(plan is not None and plan.in_order for plan in plans):
-            return None
-        size = min(plan.size for plan in plans)
-        columns = tuple(
-            column if plan.size == size else column[:size] for plan in plans for column in plan.columns
-        )
-        return ArrayPlan.of_columns(columns, self.tree, size)
-
-    def _generate(self) -> Iterator[tuple]:
-        for group in zip(*(node.elements() for node in self._nodes), strict=False):
-            yield tuple(itertools.chain.from_iterable(group))
-
-
-class Concatenate(Node):
-    """The elements of one dataset, then those of another of the same structure."""
-
-    def __init__(self, first: Node, second: Node) -> None:
-        super().__init__(first)
-        self._second = second
-        if first.tree != second.tree:
-            raise TypeError(
-                "Dataset.concatenate: the datasets have different structures: "
-                f"{describe(first.tree)} and {describe(second.tree)}"
-            )
-        self._specs = tuple(map(merged, first.specs, second.specs))
-
-    @property
-    def inputs(self) -> tuple[Node, ...]:
-        return self.source, self._second
-
-    @property
-    def specs(self) -> tuple:
-        return self._specs
-
-    def cardinality(self) -> int:
-        return total([node.cardinality() for node in self.inputs])
-
-    def _generate(self) -> Iterator[tuple]:
-        return itertools.chain.from_iterable(node.elements() for node in self.inputs)
-
-
-class Unbatch(Node):
-    """The rows of every element, one by one."""
-
-    @property
-    def specs(self) -> tuple:
-        return tuple(without_leading(spec, "Dataset.unbatch") for spec in self.source.specs)
-
-    def cardinality(self) -> int:
-        count = self.source.cardinality()
-        if not known(count):
-            return count
-        specs = [spec for spec in self.source.specs if not is_composite_spec(spec)]
-        sizes = {spec.shape[0] for spec in specs if spec.shape.rank}
-        sizes.discard(None)
-        return count * sizes.pop() if sizes else UNKNOWN
-
-    def _generate(self) -> Iterator[tuple]:
-        specs = self.source.specs
-        if any(map(is_composite_spec, specs)):
-            for leaves in self.source.elements():
-                yield from zip(*map(rows_of, leaves, specs), strict=True)
-            return
-        for leaves in self.source.elements():
-            shapes = [leaf.shape for leaf in leaves]
-            if any(not shape for shape in shapes) or len({shape[0] for shape in shapes}) > 1:
-                raise InvalidArgumentError(
-                    f"Dataset.unbatch: the components must have the same first dimension, received shapes {shapes}"
-                )
-            for row in range(shapes[0][0]):
-                yield tuple(leaf[row, ...] for leaf in leaves)
 
 
 def reduce(source: Node, function: UserFunction, initial_state: Any) -> Any:
