@@ -54,6 +54,7 @@ FRAMEWORKS: dict[str, Spec] = {
     "keras_jax": Spec(("keras", "jax"), {"KERAS_BACKEND": "jax"}, keras="keras"),
     "keras_torch": Spec(("keras", "torch"), {"KERAS_BACKEND": "torch"}, keras="keras"),
     "torch": Spec(("torch",), torch=True),
+    "numpy": Spec(("numpy",)),
     "jax": Spec(("jax", "jaxlib"), jax=True),
 }
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from benchmarks.kinds import Bar
 from benchmarks.runner import Outcome
 
+MOST_SHOWN = 12
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -36,6 +38,8 @@ def judge(outcome: Outcome) -> list[Verdict]:
 def _judge_bar(outcome: Outcome, bar: Bar) -> Verdict:
     if bar.than is None:
         return _against_figure(outcome, bar)
+    if bar.each_at_least is not None:
+        return _of_parts(outcome, bar, bar.each_at_least)
     if bar.at_most is not None:
         return _against_peer_plus(outcome, bar, bar.than)
     peers = [bar.than]
@@ -69,6 +73,18 @@ def _against_peers(outcome: Outcome, bar: Bar, peers: list[str]) -> Verdict:
     slowest_for_us = min(known, key=lambda peer: known[peer])
     detail = f"{known[slowest_for_us]:.2f}x {slowest_for_us}, bar {bar.at_least:g}x"
     return Verdict(bar, known[slowest_for_us] >= bar.at_least, detail)
+
+
+def _of_parts(outcome: Outcome, bar: Bar, at_least: float) -> Verdict:
+    peers = list(outcome.workload.peers) if bar.than == "*" else [str(bar.than)]
+    if any(_median(outcome, label) is None for label in (bar.ours, *peers)):
+        return Verdict(bar, None, _reason(outcome, [bar.ours, *peers]))
+    ratios = outcome.part_ratios(peers, bar.ours)
+    worst = sorted(ratios, key=lambda name: ratios[name])
+    below = [name for name in worst if ratios[name] < at_least]
+    shown = ", ".join(f"{name} {ratios[name]:.2f}x" for name in worst[:MOST_SHOWN])
+    detail = f"{len(below)} of {len(ratios)} below {at_least:g}x; the worst: {shown}"
+    return Verdict(bar, bool(ratios) and not below, detail)
 
 
 def _median(outcome: Outcome, label: str) -> float | None:

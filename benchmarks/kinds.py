@@ -32,6 +32,19 @@ class Run:
     warmups: int = 2
 
 
+@dataclass
+class Parts:
+    """Work that falls into many small parts, each of which is timed by itself.
+
+    Its figure is the geometric mean of theirs; ratios of two sides are the mean of the ratios of their parts.
+
+    Args:
+        runs: the parts, by name; a repeat times each on a number of units that the worker chooses.
+    """
+
+    runs: dict[str, Run]
+
+
 @dataclass(frozen=True)
 class Side:
     """One framework's way of doing a workload.
@@ -39,7 +52,7 @@ class Side:
     Args:
         label: what the table calls it.
         framework: a name in `frameworks.FRAMEWORKS`; decides the process and its environment.
-        build: makes the Run inside that process. None for a side that is a whole process, see `command`.
+        build: makes the Run, or the Parts, inside that process. None for a side that is a whole process, see `command`.
         command: arguments after `python` of a fresh process that is timed as a whole.
         until: a line of the fresh process' output that ends the timing; None times it to its exit.
         silent: fail when the fresh process prints anything.
@@ -48,7 +61,7 @@ class Side:
 
     label: str
     framework: str
-    build: Callable[[Any], Run] | None = None
+    build: Callable[[Any], Run | Parts] | None = None
     command: tuple[str, ...] = ()
     until: str | None = None
     silent: bool = False
@@ -64,6 +77,7 @@ class Bar:
         than: label of the peer, or "*" for each peer; None compares with a fixed figure.
         at_least: the least ratio; ratios above 1 mean that `ours` is faster.
         at_most: the largest own figure, in the workload's unit; with `than`, the peer's figure plus this.
+        each_at_least: the least ratio of any part, to the fastest of the peers where there are several.
         ours: label of the side that is judged.
     """
 
@@ -71,6 +85,7 @@ class Bar:
     than: str | None = None
     at_least: float | None = None
     at_most: float | None = None
+    each_at_least: float | None = None
     ours: str = "dovetail"
 
 

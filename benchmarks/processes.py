@@ -28,7 +28,7 @@ class Timed(Protocol):
 
     def load(self) -> int: ...
 
-    def repeat(self) -> float: ...
+    def repeat(self) -> dict[str, Any]: ...
 
     def close(self) -> None: ...
 
@@ -62,9 +62,9 @@ class WorkerHandle:
         request = {"do": "load", "workload": self.workload.name, "label": self.side.label}
         return int(self._ask(request, LOAD_LIMIT_S)["units"])
 
-    def repeat(self) -> float:
-        """Ask for one timed repeat."""
-        return float(self._ask({"do": "repeat"}, REPEAT_LIMIT_S)["value"])
+    def repeat(self) -> dict[str, Any]:
+        """Ask for one timed repeat: its value, and those of its parts where it has some."""
+        return self._ask({"do": "repeat"}, REPEAT_LIMIT_S)
 
     def close(self) -> None:
         """End the process."""
@@ -113,12 +113,12 @@ class FreshProcess:
         self._seconds(self.filled_cache.name)
         return 1
 
-    def repeat(self) -> float:
+    def repeat(self) -> dict[str, Any]:
         """Time one fresh process."""
         if self.side.cache != "empty":
-            return in_unit(self.workload, self._seconds(self.filled_cache.name), 1)
+            return {"value": in_unit(self.workload, self._seconds(self.filled_cache.name), 1)}
         with tempfile.TemporaryDirectory(prefix="benchmark_cache_") as empty:
-            return in_unit(self.workload, self._seconds(empty), 1)
+            return {"value": in_unit(self.workload, self._seconds(empty), 1)}
 
     def close(self) -> None:
         """Remove the cache directory."""

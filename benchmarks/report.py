@@ -88,7 +88,12 @@ def as_json(outcomes: Sequence[Outcome]) -> dict[str, Any]:
                 "measured_at": outcome.measured_at,
                 "busy_elsewhere": outcome.busy_elsewhere,
                 "sides": {
-                    label: {"median": side.median, "values": side.values, "error": _short(side.error)}
+                    label: {
+                        "median": side.median,
+                        "values": side.values,
+                        "error": _short(side.error),
+                        **({"parts": side.parts} if side.parts else {}),
+                    }
                     for label, side in outcome.sides.items()
                 },
                 "bars": [{"text": v.bar.text, "met": v.met, "detail": v.detail} for v in judge(outcome)],
@@ -110,7 +115,10 @@ def read(path: Path) -> list[Outcome]:
     return [
         Outcome(
             by_name[name],
-            {label: Measured(side["values"], side["error"]) for label, side in entry["sides"].items()},
+            {
+                label: Measured(side["values"], side["error"], side.get("parts", {}))
+                for label, side in entry["sides"].items()
+            },
             entry["rounds"],
             entry["measured_at"],
             entry["busy_elsewhere"],
@@ -189,4 +197,22 @@ def _section(outcome: Outcome) -> list[str]:
         "|---|---|---|---|",
     ]
     lines += ["| " + " | ".join(row) + " |" for row in rows(outcome)]
-    return [*lines, ""]
+    return [*lines, "", *_parts_table(outcome)]
+
+
+def _parts_table(outcome: Outcome) -> list[str]:
+    """Return the figures of all parts, those first that are slowest beside a peer; []: there are none."""
+    workload = outcome.workload
+    if not all(label in outcome.sides for label in (workload.ours, *workload.peers)):
+        return []
+    ratios = outcome.part_ratios(workload.peers, workload.ours)
+    labels = [workload.ours, *workload.peers]
+    figures = [outcome.sides[label].part_medians for label in labels]
+    table = [
+        (name, *(number(found[name]) if name in found else "" for found in figures), f"{ratios[name]:.2f}x")
+        for name in sorted(ratios, key=lambda name: ratios[name])
+    ]
+    if not table:
+        return []
+    head = f"| part | {' | '.join(labels)} | ratio to the fastest peer |"
+    return [head, "|---" * (len(labels) + 2) + "|", *("| " + " | ".join(row) + " |" for row in table), ""]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from benchmarks.kinds import BenchmarkError, Side, Workload
 from benchmarks.processes import Timed, Usage, start
@@ -19,15 +21,28 @@ class Measured:
     Args:
         values: one figure a round.
         error: why the side has no figures, or lost some; empty when all went well.
+        parts: the figures of each part, where the work has parts.
     """
 
     values: list[float] = field(default_factory=list)
     error: str = ""
+    parts: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def median(self) -> float | None:
         """The median of the rounds; None where a side failed."""
         return statistics.median(self.values) if self.values and not self.error else None
+
+    @property
+    def part_medians(self) -> dict[str, float]:
+        """The median of each part."""
+        return {name: statistics.median(values) for name, values in self.parts.items()}
+
+    def add(self, reply: dict[str, Any]) -> None:
+        """Add the figures of a round."""
+        self.values.append(float(reply["value"]))
+        for name, value in reply.get("parts", {}).items():
+            self.parts.setdefault(name, []).append(float(value))
 
 
 @dataclass
@@ -53,9 +68,23 @@ class Outcome:
         mine, theirs = self.sides.get(ours), self.sides.get(peer)
         if mine is None or theirs is None or mine.median is None or theirs.median is None:
             return None
+        if mine.parts and theirs.parts:
+            return math.exp(statistics.fmean(math.log(r) for r in self.part_ratios([peer], ours).values()))
         if self.workload.is_throughput:
             return mine.median / theirs.median
         return theirs.median / mine.median
+
+    def part_ratios(self, peers: Sequence[str], ours: str) -> dict[str, float]:
+        """Return for each part how many times faster `ours` is than the fastest of the peers that have it."""
+        figures = [self.sides[peer].part_medians for peer in peers if peer in self.sides]
+        best = {
+            name: min(found[name] for found in figures if name in found)
+            for name in self.sides[ours].parts
+            if any(name in found for found in figures)
+        }
+        return {
+            name: best[name] / mine for name, mine in self.sides[ours].part_medians.items() if name in best
+        }
 
 
 def run(workload: Workload, sides: Sequence[Side], rounds: int, position: str = "") -> Outcome:
@@ -105,7 +134,7 @@ def _load(handle: Timed, measured: Measured) -> None:
 
 def _repeat(handle: Timed, measured: Measured) -> None:
     try:
-        measured.values.append(handle.repeat())
+        measured.add(handle.repeat())
     except BenchmarkError as error:
         measured.error = str(error)
 

@@ -18,10 +18,11 @@ import traceback
 from typing import Any, TextIO
 
 from benchmarks.frameworks import Loaded, load
-from benchmarks.kinds import BenchmarkError, Run, Workload, in_unit
+from benchmarks.kinds import BenchmarkError, Parts, Run, Workload, in_unit
 from benchmarks.workloads import workload_called
 
 TARGET_S = 0.25
+PART_TARGET_S, PART_TIMES = 0.002, 3
 MOST_UNITS = 1_000_000
 
 
@@ -33,6 +34,7 @@ class Worker:
         self.loaded: Loaded | None = None
         self.workload: Workload | None = None
         self.run: Run | None = None
+        self.parts: dict[str, tuple[Run, int]] = {}  # with the units of work of each
         self.units = 0
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -40,7 +42,7 @@ class Worker:
         if request["do"] == "load":
             return {"units": self.load(request["workload"], request["label"])}
         if request["do"] == "repeat":
-            return {"value": self.repeat()}
+            return self.repeat_parts() if self.parts else {"value": self.repeat()}
         raise BenchmarkError(f"worker: expected 'load' or 'repeat', received {request['do']!r}")
 
     def load(self, name: str, label: str) -> int:
@@ -51,8 +53,12 @@ class Worker:
         side = self.workload.side(label)
         if side.build is None:
             raise BenchmarkError(f"{name}: the side {label!r} is a whole process, not a worker's")
-        self.run = side.build(self.loaded)
-        self.units = self.run.units or self._units_that_fill_the_target()
+        built = side.build(self.loaded)
+        if isinstance(built, Parts):
+            self.parts = {part: (run, self._load_part(run)) for part, run in built.runs.items()}
+            return len(self.parts)
+        self.run = built
+        self.units = self.run.units or self._units_that_fill_the_target(TARGET_S)
         for _ in range(self.run.warmups):
             self._timed(self.units)
         return self.units
@@ -65,6 +71,23 @@ class Worker:
         if not math.isfinite(value):
             raise BenchmarkError(f"{self.workload.name}: the timing came out as {value}")
         return value
+
+    def _load_part(self, run: Run) -> int:
+        self.run = run
+        return self._units_that_fill_the_target(PART_TARGET_S)
+
+    def repeat_parts(self) -> dict[str, Any]:
+        """Time each part, the best of a few times, and return the figures and their geometric mean."""
+        if self.workload is None:
+            raise BenchmarkError("worker: 'repeat' came before 'load'")
+        figures = {}
+        for name, (run, units) in self.parts.items():
+            self.run = run
+            figures[name] = in_unit(self.workload, min(self._timed(units) for _ in range(PART_TIMES)), units)
+        return {
+            "value": math.exp(math.fsum(map(math.log, figures.values())) / len(figures)),
+            "parts": figures,
+        }
 
     def _timed(self, units: int) -> float:
         run = self.run
@@ -80,13 +103,13 @@ class Worker:
         run.check(result)
         return seconds
 
-    def _units_that_fill_the_target(self) -> int:
+    def _units_that_fill_the_target(self, target_s: float) -> int:
         self._timed(1)
         units = 1
         while units < MOST_UNITS:
             seconds = self._timed(units)
-            if seconds >= TARGET_S / 4:
-                return max(1, round(units * TARGET_S / seconds))
+            if seconds >= target_s / 4:
+                return max(1, round(units * target_s / seconds))
             units *= 4
         return units
 

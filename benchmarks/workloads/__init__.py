@@ -19,6 +19,7 @@ from benchmarks.workloads import (
     function_trace,
     layer_calls,
     one_sample,
+    operations,
     pipelines,
     records,
     recurrent,
@@ -33,6 +34,7 @@ from benchmarks.workloads import (
 
 WORKLOADS: tuple[Workload, ...] = (
     *eager.WORKLOADS,
+    *operations.WORKLOADS,
     *unseen_shapes.WORKLOADS,
     *function_lengths.WORKLOADS,
     *function_trace.WORKLOADS,
