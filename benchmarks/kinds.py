@@ -39,10 +39,11 @@ class Parts:
     Its figure is the geometric mean of theirs; ratios of two sides are the mean of the ratios of their parts.
 
     Args:
-        runs: the parts, by name; a repeat times each on a number of units that the worker chooses.
+        runs: what makes the parts, by name; each is made before it is timed and given up after it, since all inputs
+            together may be more than memory holds.  The worker chooses its number of units.
     """
 
-    runs: dict[str, Run]
+    runs: dict[str, Callable[[], Run]]
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,8 @@ def of(small: Any, large: Any, kind: str = "normal") -> Input:
         "normal": lambda rng, shape: rng.normal(size=shape).astype(np.float32),
         "positive": lambda rng, shape: (rng.random(shape) + 0.5).astype(np.float32),
         "bool": lambda rng, shape: rng.random(shape) < 0.5,
+        "true": lambda rng, shape: np.ones(shape, bool),
+        "false": lambda rng, shape: np.zeros(shape, bool),
         "bytes": lambda rng, shape: rng.integers(0, 256, shape, np.uint8),
         "whole": lambda rng, shape: rng.integers(-3, 4, shape).astype(np.float32),
         "distinct": lambda rng, shape: rng.permuted(

@@ -366,7 +366,7 @@ OPERATIONS: tuple[Op, ...] = (
         lambda tf, x: tf.reduce_any(x, axis=-1),
         lambda t, x: t.any(x, -1),
         lambda x: x.any(-1),
-        (B,),
+        (of((32, 128), (2048, 2048), "false"),),
     ),
     by_name("tanh"),
     Op(
@@ -407,7 +407,7 @@ OPERATIONS: tuple[Op, ...] = (
         lambda tf, x: tf.reduce_all(x),
         lambda t, x: t.all(x),
         lambda x: x.all(),
-        (B,),
+        (of((32, 128), (2048, 2048), "true"),),
     ),
     Op(
         "eye",

@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.checks import as_numpy
 from benchmarks.frameworks import Loaded
 from benchmarks.kinds import Bar, BenchmarkError, Parts, Run, Side, Workload, loop
-from benchmarks.operations import Operation
+from benchmarks.operations import Input, Operation
 from benchmarks.operations_table import OPERATIONS
 
 SEED = 0
@@ -26,14 +26,14 @@ ALIKE = 0.2
 class Same:
     """Check that a result, or each of several, is what NumPy's way gives; made when first wanted."""
 
-    def __init__(self, op: Operation, expect: Callable[[], Any]) -> None:
-        self.op, self.expect = op, expect
+    def __init__(self, op: Operation, large: bool) -> None:
+        self.op, self.large = op, large
         self.right = False
 
     def __call__(self, result: Any) -> None:
         if self.right:
             return
-        found, expected = _listed(result), _listed(self.expect())
+        found, expected = _listed(result), _listed(self.op.numpy(*arrays_of(self.op, self.large)))
         if len(found) != len(expected):
             raise BenchmarkError(f"{self.op.name}: {len(expected)} results expected, {len(found)} received")
         for one, other in zip(map(as_numpy, found), map(np.asarray, expected), strict=True):
@@ -69,17 +69,30 @@ def parts(large: bool, converted: Callable[[Loaded], tuple]) -> Callable[[Loaded
         runs = {}
         for op in OPERATIONS:
             if not (large and op.views):
-                runs[op.name] = _run(op, large, tensor, bound, wait)
+                check = Same(op, large)
+                runs[op.name] = functools.partial(_run, op, large, check, tensor, bound, wait)
         return Parts(runs)
 
     return build
 
 
-def _run(op: Operation, large: bool, tensor: Callable, bound: Callable, wait: Callable | None) -> Run:
-    arrays = [draw(np.random.default_rng(SEED + i), large) for i, draw in enumerate(op.inputs)]
+@functools.cache
+def _drawn(draw: Input, number: int, large: bool) -> Any:
+    """Return an array that ops share."""
+    return draw(np.random.default_rng(SEED + number), large)
+
+
+def arrays_of(op: Operation, large: bool) -> list:
+    """Return what an op is given."""
+    return [_drawn(draw, number, large) for number, draw in enumerate(op.inputs)]
+
+
+def _run(
+    op: Operation, large: bool, check: Same, tensor: Callable, bound: Callable, wait: Callable | None
+) -> Run:
+    arrays = arrays_of(op, large)
     given = [tensor(x) if isinstance(x, np.ndarray) and not op.raw else x for x in arrays]
     call = bound(op, given)
-    check = Same(op, lambda: op.numpy(*arrays))
     if not large or wait is None:
         return Run(loop(call), check, finish=wait)
     return Run(loop(lambda: wait(call())), check)
