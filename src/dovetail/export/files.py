@@ -10,7 +10,7 @@ from dovetail.base.errors import at_user_location
 from dovetail.export import onnx, stablehlo
 from dovetail.export.loaded import Loaded
 from dovetail.function.concrete import ConcreteFunction
-from dovetail.saved_model.saving import functions_of, is_function, traces_of
+from dovetail.saved_model.holding import functions_of, is_function, traces_of
 
 # How each format writes `{name: concrete function}`: `write(path, functions, **options)`.
 FORMATS: dict[str, Callable] = {"stablehlo": stablehlo.write, "onnx": onnx.write}
