@@ -166,3 +166,89 @@ def test_what_is_no_cell_is_refused():
             dynamic_rnn(cells.GRUCell(2), X[0], dtype="float32")
         with pytest.raises(ValueError, match="pass dtype"):
             dynamic_rnn(cells.GRUCell(2), X)
+
+
+class Plain:
+    """A cell that is nothing but what TensorFlow asks of one."""
+
+    output_size = state_size = 3
+
+    def __init__(self, framework):
+        self._framework = framework
+
+    def zero_state(self, batch, dtype):
+        return self._framework.zeros([batch, 3], dtype)
+
+    def __call__(self, inputs, state, scope=None):
+        ones = self._framework.compat.v1.ones_initializer()
+        kernel = self._framework.compat.v1.get_variable("w", [2, 3], initializer=ones)
+        output = self._framework.tanh(inputs @ kernel + state * 0.5)
+        return output, output
+
+
+EMITTED = {
+    "outputs": (lambda tf: None, lambda tf, out: out),
+    "others": (
+        lambda tf: (tf.zeros([2]), tf.constant(0)),
+        lambda tf, out: (out[:, :2], tf.cast(out[:, 0] * 100, "int32")),
+    ),
+}
+
+
+def steered(tf, emitted, lengths, batch):
+    """Returns what `raw_rnn` gives for a function that emits something, counts, and keeps all outputs."""
+    v1 = tf.compat.v1
+    first, later = EMITTED[emitted]
+    with tf.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder("float32", [4, batch, 2])
+        rows, ends, cell = 3 if batch else tf.shape(x)[1], tf.constant(lengths, "int32"), Plain(tf)
+        columns = tf.TensorArray("float32", 4, clear_after_read=False).unstack(x)
+
+        def loop_fn(time, output, state, handed):
+            if output is None:
+                state = cell.zero_state(rows, "float32")
+                kept = tf.TensorArray("float32", 0, dynamic_size=True, element_shape=[batch, 3])
+                handed = {"count": tf.constant(0), "outputs": kept}
+            else:
+                handed = {"count": handed["count"] + 2, "outputs": handed["outputs"].write(time - 1, output)}
+            shown = first(tf) if output is None else later(tf, output)
+            finished = time >= ends
+            ended = tf.reduce_all(finished)
+            following = tf.cond(ended, lambda: tf.zeros([rows, 2]), lambda: columns.read(time))
+            return finished, following, state, shown, handed
+
+        arrays, state, handed = v1.nn.raw_rnn(cell, loop_fn)
+        found = [array.stack() for array in tf.nest.flatten(arrays)]
+        loss = tf.reduce_sum(found[0]) + tf.reduce_sum(state)
+        found += [state, handed["count"], handed["outputs"].stack()]
+        found += tf.gradients(loss, v1.trainable_variables())
+        session.run(v1.global_variables_initializer())
+        data = np.arange(24, dtype=np.float32).reshape(4, 3, 2) / 10
+        return session.run(found, {x: data}), [one.name for one in v1.global_variables()]
+
+
+@pytest.mark.parametrize(("lengths", "batch"), [([4, 2, 3], 3), ([1, 0, 3], None), ([0, 0, 0], 3)])
+@pytest.mark.parametrize("emitted", EMITTED)
+def test_loops_that_a_function_steers(emitted, lengths, batch):
+    reference = pytest.importorskip("tensorflow")
+    (ours, names), (theirs, expected) = (steered(one, emitted, lengths, batch) for one in (tf, reference))
+    assert names == expected == ["rnn/w:0"]
+    for found, want in zip(ours, theirs, strict=True):
+        assert found.dtype == want.dtype
+        np.testing.assert_allclose(found, want, rtol=1e-4, atol=1e-5)
+
+
+def test_loops_that_nothing_steers():
+    with tf.Graph().as_default():
+        with pytest.raises(TypeError, match="raw_rnn: loop_fn must be a function"):
+            v1.nn.raw_rnn(cells.LSTMCell(2), 3)
+
+        def loop_fn(time, output, state, handed):
+            state = cell.zero_state(2, "float32") if state is None else state
+            return tf.fill([2], time >= 3), tf.ones([2, 4]), state, output, None
+
+        cell = cells.LSTMCell(5)
+        emitted, last, handed = v1.nn.raw_rnn(cell, loop_fn)
+        out, state = values([emitted.stack(), last])
+        assert out.shape == (3, 2, 5) and handed is None
+        np.testing.assert_allclose(out[-1], state.h)

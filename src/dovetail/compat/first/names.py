@@ -29,6 +29,7 @@ from dovetail.compat.first import (
     overrides,
     rnn,
     rnn_cells,
+    rnn_raw,
     saved,
     saver,
     schedules,
@@ -143,6 +144,7 @@ TABLES: dict[str, Mapping[str, Any]] = {
     "nn": {
         **nn.NN,
         **rnn.NAMES,
+        "raw_rnn": rnn_raw.raw_rnn,
         **{name: arrays.NAMES[name] for name in ("depth_to_space", "space_to_depth")},
         "rnn_cell": View("tensorflow.compat.v1.nn.rnn_cell", (), rnn_cells.NAMES),
     },
