@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import zipfile
@@ -11,6 +12,8 @@ from typing import Any
 from dovetail.base.errors import at_user_location
 from dovetail.wire.inflation import is_absurd
 
+_HEADER_BYTES = 30  # of a member, before its name
+_AT_ONCE = 1 << 20
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may ask for gigabytes to begin with
 
 
@@ -81,6 +84,26 @@ def member(
     Raises:
         ValueError: it is not there, damaged, or claims an absurd size.
     """
+    facts = _facts_of(archive, name, path, caller, kind, most)
+    try:
+        return archive.read(facts)
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        OSError,
+        NotImplementedError,
+        RuntimeError,
+        ValueError,
+    ) as error:
+        raise ValueError(
+            f"{caller}: {str(path)!r}: {name} is damaged: {error}{at_user_location()}"
+        ) from error
+
+
+def _facts_of(
+    archive: zipfile.ZipFile, name: str, path: Any, caller: str, kind: str, most: int | None = None
+) -> zipfile.ZipInfo:
     try:
         facts = archive.getinfo(name)
     except KeyError:
@@ -97,17 +120,90 @@ def member(
             f"{caller}: {str(path)!r}: {name} is compressed in a way that {kind} files never are (method "
             f"{facts.compress_type}){at_user_location()}"
         )
+    return facts
+
+
+def file_of_member(archive: zipfile.ZipFile, name: str, path: Any, caller: str, kind: str) -> Any:
+    """Returns an open binary file of a member: a part of the archive's own where it is stored as it is.
+
+    Arguments and errors are those of `member`; what it holds has been compared with its checksum.
+    """
+    facts = _facts_of(archive, name, path, caller, kind)
+    if facts.compress_type != zipfile.ZIP_STORED or not isinstance(path, str | os.PathLike):
+        return io.BytesIO(member(archive, name, path, caller, kind))
     try:
-        return archive.read(facts)
+        with archive.open(facts) as whole:  # compares names and, at its end, the checksum
+            while whole.read(_AT_ONCE):
+                pass
+        return _Part(path, _beginning(path, facts), facts.file_size)
     except (
         zipfile.BadZipFile,
-        zlib.error,
         EOFError,
         OSError,
         NotImplementedError,
         RuntimeError,
         ValueError,
+        struct.error,
     ) as error:
         raise ValueError(
             f"{caller}: {str(path)!r}: {name} is damaged: {error}{at_user_location()}"
         ) from error
+
+
+def _beginning(path: Any, facts: zipfile.ZipInfo) -> int:
+    """Returns where a member's data begins: behind its header, a name and what else belongs to it."""
+    with open(path, "rb") as file:
+        file.seek(facts.header_offset + _HEADER_BYTES - 4)
+        return facts.header_offset + _HEADER_BYTES + sum(struct.unpack("<2H", file.read(4)))
+
+
+class _Part(io.RawIOBase):
+    """Some bytes of a file, as a file that cannot be written.
+
+    Args:
+        path: of the file.
+        begin, size: where they begin, and how many they are.
+    """
+
+    def __init__(self, path: Any, begin: int, size: int) -> None:
+        super().__init__()
+        self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed with this file
+        self._begin, self._size, self._at = begin, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        """Fills the buffer, whole where there are bytes enough."""
+        view = memoryview(buffer).cast("B")[: max(self._size - self._at, 0)]
+        self._file.seek(self._begin + self._at)
+        done = 0
+        while done < len(view):
+            count = self._file.readinto(view[done : done + _AT_ONCE])
+            if not count:
+                raise OSError("the file has become shorter")
+            done += count
+        self._at += done
+        return done
+
+    def getvalue(self) -> bytes:
+        """Returns all bytes, as `io.BytesIO` does."""
+        before, self._at = self._at, 0
+        try:
+            return self.read()
+        finally:
+            self._at = before
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()

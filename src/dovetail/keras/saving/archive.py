@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import io
 import json
 import os
 import tempfile
@@ -22,13 +21,12 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any
 
-import h5py
-
 from dovetail.base.atomic import replacing
 from dovetail.base.errors import at_user_location
 from dovetail.keras import permission
 from dovetail.keras.layers.machinery.layer import Layer
 from dovetail.keras.saving import configs, h5
+from dovetail.keras.saving.h5_stream import Streamed
 from dovetail.keras.saving.layout import places
 from dovetail.keras.saving.stored import read_weights, write_weights
 from dovetail.keras.serialization import deserialize_keras_object
@@ -53,17 +51,19 @@ def write(model: Any, path: str) -> None:
     with replacing(path) as partial, zipfile.ZipFile(partial, "w") as archive:
         archive.writestr(_METADATA, json.dumps(metadata))
         archive.writestr(_CONFIG, json.dumps(config))
-        archive.writestr(_WEIGHTS, _weights_image(model))
+        _write_streamed(archive, model)
         for owner, folder in with_assets(model, "save_assets"):
             _write_assets(archive, owner, folder)
 
 
-def _weights_image(model: Any) -> bytes:
-    """Returns an HDF5 file of the model's weights."""
-    with h5py.File("weights", "w", driver="core", backing_store=False) as file:
-        write_weights(model, file)
-        file.flush()
-        return file.id.get_file_image()
+def _write_streamed(archive: zipfile.ZipFile, model: Any) -> None:
+    """Writes an HDF5 file of the model's weights into an archive."""
+    weights = Streamed()
+    write_weights(model, weights.file, weights.write)
+    member = zipfile.ZipInfo(_WEIGHTS, datetime.datetime.now().timetuple()[:6])
+    with archive.open(member, "w", force_zip64=True) as stream:
+        for piece in weights.pieces():
+            stream.write(piece)
 
 
 def with_assets(model: Any, method: str) -> list[tuple[Any, str]]:
@@ -109,7 +109,7 @@ def read(path: Any, compiled: bool = True) -> Any:
             )
         for owner, folder in with_assets(model, "load_assets"):
             _read_assets(archive, owner, folder)
-        with h5.opened(io.BytesIO(_member(archive, _WEIGHTS, path)), str(path)) as file:
+        with _weights(archive, path) as stored_weights, h5.opened(stored_weights, str(path)) as file:
             read_weights(model, file)
     return model
 
@@ -132,10 +132,7 @@ def read_weights_of(
 @contextlib.contextmanager
 def opened_weights(path: str) -> Iterator[Any]:
     """Opens the weights of a `.keras` file."""
-    with (
-        _opened(path) as archive,
-        h5.opened(io.BytesIO(_member(archive, _WEIGHTS, path)), path) as file,
-    ):
+    with _opened(path) as archive, _weights(archive, path) as stored, h5.opened(stored, path) as file:
         yield file
 
 
@@ -168,6 +165,10 @@ def _member(archive: zipfile.ZipFile, name: str, path: Any) -> bytes:
     return zipped.member(
         archive, name, path, "load_model", ".keras", _MAX_CONFIG_BYTES if name == _CONFIG else None
     )
+
+
+def _weights(archive: zipfile.ZipFile, path: Any) -> Any:
+    return zipped.file_of_member(archive, _WEIGHTS, path, "load_model", ".keras")
 
 
 def _read_assets(archive: zipfile.ZipFile, owner: Any, folder: str) -> None:

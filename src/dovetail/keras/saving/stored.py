@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import h5py
@@ -18,33 +20,39 @@ from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.variable import Variable
 
 
-def write_weights(model: Any, file: Any) -> None:
-    """Writes the weights of a model, and the state of its optimizer and metrics, into an open HDF5 file."""
+def write_weights(model: Any, file: Any, put: Callable = operator.setitem) -> None:
+    """Writes the weights of a model, and the state of its optimizer and metrics, into an open HDF5 file.
+
+    Args:
+        model: the model.
+        file: the file.
+        put: `f(group, name, array)` writes an array.
+    """
     for place in places(model):
-        write_place(place, file)
+        write_place(place, file, put)
 
 
-def write_place(place: Place, file: Any) -> None:
-    """Writes the variables of one group."""
+def write_place(place: Place, file: Any, put: Callable = operator.setitem) -> None:
+    """Writes the variables of one group; `put` as of `write_weights`."""
     group = file.create_group(place.vars_path)
     group.attrs["name"] = place.owner.name
-    _write(place, group)
+    _write(place, group, put)
 
 
-def _write(place: Place, group: Any) -> None:
+def _write(place: Place, group: Any, put: Callable) -> None:
     if _stores_itself(place.owner, "save_own_variables"):
         store: dict[str, Any] = {}
         place.owner.save_own_variables(store)
     else:
         store = {str(i): variable._plain()._value for i, variable in enumerate(place.variables)}
     for name, given in store.items():
-        write_value(group, name, np.asarray(given))
+        write_value(group, name, np.asarray(given), put)
 
 
-def write_value(group: Any, name: str, value: Any) -> None:
-    """Writes an array; one of bfloat16 as integers, with a mark."""
+def write_value(group: Any, name: str, value: Any, put: Callable = operator.setitem) -> None:
+    """Writes an array; one of bfloat16 as integers, with a mark; `put` as of `write_weights`."""
     half = value.dtype == dtypes.BFLOAT16
-    group[name] = value.view(np.uint16) if half else value
+    put(group, name, value.view(np.uint16) if half else value)
     if half:
         group[name].attrs["dtype"] = "bfloat16"
 

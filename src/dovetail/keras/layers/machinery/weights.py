@@ -77,7 +77,9 @@ def add(
 
     def first_value() -> Any:
         if permission.awaits_values() and own_name(type(layer)) and own_name(type(initializer)):
-            return np.zeros(shape, dtype.numpy_dtype)  # drawing numbers takes longer than reading the file
+            return Tensor(
+                np.zeros(shape, dtype.numpy_dtype)
+            )  # drawing numbers takes longer than reading the file
         value = initializer(shape, dtype=dtype.name) if _takes_dtype(initializer) else initializer(shape)
         return value if isinstance(value, TensorLike) else np.asarray(value, dtype.numpy_dtype)
 
