@@ -48,7 +48,7 @@ class Streamed:
         at = 0
         for begin, array in sorted(self._arrays, key=lambda pair: pair[0]):
             yield from self._pages.between(at, begin)
-            flat = memoryview(array).cast("B")
+            flat = array.data.cast("B")
             for first in range(0, len(flat), _AT_ONCE):
                 yield flat[first : first + _AT_ONCE]
             at = begin + len(flat)
