@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+from typing import Any
 
 import numpy as np
+
+from benchmarks import sizes
 
 NUM_CLASSES = 10
 VOCABULARY = 1000
@@ -56,6 +60,59 @@ def films(num_samples: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     labels = rng.integers(0, NUM_CLASSES, num_samples).astype(np.int32)
     patterns = rng.normal(size=(NUM_CLASSES, 8, 16, 16, 4))
     return (0.3 * patterns[labels] + rng.normal(size=(num_samples, 8, 16, 16, 4))).astype(np.float32), labels
+
+
+def pictures(num_samples: int, size: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return pictures (num_samples, size, size, 3) in about [-1, 1], float32, and labels (num_samples,), int32.
+
+    A class is a coarse pattern of 4x4 colours under noise.
+    """
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, NUM_CLASSES, num_samples).astype(np.int32)
+    patterns = rng.uniform(-0.5, 0.5, (NUM_CLASSES, 4, 4, 3)).repeat(size // 4, 1).repeat(size // 4, 2)
+    return (patterns[labels] + 0.2 * rng.normal(size=(num_samples, size, size, 3))).astype(np.float32), labels
+
+
+def masks(num_samples: int, size: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return pictures (num_samples, size, size, 3), float32, and each pixel's class, int32: its brightest colour."""
+    x, _ = pictures(num_samples, size, seed)
+    return x, x.argmax(-1).astype(np.int32)
+
+
+def ratings(num_samples: int, seed: int = 0) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """Return row numbers of users and items, both (num_samples,), int32, and ratings from 1 to 5, float32."""
+    rng = np.random.default_rng(seed)
+    users, items = (
+        rng.integers(0, sizes.NUM_USERS, num_samples),
+        rng.integers(0, sizes.NUM_ITEMS, num_samples),
+    )
+    stars = 1 + (users + items) % 5
+    return (users.astype(np.int32), items.astype(np.int32)), stars.astype(np.float32)
+
+
+def frame(num_samples: int, seed: int = 0) -> tuple[Any, Any]:
+    """Return a DataFrame of 100 columns of numbers, float64 as pandas reads them, and a Series of 0 and 1, float32."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(num_samples, sizes.NUM_COLUMNS))
+    target = values @ rng.normal(size=sizes.NUM_COLUMNS) + 3 * rng.normal(size=num_samples) > 0
+    names = [f"column_{number}" for number in range(sizes.NUM_COLUMNS)]
+    return _as_pandas(dict(zip(names, values.T)), target)
+
+
+def mixed_frame(num_samples: int, seed: int = 0) -> tuple[Any, Any]:
+    """Return a DataFrame of 40 columns of numbers, float32, and 10 of codes, int32, and a Series of 0 and 1."""
+    rng = np.random.default_rng(seed)
+    measures = rng.normal(size=(num_samples, sizes.NUM_MEASURES)).astype(np.float32)
+    codes = rng.integers(0, sizes.CODES, (num_samples, sizes.NUM_CODES)).astype(np.int32)
+    target = measures.sum(1) + (codes % 7 - 3).sum(1) + rng.normal(size=num_samples) > 0
+    columns = {f"measure_{number}": column for number, column in enumerate(measures.T)}
+    columns |= {f"code_{number}": column for number, column in enumerate(codes.T)}
+    return _as_pandas(columns, target)
+
+
+def _as_pandas(columns: dict[str, np.ndarray], target: np.ndarray) -> tuple[Any, Any]:
+    pandas = importlib.import_module("pandas")  # by name: the other workloads' processes are without it
+    return pandas.DataFrame(columns), pandas.Series(target.astype(np.float32), name="target")
 
 
 def position_table() -> np.ndarray:

@@ -50,9 +50,11 @@ FRAMEWORKS: dict[str, Spec] = {
         ("tensorflow", "keras"), {"KERAS_BACKEND": "tensorflow"}, tf="tensorflow", keras="tf.keras"
     ),
     "tf_keras": Spec(("tensorflow", "tf_keras"), tf="tensorflow", keras="tf_keras"),
-    "keras_tf": Spec(("keras", "tensorflow"), {"KERAS_BACKEND": "tensorflow"}, keras="keras"),
+    "keras_tf": Spec(
+        ("keras", "tensorflow"), {"KERAS_BACKEND": "tensorflow"}, tf="tensorflow", keras="keras"
+    ),
     "keras_jax": Spec(("keras", "jax"), {"KERAS_BACKEND": "jax"}, keras="keras"),
-    "keras_torch": Spec(("keras", "torch"), {"KERAS_BACKEND": "torch"}, keras="keras"),
+    "keras_torch": Spec(("keras", "torch"), {"KERAS_BACKEND": "torch"}, keras="keras", torch=True),
     "torch": Spec(("torch",), torch=True),
     "numpy": Spec(("numpy",)),
     "jax": Spec(("jax", "jaxlib"), jax=True),

@@ -66,13 +66,16 @@ def _against_peer_plus(outcome: Outcome, bar: Bar, peer: str) -> Verdict:
 
 
 def _against_peers(outcome: Outcome, bar: Bar, peers: list[str]) -> Verdict:
-    ratios = {peer: outcome.ratio(peer, bar.ours) for peer in peers}
+    ratio_to = outcome.memory_ratio if bar.of == "memory" else outcome.ratio
+    ratios = {peer: ratio_to(peer, bar.ours) for peer in peers}
     known = {peer: ratio for peer, ratio in ratios.items() if ratio is not None}
     if len(known) < len(ratios) or bar.at_least is None:
         return Verdict(bar, None, _reason(outcome, [bar.ours, *peers]))
-    slowest_for_us = min(known, key=lambda peer: known[peer])
-    detail = f"{known[slowest_for_us]:.2f}x {slowest_for_us}, bar {bar.at_least:g}x"
-    return Verdict(bar, known[slowest_for_us] >= bar.at_least, detail)
+    best = min(known, key=lambda peer: known[peer])
+    met = known[best] >= bar.at_least
+    if bar.of == "memory":
+        return Verdict(bar, met, f"{1 / known[best]:.2f}x {best}'s, bar {1 / bar.at_least:.3g}x")
+    return Verdict(bar, met, f"{known[best]:.2f}x {best}, bar {bar.at_least:.3g}x")
 
 
 def _of_parts(outcome: Outcome, bar: Bar, at_least: float) -> Verdict:

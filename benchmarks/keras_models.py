@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import operator
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from benchmarks import data
+import numpy as np
+
+from benchmarks import data, sizes
 from benchmarks.frameworks import Loaded
 
 NUM_LAYERS = 4
@@ -65,6 +69,36 @@ def _split_heads(ops: SimpleNamespace, x: Any) -> Any:
     return ops.transpose(split, (0, 2, 1, 3))  # (batch, head, step, width of a head)
 
 
+def gpt(keras: Any) -> Any:
+    """Build the GPT-2-like model: 12 causal layers of width 256 on 128 tokens, logits a token."""
+    layers = keras.layers
+    ids = keras.Input(shape=(data.NUM_STEPS,), dtype="int32")
+    x = _token_and_position(keras)(ids)
+    for _ in range(sizes.GPT_LAYERS):
+        normed = layers.LayerNormalization(epsilon=1e-5)(x)
+        attention = layers.MultiHeadAttention(sizes.GPT_HEADS, sizes.GPT_WIDTH // sizes.GPT_HEADS)
+        x = layers.add([x, attention(normed, normed, use_causal_mask=True)])
+        inner = layers.LayerNormalization(epsilon=1e-5)(x)
+        inner = layers.Dense(4 * sizes.GPT_WIDTH, activation="gelu")(inner)
+        x = layers.add([x, layers.Dense(sizes.GPT_WIDTH)(inner)])
+    return keras.Model(ids, layers.Dense(data.VOCABULARY)(layers.LayerNormalization(epsilon=1e-5)(x)))
+
+
+def _token_and_position(keras: Any) -> Any:
+    class TokenAndPosition(keras.layers.Layer):
+        """The sum of the embeddings of a token and of its position."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.tokens = keras.layers.Embedding(data.VOCABULARY, sizes.GPT_WIDTH)
+            self.positions = keras.layers.Embedding(data.NUM_STEPS, sizes.GPT_WIDTH)
+
+        def call(self, ids: Any) -> Any:
+            return self.tokens(ids) + self.positions(np.arange(data.NUM_STEPS, dtype=np.int32))
+
+    return TokenAndPosition()
+
+
 def recurrent(keras: Any, kind: str) -> Any:
     """Build one recurrent layer of 128 units on (64, 32) below logits; "Bidirectional": an LSTM behind a mask."""
     layers, inputs = keras.layers, keras.Input(shape=(64, 32))
@@ -73,6 +107,18 @@ def recurrent(keras: Any, kind: str) -> Any:
     else:
         x = getattr(layers, kind)(128)(inputs)
     return keras.Model(inputs, layers.Dense(data.NUM_CLASSES)(x))
+
+
+def bidirectional_gru(keras: Any) -> Any:
+    """Build a GRU of 128 units in both directions on (64, 32) below logits."""
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input(shape=(64, 32)),
+            layers.Bidirectional(layers.GRU(128)),
+            layers.Dense(data.NUM_CLASSES),
+        ]
+    )
 
 
 def conv_lstm(keras: Any) -> Any:
@@ -90,21 +136,41 @@ def conv_lstm(keras: Any) -> Any:
     )
 
 
+# name in keras.ops and its place under `tf`, both callable on symbolic tensors with positional arguments
+RAW_OPS = {
+    "matmul": "matmul",
+    "transpose": "transpose",
+    "reshape": "reshape",
+    "softmax": "nn.softmax",
+    "exp": "exp",
+    "square": "square",
+    "sum": "reduce_sum",
+    "mean": "reduce_mean",
+}
+
+
 def raw_ops(fw: Loaded) -> SimpleNamespace:
-    """Return the tensor ops of attention: `keras.ops` under Keras 3, elsewhere `tf.*` on symbolic tensors."""
+    """Return tensor ops by name: `keras.ops` under Keras 3, elsewhere `tf.*` on symbolic tensors."""
     if fw.name.startswith("keras_"):
         ops = importlib.import_module("keras.ops")
-        return SimpleNamespace(
-            matmul=ops.matmul, transpose=ops.transpose, reshape=ops.reshape, softmax=ops.softmax
-        )
-    tf = fw.tf
-    return SimpleNamespace(
-        matmul=tf.matmul, transpose=tf.transpose, reshape=tf.reshape, softmax=tf.nn.softmax
-    )
+        return SimpleNamespace(**{name: getattr(ops, name) for name in RAW_OPS})
+    return SimpleNamespace(**{name: operator.attrgetter(place)(fw.tf) for name, place in RAW_OPS.items()})
 
 
-def compiled(keras: Any, model: Any) -> Any:
-    """Compile a model with Adam and cross-entropy from logits, and return it."""
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer=keras.optimizers.Adam(learning_rate=1e-3), loss=loss)
+# names as in by_hand_torch.LOSSES; the divergence of "evidence" comes from the model, by `add_loss`
+LOSSES: dict[str, Callable[[Any], Any]] = {
+    "cross_entropy": lambda keras: keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    "mean_squared": lambda keras: keras.losses.MeanSquaredError(),
+    "binary": lambda keras: keras.losses.BinaryCrossentropy(from_logits=True),
+    "evidence": lambda keras: keras.losses.BinaryCrossentropy(from_logits=True),
+}
+OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
+    "adam": lambda keras: keras.optimizers.Adam(learning_rate=1e-3),
+    "adagrad": lambda keras: keras.optimizers.Adagrad(learning_rate=sizes.ADAGRAD_RATE),
+}
+
+
+def compiled(keras: Any, model: Any, loss: str = "cross_entropy", optimizer: str = "adam") -> Any:
+    """Compile a model with an optimizer and a loss of the tables above, and return it."""
+    model.compile(optimizer=OPTIMIZERS[optimizer](keras), loss=LOSSES[loss](keras))
     return model

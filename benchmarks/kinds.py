@@ -80,6 +80,7 @@ class Bar:
         at_most: the largest own figure, in the workload's unit; with `than`, the peer's figure plus this.
         each_at_least: the least ratio of any part, to the fastest of the peers where there are several.
         ours: label of the side that is judged.
+        of: what is compared, "speed" or "memory": the peak of the process; ratios above 1 say that `ours` needs less.
     """
 
     text: str
@@ -88,6 +89,7 @@ class Bar:
     at_most: float | None = None
     each_at_least: float | None = None
     ours: str = "dovetail"
+    of: str = "speed"
 
 
 @dataclass(frozen=True)

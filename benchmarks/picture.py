@@ -58,7 +58,9 @@ def _draw_groups(
         axes.text(0.0, row, outcome.workload.name, fontsize=8, weight="bold", va="center",
                   transform=axes.get_yaxis_transform())  # fmt: skip
         wanted = {
-            bar.than: bar.at_least for bar in outcome.workload.bars if bar.ours == outcome.workload.ours
+            bar.than: bar.at_least
+            for bar in outcome.workload.bars
+            if bar.ours == outcome.workload.ours and bar.of == "speed"
         }
         row += 1
         for label, ratio in ratios.items():

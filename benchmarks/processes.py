@@ -63,7 +63,7 @@ class WorkerHandle:
         return int(self._ask(request, LOAD_LIMIT_S)["units"])
 
     def repeat(self) -> dict[str, Any]:
-        """Ask for one timed repeat: its value, and those of its parts where it has some."""
+        """Ask for one timed repeat: its value, those of its parts where it has some, and the peak of memory."""
         return self._ask({"do": "repeat"}, REPEAT_LIMIT_S)
 
     def close(self) -> None:

@@ -30,26 +30,27 @@ def text_table(outcomes: Sequence[Outcome]) -> str:
             f"\n{workload.name}: {workload.about} "
             f"[{workload.unit}, {outcome.rounds} rounds{_others(outcome)}]"
         )
-        for label, figure, spread, ratio in rows(outcome):
-            lines.append(f"    {label:16} {figure:>12}  {spread:24} {ratio}")
+        for label, figure, spread, ratio, peak in rows(outcome):
+            lines.append(f"    {label:20} {figure:>12}  {spread:24} {ratio:>7}  {peak}")
         lines.extend(
             f"  {verdict.word:>12}: {verdict.bar.text} ({verdict.detail})" for verdict in judge(outcome)
         )
     return "\n".join(lines)
 
 
-def rows(outcome: Outcome) -> list[tuple[str, str, str, str]]:
-    """Return (side, figure, range over the rounds, ratio to ours) as text; an error stands in the range."""
+def rows(outcome: Outcome) -> list[tuple[str, str, str, str, str]]:
+    """Return (side, figure, range, ratio to ours, peak memory) as text; an error stands in the range."""
     workload = outcome.workload
     table = []
     for label, measured in outcome.sides.items():
         if measured.median is None:
-            table.append((label, "error", _short(measured.error or "not measured"), ""))
+            table.append((label, "error", _short(measured.error or "not measured"), "", ""))
             continue
         spread = f"{number(min(measured.values))} .. {number(max(measured.values))}"
         ratio = outcome.ratio(label, workload.ours) if label in workload.peers else None
         shown = "" if ratio is None else f"{ratio:.2f}x"
-        table.append((label, number(measured.median), spread, shown))
+        peak = "" if measured.peak_mib is None else f"{measured.peak_mib:,.0f} MiB"
+        table.append((label, number(measured.median), spread, shown, peak))
     return table
 
 
@@ -93,6 +94,7 @@ def as_json(outcomes: Sequence[Outcome]) -> dict[str, Any]:
                         "values": side.values,
                         "error": _short(side.error),
                         **({"parts": side.parts} if side.parts else {}),
+                        "peak_mib": side.peak_mib,
                     }
                     for label, side in outcome.sides.items()
                 },
@@ -116,7 +118,7 @@ def read(path: Path) -> list[Outcome]:
         Outcome(
             by_name[name],
             {
-                label: Measured(side["values"], side["error"], side.get("parts", {}))
+                label: Measured(side["values"], side["error"], side.get("parts", {}), side.get("peak_mib"))
                 for label, side in entry["sides"].items()
             },
             entry["rounds"],
@@ -153,7 +155,8 @@ def markdown(outcomes: Sequence[Outcome]) -> str:
         "",
         "Written by `make bench` (`python -m benchmarks`); do not edit. Every framework ran in its own",
         "process, asked in turn for one repeat a round; figures are medians over the rounds. A ratio above 1",
-        "means that Dovetail is that many times faster.",
+        "means that Dovetail is that many times faster. Peak memory is the most that a side's process held at",
+        "once, imports and compiling included.",
         "",
         f"{here['cpu']}, {here['cores']} cores, {here['system']}, Python {here['python']}; default "
         "thread counts everywhere.",
@@ -193,8 +196,8 @@ def _section(outcome: Outcome) -> list[str]:
         f"{workload.about[0].upper()}{workload.about[1:]}; {workload.unit}, {better}. "
         f"{outcome.rounds} rounds, {outcome.measured_at}{_others(outcome)}.",
         "",
-        f"| | median | range | ratio to {workload.ours} |",
-        "|---|---|---|---|",
+        f"| | median | range | ratio to {workload.ours} | peak memory |",
+        "|---|---|---|---|---|",
     ]
     lines += ["| " + " | ".join(row) + " |" for row in rows(outcome)]
     return [*lines, "", *_parts_table(outcome)]

@@ -22,11 +22,13 @@ class Measured:
         values: one figure a round.
         error: why the side has no figures, or lost some; empty when all went well.
         parts: the figures of each part, where the work has parts.
+        peak_mib: the most memory its process held, in MiB; None where a side is not one process.
     """
 
     values: list[float] = field(default_factory=list)
     error: str = ""
     parts: dict[str, list[float]] = field(default_factory=dict)
+    peak_mib: float | None = None
 
     @property
     def median(self) -> float | None:
@@ -41,6 +43,7 @@ class Measured:
     def add(self, reply: dict[str, Any]) -> None:
         """Add the figures of a round."""
         self.values.append(float(reply["value"]))
+        self.peak_mib = reply.get("peak_mib")
         for name, value in reply.get("parts", {}).items():
             self.parts.setdefault(name, []).append(float(value))
 
@@ -85,6 +88,13 @@ class Outcome:
         return {
             name: best[name] / mine for name, mine in self.sides[ours].part_medians.items() if name in best
         }
+
+    def memory_ratio(self, peer: str, ours: str) -> float | None:
+        """Return how many times the peak memory of `ours` that of `peer` is; None where a figure is missing."""
+        mine, theirs = self.sides.get(ours), self.sides.get(peer)
+        if mine is None or theirs is None or mine.peak_mib is None or theirs.peak_mib is None:
+            return None
+        return theirs.peak_mib / mine.peak_mib
 
 
 def run(workload: Workload, sides: Sequence[Side], rounds: int, position: str = "") -> Outcome:

@@ -1,7 +1,7 @@
 """The child process of one framework: `python -m benchmarks.worker FRAMEWORK`, JSON lines in and out.
 
     {"do": "load", "workload": "eager_add", "label": "jax"}  ->  {"ok": true, "units": 20000}
-    {"do": "repeat"}                                         ->  {"ok": true, "value": 10.7}
+    {"do": "repeat"}                                         ->  {"ok": true, "value": 10.7, "peak_mib": 612.5}
     anything that fails                                      ->  {"ok": false, "error": "...", "trace": "..."}
 
 Between requests the process blocks on stdin. What a framework prints goes to stderr.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import resource
 import sys
 import time
 import traceback
@@ -25,6 +26,14 @@ from benchmarks.workloads import workload_called
 TARGET_S = 0.25
 PART_TARGET_S, PART_TIMES = 0.002, 3
 MOST_UNITS = 1_000_000
+PEAK_UNITS_PER_MIB = (
+    1 << 20 if sys.platform == "darwin" else 1 << 10
+)  # ru_maxrss: bytes on macOS, KiB elsewhere
+
+
+def peak_mib() -> float:
+    """Return the most memory this process has held at once, in MiB, since it began: imports and compiling included."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / PEAK_UNITS_PER_MIB
 
 
 class Worker:
@@ -43,7 +52,10 @@ class Worker:
         if request["do"] == "load":
             return {"units": self.load(request["workload"], request["label"])}
         if request["do"] == "repeat":
-            return self.repeat_parts() if self.parts else {"value": self.repeat()}
+            return {
+                **(self.repeat_parts() if self.parts else {"value": self.repeat()}),
+                "peak_mib": peak_mib(),
+            }
         raise BenchmarkError(f"worker: expected 'load' or 'repeat', received {request['do']!r}")
 
     def load(self, name: str, label: str) -> int:
