@@ -44,3 +44,28 @@ class LossFalls:
             self.first = value
         elif value >= self.first:
             raise BenchmarkError(f"the loss is {value:.4g} and began at {self.first:.4g}: nothing was learnt")
+
+
+class LossMoves:
+    """Check that losses are finite, that each differs from the one before, and that none is twice the first.
+
+    For two networks that train against each other: a loss that falls would mean that one of them has lost.
+    """
+
+    def __init__(self) -> None:
+        self.first: float | None = None
+        self.last: float | None = None
+
+    def __call__(self, loss: Any) -> None:
+        value = float(loss)
+        if not np.isfinite(value):
+            raise BenchmarkError(f"the loss is {value}")
+        if value == self.last:
+            raise BenchmarkError(f"the loss stays at {value:.4g}: nothing was trained")
+        if self.first is None:
+            self.first = value
+        elif value >= 2 * self.first:
+            raise BenchmarkError(
+                f"the loss is {value:.4g} and began at {self.first:.4g}: the training diverges"
+            )
+        self.last = value

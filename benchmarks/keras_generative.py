@@ -100,6 +100,7 @@ def gan(fw: Loaded) -> Any:
             super().__init__()
             self.generator, self.discriminator = generator(keras), discriminator(keras)
             self.loss_tracker = keras.metrics.Mean(name="discriminator_loss")
+            self.built = True  # both networks are; Keras on PyTorch would look for a `call` to build it by
 
         def compile(self, generator_rule: Any, discriminator_rule: Any) -> None:
             super().compile()

@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks import data, keras_generative
 from benchmarks.bars import MEMORY, best
-from benchmarks.checks import LossFalls
+from benchmarks.checks import LossMoves
 from benchmarks.frameworks import Loaded
 from benchmarks.kinds import Run, Side, Workload
 from benchmarks.workloads.fit import HAS_COMPILER, Task, channels_first, images, workload
@@ -44,7 +44,7 @@ def gan_keras(fw: Loaded) -> Run:
         history = model.fit(x, batch_size=BATCH_SIZE, verbose=0)
         return float(history.history["discriminator_loss"][-1])
 
-    return Run(repeat, LossFalls(), units=NUM_PICTURES)
+    return Run(repeat, LossMoves(), units=NUM_PICTURES)
 
 
 def gan_torch(compiled: bool) -> Callable[[Loaded], Run]:
@@ -52,7 +52,7 @@ def gan_torch(compiled: bool) -> Callable[[Loaded], Run]:
 
     def build(fw: Loaded) -> Run:
         fit = fw.by_hand.gan_fitter(channels_first(pictures()), BATCH_SIZE, compiled)
-        return Run(lambda _: fit(1), LossFalls(), units=NUM_PICTURES)
+        return Run(lambda _: fit(1), LossMoves(), units=NUM_PICTURES)
 
     return build
 
