@@ -26,9 +26,8 @@ from benchmarks.workloads import workload_called
 TARGET_S = 0.25
 PART_TARGET_S, PART_TIMES = 0.002, 3
 MOST_UNITS = 1_000_000
-PEAK_UNITS_PER_MIB = (
-    1 << 20 if sys.platform == "darwin" else 1 << 10
-)  # ru_maxrss: bytes on macOS, KiB elsewhere
+# what ru_maxrss counts: bytes on macOS, KiB elsewhere
+PEAK_UNITS_PER_MIB = 1 << 20 if sys.platform == "darwin" else 1 << 10
 
 
 def peak_mib() -> float:
