@@ -98,6 +98,11 @@ def modules() -> Any:
     return importlib.import_module("dovetail.engine.modules")
 
 
+def is_named_size(value: Any) -> bool:
+    """Whether a value is a size that has a name, as in programs for any sizes, which XLA alone makes."""
+    return bool(_LOADED) and modules().is_named_size(value)
+
+
 @_door
 def programs() -> Any:
     """Returns `engine/programs.py`: programs as `jax.export` keeps them."""

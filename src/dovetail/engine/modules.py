@@ -25,6 +25,9 @@ _PORTABLE = re.compile(r"stablehlo\.[\w.]+|shape_assertion|Sharding")
 _READ = re.compile(r"mhlo\.(erf|topk)")  # as well in modules of others: operations of XLA itself
 
 
+is_named_size = export.is_symbolic_dim
+
+
 class Module(NamedTuple):
     """A program.
 
@@ -59,7 +62,7 @@ def as_module(function: Callable, shapes: list[str], dtypes: list[Any]) -> Modul
     ]
     try:
         with kernels.portable():
-            made = export.export(jax.jit(function), platforms=USUAL_PLATFORMS)(*examples)
+            made = export.export(jax.jit(function, keep_unused=True), platforms=USUAL_PLATFORMS)(*examples)
     except Exception as error:  # bodies are written for numbers, and fail in their own ways on names
         raise NotImplementedError(f"it depends on sizes that are not known: {error!r:.200}") from error
     targets = foreign(made)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from dovetail.base import nest
@@ -143,12 +143,15 @@ class FunctionCall:
         function: called each time the graph runs.
         name: shown in summaries.
         effect: it is called for what it does; its result is dropped.
+        changes: the variables that it reads and assigns, where that is all it does.
     """
 
     is_input = False
 
-    def __init__(self, function: Callable, name: str, effect: bool = False) -> None:
-        self.function, self.name, self.effect = function, name, effect
+    def __init__(
+        self, function: Callable, name: str, effect: bool = False, changes: Iterable[Variable] = ()
+    ) -> None:
+        self.function, self.name, self.effect, self.changes = function, name, effect, tuple(changes)
 
     @property
     def type(self) -> str:

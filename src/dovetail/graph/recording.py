@@ -19,7 +19,7 @@ numbers.  What is no op enters by `record_call` (see `graph/record.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from typing import Any
 
@@ -218,7 +218,12 @@ class FunctionGraph(BaseGraph):
         return False
 
     def call(
-        self, function: Callable, name: str, args: tuple, described: list[TensorSpec] | None = None
+        self,
+        function: Callable,
+        name: str,
+        args: tuple,
+        described: list[TensorSpec] | None = None,
+        changes: Iterable[Variable] = (),
     ) -> list:
         """Adds a node that calls a Python function each time the graph runs.
 
@@ -226,8 +231,9 @@ class FunctionGraph(BaseGraph):
             function: called as `function(*args)`, with values for the symbolic tensors anywhere in `args`.
             name: its public name.
             described: specs of the tensors that it returns, in a list or tuple; None when it returns nothing.
+            changes: the variables that it reads and assigns, where that is all it does.
         """
-        node = Node(FunctionCall(function, name, effect=described is None), args, {})
+        node = Node(FunctionCall(function, name, described is None, changes), args, {})
         structure = nest.flatten_spec(list(described or ()))[1]
         return symbolic_outputs(node, described or [], structure)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from dovetail.base.errors import DataDependentShapeError
 from dovetail.base.wording import described
-from dovetail.engine import is_tracer
+from dovetail.engine import is_named_size, is_tracer
 from dovetail.tensor import dtype as dt
 from dovetail.tensor.shape import TensorShape
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -52,7 +52,7 @@ def integer(value: Any) -> int | None:
     try:
         return operator.index(value)
     except TypeError:
-        return _refused("integer", value)
+        return value if is_named_size(value) else _refused("integer", value)  # type: ignore[return-value]
 
 
 def _refused(expected: str, value: Any) -> Any:

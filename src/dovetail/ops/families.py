@@ -240,7 +240,8 @@ def _spread_to(xp: Any, x: Any, *, shape: Shape, over: int = 1) -> Any:
     """Broadcasts to a known shape, divided by `over`."""
     if over != 1:
         wide = x.astype(np.float32) if dtypes.is_half(x.dtype) else x  # which may not hold so large a number
-        x = (wide / wide.dtype.type(over)).astype(x.dtype)
+        count = wide.dtype.type(over) if isinstance(over, int) else xp.sizes((over,), wide.dtype)[0]
+        x = (wide / count).astype(x.dtype)
     return xp.broadcast_to(x, shape)
 
 

@@ -349,7 +349,8 @@ def _batch_norm_gradient(
     shift = xp.sum(g, axis=batch.axes, keepdims=True)
     along = xp.sum(g * batch.normal, axis=batch.axes, keepdims=True)
     factor = batch.rstd * batch.parameter(parameters[0]) if scale else batch.rstd
-    share = batch.wide.type(1 / max(batch.count, 1))
+    known = isinstance(batch.count, int)
+    share = batch.wide.type(1 / max(batch.count, 1)) if known else 1 / xp.sizes(batch.count, batch.wide)
     each = (g - (shift + batch.normal * along) * share) * factor
     each = each + (batch.parameter(g_mean) + batch.centered * (batch.parameter(g_variance) * 2)) * share
     results = [each.astype(x.dtype)]

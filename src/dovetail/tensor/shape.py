@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, SupportsIndex
 
 from dovetail.base.errors import at_user_location
+from dovetail.engine import is_named_size
 from dovetail.tensor.dimension import Dimension
 
 
@@ -20,6 +21,8 @@ def _size(value: Any) -> int | None:
     try:
         return operator.index(value)
     except TypeError:
+        if is_named_size(value):
+            return value
         raise TypeError(
             f"a shape holds integers and None, received {value!r:.60}{at_user_location()}"
         ) from None

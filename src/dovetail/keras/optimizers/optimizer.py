@@ -397,8 +397,11 @@ class Optimizer(LegacyHooks, Told):
         if all(gradient is None for gradient in given):
             checks.present(given, variables, self._warned)
         scope = thread_state.scope
-        scope.graph.call(lambda grads: self.apply(grads, variables), f"{self.name}.apply", (given,))
-        scope.changed([*variables, *self.variables])
+        changed = [*variables, *self.variables]
+        scope.graph.call(
+            lambda grads: self.apply(grads, variables), f"{self.name}.apply", (given,), changes=changed
+        )
+        scope.changed(changed)
 
     def _given_variables(self, variables: Iterable | None) -> list:
         if variables is not None:

@@ -10,6 +10,7 @@ from dovetail.saved_model.writing import (
     ragged,
     recurrent,
     tables,
+    tapes,
     text,
 )
 from dovetail.saved_model.writing.function import FunctionLibrary, FunctionWriter, write_function
@@ -28,6 +29,7 @@ __all__ = [
     "ragged",
     "recurrent",
     "tables",
+    "tapes",
     "text",
     "write_function",
 ]

@@ -111,6 +111,7 @@ def _dropout(w: Any, key: Any, x: Any, *, rate: float, noise_shape: Any = None) 
         ]
     drawn = _stateless(w, "StatelessRandomUniform", key, shape, _FLOAT32)
     kept = w.op("GreaterEqual", "z", [drawn, w.ref(float(rate), _FLOAT32)], T=_FLOAT32)
+    w.kept_by_dropout[id(w.node)] = kept
     scaled = z(w, "Mul", x, 1 / (1 - rate) if rate < 1 else 0.0, dtype)
     return w.op("SelectV2", "output", [kept, scaled, w.ref(0.0, dtype)], T=dtype)
 
@@ -133,6 +134,9 @@ _PURE = {
     "stateless_categorical": (_categorical, "random_categorical"),
     "stateless_dropout": (_dropout, "dropout"),
 }
+DROPOUT = "stateless_dropout"
+# Ops whose numbers are others each time that they run, or others here than there.
+DRAWING = frozenset({"random_key", *_PURE, *(drawing for _, drawing in _PURE.values())} - {DROPOUT})
 writes("stateless_key")(_same_key)
 for _name, (_write, _drawing) in _PURE.items():
     writes(_name)(_write)

@@ -23,6 +23,7 @@ from dovetail.saved_model.writing.nodes import (
     number_of,
     state_attributes,
 )
+from dovetail.saved_model.writing.steps import write_step
 from dovetail.saved_model.writing.table import WRITERS
 from dovetail.saved_model.writing.tables import TableContent
 from dovetail.tensor.convert import convert_to_tensor
@@ -73,6 +74,7 @@ class FunctionWriter(Walker):
         message: the `FunctionDef`.
         resources: the variables and tables that it uses: its last inputs are their handles.
         changed: the ids of those that it changes.
+        kept_by_dropout: by the ids of nodes, which elements a dropout has kept.
 
     Raises:
         NotImplementedError: it has an operation that is not written.
@@ -90,6 +92,7 @@ class FunctionWriter(Walker):
         self._last_change: dict[int, str] = {}
         self._last_effect = ""
         self._uses: dict[int, list[str]] = {}
+        self.kept_by_dropout: dict[int, Written] = {}
 
     @property
     def name(self) -> str:
@@ -163,6 +166,8 @@ class FunctionWriter(Walker):
             return self._op_call(node, WRITERS.get(operation.op.name))
         if type(operation) is Construct and operation.name in CONSTRUCTS:
             return CONSTRUCTS[operation.name](self, *node.args)
+        if type(operation) is FunctionCall and operation.changes:
+            return write_step(self, node)
         if type(operation) is FunctionCall and operation.name in CALLS:
             return CALLS[operation.name](self, *node.args, **node.kwargs)
         raise self.not_written(f"the operation {getattr(operation, 'name', operation)!r} (at {node.where})")

@@ -31,7 +31,7 @@ def write_as_module(w: Any, node: Any) -> list[Written]:
         raise w.not_written(named)
     places = [i for i, one in enumerate(node.args) if one is not None]
     inputs = [w.ref(node.args[i]) for i in places]
-    if any(not _is_numeric(one.dtype) for one in (*inputs, *node.outputs)):
+    if any(not is_numeric(one.dtype) for one in (*inputs, *node.outputs)):
         raise w.not_written(named)
     body, count = op.bind(node.kwargs).inline, len(node.args)
 
@@ -48,7 +48,8 @@ def write_as_module(w: Any, node: Any) -> list[Written]:
         raise w.not_written(f"{named}: {error}") from error
 
 
-def _is_numeric(dtype: Any) -> bool:
+def is_numeric(dtype: Any) -> bool:
+    """Whether modules take and give tensors of a dtype."""
     return not isinstance(dtype, int) and not dtypes.is_host_only(np.dtype(as_dtype(dtype).numpy_dtype))
 
 
