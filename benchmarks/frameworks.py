@@ -26,6 +26,7 @@ class Spec:
         keras: module that has Keras' API; "tf.keras" takes it from `tf`.
         torch: whether PyTorch is used by hand.
         jax: whether JAX is used by hand.
+        onnxruntime: whether ONNX Runtime is used.
     """
 
     packages: tuple[str, ...]
@@ -34,6 +35,7 @@ class Spec:
     keras: str | None = None
     torch: bool = False
     jax: bool = False
+    onnxruntime: bool = False
 
 
 CPU_ONLY = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -58,6 +60,7 @@ FRAMEWORKS: dict[str, Spec] = {
     "torch": Spec(("torch",), torch=True),
     "numpy": Spec(("numpy",)),
     "jax": Spec(("jax", "jaxlib"), jax=True),
+    "onnxruntime": Spec(("onnxruntime",), onnxruntime=True),
 }
 
 
@@ -72,6 +75,7 @@ class Loaded:
     tf: Any = None
     torch: Any = None
     jax: Any = None
+    onnxruntime: Any = None
     by_hand: Any = None
 
     @property
@@ -108,6 +112,8 @@ def load(name: str) -> Loaded:
     if spec.jax:
         loaded.jax = importlib.import_module("jax")
         loaded.by_hand = importlib.import_module("benchmarks.by_hand_jax")
+    if spec.onnxruntime:
+        loaded.onnxruntime = importlib.import_module("onnxruntime")
     return loaded
 
 

@@ -36,16 +36,24 @@ def judge(outcome: Outcome) -> list[Verdict]:
 
 
 def _judge_bar(outcome: Outcome, bar: Bar) -> Verdict:
+    if bar.peak_share is not None:
+        return _against_peak(outcome, bar, bar.peak_share)
     if bar.than is None:
         return _against_figure(outcome, bar)
     if bar.each_at_least is not None:
         return _of_parts(outcome, bar, bar.each_at_least)
     if bar.at_most is not None:
-        return _against_peer_plus(outcome, bar, bar.than)
-    peers = [bar.than]
+        return _against_peer_plus(outcome, bar, str(bar.than))
     if bar.than == "*":
-        peers = list(outcome.workload.peers)
-    return _against_peers(outcome, bar, peers)
+        return _against_peers(outcome, bar, list(outcome.workload.peers))
+    return _against_peers(outcome, bar, [bar.than] if isinstance(bar.than, str) else list(bar.than))
+
+
+def _against_peak(outcome: Outcome, bar: Bar, at_least: float) -> Verdict:
+    share = outcome.peak_share(bar.ours)
+    if share is None:
+        return Verdict(bar, None, _reason(outcome, [bar.ours]))
+    return Verdict(bar, share >= at_least, f"{share:.0%} of the peak, bar {at_least:.0%}")
 
 
 def _against_figure(outcome: Outcome, bar: Bar) -> Verdict:

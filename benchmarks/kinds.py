@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+UNIT_SCALE = {"us": 1e6, "ms": 1e3, "s": 1.0}
+
 
 class BenchmarkError(Exception):
     """A side did not do the work it is timed on, or could not be run."""
@@ -75,19 +77,22 @@ class Bar:
 
     Args:
         text: the bar in words.
-        than: label of the peer, or "*" for each peer; None compares with a fixed figure.
+        than: label of the peer, or several of which each is meant, or "*" for each peer; None compares with a
+            fixed figure.
         at_least: the least ratio; ratios above 1 mean that `ours` is faster.
         at_most: the largest own figure, in the workload's unit; with `than`, the peer's figure plus this.
         each_at_least: the least ratio of any part, to the fastest of the peers where there are several.
+        peak_share: the least share of the machine's peak, of a workload that counts its `flops`.
         ours: label of the side that is judged.
         of: what is compared, "speed" or "memory": the peak of the process; ratios above 1 say that `ours` needs less.
     """
 
     text: str
-    than: str | None = None
+    than: str | tuple[str, ...] | None = None
     at_least: float | None = None
     at_most: float | None = None
     each_at_least: float | None = None
+    peak_share: float | None = None
     ours: str = "dovetail"
     of: str = "speed"
 
@@ -102,6 +107,8 @@ class Workload:
         unit: "us", "ms" or "s" for times per unit of work, "samples/s" for throughput.
         sides: the frameworks; labels are unique, the first is ours.
         bars: what has to be reached.
+        flops: floating-point operations of one unit of work, see `benchmarks.flops`, where the work is bound by them:
+            the machine's peak is then measured in the same rounds.
     """
 
     name: str
@@ -109,11 +116,18 @@ class Workload:
     unit: str
     sides: tuple[Side, ...]
     bars: tuple[Bar, ...]
+    flops: float | None = None
 
     @property
     def is_throughput(self) -> bool:
         """Whether larger figures are better."""
         return self.unit.endswith("/s")
+
+    def flops_per_second(self, figure: float) -> float | None:
+        """Return the floating-point operations per second behind a figure; None where they are not counted."""
+        if self.flops is None:
+            return None
+        return self.flops * (figure if self.is_throughput else UNIT_SCALE[self.unit] / figure)
 
     @property
     def ours(self) -> str:
@@ -135,9 +149,6 @@ class Workload:
             if side.label == label:
                 return side
         raise KeyError(f"{self.name}: no side is called {label!r}; there are {[s.label for s in self.sides]}")
-
-
-UNIT_SCALE = {"us": 1e6, "ms": 1e3, "s": 1.0}
 
 
 def in_unit(workload: Workload, seconds: float, units: int) -> float:

@@ -28,29 +28,34 @@ def text_table(outcomes: Sequence[Outcome]) -> str:
         workload = outcome.workload
         lines.append(
             f"\n{workload.name}: {workload.about} "
-            f"[{workload.unit}, {outcome.rounds} rounds{_others(outcome)}]"
+            f"[{workload.unit}, {outcome.rounds} rounds{_machine_peak(outcome)}{_others(outcome)}]"
         )
-        for label, figure, spread, ratio, peak in rows(outcome):
-            lines.append(f"    {label:20} {figure:>12}  {spread:24} {ratio:>7}  {peak}")
+        for label, figure, spread, ratio, memory, share in rows(outcome):
+            lines.append(f"    {label:20} {figure:>12}  {spread:24} {ratio:>7}  {memory:12} {share}".rstrip())
         lines.extend(
             f"  {verdict.word:>12}: {verdict.bar.text} ({verdict.detail})" for verdict in judge(outcome)
         )
     return "\n".join(lines)
 
 
-def rows(outcome: Outcome) -> list[tuple[str, str, str, str, str]]:
-    """Return (side, figure, range, ratio to ours, peak memory) as text; an error stands in the range."""
+def rows(outcome: Outcome) -> list[tuple[str, str, str, str, str, str]]:
+    """Return (side, figure, range, ratio to ours, peak memory, share of the machine's peak) as text.
+
+    An error stands in the range; the share is empty where a workload does not count its operations.
+    """
     workload = outcome.workload
     table = []
     for label, measured in outcome.sides.items():
         if measured.median is None:
-            table.append((label, "error", _short(measured.error or "not measured"), "", ""))
+            table.append((label, "error", _short(measured.error or "not measured"), "", "", ""))
             continue
         spread = f"{number(min(measured.values))} .. {number(max(measured.values))}"
         ratio = outcome.ratio(label, workload.ours) if label in workload.peers else None
         shown = "" if ratio is None else f"{ratio:.2f}x"
-        peak = "" if measured.peak_mib is None else f"{measured.peak_mib:,.0f} MiB"
-        table.append((label, number(measured.median), spread, shown, peak))
+        memory = "" if measured.peak_mib is None else f"{measured.peak_mib:,.0f} MiB"
+        share = outcome.peak_share(label)
+        of_peak = "" if share is None else f"{share:.0%}"
+        table.append((label, number(measured.median), spread, shown, memory, of_peak))
     return table
 
 
@@ -88,6 +93,7 @@ def as_json(outcomes: Sequence[Outcome]) -> dict[str, Any]:
                 "rounds": outcome.rounds,
                 "measured_at": outcome.measured_at,
                 "busy_elsewhere": outcome.busy_elsewhere,
+                "machine_peak": outcome.machine_peak.values if outcome.machine_peak else [],
                 "sides": {
                     label: {
                         "median": side.median,
@@ -124,6 +130,7 @@ def read(path: Path) -> list[Outcome]:
             entry["rounds"],
             entry["measured_at"],
             entry["busy_elsewhere"],
+            Measured(entry["machine_peak"]) if entry.get("machine_peak") else None,
         )
         for name, entry in stored.items()
         if name in by_name
@@ -156,7 +163,8 @@ def markdown(outcomes: Sequence[Outcome]) -> str:
         "Written by `make bench` (`python -m benchmarks`); do not edit. Every framework ran in its own",
         "process, asked in turn for one repeat a round; figures are medians over the rounds. A ratio above 1",
         "means that Dovetail is that many times faster. Peak memory is the most that a side's process held at",
-        "once, imports and compiling included.",
+        "once, imports and compiling included. The share of the machine's peak is that of the operations which a",
+        "workload counts (benchmarks/flops.py), against a large product of matrices in the same rounds.",
         "",
         f"{here['cpu']}, {here['cores']} cores, {here['system']}, Python {here['python']}; default "
         "thread counts everywhere.",
@@ -180,6 +188,13 @@ def markdown(outcomes: Sequence[Outcome]) -> str:
     return "\n".join(lines)
 
 
+def _machine_peak(outcome: Outcome) -> str:
+    """Say what a product of matrices reached in the same rounds."""
+    if outcome.machine_peak is None or outcome.machine_peak.median is None:
+        return ""
+    return f", the machine's peak {number(outcome.machine_peak.median)} GFLOP/s"
+
+
 def _others(outcome: Outcome) -> str:
     """Say so when other programs used the machine meanwhile: such figures are to be taken again."""
     if outcome.busy_elsewhere is None or outcome.busy_elsewhere < NOISY:
@@ -194,10 +209,10 @@ def _section(outcome: Outcome) -> list[str]:
         f"### {workload.name}",
         "",
         f"{workload.about[0].upper()}{workload.about[1:]}; {workload.unit}, {better}. "
-        f"{outcome.rounds} rounds, {outcome.measured_at}{_others(outcome)}.",
+        f"{outcome.rounds} rounds, {outcome.measured_at}{_machine_peak(outcome)}{_others(outcome)}.",
         "",
-        f"| | median | range | ratio to {workload.ours} | peak memory |",
-        "|---|---|---|---|---|",
+        f"| | median | range | ratio to {workload.ours} | peak memory | of the machine's peak |",
+        "|---|---|---|---|---|---|",
     ]
     lines += ["| " + " | ".join(row) + " |" for row in rows(outcome)]
     return [*lines, "", *_parts_table(outcome)]

@@ -12,6 +12,10 @@ from typing import Any
 
 from benchmarks.kinds import BenchmarkError, Side, Workload
 from benchmarks.processes import Timed, Usage, start
+from benchmarks.workloads import workload_called
+
+PEAK = ("matrix_product", "torch")  # the workload and the side that tell what the machine can do
+_PEAK = "(peak)"
 
 
 @dataclass
@@ -58,6 +62,8 @@ class Outcome:
         rounds: timed repeats of each side.
         measured_at: date and time.
         busy_elsewhere: share of the machine that other programs used meanwhile; None where it is not known.
+        machine_peak: what the machine reaches in a product of matrices, in GFLOP/s, measured in the same rounds; None for
+            workloads that do not count their operations.
     """
 
     workload: Workload
@@ -65,6 +71,15 @@ class Outcome:
     rounds: int
     measured_at: str
     busy_elsewhere: float | None = None
+    machine_peak: Measured | None = None
+
+    def peak_share(self, label: str) -> float | None:
+        """Return the share of the machine's peak that a side reaches; None where a figure is missing."""
+        side, peak = self.sides.get(label), self.machine_peak
+        if side is None or side.median is None or peak is None or peak.median is None:
+            return None
+        reached = self.workload.flops_per_second(side.median)
+        return None if reached is None else reached / (peak.median * 1e9)
 
     def ratio(self, peer: str, ours: str) -> float | None:
         """Return how many times faster `ours` is than `peer`; None where a figure is missing."""
@@ -108,12 +123,17 @@ def run(workload: Workload, sides: Sequence[Side], rounds: int, position: str = 
     """
     measured = {side.label: Measured() for side in sides}
     handles: dict[str, Timed] = {}
+    if workload.flops is not None:
+        measured[_PEAK] = Measured()
     begin, before = time.monotonic(), Usage.now()
     try:
         for side in sides:
             progress(f"{position} {workload.name}: loading {side.label}")
             handles[side.label] = start(workload, side)
             _load(handles[side.label], measured[side.label])
+        if _PEAK in measured:
+            handles[_PEAK] = _peak()
+            _load(handles[_PEAK], measured[_PEAK])
         for number in range(rounds):
             for label, handle in _in_turn(handles, number):
                 if not measured[label].error:
@@ -124,7 +144,13 @@ def run(workload: Workload, sides: Sequence[Side], rounds: int, position: str = 
             handle.close()
     progress(f"{position} {workload.name}: {time.monotonic() - begin:.0f} s", last=True)
     busy_elsewhere = before.busy_elsewhere_until(Usage.now())
-    return Outcome(workload, measured, rounds, time.strftime("%Y-%m-%d %H:%M"), busy_elsewhere)
+    peak = measured.pop(_PEAK, None)
+    return Outcome(workload, measured, rounds, time.strftime("%Y-%m-%d %H:%M"), busy_elsewhere, peak)
+
+
+def _peak() -> Timed:
+    product = workload_called(PEAK[0])
+    return start(product, product.side(PEAK[1]))
 
 
 def _in_turn(handles: dict[str, Timed], number: int) -> list[tuple[str, Timed]]:

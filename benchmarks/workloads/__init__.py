@@ -22,7 +22,9 @@ from benchmarks.workloads import (
     fresh_process,
     function_lengths,
     function_trace,
+    inference,
     layer_calls,
+    matrix_product,
     one_sample,
     operations,
     pipelines,
@@ -38,6 +40,7 @@ from benchmarks.workloads import (
 )
 
 WORKLOADS: tuple[Workload, ...] = (
+    *matrix_product.WORKLOADS,
     *eager.WORKLOADS,
     *operations.WORKLOADS,
     *unseen_shapes.WORKLOADS,
@@ -68,6 +71,7 @@ WORKLOADS: tuple[Workload, ...] = (
     *composites.WORKLOADS,
     *layer_calls.WORKLOADS,
     *one_sample.WORKLOADS,
+    *inference.WORKLOADS,
     *fresh_process.WORKLOADS,
 )
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from benchmarks import flops
 from benchmarks.checks import EqualTo
 from benchmarks.frameworks import Loaded
-from benchmarks.kinds import Run, Side, Workload, loop
+from benchmarks.kinds import Bar, Run, Side, Workload, loop
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,13 @@ class Case:
     @property
     def rank(self) -> int:
         return len(self.x) - 2
+
+    @property
+    def flops(self) -> float:
+        """Operations of the convolution and of its gradients."""
+        positions = math.prod(self.arrays[2].shape[:-1])
+        once = flops.convolution(positions, self.kernel, self.depthwise)
+        return flops.trained(0, once) if self.inputs_too else flops.trained(once, 0)
 
     @functools.cached_property
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -226,11 +235,8 @@ def under_torch(case: Case) -> Callable[[Loaded], Run]:
             return y, *torch.autograd.grad(y, sources, g)
 
         back = [turned.index(axis) for axis in range(rank + 2)]
-        return Run(
-            loop(step),
-            KernelGradient(case),
-            finish=lambda results: [np.ascontiguousarray(results[-1].numpy().transpose(back))],
-        )
+        check = KernelGradient(case)
+        return Run(loop(step), lambda results: check([results[-1].permute(back)]))
 
     return build
 
@@ -248,7 +254,8 @@ def workload(case: Case) -> Workload:
             Side("torch", "torch", under_torch(case)),
             Side("jax jitted", "jax", under_jax(case)),
         ),
-        bars=(),
+        bars=() if case.depthwise else (Bar("at least 70% of the machine's peak", peak_share=0.7),),
+        flops=case.flops,
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import data, keras_models
+from benchmarks import data, flops, keras_models
 from benchmarks.bars import MEMORY, best
 from benchmarks.checks import LossFalls
 from benchmarks.frameworks import Loaded
@@ -50,6 +50,7 @@ class Task:
         compiles: whether there is a side of `torch.compile`.
         loss: a key of LOSSES, in keras_models and by_hand_torch.
         optimizer: "adam" or "adagrad".
+        flops: operations of training on one sample, where they bound it.
     """
 
     num_samples: int
@@ -63,6 +64,7 @@ class Task:
     compiles: bool = True
     loss: str = "cross_entropy"
     optimizer: str = "adam"
+    flops: float | None = None
 
     @property
     def units(self) -> int:
@@ -82,8 +84,19 @@ def images(num_samples: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 MLP = Task(12_800, 3, 32, data.digits, lambda fw: keras_models.mlp(fw.keras), "mlp", jax_model="mlp")
-CNN = Task(2_560, 1, 128, images, lambda fw: keras_models.cnn(fw.keras), "cnn", channels_first)
-TRANSFORMER = Task(96, 1, 16, data.tokens, keras_models.transformer, "Transformer")
+CNN = Task(
+    2_560,
+    1,
+    128,
+    images,
+    lambda fw: keras_models.cnn(fw.keras),
+    "cnn",
+    channels_first,
+    flops=flops.trained(*flops.CNN_LAYERS),
+)
+TRANSFORMER = Task(
+    96, 1, 16, data.tokens, keras_models.transformer, "Transformer", flops=3 * flops.transformer()
+)
 
 
 def fit_keras(task: Task, policy: str | None = None) -> Callable[[Loaded], Run]:
@@ -159,6 +172,7 @@ def workload(name: str, about: str, task: Task, *bars: Bar) -> Workload:
         unit="samples/s",
         sides=(*keras_sides, *by_hand(task)),
         bars=(*bars, MEMORY),
+        flops=task.flops,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from benchmarks import data, keras_images
+from benchmarks import data, flops, keras_images
 from benchmarks.bars import best
 from benchmarks.workloads.fit import Task, channels_first, workload
 
@@ -31,6 +31,7 @@ RESNET = Task(
     lambda fw: keras_images.application(fw.keras, "ResNet50", SIZE),
     "ResNet50",
     channels_first,
+    flops=3 * flops.resnet50(SIZE),
 )
 MOBILENET = Task(
     96,
