@@ -62,8 +62,8 @@ class Outcome:
         rounds: timed repeats of each side.
         measured_at: date and time.
         busy_elsewhere: share of the machine that other programs used meanwhile; None where it is not known.
-        machine_peak: what the machine reaches in a product of matrices, in GFLOP/s, measured in the same rounds; None for
-            workloads that do not count their operations.
+        machine_peak: what the machine reaches in a product of matrices, in GFLOP/s, measured in the same rounds; None
+            for workloads that do not count their operations.
     """
 
     workload: Workload
