@@ -33,7 +33,7 @@ def _draw(*shape):
 
 def _unbounded(monkeypatch):
     """Let kernels serve small arrays, too."""
-    for name in ("FEWEST", "FEWEST_SUMMED", "FEWEST_PRODUCTS", "FEWEST_PRODUCTS_OF_FEW"):
+    for name in ("FEWEST", "FEWEST_SUMMED", "FEWEST_BIASED", "FEWEST_PRODUCTS", "FEWEST_PRODUCTS_OF_FEW"):
         monkeypatch.setattr(host_native, name, 1)
 
 
@@ -66,14 +66,50 @@ def test_reductions_of_columns(lead, middle, channels, how):
             np.testing.assert_allclose(found, expected, rtol=1e-6, atol=2e-6 * max(1, lead * middle) ** 0.5)
 
 
-@pytest.mark.parametrize("case", ["last axis", "apart", "none", "strided", "float64", "empty", "flat", "out"])
+@pytest.mark.parametrize("case", ["short", "apart", "strided", "float64", "empty", "out"])
 def test_other_reductions_are_left_to_numpy(case):
     x = _draw(8, 6, 5, 4)
-    x = {"strided": x[::2], "float64": x.astype("float64"), "empty": x[:0], "flat": x.reshape(-1)}.get(
-        case, x
-    )
-    axis = {"last axis": 3, "apart": (0, 2), "none": None, "out": 7}.get(case, 0)
+    x = {"strided": x[::2], "float64": x.astype("float64"), "empty": x[:0]}.get(case, x)
+    axis = {"short": 3, "apart": (0, 2), "out": 7}.get(case, 0)
     assert host_native.reduced("sum", x, axis, False) is None
+
+
+@few
+@given(lead=sizes, columns=st.integers(16, 300), how=st.sampled_from(["sum", "max", "min", "mean", "prod"]))
+def test_reductions_along_rows(lead, columns, how):
+    x = np.exp(_draw(lead, 70, columns) / 40)
+    function = getattr(np, how)
+    for axes in (None, -1, 2, (1, 2), (0, 1, 2), [2]):
+        axes = tuple(axes) if isinstance(axes, list) else axes
+        for keepdims in (False, True):
+            found = host_native.reduced(how, x, axes, keepdims)
+            expected = function(x.astype("float64"), axis=axes, keepdims=keepdims).astype("float32")
+            assert found.shape == expected.shape
+            np.testing.assert_allclose(found, expected, rtol=2e-5)
+
+
+def test_long_rows_are_reduced_exactly_and_keep_nan():
+    x = np.random.default_rng(0).random((3, 70001)).astype("float32")
+    np.testing.assert_allclose(
+        host_native.reduced("sum", x, -1, False), x.astype("float64").sum(-1), rtol=1e-6
+    )
+    x[0, 69999], x[1, 5], x[2, 0] = np.nan, np.inf, -np.inf
+    for how in ("sum", "max", "min"):
+        np.testing.assert_array_equal(
+            host_native.reduced(how, x, -1, False)[:2], [np.nan, {"min": x[1].min()}.get(how, np.inf)]
+        )
+        assert np.isnan(host_native.reduced(how, x, None, False))
+
+
+@pytest.mark.parametrize("few_of", [1, 5, 17])
+def test_few_largest(few_of):
+    x = np.round(_draw(40, 60) * 3) / 4  # with equal ones
+    x[3, 7] = x[3, 9] = np.nan
+    x[5] = -np.inf
+    values, places = host.top_k(x, few_of)
+    order = np.argsort(np.where(np.isnan(x), -np.inf, -x), axis=-1, kind="stable")[:, :few_of]
+    np.testing.assert_array_equal(places, order)
+    np.testing.assert_array_equal(values, np.take_along_axis(x, order, -1))
 
 
 def test_long_sums_are_as_exact_as_numpys():

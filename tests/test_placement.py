@@ -17,7 +17,7 @@ CALLS = {
     "number with a tensor": lambda n: (n, lambda: 2.0 - _row(n - 1)),
     "function": lambda n: (n, lambda: tf.maximum(_row(n - 1), tf.constant(0.5))),
     "comparison": lambda n: (n, lambda: _row(n - 1) > 0.5),
-    "reduction": lambda n: (n, lambda: tf.reduce_sum(_row(n))),
+    "reduction": lambda n: (n, lambda: tf.math.reduce_variance(_row(n))),
     "reshape": lambda n: (n, lambda: tf.reshape(_row(n), [1, -1])),
     "variable": lambda n: (n, lambda: tf.Variable(_row(n - 1)) + 1.0),
 }

@@ -19,8 +19,10 @@ from dovetail.engine import dtypes, host_native
 from dovetail.engine.host_array import (  # noqa: F401 - names of this engine
     add_rows,
     add_up,
+    argsort,
     as_shift,
     bitcast,
+    broadcast_to,
     checked_indices,
     checked_places,
     dynamic_slice,
@@ -30,12 +32,17 @@ from dovetail.engine.host_array import (  # noqa: F401 - names of this engine
     index_min,
     index_mul,
     look_up,
+    meshgrid,
+    pad,
     repeat_each,
+    reshape,
     rows_at,
     search_rows,
     set_rows,
+    stack,
     summed_rows,
     take,
+    transpose,
     unslice,
 )
 from dovetail.engine.host_einsum import einsum  # noqa: F401 - a name of this engine
@@ -78,20 +85,24 @@ def __getattr__(attribute: str) -> Any:
     return value
 
 
-def _widened(function: Any) -> Any:
+def _widened(function: Any, how: str | None = None) -> Any:
     """Wraps a reduction so that it keeps its input's dtype, accumulating 16-bit floats in float32."""
 
     def reduce(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         dtype = x.dtype
         if dtypes.is_half(dtype):
             return function(x.astype(np.float32), axis=axis, keepdims=keepdims).astype(dtype)
+        if how is not None:
+            found = host_native.reduced(how, x, axis, keepdims)
+            if found is not None:
+                return found
         return function(x, axis=axis, keepdims=keepdims, dtype=dtype)
 
     return reduce
 
 
-sum = _widened(add_up)
-prod = _widened(np.multiply.reduce)
+sum = _widened(add_up, "sum")
+prod = _widened(np.multiply.reduce, "prod")
 
 
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -149,7 +160,7 @@ def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 def cumsum(x: Any, axis: int) -> Any:
-    return np.cumsum(x, axis=axis, dtype=x.dtype)
+    return x.cumsum(axis=axis, dtype=x.dtype)
 
 
 def cumprod(x: Any, axis: int) -> Any:
@@ -232,8 +243,22 @@ def index_set(x: Any, index: Any, values: Any) -> Any:
 def index_add(x: Any, index: Any, values: Any) -> Any:
     """Returns a copy of `x` with `values` added at `index`; repeated indices add up."""
     result = x.copy()
-    np.add.at(result, index, values)
+    if _are_different_rows(x, index):
+        result[index] += values
+    else:
+        np.add.at(result, index, values)
     return result
+
+
+def _are_different_rows(x: Any, index: Any) -> bool:
+    """True for the numbers of rows of which each is there once: they need not be added one by one."""
+    if type(index) is not tuple or len(index) != 1 or not isinstance(index[0], np.ndarray):
+        return False
+    if index[0].dtype.kind not in "iu" or index[0].ndim != 1 or x.dtype.hasobject:
+        return False
+    seen: Any = np.zeros(len(x), bool)
+    seen[index[0]] = True
+    return np.count_nonzero(seen) == len(index[0])
 
 
 def stop_gradient(x: Any) -> Any:
@@ -287,6 +312,9 @@ def cumlogsumexp(x: Any, axis: int) -> Any:
 
 def top_k(x: Any, k: int) -> Any:
     """The `k` largest entries of each row and their positions; of equal entries the first comes first."""
+    found = host_native.few_largest(x, k)
+    if found is not None:
+        return found
     last = x.shape[-1] - 1
     order = last - np.argsort(x[..., ::-1], axis=-1, kind="stable")[..., ::-1]
     indices = np.ascontiguousarray(order[..., :k])

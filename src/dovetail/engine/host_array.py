@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,86 @@ from dovetail.engine import host_native
 def as_shift(shift: Any) -> Any:
     """Returns what `roll` takes for an array of shifts."""
     return shift.tolist()
+
+
+def reshape(x: Any, shape: Any) -> Any:
+    """`np.reshape`, without the way to it."""
+    return x.reshape(shape)
+
+
+def transpose(x: Any, axes: Any = None) -> Any:
+    """`np.transpose`, without the way to it."""
+    return x.transpose(axes)
+
+
+def broadcast_to(x: Any, shape: Any) -> Any:
+    """`np.broadcast_to`, in a third of its time where the elements lie side by side."""
+    if not x.flags.c_contiguous or type(shape) is not tuple or x.dtype.hasobject:
+        return np.broadcast_to(x, shape)
+    made: Any = np.ndarray(shape, x.dtype, x, 0, _spread_strides(x.shape, x.strides, shape))
+    made.flags.writeable = False
+    return made
+
+
+@functools.lru_cache(maxsize=1024)
+def _spread_strides(old: tuple, strides: tuple, shape: tuple) -> tuple:
+    """Returns the strides of what repeats elements along axes of size 1 and along new ones in front.
+
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+    added = len(shape) - len(old)
+    if added < 0 or any(have not in (1, want) for have, want in zip(old, shape[added:], strict=True)):
+        raise ValueError(f"cannot broadcast the shape {old} to {shape}")
+    kept = [0 if have == 1 else stride for have, stride in zip(old, strides, strict=True)]
+    return (*(0,) * added, *kept)
+
+
+def pad(x: Any, paddings: Any, mode: Any = "constant", constant_values: Any = 0) -> Any:
+    """`np.pad`, in a tenth of its time where what is added is one number."""
+    if mode != "constant":
+        return np.pad(x, paddings, mode=mode)
+    sizes = tuple([before + size + after for size, (before, after) in zip(x.shape, paddings, strict=True)])
+    made = np.full(sizes, constant_values, x.dtype)
+    made[tuple([slice(b, b + size) for size, (b, _) in zip(x.shape, paddings, strict=True)])] = x
+    return made
+
+
+def stack(arrays: Any, axis: int = 0) -> Any:
+    """`np.stack`, in half its time for the first axis."""
+    shape = arrays[0].shape
+    if axis or any(x.shape != shape for x in arrays):
+        return np.stack(arrays, axis=axis)
+    made = np.empty((len(arrays), *shape), arrays[0].dtype)
+    for place, x in zip(range(len(arrays)), arrays, strict=True):
+        made[place] = x
+    return made
+
+
+def meshgrid(*vectors: Any, indexing: str = "xy") -> list:
+    """`np.meshgrid` of vectors, which are looked at in other shapes and not copied."""
+    order = list(range(len(vectors)))
+    if indexing == "xy" and len(vectors) > 1:
+        order[:2] = 1, 0
+    flat: list[Any] = [np.reshape(x, -1) for x in vectors]
+    sizes = tuple([flat[i].size for i in order])
+    return [
+        broadcast_to(
+            x.reshape((1,) * order.index(i) + (-1,) + (1,) * (len(order) - 1 - order.index(i))), sizes
+        )
+        for i, x in enumerate(flat)
+    ]
+
+
+def argsort(x: Any, axis: int = -1, stable: bool = True) -> Any:
+    """`np.argsort` that keeps the order of equal elements: quickly first, slowly where there are some."""
+    if x.dtype.kind != "f" or x.dtype.itemsize < 4 or x.size < _QUICKLY_SORTED:
+        return np.argsort(x, axis=axis, stable=True)
+    order = np.argsort(x, axis=axis)
+    ranked = np.moveaxis(np.take_along_axis(x, order, axis), axis, -1)
+    if np.all(ranked[..., 1:] > ranked[..., :-1]):  # neither equal ones nor NaN
+        return order
+    return np.argsort(x, axis=axis, stable=True)
 
 
 def repeat_each(x: Any, repeats: Any, axis: int, total: int | None) -> Any:
@@ -35,6 +116,8 @@ def add_rows(rows: Any, ids: Any, num: int) -> Any:
     return out.reshape((num, *rest))
 
 
+_INT32 = np.dtype(np.int32)
+_QUICKLY_SORTED = 1 << 14  # elements from which on NumPy's vectors sort much faster than what keeps an order
 _SMALL_SUM = 1 << 12  # elements from which on it counts how NumPy sums
 _ONE_THREAD = 9216  # elements of a matrix beyond which BLAS asks its other threads
 _NARROW = 256
@@ -107,6 +190,11 @@ def _check_range(indices: Any, size: int) -> None:
 
 def take(x: Any, indices: Any, axis: int) -> Any:
     """Returns the slices of `x` along `axis` that `indices` names; an index out of range is an error."""
+    if indices.dtype == _INT32 and indices.size:
+        try:
+            return x.take(indices.view(np.uint32), axis)  # negative ones are out of range so
+        except IndexError:
+            pass
     if indices.size and indices.min() >= 0:
         try:
             return x.take(indices, axis)
@@ -125,6 +213,8 @@ def checked_indices(indices: Any, size: int) -> Any:
 
 def checked_places(indices: Any, sizes: tuple) -> Any:
     """The same for tuples of indices: the last axis of `indices` holds one index an axis."""
+    if all(_fit(indices[..., i], size) for i, size in enumerate(sizes)):
+        return indices
     limits = np.array(sizes, np.int64)
     bad = ((indices < 0) | (indices >= limits)).any(axis=-1) if indices.size else np.zeros((), bool)
     if bad.any():
@@ -132,6 +222,10 @@ def checked_places(indices: Any, sizes: tuple) -> Any:
         where = f"indices[{','.join(map(str, place))}]" if place else "indices"
         raise IndexError(f"{where} = {indices[place].tolist()} does not index into shape {tuple(sizes)}")
     return indices
+
+
+def _fit(indices: Any, size: int) -> bool:
+    return not indices.size or (indices.min() >= 0 and indices.max() < size)
 
 
 def index_min(x: Any, index: Any, values: Any) -> Any:

@@ -18,11 +18,14 @@ from dovetail.engine.kernels import TABLE, kernel
 
 HOST = "host"
 FEWEST = 1024  # elements; for fewer, NumPy's passes cost as much as a call
-FEWEST_SUMMED = 4096
+FEWEST_SUMMED = 4097  # sums of fewer are quick in NumPy
+FEWEST_BIASED = 1 << 15
 FEW_ROWS = 16  # of matrix products, as in native/few_rows.h
 FEWEST_PRODUCTS = 1 << 15  # of many rows, which are packed and shared
 FEWEST_PRODUCTS_OF_FEW = 1 << 10  # for fewer, no program should wait for the library
 MOST_PRODUCTS_OF_FEW = 1 << 20  # they are one thread's work
+_MOST_LARGEST = 32  # which are kept in order one by one
+_SHORT = 16  # elements of rows that are left to NumPy
 _FEWEST_OF = {"dense": 1}  # elements, where not FEWEST: a few rows have many products
 _FLOAT32 = np.dtype(np.float32)
 _PIXELS = (np.dtype(np.uint8), _FLOAT32)
@@ -73,18 +76,34 @@ def each(function: str, x: Any) -> Any:
 
 
 def reduced(how: str, x: Any, axis: Any, keepdims: bool) -> Any:
-    """Returns one of REDUCTIONS over axes side by side before the last; None where no kernel serves."""
-    if x.size < FEWEST_SUMMED or axis is None or not is_plain(x):
+    """Returns one of REDUCTIONS over axes side by side, or all; None where no kernel serves."""
+    if x.size < FEWEST or not is_plain(x):
         return None
     sizes = _sizes(x.shape, tuple(axis) if type(axis) is list else axis, bool(keepdims))
+    if sizes is None or (how == "prod" and sizes[2] > 1):
+        return None
+    if x.size < FEWEST_SUMMED and (sizes[2] > 1 or how == "sum"):
+        return None
     host = _host()
-    return None if sizes is None or host is None else host.reduced(how, x, *sizes)
+    return None if host is None else host.reduced(how, x, *sizes)
+
+
+def few_largest(x: Any, few: int) -> Any:
+    """Returns the few largest numbers of rows and their places; None where no kernel serves."""
+    if not 0 < few <= _MOST_LARGEST or x.size < FEWEST // 4 or not is_plain(x):
+        return None
+    host = _host()
+    return None if host is None else host.few_largest(x, few)
 
 
 @functools.lru_cache(maxsize=1024)
 def _sizes(shape: tuple, axis: Any, keepdims: bool) -> tuple | None:
     """Returns the elements before, in and after the axes, and the result's shape; None where no kernel serves."""
-    around = _around(shape, axis if type(axis) is tuple else (axis,))
+    rank = len(shape)
+    if axis is None:
+        axis = tuple(range(rank))
+    axes = axis if type(axis) is tuple else (axis,)
+    around = _around(shape, axes)
     if around is None:
         return None
     outer, inner = around
@@ -95,14 +114,17 @@ def _sizes(shape: tuple, axis: Any, keepdims: bool) -> tuple | None:
 
 def reduces_columns(shape: tuple, axis: Any) -> bool:
     """True for axes that `reduced` takes."""
-    return axis is not None and _sizes(shape, tuple(axis) if type(axis) is list else axis, False) is not None
+    return _sizes(shape, tuple(axis) if type(axis) is list else axis, False) is not None
 
 
 def _around(shape: tuple, axes: tuple) -> tuple | None:
-    """Returns the sizes before and after the axes; None where they do not lie side by side before the last one."""
+    """Returns the sizes before and after the axes; None where they do not lie side by side, or are too short."""
     rank = len(shape)
     places = sorted([one + rank if one < 0 else one for one in axes])
-    if not places or places[0] < 0 or places[-1] >= rank - 1 or shape[-1] < 2:
+    if not places or places[0] < 0 or places[-1] >= rank:
+        return None
+    short = shape[-1] < 2 if places[-1] < rank - 1 else math.prod(shape[places[0] :]) < _SHORT
+    if short or 0 in shape:
         return None
     if places != list(range(places[0], places[0] + len(places))):
         return None
@@ -177,7 +199,11 @@ def _batch_norm(formula: Callable, arrays: tuple, names: dict) -> Any:
 
 
 def _has_bias(formula: Callable, arrays: tuple, names: dict) -> bool:
-    return _has_elements(formula, arrays, names) and _of_channels(arrays[0], arrays[1:])
+    return (
+        arrays[0].size >= FEWEST_BIASED
+        and _has_elements(formula, arrays, names)
+        and _of_channels(arrays[0], arrays[1:])
+    )
 
 
 @kernel("bias", HOST, when=_has_bias, why="0017: all threads, and past the caches where it is much")

@@ -3,7 +3,8 @@
 The rule: work whose values lie in host memory runs on NumPy when it is small, that is, when the elements that it reads
 (or the work that an op says it is) are no more than `settings.active_limit`; all else runs on XLA.  What is open around
 it, tapes or scopes, makes no difference.  Strings are NumPy's alone.  What native kernels do in one pass on all threads
-counts as a sixteenth, on machines without accelerators.
+counts as a sixteenth, on machines without accelerators.  There, what passes through memory once runs on NumPy from
+`FEWEST_IN_PIECES` elements on, too, by pieces and on all threads (`engine/host_pieces.py`).
 
 The shortest ways, which have no time for a call, compare with `settings.active_limit` themselves, in the same terms:
 `ops/families.py` and `keras/models/plans.py`; `tests/test_placement.py` holds them to it.
@@ -23,6 +24,9 @@ from dovetail.engine import host_native, loaded_xla
 from dovetail.engine.dtypes import HOST_ONLY_KINDS
 
 _ndarray = np.ndarray
+_HALF = np.dtype(np.float16)
+_LOOPED_KINDS = "fiub"  # of dtypes that NumPy has loops for which keep up with memory
+FEWEST_IN_PIECES = 1 << 18  # elements; for fewer, XLA's one call is as good
 _SHAPE_LIMIT = 64
 PASSES = 16  # of NumPy's that cost what a native kernel does, and more
 
@@ -59,6 +63,22 @@ def runs_on_host(
     if one_pass is not None and size <= limit * PASSES and _by_kernel(one_pass, values):
         return True
     return size <= _SHAPE_LIMIT and _in_trace()
+
+
+def runs_in_pieces(values: list) -> bool:
+    """Decides whether large work of ops that say so (`Op.pieces`) runs on NumPy, piece by piece, on all threads."""
+    largest = 0
+    for value in values:
+        if value is None or value.dtype.kind not in _LOOPED_KINDS or value.dtype == _HALF:
+            return False
+        largest = max(largest, value.size)
+    return (
+        largest >= FEWEST_IN_PIECES
+        and settings.engine == "auto"
+        and settings.active_limit >= 0
+        and not accelerated()
+        and all(map(in_host_memory, values))
+    )
 
 
 def _by_kernel(one_pass: Callable[..., bool], values: Any) -> bool:

@@ -116,7 +116,7 @@ def scalar_mul(scalar: Any, x: Any, name: str | None = None) -> Any:
     return multiply(x, scalar)
 
 
-@op("add_n math.add_n", shape=broadcast)
+@op("add_n math.add_n", shape=broadcast, pieces="elements")
 def add_n(xp: Any, *inputs: Any) -> Any:
     """Returns the sum of a list of tensors of one shape and dtype."""
     total = inputs[0]
@@ -217,6 +217,8 @@ def divide_no_nan(xp: Any, x: Any, y: Any) -> Any:
     wide = quotient_dtype(x.dtype)
     x, y = x.astype(wide), y.astype(wide)
     zero = y == 0
+    if xp.name == "host" and x.shape == y.shape and x.size >= _LARGE:
+        return xp.keep_where(~zero, xp.divide(x, y))
     return xp.where(zero, xp.zeros((), wide), xp.divide(x, xp.where(zero, xp.ones((), wide), y)))
 
 
@@ -349,7 +351,7 @@ def _is_range(t: np.ndarray, low: np.ndarray, high: np.ndarray) -> bool:
     return not low.ndim and not high.ndim and t.dtype.kind in "fiu" and bool(low <= high)
 
 
-@op("clip_by_value ops.numpy.clip(x,x_min,x_max)", shape=_clip_shape)
+@op("clip_by_value ops.numpy.clip(x,x_min,x_max)", shape=_clip_shape, pieces="elements")
 def clip_by_value(xp: Any, t: Any, clip_value_min: Any, clip_value_max: Any) -> Any:
     """Returns `max(min(t, clip_value_max), clip_value_min)`.
 
@@ -379,6 +381,7 @@ clip_by_value.gradient(
 
 @op(
     "cast dtypes.cast ops.cast K.cast",
+    pieces="elements",
     shape=lambda shape, dtype: shape,
     dtype=lambda kind, dtype: dtype,
 )

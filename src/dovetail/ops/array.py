@@ -33,7 +33,7 @@ def _stacked(*shapes: tuple, axis: int) -> tuple:
     return (*merged[:axis], len(shapes), *merged[axis:])
 
 
-@op("ops.numpy.stack(x) K.stack(x)", shape=_stacked)
+@op("ops.numpy.stack(x) K.stack(x)", shape=_stacked, pieces="whole")
 def stack(xp: Any, *values: Any, axis: int = 0) -> Any:
     """Joins tensors of one shape along a new axis.
 
@@ -98,7 +98,7 @@ def unstack(xp: Any, value: Any, *, num: int | None = None, axis: int = 0) -> An
         axis: the axis that goes.
     """
     count = len(_unstacked(value.shape, num, axis))
-    moved = xp.moveaxis(value, axis, 0)
+    moved = xp.moveaxis(value, axis, 0) if axis else value
     return [moved[i, ...] for i in range(count)]
 
 
@@ -144,11 +144,14 @@ def _joined(*shapes: tuple, axis: int) -> tuple:
     return tuple(merged)
 
 
-@op("", shape=_joined)
+@op("", shape=_joined, pieces="whole")
 def concat_(xp: Any, *values: Any, axis: int) -> Any:
     """Joins tensors along an axis that they have; the other sizes must agree."""
-    _joined(*(value.shape for value in values), axis=axis)
-    return xp.concatenate(values, axis=axis)
+    try:
+        return xp.concatenate(values, axis=axis)
+    except (TypeError, ValueError):
+        _joined(*(value.shape for value in values), axis=axis)  # says what is wrong
+        raise
 
 
 def _concat_gradient(g: Any, y: Any, *values: Any, axis: int) -> list:

@@ -8,6 +8,7 @@ a node of a symbolic graph; whichever it is, active tapes note it.
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -30,7 +31,7 @@ from dovetail.base.own import declare
 from dovetail.base.settings import settings, state
 from dovetail.base.wording import BAD_CALL, cause, described, is_ours, kind_of, plain
 from dovetail.engine import EngineUnavailableError, concrete, dtypes, host, is_tracer, loaded_xla, xla
-from dovetail.engine.placement import runs_on_host
+from dovetail.engine.placement import runs_in_pieces, runs_on_host
 from dovetail.ops import dispatch
 from dovetail.ops.attrs import CANONICAL, is_symbolic
 from dovetail.ops.dispatch import attribute_kinds
@@ -76,6 +77,8 @@ class Op:
         one_pass: `f(*arrays, **attributes) -> bool`, whether a native kernel of the host engine does it in one pass.
         again: `f(arrays, **attributes)` gives a function that does the same with arrays like these, and looks at less;
             None: there is none.  For runs that are repeated (`function/host_plan.py`).
+        pieces: how large arrays are cut into pieces for the host engine, which is then as fast as XLA: a word of
+            `engine/host_pieces.py`, or `f(*arrays, **attributes)` that gives one; None: XLA is faster.
         public: the public function, for graphs and error messages.
         observer: what is told of each call inside of a trace, whoever else watches; None for almost all ops.
     """
@@ -98,12 +101,13 @@ class Op:
         work: Callable | None = None,
         one_pass: Callable | None = None,
         again: Callable | None = None,
+        pieces: Any = None,
     ) -> None:
         self.name, self.body, self.__doc__ = name, body, body.__doc__
         self.same_dtype, self.differentiable, self.gradients = same_dtype, differentiable, gradients
         self.shape, self.dtype, self.engine = shape, dtype, engine
         self.several, self.size, self.work, self.one_pass = several, size, work, one_pass
-        self.again = again
+        self.again, self.pieces = again, pieces
         self.public: Any = None
         self.observer: Observer | None = None
         self.tensors, self.optional, self.variadic, self.attributes = _parameters(body)
@@ -154,8 +158,8 @@ class Op:
             found = self._given.get(key)
             return self._given.put(key, self._bind(attributes)) if found is None else found
         except TypeError:  # an unhashable value, such as a list
-            frozen = {name: _frozen(value) for name, value in attributes.items()}
-            return self._bind(attributes) if frozen == attributes else self.bind(frozen)
+            same = {name: frozen(value) for name, value in attributes.items()}
+            return self._bind(attributes) if same == attributes else self.bind(same)
 
     def _bind(self, attributes: dict) -> Bound:
         values = {}
@@ -266,6 +270,7 @@ class Bound:
         "_compiled",
         "_inline",
         "_traced",
+        "_ufunc",
         "_vjp_ops",
         "attributes",
         "host",
@@ -281,10 +286,53 @@ class Bound:
         self.size = 0 if op.size is None else op.size(**attributes)
         self.work = None if op.work is None else functools.partial(op.work, **attributes)
         self.one_pass = None if op.one_pass is None else functools.partial(op.one_pass, **attributes)
+        self._ufunc: Any = None  # NumPy's function that is all that the body does; False: it does more
         self._compiled: Any = None
         self._inline: Any = None
         self._traced: Any = None
         self._vjp_ops: Bounded | None = None
+
+    def at_once(self, args: tuple) -> Any:
+        """Returns what the host engine makes of small arrays in its memory; None where it is not for this short way.
+
+        It is for calls that `runs_on_host` gives to the host engine after a look at their sizes alone; errors are
+        left to the long way, which explains them.
+        """
+        if self.op.engine == "xla":
+            return None
+        try:
+            if len(args) == 1:
+                value = args[0]._value
+                if type(value) is not _ndarray:
+                    return None
+                size = self.size + value.size if self.work is None else self.work(value)
+                return self.host(value) if size <= settings.active_limit else None
+            arrays, size = [], self.size
+            for arg in args:
+                value = None if arg is None else arg._value
+                if type(value) is not _ndarray:
+                    return None
+                size += value.size
+                arrays.append(value)
+            if self.work is not None:
+                size = self.work(*arrays)
+            return self.host(*arrays) if size <= settings.active_limit else None
+        except BAD_CALL:
+            return None
+
+    def pieces(self, values: list) -> Any:
+        """Returns how large arrays are cut for the host engine; None where XLA is to do it."""
+        how = self.op.pieces
+        return how(*values, **self.attributes) if callable(how) else how
+
+    def in_pieces(self, arrays: list, how: str) -> Any:
+        """Runs on the host engine, one piece of large arrays after the other."""
+        by_pieces = _by_pieces()
+        if self._ufunc is None:
+            body = functools.partial(self.op.body, **self.attributes)
+            few = [x.reshape(-1)[:1] if x.ndim else x for x in arrays]
+            self._ufunc = (how == "elements" and by_pieces.only_ufunc(body, few)) or False
+        return by_pieces.run(self.host, arrays, how, self._ufunc or None)
 
     def on_host_again(self, arrays: tuple) -> Callable:
         """Returns what does on the host engine, for arrays like these, what it did for them."""
@@ -332,6 +380,12 @@ class Bound:
         return found
 
 
+@functools.cache
+def _by_pieces() -> Any:
+    """`engine/host_pieces.py`, imported when there is a large array."""
+    return importlib.import_module("dovetail.engine.host_pieces")
+
+
 def _vjp_body(bound: Bound, needed: tuple[int, ...], num_inputs: int) -> Callable:
     def gradient(xp: Any, *arrays: Any) -> Any:
         inputs, cotangents = arrays[:num_inputs], arrays[num_inputs:]
@@ -375,10 +429,10 @@ def _parameters(body: Callable) -> tuple[tuple, int, bool, dict]:
     return tuple(tensors), optional, variadic, attributes
 
 
-def _frozen(value: Any) -> Any:
+def frozen(value: Any) -> Any:
     """Makes tuples of lists of numbers, so that attributes that say the same share one cache entry."""
     if type(value) is list and all(type(item) in (int, float, list) for item in value):
-        return tuple(_frozen(item) for item in value)
+        return tuple(frozen(item) for item in value)
     return value
 
 
@@ -495,6 +549,27 @@ def _mismatch(op: Op, group: tuple) -> str:
 
 def execute(bound: Bound, args: tuple) -> Any:
     """Runs a bound op on Tensors (or None for absent ones), on the engine that fits, and tells the tapes."""
+    out = bound.at_once(args)
+    if out is None:
+        return _execute(bound, args)
+    kind = type(out)
+    if kind is _ndarray:
+        result: Any = Tensor(out)
+        outputs: Any = (result,)
+    elif kind is tuple or kind is list:
+        result = outputs = tuple([_wrap(o) for o in out])
+    else:
+        result = _wrap(out)
+        outputs = (result,)
+    if state.tapes:
+        for tape in state.tapes:
+            if bound.op.differentiable or tape.records_all:
+                tape.record(bound, args, outputs)
+    return result
+
+
+def _execute(bound: Bound, args: tuple) -> Any:
+    """The long way of `execute`, for arrays of every kind and size."""
     values = [None if arg is None else arg._value for arg in args]
     traced = False
     for value in values:
@@ -510,6 +585,8 @@ def execute(bound: Bound, args: tuple) -> Any:
             op.engine == "both" and runs_on_host(values, bound.size, bound.work, bound.one_pass)
         ):
             out = bound.host(*[v if type(v) is _ndarray or v is None else np.asarray(v) for v in values])
+        elif op.pieces is not None and runs_in_pieces(values) and (how := bound.pieces(values)):
+            out = bound.in_pieces([v if type(v) is _ndarray else np.asarray(v) for v in values], how)
         else:
             if _ndarray in map(type, values):
                 _keep_on_device(args, values)

@@ -13,7 +13,7 @@ from dovetail.engine import dtypes, loaded_xla
 from dovetail.ops import dispatch, rules
 from dovetail.ops.arithmetic import cast
 from dovetail.ops.attrs import DTypeLike, Number, Shape, is_symbolic
-from dovetail.ops.core import Bound, Op
+from dovetail.ops.core import Bound, Op, execute
 from dovetail.ops.families import op
 from dovetail.ops.indexing import where
 from dovetail.ops.reduction import reduce_sum
@@ -33,14 +33,15 @@ def _made(op: Op, attributes: dict) -> Any:
     Under a trace small results stay values, so that they may be shapes and axes; large ones become part of the
     program as an instruction, not as a constant.
     """
-    if any(is_symbolic(value) for value in attributes.values()):
-        return op.call((), attributes)
+    for value in attributes.values():
+        if is_symbolic(value):
+            return op.call((), attributes)
     bound = op.bind(attributes)
     engine = loaded_xla()
     if engine is not None and engine.in_trace():
         size = rules.product(_shape_of(op, bound))
         return Tensor(bound.inline() if size > _BAKED_LIMIT else bound.host())
-    return op.call((), attributes)
+    return execute(bound, ())
 
 
 def _shape_of(op: Op, bound: Bound) -> tuple:
@@ -196,6 +197,8 @@ def range_(xp: Any, *, start: Number, limit: Number, delta: Number, dtype: DType
     if distance < 0:
         raise ValueError(f"from {start} to {limit} there is no way in steps of {delta}")
     count = _count(start, limit, delta)
+    if xp.name == "host" and dtype in (_INT32, _INT64) and type(start) is type(delta) is type(limit) is int:
+        return xp.arange(start, start + count * delta, delta, dtype)
     wide = np.int64 if dtype.kind in "iu" else np.float64
     return (xp.arange(count, dtype=wide) * np.array(delta, wide) + np.array(start, wide)).astype(dtype)
 
@@ -374,11 +377,24 @@ def one_hot_(
     if depth < 0:
         raise ValueError(f"depth must not be negative, received {depth}")
     axis = rules.normalized_axis(axis, indices.ndim + 1)
+    if xp.name == "host" and on == 1 and off == 0 and axis == indices.ndim:
+        return _hot(indices, depth, dtype)
     places = xp.arange(depth, dtype=indices.dtype).reshape((depth,) + (1,) * (indices.ndim - axis))
     hit = xp.expand_dims(indices, axis) == places
     if on == 1 and off == 0:
         return hit.astype(dtype)
     return xp.where(hit, xp.cast(np.asarray(on), dtype), xp.cast(np.asarray(off), dtype))
+
+
+def _hot(indices: np.ndarray, depth: int, dtype: np.dtype) -> np.ndarray:
+    """One-hot vectors along the last axis: zeros, and ones where the indices, those in range, say."""
+    hot = np.zeros((*indices.shape, depth), dtype)
+    flat: Any = indices.reshape(-1).astype(np.int64)
+    places = flat + np.arange(flat.size) * depth
+    if flat.size and not 0 <= flat.min() <= flat.max() < depth:
+        places = places[(flat >= 0) & (flat < depth)]
+    hot.reshape(-1)[places] = True
+    return hot
 
 
 @export("one_hot")

@@ -62,6 +62,7 @@ def unary(
             gradients=(gradient,) if gradient else None,
             differentiable=gradient is not False,
             shape=options.pop("shape", lambda shape, **_: shape),
+            pieces=options.pop("pieces", "elements"),
             **options,
         )
         return register(made, names, _fast_unary_floating if floating else fast_unary, "unary", keras)
@@ -133,6 +134,7 @@ def binary(
                 _summed(rule, position) if rule else None for position, rule in enumerate(gradients)
             )
         options.setdefault("shape", lambda x, y, **_: broadcast(x, y))
+        options.setdefault("pieces", "elements")
         made = Op(body.__name__.rstrip("_"), body, gradients=rules, **options)
         return register(made, names, fast_binary, "binary", keras)
 

@@ -59,7 +59,7 @@ def _taken(params: Any, indices: Any, axis: int, batch_dims: int) -> int:
     )
 
 
-@op("", same_dtype=1, shape=_gathered, work=_taken)
+@op("", same_dtype=1, shape=_gathered, work=_taken, pieces="whole")
 def gather_(xp: Any, params: Any, indices: Any, *, axis: int = 0, batch_dims: int = 0) -> Any:
     """Returns the slices of `params` along `axis` that `indices` names."""
     if axis == batch_dims == 0 and params.ndim:
@@ -226,10 +226,15 @@ def _taken_nd(params: Any, indices: Any, batch_dims: int) -> int:
     )
 
 
-@op("", same_dtype=1, shape=_nd_shape, work=_taken_nd)
+@op("", same_dtype=1, shape=_nd_shape, work=_taken_nd, pieces="whole")
 def gather_nd_(xp: Any, params: Any, indices: Any, *, batch_dims: int = 0) -> Any:
     """Returns the slices of `params` at coordinates."""
     shape = _nd_shape(params.shape, indices.shape, batch_dims)
+    if xp.name == "host" and indices.shape[-1] == 1 and indices.ndim == 2 and not batch_dims:
+        try:
+            return xp.take(params, indices[:, 0], 0)
+        except IndexError:
+            pass  # told below
     key = _nd_key(xp, indices, params.shape, batch_dims)
     if 0 in params.shape[: len(key)] and (is_tracer(indices) or is_tracer(params)):
         return xp.taken_from_nothing(shape, params.dtype, params.shape.index(0))
@@ -282,7 +287,7 @@ def _scatter_shape(updates: tuple, indices: tuple, shape: tuple) -> tuple:
     return tuple(None if size == -1 else size for size in shape)
 
 
-@op("", same_dtype=1, shape=_scatter_shape)
+@op("", same_dtype=1, shape=_scatter_shape, pieces="whole")
 def scatter_nd_(xp: Any, updates: Any, indices: Any, *, shape: Shape) -> Any:
     """Adds updates at coordinates into zeros; strings are joined."""
     key = _nd_key(xp, indices, shape)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import InvalidArgumentError, at_user_location
+from dovetail.base.settings import settings
 from dovetail.engine import host, is_tracer
 from dovetail.engine.placement import in_host_memory, runs_on_host
 from dovetail.tensor.tensor import Tensor
@@ -35,6 +36,10 @@ def check_places(label: str, indices: Any, sizes: tuple, *others: Any) -> None:
 
 def _runs_on_xla(*tensors: Any) -> bool:
     """True for large eager tensors with indices in host memory, where looking at them costs no transfer."""
+    if all(type(tensor) is Tensor and type(tensor._value) is np.ndarray for tensor in tensors) and (
+        sum([tensor._value.size for tensor in tensors]) <= settings.active_limit
+    ):
+        return False
     if any(type(tensor) is not Tensor or is_tracer(tensor._value) for tensor in tensors):
         return False
     if runs_on_host([tensor._value for tensor in tensors]):

@@ -418,7 +418,7 @@ def boolean_mask(tensor: Any, mask: Any, axis: Any = None, name: str | None = No
     return masked_rows(tensor, mask, rules.normalized_axis(integer(axis) or 0, len(tensor.shape)))
 
 
-@op("", same_dtype=2, shape=lambda x, y, condition: rules.broadcast(condition, x, y))
+@op("", same_dtype=2, shape=lambda x, y, condition: rules.broadcast(condition, x, y), pieces="elements")
 def where_(xp: Any, x: Any, y: Any, condition: Any) -> Any:
     """Chooses `x` where the condition holds, `y` elsewhere."""
     if condition.dtype != bool:

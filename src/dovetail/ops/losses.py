@@ -10,6 +10,7 @@ from typing import Any
 
 from dovetail.base.settings import num_replicas, settings
 from dovetail.engine import dtypes
+from dovetail.engine.host_native import serve
 from dovetail.ops.attrs import Axis
 from dovetail.ops.core import Joint, Op
 from dovetail.ops.families import op, unbroadcast
@@ -51,7 +52,12 @@ def _of_rows(logits: Any, axis: Any) -> bool:
     return axis in (-1, None, logits.ndim - 1)
 
 
-@op("nn.softmax math.softmax K.softmax(x)", shape=_same, one_pass=_of_rows)
+def _large_rows(logits: Any, axis: Any) -> str | None:
+    """The native kernel has threads of its own."""
+    return "whole" if _of_rows(logits, axis) and serve(logits) else None
+
+
+@op("nn.softmax math.softmax K.softmax(x)", shape=_same, one_pass=_of_rows, pieces=_large_rows)
 @floating
 def softmax(xp: Any, logits: Any, *, axis: Axis = -1) -> Any:
     """Returns `exp(logits) / sum(exp(logits))` along `axis`, without overflow.
@@ -78,7 +84,7 @@ def _softmax_gradient(xp: Any, g: Any, y: Any, *, axis: Axis) -> Any:
 softmax.gradient(lambda g, y, x, axis: _softmax_gradient(g, y, axis=axis))
 
 
-@op("nn.log_softmax math.log_softmax", shape=_same, one_pass=_of_rows)
+@op("nn.log_softmax math.log_softmax", shape=_same, one_pass=_of_rows, pieces=_large_rows)
 @floating
 def log_softmax(xp: Any, logits: Any, *, axis: Axis = -1) -> Any:
     """Returns `logits - log(sum(exp(logits)))` along `axis` (None is -1)."""
@@ -245,6 +251,8 @@ def sparse_softmax_cross_entropy_with_logits(xp: Any, labels: Any, logits: Any) 
             f"and logits of shape {logits.shape}"
         )
     wide = _pair(labels, logits)[1]
+    if xp.name == "host":
+        return -xp.pick_labels(_log_softmax(xp, wide, -1), labels).astype(logits.dtype)
     shifted = wide - xp.max(wide, axis=-1, keepdims=True)
     total = xp.log(xp.sum(xp.exp(shifted), axis=-1))
     return (total - xp.pick_labels(shifted, labels)).astype(logits.dtype)

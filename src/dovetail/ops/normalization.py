@@ -15,6 +15,7 @@ import numpy as np
 
 from dovetail.base.settings import settings
 from dovetail.engine import dtypes
+from dovetail.engine.host_native import serve
 from dovetail.ops.attrs import Axis, Number
 from dovetail.ops.core import Joint, Op
 from dovetail.ops.families import op, unbroadcast
@@ -501,7 +502,11 @@ def _bias_is_last(*_: Any, data_format: str | None) -> bool:
     return not _bias_first(data_format)
 
 
-@op("nn.bias_add", shape=_bias_shape, one_pass=_bias_is_last)
+def _biased_whole(value: Any, bias: Any, *, data_format: str | None) -> str | None:
+    return "whole" if _bias_is_last(data_format=data_format) and serve(value) else None
+
+
+@op("nn.bias_add", shape=_bias_shape, one_pass=_bias_is_last, pieces=_biased_whole)
 def bias_add(xp: Any, value: Any, bias: Any, *, data_format: str | None = None) -> Any:
     """Adds a bias to each channel.
 

@@ -33,7 +33,7 @@ def _repeated(shape: tuple, repeats: Any, axis: int) -> tuple:
     return (*shape[:axis], total, *shape[axis + 1 :])
 
 
-@op("", shape=_repeated)
+@op("", shape=_repeated, pieces="whole")
 def repeat_(xp: Any, input: Any, *, repeats: Axis, axis: int) -> Any:
     """Repeats each slice along `axis`, all equally often or each its own number of times."""
     total = _repeated(input.shape, repeats, axis)[axis]
@@ -126,7 +126,11 @@ def _mode(mode: str) -> str:
     return mode.upper()
 
 
-@op("pad", shape=lambda shape, paddings, mode, constant_values: _padded(shape, paddings, _mode(mode)))
+@op(
+    "pad",
+    pieces="whole",
+    shape=lambda shape, paddings, mode, constant_values: _padded(shape, paddings, _mode(mode)),
+)
 def pad(
     xp: Any, tensor: Any, *, paddings: Nested, mode: str = "CONSTANT", constant_values: Number = 0
 ) -> Any:

@@ -35,6 +35,12 @@ def _of_columns(x: Any, axis: Axis, **_: Any) -> bool:
     return reduces_columns(x.shape, axis)
 
 
+def _by_rows(x: Any, *, axis: Any, keepdims: bool = False, **_: Any) -> str:
+    """Rows are reduced, or added up along, each by itself where the first axis stays."""
+    axes = (0,) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    return "whole" if 0 in axes or -x.ndim in axes else "rows"
+
+
 # ---- sums --------------------------------------------------------------------------------------------------------
 
 
@@ -122,6 +128,9 @@ def reduce_std(xp: Any, input_tensor: Any, *, axis: Axis = None, keepdims: bool 
 def reduce_euclidean_norm(xp: Any, input_tensor: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Returns the root of the sum of squares over `axis`, in the dtype of the input."""
     x = input_tensor
+    if xp.name == "host" and axis is None and x.dtype.kind == "f" and x.dtype.itemsize > 2 and not keepdims:
+        flat = x.reshape(-1)
+        return np.sqrt(np.dot(flat, flat)).astype(x.dtype)
     squares = xp.multiply(x, xp.conj(x) if x.dtype.kind == "c" else x)
     return xp.sqrt(xp.sum(squares, axis=axis, keepdims=keepdims)).astype(x.dtype)
 
@@ -167,14 +176,14 @@ def _need_bool(x: Any) -> None:
         raise TypeError(f"expected booleans, received {x.dtype}; write tf.cast(x, tf.bool)")
 
 
-@reduction("reduce_all math.reduce_all", False)
+@reduction("reduce_all math.reduce_all", False, pieces=_by_rows)
 def reduce_all(xp: Any, input_tensor: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Returns whether all booleans over `axis` hold; of none, True."""
     _need_bool(input_tensor)
     return xp.all(input_tensor, axis=axis, keepdims=keepdims)
 
 
-@reduction("reduce_any math.reduce_any", False)
+@reduction("reduce_any math.reduce_any", False, pieces=_by_rows)
 def reduce_any(xp: Any, input_tensor: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Returns whether any boolean over `axis` holds; of none, False."""
     _need_bool(input_tensor)
@@ -186,6 +195,7 @@ def reduce_any(xp: Any, input_tensor: Any, *, axis: Axis = None, keepdims: bool 
     shape=lambda shape, dtype, **options: rules.reduced(shape, **options),
     dtype=lambda kind, dtype, **_: dtype,
     differentiable=False,
+    pieces="whole",
 )
 def count_nonzero(
     xp: Any, input: Any, *, axis: Axis = None, keepdims: bool = False, dtype: DTypeLike = _INT64
@@ -199,6 +209,8 @@ def count_nonzero(
         dtype: of the result.
     """
     nothing = b"" if dtypes.is_host_only(input.dtype) else 0
+    if xp.name == "host" and axis is None and not keepdims:
+        return np.array(np.count_nonzero(input != nothing), dtype)
     return xp.sum((input != nothing).astype(dtype), axis=axis, keepdims=keepdims)
 
 
@@ -210,6 +222,9 @@ _position = {
     "shape": _position_shape,
     "dtype": lambda kind, output_type, **_: output_type,
     "differentiable": False,
+    "pieces": lambda *x, axis, **_: (
+        "rows" if axis is not None and _by_rows(*x, axis=axis) == "rows" else None
+    ),
 }
 
 
@@ -260,7 +275,7 @@ def _cumsum_gradient(g: Any, y: Any, x: Any, axis: int, exclusive: bool, reverse
     return cumsum(g, axis=axis, exclusive=exclusive, reverse=not reverse)
 
 
-@op("cumsum math.cumsum K.cumsum", shape=lambda shape, **_: shape)
+@op("cumsum math.cumsum K.cumsum", shape=lambda shape, **_: shape, pieces=_by_rows)
 def cumsum(xp: Any, x: Any, *, axis: int = 0, exclusive: bool = False, reverse: bool = False) -> Any:
     """Returns the running sum along `axis`.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,6 +26,9 @@ from dovetail.tensor.tensor import Tensor, TensorLike, has_value
 def as_tensor(value: Any) -> Any:
     """Returns a Tensor or SymbolicTensor for anything that converts to one."""
     return value if type(value) is Tensor or type(value) is SymbolicTensor else convert_to_tensor(value)
+
+
+_of_sizes = functools.lru_cache(maxsize=1024)  # of rules about shapes, for eager calls, which repeat them
 
 
 def _reshaped(old: tuple, shape: tuple) -> tuple:
@@ -69,6 +73,9 @@ def _checked_perm(perm: tuple, rank: int) -> tuple:
     return axes
 
 
+_checked_perm_known = _of_sizes(_checked_perm)
+
+
 @op(
     "transpose ops.numpy.transpose(x,axes) K.permute_dimensions(x,pattern)",
     shape=_transposed,
@@ -81,7 +88,7 @@ def transpose(xp: Any, a: Any, *, perm: Axis = None, conjugate: bool = False) ->
         perm: the n axes in their new order; None reverses them.
         conjugate: conjugate complex elements too.
     """
-    axes = None if perm is None else _checked_perm(perm, a.ndim)
+    axes = None if perm is None else _checked_perm_known(perm, a.ndim)
     out = xp.transpose(a, axes)
     return xp.conj(out) if conjugate and a.dtype.kind == "c" else out
 
@@ -111,13 +118,16 @@ def _expanded(shape: tuple, axis: Any) -> tuple:
     return tuple(1 if i in places else next(rest) for i in range(rank))
 
 
+_expanded_known = _of_sizes(_expanded)
+
+
 @op(
     "expand_dims ops.numpy.expand_dims(x) K.expand_dims(x,axis=-1)",
     shape=_expanded,
 )
 def expand_dims(xp: Any, input: Any, *, axis: Axis) -> Any:
     """Inserts an axis of size 1 at `axis` (several for a list of axes)."""
-    return xp.reshape(input, _expanded(input.shape, axis))
+    return xp.reshape(input, _expanded_known(input.shape, axis))
 
 
 expand_dims.gradient(lambda g, y, x, axis: reshape_to(g, shape=tuple(x.shape)))
@@ -133,6 +143,9 @@ def _squeezed(shape: tuple, axis: Any) -> tuple:
     return tuple(size for i, size in enumerate(shape) if i not in axes)
 
 
+_squeezed_known = _of_sizes(_squeezed)
+
+
 @op(
     "squeeze ops.numpy.squeeze(x) K.squeeze(x)",
     shape=_squeezed,
@@ -143,7 +156,7 @@ def squeeze(xp: Any, input: Any, *, axis: Axis = None) -> Any:
     Raises:
         InvalidArgumentError: an axis of `axis` has another size.
     """
-    return xp.reshape(input, _squeezed(input.shape, axis))
+    return xp.reshape(input, _squeezed_known(input.shape, axis))
 
 
 squeeze.gradient(lambda g, y, x, axis: reshape_to(g, shape=tuple(x.shape)))
@@ -157,10 +170,13 @@ def _tiled(shape: tuple, multiples: tuple) -> tuple:
     )
 
 
-@op("tile", shape=_tiled)
+_tiled_known = _of_sizes(_tiled)
+
+
+@op("tile", shape=_tiled, pieces="whole")
 def tile(xp: Any, input: Any, *, multiples: Shape) -> Any:
     """Repeats the whole tensor `multiples[i]` times along axis i."""
-    _tiled(input.shape, multiples)
+    _tiled_known(input.shape, multiples)
     return xp.tile(input, multiples)
 
 
@@ -208,10 +224,13 @@ def _broadcast_shape(old: tuple, shape: tuple) -> tuple:
     )
 
 
+_broadcast_known = _of_sizes(_broadcast_shape)
+
+
 @op("broadcast_to ops.numpy.broadcast_to(x)", shape=_broadcast_shape)
 def broadcast_to(xp: Any, input: Any, *, shape: Shape) -> Any:
     """Repeats a tensor along axes of size 1, and along new axes in front, so that it has `shape`."""
-    return xp.broadcast_to(input, _broadcast_shape(input.shape, shape))
+    return xp.broadcast_to(input, _broadcast_known(input.shape, shape))
 
 
 broadcast_to.gradient(lambda g, y, x, shape: unbroadcast(g, x))

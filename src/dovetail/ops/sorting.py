@@ -33,6 +33,10 @@ def _order(xp: Any, x: Any, axis: int, descending: bool) -> Any:
     return x.shape[axis] - 1 - flipped
 
 
+def _by_rows(x: Any, *, axis: int, **_: Any) -> str | None:
+    return "rows" if axis % max(x.ndim, 1) else None
+
+
 @op("", shape=lambda shape, axis, descending: shape)
 def sort_(xp: Any, values: Any, *, axis: int = -1, descending: bool = False) -> Any:
     """Sorts along `axis`."""
@@ -41,7 +45,13 @@ def sort_(xp: Any, values: Any, *, axis: int = -1, descending: bool = False) -> 
     return xp.flip(out, axis) if descending else out
 
 
-@op("", shape=lambda shape, axis, descending: shape, dtype=lambda *_, **__: _INT32, differentiable=False)
+@op(
+    "",
+    shape=lambda shape, axis, descending: shape,
+    dtype=lambda *_, **__: _INT32,
+    differentiable=False,
+    pieces=_by_rows,
+)
 def argsort_(xp: Any, values: Any, *, axis: int = -1, descending: bool = False) -> Any:
     """Returns the int32 indices that sort `values` along `axis`."""
     rules.refuse_strings(values)

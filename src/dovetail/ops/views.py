@@ -18,17 +18,23 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
+from dovetail.base.bounded import Bounded
 from dovetail.base.errors import at_user_location, suggest
 from dovetail.base.own import declare
 from dovetail.base.settings import state
 from dovetail.base.told import told_function
 from dovetail.base.wording import BAD_CALL, tell
 from dovetail.ops import dispatch
-from dovetail.ops.core import OPS, Op
+from dovetail.ops.core import OPS, Op, execute, frozen
 from dovetail.ops.prepared import prepared
+from dovetail.tensor.dtype import DType
 from dovetail.tensor.tensor import Tensor
 
 NAMESPACES: dict[str, dict[str, Any]] = {}
+_MOST_FORMS = 256  # of calls of one view
+_PLAIN = frozenset({int, float, bool, str, bytes, type(None), type, DType})
 _EMPTY = inspect.Parameter.empty
 _ROOTS = {"ops": "keras.ops", "K": "keras.backend"}
 _SHARED = frozenset(
@@ -245,11 +251,27 @@ def _binder(
     if changed:
         fast = None
     variadic = op.variadic
+    forms = Bounded(_MOST_FORMS) if call == op.call and num_tensors and not variadic else None
 
     def view(*args: Any, **kwargs: Any) -> Any:
         try:
-            if not kwargs and len(args) == num_tensors and not variadic:
-                return fast(*args) if fast is not None else call(args, changed, promote)
+            form = None
+            if len(args) == num_tensors and fast is not None and not kwargs and not variadic:
+                return fast(*args)
+            if forms is not None and len(args) >= num_tensors:
+                given = args[num_tensors:]
+                try:
+                    form = (given, *kwargs.items(), *map(type, given), *map(type, kwargs.values()))
+                    bound = forms.get(form)
+                except TypeError:  # lists
+                    form = _frozen_form(given, kwargs)
+                    bound = forms.get(form)
+                if bound is not None:
+                    if num_tensors == 1:
+                        if type(args[0]) is Tensor:
+                            return execute(bound, args[:1])
+                    elif _are_alike(args[:num_tensors], op.same_dtype):
+                        return execute(bound, args[:num_tensors])
             tensors: list[Any] = [_EMPTY] * num_tensors
             named = None
             attributes = dict(changed)
@@ -292,11 +314,50 @@ def _binder(
                 tensors = [*tensors[:-1], *_sequence(label, parameters[num_tensors - 1].visible, tensors[-1])]
             if named is not None and (graph := graph_for_names()) is not None:
                 return graph.named(named, call, tuple(tensors), attributes, promote)
-            return call(tuple(tensors), attributes, promote)
+            result = call(tuple(tensors), attributes, promote)
+            if forms is not None and form is not None and named is None and bound is None and _is_plain(form):
+                forms.put(form, op.bind(attributes))
+            return result
         except BAD_CALL as error:
             tell(label, error, by_name, args, kwargs)
 
     return view
+
+
+def _frozen_form(given: tuple, named: dict) -> Any:
+    """Returns the form of a call with lists among its attributes; None where something else cannot be a key."""
+    given = tuple([frozen(value) for value in given])
+    named = {name: frozen(value) for name, value in named.items()}
+    form = (given, *named.items(), *map(type, given), *map(type, named.values()))
+    try:
+        hash(form)
+    except TypeError:
+        return None
+    return form
+
+
+def _is_plain(form: Any) -> bool:
+    """Returns whether a form holds nothing but numbers, words, dtypes and tuples of those."""
+    return (
+        all(_is_plain(one) for one in form)
+        if type(form) is tuple
+        else type(form) in _PLAIN or isinstance(form, np.dtype)
+    )
+
+
+def _are_alike(tensors: tuple, same_dtype: int) -> bool:
+    """Returns whether all are tensors with values, those that must agree in dtype of one."""
+    first = None
+    for position, tensor in enumerate(tensors):
+        if type(tensor) is not Tensor:
+            return False
+        if same_dtype < 0 or position < same_dtype:
+            dtype = tensor._value.dtype
+            if first is None:
+                first = dtype
+            elif dtype != first:
+                return False
+    return True
 
 
 def graph_for_names() -> Any:

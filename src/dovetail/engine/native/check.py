@@ -209,16 +209,20 @@ def _difference_of_rows(library: ctypes.CDLL) -> float:
     """Compares softmax, its logarithm and layer normalization."""
     x, gamma, beta = _draw((_BATCH, 64 + _SIZE), (64 + _SIZE,), (64 + _SIZE,))
     host = OnHost(library)
-    found = (
+    found: tuple = (
         host.rows("softmax", x),
         host.rows("log_softmax", x),
         host.rows("layer_norm", x, gamma, beta, 0.01),
     )
     wide = x.astype(np.float64)
     shares = np.exp(wide) / np.exp(wide).sum(axis=1, keepdims=True)
+    order = np.argsort(-wide, axis=1)[:, :5]
+    values, places = host.few_largest(x, 5)
+    found = (*found, values, places)
+    largest = np.take_along_axis(wide, order, 1), order
     centered = wide - wide.mean(axis=1, keepdims=True)
     normal = centered / np.sqrt((centered**2).mean(axis=1, keepdims=True) + 0.01)
-    return _largest(found, (shares, np.log(shares), normal * gamma + beta))
+    return _largest(found, (shares, np.log(shares), normal * gamma + beta, *largest))
 
 
 def _difference_of_columns(library: ctypes.CDLL) -> float:
@@ -230,6 +234,10 @@ def _difference_of_columns(library: ctypes.CDLL) -> float:
         host.reduced(how, x, _BATCH, 30, channels, (_BATCH, channels))
         for how in ("sum", "max", "min", "mean")
     ]
+    along = [
+        host.reduced(how, x, _BATCH * 6, 5 * channels, 1, (_BATCH, 6))
+        for how in ("sum", "max", "min", "mean", "prod")
+    ]
     groups = wide.reshape(_BATCH, 30, 2, _SIZE)
     centered = groups - groups.mean((1, 3), keepdims=True)
     grouped = (centered / np.sqrt(np.square(centered).mean((1, 3), keepdims=True) + 0.01)).reshape(x.shape)
@@ -237,12 +245,14 @@ def _difference_of_columns(library: ctypes.CDLL) -> float:
     axes = [(6, 3, 2, 2, 1, 0), (5, 2, 2, 2, 1, 0)]
     found = (
         *sums,
+        *along,
         host.batch_norm(x, mean, variance, offset, scale, 0.01),
         host.group_norm(x, scale, offset, 2, 0.01),
         *(host.windows(way, x, axes) for way in (True, False)),
     )
     expected = (
         *(function(wide, (1, 2)) for function in (np.sum, np.max, np.min, np.mean)),
+        *(function(wide, (2, 3)) for function in (np.sum, np.max, np.min, np.mean, np.prod)),
         (wide - mean) / np.sqrt(variance + 0.01) * scale + offset,
         grouped * scale + offset,
         windows.mean((2, 4)),

@@ -4,9 +4,11 @@
 // with Python's lock held; long work is done without it.
 #pragma once
 
+#include "along.h"
 #include "attention.h"
 #include "columns.h"
 #include "dense.h"
+#include "few_largest.h"
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
@@ -77,7 +79,17 @@ EXPORT void host_reduced(int how, void* of_x, void* of_y, Size outer, Size rows,
   const Array x(of_x), y(of_y, 1);
   if (!x.there || !y.there) return;
   const Unlocked unlocked(x.count());
-  Reduced{x.at(), y.at(), outer, rows, inner, how}.all();
+  if (inner == 1)
+    Along::all(x.at(), y.at(), outer, rows, how);
+  else
+    Reduced{x.at(), y.at(), outer, rows, inner, how}.all();
+}
+
+EXPORT void host_few_largest(void* of_x, void* of_values, void* of_places, Size columns, Size few) {
+  const Array x(of_x), values(of_values, 1), places(of_places, 1);
+  if (!x.there || !values.there || !places.there) return;
+  const Unlocked unlocked(x.count() * HEAVY);
+  FewLargest{x.at(), values.at(), (int32_t*)places.at(), x.count() / columns, columns, few}.all();
 }
 
 EXPORT void host_batch_norm(void* of_x, void* of_y, void* of_mean, void* of_variance, void* of_offset, void* of_scale,

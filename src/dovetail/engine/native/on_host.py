@@ -16,7 +16,7 @@ import numpy as np
 
 FUNCTIONS = ("linear", "relu", "tanh", "sigmoid", "erf", "gelu", "gelu_tanh", "silu")  # as in elements.h
 ROWS = ("softmax", "log_softmax", "layer_norm", "rms_norm")
-REDUCTIONS = ("sum", "max", "min", "mean")  # as in columns.h
+REDUCTIONS = ("sum", "max", "min", "mean", "prod")  # as in columns.h and along.h
 NUMBERS = {name: number for names in (FUNCTIONS, ROWS, REDUCTIONS) for number, name in enumerate(names)}
 
 _ALIGNED = (
@@ -28,6 +28,7 @@ _SIGNATURES = {
     "host_each": (_int, _object, _object),
     "host_rows": (_int, _object, _object, _object, _object, _size, _real),
     "host_reduced": (_int, _object, _object, _size, _size, _size),
+    "host_few_largest": (_object, _object, _object, _size, _size),
     "host_batch_norm": (*[_object] * 6, _real),
     "host_group_norm": (_object, _object, _object, _object, _size, _size, _size, _real),
     "host_windows": (_int, _object, _object, _object),
@@ -55,6 +56,7 @@ class OnHost:
     each_into: Any
     rows_into: Any
     reduced_into: Any
+    few_largest_into: Any
     batch_norm_into: Any
     group_norm_into: Any
     windows_into: Any
@@ -89,10 +91,21 @@ class OnHost:
         return y
 
     def reduced(self, how: str, x: Any, outer: int, rows: int, inner: int, shape: tuple) -> Any:
-        """Reduces what has the sizes (outer, rows, inner) to outer * inner elements, by one of REDUCTIONS."""
+        """Reduces what has the sizes (outer, rows, inner) to outer * inner elements, by one of REDUCTIONS.
+
+        Products are of rows that are single numbers: `inner` is 1.
+        """
         y: Any = _empty(shape, np.float32)
         self.reduced_into(NUMBERS[how], x, y, outer, rows, inner)
         return y
+
+    def few_largest(self, x: Any, few: int) -> tuple:
+        """Returns the largest numbers of rows, in descending order, and their places, int32."""
+        shape = (*x.shape[:-1], few)
+        values: Any = _empty(shape, np.float32)
+        places: Any = _empty(shape, np.int32)
+        self.few_largest_into(x, values, places, x.shape[-1], few)
+        return values, places
 
     def batch_norm(self, x: Any, mean: Any, variance: Any, offset: Any, scale: Any, epsilon: float) -> Any:
         """Normalizes (..., channels) by known statistics; offset and scale may be None."""
