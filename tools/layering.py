@@ -93,6 +93,7 @@ LATE_IMPORTS = {
     ("dovetail.keras.callbacks.tensorboard", "dovetail.summary"): "it costs 15 ms; only TensorBoard needs it",
     ("dovetail.keras.callbacks.tensorboard", "dovetail.summary.writer"): "the same",
     ("dovetail.keras.callbacks.tensorboard", "dovetail.keras.callbacks.board_graph"): "the same",
+    ("dovetail.ops.core", "dovetail.engine.host_pieces"): "it brings threads; for large arrays only",
     ("dovetail.engine.host_native", "dovetail.engine.native"): "the same; for large arrays only",
     ("dovetail.engine.placement", "dovetail.engine.devices"): "for large arrays only, before JAX is there",
     ("dovetail.engine.host_native", "dovetail.engine.native.images"): "the same; for images only",

@@ -16,7 +16,8 @@ from dovetail.base.settings import state
 from dovetail.base.wording import BAD_CALL, is_ours, kind_of, plain
 from dovetail.graph.node import FunctionCall, Node, OpCall
 from dovetail.ops import infer
-from dovetail.ops.core import Op, as_tensors, use_symbolic_handler
+from dovetail.ops.arguments import as_tensors
+from dovetail.ops.core import Op, use_symbolic_handler
 from dovetail.tensor.symbolic import SymbolicTensor
 from dovetail.tensor.variable import Variable
 

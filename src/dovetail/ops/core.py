@@ -18,35 +18,29 @@ import numpy as np
 from dovetail.base import joints
 from dovetail.base.bounded import Bounded
 from dovetail.base.errors import (
-    ArgumentTypeError,
     DataDependentShapeError,
     InaccessibleTensorError,
     InvalidArgumentError,
-    OperatorNotAllowedInGraphError,
-    OpError,
     at_user_location,
 )
 from dovetail.base.observer import Observer
 from dovetail.base.own import declare
 from dovetail.base.settings import settings, state
 from dovetail.base.wording import BAD_CALL, cause, described, is_ours, kind_of, plain
-from dovetail.engine import EngineUnavailableError, concrete, dtypes, host, is_tracer, loaded_xla, xla
+from dovetail.engine import concrete, dtypes, host, is_tracer, loaded_xla, xla
 from dovetail.engine.placement import runs_in_pieces, runs_on_host
 from dovetail.ops import dispatch
+from dovetail.ops.arguments import OURS, as_tensors, checked
 from dovetail.ops.attrs import CANONICAL, is_symbolic
 from dovetail.ops.dispatch import attribute_kinds
-from dovetail.ops.promotion import result_dtype
-from dovetail.tensor import dtype as dt
-from dovetail.tensor.convert import as_array, convert_to_tensor
 from dovetail.tensor.symbolic import SymbolicTensor
-from dovetail.tensor.tensor import Tensor, TensorLike
+from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.variable import Variable
 
 _ndarray = np.ndarray
 _MOVED_BYTES = 1 << 16
 _VALUES = frozenset({Tensor, Variable})
 _LOOKED_AT = frozenset({SymbolicTensor, list, tuple})
-_OURS = (OpError, DataDependentShapeError, OperatorNotAllowedInGraphError, EngineUnavailableError)
 _MOST_BOUND = 512  # cached forms of one op
 _MOST_COMPILED = 512  # compiled signatures of one op, all its forms together
 OPS: dict[str, Op] = {}
@@ -214,7 +208,7 @@ class Op:
                 if state.scope is not None and SymbolicTensor in map(type, args):  # a graph records the reads
                     return _symbolic.target(self, args, attributes, promote)
             if self.same_dtype and len(args) > 1:
-                args = _checked(self, args, promote)
+                args = checked(self, args, promote)
         else:
             if not kinds <= dispatch.plain:
                 result = dispatch.call_op(self, args, attributes, promote, kinds)
@@ -449,101 +443,6 @@ def use_symbolic_handler(handler: Callable) -> None:
     _symbolic.set(handler)
 
 
-# ---- arguments --------------------------------------------------------------------------------------------------
-
-
-def as_tensors(op: Op, args: tuple, promote: bool = False) -> tuple:
-    """Converts the arguments of a call to tensors, plain numbers to the dtype of the tensors beside them."""
-    result: list[Any] = list(args)
-    group = len(args) if op.same_dtype < 0 else op.same_dtype
-    hint = None
-    for position, arg in enumerate(args):
-        kind = type(arg)
-        if kind is not Tensor and kind is not SymbolicTensor:
-            if not isinstance(arg, TensorLike):
-                continue
-            result[position] = arg = arg if isinstance(arg, Tensor) else arg._tensor()
-        if hint is None and position < group:
-            hint = arg.dtype
-    for position, arg in enumerate(result):
-        if isinstance(arg, TensorLike) or (arg is None and op.takes_none(position)):
-            continue
-        wanted = hint if position < group else None
-        try:
-            result[position] = _converted(op, arg, wanted, promote)
-        except (TypeError, ValueError) as error:
-            raise _unconvertible(op, position, error) from None
-        if wanted is None and position < group and not isinstance(arg, int):
-            hint = result[position].dtype
-    return _checked(op, tuple(result), promote)
-
-
-def _converted(op: Op, arg: Any, hint: Any, promote: bool) -> Any:
-    """Converts one argument; `hint` is the dtype that the tensors beside it have."""
-    if hint is None or (promote and not isinstance(arg, int | float | bool)):
-        return convert_to_tensor(arg)
-    if promote and _needs_promotion(arg, hint):
-        return convert_to_tensor(arg, dtype_hint=settings.floatx if isinstance(arg, float) else None)
-    if isinstance(arg, bool) and not hint.is_bool:
-        arg = int(arg)
-    try:
-        converted = as_array(arg, hint.numpy_dtype)
-        return converted if isinstance(converted, TensorLike) else Tensor(converted)
-    except (TypeError, ValueError) as error:
-        natural = convert_to_tensor(arg)
-        if natural.dtype == hint:
-            return natural
-        raise _type_error(
-            f"{op.name}: cannot use {arg!r:.60} beside a tensor of dtype {hint.name} ({plain(error)})"
-        ) from None
-
-
-def _unconvertible(op: Op, position: int, error: Exception) -> Exception:
-    if isinstance(error, _OURS):
-        return error
-    name = op.tensors[min(position, len(op.tensors) - 1)]
-    return kind_of(error)(f"{op.name}: {name}: {plain(error)}{at_user_location()}")
-
-
-def _type_error(message: str) -> Exception:
-    return ArgumentTypeError(message + at_user_location())
-
-
-def _needs_promotion(arg: Any, hint: Any) -> bool:
-    return (isinstance(arg, float) and not hint.is_floating and not hint.is_complex) or (
-        isinstance(arg, int) and not isinstance(arg, bool) and hint.is_bool
-    )
-
-
-def _checked(op: Op, args: tuple, promote: bool) -> tuple:
-    """Checks that the op's dtype group agrees, or makes it agree (`keras.ops`)."""
-    group = args if op.same_dtype < 0 else args[: op.same_dtype]
-    first = None
-    for arg in group:
-        if arg is None:
-            continue
-        kind = arg._value.dtype if type(arg) is Tensor else arg.dtype.numpy_dtype
-        if first is None:
-            first = kind
-        elif kind != first:
-            if promote:
-                wanted = result_dtype([a.dtype for a in group if a is not None])
-                cast = tuple(a if a is None or a.dtype == wanted else a._astype(wanted) for a in group)
-                return cast + args[len(cast) :]
-            raise _type_error(_mismatch(op, group))
-    return args
-
-
-def _mismatch(op: Op, group: tuple) -> str:
-    names = [a.dtype.name for a in group if a is not None]
-    other = next(name for name in names if name != names[0])
-    fix = max((names[0], other), key=lambda name: (dt.as_dtype(name).is_floating, dt.as_dtype(name).size))
-    return (
-        f"{op.name}: the tensors have different dtypes: {', '.join(names)}. Tensors are not converted implicitly; "
-        f"write tf.cast(x, tf.{fix})"
-    )
-
-
 # ---- execution --------------------------------------------------------------------------------------------------
 
 
@@ -591,7 +490,7 @@ def _execute(bound: Bound, args: tuple) -> Any:
             if _ndarray in map(type, values):
                 _keep_on_device(args, values)
             out = (bound._compiled or bound.compiled)(*values)
-    except _OURS:
+    except OURS:
         raise
     except BAD_CALL as error:
         if is_ours(error, (args, values, bound.attributes)):
