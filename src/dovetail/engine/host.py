@@ -31,6 +31,7 @@ from dovetail.engine.host_array import (  # noqa: F401 - names of this engine
     index_max,
     index_min,
     index_mul,
+    linspace,
     look_up,
     meshgrid,
     pad,
@@ -160,7 +161,8 @@ def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 def cumsum(x: Any, axis: int) -> Any:
-    return x.cumsum(axis=axis, dtype=x.dtype)
+    found = host_native.running(x, axis)
+    return x.cumsum(axis=axis, dtype=x.dtype) if found is None else found
 
 
 def cumprod(x: Any, axis: int) -> Any:

@@ -86,6 +86,24 @@ def meshgrid(*vectors: Any, indexing: str = "xy") -> list:
     ]
 
 
+def linspace(start: Any, stop: Any, num: int, endpoint: bool = True, axis: int = 0) -> Any:
+    """`np.linspace`, in a fifth of its time between two numbers."""
+    if (
+        start.ndim
+        or stop.ndim
+        or not endpoint
+        or num < 2
+        or start.dtype.kind != "f"
+        or start.dtype.itemsize < 4
+    ):
+        return np.linspace(start, stop, num, endpoint=endpoint, axis=axis)
+    made = np.arange(num, dtype=start.dtype)
+    made *= (stop - start) / start.dtype.type(num - 1)
+    made += start
+    made[-1] = stop
+    return made
+
+
 def argsort(x: Any, axis: int = -1, stable: bool = True) -> Any:
     """`np.argsort` that keeps the order of equal elements: quickly first, slowly where there are some."""
     if x.dtype.kind != "f" or x.dtype.itemsize < 4 or x.size < _QUICKLY_SORTED:

@@ -88,6 +88,14 @@ def reduced(how: str, x: Any, axis: Any, keepdims: bool) -> Any:
     return None if host is None else host.reduced(how, x, *sizes)
 
 
+def running(x: Any, axis: int) -> Any:
+    """Returns the running sums along the last axis; None where no kernel serves."""
+    if x.size < FEWEST or axis not in (-1, x.ndim - 1) or not is_plain(x):
+        return None
+    host = _host()
+    return None if host is None else host.running(x)
+
+
 def few_largest(x: Any, few: int) -> Any:
     """Returns the few largest numbers of rows and their places; None where no kernel serves."""
     if not 0 < few <= _MOST_LARGEST or x.size < FEWEST // 4 or not is_plain(x):

@@ -220,7 +220,7 @@ def window_reduce(x: Any, kind: str, window: tuple, strides: tuple, padding: tup
 def pick_labels(values: Any, labels: Any) -> Any:
     """Returns `values[..., label]`; raises ValueError for class labels outside [0, classes)."""
     classes = values.shape[-1]
-    if labels.size and (labels.min() < 0 or labels.max() >= classes):
+    if labels.size and labels.view(f"u{labels.itemsize}").max() >= classes:  # negative ones are large so
         bad = labels[(labels < 0) | (labels >= classes)].reshape(-1)[0]
         raise ValueError(f"a label value of {bad} is outside the valid range of [0, {classes})")
     rows = values.reshape(labels.size, classes)

@@ -218,8 +218,9 @@ def _difference_of_rows(library: ctypes.CDLL) -> float:
     shares = np.exp(wide) / np.exp(wide).sum(axis=1, keepdims=True)
     order = np.argsort(-wide, axis=1)[:, :5]
     values, places = host.few_largest(x, 5)
-    found = (*found, values, places)
-    largest = np.take_along_axis(wide, order, 1), order
+    many, sums = _draw((_SIZE, 7))[0], np.cumsum(wide, 1)
+    found = (*found, values, places, host.running(x), host.running(many))
+    largest = np.take_along_axis(wide, order, 1), order, sums, np.cumsum(many, 1)
     centered = wide - wide.mean(axis=1, keepdims=True)
     normal = centered / np.sqrt((centered**2).mean(axis=1, keepdims=True) + 0.01)
     return _largest(found, (shares, np.log(shares), normal * gamma + beta, *largest))

@@ -9,6 +9,7 @@
 #include "columns.h"
 #include "dense.h"
 #include "few_largest.h"
+#include "running.h"
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
@@ -90,6 +91,13 @@ EXPORT void host_few_largest(void* of_x, void* of_values, void* of_places, Size 
   if (!x.there || !values.there || !places.there) return;
   const Unlocked unlocked(x.count() * HEAVY);
   FewLargest{x.at(), values.at(), (int32_t*)places.at(), x.count() / columns, columns, few}.all();
+}
+
+EXPORT void host_running(void* of_x, void* of_y, Size columns) {
+  const Array x(of_x), y(of_y, 1);
+  if (!x.there || !y.there) return;
+  const Unlocked unlocked(x.count() * HEAVY);
+  Running{x.at(), y.at(), x.count() / columns, columns}.all();
 }
 
 EXPORT void host_batch_norm(void* of_x, void* of_y, void* of_mean, void* of_variance, void* of_offset, void* of_scale,

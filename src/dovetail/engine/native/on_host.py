@@ -28,6 +28,7 @@ _SIGNATURES = {
     "host_each": (_int, _object, _object),
     "host_rows": (_int, _object, _object, _object, _object, _size, _real),
     "host_reduced": (_int, _object, _object, _size, _size, _size),
+    "host_running": (_object, _object, _size),
     "host_few_largest": (_object, _object, _object, _size, _size),
     "host_batch_norm": (*[_object] * 6, _real),
     "host_group_norm": (_object, _object, _object, _object, _size, _size, _size, _real),
@@ -56,6 +57,7 @@ class OnHost:
     each_into: Any
     rows_into: Any
     reduced_into: Any
+    running_into: Any
     few_largest_into: Any
     batch_norm_into: Any
     group_norm_into: Any
@@ -97,6 +99,12 @@ class OnHost:
         """
         y: Any = _empty(shape, np.float32)
         self.reduced_into(NUMBERS[how], x, y, outer, rows, inner)
+        return y
+
+    def running(self, x: Any) -> Any:
+        """Returns the running sums along rows."""
+        y = room(x.shape)
+        self.running_into(x, y, x.shape[-1])
         return y
 
     def few_largest(self, x: Any, few: int) -> tuple:
