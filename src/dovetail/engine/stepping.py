@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -32,7 +33,10 @@ def steps_program(
     when_compiled: Callable[[], None] = lambda: None,
     laid_out: Callable[[list, list], tuple[list, list]] = lambda batch, state: (batch, state),
 ) -> Callable:
-    """Returns a compiled `f(state, data, order, start, stop) -> (state, results of the last step)`.
+    """Returns a compiled `f(given, kept, data, order, start, stop) -> (new given, results of the last step)`.
+
+    The state that steps write is `given`: the program reuses its memory, which XLA would copy in every call otherwise.
+    The rest of the state is `kept`.
 
     Args:
         run: one step, `(*batch, *state) -> (*results, *new values of the written state)`.
@@ -51,18 +55,22 @@ def steps_program(
         rows = lax.dynamic_slice_in_dim(order, i * batch_size, batch_size)
         return [xla_native.rows_of(array, rows) for array in data]
 
-    def step(i: Any, carry: tuple, data: list, order: Any) -> tuple:
-        state, _ = carry
-        batch, state = laid_out(batch_at(i, data, order), list(state))
-        outputs = run(*batch, *state)
-        for position, value in zip(written, outputs[num_results:], strict=True):
-            state[position] = value
-        return state, list(outputs[:num_results])
+    def state_of(given: list, kept: list) -> list:
+        state = list(kept)
+        for position, value in sorted(zip(written, given, strict=True), key=operator.itemgetter(0)):
+            state.insert(position, value)
+        return state
 
-    def steps(state: list, data: list, order: Any, start: Any, stop: Any) -> tuple:
+    def steps(given: list, kept: list, data: list, order: Any, start: Any, stop: Any) -> tuple:
         when_compiled()
-        results = jax.eval_shape(lambda: run(*batch_at(0, data, order), *state)[:num_results])
-        empty = [jnp.zeros(r.shape, r.dtype) for r in results]
-        return lax.fori_loop(start, stop, lambda i, carry: step(i, carry, data, order), (state, empty))
 
-    return jax.jit(steps, compiler_options=options)
+        def step(i: Any, carry: tuple) -> tuple:
+            batch, state = laid_out(batch_at(i, data, order), state_of(carry[0], kept))
+            outputs = run(*batch, *state)
+            return list(outputs[num_results:]), list(outputs[:num_results])
+
+        results = jax.eval_shape(lambda: run(*batch_at(0, data, order), *state_of(given, kept))[:num_results])
+        empty = [jnp.zeros(r.shape, r.dtype) for r in results]
+        return lax.fori_loop(start, stop, step, (given, empty))
+
+    return jax.jit(steps, donate_argnums=0, compiler_options=options)

@@ -161,12 +161,14 @@ class StepPrograms:
                 self._note_compilation,
                 laid_out,
             )
-            transaction = Transaction(program.reads, [False] * len(program.reads), program.writes)
+            transaction = Transaction(program.reads, program.donated, program.writes)
+            kept = sorted(set(range(len(program.reads))) - set(written))
 
             def found(*what: Any) -> Sequence:
                 def run(*state: Any) -> list:
-                    state, outputs = loop(list(state), *what)
-                    return [*outputs, *[state[position] for position in written]]
+                    given = [state[position] for position in written]
+                    new, outputs = loop(given, [state[position] for position in kept], *what)
+                    return [*outputs, *new]
 
                 return transaction.run(run)[: program.num_results]
 
