@@ -88,6 +88,19 @@ def test_options_only_where_there_is_a_convolution():
         assert set(engine.compiler_options(True) or {}) <= {"xla_cpu_experimental_ynn_fusion_type"}
 
 
+def test_products_beside_a_convolution_are_right():
+    """XLA's fusions of dots take a factor that is one number everywhere for something else."""
+    x = tf.constant(RNG.normal(size=(2, 7, 7, 3)).astype(np.float32))
+    kernel = tf.fill([2, 2, 3, 4], 0.5)
+
+    def run(x):
+        first = tf.nn.conv2d(x, kernel, [1, 2, 1, 1], "SAME")
+        return first, tf.nn.conv2d(x, kernel, 1, "VALID", dilations=2), x @ tf.fill([3, 16], 0.5)
+
+    for eager, compiled in zip(run(x), tf.function(run)(x), strict=True):
+        np.testing.assert_allclose(compiled, eager, rtol=1e-5, atol=1e-5)
+
+
 def test_a_compiled_convolution_inside_a_compiled_function():
     kernel = tf.constant(RNG.normal(size=(3, 3, 4, 5)).astype(np.float32))
     x = tf.constant(RNG.normal(size=(64, 16, 16, 4)).astype(np.float32))
