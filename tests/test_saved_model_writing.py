@@ -111,7 +111,33 @@ def masked(m, x):
     )
 
 
+def windows(m, x):
+    """Biases in each layout, and windows whose sizes are stated in each way."""
+    row, images = x[:, :3, :3, 0], tf.nn.relu(x)
+    kernel = tf.reshape(tf.range(48.0) / 24 - 1, [2, 2, 3, 4]) * m.w[0, 0]
+    wide = kernel[0]
+    biases = [
+        tf.nn.bias_add(x[:, :3, :3], m.w[0], data_format=layout)
+        for layout in ("NCHW", "NHWC", "channels_first")
+    ]
+    return (
+        biases,
+        tf.keras.backend.bias_add(row, m.w[0], data_format="channels_first"),
+        tf.nn.conv2d(x, kernel, [1, 2, 1, 1], "SAME"),
+        tf.nn.conv2d(x, kernel, 1, "VALID", dilations=[1, 2, 2, 1]),
+        tf.nn.conv1d(x[:, 0], wide, [1, 2, 1], "SAME"),
+        tf.nn.max_pool2d(images, [1, 3, 2, 1], [2], "SAME"),
+        tf.nn.avg_pool2d(images, 2, [1, 2, 2, 1], "VALID"),
+        tf.nn.max_pool1d(images[:, 1], [1, 2, 1], [1, 2, 1], "VALID"),
+        tf.nn.avg_pool3d(images[:, None], [1, 1, 2, 2, 1], 2, "SAME"),
+    )
+
+
 CASES = {
+    windows: (
+        S([2, 7, 7, 3], "float32"),
+        np.random.default_rng(1).normal(size=(2, 7, 7, 3)).astype("float32"),
+    ),
     loop: (ROWS, X),
     branches: (ROWS, X),
     along_an_axis: (ROWS, X),

@@ -486,7 +486,7 @@ def _bias_shape(value: tuple, bias: tuple, data_format: Any) -> tuple:
         raise ValueError(f"expected a bias of rank 1, received shape {bias}")
     if len(value) < 2:
         raise ValueError(f"expected a value of rank 2 or more, received shape {value}")
-    channels = value[1] if _bias_first(data_format) else value[-1]
+    channels = value[1] if is_bias_first(data_format) else value[-1]
     if None not in (channels, bias[0]) and channels != bias[0]:
         raise ValueError(
             f"the bias has {bias[0]} elements, and the value of shape {value} has {channels} channels"
@@ -494,12 +494,13 @@ def _bias_shape(value: tuple, bias: tuple, data_format: Any) -> tuple:
     return value
 
 
-def _bias_first(data_format: str | None) -> bool:
+def is_bias_first(data_format: str | None) -> bool:
+    """Whether the channels, to which a bias is added, are the first axis behind the batch."""
     return data_format == "NC..." or (data_format != "N...C" and is_channels_first(data_format))
 
 
 def _bias_is_last(*_: Any, data_format: str | None) -> bool:
-    return not _bias_first(data_format)
+    return not is_bias_first(data_format)
 
 
 def _biased_whole(value: Any, bias: Any, *, data_format: str | None) -> str | None:
@@ -516,7 +517,7 @@ def bias_add(xp: Any, value: Any, bias: Any, *, data_format: str | None = None) 
         data_format: order of the axes.
     """
     _bias_shape(value.shape, bias.shape, data_format)
-    if _bias_first(data_format):
+    if is_bias_first(data_format):
         return value + xp.reshape(bias, (-1, *(1,) * (value.ndim - 2)))
     return xp.by_kernel("bias", operator.add, (value, bias), {})
 
@@ -529,7 +530,7 @@ def _bias_gradient(xp: Any, g: Any, *, first: bool) -> Any:
 
 bias_add.gradient(
     lambda g, y, x, bias, data_format: g,
-    lambda g, y, x, bias, data_format: _bias_gradient(g, first=_bias_first(data_format)),
+    lambda g, y, x, bias, data_format: _bias_gradient(g, first=is_bias_first(data_format)),
 )
 
 

@@ -10,6 +10,7 @@ from dovetail.export.onnx.table import writes
 from dovetail.graph.walking import Written
 from dovetail.ops.conv import as_convolution, known_sizes
 from dovetail.ops.image_resize import nearest_places, weights_between
+from dovetail.ops.normalization import is_bias_first
 from dovetail.ops.windows import explicit_padding, is_channels_first, spatial
 from dovetail.tensor.dtype import as_dtype
 
@@ -58,7 +59,7 @@ class _Windows:
 
 @writes("bias_add")
 def _bias_add(w: Any, value: Any, bias: Any, data_format: Any = None) -> Written:
-    if str(data_format).startswith(("NC", "channels_first")):
+    if is_bias_first(data_format):
         bias = w.reshaped(bias, [-1, *[1] * (value.shape.rank - 2)])
     return w.z("Add", value, bias)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.ops.normalization import is_bias_first
 from dovetail.ops.windows import is_channels_first, spatial
 from dovetail.saved_model.writing.arrays import expand_dims, getitem, mean, shape_of, transpose
 from dovetail.saved_model.writing.table import WRITERS, writes, z
@@ -17,7 +18,7 @@ from dovetail.tensor.shape import TensorShape
 
 @writes("bias_add")
 def _bias_add(w: Any, value: Any, bias: Any, data_format: Any = None) -> Any:
-    layout = "NCHW" if str(data_format).startswith("NC") else "NHWC"
+    layout = "NCHW" if is_bias_first(data_format) else "NHWC"
     return w.op("BiasAdd", "output", [value, bias], T=w.dtype(value), data_format=layout)
 
 
