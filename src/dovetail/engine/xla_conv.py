@@ -25,8 +25,8 @@ LAYOUTS = {
     2: ("NHWC", "HWIO", "NHWC"),
     3: ("NDHWC", "DHWIO", "NDHWC"),
 }
-# Left to itself, XLA gives 2D convolutions to YNNPACK, which runs them on one thread; dots and sums stay there.  Dots go
-# one by one: what XLA fuses with a dot in LIBRARY_FUSION_TYPE_DOT may be a broadcast number, which it then gets wrong.
+# Left to itself, XLA gives 2D convolutions to YNNPACK, which runs them on one thread; dots and sums stay there.  Dots
+# go one by one: what LIBRARY_FUSION_TYPE_DOT fuses with one may be a broadcast number, and is wrong then.
 _WITHOUT_YNN = {
     "xla_cpu_experimental_ynn_fusion_type": ("LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE")
 }
