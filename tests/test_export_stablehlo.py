@@ -167,6 +167,22 @@ def test_jax_alone_reads_them(dtype, tmp_path):
     close(np.asarray(json.loads(done.stdout.splitlines()[-1])), model(X))
 
 
+def test_gradients_for_any_size(tmp_path):
+    kernel = tf.Variable([[1.0, 2.0], [3.0, 4.0]])
+
+    def slopes(x):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.tanh(x @ kernel) ** 2)
+        return tape.gradient(loss, kernel)
+
+    function = tf.function(slopes, input_signature=[tf.TensorSpec([None, 2])])
+    tf.export.save(function, tmp_path / "slopes.stablehlo")
+    loaded = tf.export.load(tmp_path / "slopes.stablehlo")
+    for size in (1, 3):
+        x = tf.constant(np.random.default_rng(size).normal(size=(size, 2)).astype("float32"))
+        np.testing.assert_allclose(loaded(x), function(x), rtol=1e-5, atol=1e-6)
+
+
 def test_functions_modules_and_archives(tmp_path, capsys):
     class Scaled(tf.Module):
         def __init__(self):

@@ -117,7 +117,8 @@ def save(
 
     The directory takes the place of an older one only when it is whole.
 
-    Functions are saved as they were traced, or declared with an `input_signature`.
+    Functions are saved as they were traced, or declared with an `input_signature`.  What TensorFlow has no operation
+    for (gradients of a `tf.GradientTape`, steps of optimizers) is written as a module of XLA, which TensorFlow runs.
 
     Raises:
         NotImplementedError: a function has an operation that is not written.
