@@ -16,7 +16,7 @@ from dovetail.ops.shapes import as_tensor, reshape, shape
 from dovetail.ops.views import export, graph_for_names
 from dovetail.tensor.convert import convert_to_tensor, use_stack
 from dovetail.tensor.symbolic import SymbolicTensor
-from dovetail.tensor.tensor import TensorLike
+from dovetail.tensor.tensor import Tensor, TensorLike
 
 # ---- joining --------------------------------------------------------------------------------------------------------
 
@@ -60,7 +60,13 @@ def stack_values(values: Any, axis: Any = 0, name: str | None = None) -> Any:
         [1.0, 2.5]
     """
     if type(values) is list or type(values) is tuple:
-        if not any(isinstance(value, TensorLike) for value in values) and type(axis) is int and axis == 0:
+        first = type(values[0]) is Tensor if values else False
+        if (
+            not first
+            and not any(isinstance(value, TensorLike) for value in values)
+            and type(axis) is int
+            and axis == 0
+        ):
             try:
                 return convert_to_tensor(values)
             except (TypeError, ValueError):

@@ -73,6 +73,8 @@ class Op:
             None: there is none.  For runs that are repeated (`function/host_plan.py`).
         pieces: how large arrays are cut into pieces for the host engine, which is then as fast as XLA: a word of
             `engine/host_pieces.py`, or `f(*arrays, **attributes)` that gives one; None: XLA is faster.
+        view: `f(array, attribute)`, the op on an array of NumPy's, where it is a look at its memory that the first
+            attribute tells; it is for Python's integers and tuples of them, and raises for whatever is not right.
         public: the public function, for graphs and error messages.
         observer: what is told of each call inside of a trace, whoever else watches; None for almost all ops.
     """
@@ -96,12 +98,13 @@ class Op:
         one_pass: Callable | None = None,
         again: Callable | None = None,
         pieces: Any = None,
+        view: Callable | None = None,
     ) -> None:
         self.name, self.body, self.__doc__ = name, body, body.__doc__
         self.same_dtype, self.differentiable, self.gradients = same_dtype, differentiable, gradients
         self.shape, self.dtype, self.engine = shape, dtype, engine
         self.several, self.size, self.work, self.one_pass = several, size, work, one_pass
-        self.again, self.pieces = again, pieces
+        self.again, self.pieces, self.view = again, pieces, view
         self.public: Any = None
         self.observer: Observer | None = None
         self.tensors, self.optional, self.variadic, self.attributes = _parameters(body)

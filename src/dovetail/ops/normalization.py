@@ -503,6 +503,9 @@ def _bias_is_last(*_: Any, data_format: str | None) -> bool:
     return not is_bias_first(data_format)
 
 
+_FEW = 1 << 15  # numbers, which no kernel adds a bias to in less time
+
+
 def _biased_whole(value: Any, bias: Any, *, data_format: str | None) -> str | None:
     return "whole" if _bias_is_last(data_format=data_format) and serve(value) else None
 
@@ -516,6 +519,8 @@ def bias_add(xp: Any, value: Any, bias: Any, *, data_format: str | None = None) 
         bias: tensor of shape (channels,).
         data_format: order of the axes.
     """
+    if data_format is None and value.ndim > 1 and bias.shape == value.shape[-1:] and value.size < _FEW:
+        return value + bias
     _bias_shape(value.shape, bias.shape, data_format)
     if is_bias_first(data_format):
         return value + xp.reshape(bias, (-1, *(1,) * (value.ndim - 2)))

@@ -22,7 +22,7 @@ from dovetail.ops.prepared import floats
 from dovetail.ops.reduction import reduce_euclidean_norm, reduce_max, reduce_sum
 from dovetail.ops.views import export
 from dovetail.tensor.convert import convert_to_tensor
-from dovetail.tensor.tensor import TensorLike
+from dovetail.tensor.tensor import Tensor, TensorLike
 
 _FLOAT32 = np.dtype(np.float32)
 
@@ -54,6 +54,9 @@ def l2_normalize(xp: Any, x: Any, *, axis: Axis = None, epsilon: float = 1e-12) 
 l2_normalize.gradient(_l2_normalize_gradient)
 
 
+_whole_norm = reduce_euclidean_norm.fixed(axis=None, keepdims=False)
+
+
 @export("norm linalg.norm")
 def norm(
     tensor: Any,
@@ -73,6 +76,8 @@ def norm(
     Raises:
         ValueError: there is no such norm.
     """
+    if axis is None and type(tensor) is Tensor and not keepdims and ord == "euclidean":
+        return _whole_norm(_floating(tensor))
     axis, keepdims = static_axis(axis), bool(keepdims)
     if isinstance(axis, tuple) and len(axis) == 1:
         axis = axis[0]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from dovetail.base.errors import at_user_location
+from dovetail.engine.host_array import broadcast_to as host_broadcast
 from dovetail.ops import rules
 from dovetail.ops.attrs import Axis, DTypeLike, Shape
 from dovetail.ops.core import Op
@@ -28,7 +29,20 @@ def as_tensor(value: Any) -> Any:
     return value if type(value) is Tensor or type(value) is SymbolicTensor else convert_to_tensor(value)
 
 
+def _only_integers(value: tuple) -> tuple:
+    for item in value:
+        if type(item) is not int:
+            raise TypeError("not an integer")
+    return value
+
+
 _of_sizes = functools.lru_cache(maxsize=1024)  # of rules about shapes, for eager calls, which repeat them
+
+
+_INTEGERS: dict[type, Callable] = {
+    int: lambda value: value,
+    tuple: _only_integers,
+}  # of calls that `Op.view` serves
 
 
 def _reshaped(old: tuple, shape: tuple) -> tuple:
@@ -37,6 +51,7 @@ def _reshaped(old: tuple, shape: tuple) -> tuple:
 
 @op(
     "reshape ops.numpy.reshape(x,newshape) K.reshape(x,shape)",
+    view=lambda x, shape: x.reshape(_INTEGERS[type(shape)](shape)),
     shape=_reshaped,
 )
 def reshape(xp: Any, tensor: Any, *, shape: Shape) -> Any:
@@ -78,6 +93,7 @@ _checked_perm_known = _of_sizes(_checked_perm)
 
 @op(
     "transpose ops.numpy.transpose(x,axes) K.permute_dimensions(x,pattern)",
+    view=lambda x, perm: x.transpose(_checked_perm_known(_INTEGERS[type(perm)](perm), x.ndim)),
     shape=_transposed,
 )
 def transpose(xp: Any, a: Any, *, perm: Axis = None, conjugate: bool = False) -> Any:
@@ -123,6 +139,7 @@ _expanded_known = _of_sizes(_expanded)
 
 @op(
     "expand_dims ops.numpy.expand_dims(x) K.expand_dims(x,axis=-1)",
+    view=lambda x, axis: x.reshape(_expanded_known(x.shape, _INTEGERS[type(axis)](axis))),
     shape=_expanded,
 )
 def expand_dims(xp: Any, input: Any, *, axis: Axis) -> Any:
@@ -148,6 +165,7 @@ _squeezed_known = _of_sizes(_squeezed)
 
 @op(
     "squeeze ops.numpy.squeeze(x) K.squeeze(x)",
+    view=lambda x, axis: x.reshape(_squeezed_known(x.shape, _INTEGERS[type(axis)](axis))),
     shape=_squeezed,
 )
 def squeeze(xp: Any, input: Any, *, axis: Axis = None) -> Any:
@@ -227,7 +245,11 @@ def _broadcast_shape(old: tuple, shape: tuple) -> tuple:
 _broadcast_known = _of_sizes(_broadcast_shape)
 
 
-@op("broadcast_to ops.numpy.broadcast_to(x)", shape=_broadcast_shape)
+@op(
+    "broadcast_to ops.numpy.broadcast_to(x)",
+    shape=_broadcast_shape,
+    view=lambda x, shape: host_broadcast(x, _broadcast_known(x.shape, _INTEGERS[type(shape)](shape))),
+)
 def broadcast_to(xp: Any, input: Any, *, shape: Shape) -> Any:
     """Repeats a tensor along axes of size 1, and along new axes in front, so that it has `shape`."""
     return xp.broadcast_to(input, _broadcast_known(input.shape, shape))

@@ -39,8 +39,7 @@ def slice_(input_: Any, begin: Any, size: Any, name: str | None = None) -> Any:
             f"{at_user_location()}"
         )
     key = []
-    for axis, (offset, length) in enumerate(zip(offsets, sizes, strict=True)):
-        total = x.shape[axis]
+    for axis, (offset, length, total) in enumerate(zip(offsets, sizes, x.shape, strict=True)):
         stop = None if isinstance(length, int) and length == -1 else offset + length
         if total is not None and isinstance(offset, int) and isinstance(stop, int | None):
             end = total if stop is None else stop
@@ -66,6 +65,8 @@ def _listed(value: Any) -> list | None:
         if has_value(tensor):
             return np.asarray(tensor._value).tolist()
         return list(tensor) if tuple(tensor.shape) != (None,) else None
+    if type(value) in (list, tuple) and all(type(one) is int for one in value):
+        return list(value)
     return [int(one) if isinstance(one, np.integer) else _number(one) for one in value]
 
 

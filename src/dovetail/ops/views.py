@@ -23,7 +23,7 @@ import numpy as np
 from dovetail.base.bounded import Bounded
 from dovetail.base.errors import at_user_location, suggest
 from dovetail.base.own import declare
-from dovetail.base.settings import state
+from dovetail.base.settings import settings, state
 from dovetail.base.told import told_function
 from dovetail.base.wording import BAD_CALL, tell
 from dovetail.ops import dispatch
@@ -35,6 +35,7 @@ from dovetail.tensor.tensor import Tensor
 NAMESPACES: dict[str, dict[str, Any]] = {}
 _MOST_FORMS = 256  # of calls of one view
 _PLAIN = frozenset({int, float, bool, str, bytes, type(None), type, DType})
+_ndarray = np.ndarray
 _EMPTY = inspect.Parameter.empty
 _ROOTS = {"ops": "keras.ops", "K": "keras.backend"}
 _SHARED = frozenset(
@@ -251,13 +252,26 @@ def _binder(
     if changed:
         fast = None
     variadic = op.variadic
+    looks = op.view if parameters[1:] and not parameters[1].is_tensor else None
     forms = Bounded(_MOST_FORMS) if call == op.call and num_tensors and not variadic else None
 
     def view(*args: Any, **kwargs: Any) -> Any:
         try:
             form = None
-            if len(args) == num_tensors and fast is not None and not kwargs and not variadic:
-                return fast(*args)
+            if not kwargs and not variadic:
+                if looks is not None and len(args) == 2 and type(args[0]) is Tensor and not state.tapes:
+                    array, given = args[0]._value, args[1]
+                    if type(array) is _ndarray and array.size <= settings.active_limit:
+                        try:
+                            return Tensor(looks(array, given if type(given) is not list else tuple(given)))
+                        except BAD_CALL:  # explained below
+                            pass
+                elif len(args) == num_tensors:
+                    if fast is not None:
+                        return fast(*args)
+                    if forms is not None and _are_alike(args, op.same_dtype):
+                        return execute(op.bind(changed), args)
+                    return call(args, changed, promote)
             if forms is not None and len(args) >= num_tensors:
                 given = args[num_tensors:]
                 try:

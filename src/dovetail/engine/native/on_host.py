@@ -82,13 +82,13 @@ class OnHost:
 
     def each(self, function: str, x: Any) -> Any:
         """Applies one of FUNCTIONS to each element."""
-        y = room(x.shape)
+        y = _empty(x.shape, np.float32) if x.size < _ALIGNED else room(x.shape)
         self.each_into(NUMBERS[function], x, y)
         return y
 
     def rows(self, what: str, x: Any, gamma: Any = None, beta: Any = None, epsilon: float = 0.0) -> Any:
         """Applies one of ROWS to each row; `gamma` and `beta` are (columns,) or None."""
-        y = room(x.shape)
+        y = _empty(x.shape, np.float32) if x.size < _ALIGNED else room(x.shape)
         self.rows_into(NUMBERS[what], x, y, gamma, beta, x.shape[-1], epsilon)
         return y
 
@@ -103,7 +103,7 @@ class OnHost:
 
     def running(self, x: Any) -> Any:
         """Returns the running sums along rows."""
-        y = room(x.shape)
+        y = _empty(x.shape, np.float32) if x.size < _ALIGNED else room(x.shape)
         self.running_into(x, y, x.shape[-1])
         return y
 
