@@ -193,6 +193,11 @@ def product_over_rows(a: Any, b: Any) -> Any:
     return matmul(a.T, b)
 
 
+def product_with_rows(a: Any, b: Any) -> Any:
+    """Returns `a @ b.T`: (..., k), (n, k) -> (..., n)."""
+    return matmul(a, b.T)
+
+
 def divide(a: Any, b: Any) -> Any:
     """True division that keeps the dtype of floats; integers give float64, as `tf.truediv` does."""
     return np.true_divide(a, b)

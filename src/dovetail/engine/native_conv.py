@@ -15,8 +15,7 @@ from dovetail.engine.xla_native import FLOAT32, serves, standing_for
 
 _AXES = 3
 _MOST_TAPS, _MOST_RUNS = 32, 256  # of the last axis, and in all: those of `native/conv.h`
-# Pixels of a row: fewer leave registers empty.  Channels that are written: fewer leave vectors empty.
-_FEWEST_PIXELS, _FEWEST_CHANNELS = 3, 8
+_FEWEST_CHANNELS = 8  # that are written: fewer leave vectors empty
 
 
 def _numbers_of(
@@ -71,7 +70,6 @@ def _fit(window: tuple, padding: Any, groups: int, written: tuple, channels: int
         and math.prod(window) <= _MOST_RUNS
         and min(map(min, padding)) >= 0
         and min(written) > 0
-        and written[-1] >= _FEWEST_PIXELS
         and channels >= _FEWEST_CHANNELS
         and serves(arrays)
     )

@@ -51,6 +51,7 @@ from dovetail.engine.xla_native import (  # noqa: F401 - names of this engine
     leaving_values,
     product,
     product_over_rows,
+    product_with_rows,
 )
 from dovetail.engine.xla_nn import (  # noqa: F401 - names of this engine
     computed_before,

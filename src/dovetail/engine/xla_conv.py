@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from dovetail.engine import native_conv
+from dovetail.engine import native_conv, xla_native
 from dovetail.engine.kernels import kernel as _row
 
 LAYOUTS = {
@@ -108,7 +108,11 @@ def _has_no_neighbours(window: tuple, padding: tuple) -> bool:
 @_row("convolution", "cpu", _is_pointwise, "0003: a product of matrices does it")
 def as_product(x: Any, kernel: Any, strides: tuple, padding: tuple, dilations: tuple, groups: int) -> Any:
     """Multiplies every position that a window sees with the kernel."""
-    return _every(x, strides) @ kernel.reshape(kernel.shape[-2:])
+    seen = _every(x, strides)
+    rows = xla_native.product(
+        seen.reshape(math.prod(seen.shape[:-1]), seen.shape[-1]), kernel.reshape(kernel.shape[-2:])
+    )
+    return rows.reshape(*seen.shape[:-1], kernel.shape[-1])
 
 
 def _every(x: Any, strides: tuple) -> Any:
@@ -171,8 +175,9 @@ def kernel_gradient_as_product(
     x: Any, g: Any, window: tuple, strides: tuple, padding: tuple, dilations: tuple, groups: int
 ) -> Any:
     """Multiplies what the windows see with what they gave."""
-    rows, outputs = (each.reshape(-1, each.shape[-1]) for each in (_every(x, strides), g))
-    product = lax.dot_general(rows, outputs, (((0,), (0,)), ((), ())))
+    pairs = _every(x, strides), g
+    rows, outputs = (each.reshape(math.prod(each.shape[:-1]), each.shape[-1]) for each in pairs)
+    product = xla_native.product_over_rows(rows, outputs)
     return product.reshape(*window, *product.shape)
 
 
@@ -224,6 +229,26 @@ def kernel_gradient_transposed(
 
 
 # ---- the input's gradient: (g, kernel, sizes, strides, padding, dilations, groups) -----------------------------------
+
+
+def _is_pointwise_everywhere(
+    g: Any, kernel: Any, sizes: tuple, strides: tuple, padding: tuple, dilations: tuple, groups: int
+) -> bool:
+    """True when each output comes from one position, and each position gives one."""
+    return groups == 1 and set(strides) == {1} and _has_no_neighbours(kernel.shape[:-2], padding)
+
+
+@_row(
+    "convolution, input's gradient",
+    "cpu",
+    _is_pointwise_everywhere,
+    "0003: a product of matrices does it",
+)
+def input_gradient_as_product(
+    g: Any, kernel: Any, sizes: tuple, strides: tuple, padding: tuple, dilations: tuple, groups: int
+) -> Any:
+    """Multiplies the outputs' gradient with the kernel, transposed."""
+    return xla_native.product_with_rows(g, kernel.reshape(kernel.shape[-2:]))
 
 
 @_row(

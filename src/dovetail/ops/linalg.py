@@ -55,6 +55,8 @@ def matmul(xp: Any, a: Any, b: Any, *, transpose_a: bool = False, transpose_b: b
         raise ValueError(f"expected matrices (rank 2 or more), received shapes {a.shape} and {b.shape}")
     if transpose_a and not transpose_b and a.ndim == b.ndim == 2 and a.shape[0] == b.shape[0]:
         return xp.product_over_rows(a, b)
+    if transpose_b and not transpose_a and b.ndim == 2 and a.shape[-1] == b.shape[-1]:
+        return xp.product_with_rows(a, b)
     a = xp.swapaxes(a, -1, -2) if transpose_a else a
     b = xp.swapaxes(b, -1, -2) if transpose_b else b
     if a.shape[-1] != b.shape[-2]:

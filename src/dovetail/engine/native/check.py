@@ -146,6 +146,23 @@ def _difference_of_few_rows(library: ctypes.CDLL) -> float:
     return _largest(found, (wide @ y, wide.T @ z))
 
 
+def _difference_of_many_rows(library: ctypes.CDLL) -> float:
+    """Compares products of rows with a kernel and with its transpose; some of rows that are copied apart."""
+    wrong = []
+    for depth in (_SIZE, 256):
+        x, y = _draw((3 * _SIZE, depth), (depth, 64 + _SIZE))
+        shape = len(x), y.shape[1]
+        expected = x.astype(np.float64) @ y / depth
+        for transposed in (False, True):
+            kernel, found = np.ascontiguousarray(y.T if transposed else y), np.full(shape, np.nan, np.float32)
+            places = [ctypes.c_void_p(array.ctypes.data) for array in (x, kernel, found)]
+            library.plain_many_rows(
+                *places, *[ctypes.c_int64(n) for n in (len(x), *y.shape)], int(transposed)
+            )
+            wrong.append(_largest((found / depth,), (expected,)))
+    return max(wrong)
+
+
 def _sigmoid(x: Any) -> Any:
     return 1 / (1 + np.exp(-x))
 
@@ -348,4 +365,5 @@ _DIFFERENCES = (
     *(_difference_of_rows, _difference_of_columns, _difference_of_dense),
     *(_difference_of_attention, _difference_of_few_rows, _difference_of_adam_of_rows),
     *(_difference_of_images, _difference_of_texts, difference_of_convolutions),
+    _difference_of_many_rows,
 )

@@ -130,12 +130,12 @@ struct Margins {
   }
 };
 
-// The rows that are read for those from `begin` to `end` of a plane: as they lie, or copied with zeros around them.
+// The rows that are read for those from `begin` to `end` of some planes: as they lie, or copied with zeros around them.
 struct Lines {
   const Convolution& w;
   const float* x;
   Margins margins;
-  Size n, d, lowest, rows, pitch;
+  Size first, planes, lowest, rows, pitch;  // planes of all examples are counted as one row
   Room room;
 
   static Size bound(const Convolution& w, Size begin, Size end, bool upper) {
@@ -145,18 +145,27 @@ struct Lines {
         if (Size line = w.source(1, h, j); line >= 0 && (upper ? line > found : line < found)) found = line;
     return found;
   }
-  Lines(const Convolution& w, const float* x, const Margins& margins, Size n, Size d, Size begin, Size end)
-      : w(w), x(x), margins(margins), n(n), d(d), lowest(bound(w, begin, end, false)),
+  Lines(const Convolution& w, const float* x, const Margins& margins, Size first, Size planes, Size begin, Size end)
+      : w(w), x(x), margins(margins), first(first), planes(planes), lowest(bound(w, begin, end, false)),
         rows(bound(w, begin, end, true) - lowest + 1), pitch((margins.left + w.from()[2] + margins.right) * w.depth()),
-        room(are_bare() || rows < 1 ? 1 : w.size[0] * rows * pitch) {
+        room(are_bare() || rows < 1 ? 1 : planes * w.size[0] * rows * pitch) {
     if (!are_bare())
-      for (Size i = 0; i < w.size[0]; ++i)
-        if (Size plane = w.source(0, d, i); plane >= 0)
-          for (Size line = 0; line < rows; ++line) copy(room.at + (i * rows + line) * pitch, as_it_lies(plane, lowest + line));
+      for (Size p = first; p < first + planes; ++p)
+        for (Size i = 0; i < w.size[0]; ++i)
+          if (Size plane = source(p, i); plane >= 0)
+            for (Size line = lowest; line < lowest + rows; ++line) copy(copied(p, i, line), as_it_lies(plane, line));
   }
   bool are_bare() const { return !margins.left && !margins.right; }
+  // The plane that tap i sees from plane p; -1 where there is none.
+  Size source(Size p, Size i) const {
+    const Size found = w.source(0, p % w.to()[0], i);
+    return found < 0 ? found : p / w.to()[0] * w.from()[0] + found;
+  }
   const float* as_it_lies(Size plane, Size line) const {
-    return x + ((n * w.from()[0] + plane) * w.from()[1] + line) * w.from()[2] * w.depth();
+    return x + (plane * w.from()[1] + line) * w.from()[2] * w.depth();
+  }
+  float* copied(Size p, Size i, Size line) const {
+    return room.at + (((p - first) * w.size[0] + i) * rows + line - lowest) * pitch;
   }
   void copy(float* to, const float* from) const {
     const Size before = margins.left * w.depth(), length = w.from()[2] * w.depth();
@@ -164,26 +173,34 @@ struct Lines {
     memcpy(to + before, from, length * sizeof(float));
     memset(to + before + length, 0, margins.right * w.depth() * sizeof(float));
   }
-  // The row that tap (i, j) sees from row h; null where there is none.
-  const float* seen(Size h, Size i, Size j) const {
-    const Size plane = w.source(0, d, i), line = w.source(1, h, j);
+  // The row that tap (i, j) sees from row h of plane p; null where there is none.
+  const float* seen(Size p, Size h, Size i, Size j) const {
+    const Size plane = source(p, i), line = w.source(1, h, j);
     if (plane < 0 || line < 0) return nullptr;
-    return are_bare() ? as_it_lies(plane, line) : room.at + (i * rows + line - lowest) * pitch + margins.left * w.depth();
+    return are_bare() ? as_it_lies(plane, line) : copied(p, i, line) + margins.left * w.depth();
   }
 };
 
-// Planes in strips of rows: enough of them for all threads, and small ones, which stay in the cache.
+// Planes in strips of rows: enough of them for all threads, and small ones, which stay in the cache; small planes together.
 struct Strips {
-  Size rows, count;
+  Size planes, height, rows, count, together;  // rows of a strip, strips of a plane, planes of an item
 
-  Strips(Size planes, Size height, Size numbers, Size room, Size wanted) {
+  // Args: numbers of a row, those that stay in the cache, items that are wanted.
+  Strips(Size planes, Size height, Size numbers, Size room, Size wanted) : planes(planes), height(height) {
     const Size least = planes >= wanted ? 1 : (wanted + planes - 1) / planes;
-    rows = height;
-    limit(height, smaller((height + least - 1) / least, 1 + room / (numbers + 1)));
-  }
-  void limit(Size height, Size most) {
-    rows = smaller(rows, most);
+    rows = smaller((height + least - 1) / least, 1 + room / (numbers + 1));
     count = (height + rows - 1) / rows;
+    const Size fit = smaller(room / (numbers * height + 1), planes / wanted);
+    together = count > 1 || fit < 1 ? 1 : fit;
+  }
+  Size items() const { return (planes + together - 1) / together * count; }
+
+  struct Item {
+    Size plane, planes, begin, end;  // rows of each plane from `begin` to `end`
+  };
+  Item item(Size number) const {
+    const Size plane = number / count * together, begin = number % count * rows;
+    return {plane, smaller(together, planes - plane), begin, smaller(begin + rows, height)};
   }
 };
 
@@ -204,8 +221,8 @@ struct Conv {
     return ((panel * w.size[2] + taps_before) * rows_of_taps() + row * taps) * w.depth() * this->panel();
   }
   void prepare();
-  Size see(const Lines& lines, const Phase& phase, Size panel, Size h, Size before, Run* runs) const;
-  void row(const Lines& lines, Size panel, Size h) const;
+  Size see(const Lines& lines, const Phase& phase, Size panel, Size p, Size h, Size before, Run* runs) const;
+  void row(const Lines& lines, Size panel, Size p, Size h) const;
   void part(Size item) const;
 };
 
@@ -231,8 +248,10 @@ struct ConvPacking {
         for (Size j = first; j < first + wide; j += WIDTH, to += WIDTH)
           *(Vector*)to = width > j ? load(from + j, width - j) : Vector{};
     else
-      for (Size j = first; j < first + wide; ++j, ++to)
-        for (Size k = 0; k < depth; ++k) to[k * wide] = j < width ? from[j * depth + k] : 0;
+      for (Size k = 0; k < depth; k += 16)
+        for (Size j = 0; j < wide; ++j)
+          for (Size i = k; i < smaller(k + 16, depth); ++i)
+            to[i * wide + j] = first + j < width ? from[(first + j) * depth + i] : 0;
   }
 };
 
@@ -247,12 +266,12 @@ void Conv::prepare() {
 }
 
 // Writes the runs that a phase of a row sees; returns how many.
-Size Conv::see(const Lines& lines, const Phase& phase, Size panel, Size h, Size before, Run* runs) const {
+Size Conv::see(const Lines& lines, const Phase& phase, Size panel, Size p, Size h, Size before, Run* runs) const {
   const Size depth = w.depth();
   Size count = 0;
   for (Size i = 0; i < w.size[0]; ++i)
     for (Size j = 0; j < w.size[1]; ++j)
-      if (const float* from = lines.seen(h, i, j)) {
+      if (const float* from = lines.seen(p, h, i, j)) {
         const float* weights = packed + packed_at(panel, i * w.size[1] + j, before, phase.taps);
         for (Size t = 0; t < phase.taps; ++t, weights += depth * this->panel())
           if (t && phase.offset[t] == phase.offset[t - 1] + 1)
@@ -263,15 +282,15 @@ Size Conv::see(const Lines& lines, const Phase& phase, Size panel, Size h, Size 
   return count;
 }
 
-// A row of outputs, a panel of them.
-void Conv::row(const Lines& lines, Size panel, Size h) const {
+// Row h of plane p, a panel of its outputs.
+void Conv::row(const Lines& lines, Size panel, Size p, Size h) const {
   const Size first = panel * this->panel(), most = most_pixels(vectors);
-  float* to = y + (((lines.n * w.to()[0] + lines.d) * w.to()[1] + h) * w.to()[2]) * w.width() + first;
+  float* to = y + (p * w.to()[1] + h) * w.to()[2] * w.width() + first;
   Run runs[MOST_RUNS];
   Size before = 0;
-  for (Size p = 0; p < phases(); ++p) {
-    const Phase phase(w, p);
-    const Size count = see(lines, phase, panel, h, before, runs);
+  for (Size f = 0; f < phases(); ++f) {
+    const Phase phase(w, f);
+    const Size count = see(lines, phase, panel, p, h, before, runs);
     const Size blocks = (phase.count + most - 1) / most, step = phase.step * w.depth(), apart = phase.every * w.width();
     for (Size b = 0, at = 0; b < blocks; ++b) {
       const Size pixels = phase.count / blocks + (b < phase.count % blocks);
@@ -282,21 +301,21 @@ void Conv::row(const Lines& lines, Size panel, Size h) const {
   }
 }
 
-void Conv::part(Size item) const {
-  const Size plane = item / strips.count, begin = item % strips.count * strips.rows;
-  const Size end = smaller(begin + strips.rows, w.to()[1]);
-  const Lines lines(w, x, margins, plane / w.to()[0], plane % w.to()[0], begin, end);
+void Conv::part(Size number) const {
+  const Strips::Item item = strips.item(number);
+  const Lines lines(w, x, margins, item.plane, item.planes, item.begin, item.end);
   for (Size panel = 0; panel < panels(); ++panel)
-    for (Size h = begin; h < end; ++h) row(lines, panel, h);
+    for (Size p = item.plane; p < item.plane + item.planes; ++p)
+      for (Size h = item.begin; h < item.end; ++h) row(lines, panel, p, h);
 }
 
 static void conv(const Convolution& w, const float* x, const float* kernel, float* y, const Pool& pool) {
-  const Size planes = w.batch * w.to()[0];
-  Conv a = {w, x, kernel, y, nullptr, {}, 0, {planes, w.to()[1], w.from()[2] * w.depth(), 1 << 16, 4 * pool.num_threads()}};
+  const Strips strips(w.batch * w.to()[0], w.to()[1], w.from()[2] * w.depth(), 1 << 16, 4 * pool.num_threads());
+  Conv a = {w, x, kernel, y, nullptr, {}, 0, strips};
   a.prepare();
   Room memory(a.panels() * a.panel() * w.places(w.size) * w.depth());
   a.packed = memory.at;
   const ConvPacking packing = {a};
   share(pool, a.panels(), [](const void* p, Size i) { ((const ConvPacking*)p)->part(i); }, &packing);
-  share(pool, planes * a.strips.count, [](const void* a, Size i) { ((const Conv*)a)->part(i); }, &a);
+  share(pool, strips.items(), [](const void* a, Size i) { ((const Conv*)a)->part(i); }, &a);
 }

@@ -35,16 +35,16 @@ struct Depthwise {
     for (int p = 0; p < P; ++p) store(to + p * apart, sums[p], left);
   }
 
-  void row(const Lines& lines, Size h) const {
+  void row(const Lines& lines, Size plane, Size h) const {
     const Size channels = w.channels;
-    float* to = y + (((lines.n * w.to()[0] + lines.d) * w.to()[1] + h) * w.to()[2]) * channels;
+    float* to = y + (plane * w.to()[1] + h) * w.to()[2] * channels;
     for (Size f = 0; f < phases(); ++f) {
       const Phase phase(w, f);
       Tap taps[MOST_RUNS];
       Size count = 0;
       for (Size i = 0; i < w.size[0]; ++i)
         for (Size j = 0; j < w.size[1]; ++j)
-          if (const float* seen = lines.seen(h, i, j))
+          if (const float* seen = lines.seen(plane, h, i, j))
             for (Size t = 0; t < phase.taps; ++t)
               taps[count++] = {seen + phase.offset[t] * channels,
                                kernel + ((i * w.size[1] + j) * w.size[2] + phase.tap[t]) * channels};
@@ -60,11 +60,11 @@ struct Depthwise {
     }
   }
 
-  void part(Size item) const {
-    const Size plane = item / strips.count, begin = item % strips.count * strips.rows;
-    const Size end = smaller(begin + strips.rows, w.to()[1]);
-    const Lines lines(w, x, margins, plane / w.to()[0], plane % w.to()[0], begin, end);
-    for (Size h = begin; h < end; ++h) row(lines, h);
+  void part(Size number) const {
+    const Strips::Item item = strips.item(number);
+    const Lines lines(w, x, margins, item.plane, item.planes, item.begin, item.end);
+    for (Size p = item.plane; p < item.plane + item.planes; ++p)
+      for (Size h = item.begin; h < item.end; ++h) row(lines, p, h);
   }
 };
 
@@ -72,7 +72,7 @@ static void depthwise(const Convolution& w, const float* x, const float* kernel,
   const Size planes = w.batch * w.to()[0];
   Depthwise a = {w, x, kernel, y, {}, {planes, w.to()[1], w.from()[2] * w.channels, 1 << 16, 4 * pool.num_threads()}};
   for (Size f = 0; f < a.phases(); ++f) a.margins.widen(Phase(w, f), w.from()[2]);
-  share(pool, planes * a.strips.count, [](const void* a, Size i) { ((const Depthwise*)a)->part(i); }, &a);
+  share(pool, a.strips.items(), [](const void* a, Size i) { ((const Depthwise*)a)->part(i); }, &a);
 }
 
 struct DepthwiseKernel {
@@ -84,7 +84,6 @@ struct DepthwiseKernel {
   Strips strips;
   Size shares;
 
-  Size items() const { return w.batch * w.outer[0] * strips.count; }
   Size numbers() const { return w.places(w.size) * w.channels; }
 
   // T taps of a row, `left` channels of two vectors: adds their products with a row of the outputs' gradient.
@@ -127,17 +126,19 @@ struct DepthwiseKernel {
   void part(Size share) const {
     float* to = sums + share * numbers();
     memset(to, 0, numbers() * sizeof(float));
-    for (Size item = share * items() / shares; item < (share + 1) * items() / shares; ++item) {
-      const Size plane = item / strips.count, begin = item % strips.count * strips.rows;
-      const Size end = smaller(begin + strips.rows, w.outer[1]);
-      const Lines lines(w, x, margins, plane / w.outer[0], plane % w.outer[0], begin, end);
-      for (Size h = begin; h < end; ++h)
+    for (Size i = share * strips.items() / shares; i < (share + 1) * strips.items() / shares; ++i)
+      strip(strips.item(i), to);
+  }
+
+  void strip(const Strips::Item& item, float* to) const {
+    const Lines lines(w, x, margins, item.plane, item.planes, item.begin, item.end);
+    for (Size p = item.plane; p < item.plane + item.planes; ++p)
+      for (Size h = item.begin; h < item.end; ++h)
         for (Size i = 0; i < w.size[0]; ++i)
           for (Size j = 0; j < w.size[1]; ++j)
-            if (const float* seen = lines.seen(h, i, j))
-              row(seen, g + (plane * w.outer[1] + h) * w.outer[2] * w.channels,
+            if (const float* seen = lines.seen(p, h, i, j))
+              row(seen, g + (p * w.outer[1] + h) * w.outer[2] * w.channels,
                   to + (i * w.size[1] + j) * w.size[2] * w.channels);
-    }
   }
 };
 
@@ -146,7 +147,7 @@ static void depthwise_kernel(const Convolution& w, const float* x, const float* 
   const Size of_row = w.inner[2] * w.channels;
   DepthwiseKernel a = {w, x, g, y, nullptr, Phase(w, 0), {}, {planes, w.outer[1], of_row, 1 << 16, threads}, 0};
   a.margins.widen(a.phase, w.inner[2]);
-  a.shares = smaller(threads, a.items());
+  a.shares = smaller(threads, a.strips.items());
   Room memory(a.shares * a.numbers());
   a.sums = memory.at;
   share(pool, a.shares, [](const void* a, Size i) { ((const DepthwiseKernel*)a)->part(i); }, &a);

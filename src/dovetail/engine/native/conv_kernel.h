@@ -53,7 +53,7 @@ static OverPixels over_pixels_of(Size r, Size n) {
 
 // Rows of a strip, and numbers of its pixels: those stay in the innermost cache, or are many, where the sums do not stay in
 // the next one.
-enum { STRIP_ROWS = 16, FEW_NUMBERS = 1 << 13, MANY_NUMBERS = 1 << 17, LARGE_KERNEL = 1 << 18 };
+enum { STRIP_ROWS = 32, FEW_NUMBERS = 1 << 13, MANY_NUMBERS = 1 << 17, LARGE_KERNEL = 1 << 18 };
 
 struct KernelGradient {
   Convolution w;
@@ -68,25 +68,31 @@ struct KernelGradient {
   Size panel() const { return vectors() * WIDTH; }
   Size panels() const { return (w.outputs + panel() - 1) / panel(); }
   Size numbers() const { return w.places(w.size) * w.channels; }  // that a window sees
-  Size items() const { return w.batch * w.outer[0] * strips.count; }
 
-  // A strip of rows of the outputs' gradient; `to`: for each panel, the sums of all numbers.
-  void strip(Size item, Size group, float* to) const {
-    const Size plane = item / strips.count, begin = item % strips.count * strips.rows;
-    const Size end = smaller(begin + strips.rows, w.outer[1]), n = plane / w.outer[0], d = plane % w.outer[0];
-    const Lines lines(w, x, margins, n, d, begin, end);
+  // Some rows of the outputs' gradient; `to`: for each panel, the sums of all numbers.
+  void strip(const Strips::Item& item, Size group, float* to) const {
+    const Lines lines(w, x, margins, item.plane, item.planes, item.begin, item.end);
     for (Size i = 0; i < w.size[0]; ++i)
       for (Size j = 0; j < w.size[1]; ++j, to += w.size[2] * w.channels * panel()) {
         const float *seen[STRIP_ROWS], *from[STRIP_ROWS];
         Size count = 0;
-        for (Size h = begin; h < end; ++h)
-          if ((seen[count] = lines.seen(h, i, j))) from[count++] = g + (plane * w.outer[1] + h) * w.outer[2] * w.outputs;
-        for (Size t = 0, next; t < phase.taps && count; t = next) {
-          for (next = t + 1; next < phase.taps && phase.offset[next] == phase.offset[next - 1] + 1;) ++next;
-          run(seen, from, count, phase.offset[t] * w.channels, (next - t) * w.channels, group,
-              to + t * w.channels * panel());
-        }
+        for (Size p = item.plane; p < item.plane + item.planes; ++p)
+          for (Size h = item.begin; h < item.end; ++h)
+            if ((seen[count] = lines.seen(p, h, i, j))) {
+              from[count++] = g + (p * w.outer[1] + h) * w.outer[2] * w.outputs;
+              if (count == STRIP_ROWS) taps(seen, from, count, group, to), count = 0;
+            }
+        if (count) taps(seen, from, count, group, to);
       }
+  }
+
+  // The taps of a row of the window, of which some rows of the image are seen.
+  void taps(const float* const* seen, const float* const* from, Size count, Size group, float* to) const {
+    for (Size t = 0, next; t < phase.taps; t = next) {
+      for (next = t + 1; next < phase.taps && phase.offset[next] == phase.offset[next - 1] + 1;) ++next;
+      run(seen, from, count, phase.offset[t] * w.channels, (next - t) * w.channels, group,
+          to + t * w.channels * panel());
+    }
   }
 
   void run(const float* const* seen, const float* const* from, Size count, Size offset, Size length, Size group,
@@ -112,7 +118,8 @@ struct KernelGradient {
     float* to = sums + share * panels() * of_panel;
     memset(to + first_panel(group) * of_panel, 0,
            (first_panel(group + 1) - first_panel(group)) * of_panel * sizeof(float));
-    for (Size i = share * items() / shares; i < (share + 1) * items() / shares; ++i) strip(i, group, to);
+    for (Size i = share * strips.items() / shares; i < (share + 1) * strips.items() / shares; ++i)
+      strip(strips.item(i), group, to);
   }
 
   // Adds what the shares have found for some of the numbers.
@@ -132,11 +139,10 @@ static void kernel_gradient(const Convolution& w, const float* x, const float* g
   const Size planes = w.batch * w.outer[0], threads = pool.num_threads();
   const Size of_row = w.inner[2] * w.channels * w.stride[1] + w.outer[2] * w.outputs;
   const Size room = w.places(w.size) * w.channels * w.outputs > LARGE_KERNEL ? MANY_NUMBERS : FEW_NUMBERS;
-  KernelGradient a = {w, x, g, y, nullptr, Phase(w, 0), {}, {planes, w.outer[1], of_row, room, threads}, 0, 0};
+  KernelGradient a = {w, x, g, y, nullptr, Phase(w, 0), {}, {planes, w.outer[1], of_row, room, 1}, 0, 0};
   a.margins.widen(a.phase, w.inner[2]);
-  a.strips.limit(w.outer[1], STRIP_ROWS);
   a.groups = smaller(threads, a.panels());
-  a.shares = smaller((threads + a.groups - 1) / a.groups, a.items());
+  a.shares = smaller((threads + a.groups - 1) / a.groups, a.strips.items());
   Room memory(a.shares * a.panels() * a.numbers() * a.panel());
   a.sums = memory.at;
   share(pool, a.shares * a.groups, [](const void* a, Size i) { ((const KernelGradient*)a)->part(i); }, &a);

@@ -18,6 +18,7 @@
 #include "few_rows.h"
 #include "gru.h"
 #include "lstm.h"
+#include "many_rows.h"
 #include "on_host.h"
 #include "over_rows.h"
 #include "resize.h"
@@ -73,6 +74,18 @@ EXPORT XLA_FFI_Error* dovetail_over_rows(XLA_FFI_CallFrame* frame) {
   over_rows(a, call.pool());
   return nullptr;
 }
+
+// Two arrays: rows, and a kernel that is transposed or not.
+static XLA_FFI_Error* product_of(const Call& call, bool transposed) {
+  if (call.is_question()) return nullptr;
+  const int64_t *x = call.argument(0).dims, *y = call.argument(1).dims;
+  many_rows({x[0], x[1], y[transposed ? 0 : 1], call.in(0), call.in(1), call.out(0), transposed}, call.pool());
+  return nullptr;
+}
+
+EXPORT XLA_FFI_Error* dovetail_many_rows(XLA_FFI_CallFrame* frame) { return product_of(Call{frame}, false); }
+
+EXPORT XLA_FFI_Error* dovetail_many_rows_transposed(XLA_FFI_CallFrame* frame) { return product_of(Call{frame}, true); }
 
 static FewRows few_rows_of(const Call& call) {
   const int64_t *x = call.argument(0).dims, *y = call.argument(1).dims;
@@ -175,6 +188,10 @@ EXPORT void plain_few_rows(const FewRows* a) {
 EXPORT void plain_over_few_rows(const FewRows* a) {
   FewRows copy = *a;
   over_few_rows(copy, Pool{});
+}
+
+EXPORT void plain_many_rows(const float* x, const float* y, float* z, Size rows, Size depth, Size width, int transposed) {
+  many_rows({rows, depth, width, x, y, z, transposed != 0}, Pool{});
 }
 
 EXPORT void plain_conv(const Convolution* w, const float* x, const float* kernel, float* y) {
