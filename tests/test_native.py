@@ -128,11 +128,25 @@ def test_products_of_few_rows(sizes):
 
 
 @needs_compiler
-@pytest.mark.parametrize("case", ["one row", "many rows", "small", "large", "empty", "float64", "bfloat16"])
+@pytest.mark.parametrize(
+    "sizes", [(257, 16, 16), (300, 45, 77), (1000, 256, 33), (511, 512, 130), (4099, 20, 600)]
+)
+def test_products_of_many_rows(sizes):
+    rows, m, n = sizes
+    x, kernel, g = _draw(rows, m), _draw(m, n), _draw(rows, n)
+    for primitive, arrays in (("product", (x, kernel)), ("product with rows", (g, kernel))):
+        row = kernels.chosen(primitive, "cpu", *arrays)
+        assert row.why.startswith("0023")
+        wide = np.asarray(arrays[0], "float64") @ (kernel if primitive == "product" else kernel.T)
+        np.testing.assert_allclose(row.run(*arrays), wide, atol=1e-4)
+
+
+@needs_compiler
+@pytest.mark.parametrize("case", ["one row", "narrow", "small", "large", "empty", "float64", "bfloat16"])
 def test_other_products_are_left_to_xla(case):
     rows, m, n = {
         "one row": (1, 784, 128),
-        "many rows": (257, 784, 128),
+        "narrow": (257, 784, 10),
         "small": (8, 16, 16),
         "large": (8, 1024, 1024),
         "empty": (32, 0, 10),
@@ -140,7 +154,7 @@ def test_other_products_are_left_to_xla(case):
     dtype = jnp.dtype(case) if case in ("float64", "bfloat16") else "float32"
     a, b = _draw(rows, m).astype(dtype), _draw(m, n).astype(dtype)
     assert kernels.chosen("product", "cpu", a, b).why == "XLA's own"
-    if case != "many rows":
+    if case != "narrow":
         assert kernels.chosen("product over rows", "cpu", a, _draw(rows, n).astype(dtype)).why == "XLA's own"
 
 
