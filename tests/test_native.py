@@ -138,7 +138,7 @@ def test_products_of_many_rows(sizes):
         row = kernels.chosen(primitive, "cpu", *arrays)
         assert row.why.startswith("0023")
         wide = np.asarray(arrays[0], "float64") @ (kernel if primitive == "product" else kernel.T)
-        np.testing.assert_allclose(row.run(*arrays), wide, atol=1e-4)
+        np.testing.assert_allclose(row.run(*arrays), wide, atol=2e-5 * arrays[0].shape[1] ** 0.5)
 
 
 @needs_compiler
