@@ -14,12 +14,13 @@ from benchmarks.frameworks import environment, load
 
 IMAGE_SIZE = 32
 FEW = 2
+MOST = 256  # samples are the first of so many: what is drawn depends on how many are
 INPUTS = {
-    "mlp": lambda n: data.digits(n)[0],
-    "cnn": lambda n: data.digits(n)[0].reshape(-1, 28, 28, 1),
-    "resnet50": lambda n: np.random.default_rng(0).random((n, IMAGE_SIZE, IMAGE_SIZE, 3)).astype(np.float32),
-    "lstm": lambda n: data.sequences(n)[0],
-    "transformer": lambda n: data.tokens(n)[0],
+    "mlp": lambda n: data.digits(MOST)[0][:n],
+    "cnn": lambda n: data.digits(MOST)[0][:n].reshape(-1, 28, 28, 1),
+    "resnet50": lambda n: data.pictures(MOST, size=IMAGE_SIZE)[0][:n],
+    "lstm": lambda n: data.sequences(MOST)[0][:n],
+    "transformer": lambda n: data.tokens(MOST)[0][:n],
 }
 MODELS = {
     "mlp": lambda fw: keras_models.mlp(fw.keras),

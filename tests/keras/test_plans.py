@@ -63,9 +63,6 @@ NO_PLAN = {
         "it runs no op at all when it does not train",
     ),
     "ActivityRegularization": "each call adds a loss",
-    **dict.fromkeys(
-        ("SimpleRNN", "LSTM", "GRU", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), "its cell has the weights"
-    ),
 }
 
 

@@ -5,6 +5,8 @@ of the time of such a call is spent on finding those ops; a plan (`function/host
 
 `predict` of a small batch takes such a plan from the first time on, where it is short: nothing has to be compiled, and
 all its calls give the same bits.
+
+Where no plan can be, because ops run on XLA, the calls become those of one program: see `call_programs.py`.
 """
 
 from __future__ import annotations
@@ -13,18 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.base import nest
 from dovetail.base.bounded import Bounded
 from dovetail.base.own import is_own, is_own_method
 from dovetail.base.settings import settings, state
 from dovetail.base.versions import Versions
+from dovetail.engine import uses_xla
 from dovetail.function.host_plan import HostPlan, record
 from dovetail.graph.node import OpCall
 from dovetail.keras.layers.core.lambda_layer import Lambda
 from dovetail.keras.layers.machinery.context import calls
 from dovetail.keras.layers.machinery.layer import Layer
-from dovetail.keras.logits import keep_logits, logits_of
 from dovetail.keras.masks import mask_of
+from dovetail.keras.models.call_programs import NotedCall, TimedCalls
 from dovetail.ops.attrs import is_symbolic
 from dovetail.tensor.tensor import Tensor
 
@@ -41,7 +43,7 @@ class CallPlans:
     """The plans of one model, by the shape and dtype of its input."""
 
     def __init__(self) -> None:
-        # By signature: how often the model was called; then its plan, or None when there can be none.
+        # By signature: how often the model was called; then its plan or its timed calls; None: there can be neither.
         self._found: dict[tuple, Any] = {}
         self._short: Bounded = Bounded(2 * _MOST_PLANS)  # those of `predict`
         self._limit = 0
@@ -60,15 +62,18 @@ class CallPlans:
             if option is not None and name != "training":
                 return None
         kind = type(x)
-        values: list[np.ndarray] = []
+        values: list[Any] = []
         key: list[Any] = [training, kind]
+        small = True
         for one in x if kind is list or kind is tuple else (x,):
             value = _array_of(one)
             if value is None:
-                return None
+                small, value = False, one
+                if not _is_large(one):
+                    return None
             values.append(value)
             key += (value.shape, value.dtype)
-        return self._outputs(model, x, options, values, tuple(key))
+        return self._outputs(model, x, options, values, tuple(key), small)
 
     def predict(self, model: Any, x: np.ndarray) -> Any:
         """Returns the outputs of `model(x, training=False)` if there is a short plan for it, else None."""
@@ -92,7 +97,7 @@ class CallPlans:
         self._short.clear()
         self._note(model)
 
-    def _outputs(self, model: Any, x: Any, options: dict, values: list, key: tuple) -> Any:
+    def _outputs(self, model: Any, x: Any, options: dict, values: list, key: tuple, small: bool) -> Any:
         if not self._versions.hold() or self._limit != settings.active_limit:
             self._forget(model)
         found = self._found.get(key, 0)
@@ -101,8 +106,12 @@ class CallPlans:
                 return found.run(values)
             except (ValueError, TypeError, IndexError):  # a bad value, such as an index out of range
                 return None  # the ordinary call says what is wrong, and where
+        if type(found) is TimedCalls:
+            return found.run(lambda: Layer.__call__(model, x, **options), values)
         if found is not None and len(self._found) < _MOST_PLANS:
-            self._found[key] = found + 1 if found < _BEFORE_RECORDING else _plan_of(model, x, values, options)
+            self._found[key] = (
+                found + 1 if found < _BEFORE_RECORDING else _repeated(model, x, values, options, small)
+            )
             self._note(model)  # building may have moved them
         return None
 
@@ -121,54 +130,55 @@ def _array_of(x: Any) -> np.ndarray | None:
     return value if type(value) is np.ndarray and value.size <= settings.active_limit else None
 
 
+def _is_large(x: Any) -> bool:
+    """True for an array or a tensor of numbers that is too large for the host engine, or lies with XLA."""
+    if type(x) is np.ndarray:
+        return x.dtype.kind not in "OSU"
+    return type(x) is Tensor and mask_of(x) is None and x.dtype.name != "string"
+
+
 class CallPlan:
-    """The ops of a model, and what Keras makes of their results.
+    """The ops of a model, and the call that says what Keras makes of their results."""
 
-    Attributes:
-        spec: how the outputs are packed; None: there is one.
-        kinds: which outputs have logits, and of which kind; the logits come after the outputs, in this order.
-    """
+    __slots__ = ("_packed", "host")
 
-    __slots__ = ("host", "kinds", "spec")
-
-    def __init__(self, host: HostPlan, spec: Any, kinds: list[tuple[int, Any]]) -> None:
-        self.host, self.spec, self.kinds = host, spec, kinds
+    def __init__(self, host: HostPlan, call: NotedCall) -> None:
+        self.host = host
+        self._packed = None if call.spec is None and not call.kinds else call.packed
 
     def run(self, values: list) -> Any:
         """Returns the outputs for arrays like those of the recorded run; None when the plan cannot run now."""
         tensors = self.host.run(values)
         if tensors is None:
             return None
-        if self.kinds:
-            for place, kind in reversed(self.kinds):
-                keep_logits(tensors[place], tensors.pop(), kind)
-        return tensors[0] if self.spec is None else nest.unflatten(self.spec, tensors)
+        return tensors[0] if self._packed is None else self._packed(tensors)
+
+
+def _repeated(model: Any, x: Any, values: list, options: dict, small: bool) -> CallPlan | TimedCalls | None:
+    """Returns what repeats a call: a plan where all of it is small, else calls that are timed."""
+    if not _repeats(model):
+        return None
+    plan = _plan_of(model, x, values, options) if small else None
+    heavy = plan is None or plan.host.num_elements > _MOST_ELEMENTS
+    if heavy and uses_xla() and not settings.run_functions_eagerly and state.distribution is None:
+        _watch(model)
+        return TimedCalls(model, x, options)
+    return plan
 
 
 def _plan_of(model: Any, x: Any, values: list, options: dict) -> CallPlan | None:
     if not _repeats(model):
         return None
+    _watch(model)
+    call = NotedCall(model, x, options)
+    host = record(call, [Tensor(value) for value in values])
+    return None if host is None or call.masked else CallPlan(host, call)
+
+
+def _watch(model: Any) -> None:
+    """Lets the layers of a model count every attribute that is set on them."""
     for layer in model._flatten_layers(include_self=False):
         layer.__dict__["_planned"] = True
-    pack = type(x) if isinstance(x, list | tuple) else None
-    facts: list = []
-
-    def run(*inputs: Tensor) -> tuple[list, list]:
-        outputs = Layer.__call__(model, inputs[0] if pack is None else pack(inputs), **options)
-        leaves, spec = ([outputs], None) if type(outputs) is Tensor else nest.flatten_spec(outputs)
-        known = [(place, logits_of(leaf)) for place, leaf in enumerate(leaves)]
-        facts[:] = (
-            spec,
-            [(i, of[0]) for i, of in known if of is not None],
-            any(mask_of(leaf) is not None for leaf in leaves),
-        )
-        return leaves, [of[1] for _, of in known if of is not None]
-
-    host = record(run, [Tensor(value) for value in values])
-    if host is None:
-        return None
-    spec, kinds, masked = facts
-    return None if masked else CallPlan(host, spec, kinds)
 
 
 def _short_plan_of(model: Any, x: np.ndarray) -> CallPlan | None:

@@ -78,6 +78,7 @@ class RNN(Declared):
     Shapes: (batch, time, ...) -> (batch, output size), or (batch, time, output size) with `return_sequences`.
     """
 
+    _calls_own_alone = True  # its cell, which may be a user's: that is looked at by itself
     supports_masking = True
     _holds_layers = True
     _arguments = (
