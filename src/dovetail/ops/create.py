@@ -179,7 +179,11 @@ def full_like_(xp: Any, x: Any, value: Any, *, dtype: DTypeLike) -> Any:
 
 
 def _count(start: Any, limit: Any, delta: Any) -> int:
-    return max(0, math.ceil((limit - start) / delta)) if delta else 0
+    if not delta:
+        return 0
+    if any(isinstance(one, float) for one in (start, limit, delta)):
+        return max(0, math.ceil((limit - start) / delta))
+    return max(0, -((start - limit) // delta))  # goes for sizes that are names, too
 
 
 def _range_shape(start: Any, limit: Any, delta: Any, dtype: Any) -> tuple:

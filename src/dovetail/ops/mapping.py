@@ -96,7 +96,7 @@ def looped(step: Callable, initial: Any, elems: Any, backwards: bool = False) ->
     elems = nest.mapped(as_tensor, elems)
     sizes = {tensor.shape[0] if len(tensor.shape) else None for tensor in nest.flat(elems)}
     size = sizes.pop()
-    if sizes or size is None or size <= _WRITTEN_OUT:
+    if sizes or size is None or (isinstance(size, int) and size <= _WRITTEN_OUT):
         return None
     try:
         return _loop.target(step, initial, elems, backwards)

@@ -259,10 +259,10 @@ def count_values(
 ) -> Any:
     """Counts along the last axis how often each of 0 ... size - 1 occurs, or sums the weights of the occurrences."""
     lead = values.shape[:-1]
-    rows = int(np.prod(lead, dtype=np.int64))
+    rows = math.prod(lead)
     flat = xp.reshape(values, (rows, math.prod(values.shape[-1:]))).astype(np.int64)
     inside = (flat >= 0) & (flat < size)
-    offsets: Any = np.arange(rows, dtype=np.int64)[:, None] * size
+    offsets: Any = xp.arange(rows, dtype=np.int64)[:, None] * size
     ids = xp.where(inside, flat + offsets, np.int64(-1))
     amounts = xp.ones(flat.shape, dtype) if weights is None else xp.reshape(weights, flat.shape)
     counts = xp.segment_reduce("sum", amounts, ids, rows * size)

@@ -469,7 +469,7 @@ def _known_value(tensor: SymbolicTensor) -> Any:
     node, known = tensor.node, tensor.partial
     if node is not None and node.operation.type == "Const":
         return node.args[0].numpy()
-    if known is None or any(element is None for element in known.flat):
+    if known is None or not all(isinstance(element, int | float | np.generic) for element in known.flat):
         return None
     return known.astype(tensor.dtype.numpy_dtype)
 

@@ -76,5 +76,5 @@ def _op(run: Any, shapes: list, types: list) -> Op:
         engine="xla",
         several=True,
         shape=lambda *_: [tuple(shape) for shape in shapes],
-        dtype=lambda *_: tuple(types),
+        dtype=lambda *_: list(types),
     )

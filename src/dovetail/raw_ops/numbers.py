@@ -66,6 +66,11 @@ def multinomial(
     )
 
 
+@raw("StatelessMultinomial")
+def stateless_multinomial(logits: Any, num_samples: Any, seed: Any, *, output_dtype: Any = "int64") -> Any:
+    return public("random.stateless_categorical")(logits, int(known(num_samples)), seed, output_dtype)
+
+
 @raw("RandomGamma")
 def random_gamma(shape: Any, alpha: Any, *, seed: int = 0, seed2: int = 0) -> Any:
     return public("random.gamma")(known(shape).tolist(), alpha, dtype=alpha.dtype, seed=seed2 or seed or None)

@@ -23,6 +23,7 @@ from dovetail.saved_model.constants import (
 from dovetail.saved_model.holding import traces_of
 from dovetail.saved_model.saver import Saver
 from dovetail.tensor.spec import TensorSpec
+from dovetail.tensor.tensor import TensorLike
 from dovetail.train import bundle
 from dovetail.wire.protobuf import DecodeError
 from dovetail.wire.saved_model import SavedModel
@@ -49,6 +50,7 @@ def signature(function: Any) -> ConcreteFunction:
     def wrapper(**inputs: Any) -> dict:
         found = graph.run([inputs[label] for label in labels])
         if isinstance(found, dict):
+            _require_tensors(found, function)
             return found
         return {f"output_{i}": one for i, one in enumerate(nest.flat(found))}
 
@@ -59,6 +61,17 @@ def signature(function: Any) -> ConcreteFunction:
         for label, tensor in zip(labels, graph.inputs, strict=True)
     }
     return Function(wrapper, autograph=False).get_concrete_function(**specs)
+
+
+def _require_tensors(found: dict, function: Any) -> None:
+    """Raises ValueError where a signature's dict holds more than tensors: a server gives tensors by name."""
+    wrong = sorted(str(key) for key, one in found.items() if not isinstance(one, TensorLike))
+    if wrong:
+        raise ValueError(
+            f"tf.saved_model.save: the signature {function.name!r} returns a dict whose values are tensors, received "
+            f"other values for {', '.join(map(repr, wrong))}. Return each tensor under a key of its own"
+            f"{at_user_location()}"
+        )
 
 
 # What a SavedModel's directory holds: it is replaced as a whole where it holds nothing else, such as a user's

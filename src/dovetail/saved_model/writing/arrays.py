@@ -97,7 +97,14 @@ def stack(w: Any, *values: Any, axis: int = 0) -> Any:
 
 @writes("expand_dims")
 def expand_dims(w: Any, input: Any, axis: Any) -> Any:
-    return w.op("ExpandDims", "output", [input, w.whole(axis)], T=w.dtype(input), Tdim=as_dtype("int32"))
+    axes = [axis] if isinstance(axis, int) else list(axis)
+    if len(axes) > 1:  # of the result, and TensorFlow's operation adds one axis
+        axes = sorted(one % (input.shape.rank + len(axes)) for one in axes)
+    found = input
+    for one in axes:
+        given = {"T": w.dtype(input), "Tdim": as_dtype("int32")}
+        found = w.op("ExpandDims", "output", [found, w.whole(one)], **given)
+    return found
 
 
 @writes("squeeze")

@@ -14,10 +14,12 @@ _UNARY = {
     **{
         name: (kind, "y")
         for name, kind in {
-            "abs": "Abs",
             "acos": "Acos",
+            "acosh": "Acosh",
             "asin": "Asin",
+            "asinh": "Asinh",
             "atan": "Atan",
+            "atanh": "Atanh",
             "ceil": "Ceil",
             "cos": "Cos",
             "cosh": "Cosh",
@@ -77,6 +79,22 @@ _BINARY = {
     "logical_or": "LogicalOr",
 }
 _WITHOUT_DTYPE = {"LogicalNot", "LogicalAnd", "LogicalOr"}
+# TensorFlow's dtypes of what it does not have for all; of others, modules are written.
+_FLOATING = ("float16", "bfloat16", "float32", "float64")
+_SIGNED = (*_FLOATING, "int8", "int16", "int32", "int64")
+_REAL = (*_SIGNED, "uint8", "uint16", "uint32", "uint64")
+_COMPLEX = ("complex64", "complex128")
+_INEXACT = (*_FLOATING, *_COMPLEX)
+_TAKEN: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("IsFinite", "IsInf", "IsNan", "Selu", "Softplus", "Softsign"), _FLOATING),
+    **dict.fromkeys(("Maximum", "Minimum", "Less", "LessEqual", "Greater", "GreaterEqual"), _REAL),
+    **dict.fromkeys(("Relu", "Relu6", "FloorMod", "FloorDiv", "Max", "Min"), _REAL),
+    **dict.fromkeys(("RealDiv", "Reciprocal", "DivNoNan", "Mean"), _INEXACT),
+    **dict.fromkeys(("Neg", "Pow", "Sign"), (*_SIGNED, *_COMPLEX)),
+    "Abs": _SIGNED,
+    "Round": (*_FLOATING, "int32", "int64"),
+    **dict.fromkeys(("Square", "AddV2", "Sub", "Mul", "Sum", "Prod"), (*_REAL, *_COMPLEX)),
+}
 _REDUCTIONS = {
     "reduce_sum": "Sum",
     "reduce_mean": "Mean",
@@ -88,8 +106,15 @@ _REDUCTIONS = {
 }
 
 
+def _require(w: Any, kind: str, dtype: Any) -> None:
+    """Raises NotImplementedError where TensorFlow does not have an operation for a dtype."""
+    if dtype.name not in _TAKEN.get(kind, (dtype.name,)):
+        raise w.not_written(f"{kind} of {dtype.name}")
+
+
 def _unary(kind: str, output: str) -> Callable:
     def write(w: Any, x: Any) -> Any:
+        _require(w, kind, w.dtype(x))
         return w.op(kind, output, [x], **({} if kind in _WITHOUT_DTYPE else {"T": w.dtype(x)}))
 
     return write
@@ -98,6 +123,7 @@ def _unary(kind: str, output: str) -> Callable:
 def _binary(kind: str) -> Callable:
     def write(w: Any, x: Any, y: Any) -> Any:
         dtype = w.common(x, y)
+        _require(w, kind, dtype)
         return w.op(
             kind, "z", [w.ref(x, dtype), w.ref(y, dtype)], **({} if kind in _WITHOUT_DTYPE else {"T": dtype})
         )
@@ -107,6 +133,11 @@ def _binary(kind: str) -> Callable:
 
 def _reduction(kind: str) -> Callable:
     def write(w: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        _require(w, kind, w.dtype(x))
+        if axis is None and x.shape.rank is None:
+            if keepdims:
+                raise w.not_written(f"{kind} with keepdims of a tensor whose rank is not known")
+            x, axis = w.op("Reshape", "output", [x, w.whole([-1])], T=w.dtype(x), Tshape=as_dtype("int32")), 0
         axes = range(x.shape.rank) if axis is None else [axis] if isinstance(axis, int) else axis
         given = {} if kind in ("Any", "All") else {"T": w.dtype(x)}
         return w.op(
@@ -122,6 +153,17 @@ def _reduction(kind: str) -> Callable:
 
 
 WRITERS.update({name: _unary(*row) for name, row in _UNARY.items()})
+
+
+@writes("abs")
+def _abs(w: Any, x: Any) -> Any:
+    dtype = w.dtype(x)
+    if not dtype.is_complex:
+        _require(w, "Abs", dtype)
+        return w.op("Abs", "y", [x], T=dtype)
+    return w.ops("ComplexAbs", {"y": dtype.real_dtype}, [x], T=dtype, Tout=dtype.real_dtype)[0]
+
+
 WRITERS.update({name: _binary(kind) for name, kind in _BINARY.items()})
 WRITERS.update({name: _reduction(kind) for name, kind in _REDUCTIONS.items()})
 

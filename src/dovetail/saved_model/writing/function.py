@@ -228,7 +228,7 @@ class FunctionWriter(Walker):
     def sizes(self, shape: Any) -> Written:
         """Returns a shape as a vector: known sizes and tensors."""
         if isinstance(shape, SymbolicTensor | Written):
-            return self._known(shape)
+            return self.as_int32(shape)
         parts = list(shape)
         if not any(isinstance(one, TensorLike | Written) for one in parts):
             return self.whole([-1 if one is None else int(one) for one in parts])

@@ -87,19 +87,32 @@ def call_module(w: Any, run: Callable, inputs: list[Written], outputs: list) -> 
 def _made(run: Callable, inputs: list[Written], kinds: list) -> tuple[list[str], Any]:
     """Returns the module of a function, with the shapes of its inputs as texts.
 
-    Sizes that are not known have nothing to do with each other; where the function needs some to be equal, those of
-    one axis are.
+    Sizes that are not known have nothing to do with each other; where the function needs some to be equal, the first
+    axes are, and where it needs more, those of one axis.
     """
-    try:
-        shapes = [_sizes(one.shape, f"n{place}_") for place, one in enumerate(inputs)]
-        return shapes, modules().as_module(run, shapes, kinds)
-    except NotImplementedError:
-        shapes = [_sizes(one.shape, "d") for one in inputs]
-        return shapes, modules().as_module(run, shapes, kinds)
+    for equal in (_none, _first, _same):
+        shapes = [_sizes(one.shape, equal(place)) for place, one in enumerate(inputs)]
+        try:
+            return shapes, modules().as_module(run, shapes, kinds)
+        except NotImplementedError as found:
+            error = found
+    raise error
 
 
-def _sizes(shape: Any, label: str) -> str:
-    """Returns a shape as text: sizes that are not known have a name that ends on the number of their axis."""
+def _none(place: int) -> Callable:
+    return lambda axis: f"n{place}_{axis}"
+
+
+def _first(place: int) -> Callable:
+    return lambda axis: f"n{place}_{axis}" if axis else "d0"
+
+
+def _same(place: int) -> Callable:
+    return lambda axis: f"d{axis}"
+
+
+def _sizes(shape: Any, label: Callable[[int], str]) -> str:
+    """Returns a shape as text: sizes that are not known have names."""
     if shape is None or shape.rank is None:
         raise NotImplementedError("it works on a tensor of an unknown rank")
-    return ", ".join(f"{label}{axis}" if size is None else str(size) for axis, size in enumerate(shape))
+    return ", ".join(label(axis) if size is None else str(size) for axis, size in enumerate(shape))
