@@ -48,6 +48,7 @@ from dovetail.engine.host_array import (  # noqa: F401 - names of this engine
     take,
     transpose,
     unslice,
+    where,
 )
 from dovetail.engine.host_einsum import einsum  # noqa: F401 - a name of this engine
 from dovetail.engine.host_native import by_kernel  # noqa: F401 - a name of this engine

@@ -215,7 +215,8 @@ def _divide_no_nan_y(g: Any, z: Any, x: Any, y: Any) -> Any:
 def divide_no_nan(xp: Any, x: Any, y: Any) -> Any:
     """Returns `x / y`, and 0 where `y` is 0."""
     wide = quotient_dtype(x.dtype)
-    x, y = x.astype(wide), y.astype(wide)
+    if x.dtype != wide:
+        x, y = x.astype(wide), y.astype(wide)
     zero = y == 0
     if xp.name == "host" and x.shape == y.shape and x.size >= _LARGE:
         return xp.keep_where(~zero, xp.divide(x, y))

@@ -50,7 +50,7 @@ def _gray_shape(shape: tuple) -> tuple:
     return (*shape[:-1], 1)
 
 
-@op("image.rgb_to_grayscale", shape=_gray_shape, size=on_host)
+@op("image.rgb_to_grayscale", shape=_gray_shape, size=on_host, pieces="rows")
 def rgb_to_grayscale(xp: Any, images: Any) -> Any:
     """Returns the brightness of each pixel, with one channel: 0.2989 red + 0.587 green + 0.114 blue."""
     weights = np.array(_GRAY)
