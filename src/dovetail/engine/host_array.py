@@ -287,7 +287,11 @@ def checked_places(indices: Any, sizes: tuple) -> Any:
 
 
 def _fit(indices: Any, size: int) -> bool:
-    return not indices.size or (indices.min() >= 0 and indices.max() < size)
+    if not indices.size:
+        return True
+    if indices.dtype.kind == "i":  # negative ones are large without their sign
+        indices = indices.view(f"u{indices.itemsize}")
+    return bool(indices.max() < size)
 
 
 def index_min(x: Any, index: Any, values: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import at_user_location
-from dovetail.base.settings import settings
+from dovetail.base.settings import settings, state
 from dovetail.engine import dtypes, loaded_xla
 from dovetail.ops import dispatch, rules
 from dovetail.ops.arithmetic import cast
@@ -151,6 +151,8 @@ def fill(dims: Any, value: Any, name: str | None = None, layout: Any = None) -> 
         [9, 9]
     """
     _refuse_layout("tf.fill", layout)
+    if type(value) in (int, float) and state.scope is None and not is_symbolic(dims):
+        return execute(fill_.bind({"dims": dims}), (convert(value),))
     return fill_(value, dims=dims)
 
 
