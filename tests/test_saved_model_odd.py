@@ -141,7 +141,16 @@ def test_programs_of_any_batch(name, tmp_path):
 
 
 def _arithmetic(x):
-    return -x, tf.sign(x), tf.pow(x, x), tf.reduce_sum(x, 1), tf.maximum(x, x[:, :1]), tf.square(x) // (x + 1)
+    matrices = tf.reduce_mean(x), tf.one_hot(x, 3), tf.matmul(x, x, transpose_b=True)
+    return (
+        *matrices,
+        -x,
+        tf.sign(x),
+        tf.pow(x, x),
+        tf.reduce_sum(x, 1),
+        tf.maximum(x, x[:, :1]),
+        tf.square(x) // (x + 1),
+    )
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint64", "int64"])

@@ -10,6 +10,9 @@ from dovetail.tensor.dtype import as_dtype
 
 @writes("matmul")
 def _matmul(w: Any, a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False) -> Any:
+    dtype = w.dtype(a)
+    if not (dtype.is_floating or dtype.is_complex or dtype.name in ("int32", "int64")):
+        raise w.not_written(f"a product of matrices of {dtype.name}")  # TensorFlow has none; a module does it
     if a.shape.rank == b.shape.rank == 2:
         flags = {"transpose_a": bool(transpose_a), "transpose_b": bool(transpose_b)}
         return w.op("MatMul", "product", [a, b], T=w.dtype(a), **flags)
@@ -65,8 +68,11 @@ def _one_hot(
     w: Any, indices: Any, depth: Any, on: Any = 1, off: Any = 0, axis: int = -1, dtype: Any = "float32"
 ) -> Any:
     kind = as_dtype(dtype)
-    inputs = [indices, w.whole(depth), w.ref(on, kind), w.ref(off, kind)]
-    return w.op("OneHot", "output", inputs, T=kind, TI=w.dtype(indices), axis=axis)
+    places, dtype, wide = w.ref(indices), w.dtype(indices), as_dtype("int64")
+    if dtype.name not in ("uint8", "int8", "int32", "int64"):  # TensorFlow's operation takes no others
+        places, dtype = w.op("Cast", "y", [places], SrcT=dtype, DstT=wide), wide
+    inputs = [places, w.whole(depth), w.ref(on, kind), w.ref(off, kind)]
+    return w.op("OneHot", "output", inputs, T=kind, TI=dtype, axis=axis)
 
 
 @writes("reshape")

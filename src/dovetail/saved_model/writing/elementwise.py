@@ -86,10 +86,10 @@ _REAL = (*_SIGNED, "uint8", "uint16", "uint32", "uint64")
 _COMPLEX = ("complex64", "complex128")
 _INEXACT = (*_FLOATING, *_COMPLEX)
 _TAKEN: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("IsFinite", "IsInf", "IsNan", "Selu", "Softplus", "Softsign"), _FLOATING),
+    **dict.fromkeys(("IsFinite", "IsInf", "IsNan", "Selu", "Softplus", "Softsign", "LeakyRelu"), _FLOATING),
     **dict.fromkeys(("Maximum", "Minimum", "Less", "LessEqual", "Greater", "GreaterEqual"), _REAL),
     **dict.fromkeys(("Relu", "Relu6", "FloorMod", "FloorDiv", "Max", "Min"), _REAL),
-    **dict.fromkeys(("RealDiv", "Reciprocal", "DivNoNan", "Mean"), _INEXACT),
+    **dict.fromkeys(("RealDiv", "Reciprocal", "DivNoNan"), _INEXACT),
     **dict.fromkeys(("Neg", "Pow", "Sign"), (*_SIGNED, *_COMPLEX)),
     "Abs": _SIGNED,
     "Round": (*_FLOATING, "int32", "int64"),
@@ -187,6 +187,7 @@ def _log_softmax(w: Any, logits: Any, axis: int = -1) -> Any:
 
 @writes("leaky_relu")
 def _leaky_relu(w: Any, features: Any, alpha: float = 0.2) -> Any:
+    _require(w, "LeakyRelu", w.dtype(features))
     return w.op("LeakyRelu", "activations", [features], T=w.dtype(features), alpha=float(alpha))
 
 
