@@ -351,7 +351,7 @@ def test_layer_norm_of_the_host_engine(shape, scale, center, rms):
     names = {"axis": -1, "epsilon": 1e-3, "scale": scale, "center": center, "rms": rms}
     formula = functools.partial(normalization._layer_norm, host)
     found, expected = _on_host("layer_norm", formula, (_draw(*shape) + 2, *parameters), names)
-    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=2e-6)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=4e-6)  # two roundings of the mean, which is 2
 
 
 @pytest.mark.parametrize(
