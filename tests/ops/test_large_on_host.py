@@ -86,6 +86,14 @@ def test_errors_say_what_they_say_otherwise(few_are_many):
         tf.gather(x, tf.fill([200], 301))
 
 
+def test_strings_fill_tensors():
+    assert tf.fill([2], "a").numpy().tolist() == [b"a", b"a"]
+    assert tf.fill([2], tf.constant("a")).numpy().tolist() == [b"a", b"a"]
+    assert tf.pad(tf.constant(["a"]), [[1, 0]]).numpy().tolist() == [b"", b"a"]
+    assert tf.stack([tf.constant("a"), tf.constant("b")]).numpy().tolist() == [b"a", b"b"]
+    assert tf.concat([["a"], ["b"]], 0).numpy().tolist() == [b"a", b"b"]
+
+
 def test_threads_share_and_tell_what_goes_wrong(monkeypatch):
     monkeypatch.setattr(host_pieces, "num_threads", lambda: 4)
     monkeypatch.setattr(host_pieces, "_PIECE", 10)

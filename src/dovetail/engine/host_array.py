@@ -62,14 +62,16 @@ def pad(x: Any, paddings: Any, mode: Any = "constant", constant_values: Any = 0)
 
 def full(shape: Any, value: Any, dtype: Any = None) -> Any:
     """`np.full`, in half its time."""
-    made = np.empty(shape, np.asarray(value).dtype if dtype is None else dtype)
+    if dtype is None or np.dtype(dtype).hasobject or np.ndim(value):
+        return np.full(shape, value, dtype)
+    made = np.empty(shape, dtype)
     made.fill(value)
     return made
 
 
 def ones(shape: Any, dtype: Any = np.float64) -> Any:
     """`np.ones`, in half its time."""
-    made = np.empty(shape, dtype)
+    made: Any = np.empty(shape, dtype)
     made.fill(1)
     return made
 
