@@ -50,7 +50,7 @@ def _spread_strides(old: tuple, strides: tuple, shape: tuple) -> tuple:
 
 def pad(x: Any, paddings: Any, mode: Any = "constant", constant_values: Any = 0) -> Any:
     """`np.pad`, in a tenth of its time where what is added is one number."""
-    if mode != "constant":
+    if mode != "constant" or (x.dtype.hasobject and not x.ndim):
         return np.pad(x, paddings, mode=mode)
     if not isinstance(paddings, tuple | list) or not all(isinstance(one, tuple | list) for one in paddings):
         return np.pad(x, paddings, constant_values=constant_values)
@@ -88,7 +88,7 @@ def eye(rows: int, columns: int | None = None, k: int = 0, dtype: Any = np.float
 def stack(arrays: Any, axis: int = 0) -> Any:
     """`np.stack`, in half its time for the first axis."""
     shape = arrays[0].shape
-    if axis or any(x.shape != shape for x in arrays):
+    if axis or arrays[0].dtype.hasobject or any(x.shape != shape for x in arrays):
         return np.stack(arrays, axis=axis)
     made = np.empty((len(arrays), *shape), arrays[0].dtype)
     for place, x in zip(range(len(arrays)), arrays, strict=True):
