@@ -164,3 +164,15 @@ def test_whole_numbers_that_tensorflow_does_not_calculate_with_are_written(dtype
     tf.saved_model.save(module, str(tmp_path / "m"))
     for library in (tf, real_tf):
         same(library.saved_model.load(str(tmp_path / "m")).f(library.cast(X, dtype)), wanted)
+
+
+def test_a_model_that_keeps_states_is_exported_for_its_batch_size(tmp_path):
+    real_tf = pytest.importorskip("tensorflow")
+    layer = tf.keras.layers.GRU(3, stateful=True)
+    model = tf.keras.Sequential([tf.keras.Input(batch_shape=(2, 5, 4)), layer])
+    given = np.ones((2, 5, 4), np.float32)
+    model.export(str(tmp_path / "m"), verbose=False)
+    wanted = [model(given), model(given)]
+    for library in (tf, real_tf):
+        loaded = library.saved_model.load(str(tmp_path / "m"))
+        same([loaded.serve(library.constant(given)) for _ in wanted], wanted)

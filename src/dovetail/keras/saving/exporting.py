@@ -14,6 +14,7 @@ from dovetail.export import save as save_as
 from dovetail.function.function import Function
 from dovetail.saved_model import DEFAULT_SERVING_SIGNATURE_DEF_KEY, save
 from dovetail.tensor.spec import TensorSpec
+from dovetail.tensor.variable import Variable
 
 _ENDPOINT = "serve"
 _SAVED_MODEL = "tf_saved_model"
@@ -40,6 +41,8 @@ class _Exported:
         self.variables = list(model.variables)
         self.trainable_variables = list(model.trainable_variables)
         self.non_trainable_variables = list(model.non_trainable_variables)
+        kept = [getattr(one, "states", None) for one in model._flatten_layers()]
+        self.states = [one for one in nest.flat(kept) if isinstance(one, Variable)]
 
     def __children__(self) -> list[tuple[str, Any]]:
         return [(name, value) for name, value in vars(self).items() if isinstance(value, list)]
@@ -129,7 +132,8 @@ def require_format(format: str, caller: str) -> None:
 def _signature(model: Any) -> tuple[list, Any]:
     """Returns the specs of a model's arguments, for any batch size, and their names where they go by these."""
     if getattr(model, "inputs", None):
-        return [nest.mapped(_spec, model.input)], None
+        keeps_states = any(getattr(one, "stateful", False) for one in model._flatten_layers())
+        return [nest.mapped(_spec_of_its_batch if keeps_states else _spec, model.input)], None
     called = getattr(model, "_built_for", None)
     if called and all(isinstance(leaf, TensorSpec) for leaf in nest.flat(called)):
         return [nest.map_structure(_of_any_batch, one) for one in called.values()], [*called]
@@ -168,6 +172,11 @@ def _signature_of_build(built: dict, model: Any) -> list:
 
 def _spec(tensor: Any) -> TensorSpec:
     return TensorSpec([None, *tensor.shape[1:]], tensor.dtype, tensor.name.partition(":")[0])
+
+
+def _spec_of_its_batch(tensor: Any) -> TensorSpec:
+    """Returns the spec of an input of a model that keeps states: they are of one batch size, where it is stated."""
+    return TensorSpec(tensor.shape, tensor.dtype, tensor.name.partition(":")[0])
 
 
 def _specs(given: Any) -> list:
