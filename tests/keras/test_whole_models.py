@@ -78,7 +78,7 @@ def test_a_file_is_whole_or_not_there(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr("dovetail.keras.saving.archive._weights_image", fail)
+    monkeypatch.setattr("dovetail.keras.saving.archive._write_streamed", fail)
     with pytest.raises(OSError, match="disk full"):
         model.save(path)
     assert pathlib.Path(path).read_bytes() == before and os.listdir(tmp_path) == ["m.keras"]
