@@ -1,7 +1,7 @@
 """Kernels in C++ for what XLA and NumPy are slow at on the processor.
 
-The source stands beside this file.  A machine with a compiler compiles it the first time that it is wanted, in a second
-or two, and keeps the library in the user's cache folder; it is checked against NumPy whenever it is loaded.  Without a
+The source stands beside this file.  A machine with a compiler compiles it the first time that it is wanted, in some
+seconds, and keeps the library in the user's cache folder; it is checked against NumPy whenever it is loaded.  Without a
 compiler, with DOVETAIL_NATIVE=0, or after anything goes wrong, XLA's own kernels or NumPy serve; `state()` says why.
 So they do for what is too brief (`kernels.brief`), where nothing has been compiled before.
 """
