@@ -299,9 +299,11 @@ class Parameters:
 
 
 def static_key(value: Any) -> Any:
-    """Returns something hashable that is equal for equal Python values."""
+    """Returns something hashable that is equal for equal Python values; zeros of both signs are not."""
     if isinstance(value, TensorSpec):
         return value
+    if type(value) is float and not value:
+        return str(value)
     try:
         hash(value)
     except TypeError:

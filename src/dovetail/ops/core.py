@@ -41,6 +41,7 @@ _ndarray = np.ndarray
 _MOVED_BYTES = 1 << 16
 _VALUES = frozenset({Tensor, Variable})
 _LOOKED_AT = frozenset({SymbolicTensor, list, tuple})
+_INTEGERS = frozenset({int})
 _MOST_BOUND = 512  # cached forms of one op
 _MOST_COMPILED = 512  # compiled signatures of one op, all its forms together
 OPS: dict[str, Op] = {}
@@ -151,7 +152,7 @@ class Op:
                 self._default = self._bind({})
             return self._default
         try:
-            key = (*attributes.items(), *map(type, attributes.values()))
+            key = tuple([(name, typed(value)) for name, value in attributes.items()])
             found = self._given.get(key)
             return self._given.put(key, self._bind(attributes)) if found is None else found
         except TypeError:  # an unhashable value, such as a list
@@ -177,7 +178,7 @@ class Op:
         for name in attributes:
             if name not in self.attributes:
                 raise TypeError(f"{self.name}: unknown argument {name!r}{at_user_location()}")
-        key = tuple([(name, _typed(value)) for name, value in values.items()])
+        key = tuple([(name, typed(value)) for name, value in values.items()])
         found = self._bound.renew(key)
         return self._bound.put(key, Bound(self, values)) if found is None else found
 
@@ -433,9 +434,14 @@ def frozen(value: Any) -> Any:
     return value
 
 
-def _typed(value: Any) -> Any:
-    """Distinguishes 1, 1.0 and True, which are equal as dictionary keys."""
-    return (value, type(value)) if isinstance(value, int | float | complex) else value
+def typed(value: Any) -> Any:
+    """Distinguishes 1, 1.0 and True, and 0.0 and -0.0, which are equal as dictionary keys, in tuples too."""
+    kind = type(value)
+    if kind is tuple:
+        return value if _INTEGERS.issuperset(map(type, value)) else (*map(typed, value), kind)
+    if kind is int or not isinstance(value, int | float | complex):
+        return value
+    return (value, kind) if value else (repr(value), kind)
 
 
 _symbolic = joints.Joint("record_op", set_by="dovetail.graph.record", called_by="an op on symbolic tensors")

@@ -27,7 +27,7 @@ from dovetail.base.settings import settings, state
 from dovetail.base.told import told_function
 from dovetail.base.wording import BAD_CALL, tell
 from dovetail.ops import dispatch
-from dovetail.ops.core import OPS, Op, execute, frozen
+from dovetail.ops.core import OPS, Op, execute, frozen, typed
 from dovetail.ops.prepared import prepared
 from dovetail.tensor.dtype import DType
 from dovetail.tensor.tensor import Tensor
@@ -243,29 +243,27 @@ def _binder(
     fast: Callable | None,
     call: Callable,
 ) -> Callable:
-    """Returns the public function: it sorts the caller's arguments into tensors and attributes."""
+    """Returns the public function: it sorts the caller's arguments into tensors and attributes.
+
+    What a call with plain attributes binds is kept by its form, so that the next one like it sorts nothing.
+    """
     by_name = {p.visible: p for p in parameters}
-    num_tensors = len(op.tensors)
+    num_tensors, variadic = len(op.tensors), op.variadic
     defaults = {p.canonical: p.default for p in parameters if not p.is_tensor and p.default is not _EMPTY}
     own = {n: d for n, (d, _) in op.attributes.items()}
     changed = {n: d for n, d in defaults.items() if d is not own[n]}
-    if changed:
-        fast = None
-    variadic = op.variadic
+    fast = None if changed else fast
     looks = op.view if parameters[1:] and not parameters[1].is_tensor else None
     forms = Bounded(_MOST_FORMS) if call == op.call and num_tensors and not variadic else None
 
     def view(*args: Any, **kwargs: Any) -> Any:
+        form = bound = None
         try:
-            form = None
             if not kwargs and not variadic:
-                if looks is not None and len(args) == 2 and type(args[0]) is Tensor and not state.tapes:
-                    array, given = args[0]._value, args[1]
-                    if type(array) is _ndarray and array.size <= settings.active_limit:
-                        try:
-                            return Tensor(looks(array, given if type(given) is not list else tuple(given)))
-                        except BAD_CALL:  # explained below
-                            pass
+                if looks is not None and len(args) == 2:
+                    found = _looked_at(looks, *args)
+                    if found is not None:
+                        return found
                 elif len(args) == num_tensors:
                     if fast is not None:
                         return fast(*args)
@@ -273,57 +271,12 @@ def _binder(
                         return execute(op.bind(changed), args)
                     return call(args, changed, promote)
             if forms is not None and len(args) >= num_tensors:
-                given = args[num_tensors:]
-                try:
-                    form = (given, *kwargs.items(), *map(type, given), *map(type, kwargs.values()))
-                    bound = forms.get(form)
-                except TypeError:  # lists
-                    form = _frozen_form(given, kwargs)
-                    bound = forms.get(form)
-                if bound is not None:
-                    if num_tensors == 1:
-                        if type(args[0]) is Tensor:
-                            return execute(bound, args[:1])
-                    elif _are_alike(args[:num_tensors], op.same_dtype):
-                        return execute(bound, args[:num_tensors])
-            tensors: list[Any] = [_EMPTY] * num_tensors
-            named = None
+                form = _form(args[num_tensors:], kwargs)
+                bound = forms.get(form)
+                if bound is not None and _are_alike(args[:num_tensors], op.same_dtype):
+                    return execute(bound, args[:num_tensors])
             attributes = dict(changed)
-            if len(args) > len(parameters):
-                if len(args) == len(parameters) + 1 and isinstance(args[-1], str | None):
-                    args, named = args[:-1], args[-1]
-                else:
-                    raise TypeError(
-                        f"{label} takes {len(parameters)} arguments, {len(args)} were given{at_user_location()}"
-                    )
-            for position, value in enumerate(args):
-                if position < num_tensors:
-                    tensors[position] = value
-                else:
-                    if value is None:
-                        _refuse_none(parameters[position])
-                    attributes[parameters[position].canonical] = value
-            for key, value in kwargs.items():
-                parameter = by_name.get(key)
-                if parameter is None:
-                    if key == "name":
-                        named = value
-                        continue
-                    raise TypeError(
-                        f"{label}: unknown argument {key!r}.{suggest(key, by_name)}{at_user_location()}"
-                    )
-                if parameter.is_tensor:
-                    tensors[parameters.index(parameter)] = value
-                else:
-                    if value is None:
-                        _refuse_none(parameter)
-                    attributes[parameter.canonical] = value
-            for position, value in enumerate(tensors):
-                if value is _EMPTY:
-                    if parameters[position].default is _EMPTY:
-                        missing = parameters[position].visible
-                        raise TypeError(f"{label}: missing the argument {missing!r}{at_user_location()}")
-                    tensors[position] = parameters[position].default
+            tensors, named = _sorted(label, parameters, by_name, num_tensors, args, kwargs, attributes)
             if variadic:
                 tensors = [*tensors[:-1], *_sequence(label, parameters[num_tensors - 1].visible, tensors[-1])]
             if named is not None and (graph := graph_for_names()) is not None:
@@ -338,11 +291,72 @@ def _binder(
     return view
 
 
-def _frozen_form(given: tuple, named: dict) -> Any:
-    """Returns the form of a call with lists among its attributes; None where something else cannot be a key."""
-    given = tuple([frozen(value) for value in given])
-    named = {name: frozen(value) for name, value in named.items()}
-    form = (given, *named.items(), *map(type, given), *map(type, named.values()))
+def _looked_at(looks: Callable, tensor: Any, given: Any) -> Tensor | None:
+    """Returns a small array in another shape; None where the long way must see to it, or explain what is wrong."""
+    if type(tensor) is not Tensor or state.tapes:
+        return None
+    array = tensor._value
+    if type(array) is not _ndarray or array.size > settings.active_limit:
+        return None
+    try:
+        return Tensor(looks(array, given if type(given) is not list else tuple(given)))
+    except BAD_CALL:
+        return None
+
+
+def _sorted(
+    label: str,
+    parameters: list[_Parameter],
+    by_name: dict[str, _Parameter],
+    num_tensors: int,
+    args: tuple,
+    kwargs: dict,
+    attributes: dict,
+) -> tuple[list, Any]:
+    """Sorts a call's arguments: the attributes into a dict, the tensors and TensorFlow's `name` into the result."""
+    tensors: list[Any] = [_EMPTY] * num_tensors
+    named = None
+    if len(args) == len(parameters) + 1 and isinstance(args[-1], str | None):
+        args, named = args[:-1], args[-1]
+    if len(args) > len(parameters):
+        raise TypeError(
+            f"{label} takes {len(parameters)} arguments, {len(args)} were given{at_user_location()}"
+        )
+    for position, value in enumerate(args):
+        if position < num_tensors:
+            tensors[position] = value
+        else:
+            _put(parameters[position], value, attributes)
+    for key, value in kwargs.items():
+        parameter = by_name.get(key)
+        if parameter is None and key == "name":
+            named = value
+        elif parameter is None:
+            raise TypeError(f"{label}: unknown argument {key!r}.{suggest(key, by_name)}{at_user_location()}")
+        elif parameter.is_tensor:
+            tensors[parameters.index(parameter)] = value
+        else:
+            _put(parameter, value, attributes)
+    for position, value in enumerate(tensors):
+        if value is _EMPTY:
+            if parameters[position].default is _EMPTY:
+                missing = parameters[position].visible
+                raise TypeError(f"{label}: missing the argument {missing!r}{at_user_location()}")
+            tensors[position] = parameters[position].default
+    return tensors, named
+
+
+def _put(parameter: _Parameter, value: Any, attributes: dict) -> None:
+    if value is None and parameter.default is _EMPTY:
+        raise TypeError(f"{parameter.visible} is None, and it has no default")
+    attributes[parameter.canonical] = value
+
+
+def _form(given: tuple, named: dict) -> Any:
+    """Returns what calls that bind the same attributes share; None where something in it cannot be a key."""
+    form = tuple([value if type(value) is int else typed(frozen(value)) for value in given])
+    if named:
+        form += tuple([(name, typed(frozen(value))) for name, value in named.items()])
     try:
         hash(form)
     except TypeError:
@@ -377,11 +391,6 @@ def _are_alike(tensors: tuple, same_dtype: int) -> bool:
 def graph_for_names() -> Any:
     """Returns the graph that takes the names which programs give to operations, None where nothing records."""
     return None if state.scope is None else state.scope.graph
-
-
-def _refuse_none(parameter: _Parameter) -> None:
-    if parameter.default is _EMPTY:
-        raise TypeError(f"{parameter.visible} is None, and it has no default")
 
 
 def _sequence(label: str, name: str, values: Any) -> Any:
