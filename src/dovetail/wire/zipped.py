@@ -11,6 +11,7 @@ from typing import Any
 
 from dovetail.base.errors import at_user_location
 from dovetail.wire.inflation import is_absurd
+from dovetail.wire.seekable import Seekable
 
 _HEADER_BYTES = 30  # of a member, before its name
 _AT_ONCE = 1 << 20
@@ -157,7 +158,7 @@ def _beginning(path: Any, facts: zipfile.ZipInfo) -> int:
         return facts.header_offset + _HEADER_BYTES + sum(struct.unpack("<2H", file.read(4)))
 
 
-class _Part(io.RawIOBase):
+class _Part(Seekable):
     """Some bytes of a file, as a file that cannot be written.
 
     Args:
@@ -166,43 +167,30 @@ class _Part(io.RawIOBase):
     """
 
     def __init__(self, path: Any, begin: int, size: int) -> None:
-        super().__init__()
+        super().__init__(size)
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed with this file
-        self._begin, self._size, self._at = begin, size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
-        return self._at
+        self._begin = begin
 
     def readinto(self, buffer: Any) -> int:
         """Fills the buffer, whole where there are bytes enough."""
-        view = memoryview(buffer).cast("B")[: max(self._size - self._at, 0)]
-        self._file.seek(self._begin + self._at)
+        view = memoryview(buffer).cast("B")[: self.left()]
+        self._file.seek(self._begin + self.at)
         done = 0
         while done < len(view):
             count = self._file.readinto(view[done : done + _AT_ONCE])
             if not count:
                 raise OSError("the file has become shorter")
             done += count
-        self._at += done
+        self.at += done
         return done
 
     def getvalue(self) -> bytes:
         """Returns all bytes, as `io.BytesIO` does."""
-        before, self._at = self._at, 0
+        before, self.at = self.at, 0
         try:
-            return self.read()
+            return self.read(self.size)
         finally:
-            self._at = before
+            self.at = before
 
     def close(self) -> None:
         self._file.close()

@@ -6,13 +6,13 @@ out of the arrays as they lie.  Nothing large is copied.
 
 from __future__ import annotations
 
-import io
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import h5py
 import numpy as np
+
+from dovetail.wire.seekable import Seekable
 
 _PAGE = 1 << 16
 _LARGE = 1 << 16  # bytes of an array that waits; HDF5 writes others itself
@@ -55,47 +55,33 @@ class Streamed:
         yield from self._pages.between(at, self._pages.size)
 
 
-class _Pages(io.RawIOBase):
+class _Pages(Seekable):
     """A file in memory, of which only the pages that were written take room; the others are zeros."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(0)
         self._pages: dict[int, bytearray] = {}
-        self._at = self.size = 0
-
-    def readable(self) -> bool:
-        return True
 
     def writable(self) -> bool:
         return True
 
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size}[whence]
-        return self._at
-
     def truncate(self, size: int | None = None) -> int:
-        self.size = self._at if size is None else size
+        self.size = self.at if size is None else size
         return self.size
 
     def write(self, data: Any) -> int:
         view = memoryview(data).cast("B")
-        for page, first, last, done in _parts(self._at, len(view)):
+        for page, first, last, done in _parts(self.at, len(view)):
             self._pages.setdefault(page, bytearray(_PAGE))[first:last] = view[done : done + last - first]
-        self._at += len(view)
-        self.size = max(self.size, self._at)
+        self.at += len(view)
+        self.size = max(self.size, self.at)
         return len(view)
 
     def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer).cast("B")[: max(self.size - self._at, 0)]
-        for page, first, last, done in _parts(self._at, len(view)):
+        view = memoryview(buffer).cast("B")[: self.left()]
+        for page, first, last, done in _parts(self.at, len(view)):
             view[done : done + last - first] = self._pages.get(page, bytes(_PAGE))[first:last]
-        self._at += len(view)
+        self.at += len(view)
         return len(view)
 
     def between(self, begin: int, end: int) -> Iterator[memoryview]:
