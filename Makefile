@@ -15,7 +15,7 @@ EXTRAS_bench := bench
 EXTRAS_docs := docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check format golden bench docs clean
+.PHONY: help demo test test-slow check format golden bench bench-gpu docs clean
 
 help:
 	@echo "make demo       train the digits model, with pictures in build/demo"
@@ -25,6 +25,7 @@ help:
 	@echo "make format     put the code into the form that make check wants"
 	@echo "make golden     write the API file and docs/coverage.md again after a change of the API"
 	@echo "make bench      speed beside the peers, into benchmarks/results"
+	@echo "make bench-gpu  training on a GPU beside the peers, into benchmarks/results/gpu"
 	@echo "make docs       the documentation as a site in build/site"
 
 demo: $(STAMP)demo
@@ -53,6 +54,9 @@ golden: $(STAMP)check
 
 bench: $(STAMP)bench
 	$(PY) -m benchmarks $(ARGS)
+
+bench-gpu: $(STAMP)bench
+	$(PY) -m benchmarks --gpu $(ARGS)
 
 docs: $(STAMP)docs
 	$(PY) -m tools.api_docs

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks.frameworks import FRAMEWORKS, prepare
+from benchmarks.frameworks import FRAMEWORKS, gpu, prepare
 from benchmarks.kinds import BenchmarkError, Side, Workload
-from benchmarks.report import RESULTS, text_table, write
+from benchmarks.report import results, text_table, write
 from benchmarks.runner import Outcome, run
-from benchmarks.workloads import WORKLOADS, workload_called
+from benchmarks.workloads import ALL, GPU, WORKLOADS, workload_called
 
 ROUNDS = 7
 QUICK_ROUNDS = 3
@@ -28,13 +28,16 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--rounds", type=int, default=0, help=f"timed repeats of each side (default {ROUNDS})")
     made.add_argument("--quick", action="store_true", help=f"{QUICK_ROUNDS} rounds")
+    made.add_argument("--gpu", action="store_true", help="what is measured on a GPU, instead")
     made.add_argument("--list", action="store_true", help="list the workloads and their bars, and end")
     return made
 
 
-def chosen_workloads(only: str | None) -> list[Workload]:
-    """Return the workloads named on the command line, or all."""
-    return [workload_called(name.strip()) for name in only.split(",")] if only else list(WORKLOADS)
+def chosen_workloads(args: argparse.Namespace) -> list[Workload]:
+    """Return the workloads named on the command line, or all for the CPU, or all for a GPU."""
+    if args.only:
+        return [workload_called(name.strip()) for name in args.only.split(",")]
+    return list(GPU if args.gpu else WORKLOADS)
 
 
 def chosen_sides(workload: Workload, frameworks: str | None) -> list[Side]:
@@ -42,7 +45,7 @@ def chosen_sides(workload: Workload, frameworks: str | None) -> list[Side]:
     if not frameworks:
         return list(workload.sides)
     named = {name.strip() for name in frameworks.split(",")}
-    known = set(FRAMEWORKS) | {side.label for w in WORKLOADS for side in w.sides}
+    known = set(FRAMEWORKS) | {side.label for w in ALL for side in w.sides}
     if named - known:
         raise BenchmarkError(
             f"no framework is called {sorted(named - known)}; there are {sorted(FRAMEWORKS)}"
@@ -53,7 +56,7 @@ def chosen_sides(workload: Workload, frameworks: str | None) -> list[Side]:
 def listing() -> str:
     """Return the workloads, their sides and their bars as text."""
     lines = []
-    for workload in WORKLOADS:
+    for workload in ALL:
         lines.append(f"{workload.name:22} {workload.about} [{workload.unit}]")
         lines.append(f"{'':22}   sides: {', '.join(side.label for side in workload.sides)}")
         lines.extend(f"{'':22}   bar: {bar.text}" for bar in workload.bars)
@@ -65,7 +68,9 @@ def measure(args: argparse.Namespace) -> list[Outcome]:
     rounds = args.rounds or (QUICK_ROUNDS if args.quick else ROUNDS)
     if rounds < 1:
         raise BenchmarkError(f"--rounds: expected at least 1, received {rounds}")
-    workloads = chosen_workloads(args.only)
+    workloads = chosen_workloads(args)
+    if any(workload.device == "gpu" for workload in workloads):
+        gpu()
     pairs = [(workload, chosen_sides(workload, args.frameworks)) for workload in workloads]
     pairs = [(workload, sides) for workload, sides in pairs if sides]
     prepare()
@@ -73,7 +78,7 @@ def measure(args: argparse.Namespace) -> list[Outcome]:
     for number, (workload, sides) in enumerate(pairs, start=1):
         outcomes.append(run(workload, sides, rounds, f"[{number}/{len(pairs)}]"))
         if not args.frameworks:
-            write(outcomes[-1:])  # after each workload, so that an interrupted run keeps what it measured
+            write(outcomes[-1])  # after each workload, so that an interrupted run keeps what it measured
     return outcomes
 
 
@@ -93,7 +98,8 @@ def main() -> int:
         return 130
     print(text_table(outcomes))
     if not args.frameworks:
-        print(f"\nwritten to {RESULTS}: latest.json, README.md, ratios.png")
+        places = sorted({str(results(outcome.workload.device)) for outcome in outcomes})
+        print(f"\nwritten to {', '.join(places)}: latest.json, README.md, ratios.png")
     return 0
 
 

@@ -33,23 +33,31 @@ def digits(num_samples: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return images, np.concatenate([labels, wrong])[:num_samples].astype(np.int32)
 
 
-def tokens(num_samples: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return token ids and the ids to predict, a fixed map of them, both (num_samples, 128), int32."""
-    ids = np.random.default_rng(seed).integers(0, VOCABULARY, (num_samples, NUM_STEPS)).astype(np.int32)
-    return ids, (ids * 7 + 3) % VOCABULARY
+def tokens(
+    num_samples: int, steps: int = NUM_STEPS, vocabulary: int = VOCABULARY, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return token ids and the ids to predict, a fixed map of them, both (num_samples, steps), int32."""
+    ids = np.random.default_rng(seed).integers(0, vocabulary, (num_samples, steps)).astype(np.int32)
+    return ids, (ids * 7 + 3) % vocabulary
 
 
-def sequences(num_samples: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return sequences (num_samples, 64, 32), float32, and labels (num_samples,), int32: a pattern a class in noise."""
+def sequences(
+    num_samples: int, size: sizes.Recurrent = sizes.RECURRENT, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return sequences (num_samples, steps, features), float32, and labels (num_samples,), int32.
+
+    A class is a pattern in noise.
+    """
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, NUM_CLASSES, num_samples).astype(np.int32)
-    patterns = rng.normal(size=(NUM_CLASSES, 64, 32))
-    return (0.3 * patterns[labels] + rng.normal(size=(num_samples, 64, 32))).astype(np.float32), labels
+    shape = size.steps, size.features
+    patterns = rng.normal(size=(NUM_CLASSES, *shape))
+    return (0.3 * patterns[labels] + rng.normal(size=(num_samples, *shape))).astype(np.float32), labels
 
 
 def padded_sequences(num_samples: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Return the same as `sequences`, with zeros from some step on, from 32 to 64 steps in each."""
-    x, labels = sequences(num_samples, seed)
+    x, labels = sequences(num_samples, seed=seed)
     lengths = np.random.default_rng(seed + 1).integers(32, 65, num_samples)
     return x * (np.arange(64) < lengths[:, None])[..., None].astype(np.float32), labels
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any
 
+from benchmarks.kinds import BenchmarkError
+
 
 @dataclass(frozen=True)
 class Spec:
@@ -38,7 +40,9 @@ class Spec:
     onnxruntime: bool = False
 
 
-CPU_ONLY = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3"}
+CPU_ONLY = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
+# The sides of a workload share the GPU's memory.
+DEVICES = {"cpu": CPU_ONLY, "gpu": {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}}
 # Programs compiled by an earlier run must not flatter this one; only `first_step` measures the cache on disk.  The
 # library of native kernels is there, as on every machine where Dovetail has run before: see `prepare`.
 NO_DISK_CACHE = {"JAX_ENABLE_COMPILATION_CACHE": "false"}
@@ -85,19 +89,42 @@ class Loaded:
         return self.tf.keras if module == "tf.keras" else importlib.import_module(str(module))
 
 
-def environment(name: str) -> dict[str, str]:
-    """Return the environment for a process that runs framework `name`.
+def environment(name: str, device: str = "cpu") -> dict[str, str]:
+    """Return the environment for a process that runs framework `name` on "cpu" or "gpu".
 
     Python keeps what it compiles, as it does for installed packages: untimed first runs fill the source tree's copies.
     """
     inherited = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    return {**inherited, **CPU_ONLY, "PYTHONUNBUFFERED": "1", **FRAMEWORKS[name].env}
+    quiet = {"PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return {**inherited, **DEVICES[device], **quiet, **FRAMEWORKS[name].env}
 
 
 def prepare() -> None:
     """Let Dovetail compile its native kernels, as it does once on each machine."""
     command = [sys.executable, "-c", "from dovetail.engine import native; native.state()"]
     subprocess.run(command, env=environment("dovetail"), check=True)
+
+
+def gpu() -> str:
+    """Return the name of the GPU that every framework of the workloads on it sees.
+
+    Raises:
+        BenchmarkError: one of them sees none.
+    """
+    looks = {
+        "jax": "import jax; print(jax.devices('gpu')[0].device_kind)",
+        "torch": "import torch; print(torch.cuda.get_device_name())",
+    }
+    names = []
+    for framework, code in looks.items():
+        found = subprocess.run(
+            [sys.executable, "-c", code], env=environment(framework, "gpu"), capture_output=True, text=True
+        )
+        if found.returncode != 0:
+            why = (found.stderr.strip().splitlines() or ["it says nothing"])[-1]
+            raise BenchmarkError(f"no GPU: {framework} finds none ({why}); install its build for CUDA")
+        names.append(found.stdout.strip().splitlines()[-1])
+    return names[0]
 
 
 def load(name: str) -> Loaded:

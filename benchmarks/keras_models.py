@@ -69,43 +69,43 @@ def _split_heads(ops: SimpleNamespace, x: Any) -> Any:
     return ops.transpose(split, (0, 2, 1, 3))  # (batch, head, step, width of a head)
 
 
-def gpt(keras: Any) -> Any:
-    """Build the GPT-2-like model: 12 causal layers of width 256 on 128 tokens, logits a token."""
+def gpt(keras: Any, size: sizes.Gpt = sizes.GPT) -> Any:
+    """Build the GPT-2-like model: causal layers on tokens, logits a token."""
     layers = keras.layers
-    ids = keras.Input(shape=(data.NUM_STEPS,), dtype="int32")
-    x = _token_and_position(keras)(ids)
-    for _ in range(sizes.GPT_LAYERS):
+    ids = keras.Input(shape=(size.steps,), dtype="int32")
+    x = _token_and_position(keras, size)(ids)
+    for _ in range(size.layers):
         normed = layers.LayerNormalization(epsilon=1e-5)(x)
-        attention = layers.MultiHeadAttention(sizes.GPT_HEADS, sizes.GPT_WIDTH // sizes.GPT_HEADS)
+        attention = layers.MultiHeadAttention(size.heads, size.width // size.heads)
         x = layers.add([x, attention(normed, normed, use_causal_mask=True)])
         inner = layers.LayerNormalization(epsilon=1e-5)(x)
-        inner = layers.Dense(4 * sizes.GPT_WIDTH, activation="gelu")(inner)
-        x = layers.add([x, layers.Dense(sizes.GPT_WIDTH)(inner)])
-    return keras.Model(ids, layers.Dense(data.VOCABULARY)(layers.LayerNormalization(epsilon=1e-5)(x)))
+        inner = layers.Dense(4 * size.width, activation="gelu")(inner)
+        x = layers.add([x, layers.Dense(size.width)(inner)])
+    return keras.Model(ids, layers.Dense(size.vocabulary)(layers.LayerNormalization(epsilon=1e-5)(x)))
 
 
-def _token_and_position(keras: Any) -> Any:
+def _token_and_position(keras: Any, size: sizes.Gpt) -> Any:
     class TokenAndPosition(keras.layers.Layer):
         """The sum of the embeddings of a token and of its position."""
 
         def __init__(self) -> None:
             super().__init__()
-            self.tokens = keras.layers.Embedding(data.VOCABULARY, sizes.GPT_WIDTH)
-            self.positions = keras.layers.Embedding(data.NUM_STEPS, sizes.GPT_WIDTH)
+            self.tokens = keras.layers.Embedding(size.vocabulary, size.width)
+            self.positions = keras.layers.Embedding(size.steps, size.width)
 
         def call(self, ids: Any) -> Any:
-            return self.tokens(ids) + self.positions(np.arange(data.NUM_STEPS, dtype=np.int32))
+            return self.tokens(ids) + self.positions(np.arange(size.steps, dtype=np.int32))
 
     return TokenAndPosition()
 
 
-def recurrent(keras: Any, kind: str) -> Any:
-    """Build one recurrent layer of 128 units on (64, 32) below logits; "Bidirectional": an LSTM behind a mask."""
-    layers, inputs = keras.layers, keras.Input(shape=(64, 32))
+def recurrent(keras: Any, kind: str, size: sizes.Recurrent = sizes.RECURRENT) -> Any:
+    """Build one recurrent layer on sequences below logits; "Bidirectional": an LSTM behind a mask."""
+    layers, inputs = keras.layers, keras.Input(shape=(size.steps, size.features))
     if kind == "Bidirectional":
-        x = layers.Bidirectional(layers.LSTM(128))(layers.Masking()(inputs))
+        x = layers.Bidirectional(layers.LSTM(size.units))(layers.Masking()(inputs))
     else:
-        x = getattr(layers, kind)(128)(inputs)
+        x = getattr(layers, kind)(size.units)(inputs)
     return keras.Model(inputs, layers.Dense(data.NUM_CLASSES)(x))
 
 

@@ -109,6 +109,7 @@ class Workload:
         bars: what has to be reached.
         flops: floating-point operations of one unit of work, see `benchmarks.flops`, where the work is bound by them:
             the machine's peak is then measured in the same rounds.
+        device: "cpu", or "gpu" for what `--gpu` measures.
     """
 
     name: str
@@ -117,6 +118,7 @@ class Workload:
     sides: tuple[Side, ...]
     bars: tuple[Bar, ...]
     flops: float | None = None
+    device: str = "cpu"
 
     @property
     def is_throughput(self) -> bool:

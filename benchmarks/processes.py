@@ -52,7 +52,7 @@ class WorkerHandle:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", self.side.framework],
             cwd=ROOT,
-            env=environment(self.side.framework),
+            env=environment(self.side.framework, self.workload.device),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,
@@ -125,7 +125,7 @@ class FreshProcess:
         self.filled_cache.cleanup()
 
     def _seconds(self, cache_dir: str) -> float:
-        env = environment(self.side.framework)
+        env = environment(self.side.framework, self.workload.device)
         if self.side.cache is not None:
             env["DOVETAIL_CACHE_DIR"] = cache_dir
             for name in NO_DISK_CACHE:

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.frameworks import versions
+from benchmarks.frameworks import gpu, versions
 from benchmarks.judge import judge
 from benchmarks.kinds import BenchmarkError, Workload
 from benchmarks.picture import draw
 from benchmarks.runner import Measured, Outcome
-from benchmarks.workloads import WORKLOADS
+from benchmarks.workloads import ALL
 
 RESULTS = Path(__file__).resolve().parent / "results"
 ERROR_WIDTH = 160
@@ -69,22 +69,30 @@ def _short(error: str) -> str:
     return flat if len(flat) <= ERROR_WIDTH else flat[: ERROR_WIDTH - 3] + "..."
 
 
-def write(outcomes: Sequence[Outcome], directory: Path = RESULTS) -> None:
+def results(device: str) -> Path:
+    """Return the folder of the figures that were measured on a device."""
+    return RESULTS if device == "cpu" else RESULTS / device
+
+
+def write(outcome: Outcome) -> None:
     """Merge new figures into latest.json, and write the table and the picture from all that it then holds."""
+    device = outcome.workload.device
+    directory = results(device)
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / "latest.json"
     known = {outcome.workload.name: outcome for outcome in (read(path) if path.exists() else [])}
-    known.update({outcome.workload.name: outcome for outcome in outcomes})
-    everything = [known[workload.name] for workload in WORKLOADS if workload.name in known]
-    path.write_text(json.dumps(as_json(everything), indent=1) + "\n")
-    (directory / "README.md").write_text(markdown(everything))
+    known[outcome.workload.name] = outcome
+    everything = [known[workload.name] for workload in ALL if workload.name in known]
+    here = machine(device)
+    path.write_text(json.dumps(as_json(everything, here), indent=1) + "\n")
+    (directory / "README.md").write_text(markdown(everything, here))
     draw(everything, directory / "ratios.png")
 
 
-def as_json(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def as_json(outcomes: Sequence[Outcome], here: dict[str, str]) -> dict[str, Any]:
     """Return everything that was measured, with the machine and the versions it was measured on."""
     return {
-        "machine": machine(),
+        "machine": here,
         "versions": versions(),
         "workloads": {
             outcome.workload.name: {
@@ -113,7 +121,7 @@ def as_json(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 def read(path: Path) -> list[Outcome]:
     """Return the outcomes in latest.json, leaving out workloads that no longer exist."""
-    by_name: dict[str, Workload] = {workload.name: workload for workload in WORKLOADS}
+    by_name: dict[str, Workload] = {workload.name: workload for workload in ALL}
     try:
         stored = json.loads(path.read_text())["workloads"]
     except (json.JSONDecodeError, KeyError) as error:
@@ -137,8 +145,8 @@ def read(path: Path) -> list[Outcome]:
     ]
 
 
-def machine() -> dict[str, str]:
-    """Return the processor, its number of cores, and the Python version."""
+def machine(device: str = "cpu") -> dict[str, str]:
+    """Return the processor, its number of cores, the GPU where that counts, and the Python version."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -146,6 +154,7 @@ def machine() -> dict[str, str]:
         model = names[0].partition(":")[2].strip() if names else model
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
+        **({"gpu": gpu()} if device == "gpu" else {}),
         "cpu": model,
         "cores": str(cores),
         "system": platform.system(),
@@ -153,9 +162,9 @@ def machine() -> dict[str, str]:
     }
 
 
-def markdown(outcomes: Sequence[Outcome]) -> str:
+def markdown(outcomes: Sequence[Outcome], here: dict[str, str]) -> str:
     """Return the page with the bars first and all figures after them."""
-    here = machine()
+    devices = ", ".join(here[each] for each in ("gpu", "cpu") if each in here)
     used = ", ".join(f"{name} {version}" for name, version in versions().items())
     lines = [
         "# Benchmark results",
@@ -166,7 +175,7 @@ def markdown(outcomes: Sequence[Outcome]) -> str:
         "once, imports and compiling included. The share of the machine's peak is that of the operations which a",
         "workload counts (benchmarks/flops.py), against a large product of matrices in the same rounds.",
         "",
-        f"{here['cpu']}, {here['cores']} cores, {here['system']}, Python {here['python']}; default "
+        f"{devices}, {here['cores']} cores, {here['system']}, Python {here['python']}; default "
         "thread counts everywhere.",
         "",
         f"Versions: {used}.",

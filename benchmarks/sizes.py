@@ -2,7 +2,33 @@
 
 from __future__ import annotations
 
-GPT_LAYERS, GPT_WIDTH, GPT_HEADS = 12, 256, 4
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Gpt:
+    """A GPT-2-like model."""
+
+    layers: int
+    width: int
+    heads: int
+    steps: int
+    vocabulary: int
+
+
+@dataclass(frozen=True)
+class Recurrent:
+    """One recurrent layer over a sequence."""
+
+    steps: int
+    features: int
+    units: int
+
+
+GPT = Gpt(layers=12, width=256, heads=4, steps=128, vocabulary=1000)
+GPT2 = Gpt(layers=12, width=768, heads=12, steps=1024, vocabulary=50257)  # of 124 million parameters
+RECURRENT = Recurrent(steps=64, features=32, units=128)
+RECURRENT_GPU = Recurrent(steps=128, features=256, units=1024)
 
 BLOCK_CHANNELS, NUM_BLOCKS = 64, 2
 UNET_CHANNELS = (16, 32, 64)  # from the full picture down

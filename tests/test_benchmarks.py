@@ -8,7 +8,7 @@ from benchmarks.judge import judge
 from benchmarks.kinds import Bar, Side, Workload
 from benchmarks.report import as_json, rows
 from benchmarks.runner import Measured, Outcome
-from benchmarks.workloads import WORKLOADS
+from benchmarks.workloads import ALL
 
 SIDES = tuple(Side(label, label, command=("-c", "")) for label in ("dovetail", "torch", "tf_keras"))
 
@@ -24,11 +24,11 @@ def outcome(*figures: tuple[float, float | None]) -> Outcome:
 
 
 def test_names_are_unique():
-    names = [workload.name for workload in WORKLOADS]
+    names = [workload.name for workload in ALL]
     assert sorted(set(names)) == sorted(names)
 
 
-@pytest.mark.parametrize("workload", WORKLOADS, ids=lambda w: w.name)
+@pytest.mark.parametrize("workload", ALL, ids=lambda w: w.name)
 def test_bars_speak_of_sides_that_there_are(workload):
     labels = [side.label for side in workload.sides]
     assert len(set(labels)) == len(labels)
@@ -56,7 +56,7 @@ def test_a_side_without_a_peak_leaves_memory_open():
 def test_peaks_are_reported():
     made = outcome((150, 330), (100, None), (80, 1300))
     assert [row[4] for row in rows(made)] == ["330 MiB", "", "1,300 MiB"]
-    assert as_json([made])["workloads"]["made_up"]["sides"]["dovetail"]["peak_mib"] == 330
+    assert as_json([made], {})["workloads"]["made_up"]["sides"]["dovetail"]["peak_mib"] == 330
 
 
 @pytest.mark.parametrize(("unit", "figure"), [("samples/s", 50.0), ("ms", 20.0)])
@@ -68,7 +68,7 @@ def test_the_share_of_the_peak_comes_from_the_operations(unit, figure):
     (verdict,) = judge(found)
     assert verdict.met and verdict.detail == "75% of the peak, bar 70%"
     assert rows(found)[0][-1] == "75%"
-    assert as_json([found])["workloads"]["made_up"]["machine_peak"] == [100.0]
+    assert as_json([found], {})["workloads"]["made_up"]["machine_peak"] == [100.0]
     (verdict,) = judge(Outcome(workload, found.sides, 1, ""))
     assert verdict.met is None
 

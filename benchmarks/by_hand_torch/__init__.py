@@ -2,8 +2,15 @@
 
 from benchmarks.by_hand_torch.generative import VAE, gan_fitter
 from benchmarks.by_hand_torch.images import MobileNetV2, ResNet50, ResNetBlocks, UNet
-from benchmarks.by_hand_torch.models import GPT, Transformer, cnn, mlp
-from benchmarks.by_hand_torch.recurrent import Bidirectional, ConvLSTMs, MaskedBidirectional, gru, lstm
+from benchmarks.by_hand_torch.models import GPT, Transformer, cnn, gpt2, mlp
+from benchmarks.by_hand_torch.recurrent import (
+    Bidirectional,
+    ConvLSTMs,
+    MaskedBidirectional,
+    gru,
+    lstm,
+    lstm_gpu,
+)
 from benchmarks.by_hand_torch.tables import Columns, TwoTowers, TwoTowersDense, tabular
 from benchmarks.by_hand_torch.training import composite, fitter, stepper
 
@@ -25,8 +32,10 @@ __all__ = [
     "composite",
     "fitter",
     "gan_fitter",
+    "gpt2",
     "gru",
     "lstm",
+    "lstm_gpu",
     "mlp",
     "stepper",
     "tabular",

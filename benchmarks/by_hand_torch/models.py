@@ -72,16 +72,16 @@ class Transformer(nn.Module):
 class CausalBlock(nn.Module):
     """One pre-norm layer of the GPT-2-like model: causal attention by PyTorch's fused op, then two dense layers."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        width = sizes.GPT_WIDTH
+        self.heads = heads
         self.norm_1, self.norm_2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.query_key_value, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.inner, self.outer = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (batch, step, width) to the same shape."""
-        heads = self.query_key_value(self.norm_1(x)).unflatten(-1, (3, sizes.GPT_HEADS, -1))
+        heads = self.query_key_value(self.norm_1(x)).unflatten(-1, (3, self.heads, -1))
         query, key, value = heads.permute(2, 0, 3, 1, 4)  # each (batch, head, step, width of a head)
         mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
         x = x + self.out(mixed.transpose(1, 2).flatten(2))
@@ -89,17 +89,22 @@ class CausalBlock(nn.Module):
 
 
 class GPT(nn.Module):
-    """Twelve causal layers between embeddings of tokens and positions, and logits per token."""
+    """Causal layers between embeddings of tokens and positions, and logits per token."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: sizes.Gpt = sizes.GPT) -> None:
         super().__init__()
-        self.tokens = nn.Embedding(data.VOCABULARY, sizes.GPT_WIDTH)
-        self.positions = nn.Embedding(data.NUM_STEPS, sizes.GPT_WIDTH)
-        self.blocks = nn.Sequential(*[CausalBlock() for _ in range(sizes.GPT_LAYERS)])
-        self.norm = nn.LayerNorm(sizes.GPT_WIDTH)
-        self.logits = nn.Linear(sizes.GPT_WIDTH, data.VOCABULARY)
+        self.tokens = nn.Embedding(size.vocabulary, size.width)
+        self.positions = nn.Embedding(size.steps, size.width)
+        self.blocks = nn.Sequential(*[CausalBlock(size.width, size.heads) for _ in range(size.layers)])
+        self.norm = nn.LayerNorm(size.width)
+        self.logits = nn.Linear(size.width, size.vocabulary)
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """Map token ids (batch, step) to logits (batch * step, vocabulary)."""
-        x = self.tokens(ids) + self.positions(torch.arange(ids.shape[1]))
+        x = self.tokens(ids) + self.positions(torch.arange(ids.shape[1], device=ids.device))
         return self.logits(self.norm(self.blocks(x))).flatten(0, 1)
+
+
+def gpt2() -> nn.Module:
+    """Build the smallest GPT-2, without the tie of its embedding and its logits."""
+    return GPT(sizes.GPT2)

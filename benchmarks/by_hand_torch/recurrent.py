@@ -5,18 +5,19 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from benchmarks import data
+from benchmarks import data, sizes
 
 
 class Recurrent(nn.Module):
-    """One recurrent layer of 128 units, and logits of its last output."""
+    """One recurrent layer, and logits of its last output."""
 
-    def __init__(self, kind: type[nn.LSTM] | type[nn.GRU]) -> None:
+    def __init__(self, kind: type[nn.LSTM] | type[nn.GRU], size: sizes.Recurrent = sizes.RECURRENT) -> None:
         super().__init__()
-        self.layer, self.logits = kind(32, 128, batch_first=True), nn.Linear(128, data.NUM_CLASSES)
+        self.layer = kind(size.features, size.units, batch_first=True)
+        self.logits = nn.Linear(size.units, data.NUM_CLASSES)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (batch, step, 32) to logits."""
+        """Map (batch, step, feature) to logits."""
         outputs, _ = self.layer(x)
         return self.logits(outputs[:, -1])
 
@@ -24,6 +25,11 @@ class Recurrent(nn.Module):
 def lstm() -> nn.Module:
     """Build the LSTM."""
     return Recurrent(nn.LSTM)
+
+
+def lstm_gpu() -> nn.Module:
+    """Build the LSTM that fills a GPU."""
+    return Recurrent(nn.LSTM, sizes.RECURRENT_GPU)
 
 
 def gru() -> nn.Module:

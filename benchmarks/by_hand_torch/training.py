@@ -72,7 +72,7 @@ def stepper(
 
     def step(*batch: torch.Tensor) -> torch.Tensor:
         rule.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16) if mixed else nullcontext():
+        with torch.autocast(batch[0].device.type, torch.bfloat16) if mixed else nullcontext():
             value = loss_fn(model(*batch[:-1]), batch[-1])
         value.backward()
         rule.step()
@@ -89,7 +89,7 @@ def epochs_of(
     def fit(epochs: int) -> float:
         mean = 0.0
         for _ in range(epochs):
-            order = torch.randperm(len(tensors[0])).split(batch_size)
+            order = torch.randperm(len(tensors[0]), device=tensors[0].device).split(batch_size)
             losses = [step(*(tensor[rows] for tensor in tensors)) for rows in order]
             mean = float(torch.stack(losses).mean())
         return mean
@@ -98,13 +98,26 @@ def epochs_of(
 
 
 def fitter(
-    model: nn.Module, x: Any, y: np.ndarray, batch_size: int, **options: Any
+    model: nn.Module, x: Any, y: np.ndarray, batch_size: int, device: str = "cpu", **options: Any
 ) -> Callable[[int], float]:
-    """Return a function that trains a model on an array, or a tuple of them; see `stepper` for the options."""
+    """Return a function that trains a model on an array, or a tuple of them; see `stepper` for the options.
+
+    Data that are trained on elsewhere than on the CPU lie there.
+    """
     inputs = [torch.from_numpy(part) for part in (x if isinstance(x, tuple) else (x,))]
     labels = torch.from_numpy(y)
     labels = labels if labels.is_floating_point() else labels.long()
-    return epochs_of(stepper(model, fused=True, **options), [*inputs, labels], batch_size)
+    tensors = [_on(device, tensor) for tensor in (*inputs, labels)]
+    if device != "cpu" and inputs[0].ndim == 4:
+        model = model.to(memory_format=torch.channels_last)
+    return epochs_of(stepper(model.to(device), fused=True, **options), tensors, batch_size)
+
+
+def _on(device: str, tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor on a device: images there with their channels last, which its convolutions want."""
+    if device == "cpu":
+        return tensor
+    return tensor.to(device, memory_format=torch.channels_last if tensor.ndim == 4 else torch.preserve_format)
 
 
 def composite(name: str) -> Callable[[Any], Any]:

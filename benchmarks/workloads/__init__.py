@@ -15,6 +15,7 @@ from benchmarks.workloads import (
     files,
     fit,
     fit_generative,
+    fit_gpu,
     fit_images,
     fit_language,
     fit_mixed,
@@ -76,13 +77,17 @@ WORKLOADS: tuple[Workload, ...] = (
 )
 
 
+GPU: tuple[Workload, ...] = fit_gpu.WORKLOADS
+ALL = (*WORKLOADS, *GPU)
+
+
 def workload_called(name: str) -> Workload:
     """Return the workload called `name`.
 
     Raises:
         BenchmarkError: if there is none.
     """
-    for workload in WORKLOADS:
+    for workload in ALL:
         if workload.name == name:
             return workload
-    raise BenchmarkError(f"no workload is called {name!r}; there are {', '.join(w.name for w in WORKLOADS)}")
+    raise BenchmarkError(f"no workload is called {name!r}; there are {', '.join(w.name for w in ALL)}")

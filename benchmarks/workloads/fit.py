@@ -128,14 +128,16 @@ def fit_under_strategy(task: Task) -> Callable[[Loaded], Run]:
     return build
 
 
-def fit_torch(task: Task, compiled: bool = False, mixed: bool = False) -> Callable[[Loaded], Run]:
+def fit_torch(
+    task: Task, compiled: bool = False, mixed: bool = False, device: str = "cpu"
+) -> Callable[[Loaded], Run]:
     """Time the same training in PyTorch by hand, with the model through `torch.compile`, or under autocast."""
 
     def build(fw: Loaded) -> Run:
         x, y = task.arrays()
         model = getattr(fw.by_hand, task.torch_model)()
         model = fw.torch.compile(model) if compiled else model
-        options = {"loss": task.loss, "optimizer": task.optimizer, "mixed": mixed}
+        options = {"loss": task.loss, "optimizer": task.optimizer, "mixed": mixed, "device": device}
         fit = fw.by_hand.fitter(model, x, y, task.batch_size, **options)
         return Run(lambda _: fit(task.epochs), LossFalls(), units=task.units)
 

@@ -33,18 +33,21 @@ def brief(is_so: bool) -> Iterator[None]:
         BRIEF.reset(token)
 
 
-# True while a program is made that any platform may run.
-PORTABLE = contextvars.ContextVar("portable", default=False)
+# The platform that programs are made for, as in a row; None: the one that JAX computes on.
+MADE_FOR: contextvars.ContextVar[str | None] = contextvars.ContextVar("made_for", default=None)
 
 
 @contextlib.contextmanager
-def portable() -> Iterator[None]:
-    """Chooses only rows for any platform: for programs that are written to files."""
-    token = PORTABLE.set(True)
+def made_for(platform: str) -> Iterator[None]:
+    """Chooses the rows of a platform that need not be there; "*": rows for any, for programs that are written to files.
+
+    Programs made meanwhile are not kept: those of this process may hold kernels of this machine.
+    """
+    token = MADE_FOR.set(platform)
     try:
         yield
     finally:
-        PORTABLE.reset(token)
+        MADE_FOR.reset(token)
 
 
 class Kernel(NamedTuple):

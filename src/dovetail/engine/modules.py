@@ -61,7 +61,7 @@ def as_module(function: Callable, shapes: list[str], dtypes: list[Any]) -> Modul
         for shape, dtype in zip(shapes, dtypes, strict=True)
     ]
     try:
-        with kernels.portable():
+        with kernels.made_for(kernels.ANY):
             made = export.export(jax.jit(function, keep_unused=True), platforms=USUAL_PLATFORMS)(*examples)
     except Exception as error:  # bodies are written for numbers, and fail in their own ways on names
         raise NotImplementedError(f"it depends on sizes that are not known: {error!r:.200}") from error

@@ -11,5 +11,9 @@ from dovetail.engine import kernels
 
 def run(primitive: str, *arguments: Any) -> Any:
     """Computes a primitive by the row that serves on the default platform."""
-    platform = kernels.ANY if kernels.PORTABLE.get() else jax.default_backend()
-    return kernels.chosen(primitive, platform, *arguments).run(*arguments)
+    return kernels.chosen(primitive, platform(), *arguments).run(*arguments)
+
+
+def platform() -> str:
+    """Returns the platform that programs are made for: "cpu", "gpu", "tpu", or "*" for any."""
+    return kernels.MADE_FOR.get() or jax.default_backend()

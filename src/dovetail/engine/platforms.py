@@ -12,3 +12,8 @@ _OF_BACKENDS = {"gpu": ("cuda", "rocm")}  # where JAX calls its devices otherwis
 def serve(platforms: Iterable[str], backend: str) -> bool:
     """Returns whether a program for some kinds of devices runs on what JAX calls a backend."""
     return not {backend, *_OF_BACKENDS.get(backend, ())}.isdisjoint(platforms)
+
+
+def backend_of(platform: str) -> str:
+    """Returns what JAX calls a kind of devices: "gpu" for "cuda"."""
+    return next((backend for backend, kinds in _OF_BACKENDS.items() if platform in kinds), platform)

@@ -65,7 +65,7 @@ def serialized(
 
     args, kwargs = jax.tree_util.tree_map(example, arguments)
     held = [jax.ShapeDtypeStruct(one.shape, one.dtype) for one in weights]
-    with kernels.portable(), _without_paths():
+    with kernels.made_for(kernels.ANY), _without_paths():
         made = export.export(jax.jit(function), platforms=tuple(platforms))(held, *args, **kwargs)
     targets = unreadable(made)
     if targets:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
-from dovetail.engine import xla_native
+from dovetail.engine import kernels, xla_native
+from dovetail.engine.platforms import backend_of
 
 MAX_BYTES_ON_DEVICE = 2 << 30
 
@@ -74,3 +77,24 @@ def steps_program(
         return lax.fori_loop(start, stop, step, (given, empty))
 
     return jax.jit(steps, donate_argnums=0, compiler_options=options)
+
+
+def made_for(platform: str) -> contextlib.AbstractContextManager:
+    """Makes programs for "cpu", "cuda", "rocm" or "tpu", whatever is there; they are not kept."""
+    return kernels.made_for(backend_of(platform))
+
+
+def lowered(steps: Any, given: list, kept: list, data: list, num_samples: int, platform: str) -> Any:
+    """Returns what `steps_program` gave, lowered for a platform that need not be there: JAX's `Lowered`.
+
+    Args:
+        steps: takes its batches by their numbers in an order.
+        given, kept, data: shapes and dtypes of what it takes.
+        num_samples: length of the order.
+        platform: "cpu", "cuda", "rocm" or "tpu".
+    """
+    given, kept, data = ([jax.ShapeDtypeStruct(*each) for each in some] for some in (given, kept, data))
+    order = jax.ShapeDtypeStruct((num_samples,), jnp.int32)
+    with made_for(platform):
+        traced = steps.trace(given, kept, data, order, np.int32(0), np.int32(1))
+        return traced.lower(lowering_platforms=(platform,))

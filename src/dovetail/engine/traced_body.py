@@ -34,7 +34,7 @@ class TracedBody:
         )  # by signature: number of runs; then a copy, None: there is none
 
     def __call__(self, *values: Any) -> Any:
-        if kernels.PORTABLE.get():  # copies may hold kernels of this machine
+        if kernels.MADE_FOR.get():  # copies may hold kernels of this machine
             return self._body(*values)
         signature = jax_private.signature_in_trace(values)
         if signature is None:

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from dovetail.engine import native_conv, xla_native
+from dovetail.engine import native_conv, platform_kernels, xla_native
 from dovetail.engine.kernels import kernel as _row
 
 LAYOUTS = {
@@ -40,7 +40,7 @@ def compiler_options(convolves: bool) -> dict[str, str] | None:
     Args:
         convolves: whether the program contains a convolution.
     """
-    return _options() if convolves and jax.default_backend() == "cpu" else None
+    return _options() if convolves and platform_kernels.platform() == "cpu" else None
 
 
 @functools.cache

@@ -142,6 +142,11 @@ class Executor:
         if self._check is not None and spec is not None:
             self._check(nest.unflatten(spec, leaves))
 
+    def lowered(self, data: ArrayData, platform: str) -> Any:
+        """Returns the compiled loop over the batches of data, lowered for a platform; see `StepPrograms.lowered`."""
+        batch = data.batch(Stretch(None, data.num_samples, 0, 1), 0)
+        return self._programs.lowered(batch, data.spec, data.num_samples, platform)
+
     # ---- an epoch
 
     def epoch(self, data: Source, steps: int | None, watch: Watch) -> Any:

@@ -141,28 +141,8 @@ class StepPrograms:
         key = (id(program), batch_size)
         loop_of, found = self._loops.get(key, (None, None))
         if loop_of is not program:
-            positions = {id(variable): i for i, variable in enumerate(program.reads)}
-            written = [positions[id(variable)] for variable in program.writes]
-            engine = jax_stepping()
-            layouts = [variable._layout for variable in program.reads]
-
-            def laid_out(batch: list, state: list) -> tuple[list, list]:
-                batch = [_constrained(layout_of(array.shape), array) for array in batch]
-                return batch, [
-                    _constrained(layout, value) for layout, value in zip(layouts, state, strict=True)
-                ]
-
-            loop = engine.steps_program(
-                program.run,
-                program.num_results,
-                written,
-                batch_size,
-                program.options,
-                self._note_compilation,
-                laid_out,
-            )
+            loop, written, kept = self._steps_of(program, batch_size, layout_of)
             transaction = Transaction(program.reads, program.donated, program.writes)
-            kept = sorted(set(range(len(program.reads))) - set(written))
 
             def found(*what: Any) -> Sequence:
                 def run(*state: Any) -> list:
@@ -174,6 +154,53 @@ class StepPrograms:
 
             self._loops.put(key, (program, found))
         return found
+
+    def _steps_of(
+        self, program: Program, batch_size: int | None, layout_of: Callable[[tuple], Any]
+    ) -> tuple[Callable, list[int], list[int]]:
+        """Returns the compiled function of many steps, and the positions of the state that it writes and only reads."""
+        positions = {id(variable): i for i, variable in enumerate(program.reads)}
+        written = [positions[id(variable)] for variable in program.writes]
+        layouts = [variable._layout for variable in program.reads]
+
+        def laid_out(batch: list, state: list) -> tuple[list, list]:
+            batch = [_constrained(layout_of(array.shape), array) for array in batch]
+            return batch, [_constrained(layout, value) for layout, value in zip(layouts, state, strict=True)]
+
+        loop = jax_stepping().steps_program(
+            program.run,
+            program.num_results,
+            written,
+            batch_size,
+            program.options,
+            self._note_compilation,
+            laid_out,
+        )
+        return loop, written, sorted(set(range(len(program.reads))) - set(written))
+
+    def lowered(self, leaves: list, spec: Any, num_samples: int, platform: str) -> Any:
+        """Returns the loop over such batches, taken out of data in memory, lowered for a platform: JAX's `Lowered`.
+
+        Args:
+            leaves, spec: a batch, flat.
+            num_samples: rows of the data.
+            platform: "cpu", "cuda", "rocm" or "tpu"; no such device need be there.
+
+        Raises:
+            DataDependentShapeError: the step cannot be compiled.
+        """
+        stepping = jax_stepping()
+        with stepping.made_for(platform):
+            program = self._traced(leaves, spec)
+            if program is None:
+                raise self.why or NotImplementedError("the step cannot be compiled")
+            present = [leaf for leaf in leaves if leaf is not None]
+            loop, written, kept = self._steps_of(program, len(present[0]), lambda shape: None)
+            state = [(tuple(variable.shape), variable._numpy_dtype) for variable in program.reads]
+            data = [((num_samples, *leaf.shape[1:]), leaf.dtype) for leaf in present]
+            return stepping.lowered(
+                loop, [state[i] for i in written], [state[i] for i in kept], data, num_samples, platform
+            )
 
     def _note_compilation(self) -> None:
         """Counts a loop compiled for data of another size; when they are too many, all are given up."""
