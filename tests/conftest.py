@@ -60,6 +60,33 @@ def quick_code(request):
     codegen.choose(quick=request.node.get_closest_marker("code_of_users") is None)
 
 
+_COUNTERS = ("call_id",)  # of a thread: they only go on
+_PLAIN = (int, bool, str, list, dict, tuple, float)
+
+
+def _in_force() -> list:
+    """Return the settings of this process and what is going on in this thread: `(object, its attributes)` each."""
+    module = sys.modules.get("dovetail.base.settings")
+    return [] if module is None else [*module.snapshot(), (module.settings, dict(vars(module.settings)))]
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_open():
+    """Fail a test that leaves a tape, a scope, a policy or a setting to the tests after it, and take that back."""
+    before = {id(each): (each, attributes) for each, attributes in _in_force()}
+    yield
+    left = []
+    for each, attributes in _in_force():
+        was = before[id(each)][1] if id(each) in before else {}
+        for name, value in attributes.items():
+            old = was[name] if name in was else getattr(type(each)(), name)
+            same = value is old or (type(value) in _PLAIN and value == old)
+            if not same and name not in _COUNTERS:
+                left.append(f"{name}: {value!r:.200} instead of {old!r:.200}")
+                setattr(each, name, old)
+    assert not left, f"the test left behind {'; '.join(left)}"
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
     """Look for no garbage while tests are collected, and never again in what that has made: all of it stays.

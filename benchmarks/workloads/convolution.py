@@ -104,6 +104,12 @@ CASES = (
         inputs_too=False,
     ),
     Case(
+        "convolution_of_few",
+        "3x3 convolution of 2x2x512 to 512 channels, batch 16",
+        (16, 2, 2, 512),
+        (3, 3, 512, 512),
+    ),
+    Case(
         "convolution_depthwise",
         "3x3 depthwise convolution of 28x28x144, batch 32",
         (32, 28, 28, 144),

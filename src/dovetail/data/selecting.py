@@ -42,14 +42,18 @@ class TakeWhile(Filter):
         return itertools.takewhile(Numbered(self._predicate.truth), self.source.elements())
 
 
-class Take(Node):
-    """The first `count` elements (-1: all)."""
+class _Counted(Node):
+    """The elements on one side of the first `count`; -1 counts all."""
 
     passes_errors_on = True
 
     def __init__(self, source: Node, count: int) -> None:
         super().__init__(source)
         self._count = count
+
+
+class Take(_Counted):
+    """The first `count` elements (-1: all)."""
 
     def cardinality(self) -> int:
         count = self.source.cardinality()
@@ -97,14 +101,8 @@ class _Behind(Iterator):
         return next(self._items)
 
 
-class Skip(Node):
+class Skip(_Counted):
     """What follows after the first `count` elements (-1: nothing)."""
-
-    passes_errors_on = True
-
-    def __init__(self, source: Node, count: int) -> None:
-        super().__init__(source)
-        self._count = count
 
     def cardinality(self) -> int:
         count = self.source.cardinality()

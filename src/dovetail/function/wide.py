@@ -124,11 +124,7 @@ class Wide:
 
     def run(self, tensors: list) -> Any:
         """Replays the graph on tensors, op by op or inside a trace."""
-        tapes = state.tapes
-        try:
-            return self.graph.run(_distinct(tensors))
-        finally:
-            state.tapes = tapes  # of a tape that an error has left open
+        return self.graph.run(_distinct(tensors))
 
     def call(self, tensors: list) -> Any:
         """Runs the function on eager tensors."""

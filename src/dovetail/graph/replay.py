@@ -7,6 +7,7 @@ from typing import Any
 
 from dovetail.base import nest
 from dovetail.base.errors import OpError, at_user_location
+from dovetail.base.settings import state
 from dovetail.graph.derivatives import Derivative, Watch, close
 from dovetail.graph.node import Node
 from dovetail.tensor.symbolic import SymbolicTensor
@@ -50,8 +51,19 @@ class Steps:
         """
         slots: list[Any] = [None] * len(self._slots)
         slots[: len(values)] = values
-        if self._watch is not None and call is None:
-            return self._run_watched(slots, self._watch)
+        tapes = state.tapes
+        try:
+            if self._watch is not None and call is None:
+                self._run_watched(slots, self._watch)
+            else:
+                self._run(slots, call)
+        finally:
+            state.tapes = tapes  # an error, or the end of what was wanted, may come amid a recorded tape
+        return [slots[i] for i in self._results]
+
+    def _run(self, slots: list, call: Callable | None) -> None:
+        """Runs the nodes on the values in their slots."""
+        fill: Any = None
         try:
             for operation, fill, targets, spent in self._steps:
                 args, kwargs = fill(slots)
@@ -67,7 +79,6 @@ class Steps:
             if self._tells_where:
                 self._locate(error, fill)
             raise
-        return [slots[i] for i in self._results]
 
     def _locate(self, error: Exception, fill: Callable) -> None:
         """Gives an error the line of the node whose arguments `fill` finds."""
@@ -83,7 +94,7 @@ class Steps:
         if isinstance(error, OpError):
             error.message = text
 
-    def _run_watched(self, slots: list, watch: Watch) -> list:
+    def _run_watched(self, slots: list, watch: Watch) -> None:
         """Runs nodes of which some differentiate what runs before them."""
         tapes = watch.opened()
         try:
@@ -100,7 +111,6 @@ class Steps:
                     slots[slot] = watch.station(slot, value, tapes) if slot in watch.slots else value
         finally:
             close(tapes)
-        return [slots[i] for i in self._results]
 
     def _last_uses(self, nodes: list[Node]) -> list[list[int]]:
         """Returns, a node, the slots that nothing uses after it: their values need not be kept."""
