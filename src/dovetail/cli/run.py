@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import os
 import runpy
 import sys
+from collections.abc import Iterator
 from importlib.machinery import SourceFileLoader
 from types import ModuleType, TracebackType
 from typing import NoReturn
@@ -15,6 +17,7 @@ from dovetail import compat
 from dovetail.base.errors import is_framework_file
 from dovetail.base.settings import settings
 from dovetail.compat.children import reach_children
+from dovetail.profiler.step_times import StepTimes
 
 # Frames of these modules stand between the user's lines in a traceback and say nothing about them.
 _OWN_MODULES = ("dovetail.cli", "dovetail.compat", "dovetail.__main__")
@@ -31,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=(2, 3),
         help="the Keras that the program is written for, where the two differ",
     )
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help="say at the end where the time of fit, evaluate and predict went: compiling, waiting for data, ...",
+    )
     parser.add_argument("script", nargs="?", help="a Python file, or a folder or zip file with a __main__.py")
     parser.set_defaults(parser=parser)
 
@@ -42,6 +50,11 @@ def run(options: argparse.Namespace) -> int:
     if options.keras is not None:
         settings.keras = options.keras
     compat.install()
+    with _profiled(options.profile):
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         if options.module is not None:
             _run_module(options.module, options.program_args)
@@ -52,6 +65,20 @@ def run(options: argparse.Namespace) -> int:
     except BaseException as error:  # noqa: BLE001 - every error of the program ends it, as in plain Python
         return _report(error)
     return 0
+
+
+@contextlib.contextmanager
+def _profiled(wanted: bool) -> Iterator[None]:
+    """Says on stderr where the time went."""
+    if not wanted:
+        yield
+        return
+    times = StepTimes()
+    try:
+        with times:
+            yield
+    finally:
+        print(f"dovetail run: {times}", *times.advice, sep="\ndovetail run: ", file=sys.stderr)
 
 
 def _run_module(name: str, args: list[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.base.errors import at_user_location
+from dovetail.base.step_times import CALLBACKS, spending
 from dovetail.keras.callbacks.callback import Callback
 from dovetail.keras.callbacks.history import History
 from dovetail.keras.callbacks.progress import ProgbarLogger
@@ -117,14 +118,16 @@ class CallbackList:
         """Calls a hook; the logs, its last argument, are a dict even where there are none."""
         *leading, logs = args
         logs = logs or {}
-        for callback in self._all:
-            getattr(callback, hook)(*leading, logs)
+        with spending(CALLBACKS):
+            for callback in self._all:
+                getattr(callback, hook)(*leading, logs)
 
     def _call_quietly(self, hook: str, standalone: bool, logs: dict | None) -> None:
         """Leaves the progress bar out: validation inside `fit` shows in the epoch's line."""
         logs = logs or {}
-        for callback in self._all if standalone else self.callbacks:
-            getattr(callback, hook)(logs)
+        with spending(CALLBACKS):
+            for callback in self._all if standalone else self.callbacks:
+                getattr(callback, hook)(logs)
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._call("on_train_begin", logs)
@@ -141,19 +144,21 @@ class CallbackList:
         They add to a copy: what they add is not told again when training ends.
         """
         logs = dict(logs or {})
-        for callback in (*self.callbacks, *([self._progress] if self._progress is not None else [])):
-            callback.on_epoch_end(epoch, logs)
+        with spending(CALLBACKS):
+            for callback in (*self.callbacks, *([self._progress] if self._progress is not None else [])):
+                callback.on_epoch_end(epoch, logs)
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         self._call("on_train_batch_begin", batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         logs = logs or {}
-        if self.needs_batches:
-            for callback in self.callbacks:
-                callback.on_train_batch_end(batch, logs)
-        if self._progress is not None and self.wants_progress():
-            self._progress.on_train_batch_end(batch, logs)
+        with spending(CALLBACKS):
+            if self.needs_batches:
+                for callback in self.callbacks:
+                    callback.on_train_batch_end(batch, logs)
+            if self._progress is not None and self.wants_progress():
+                self._progress.on_train_batch_end(batch, logs)
 
     def on_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         """Another name of `on_train_batch_begin`."""
@@ -174,11 +179,12 @@ class CallbackList:
 
     def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
         logs = logs or {}
-        if self.needs_test_batches:
-            for callback in self.callbacks:
-                callback.on_test_batch_end(batch, logs)
-        if self._progress is not None and self._progress._bar is not None and self.wants_progress():
-            self._progress.on_test_batch_end(batch, logs)
+        with spending(CALLBACKS):
+            if self.needs_test_batches:
+                for callback in self.callbacks:
+                    callback.on_test_batch_end(batch, logs)
+            if self._progress is not None and self._progress._bar is not None and self.wants_progress():
+                self._progress.on_test_batch_end(batch, logs)
 
     def on_predict_begin(self, logs: dict | None = None) -> None:
         self._call("on_predict_begin", logs)

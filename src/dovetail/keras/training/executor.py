@@ -13,6 +13,7 @@ import numpy as np
 
 from dovetail.base import nest
 from dovetail.base.settings import settings, state
+from dovetail.base.step_times import CALLBACKS, DATA, DISPATCH, STEPS, is_watched, spending, waiting_for
 from dovetail.engine import uses_xla, xla
 from dovetail.function.autograph.gate import converted
 from dovetail.keras.training.arrays import ArrayData, Stretch, copied
@@ -49,7 +50,8 @@ class Watch:
     def begins(self, index: int) -> None:
         """Tells those who watch that batch `index` is about to run."""
         if self.room(index) is not None:
-            self.before(index)
+            with spending(CALLBACKS):
+                self.before(index)
 
 
 class Executor:
@@ -167,7 +169,7 @@ class Executor:
     def _stream(self, data: StreamData | InBatches, steps: int | None, watch: Watch) -> Any:
         eager = self._eager
         gathering = Gathering(watch, data.pace, self._run_once, self._loop_of, self._check_values, data.done)
-        for batch in in_turn(self._prepared(data, eager), gathering):
+        for batch in in_turn(self._prepared(data, eager, gathering.computes), gathering):
             waits = batch.program is not None and gathering.may_wait(batch.program)
             if waits and self._programs.may_gather(batch.program, batch.leaves):
                 gathering.take(batch, data.places_for(batch))
@@ -181,11 +183,13 @@ class Executor:
         gathering.finish()
         return gathering.result
 
-    def _prepared(self, data: StreamData | InBatches, eager: bool) -> Iterator[Batch]:
-        """Yields the batches of an epoch with their programs."""
+    def _prepared(
+        self, data: StreamData | InBatches, eager: bool, computes: Callable[[], bool]
+    ) -> Iterator[Batch]:
+        """Yields the batches of an epoch with their programs; `computes()` says whether steps run meanwhile."""
         facts = self._programs.facts()
         program = known = None
-        for leaves, spec in self._batches(data, eager):
+        for leaves, spec in waiting_for(self._batches(data, eager), computes):
             kind = kind_of(leaves)
             if eager or (program is not None and (spec, kind) == known):
                 yield Batch(program, leaves, spec, kind)
@@ -253,13 +257,16 @@ class Executor:
         for batch in range(first, stretch.stop):
             if stopped:
                 break
-            leaves = data.batch(stretch, batch)
+            with spending(DATA):
+                leaves = data.batch(stretch, batch)
             if alone:
                 watch.begins(index)
-                result = nest.map_structure(copied, self.once(leaves, data.spec))
+                with spending(STEPS):
+                    result = nest.map_structure(copied, self.once(leaves, data.spec))
             else:
                 one = Batch(None, leaves, data.spec, ()) if eager else self._batch(leaves, data.spec, facts)
-                result = self._watched(one, watch, index)
+                with spending(STEPS):
+                    result = self._watched(one, watch, index)
             stopped = watch.after(index, result)
             index += 1
         return index, result, stopped
@@ -336,17 +343,20 @@ class Executor:
         """Runs the whole batches in compiled loops; returns `(next index, last result, whether to stop)`."""
         loop = self._programs.loop(program, data.batch_size, self._layout_of)
         if data.on_device is None:
-            data.on_device = self._on_device([leaf for leaf in data.leaves if leaf is not None])
+            with spending(DATA):
+                data.on_device = self._on_device([leaf for leaf in data.leaves if leaf is not None])
         rows = np.arange(data.num_samples, dtype=np.int32) if stretch.order is None else stretch.order
         at, full, result = stretch.first, stretch.first + whole, None
         while at < full:
             stop = at + watch.may_run(index, min(full - at, data.pace.steps))
             began = time.perf_counter()
             watch.begins(index)
-            outputs = loop(data.on_device, rows, np.int32(at), np.int32(stop))
-            result = program.rebuild([Tensor(value) for value in outputs])
-            if stop < full or data.pace.is_unknown:
-                xla("training").block_until_ready(outputs)
+            with spending(DISPATCH):
+                outputs = loop(data.on_device, rows, np.int32(at), np.int32(stop))
+                result = program.rebuild([Tensor(value) for value in outputs])
+            if stop < full or data.pace.is_unknown or is_watched():
+                with spending(STEPS):
+                    xla("training").block_until_ready(outputs)
                 data.pace.took(stop - at, time.perf_counter() - began)
             index, at = index + stop - at, stop
             if watch.after(index - 1, result):

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dovetail.base.step_times import DISPATCH, STEPS, spending
 from dovetail.engine import xla
 from dovetail.keras.training.pace import Pace
 from dovetail.tensor.tensor import Tensor
@@ -167,7 +168,8 @@ class Gathering:
         if not self.stopped:
             if batch.program is not None:
                 self._check(batch.leaves, batch.spec)
-            self.result = step(self._index)
+            with spending(STEPS):
+                self.result = step(self._index)
             self._index += 1
             self.stopped = self._watch.after(self._index - 1, self.result)
 
@@ -201,10 +203,11 @@ class Gathering:
         self._watch.begins(self._index)
         began = time.perf_counter()
         loop = self._loop_of(program, count > 1)
-        if loop is None:
-            self.result = self._run_once(program, places.batch(0))
-        else:
-            self.result = program.rebuild([Tensor(value) for value in loop(places.stacked, 0, count)])
+        with spending(DISPATCH):
+            if loop is None:
+                self.result = self._run_once(program, places.batch(0))
+            else:
+                self.result = program.rebuild([Tensor(value) for value in loop(places.stacked, 0, count)])
         places.swap()
         self._index += count
         self._count = 0
@@ -217,9 +220,14 @@ class Gathering:
         if self._running is None:
             return
         (began, count), self._running = self._running, None
-        xla("training").block_until_ready(_values(self.result))
+        with spending(STEPS):
+            xla("training").block_until_ready(_values(self.result))
         self._pace.took(count, time.perf_counter() - began)
         self.stopped = self._watch.after(self._index - 1, self.result)
+
+    def computes(self) -> bool:
+        """Whether a dispatch runs."""
+        return self._running is not None and not all(value.is_ready() for value in _values(self.result))
 
     def finish(self) -> None:
         """Runs all that waits, and waits for it."""

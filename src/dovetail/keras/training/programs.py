@@ -11,6 +11,7 @@ from dovetail.base import nest
 from dovetail.base.bounded import Bounded
 from dovetail.base.errors import DataDependentShapeError
 from dovetail.base.settings import state
+from dovetail.base.step_times import COMPILING, spending
 from dovetail.engine import jax_private_module, leaves_out_native, xla
 from dovetail.function.frequency import Frequency
 from dovetail.function.trace import Program
@@ -80,7 +81,8 @@ class StepPrograms:
         engine = xla("training")
         examples = [engine.ShapeDtypeStruct(a.shape, a.dtype) for a in leaves if a is not None]
         try:
-            return Program(self._runner([a is None for a in leaves], spec), examples)
+            with spending(COMPILING):
+                return Program(self._runner([a is None for a in leaves], spec), examples)
         except DataDependentShapeError as error:
             self.op_by_op, self.why = True, error
             return None

@@ -8,6 +8,7 @@ from typing import Any
 
 from dovetail.base import nest
 from dovetail.base.errors import at_user_location
+from dovetail.base.step_times import DATA, STEPS, spending
 from dovetail.engine import brief
 from dovetail.keras.callbacks.callback_list import CallbackList
 from dovetail.keras.training.arrays import fetched, joined
@@ -69,7 +70,7 @@ def _train_epoch(
         model.steps_per_execution,
         lambda: listener.room("train"),
         listener.on_train_batch_begin,
-        lambda index, result: listener.on_train_batch_end(index, to_numbers(result)),
+        lambda index, result: listener.on_train_batch_end(index, _numbers(result)),
         listener.wants_progress,
     )
 
@@ -79,7 +80,8 @@ def _train_epoch(
         return model.stop_training
 
     finite = any(getattr(callback, "keeps_finite", False) for callback in listener.callbacks)
-    data.begin_epoch()
+    with spending(DATA):
+        data.begin_epoch()
     result = model._executors["train"].epoch(data, steps, Watch(told.before, after, told.room, finite))
     told.finish()
     done, data.done = data.done, 0
@@ -89,7 +91,13 @@ def _train_epoch(
         result = data.logs  # all batches had been run before the process broke off
     data.end_epoch()
     listener.set_steps(data)
-    return to_numbers(result)
+    return _numbers(result)
+
+
+def _numbers(result: Any) -> dict:
+    """Waits for the steps that give a result, and returns it as numbers."""
+    with spending(STEPS):
+        return to_numbers(result)
 
 
 def _no_batches(epoch: int, first: int) -> None:
@@ -126,7 +134,7 @@ def _evaluate(
         model.steps_per_execution,
         lambda: listener.room("test"),
         listener.on_test_batch_begin,
-        lambda index, result: listener.on_test_batch_end(index, to_numbers(result)),
+        lambda index, result: listener.on_test_batch_end(index, _numbers(result)),
         lambda: standalone and listener.wants_progress(),
     )
 
@@ -139,7 +147,7 @@ def _evaluate(
     told.finish()
     if result is None:
         raise ValueError(f"evaluate: the data is empty: there were no batches{at_user_location()}")
-    logs = to_numbers(result)
+    logs = _numbers(result)
     listener.on_test_end(logs, standalone)
     return logs
 
@@ -157,9 +165,10 @@ def predict(model: Any, data: Source, options: RunOptions) -> Any:
     def fetch(keep: int = 0) -> None:
         """Brings the outputs to the host, all but the last: nobody waits for a batch while others can be prepared."""
         nonlocal num_fetched
-        for i in range(num_fetched, len(outputs) - keep):
-            outputs[i] = nest.map_structure(fetched, outputs[i])
-            num_fetched += 1
+        with spending(STEPS):
+            for i in range(num_fetched, len(outputs) - keep):
+                outputs[i] = nest.map_structure(fetched, outputs[i])
+                num_fetched += 1
 
     def end(index: int, first: int) -> None:
         fetch()

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dovetail.base import nest
+from dovetail.base.step_times import DATA, spending
 from dovetail.keras.layers.machinery.in_graphs import in_session
 from dovetail.keras.training import runs
 from dovetail.keras.training.arrays import as_numpy, class_weighted, copied, structured
@@ -82,17 +83,18 @@ class Trainer(OfKeras2, StateTrees, Compiling):
         Ctrl-C stops after the current step; the model keeps the weights of the last finished step.
         """
         self._need_compiled("fit")
-        data, validation = training_data(
-            with_workers(x, workers, use_multiprocessing, max_queue_size),
-            y,
-            sample_weight,
-            batch_size,
-            shuffle,
-            class_weight,
-            steps_per_epoch,
-            validation_split,
-            validation_data,
-        )
+        with spending(DATA):
+            data, validation = training_data(
+                with_workers(x, workers, use_multiprocessing, max_queue_size),
+                y,
+                sample_weight,
+                batch_size,
+                shuffle,
+                class_weight,
+                steps_per_epoch,
+                validation_split,
+                validation_data,
+            )
         if validation is not None:
             held, validation_batch = validation, validation_batch_size or batch_size
             validation = evaluation_data(held[0], held[1], held[2], validation_batch, validation_steps)
@@ -125,7 +127,8 @@ class Trainer(OfKeras2, StateTrees, Compiling):
         """
         self._need_compiled("evaluate")
         x = with_workers(x, workers, use_multiprocessing, max_queue_size)
-        data = evaluation_data(x, y, sample_weight, batch_size, steps)
+        with spending(DATA):
+            data = evaluation_data(x, y, sample_weight, batch_size, steps)
         logs = runs.evaluate(self, data, RunOptions(callbacks, verbose, steps))
         return _shaped(logs, return_dict)
 
@@ -154,7 +157,8 @@ class Trainer(OfKeras2, StateTrees, Compiling):
         ):
             return self._outputs_of([as_numpy(x)], nest.flatten_spec(x)[1])
         x = with_workers(x, workers, use_multiprocessing, max_queue_size)
-        data = evaluation_data(x, None, None, batch_size, steps)
+        with spending(DATA):
+            data = evaluation_data(x, None, None, batch_size, steps)
         return runs.predict(self, data, RunOptions(callbacks, verbose, steps))
 
     def _outputs_of(self, leaves: list, spec: Any) -> Any:
