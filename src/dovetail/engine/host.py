@@ -194,6 +194,12 @@ def product_over_rows(a: Any, b: Any) -> Any:
     return matmul(a.T, b)
 
 
+def batched_product(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False) -> Any:
+    """Returns `a @ b` over the last two axes, each transposed before where that is said."""
+    a = np.swapaxes(a, -1, -2) if transpose_a else a
+    return matmul(a, np.swapaxes(b, -1, -2) if transpose_b else b)
+
+
 def product_with_rows(a: Any, b: Any) -> Any:
     """Returns `a @ b.T`: (..., k), (n, k) -> (..., n)."""
     return matmul(a, b.T)

@@ -341,7 +341,58 @@ def custom_call_of(equation: Any) -> dict | None:
     return equation.params
 
 
+def numbers_of(call: dict) -> list[int]:
+    """Returns the attribute of the custom calls that have one, an array of integers, given their parameters."""
+    (value,) = [value for name, value in call["attributes"] if name == "numbers"]
+    return np.asarray(getattr(value, "val", value)).tolist()
+
+
 _RULES = frozenset({"custom_jvp_call", "custom_vmap_call"})
+
+
+class Links:
+    """Who makes the variables of a program, and who uses them."""
+
+    def __init__(self, closed: Any) -> None:
+        self._makers: dict = {}
+        self._users: dict = {}
+        for equation in closed.jaxpr.eqns:
+            self._makers.update((out, equation) for out in equation.outvars)
+            for variable in variables(equation.invars):
+                self._users.setdefault(variable, []).append(equation)
+        for variable in variables(closed.jaxpr.outvars):
+            self._users.setdefault(variable, []).append(None)
+
+    def made_by(self, operand: Any) -> Any:
+        """Returns the equation whose result an operand is, None where there is none."""
+        return None if isinstance(operand, core.Literal) else self._makers.get(operand)
+
+    def users(self, variable: Any) -> list:
+        """Returns the equations that use a variable, None for the program's own results."""
+        return self._users.get(variable, [])
+
+    def only_use(self, variable: Any) -> Any:
+        """Returns the equation that alone uses a variable, once; None where there are others, or none."""
+        users = self.users(variable)
+        return users[0] if len(users) == 1 else None
+
+
+def is_literal(operand: Any) -> bool:
+    """Whether an operand is written into the program as a number."""
+    return isinstance(operand, core.Literal)
+
+
+def is_number(operand: Any, number: float) -> bool:
+    """Whether an operand is this number, written into the program."""
+    return is_literal(operand) and np.ndim(operand.val) == 0 and operand.val == number
+
+
+def factor_of(equation: Any) -> float | None:
+    """Returns the number by which an equation multiplies its first operand, None for other equations."""
+    if equation.primitive.name != "mul" or not isinstance(equation.invars[1], core.Literal):
+        return None
+    number = np.asarray(equation.invars[1].val)
+    return float(number) if number.ndim == 0 and not isinstance(equation.invars[0], core.Literal) else None
 
 
 def equation_of(function: Callable, operands: list, outputs: list) -> Any:
@@ -352,6 +403,14 @@ def equation_of(function: Callable, operands: list, outputs: list) -> Any:
     if not one or jaxpr.eqns[0].invars != jaxpr.invars or jaxpr.eqns[0].outvars != jaxpr.outvars:
         return None
     return jaxpr.eqns[0].replace(invars=list(operands), outvars=list(outputs))
+
+
+def new_equation(function: Callable, operand: Any) -> Any:
+    """Returns a function of an array as an equation with a variable of its own, None where it is not one."""
+    jaxpr = jax.make_jaxpr(function)(jax.ShapeDtypeStruct(operand.aval.shape, operand.aval.dtype)).jaxpr
+    if len(jaxpr.eqns) != 1 or jaxpr.constvars or jaxpr.eqns[0].invars != jaxpr.invars:
+        return None
+    return jaxpr.eqns[0].replace(invars=[operand])
 
 
 def with_equations(closed: Any, equations: list) -> Any:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import math
 import os
 import pathlib
 from collections.abc import Callable
@@ -20,7 +19,14 @@ import numpy as np
 from jax import lax
 
 from dovetail.base.settings import settings
-from dovetail.engine import dtypes, host, jax_private, native  # noqa: F401 - native is a name of this engine
+from dovetail.engine import (  # noqa: F401 - native is a name of this engine
+    dtypes,
+    host,
+    jax_private,
+    native,
+    native_rows,
+)
+from dovetail.engine.native_batched import batched_product
 from dovetail.engine.traced_body import TracedBody  # noqa: F401 - a name of this engine
 from dovetail.engine.xla_array import (  # noqa: F401 - names of this engine
     add_rows,
@@ -46,6 +52,9 @@ from dovetail.engine.xla_array import (  # noqa: F401 - names of this engine
     unslice,
 )
 from dovetail.engine.xla_conv import compiler_options  # noqa: F401 - a name of this engine
+from dovetail.engine.xla_einsum import einsum  # noqa: F401 - a name of this engine
+from dovetail.engine.xla_epilogues import with_epilogues
+from dovetail.engine.xla_layouts import with_axes_in_place
 from dovetail.engine.xla_native import (  # noqa: F401 - names of this engine
     by_kernel,
     leaving_values,
@@ -66,6 +75,7 @@ from dovetail.engine.xla_nn import (  # noqa: F401 - names of this engine
     spread,
     window_reduce,
 )
+from dovetail.engine.xla_ordering import with_updates_last
 from dovetail.engine.xla_segments import (  # noqa: F401 - names of this engine
     reduce_columns,
     reduce_rows,
@@ -73,7 +83,7 @@ from dovetail.engine.xla_segments import (  # noqa: F401 - names of this engine
     segment_reduce,
 )
 from dovetail.engine.xla_special import special  # noqa: F401 - a name of this engine
-from dovetail.engine.xla_updates import with_steps_as_one  # noqa: F401 - a name of this engine
+from dovetail.engine.xla_updates import with_steps_as_one
 
 name = "xla"
 newaxis = None
@@ -219,6 +229,11 @@ def cumprod(x: Any, axis: int) -> Any:
     return jnp.cumprod(x, axis=axis, dtype=x.dtype)
 
 
+def rewritten(closed: Any) -> Any:
+    """Returns a traced program with what is better done as one, or in place, which is known once it has been traced."""
+    return with_updates_last(with_steps_as_one(with_epilogues(with_axes_in_place(closed))))
+
+
 def cast(x: Any, dtype: np.dtype) -> Any:
     if x.dtype.kind == "c" and dtype.kind != "c":
         x = x.real
@@ -226,10 +241,8 @@ def cast(x: Any, dtype: np.dtype) -> Any:
 
 
 def matmul(a: Any, b: Any) -> Any:
-    """Matrix product; a rank-2 right side takes a flattened left side, which XLA's CPU product likes best."""
-    if a.ndim > 2 and b.ndim == 2:
-        return product(a.reshape(math.prod(a.shape[:-1]), a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[-1])
-    return product(a, b) if a.ndim == b.ndim == 2 else jnp.matmul(a, b)
+    """Returns `a @ b` over the last two axes; the others broadcast."""
+    return batched_product(a, b)
 
 
 def divide(a: Any, b: Any) -> Any:

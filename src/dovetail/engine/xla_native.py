@@ -26,7 +26,10 @@ TARGETS = (
     *("dovetail_lstm", "dovetail_lstm_gradient", "dovetail_gru", "dovetail_gru_gradient"),
     *("dovetail_over_rows", "dovetail_adam", "dovetail_adam_of_rows"),
     *("dovetail_few_rows", "dovetail_over_few_rows", "dovetail_take_rows"),
-    *("dovetail_many_rows", "dovetail_many_rows_transposed"),
+    *("dovetail_many_rows", "dovetail_many_rows_transposed", "dovetail_batched_product"),
+    *("dovetail_dense", "dovetail_over_rows_and_sums"),
+    *("dovetail_softmax", "dovetail_softmax_gradient", "dovetail_layer_norm", "dovetail_layer_norm_gradient"),
+    *("dovetail_label_loss", "dovetail_label_loss_gradient"),
     *("dovetail_conv", "dovetail_conv_kernel", "dovetail_depthwise", "dovetail_depthwise_kernel"),
 )
 # Below these, products over rows gain nothing.

@@ -252,7 +252,7 @@ class Program:
     @functools.cached_property
     def run(self) -> Callable:
         """The program as a function of flat arrays."""
-        return jax_private_module().as_function(xla("tf.function").with_steps_as_one(self.closed))
+        return jax_private_module().as_function(xla("tf.function").rewritten(self.closed))
 
     @functools.cached_property
     def run_in_full(self) -> Callable:

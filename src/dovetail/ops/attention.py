@@ -71,7 +71,7 @@ def _attention(
 ) -> Any:
     heads = _Heads(xp, query, key, value, scale)
     weights, _, _ = heads.weights(bias, mask, is_causal, soft_cap)
-    return xp.swapaxes(xp.matmul(weights, heads.v), 1, 2)
+    return xp.swapaxes(xp.batched_product(weights, heads.v), 1, 2)
 
 
 class _Heads:
@@ -95,7 +95,7 @@ class _Heads:
     def weights(self, bias: Any, mask: Any, is_causal: bool, soft_cap: float | None) -> tuple:
         """Returns the weights, what is allowed (None: everything), and the bounded logits without bias."""
         xp, kind = self.xp, self.kind
-        logits = xp.matmul(self.q, xp.swapaxes(self.k, 2, 3))
+        logits = xp.batched_product(self.q, self.k, transpose_b=True)
         bounded = logits if soft_cap is None else xp.tanh(logits / kind(soft_cap))
         logits = logits if soft_cap is None else bounded * kind(soft_cap)
         if bias is not None:
@@ -136,15 +136,15 @@ def _attention_gradient(
     heads = _Heads(xp, query, key, value, scale)
     weights, allowed, bounded = heads.weights(bias, mask, is_causal, soft_cap)
     g = xp.swapaxes(g, 1, 2)
-    of_weights = xp.matmul(g, xp.swapaxes(heads.v, 2, 3))
+    of_weights = xp.batched_product(g, heads.v, transpose_b=True)
     of_biased = weights * (of_weights - xp.sum(of_weights * weights, axis=-1, keepdims=True))
     if allowed is not None:  # a row in which nothing is allowed has weights all the same
         of_biased = xp.where(allowed, of_biased, heads.kind(0))
     of_logits = of_biased if soft_cap is None else of_biased * (1 - bounded * bounded)
     return (
-        heads.restored(xp.matmul(of_logits, heads.k) * heads.factor, shared=False),
-        heads.restored(xp.matmul(xp.swapaxes(of_logits, 2, 3), heads.q), shared=True),
-        heads.restored(xp.matmul(xp.swapaxes(weights, 2, 3), g), shared=True),
+        heads.restored(xp.batched_product(of_logits, heads.k) * heads.factor, shared=False),
+        heads.restored(xp.batched_product(of_logits, heads.q, transpose_a=True), shared=True),
+        heads.restored(xp.batched_product(weights, g, transpose_a=True), shared=True),
         of_biased,
     )
 

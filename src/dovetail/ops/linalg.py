@@ -57,11 +57,10 @@ def matmul(xp: Any, a: Any, b: Any, *, transpose_a: bool = False, transpose_b: b
         return xp.product_over_rows(a, b)
     if transpose_b and not transpose_a and b.ndim == 2 and a.shape[-1] == b.shape[-1]:
         return xp.product_with_rows(a, b)
-    a = xp.swapaxes(a, -1, -2) if transpose_a else a
-    b = xp.swapaxes(b, -1, -2) if transpose_b else b
-    if a.shape[-1] != b.shape[-2]:
-        rules.matmul(a.shape, b.shape)
-    return xp.matmul(a, b)
+    depth_a, depth_b = a.shape[-2 if transpose_a else -1], b.shape[-1 if transpose_b else -2]
+    if depth_a != depth_b:
+        _matmul_shape(a.shape, b.shape, transpose_a, transpose_b)
+    return xp.batched_product(a, b, transpose_a, transpose_b)
 
 
 def _matmul_gradient_a(g: Any, y: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:

@@ -77,7 +77,11 @@ def _needs_axis(x: Any) -> None:
 
 @gradient_op
 def _softmax_gradient(xp: Any, g: Any, y: Any, *, axis: Axis) -> Any:
-    axis = -1 if axis is None else axis
+    names = {"axis": -1 if axis is None else axis}
+    return xp.by_kernel("softmax, gradient", functools.partial(_of_shares, xp), (g, y), names)
+
+
+def _of_shares(xp: Any, g: Any, y: Any, axis: Any) -> Any:
     return y * (g - xp.sum(g * y, axis=axis, keepdims=True))
 
 
@@ -232,6 +236,25 @@ def _one_hot(xp: Any, labels: Any, like: Any) -> Any:
     return (labels[..., None] == xp.arange(like.shape[-1], dtype=labels.dtype)).astype(like.dtype)
 
 
+def _label_loss(xp: Any, logits: Any, labels: Any) -> Any:
+    """Returns `-log_softmax(logits)[label]` of the last axis; NaN for a label that it does not have."""
+    return xp.by_kernel("label loss", functools.partial(_log_share_of_label, xp), (logits, labels), {})
+
+
+def _log_share_of_label(xp: Any, logits: Any, labels: Any) -> Any:
+    shifted = logits - xp.max(logits, axis=-1, keepdims=True)
+    return xp.log(xp.sum(xp.exp(shifted), axis=-1)) - xp.pick_labels(shifted, labels)
+
+
+def _label_gradient(xp: Any, g: Any, logits: Any, labels: Any) -> Any:
+    formula = functools.partial(_shares_minus_one_hot, xp)
+    return xp.by_kernel("label loss, gradient", formula, (g, logits, labels), {})
+
+
+def _shares_minus_one_hot(xp: Any, g: Any, logits: Any, labels: Any) -> Any:
+    return xp.expand_dims(g, -1) * (_softmax(xp, logits, -1) - _one_hot(xp, labels, logits))
+
+
 @op("nn.sparse_softmax_cross_entropy_with_logits", same_dtype=0, shape=lambda z, x: z, dtype=_of_logits)
 def sparse_softmax_cross_entropy_with_logits(xp: Any, labels: Any, logits: Any) -> Any:
     """Returns `-log_softmax(logits)[label]` along the last axis.
@@ -253,14 +276,12 @@ def sparse_softmax_cross_entropy_with_logits(xp: Any, labels: Any, logits: Any) 
     wide = _pair(labels, logits)[1]
     if xp.name == "host":
         return -xp.pick_labels(_log_softmax(xp, wide, -1), labels).astype(logits.dtype)
-    shifted = wide - xp.max(wide, axis=-1, keepdims=True)
-    total = xp.log(xp.sum(xp.exp(shifted), axis=-1))
-    return (total - xp.pick_labels(shifted, labels)).astype(logits.dtype)
+    return _label_loss(xp, wide, labels).astype(logits.dtype)
 
 
 @gradient_op
 def _softmax_minus_one_hot(xp: Any, g: Any, labels: Any, logits: Any) -> Any:
-    return xp.expand_dims(g, -1) * (_softmax(xp, logits, -1) - _one_hot(xp, labels, logits))
+    return _label_gradient(xp, g, logits, labels)
 
 
 sparse_softmax_cross_entropy_with_logits.gradient(
@@ -422,12 +443,10 @@ def sparse_categorical_crossentropy(
         InvalidArgumentError: a label out of range, on the host engine; compiled, the loss of that label is NaN.
     """
     logits, labels = _sparse_pair(xp, target, output, from_logits, axis)
-    shifted = logits - xp.max(logits, axis=-1, keepdims=True)
-    total = xp.log(xp.sum(xp.exp(shifted), axis=-1))
     if ignore_class is None:
-        return (total - xp.pick_labels(shifted, labels)).astype(output.dtype)
+        return _label_loss(xp, logits, labels).astype(output.dtype)
     ignored = labels == ignore_class
-    loss = total - xp.pick_labels(shifted, xp.where(ignored, 0, labels))
+    loss = _label_loss(xp, logits, xp.where(ignored, 0, labels))
     return xp.where(ignored, 0, loss).astype(output.dtype)
 
 
@@ -457,7 +476,7 @@ def _sparse_gradient(
     logits, labels = _sparse_pair(xp, target, output, from_logits, axis)
     if ignore_class is not None:
         g = xp.where(labels == ignore_class, 0, g)
-    each = xp.expand_dims(g, -1) * (_softmax(xp, logits, -1) - _one_hot(xp, labels, logits))
+    each = _label_gradient(xp, g, logits, labels)
     if axis not in (-1, each.ndim - 1):
         each = xp.moveaxis(each, -1, axis)
     if from_logits:

@@ -125,6 +125,14 @@ def _layer_norm_gradient(
     rms: bool,
 ) -> Any:
     """Returns the gradients of `x` and of the parameters."""
+    names = {"axis": axis, "epsilon": epsilon, "scale": scale, "center": center, "rms": rms}
+    formula = functools.partial(_layer_norm_gradients, xp)
+    return xp.by_kernel("layer_norm, gradient", formula, (g, x, *parameters), names)
+
+
+def _layer_norm_gradients(
+    xp: Any, g: Any, x: Any, *parameters: Any, axis: Any, epsilon: float, scale: bool, center: bool, rms: bool
+) -> tuple:
     layer = _Layer(xp, x, axis, epsilon, rms)
     g = g.astype(layer.wide)
     others = tuple(i for i in range(x.ndim) if i not in layer.axes)

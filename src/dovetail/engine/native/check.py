@@ -10,6 +10,7 @@ import numpy as np
 
 from dovetail.base.fingerprint import fingerprint64
 from dovetail.engine.native.check_conv import difference_of_convolutions
+from dovetail.engine.native.check_rows import difference_of_batches, difference_of_gradients_of_rows
 from dovetail.engine.native.images import mirrored, resized, resized_and_more
 from dovetail.engine.native.on_host import OnHost
 from dovetail.engine.native.texts import Texts
@@ -361,6 +362,8 @@ _OF_ELEMENTS: dict[str, Any] = {
     "silu": lambda x: x * _sigmoid(x),
 }
 _DIFFERENCES = (
+    difference_of_batches,
+    difference_of_gradients_of_rows,
     *(_difference_of_lstm, _difference_of_gru, _difference_of_adam),
     *(_difference_of_rows, _difference_of_columns, _difference_of_dense),
     *(_difference_of_attention, _difference_of_few_rows, _difference_of_adam_of_rows),

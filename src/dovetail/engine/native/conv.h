@@ -40,9 +40,9 @@ struct Run {
   Size depth;
 };
 
-// Adds the products of the numbers from x on, of R pixels, with rows of a packed kernel.
+// Adds the products of the numbers from x on, of R pixels, with rows of a packed kernel; each number lies `along` behind the last.
 template <int R, int N>
-INLINE void add_run(Vector (&sums)[R][N], const float* x, Size step, const float* kernel, Size depth) {
+INLINE void add_run(Vector (&sums)[R][N], const float* x, Size step, const float* kernel, Size depth, Size along = 1) {
   const float* at[(R + 2) / 3];  // of each third pixel: addresses take fewer registers so
 #pragma GCC unroll 8
   for (int i = 0; i < (R + 2) / 3; ++i) at[i] = x + 3 * i * step;
@@ -58,7 +58,7 @@ INLINE void add_run(Vector (&sums)[R][N], const float* x, Size step, const float
       for (int j = 0; j < N; ++j) sums[r][j] += v * w[j];
     }
 #pragma GCC unroll 8
-    for (int i = 0; i < (R + 2) / 3; ++i) ++at[i];
+    for (int i = 0; i < (R + 2) / 3; ++i) at[i] += along;
   }
 }
 

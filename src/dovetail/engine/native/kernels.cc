@@ -12,6 +12,7 @@
 
 #include "adam.h"
 #include "adam_of_rows.h"
+#include "batched.h"
 #include "conv_depthwise.h"
 #include "conv_kernel.h"
 #include "csv.h"
@@ -22,6 +23,7 @@
 #include "on_host.h"
 #include "over_rows.h"
 #include "resize.h"
+#include "rows.h"
 #include "take.h"
 #include "texts.h"
 
@@ -70,8 +72,24 @@ EXPORT XLA_FFI_Error* dovetail_over_rows(XLA_FFI_CallFrame* frame) {
   const Call call{frame};
   if (call.is_question()) return nullptr;
   const int64_t *x = call.argument(0).dims, *y = call.argument(1).dims;
-  OverRows a = {x[0], x[1], y[1], 0, call.in(0), call.in(1), call.out(0)};
-  over_rows(a, call.pool());
+  over_rows({x[0], x[1], y[1], call.in(0), call.in(1), call.out(0), call.out(1)}, call.pool());
+  return nullptr;
+}
+
+EXPORT XLA_FFI_Error* dovetail_over_rows_and_sums(XLA_FFI_CallFrame* frame) { return dovetail_over_rows(frame); }
+
+// A product of many rows, and what follows it.
+struct DenseSizes {
+  Size rows, depth, width, transposed, bias, other, floor;
+};
+
+EXPORT XLA_FFI_Error* dovetail_dense(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  const DenseSizes& s = *(const DenseSizes*)call.numbers();
+  const float *bias = s.bias ? call.in(2) : nullptr, *other = s.other ? call.in(2 + s.bias) : nullptr;
+  many_rows({s.rows, s.depth, s.width, call.in(0), call.in(1), call.out(0), s.transposed != 0, bias, other, s.floor != 0},
+            call.pool());
   return nullptr;
 }
 
@@ -86,6 +104,13 @@ static XLA_FFI_Error* product_of(const Call& call, bool transposed) {
 EXPORT XLA_FFI_Error* dovetail_many_rows(XLA_FFI_CallFrame* frame) { return product_of(Call{frame}, false); }
 
 EXPORT XLA_FFI_Error* dovetail_many_rows_transposed(XLA_FFI_CallFrame* frame) { return product_of(Call{frame}, true); }
+
+EXPORT XLA_FFI_Error* dovetail_batched_product(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  batched_product(*(const Pairs*)call.numbers(), call.in(0), call.in(1), call.out(0), call.pool());
+  return nullptr;
+}
 
 static FewRows few_rows_of(const Call& call) {
   const int64_t *x = call.argument(0).dims, *y = call.argument(1).dims;
@@ -160,6 +185,69 @@ EXPORT XLA_FFI_Error* dovetail_depthwise_kernel(XLA_FFI_CallFrame* frame) {
   return nullptr;
 }
 
+EXPORT XLA_FFI_Error* dovetail_softmax(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  const int64_t* sizes = call.numbers();
+  share_rows(SoftmaxRows{call.in(0), call.out(0), sizes[1]}, sizes[0], sizes[1], call.pool());
+  return nullptr;
+}
+
+EXPORT XLA_FFI_Error* dovetail_softmax_gradient(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  const int64_t* sizes = call.numbers();
+  share_rows(SoftmaxGradient{call.in(0), call.in(1), call.out(0), sizes[1]}, sizes[0], sizes[1], call.pool());
+  return nullptr;
+}
+
+EXPORT XLA_FFI_Error* dovetail_label_loss(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  const int64_t* sizes = call.numbers();
+  share_rows(LabelLoss{call.in(0), (const int32_t*)call.in(1), call.out(0), sizes[1]}, sizes[0], sizes[1], call.pool());
+  return nullptr;
+}
+
+EXPORT XLA_FFI_Error* dovetail_label_loss_gradient(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  const int64_t* sizes = call.numbers();
+  share_rows(LabelGradient{call.in(0), call.in(1), (const int32_t*)call.in(2), call.out(0), sizes[1]}, sizes[0], sizes[1],
+             call.pool());
+  return nullptr;
+}
+
+EXPORT XLA_FFI_Error* dovetail_layer_norm(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  const NormSizes& s = *(const NormSizes*)call.numbers();
+  const float *gamma = s.scale ? call.in(1) : nullptr, *beta = s.center ? call.in(1 + s.scale) : nullptr;
+  share_rows(LayerNormRows{call.in(0), gamma, beta, call.out(0), s.columns, (float)s.epsilon, s.rms != 0}, s.rows,
+             s.columns, call.pool());
+  return nullptr;
+}
+
+EXPORT XLA_FFI_Error* dovetail_layer_norm_gradient(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  const NormSizes& s = *(const NormSizes*)call.numbers();
+  float *of_gamma = s.scale ? call.out(1) : nullptr, *of_beta = s.center ? call.out(1 + s.scale) : nullptr;
+  layer_norm_gradient({call.in(0), call.in(1), s.scale ? call.in(2) : nullptr, call.out(0), of_gamma, of_beta, s.rows,
+                       s.columns, (float)s.epsilon, s.rms != 0, nullptr}, call.pool());
+  return nullptr;
+}
+
+EXPORT void plain_softmax_gradient(const float* g, const float* y, float* to, Size rows, Size columns) {
+  share_rows(SoftmaxGradient{g, y, to, columns}, rows, columns, Pool{});
+}
+
+EXPORT void plain_layer_norm_gradient(const NormSizes* s, const float* g, const float* x, const float* gamma, float* to,
+                                      float* of_gamma, float* of_beta) {
+  layer_norm_gradient({g, x, gamma, to, of_gamma, of_beta, s->rows, s->columns, (float)s->epsilon, s->rms != 0, nullptr},
+                      Pool{});
+}
+
 EXPORT void plain_lstm(const Lstm* a) {
   Lstm copy = *a;
   lstm(copy, Pool{});
@@ -192,6 +280,28 @@ EXPORT void plain_over_few_rows(const FewRows* a) {
 
 EXPORT void plain_many_rows(const float* x, const float* y, float* z, Size rows, Size depth, Size width, int transposed) {
   many_rows({rows, depth, width, x, y, z, transposed != 0}, Pool{});
+}
+
+EXPORT void plain_over_rows(const float* x, const float* y, float* z, float* sums, Size rows, Size m, Size n) {
+  over_rows({rows, m, n, x, y, z, sums}, Pool{});
+}
+
+EXPORT void plain_dense(const DenseSizes* s, const float* x, const float* y, const float* bias, const float* other,
+                        float* z) {
+  many_rows({s->rows, s->depth, s->width, x, y, z, s->transposed != 0, bias, other, s->floor != 0}, Pool{});
+}
+
+EXPORT void plain_label_loss(const float* x, const int32_t* labels, float* y, Size rows, Size columns) {
+  share_rows(LabelLoss{x, labels, y, columns}, rows, columns, Pool{});
+}
+
+EXPORT void plain_label_gradient(const float* g, const float* x, const int32_t* labels, float* y, Size rows,
+                                 Size columns) {
+  share_rows(LabelGradient{g, x, labels, y, columns}, rows, columns, Pool{});
+}
+
+EXPORT void plain_batched_product(const Pairs* sizes, const float* x, const float* y, float* z) {
+  batched_product(*sizes, x, y, z, Pool{});
 }
 
 EXPORT void plain_conv(const Convolution* w, const float* x, const float* kernel, float* y) {

@@ -20,8 +20,10 @@ struct ManyRows {
   const float *x, *y;  // y: (depth, width), or transposed (width, depth)
   float* z;
   bool transposed;
-  float* packed;
-  Size high, wide;  // parts that rows and panels are divided into
+  const float *bias = nullptr, *other = nullptr;  // what is added to each row, and to all of the result
+  bool floor = false;                             // whether negative numbers become 0
+  float* packed = nullptr;
+  Size high = 1, wide = 1;  // parts that rows and panels are divided into
 
   Size panels() const { return parts_of(width, TWO); }
 
@@ -41,19 +43,35 @@ struct ManyRows {
     }
   }
 
+  // What follows the product, for some rows of a panel, while they are in the cache.
+  void follow(Size first, Size last, Size column) const {
+    if (!bias && !other && !floor) return;
+    for (Size r = first; r < last; ++r)
+      for (Size j = column; j < smaller(column + TWO, width); j += WIDTH) {
+        float* at = z + r * width + j;
+        const Size left = width - j;
+        Vector v = load(at, left);
+        if (bias) v += load(bias + j, left);
+        if (other) v += load(other + r * width + j, left);
+        if (floor) v = v < 0.0f ? Vector{} : v;  // NaN stays
+        store(at, v, left);
+      }
+  }
+
   void part(Size item) const {
-    const Size from = begin_of(item % high, rows, high), to = begin_of(item % high + 1, rows, high);
+    const Size from = begin_of(item / wide, rows, high), to = begin_of(item / wide + 1, rows, high), wide_at = item % wide;
     const Size blocks = parts_of(to - from, MOST_OF_TWO), pitch = depth + WIDTH;
     Room apart(depth % ALIKE ? 1 : MOST_OF_TWO * pitch);
     for (Size b = 0; b < blocks; ++b) {
       const Size first = from + begin_of(b, to - from, blocks), last = from + begin_of(b + 1, to - from, blocks);
       if (depth % ALIKE == 0)
         for (Size r = first; r < last; ++r) memcpy(apart.at + (r - first) * pitch, x + r * depth, depth * sizeof(float));
-      for (Size p = begin_of(item / high, panels(), wide); p < begin_of(item / high + 1, panels(), wide); ++p) {
+      for (Size p = begin_of(wide_at, panels(), wide); p < begin_of(wide_at + 1, panels(), wide); ++p) {
         const float* kernel = packed + p * depth * TWO;
         const Run run = depth % ALIKE ? Run{x + first * depth, kernel, depth} : Run{apart.at, kernel, depth};
         block_of(last - first, 2)(&run, 1, depth % ALIKE ? depth : pitch, 0, z + first * width + p * TWO, width,
                                   width - p * TWO);
+        follow(first, last, p * TWO);
       }
     }
   }

@@ -62,19 +62,44 @@ struct Luck {
   }
 };
 
+static Size number_of_core() {
+#if defined(__linux__)
+  const int core = sched_getcpu();
+  return core < 0 ? 0 : core;
+#else
+  static std::atomic<Size> threads{0};
+  static thread_local const Size own = threads.fetch_add(1);
+  return own;
+#endif
+}
+
 // Parts of one piece of work. Who calls takes parts too, so that nothing waits for a thread that does not come.
+//
+// A core begins with the parts that have its number, as it were: what follows reads what it has written from its own cache.
 struct Job {
-  std::atomic<Size> next{0}, unfinished;
-  std::atomic<Size> holders;
-  Size count;
+  std::atomic<Size> unfinished, holders;
+  Size count, threads;
   void (*part)(const void*, Size);
   const void* work;
+  std::atomic<bool> taken[1];  // one for each part
 
+  static Job* of(Size count) {
+    Job* job = new (malloc(sizeof(Job) + count * sizeof(std::atomic<bool>))) Job;
+    for (Size i = 0; i < count; ++i) job->taken[i].store(false, std::memory_order_relaxed);
+    job->unfinished = job->count = count;
+    return job;
+  }
+  Size first() const { return number_of_core() % threads * count / threads; }
   // Returns how many parts it has taken.
   Size run() {
-    Size taken = 0;
-    for (Size i; (i = next.fetch_add(1)) < count; unfinished.fetch_sub(1), ++taken) part(work, i);
-    return taken;
+    Size done = 0;
+    for (Size i = 0, at = first(); i < count; ++i, at = at + 1 == count ? 0 : at + 1)
+      if (!taken[at].load(std::memory_order_relaxed) && !taken[at].exchange(true)) {
+        part(work, at);
+        unfinished.fetch_sub(1);
+        ++done;
+      }
+    return done;
   }
   void let_go() {
     if (holders.fetch_sub(1) == 1) free(this);
@@ -90,9 +115,9 @@ template <class Threads>
 static void share(const Threads& pool, Size count, void (*part)(const void*, Size), const void* work,
                   Luck* luck = nullptr) {
   const Size helpers = smaller(count, pool.num_threads()) - 1;
-  Job* job = new (malloc(sizeof(Job))) Job;  // it outlives this call where a thread comes too late
-  job->unfinished = job->count = count;
+  Job* job = Job::of(count);  // it outlives this call where a thread comes too late
   job->holders = helpers + 1;
+  job->threads = helpers + 1;
   job->part = part;
   job->work = work;
   for (Size i = 0; i < helpers; ++i)

@@ -118,11 +118,42 @@ INLINE Vector sigmoid(Vector x) { return tangent(x * 0.5f) * 0.5f + 0.5f; }
 INLINE Size smaller(Size a, Size b) { return a < b ? a : b; }
 INLINE Size rounded_up(Size n, Size to) { return (n + to - 1) / to * to; }
 
-// Memory of a number of floats, until the end of the block.
+// Memory that a thread keeps for what it needs for a moment, again and again: fresh pages cost more than most work on them.
+struct Scratch {
+  enum { MOST = 1 << 24 };  // bytes
+  char* at = nullptr;
+  Size size = 0, used = 0, wanted = 0;  // wanted: at once, so far
+
+  ~Scratch() { free(at); }
+  void grow() {
+    if (used || wanted <= size) return;
+    free(at);
+    at = (char*)aligned_alloc(64, wanted);
+    size = at ? wanted : 0;
+  }
+};
+
+static thread_local Scratch scratch;
+
+// Memory of a number of floats, until the end of the block; those of a thread end in the order in which they do not begin.
 struct Room {
+  const Size bytes;
+  bool kept;
   float* at;
-  explicit Room(Size count) : at((float*)aligned_alloc(64, rounded_up(count * sizeof(float) + 1, 64))) {}
-  ~Room() { free(at); }
+  explicit Room(Size count) : bytes(rounded_up(count * sizeof(float) + 1, 64)) {
+    Scratch& here = scratch;
+    here.wanted = smaller(here.used + bytes > here.wanted ? here.used + bytes : here.wanted, Scratch::MOST);
+    here.grow();
+    kept = here.used + bytes <= here.size;
+    at = kept ? (float*)(here.at + here.used) : (float*)aligned_alloc(64, bytes);
+    if (kept) here.used += bytes;
+  }
+  ~Room() {
+    if (kept)
+      scratch.used -= bytes;
+    else
+      free(at);
+  }
   Room(const Room&) = delete;
 };
 

@@ -1,0 +1,117 @@
+"""Softmax and layer normalization with their gradients, over rows, by native kernels on the XLA engine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dovetail.engine.kernels import kernel
+from dovetail.engine.xla_native import FLOAT32, serves, standing_for
+
+FEWEST = 1 << 13  # elements: a custom call costs some microseconds, and no loop is fused with it
+SHORTEST = 8  # rows: shorter ones leave vectors empty
+_WHY = "0024: a row stays in the cache for all passes"
+
+
+def _are_rows(x: Any, axis: Any) -> bool:
+    last = axis in (-1, (-1,), x.ndim - 1, (x.ndim - 1,))
+    return last and x.size >= FEWEST and x.shape[-1] >= SHORTEST
+
+
+def _softmax_serves(formula: Callable, arrays: tuple, names: dict) -> bool:
+    return _are_rows(arrays[0], names["axis"]) and serves(arrays)
+
+
+def _same_shape_serves(formula: Callable, arrays: tuple, names: dict) -> bool:
+    return arrays[0].shape == arrays[1].shape and _softmax_serves(formula, arrays, names)
+
+
+@kernel("softmax", "cpu", when=_softmax_serves, why=_WHY)
+def _softmax(formula: Callable, arrays: tuple, names: dict) -> Any:
+    return _called("dovetail_softmax", formula, arrays, names, [arrays[0].shape], _rows(arrays[0]))[0]
+
+
+@kernel("softmax, gradient", "cpu", when=_same_shape_serves, why=_WHY)
+def _softmax_gradient(formula: Callable, arrays: tuple, names: dict) -> Any:
+    return _called("dovetail_softmax_gradient", formula, arrays, names, [arrays[0].shape], _rows(arrays[0]))[
+        0
+    ]
+
+
+def _labels_serve(formula: Callable, arrays: tuple, names: dict) -> bool:
+    *g, logits, labels = arrays
+    shapes = {each.shape for each in (*g, labels)}
+    return (
+        labels.dtype == np.int32
+        and shapes == {logits.shape[:-1]}
+        and _are_rows(logits, -1)
+        and serves((logits, *g))
+    )
+
+
+@kernel("label loss", "cpu", when=_labels_serve, why=_WHY)
+def _label_loss(formula: Callable, arrays: tuple, names: dict) -> Any:
+    logits, labels = arrays
+    return _called("dovetail_label_loss", formula, arrays, names, [labels.shape], _rows(logits))[0]
+
+
+@kernel("label loss, gradient", "cpu", when=_labels_serve, why=_WHY)
+def _label_gradient(formula: Callable, arrays: tuple, names: dict) -> Any:
+    logits = arrays[1]
+    return _called("dovetail_label_loss_gradient", formula, arrays, names, [logits.shape], _rows(logits))[0]
+
+
+def _norm_serves(formula: Callable, arrays: tuple, names: dict) -> bool:
+    return _have_parameters(arrays[0], arrays[1:], names) and serves(arrays)
+
+
+def _norm_gradient_serves(formula: Callable, arrays: tuple, names: dict) -> bool:
+    return arrays[0].shape == arrays[1].shape and _norm_serves(formula, arrays[1:], names) and serves(arrays)
+
+
+def _have_parameters(x: Any, parameters: tuple, names: dict) -> bool:
+    return _are_rows(x, names["axis"]) and all(p.shape == x.shape[-1:] for p in parameters)
+
+
+@kernel("layer_norm", "cpu", when=_norm_serves, why=_WHY)
+def _layer_norm(formula: Callable, arrays: tuple, names: dict) -> Any:
+    x = arrays[0]
+    return _called("dovetail_layer_norm", formula, arrays, names, [x.shape], _norm_numbers(x, names))[0]
+
+
+@kernel("layer_norm, gradient", "cpu", when=_norm_gradient_serves, why=_WHY)
+def _layer_norm_gradient(formula: Callable, arrays: tuple, names: dict) -> tuple:
+    _, x, *parameters = arrays
+    shapes = [x.shape, *(p.shape for p in parameters)]
+    return _called("dovetail_layer_norm_gradient", formula, arrays, names, shapes, _norm_numbers(x, names))
+
+
+def _rows(x: Any) -> list[int]:
+    return [math.prod(x.shape[:-1]), x.shape[-1]]
+
+
+def _norm_numbers(x: Any, names: dict) -> list[int]:
+    """Returns `NormSizes` of native/rows.h."""
+    flags = [int(names[name]) for name in ("rms", "scale", "center")]
+    return [*_rows(x), *flags, int(np.float64(names["epsilon"]).view(np.int64))]
+
+
+def _called(
+    target: str, formula: Callable, arrays: tuple, names: dict, shapes: list, numbers: list[int]
+) -> tuple:
+    """Calls a kernel; its derivatives and batches are the formula's."""
+
+    def own(*arrays: Any) -> tuple:
+        results = formula(*arrays, **names)
+        return tuple(results) if isinstance(results, tuple) else (results,)
+
+    def call(*arrays: Any) -> tuple:
+        kinds = [jax.ShapeDtypeStruct(shape, FLOAT32) for shape in shapes]
+        return tuple(jax.ffi.ffi_call(target, kinds)(*arrays, numbers=np.array(numbers, np.int64)))
+
+    return standing_for(own, call)(*map(jnp.asarray, arrays))

@@ -1,0 +1,179 @@
+"""What follows a product of many rows, in the product's own call: a bias, a sum, a floor of zero; and sums beside it.
+
+A pass over a large result costs as much as a tenth of the product, and the numbers have just been in registers. What
+follows is known when a program has been traced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dovetail.engine import jax_private
+from dovetail.engine.xla_native import FLOAT32, standing_for
+
+_PRODUCTS = {"dovetail_many_rows": False, "dovetail_many_rows_transposed": True}
+_OVER_ROWS = "dovetail_over_rows"
+_DENSE, _WITH_SUMS = "dovetail_dense", "dovetail_over_rows_and_sums"
+
+
+class _After(NamedTuple):
+    """What follows a product, of (rows, width).
+
+    Attributes:
+        shape: of the result, which has as many numbers.
+        bias: what is added to each row, a vector, or None.
+        other: what is added, of the result's shape, or None.
+        floor: whether negative numbers become zero.
+    """
+
+    shape: tuple
+    bias: Any = None
+    other: Any = None
+    floor: bool = False
+
+    def computed(self, product: Any, bias: Any, other: Any) -> Any:
+        """Computes it the long way."""
+        y = product.reshape(self.shape)
+        y = y if bias is None else y + bias
+        y = y if other is None else y + other
+        return jnp.maximum(y, 0) if self.floor else y
+
+
+def with_epilogues(closed: Any) -> Any:
+    """Returns a traced program in which products of many rows do what follows, and those over rows the sums of rows."""
+    equations = closed.jaxpr.eqns
+    targets = [(jax_private.custom_call_of(equation) or {}).get("target_name") for equation in equations]
+    if not any(target in _PRODUCTS or target == _OVER_ROWS for target in targets):
+        return closed
+    links = jax_private.Links(closed)
+    places = {id(equation): place for place, equation in enumerate(equations)}
+    new: dict[int, Any] = {}  # by the place where it stands
+    dropped: set[int] = set()
+    for equation, target in zip(equations, targets, strict=True):
+        found = None
+        if target in _PRODUCTS:
+            found = _dense(equation, _PRODUCTS[target], links, dropped)
+        elif target == _OVER_ROWS:
+            found = _with_sums(equation, links, places, dropped)
+        if found is not None:
+            made, replaced, place = found
+            new[places[id(place)]] = made
+            dropped.update(map(id, replaced))
+    kept = [
+        new.get(place, equation)
+        for place, equation in enumerate(equations)
+        if place in new or id(equation) not in dropped
+    ]
+    return jax_private.with_equations(closed, kept)
+
+
+def _dense(
+    equation: Any, transposed: bool, links: jax_private.Links, dropped: set
+) -> tuple[Any, list, Any] | None:
+    """Returns a product with what follows it, the equations that it replaces, and which of them it stands for."""
+    result, replaced = equation.outvars[0], [equation]
+    after = _After(result.aval.shape)
+    while (use := links.only_use(result)) is not None and id(use) not in dropped:
+        more = _and_then(after, result, use, links)
+        if more is None:
+            break
+        after, result = more, use.outvars[0]
+        replaced.append(use)
+    if after.bias is None and after.other is None and not after.floor:
+        return None
+    added = [each for each in (after.bias, after.other) if each is not None]
+    made = jax_private.equation_of(_dense_call(after, transposed), [*equation.invars, *added], [result])
+    return None if made is None else (made, replaced, replaced[-1])
+
+
+def _and_then(after: _After, result: Any, use: Any, links: jax_private.Links) -> _After | None:
+    """Returns what follows together with one equation more; None: that is nothing that products do."""
+    kind = use.primitive.name
+    if kind == "reshape" and after == _After(after.shape):
+        return _After(use.params["new_sizes"])
+    if after.floor or use.outvars[0].aval.shape != after.shape:
+        return None
+    if kind == "max" and jax_private.is_number(use.invars[1], 0):
+        return after._replace(floor=True)
+    if kind != "add" or after.other is not None:
+        return None
+    (added,) = [each for each in use.invars if each is not result] or [None]
+    if added is None or jax_private.is_literal(added):
+        return None
+    vector = _row(added, links)
+    if vector is not None and after.bias is None:
+        return after._replace(bias=vector)
+    return after._replace(other=added) if added.aval.shape == after.shape else None
+
+
+def _row(added: Any, links: jax_private.Links) -> Any:
+    """Returns the vector that was made into an array of one row, None where it is none."""
+    made = links.made_by(added)
+    if made is None or made.primitive.name not in ("broadcast_in_dim", "reshape"):
+        return None
+    vector, width = made.invars[0], added.aval.shape[-1]
+    one_row = added.aval.size == width and not jax_private.is_literal(vector)
+    return vector if one_row and vector.aval.shape == (width,) else None
+
+
+def _dense_call(after: _After, transposed: bool) -> Callable:
+    """Returns the product with what follows it as a function of the matrices and what is added."""
+    has = after.bias is not None, after.other is not None
+
+    def own(x: Any, y: Any, *added: Any) -> tuple:
+        bias, other = (added[0] if has[0] else None), (added[-1] if has[1] else None)
+        return (after.computed(jnp.matmul(x, y.T if transposed else y), bias, other),)
+
+    def call(x: Any, y: Any, *added: Any) -> tuple:
+        width = y.shape[0 if transposed else 1]
+        numbers = np.array([*x.shape, width, transposed, *has, after.floor], np.int64)
+        kernel = jax.ffi.ffi_call(_DENSE, jax.ShapeDtypeStruct(after.shape, FLOAT32))
+        return (kernel(x, y, *added, numbers=numbers),)
+
+    return lambda *arrays: standing_for(own, call)(*arrays)[0]
+
+
+def _with_sums(
+    equation: Any, links: jax_private.Links, places: dict, dropped: set
+) -> tuple[Any, list, Any] | None:
+    """Returns a product over rows that sums the rows of its second matrix too, as `_dense` does."""
+    matrix = equation.invars[1]
+    reshaped = links.made_by(matrix)
+    whole = reshaped.invars[0] if reshaped is not None and reshaped.primitive.name == "reshape" else None
+    for source in (matrix, whole):
+        if source is None or source.aval.shape[-1:] != matrix.aval.shape[-1:]:
+            continue
+        for use in links.users(source):
+            if use is None or id(use) in dropped or not _sums_rows(use):
+                continue
+            (sums,) = use.outvars
+            later = [each is None or places[id(each)] > places[id(equation)] for each in links.users(sums)]
+            if all(later):
+                outputs = [equation.outvars[0], sums]
+                made = jax_private.equation_of(_with_sums_call(equation), list(equation.invars), outputs)
+                return None if made is None else (made, [equation, use], equation)
+    return None
+
+
+def _sums_rows(equation: Any) -> bool:
+    if equation.primitive.name != "reduce_sum":
+        return False
+    rank = equation.invars[0].aval.ndim
+    return (
+        tuple(equation.params["axes"]) == tuple(range(rank - 1)) and equation.outvars[0].aval.dtype == FLOAT32
+    )
+
+
+def _with_sums_call(equation: Any) -> Callable:
+    kinds = [jax.ShapeDtypeStruct(equation.outvars[0].aval.shape, FLOAT32)]
+    kinds.append(jax.ShapeDtypeStruct(equation.invars[1].aval.shape[-1:], FLOAT32))
+
+    def own(x: Any, y: Any) -> tuple:
+        return jnp.matmul(x.T, y), y.sum(0)
+
+    return standing_for(own, lambda x, y: tuple(jax.ffi.ffi_call(_WITH_SUMS, kinds)(x, y)))

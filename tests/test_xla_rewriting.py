@@ -1,0 +1,164 @@
+"""What is done with a traced program: the same results, with fewer passes over memory."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from dovetail import keras
+from dovetail.engine import xla
+
+engine = xla("native kernels")
+from dovetail.engine import jax_private, native, native_batched, xla_native  # noqa: E402 - load JAX
+
+pytestmark = pytest.mark.skipif(native.library() is None, reason=native.state())
+
+
+def _draw(*shape):
+    return np.random.default_rng(sum(shape)).normal(size=shape).astype("float32")
+
+
+X, Y, BIAS, OTHER = _draw(300, 64), _draw(64, 48), _draw(48), _draw(3, 100, 48)
+
+
+def dense(x, y, bias, other):
+    return jnp.maximum(xla_native.product(x, y).reshape(3, 100, 48) + bias, 0)
+
+
+def residual(x, y, bias, other):
+    return other + (xla_native.product(x, y).reshape(3, 100, 48) + bias.reshape(1, 1, 48))
+
+
+def without_bias(x, y, bias, other):
+    return xla_native.product(x, y).reshape(3, 100, 48) + other
+
+
+def of_two_products(x, y, bias, other):
+    return xla_native.product(x, y) + xla_native.product(2 * x, y)
+
+
+def two_biases(x, y, bias, other):
+    return xla_native.product(x, y) + bias + 2 * bias
+
+
+def used_twice(x, y, bias, other):
+    product = xla_native.product(x, y)
+    return product + bias, product
+
+
+def doubled(x, y, bias, other):
+    product = xla_native.product(x, y)
+    return product + product
+
+
+def floor_of_one(x, y, bias, other):
+    return jnp.maximum(xla_native.product(x, y), 1)
+
+
+def turned(x, y, bias, other):
+    return jnp.maximum(xla_native.product_with_rows(x, y.T) + bias, 0)
+
+
+def over_rows(x, y, bias, other):
+    flat = other.reshape(300, 48)
+    return xla_native.product_over_rows(x, flat), other.sum((0, 1))
+
+
+def over_rows_and_used_before(x, y, bias, other):
+    sums = other.sum((0, 1))
+    scaled = jnp.sin(sums)
+    return xla_native.product_over_rows(x * scaled[0], other.reshape(300, 48)), sums
+
+
+def sums_of_others(x, y, bias, other):
+    return xla_native.product_over_rows(x, other.reshape(300, 48)), other.sum((0, 2)), x.sum(0)
+
+
+def heads(x, y, bias, other):
+    q = x.reshape(3, 100, 4, 16).transpose(0, 2, 1, 3)
+    scores = native_batched.batched_product(q, q.transpose(0, 1, 3, 2)) * 0.25
+    return native_batched.batched_product(scores, q).transpose(0, 2, 1, 3)
+
+
+def heads_with_turned_results(x, y, bias, other):
+    q = x.reshape(3, 100, 4, 16).transpose(0, 2, 1, 3)
+    scores = native_batched.batched_product(q, q, transpose_b=True)
+    return scores.transpose(0, 1, 3, 2), native_batched.batched_product(
+        q, scores, transpose_a=True
+    ).transpose(0, 3, 1, 2)
+
+
+# how many equations are left of which kinds: (name of a primitive or of a custom call, count)
+PROGRAMS = {
+    dense: ("dovetail_dense", 1, {"max", "add"}),
+    residual: ("dovetail_dense", 1, {"add"}),
+    without_bias: ("dovetail_dense", 1, {"add"}),
+    of_two_products: ("dovetail_dense", 1, {"add"}),
+    two_biases: ("dovetail_dense", 1, set()),
+    used_twice: ("dovetail_many_rows", 1, set()),
+    doubled: ("dovetail_many_rows", 1, set()),
+    floor_of_one: ("dovetail_many_rows", 1, set()),
+    turned: ("dovetail_dense", 1, {"max", "add"}),
+    over_rows: ("dovetail_over_rows_and_sums", 1, {"reduce_sum"}),
+    over_rows_and_used_before: ("dovetail_over_rows", 1, set()),
+    sums_of_others: ("dovetail_over_rows", 1, set()),
+    heads: ("dovetail_batched_product", 2, {"mul"}),
+    heads_with_turned_results: ("dovetail_batched_product", 2, set()),
+}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_programs_give_the_same_in_fewer_passes(program):
+    target, count, gone = PROGRAMS[program]
+    arguments = X, Y, BIAS, OTHER
+    closed = jax.make_jaxpr(lambda *a: jax.tree.leaves(program(*a)))(*arguments)
+    rewritten = engine.rewritten(closed)
+    equations = rewritten.jaxpr.eqns
+    calls = [(jax_private.custom_call_of(e) or {}).get("target_name") for e in equations]
+    assert calls.count(target) == count
+    assert not gone & {e.primitive.name for e in equations}
+    found = jax.jit(jax_private.as_function(rewritten))(*arguments)
+    for one, other in zip(found, jax.tree.leaves(program(*arguments)), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-4)
+    # Derivatives of any order are those of the program as it was.
+    loss = lambda function: lambda x: sum((y**2).sum() for y in function(x, Y, BIAS, OTHER))
+    gradient = jax.grad(loss(jax_private.as_function(rewritten)))(X)
+    expected = jax.grad(loss(lambda *a: jax.tree.leaves(program(*a))))(X)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
+
+
+def test_transposes_are_read_and_written_in_place():
+    closed = jax.make_jaxpr(heads)(X, Y, BIAS, OTHER)
+    used = _used(engine.rewritten(closed))
+    assert "transpose" not in used
+    closed = jax.make_jaxpr(lambda *a: list(heads_with_turned_results(*a)))(X, Y, BIAS, OTHER)
+    assert (
+        _used(engine.rewritten(closed)).count("transpose") <= 1
+    )  # one gives rows that the kernel does not write
+
+
+def _used(closed):
+    """Returns the primitives of the equations whose results are used."""
+    wanted, names = set(closed.jaxpr.outvars), []
+    for equation in reversed(closed.jaxpr.eqns):
+        if wanted.intersection(equation.outvars):
+            names.append(equation.primitive.name)
+            wanted.update(jax_private.variables(equation.invars))
+    return names
+
+
+def _copies(layers):
+    """Returns how many arrays of a kernel's size the loop of `fit` copies."""
+    from dovetail.keras.training.lowering import lowered_fit
+
+    model = keras.Sequential([keras.Input((128,)), *(keras.layers.Dense(128) for _ in range(layers))])
+    model.compile("adam", "mse")
+    x = np.zeros((1024, 128), "float32")
+    text = lowered_fit(model, x, x, batch_size=512, platform="cpu").compile().as_text()
+    return sum(
+        "f32[128,128]" in line and " copy(" in line for line in text.splitlines() if "ENTRY" not in line
+    )
+
+
+def test_no_kernel_is_copied_for_its_step():
+    assert _copies(4) <= _copies(1) + 3  # what the program copies before and behind its loop
