@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import dovetail as tf
 from dovetail.base.settings import settings
 from dovetail.engine import host, host_native, kernels, native, placement
-from dovetail.ops import attention, dense, nn, normalization, pool
+from dovetail.ops import attention, batch_normalization, dense, nn, normalization, pool
 from dovetail.ops.windows import WindowPlan
 
 needs_compiler = pytest.mark.skipif(native.library() is None, reason=native.state())
@@ -174,7 +174,7 @@ def test_batch_normalization_by_known_statistics(rows, channels, given_too):
         np.square(mean) + 0.1,
         *(p if kept else None for p, kept in zip((offset, scale), given_too, strict=True)),
     )
-    formula = functools.partial(normalization._batch_normalization, host)
+    formula = functools.partial(batch_normalization._batch_normalization, host)
     _agree("batch_norm, known", formula, arrays, {"variance_epsilon": 1e-3}, atol=1e-5)
 
 
@@ -192,7 +192,7 @@ def test_normalizations_of_what_is_written_past_the_caches(channels):
     x = _draw(4, (1 << 18) // 64 + 5, channels)
     x = np.concatenate([x] * (1 + 16 // channels), axis=0)
     mean, scale, offset = (_draw(channels) + i for i in range(3))
-    formula = functools.partial(normalization._batch_normalization, host)
+    formula = functools.partial(batch_normalization._batch_normalization, host)
     arrays = (x, mean, np.square(mean) + 0.1, offset, scale)
     _agree("batch_norm, known", formula, arrays, {"variance_epsilon": 1e-3}, atol=1e-5)
     formula = functools.partial(normalization._group_norm, host)

@@ -13,7 +13,7 @@ from dovetail.engine import xla
 
 engine = xla("native kernels")
 from dovetail.engine import kernels, native, native_batched, xla_einsum  # noqa: E402 - load JAX, which is wanted
-from dovetail.ops import losses, normalization  # noqa: E402
+from dovetail.ops import batch_normalization, losses, normalization  # noqa: E402
 
 pytestmark = pytest.mark.skipif(native.library() is None, reason=native.state())
 
@@ -258,3 +258,49 @@ def test_derivatives_of_second_order_are_those_of_xla():
     np.testing.assert_allclose(twice(native_product), twice(plain), rtol=1e-3)
     found = jax.vmap(native_product)(x[None] * jnp.ones((2, 1, 1, 1)), x[None] * jnp.ones((2, 1, 1, 1)))
     np.testing.assert_allclose(found[1], plain(x, x), rtol=1e-4, atol=1e-4)
+
+
+# ---- batch normalization
+
+BATCHES = [(40, 5, 7, 16), (300, 33), (9000, 8), (2, 3, 4, 700), (1, 1, 1, 9000)]
+
+
+@pytest.mark.parametrize("parameters", list(itertools.product((False, True), repeat=2)))
+@pytest.mark.parametrize("shape", BATCHES)
+def test_batch_norm_and_its_gradient(shape, parameters):
+    scale, center = parameters
+    x, g = _draw(*shape) + 100, _draw(*shape)
+    given = [p for p, there in ((_draw(shape[-1]), scale), (_draw(shape[-1]), center)) if there]
+    names = {"axis": tuple(range(len(shape) - 1)), "epsilon": 1e-3, "scale": scale, "center": center}
+    formula = lambda *a, **k: batch_normalization._batch_norm(engine, *a, **k)
+    found, expected = _both("batch_norm", formula, (x, *given), names)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-3)
+    wide = x.astype("float64").reshape(-1, shape[-1])
+    np.testing.assert_allclose(found[1], wide.mean(0), rtol=1e-6)
+    np.testing.assert_allclose(found[2], wide.var(0), rtol=1e-4, atol=1e-6)
+    formula = lambda *a, **k: batch_normalization._batch_norm_gradients(engine, *a, **k)
+    of_statistics = _draw(shape[-1]), _draw(shape[-1])
+    arrays = (g, *of_statistics, x, *map(np.asarray, found[1:3]), *given)
+    for one, other in zip(*_both("batch_norm, gradient", formula, arrays, names), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=2e-3 * np.sqrt(len(wide)))
+
+
+@pytest.mark.parametrize("case", ["axis", "few", "short", "empty", "float64", "all axes"])
+def test_other_batches_are_left_to_xla(case):
+    shape = {"few": (8, 16), "short": (5000, 4), "empty": (0, 64)}.get(case, (200, 64))
+    x = jnp.asarray(_draw(*shape), "float64" if case == "float64" else "float32")
+    axis = {"axis": (1,), "all axes": (0, 1)}.get(case, (0,))
+    names = {"axis": axis, "epsilon": 1e-3, "scale": False, "center": False}
+    assert not _served("batch_norm", None, (x,), names)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_channels_that_are_not_finite(value):
+    x = _draw(2000, 16)
+    x[700, 3] = value
+    names = {"axis": (0,), "epsilon": 1e-3, "scale": False, "center": False}
+    formula = lambda *a, **k: batch_normalization._batch_norm(engine, *a, **k)
+    for one, other in zip(*_both("batch_norm", formula, (x,), names), strict=True):
+        np.testing.assert_array_equal(np.isfinite(one), np.isfinite(other))
+        np.testing.assert_allclose(one[..., 4:], other[..., 4:], atol=1e-4)

@@ -1,5 +1,7 @@
 """What is done with a traced program: the same results, with fewer passes over memory."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +12,7 @@ from dovetail.engine import xla
 
 engine = xla("native kernels")
 from dovetail.engine import jax_private, native, native_batched, xla_native  # noqa: E402 - load JAX
+from dovetail.ops import batch_normalization  # noqa: E402
 
 pytestmark = pytest.mark.skipif(native.library() is None, reason=native.state())
 
@@ -88,6 +91,35 @@ def heads_with_turned_results(x, y, bias, other):
     ).transpose(0, 3, 1, 2)
 
 
+NAMES = {"axis": (0, 1), "epsilon": 1e-3, "scale": True, "center": True}
+
+
+def _normed(x, bias):
+    formula = functools.partial(batch_normalization._batch_norm, engine)
+    return engine.by_kernel("batch_norm", formula, (x, bias, 2 * bias), NAMES)
+
+
+def normalized(x, y, bias, other):
+    made, mean, variance = _normed(other, bias)
+    moved = mean * 0.1  # as averages are, before what follows
+    return jnp.maximum(made, 0), moved, variance
+
+
+def normalized_beside_a_shortcut(x, y, bias, other):
+    made, mean, variance = _normed(2 * other, bias)
+    return jnp.maximum(other + made, 0), mean, variance
+
+
+def normalized_twice(x, y, bias, other):
+    (one, *_), (two, mean, _) = _normed(other, bias), _normed(other + 1, bias)
+    return jnp.maximum(one + two, 0), mean
+
+
+def normalized_and_used(x, y, bias, other):
+    made, *_ = _normed(other, bias)
+    return jnp.maximum(made, 0) + made
+
+
 # how many equations are left of which kinds: (name of a primitive or of a custom call, count)
 PROGRAMS = {
     dense: ("dovetail_dense", 1, {"max", "add"}),
@@ -104,6 +136,10 @@ PROGRAMS = {
     sums_of_others: ("dovetail_over_rows", 1, set()),
     heads: ("dovetail_batched_product", 2, {"mul"}),
     heads_with_turned_results: ("dovetail_batched_product", 2, set()),
+    normalized: ("dovetail_batch_norm", 1, {"max"}),
+    normalized_beside_a_shortcut: ("dovetail_batch_norm", 1, {"max", "add"}),
+    normalized_twice: ("dovetail_batch_norm", 2, {"max"}),
+    normalized_and_used: ("dovetail_batch_norm", 1, set()),
 }
 
 

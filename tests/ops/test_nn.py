@@ -5,7 +5,7 @@ import pytest
 
 import dovetail as tf
 from dovetail.keras import ops
-from dovetail.ops import normalization
+from dovetail.ops import batch_normalization
 from tests.ops.case import engine
 
 ENGINES = ("host", "xla")
@@ -42,7 +42,7 @@ CALLS = {
     "avg_pool": lambda x: tf.nn.avg_pool2d(x, 3, 2, "SAME"),
     "layer_norm": lambda x: ops.layer_normalization(x, tf.ones([4]), tf.zeros([4]), epsilon=1e-3),
     "rms_norm": lambda x: ops.rms_normalization(x, tf.ones([4])),
-    "batch_norm": lambda x: normalization.batch_norm(x, axis=(0, 1, 2))[0],
+    "batch_norm": lambda x: batch_normalization.batch_norm(x, axis=(0, 1, 2))[0],
     "l2_loss": lambda x: tf.nn.l2_loss(x * 0.1),
     "lrn": tf.nn.lrn,
     "attention": lambda x: ops.dot_product_attention(x, x, x),
@@ -195,7 +195,7 @@ def test_batch_norm_gradients_of_the_statistics():
     weights = RNG.normal(size=(3, 4))
 
     def loss(at):
-        _, mean, variance = normalization.batch_norm(at, axis=(0, 1, 2))
+        _, mean, variance = batch_normalization.batch_norm(at, axis=(0, 1, 2))
         return tf.reduce_sum(mean * weights[0] + variance * weights[1])
 
     with tf.GradientTape() as tape:

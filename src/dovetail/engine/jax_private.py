@@ -362,10 +362,20 @@ class Links:
                 self._users.setdefault(variable, []).append(equation)
         for variable in variables(closed.jaxpr.outvars):
             self._users.setdefault(variable, []).append(None)
+        self._places = {id(equation): place for place, equation in enumerate(closed.jaxpr.eqns)}
+
+    def place_of(self, equation: Any) -> int:
+        """Returns the place of an equation in the program."""
+        return self._places[id(equation)]
 
     def made_by(self, operand: Any) -> Any:
         """Returns the equation whose result an operand is, None where there is none."""
         return None if isinstance(operand, core.Literal) else self._makers.get(operand)
+
+    def is_made_before(self, operand: Any, equation: Any) -> bool:
+        """Returns whether an operand is there before an equation of the program."""
+        made = self.made_by(operand)
+        return made is None or self._places[id(made)] < self._places[id(equation)]
 
     def users(self, variable: Any) -> list:
         """Returns the equations that use a variable, None for the program's own results."""

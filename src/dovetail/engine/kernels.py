@@ -113,6 +113,8 @@ def chosen(primitive: str, platform: str, *arguments: Any) -> Kernel:
 @kernel("log_softmax")
 @kernel("layer_norm")
 @kernel("batch_norm, known")
+@kernel("batch_norm")
+@kernel("batch_norm, gradient")
 @kernel("group_norm")
 @kernel("bias")
 @kernel("gelu")

@@ -1,4 +1,4 @@
-"""Softmax and layer normalization with their gradients, over rows, by native kernels on the XLA engine."""
+"""Softmax, normalizations and losses with their gradients, by native kernels on the XLA engine."""
 
 from __future__ import annotations
 
@@ -89,6 +89,42 @@ def _layer_norm_gradient(formula: Callable, arrays: tuple, names: dict) -> tuple
     _, x, *parameters = arrays
     shapes = [x.shape, *(p.shape for p in parameters)]
     return _called("dovetail_layer_norm_gradient", formula, arrays, names, shapes, _norm_numbers(x, names))
+
+
+def _batch_serves(formula: Callable, arrays: tuple, names: dict) -> bool:
+    return _has_channels_last(arrays[0], names) and serves(arrays)
+
+
+def _has_channels_last(x: Any, names: dict) -> bool:
+    axes = names["axis"]
+    last = isinstance(axes, tuple) and sorted(a % x.ndim for a in axes) == list(range(x.ndim - 1))
+    return last and x.ndim > 1 and x.size >= FEWEST and x.shape[-1] >= SHORTEST
+
+
+def _batch_gradient_serves(formula: Callable, arrays: tuple, names: dict) -> bool:
+    return arrays[0].shape == arrays[3].shape and _has_channels_last(arrays[3], names) and serves(arrays)
+
+
+@kernel(
+    "batch_norm", "cpu", when=_batch_serves, why="0024: statistics take one pass over memory, results another"
+)
+def _batch_norm(formula: Callable, arrays: tuple, names: dict) -> tuple:
+    x = arrays[0]
+    shapes = [x.shape, x.shape[-1:], x.shape[-1:]]
+    return _called("dovetail_batch_norm", formula, arrays, names, shapes, batch_numbers(x, names))
+
+
+@kernel("batch_norm, gradient", "cpu", when=_batch_gradient_serves, why="0024: two passes over memory")
+def _batch_norm_gradient(formula: Callable, arrays: tuple, names: dict) -> tuple:
+    x, parameters = arrays[3], arrays[6:]
+    shapes = [x.shape, *(p.shape for p in parameters)]
+    return _called("dovetail_batch_norm_gradient", formula, arrays, names, shapes, batch_numbers(x, names))
+
+
+def batch_numbers(x: Any, names: dict, other: bool = False, floor: bool = False) -> list[int]:
+    """Returns `BatchNormSizes` of native/kernels.cc."""
+    flags = [int(names["scale"]), int(names["center"]), int(other), int(floor)]
+    return [*_rows(x), *flags, int(np.float64(names["epsilon"]).view(np.int64))]
 
 
 def _rows(x: Any) -> list[int]:

@@ -18,7 +18,8 @@ from dovetail.engine.xla_native import FLOAT32, standing_for
 
 _PRODUCTS = {"dovetail_many_rows": False, "dovetail_many_rows_transposed": True}
 _OVER_ROWS = "dovetail_over_rows"
-_DENSE, _WITH_SUMS = "dovetail_dense", "dovetail_over_rows_and_sums"
+_DENSE, _WITH_SUMS, _BATCH_NORM = "dovetail_dense", "dovetail_over_rows_and_sums", "dovetail_batch_norm"
+_FOLLOWED = frozenset({*_PRODUCTS, _OVER_ROWS, _BATCH_NORM})
 
 
 class _After(NamedTuple):
@@ -36,6 +37,15 @@ class _After(NamedTuple):
     other: Any = None
     floor: bool = False
 
+    @property
+    def does_nothing(self) -> bool:
+        return self.bias is None and self.other is None and not self.floor
+
+    @property
+    def added(self) -> list:
+        """The operands that are added."""
+        return [each for each in (self.bias, self.other) if each is not None]
+
     def computed(self, product: Any, bias: Any, other: Any) -> Any:
         """Computes it the long way."""
         y = product.reshape(self.shape)
@@ -47,22 +57,23 @@ class _After(NamedTuple):
 def with_epilogues(closed: Any) -> Any:
     """Returns a traced program in which products of many rows do what follows, and those over rows the sums of rows."""
     equations = closed.jaxpr.eqns
-    targets = [(jax_private.custom_call_of(equation) or {}).get("target_name") for equation in equations]
-    if not any(target in _PRODUCTS or target == _OVER_ROWS for target in targets):
+    calls = [jax_private.custom_call_of(equation) or {} for equation in equations]
+    if not any(call.get("target_name") in _FOLLOWED for call in calls):
         return closed
     links = jax_private.Links(closed)
-    places = {id(equation): place for place, equation in enumerate(equations)}
     new: dict[int, Any] = {}  # by the place where it stands
     dropped: set[int] = set()
-    for equation, target in zip(equations, targets, strict=True):
-        found = None
+    for equation, call in zip(equations, calls, strict=True):
+        found, target = None, call.get("target_name")
         if target in _PRODUCTS:
             found = _dense(equation, _PRODUCTS[target], links, dropped)
         elif target == _OVER_ROWS:
-            found = _with_sums(equation, links, places, dropped)
+            found = _with_sums(equation, links, dropped)
+        elif target == _BATCH_NORM:
+            found = _batch_norm(equation, call, links, dropped)
         if found is not None:
             made, replaced, place = found
-            new[places[id(place)]] = made
+            new[links.place_of(place)] = made
             dropped.update(map(id, replaced))
     kept = [
         new.get(place, equation)
@@ -76,19 +87,66 @@ def _dense(
     equation: Any, transposed: bool, links: jax_private.Links, dropped: set
 ) -> tuple[Any, list, Any] | None:
     """Returns a product with what follows it, the equations that it replaces, and which of them it stands for."""
+    after, result, replaced = _following(equation, _and_then, links, dropped)
+    if after.does_nothing:
+        return None
+    made = jax_private.equation_of(_dense_call(after, transposed), [*equation.invars, *after.added], [result])
+    return None if made is None else (made, replaced, replaced[-1])
+
+
+def _following(
+    equation: Any, and_then: Callable, links: jax_private.Links, dropped: set
+) -> tuple[_After, Any, list]:
+    """Returns what follows the first result of an equation, the result of that, and the equations of it all."""
     result, replaced = equation.outvars[0], [equation]
     after = _After(result.aval.shape)
     while (use := links.only_use(result)) is not None and id(use) not in dropped:
-        more = _and_then(after, result, use, links)
+        more = and_then(after, result, use, links)
         if more is None:
             break
         after, result = more, use.outvars[0]
         replaced.append(use)
-    if after.bias is None and after.other is None and not after.floor:
+    return after, result, replaced
+
+
+def _batch_norm(
+    equation: Any, call: dict, links: jax_private.Links, dropped: set
+) -> tuple[Any, list, Any] | None:
+    """Returns a batch normalization that adds what is added to it and ends at zero, as `_dense` does."""
+    after, result, replaced = _following(equation, _and_then_of_its_shape, links, dropped)
+    if after.does_nothing:
         return None
-    added = [each for each in (after.bias, after.other) if each is not None]
-    made = jax_private.equation_of(_dense_call(after, transposed), [*equation.invars, *added], [result])
-    return None if made is None else (made, replaced, replaced[-1])
+    place = equation if after.other is None or links.is_made_before(after.other, equation) else replaced[-1]
+    if any(_comes_before(out, place, links) for out in equation.outvars[1:]):
+        return None
+    numbers = jax_private.numbers_of(call)
+    numbers[4:6] = [int(after.other is not None), int(after.floor)]
+    kinds = [jax.ShapeDtypeStruct(out.aval.shape, FLOAT32) for out in equation.outvars]
+    count = len(equation.invars)
+
+    def own(*given: Any) -> tuple:
+        y, *statistics = jax_private.evaluated(equation, list(given[:count]))
+        return after.computed(y, None, given[-1] if len(given) > count else None), *statistics
+
+    def kernel(*given: Any) -> tuple:
+        return tuple(jax.ffi.ffi_call(_BATCH_NORM, kinds)(*given, numbers=np.array(numbers, np.int64)))
+
+    outputs = [result, *equation.outvars[1:]]
+    made = jax_private.equation_of(standing_for(own, kernel), [*equation.invars, *after.added], outputs)
+    return None if made is None else (made, replaced, place)
+
+
+def _comes_before(variable: Any, equation: Any, links: jax_private.Links) -> bool:
+    """Whether another equation than the last of a group uses a variable before it."""
+    return any(
+        use is not None and links.place_of(use) < links.place_of(equation) for use in links.users(variable)
+    )
+
+
+def _and_then_of_its_shape(after: _After, result: Any, use: Any, links: jax_private.Links) -> _After | None:
+    """As `_and_then`, for what has no matrix behind it: no other shape, and no bias."""
+    more = None if use.primitive.name == "reshape" else _and_then(after, result, use, links)
+    return None if more is None or more.bias is not None else more
 
 
 def _and_then(after: _After, result: Any, use: Any, links: jax_private.Links) -> _After | None:
@@ -138,9 +196,7 @@ def _dense_call(after: _After, transposed: bool) -> Callable:
     return lambda *arrays: standing_for(own, call)(*arrays)[0]
 
 
-def _with_sums(
-    equation: Any, links: jax_private.Links, places: dict, dropped: set
-) -> tuple[Any, list, Any] | None:
+def _with_sums(equation: Any, links: jax_private.Links, dropped: set) -> tuple[Any, list, Any] | None:
     """Returns a product over rows that sums the rows of its second matrix too, as `_dense` does."""
     matrix = equation.invars[1]
     reshaped = links.made_by(matrix)
@@ -152,8 +208,7 @@ def _with_sums(
             if use is None or id(use) in dropped or not _sums_rows(use):
                 continue
             (sums,) = use.outvars
-            later = [each is None or places[id(each)] > places[id(equation)] for each in links.users(sums)]
-            if all(later):
+            if not _comes_before(sums, equation, links):
                 outputs = [equation.outvars[0], sums]
                 made = jax_private.equation_of(_with_sums_call(equation), list(equation.invars), outputs)
                 return None if made is None else (made, [equation, use], equation)

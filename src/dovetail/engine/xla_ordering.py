@@ -29,8 +29,7 @@ def with_updates_last(closed: Any) -> Any:
     if not any(target["input_output_aliases"] for target in calls.values()):
         return closed
     links = jax_private.Links(closed)
-    places = {id(equation): place for place, equation in enumerate(equations)}
-    before = _ancestors(equations, links, places)
+    before = _ancestors(equations, links)
     kept: list = []
     for place, equation in enumerate(equations):
         if place in calls and calls[place]["input_output_aliases"]:
@@ -38,7 +37,7 @@ def with_updates_last(closed: Any) -> Any:
             late = [
                 reader
                 for reader in readers
-                if places[id(reader)] < place and not before[place] >> places[id(reader)] & 1
+                if links.place_of(reader) < place and not before[place] >> links.place_of(reader) & 1
             ]
             kept += _after(equation, calls[place], late)
         else:
@@ -46,7 +45,7 @@ def with_updates_last(closed: Any) -> Any:
     return jax_private.with_equations(closed, kept)
 
 
-def _ancestors(equations: list, links: jax_private.Links, places: dict) -> list[int]:
+def _ancestors(equations: list, links: jax_private.Links) -> list[int]:
     """Returns for each equation the equations that it depends on, as the bits of a number."""
     found: list[int] = []
     for equation in equations:
@@ -54,7 +53,7 @@ def _ancestors(equations: list, links: jax_private.Links, places: dict) -> list[
         for operand in equation.invars:
             made = links.made_by(operand)
             if made is not None:
-                bits |= found[places[id(made)]] | 1 << places[id(made)]
+                bits |= found[links.place_of(made)] | 1 << links.place_of(made)
         found.append(bits)
     return found
 

@@ -74,7 +74,14 @@ def difference_of_gradients_of_rows(library: ctypes.CDLL) -> float:
     normal, inner = centered / deviation, wide * gamma
     of_x = inner - normal * (inner * normal).mean(1, keepdims=True) - inner.mean(1, keepdims=True)
     chosen = np.eye(_WIDTH)[labels]
+    batch = np.array([_ROWS, _WIDTH, 1, 0, 0, 0, int(np.float64(0.01).view(np.int64))], np.int64)
+    mean, variance, by_batch, back = (np.empty_like(gamma), np.empty_like(gamma), *map(np.empty_like, (x, x)))
+    library.plain_batch_norm(*_places(batch, x, gamma, None, None, by_batch, mean, variance))
+    of_scale = np.empty_like(gamma)
+    given = (batch, g, 0 * gamma, 0 * gamma, x, mean, variance, gamma)
+    library.plain_batch_norm_gradient(*_places(*given, back, of_scale, None))
     pairs = [
+        *_batch_norm(x.astype(np.float64), wide, gamma, (by_batch, mean, variance, back, of_scale)),
         (made[0], shares * (wide - (wide * shares).sum(1, keepdims=True))),
         (made[1], of_x / deviation),
         (of_gamma, (wide * normal).sum(0)),
@@ -83,3 +90,12 @@ def difference_of_gradients_of_rows(library: ctypes.CDLL) -> float:
         (made[2], of_loss[:, None] * (shares - chosen)),
     ]
     return max(_largest(*pair) for pair in pairs)
+
+
+def _batch_norm(x: Any, g: Any, gamma: Any, found: tuple) -> list:
+    """Returns what was found, with what is expected: the result, mean, variance, and gradients of x and gamma."""
+    deviation = np.sqrt(x.var(0) + 0.01)
+    normal = (x - x.mean(0)) / deviation
+    of_x = (g - g.mean(0) - normal * (g * normal).mean(0)) * gamma / deviation
+    expected = normal * gamma, x.mean(0), x.var(0), of_x, (g * normal).sum(0)
+    return list(zip(found, expected, strict=True))

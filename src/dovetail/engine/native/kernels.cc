@@ -12,6 +12,7 @@
 
 #include "adam.h"
 #include "adam_of_rows.h"
+#include "batch_norm.h"
 #include "batched.h"
 #include "conv_depthwise.h"
 #include "conv_kernel.h"
@@ -236,6 +237,46 @@ EXPORT XLA_FFI_Error* dovetail_layer_norm_gradient(XLA_FFI_CallFrame* frame) {
   layer_norm_gradient({call.in(0), call.in(1), s.scale ? call.in(2) : nullptr, call.out(0), of_gamma, of_beta, s.rows,
                        s.columns, (float)s.epsilon, s.rms != 0, nullptr}, call.pool());
   return nullptr;
+}
+
+// Which parameters there are, what follows, and the sizes.
+struct BatchNormSizes {
+  Size rows, columns, scale, center, other, floor;
+  double epsilon;
+};
+
+EXPORT XLA_FFI_Error* dovetail_batch_norm(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  const BatchNormSizes& s = *(const BatchNormSizes*)call.numbers();
+  const float *gamma = s.scale ? call.in(1) : nullptr, *beta = s.center ? call.in(1 + s.scale) : nullptr;
+  batch_norm({call.in(0), gamma, beta, s.other ? call.in(1 + s.scale + s.center) : nullptr, call.out(0), call.out(1),
+              call.out(2), s.rows, s.columns, (float)s.epsilon, s.floor != 0, nullptr}, call.pool());
+  return nullptr;
+}
+
+EXPORT XLA_FFI_Error* dovetail_batch_norm_gradient(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  const BatchNormSizes& s = *(const BatchNormSizes*)call.numbers();
+  float *of_gamma = s.scale ? call.out(1) : nullptr, *of_beta = s.center ? call.out(1 + s.scale) : nullptr;
+  batch_norm_gradient({call.in(0), call.in(1), call.in(2), call.in(3), call.in(4), call.in(5),
+                       s.scale ? call.in(6) : nullptr, call.out(0), of_gamma, of_beta, s.rows, s.columns,
+                       (float)s.epsilon, nullptr}, call.pool());
+  return nullptr;
+}
+
+EXPORT void plain_batch_norm(const BatchNormSizes* s, const float* x, const float* gamma, const float* beta,
+                             const float* other, float* y, float* mean, float* variance) {
+  batch_norm({x, gamma, beta, other, y, mean, variance, s->rows, s->columns, (float)s->epsilon, s->floor != 0, nullptr},
+             Pool{});
+}
+
+EXPORT void plain_batch_norm_gradient(const BatchNormSizes* s, const float* g, const float* of_mean,
+                                      const float* of_variance, const float* x, const float* mean, const float* variance,
+                                      const float* gamma, float* to, float* of_gamma, float* of_beta) {
+  batch_norm_gradient({g, of_mean, of_variance, x, mean, variance, gamma, to, of_gamma, of_beta, s->rows, s->columns,
+                       (float)s->epsilon, nullptr}, Pool{});
 }
 
 EXPORT void plain_softmax_gradient(const float* g, const float* y, float* to, Size rows, Size columns) {

@@ -11,10 +11,10 @@ from dovetail.base.told import told_function
 from dovetail.keras.idiom import entropy_offset
 from dovetail.keras.logits import recovered
 from dovetail.ops import arithmetic, array, losses, math, nn, reduction, shapes
+from dovetail.ops.batch_normalization import batch_normalization as normalized
 from dovetail.ops.conv_names import keras_conv, keras_depthwise_conv
 from dovetail.ops.image_resize import resize
 from dovetail.ops.linalg import matmul
-from dovetail.ops.normalization import batch_normalization as normalized
 from dovetail.ops.norms import moments
 from dovetail.ops.padding import repeat_elements
 from dovetail.ops.shapes import as_tensor

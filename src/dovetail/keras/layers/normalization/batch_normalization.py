@@ -10,9 +10,9 @@ from dovetail.keras.layers.machinery.declared import Argument, Weight, weights
 from dovetail.keras.layers.machinery.input_spec import InputSpec
 from dovetail.keras.layers.normalization.normalization import BETA, GAMMA, Scaled, number
 from dovetail.ops import reduction
+from dovetail.ops.batch_normalization import batch_norm, batch_normalization, keras_batch_normalization
 from dovetail.ops.create import ones_like
 from dovetail.ops.indexing import where
-from dovetail.ops.normalization import batch_norm, batch_normalization, keras_batch_normalization
 from dovetail.ops.shapes import expand_dims, reshape
 
 __all__ = ["BatchNormalization"]
