@@ -13,7 +13,8 @@ from dovetail.engine import xla
 
 engine = xla("native kernels")
 from dovetail.engine import kernels, native, native_batched, xla_einsum  # noqa: E402 - load JAX, which is wanted
-from dovetail.ops import batch_normalization, losses, normalization  # noqa: E402
+from dovetail.ops import batch_normalization, losses, normalization, pool  # noqa: E402
+from dovetail.ops.windows import WindowPlan  # noqa: E402
 
 pytestmark = pytest.mark.skipif(native.library() is None, reason=native.state())
 
@@ -304,3 +305,51 @@ def test_channels_that_are_not_finite(value):
     for one, other in zip(*_both("batch_norm", formula, (x,), names), strict=True):
         np.testing.assert_array_equal(np.isfinite(one), np.isfinite(other))
         np.testing.assert_allclose(one[..., 4:], other[..., 4:], atol=1e-4)
+
+
+# ---- the largest of windows
+
+# input, window
+TILED = [
+    ((40, 6, 8, 16), (2, 2)),
+    ((3, 27, 31, 20), (2, 3)),
+    ((50, 40, 9), (4,)),
+    ((2, 9, 9, 300), (3, 3)),
+    ((300, 5, 5, 8), (5, 4)),
+    ((7, 8, 8, 32), (1, 1)),
+]
+
+
+@pytest.mark.parametrize(("shape", "window"), TILED)
+def test_largest_of_windows_and_its_gradient(shape, window):
+    x = np.round(_draw(*shape) * 2)  # many are equal
+    plan = WindowPlan(x, window, window, "VALID", 1, False)
+    names = {"plan": plan, "mean": False}
+    (y,), (expected,) = _both("windows", lambda x, **n: pool._largest(engine, x, **n), (x,), names)
+    np.testing.assert_array_equal(y, expected)
+    arrays, names = (_draw(*y.shape), x, np.asarray(y)), {"plan": plan}
+    formula = lambda *a, **n: pool._gradient_of_largest(engine, *a, **n)
+    (found,), (expected,) = _both("largest of windows, gradient", formula, arrays, names)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_windows_that_hold_what_is_not_finite():
+    x = _draw(20, 8, 8, 16)
+    x[0, 0, 0], x[1, 1, 1], x[2, :2, :2] = np.nan, np.inf, -np.inf
+    names = {"plan": WindowPlan(x, 2, 2, "VALID", 1, False), "mean": False}
+    (y,), (expected,) = _both("windows", lambda x, **n: pool._largest(engine, x, **n), (x,), names)
+    np.testing.assert_array_equal(y, expected)
+    formula = lambda g, x, y, plan: pool._gradient_of_largest(engine, g, x, y, plan)
+    arrays = _draw(*y.shape), x, np.asarray(y)
+    (found,), (expected,) = _both("largest of windows, gradient", formula, arrays, {"plan": names["plan"]})
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("window", "strides", "padding"), [(3, 2, "VALID"), (2, 2, "SAME"), (2, 3, "VALID"), (2, 1, "VALID")]
+)
+def test_windows_that_do_not_tile_are_left_to_xla(window, strides, padding):
+    x = _draw(20, 9, 9, 16)
+    plan = WindowPlan(x, window, strides, padding, 1, False)
+    assert not _served("windows", None, (x,), {"plan": plan, "mean": False})
+    assert not _served("largest of windows, gradient", None, (x, x, x), {"plan": plan})

@@ -119,6 +119,7 @@ def chosen(primitive: str, platform: str, *arguments: Any) -> Kernel:
 @kernel("bias")
 @kernel("gelu")
 @kernel("windows")
+@kernel("largest of windows, gradient")
 @kernel("dense")
 @kernel("attention")
 @kernel("resize")

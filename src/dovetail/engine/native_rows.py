@@ -127,6 +127,41 @@ def batch_numbers(x: Any, names: dict, other: bool = False, floor: bool = False)
     return [*_rows(x), *flags, int(np.float64(names["epsilon"]).view(np.int64))]
 
 
+def _tile(x: Any, plan: Any) -> bool:
+    """True for images, or sequences, whose windows lie side by side and inside."""
+    inside = not any(map(any, plan.padding)) and plan.rank <= 2
+    return inside and plan.tiles() and x.size >= FEWEST and x.shape[-1] >= SHORTEST
+
+
+def _largest_serves(formula: Callable, arrays: tuple, names: dict) -> bool:
+    return not names["mean"] and _tile(arrays[0], names["plan"]) and serves(arrays)
+
+
+@kernel("windows", "cpu", when=_largest_serves, why="0024: one pass over memory")
+def _largest(formula: Callable, arrays: tuple, names: dict) -> Any:
+    (x,), plan = arrays, names["plan"]
+    shape = (x.shape[0], *plan.out, x.shape[-1])
+    return _called("dovetail_largest", formula, arrays, names, [shape], _tile_numbers(x, plan))[0]
+
+
+def _largest_gradient_serves(formula: Callable, arrays: tuple, names: dict) -> bool:
+    return _tile(arrays[1], names["plan"]) and serves(arrays)
+
+
+@kernel(
+    "largest of windows, gradient", "cpu", when=_largest_gradient_serves, why="0024: one pass over memory"
+)
+def _largest_gradient(formula: Callable, arrays: tuple, names: dict) -> Any:
+    x, numbers = arrays[1], _tile_numbers(arrays[1], names["plan"])
+    return _called("dovetail_largest_gradient", formula, arrays, names, [x.shape], numbers)[0]
+
+
+def _tile_numbers(x: Any, plan: Any) -> list[int]:
+    """Returns `Tiles` of native/tiles.h."""
+    missing = (1,) * (2 - plan.rank)
+    return [x.shape[0], *missing, *x.shape[1:], *missing, *plan.window]
+
+
 def _rows(x: Any) -> list[int]:
     return [math.prod(x.shape[:-1]), x.shape[-1]]
 

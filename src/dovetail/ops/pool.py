@@ -110,20 +110,27 @@ def _max_pool_gradient(
     first = is_channels_first(data_format)
     x, y, g = (to_last(xp, each, first) for each in (x, y, g))
     plan = WindowPlan(x, ksize, strides, padding, dilations, first)
+    formula = functools.partial(_gradient_of_largest, xp)
+    return from_last(
+        xp, xp.by_kernel("largest of windows, gradient", formula, (g, x, y), {"plan": plan}), first
+    )
+
+
+def _gradient_of_largest(xp: Any, g: Any, x: Any, y: Any, plan: WindowPlan) -> Any:
     if plan.is_small() or xp.name == "host":
         winner = _winner(xp, plan, x, y)
     elif plan.tiles() and plan.covers():
         winner = _winner_of_tiles(xp, plan, x)
     else:
         pull = xp.vjp(lambda x: xp.window_reduce(x, "max", plan.window, *plan.numbers()), x)[1]
-        return from_last(xp, pull(g)[0], first)
+        return pull(g)[0]
     if plan.tiles():
-        return from_last(xp, _tiled(xp, plan, winner, g), first)
+        return _tiled(xp, plan, winner, g)
     total: Any = None
     for number, tap in enumerate(plan.taps()):
         part = plan.spread(xp, xp.keep_where(winner == winner.dtype.type(number), g), tap)
         total = part if total is None else total + part
-    return from_last(xp, total, first)
+    return total
 
 
 def _winner(xp: Any, plan: WindowPlan, x: Any, y: Any) -> Any:

@@ -10,7 +10,11 @@ import numpy as np
 
 from dovetail.base.fingerprint import fingerprint64
 from dovetail.engine.native.check_conv import difference_of_convolutions
-from dovetail.engine.native.check_rows import difference_of_batches, difference_of_gradients_of_rows
+from dovetail.engine.native.check_rows import (
+    difference_of_batches,
+    difference_of_gradients_of_rows,
+    difference_of_largest,
+)
 from dovetail.engine.native.images import mirrored, resized, resized_and_more
 from dovetail.engine.native.on_host import OnHost
 from dovetail.engine.native.texts import Texts
@@ -364,6 +368,7 @@ _OF_ELEMENTS: dict[str, Any] = {
 _DIFFERENCES = (
     difference_of_batches,
     difference_of_gradients_of_rows,
+    difference_of_largest,
     *(_difference_of_lstm, _difference_of_gru, _difference_of_adam),
     *(_difference_of_rows, _difference_of_columns, _difference_of_dense),
     *(_difference_of_attention, _difference_of_few_rows, _difference_of_adam_of_rows),

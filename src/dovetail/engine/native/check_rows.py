@@ -92,6 +92,20 @@ def difference_of_gradients_of_rows(library: ctypes.CDLL) -> float:
     return max(_largest(*pair) for pair in pairs)
 
 
+def difference_of_largest(library: ctypes.CDLL) -> float:
+    """Compares the largest numbers of windows, of which some rows and columns are in none, and their gradient."""
+    x, g = _draw((2, 7, 9, _DEPTH), (2, 3, 4, _DEPTH))
+    y, back = np.empty_like(g), np.full_like(x, np.nan)
+    sizes = np.array([*x.shape, 2, 2], np.int64)
+    library.plain_largest(*_places(sizes, x, y))
+    library.plain_largest_gradient(*_places(sizes, g, x, y, back))
+    windows = x[:, :6, :8].reshape(2, 3, 2, 4, 2, _DEPTH)
+    expected, most = np.zeros_like(x), windows.max((2, 4))
+    spread = np.where(windows == most[:, :, None, :, None], g[:, :, None, :, None], 0)
+    expected[:, :6, :8] = spread.reshape(2, 6, 8, _DEPTH)
+    return max(_largest(y, most), _largest(back, expected))
+
+
 def _batch_norm(x: Any, g: Any, gamma: Any, found: tuple) -> list:
     """Returns what was found, with what is expected: the result, mean, variance, and gradients of x and gamma."""
     deviation = np.sqrt(x.var(0) + 0.01)

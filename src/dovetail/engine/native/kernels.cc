@@ -27,6 +27,7 @@
 #include "rows.h"
 #include "take.h"
 #include "texts.h"
+#include "tiles.h"
 
 EXPORT XLA_FFI_Error* dovetail_lstm(XLA_FFI_CallFrame* frame) {
   const Call call{frame};
@@ -264,6 +265,31 @@ EXPORT XLA_FFI_Error* dovetail_batch_norm_gradient(XLA_FFI_CallFrame* frame) {
                        s.scale ? call.in(6) : nullptr, call.out(0), of_gamma, of_beta, s.rows, s.columns,
                        (float)s.epsilon, nullptr}, call.pool());
   return nullptr;
+}
+
+EXPORT XLA_FFI_Error* dovetail_largest(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  const Tiles& t = *(const Tiles*)call.numbers();
+  share_rows(Largest{t, call.in(0), call.out(0)}, t.rows(), t.high * t.width * t.channels, call.pool());
+  return nullptr;
+}
+
+EXPORT XLA_FFI_Error* dovetail_largest_gradient(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  const Tiles& t = *(const Tiles*)call.numbers();
+  share_rows(OfLargest{t, call.in(0), call.in(1), call.in(2), call.out(0)}, t.rows(), t.high * t.width * t.channels,
+             call.pool());
+  return nullptr;
+}
+
+EXPORT void plain_largest(const Tiles* t, const float* x, float* y) {
+  share_rows(Largest{*t, x, y}, t->rows(), t->high * t->width * t->channels, Pool{});
+}
+
+EXPORT void plain_largest_gradient(const Tiles* t, const float* g, const float* x, const float* y, float* to) {
+  share_rows(OfLargest{*t, g, x, y, to}, t->rows(), t->high * t->width * t->channels, Pool{});
 }
 
 EXPORT void plain_batch_norm(const BatchNormSizes* s, const float* x, const float* gamma, const float* beta,
