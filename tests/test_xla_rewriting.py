@@ -120,6 +120,33 @@ def normalized_and_used(x, y, bias, other):
     return jnp.maximum(made, 0) + made
 
 
+IMAGES, WINDOWS = _draw(3, 9, 8, 8), _draw(3, 3, 8, 24)
+PLAIN = (1, 1), ((1, 1), (1, 1)), (1, 1)
+
+
+def _convolved(x):
+    return engine.conv(x, WINDOWS, *PLAIN, 1)
+
+
+def convolved(x, y, bias, other):
+    return jnp.maximum(_convolved(IMAGES + x[0, 0]) + bias[:24], 0)
+
+
+def convolved_strided(x, y, bias, other):
+    made = engine.conv(IMAGES + x[0, 0], WINDOWS, (2, 2), ((1, 0), (0, 1)), (1, 1), 1)
+    return jnp.maximum(made + bias[:24], 0) + 1
+
+
+def convolved_beside_a_shortcut(x, y, bias, other):
+    images = IMAGES + x[0, 0]
+    return jnp.tile(images, (1, 1, 1, 3)) + (_convolved(images) + bias[:24])
+
+
+def convolved_back(x, y, bias, other):
+    g = jnp.tile(IMAGES, (1, 1, 1, 3)) * x[0, 0]
+    return IMAGES + engine.conv_input_gradient(g, WINDOWS, (9, 8), *PLAIN, 1)
+
+
 # how many equations are left of which kinds: (name of a primitive or of a custom call, count)
 PROGRAMS = {
     dense: ("dovetail_dense", 1, {"max", "add"}),
@@ -137,6 +164,10 @@ PROGRAMS = {
     heads: ("dovetail_batched_product", 2, {"mul"}),
     heads_with_turned_results: ("dovetail_batched_product", 2, set()),
     normalized: ("dovetail_batch_norm", 1, {"max"}),
+    convolved: ("dovetail_conv_followed", 1, {"max"}),
+    convolved_strided: ("dovetail_conv_followed", 1, {"max"}),
+    convolved_beside_a_shortcut: ("dovetail_conv_followed", 1, set()),
+    convolved_back: ("dovetail_conv_followed", 1, set()),
     normalized_beside_a_shortcut: ("dovetail_batch_norm", 1, {"max", "add"}),
     normalized_twice: ("dovetail_batch_norm", 2, {"max"}),
     normalized_and_used: ("dovetail_batch_norm", 1, set()),

@@ -19,7 +19,8 @@ from dovetail.engine.xla_native import FLOAT32, standing_for
 _PRODUCTS = {"dovetail_many_rows": False, "dovetail_many_rows_transposed": True}
 _OVER_ROWS = "dovetail_over_rows"
 _DENSE, _WITH_SUMS, _BATCH_NORM = "dovetail_dense", "dovetail_over_rows_and_sums", "dovetail_batch_norm"
-_FOLLOWED = frozenset({*_PRODUCTS, _OVER_ROWS, _BATCH_NORM})
+_CONV, _CONV_FOLLOWED = "dovetail_conv", "dovetail_conv_followed"
+_FOLLOWED = frozenset({*_PRODUCTS, _OVER_ROWS, _BATCH_NORM, _CONV})
 
 
 class _After(NamedTuple):
@@ -46,6 +47,10 @@ class _After(NamedTuple):
         """The operands that are added."""
         return [each for each in (self.bias, self.other) if each is not None]
 
+    def placed(self, added: tuple) -> tuple:
+        """Returns bias and other among what is added; None for what is not there."""
+        return (added[0] if self.bias is not None else None), (added[-1] if self.other is not None else None)
+
     def computed(self, product: Any, bias: Any, other: Any) -> Any:
         """Computes it the long way."""
         y = product.reshape(self.shape)
@@ -69,6 +74,8 @@ def with_epilogues(closed: Any) -> Any:
             found = _dense(equation, _PRODUCTS[target], links, dropped)
         elif target == _OVER_ROWS:
             found = _with_sums(equation, links, dropped)
+        elif target == _CONV:
+            found = _conv(equation, call, links, dropped)
         elif target == _BATCH_NORM:
             found = _batch_norm(equation, call, links, dropped)
         if found is not None:
@@ -109,11 +116,34 @@ def _following(
     return after, result, replaced
 
 
+def _conv(equation: Any, call: dict, links: jax_private.Links, dropped: set) -> tuple[Any, list, Any] | None:
+    """Returns a convolution, or an input's gradient, with what follows it, as `_dense` does."""
+    after, result, replaced = _following(equation, _and_then_of_its_shape, links, dropped)
+    if after.does_nothing:
+        return None
+    flags = [int(after.bias is not None), int(after.other is not None), int(after.floor)]
+    numbers = np.array([*jax_private.numbers_of(call), *flags], np.int64)
+    kind = jax.ShapeDtypeStruct(after.shape, FLOAT32)
+
+    def own(x: Any, kernel: Any, *added: Any) -> tuple:
+        (y,) = jax_private.evaluated(equation, [x, kernel])
+        return (after.computed(y, *after.placed(added)),)
+
+    def followed(*given: Any) -> tuple:
+        return (jax.ffi.ffi_call(_CONV_FOLLOWED, kind)(*given, numbers=numbers),)
+
+    call_of_all = standing_for(own, followed)
+    made = jax_private.equation_of(
+        lambda *given: call_of_all(*given)[0], [*equation.invars, *after.added], [result]
+    )
+    return None if made is None else (made, replaced, replaced[-1])
+
+
 def _batch_norm(
     equation: Any, call: dict, links: jax_private.Links, dropped: set
 ) -> tuple[Any, list, Any] | None:
     """Returns a batch normalization that adds what is added to it and ends at zero, as `_dense` does."""
-    after, result, replaced = _following(equation, _and_then_of_its_shape, links, dropped)
+    after, result, replaced = _following(equation, _and_then_without_bias, links, dropped)
     if after.does_nothing:
         return None
     place = equation if after.other is None or links.is_made_before(after.other, equation) else replaced[-1]
@@ -143,10 +173,15 @@ def _comes_before(variable: Any, equation: Any, links: jax_private.Links) -> boo
     )
 
 
-def _and_then_of_its_shape(after: _After, result: Any, use: Any, links: jax_private.Links) -> _After | None:
-    """As `_and_then`, for what has no matrix behind it: no other shape, and no bias."""
-    more = None if use.primitive.name == "reshape" else _and_then(after, result, use, links)
+def _and_then_without_bias(after: _After, result: Any, use: Any, links: jax_private.Links) -> _After | None:
+    """As `_and_then_of_its_shape`, for what has a bias already."""
+    more = _and_then_of_its_shape(after, result, use, links)
     return None if more is None or more.bias is not None else more
+
+
+def _and_then_of_its_shape(after: _After, result: Any, use: Any, links: jax_private.Links) -> _After | None:
+    """As `_and_then`, for what has a shape of its own."""
+    return None if use.primitive.name == "reshape" else _and_then(after, result, use, links)
 
 
 def _and_then(after: _After, result: Any, use: Any, links: jax_private.Links) -> _After | None:
@@ -184,8 +219,7 @@ def _dense_call(after: _After, transposed: bool) -> Callable:
     has = after.bias is not None, after.other is not None
 
     def own(x: Any, y: Any, *added: Any) -> tuple:
-        bias, other = (added[0] if has[0] else None), (added[-1] if has[1] else None)
-        return (after.computed(jnp.matmul(x, y.T if transposed else y), bias, other),)
+        return (after.computed(jnp.matmul(x, y.T if transposed else y), *after.placed(added)),)
 
     def call(x: Any, y: Any, *added: Any) -> tuple:
         width = y.shape[0 if transposed else 1]

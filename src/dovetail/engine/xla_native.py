@@ -32,7 +32,13 @@ TARGETS = (
     *("dovetail_batch_norm", "dovetail_batch_norm_gradient"),
     *("dovetail_largest", "dovetail_largest_gradient"),
     *("dovetail_label_loss", "dovetail_label_loss_gradient"),
-    *("dovetail_conv", "dovetail_conv_kernel", "dovetail_depthwise", "dovetail_depthwise_kernel"),
+    *(
+        "dovetail_conv",
+        "dovetail_conv_followed",
+        "dovetail_conv_kernel",
+        "dovetail_depthwise",
+        "dovetail_depthwise_kernel",
+    ),
 )
 # Below these, products over rows gain nothing.
 FEWEST_ROWS, FEWEST_SUMS = 256, 2048

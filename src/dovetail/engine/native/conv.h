@@ -4,6 +4,7 @@
 // read as they lie, without windows being gathered; rows at whose ends windows stick out are copied with zeros around them.
 #pragma once
 
+#include "following.h"
 #include "pool.h"
 
 enum { AXES = 3, MOST_TAPS = 32, MOST_RUNS = 256 };  // taps of the last axis, which is that of rows; taps in all
@@ -211,6 +212,7 @@ struct Conv {
   Margins margins;
   Size vectors;
   Strips strips;
+  Following after;
 
   Size phases() const { return w.backwards ? w.stride[2] : 1; }
   Size panel() const { return vectors * WIDTH; }
@@ -299,6 +301,9 @@ void Conv::row(const Lines& lines, Size panel, Size p, Size h) const {
     }
     before += phase.taps;
   }
+  if (after.is_there())
+    for (Size i = 0, at = to - first - y; i < w.to()[2]; ++i, at += w.width())
+      after.apply(y, at, first, smaller(first + this->panel(), w.width()));
 }
 
 void Conv::part(Size number) const {
@@ -309,9 +314,10 @@ void Conv::part(Size number) const {
       for (Size h = item.begin; h < item.end; ++h) row(lines, panel, p, h);
 }
 
-static void conv(const Convolution& w, const float* x, const float* kernel, float* y, const Pool& pool) {
+static void conv(const Convolution& w, const float* x, const float* kernel, float* y, const Pool& pool,
+                 const Following& after = {}) {
   const Strips strips(w.batch * w.to()[0], w.to()[1], w.from()[2] * w.depth(), 1 << 16, 4 * pool.num_threads());
-  Conv a = {w, x, kernel, y, nullptr, {}, 0, strips};
+  Conv a = {w, x, kernel, y, nullptr, {}, 0, strips, after};
   a.prepare();
   Room memory(a.panels() * a.panel() * w.places(w.size) * w.depth());
   a.packed = memory.at;

@@ -90,7 +90,7 @@ EXPORT XLA_FFI_Error* dovetail_dense(XLA_FFI_CallFrame* frame) {
   if (call.is_question()) return nullptr;
   const DenseSizes& s = *(const DenseSizes*)call.numbers();
   const float *bias = s.bias ? call.in(2) : nullptr, *other = s.other ? call.in(2 + s.bias) : nullptr;
-  many_rows({s.rows, s.depth, s.width, call.in(0), call.in(1), call.out(0), s.transposed != 0, bias, other, s.floor != 0},
+  many_rows({s.rows, s.depth, s.width, call.in(0), call.in(1), call.out(0), s.transposed != 0, {bias, other, s.floor != 0}},
             call.pool());
   return nullptr;
 }
@@ -163,6 +163,21 @@ EXPORT XLA_FFI_Error* dovetail_conv(XLA_FFI_CallFrame* frame) {
   const Call call{frame};
   if (call.is_question()) return nullptr;
   conv(*(const Convolution*)call.numbers(), call.in(0), call.in(1), call.out(0), call.pool());
+  return nullptr;
+}
+
+// A convolution, and what follows it.
+struct FollowedSizes {
+  Convolution w;
+  Size bias, other, floor;
+};
+
+EXPORT XLA_FFI_Error* dovetail_conv_followed(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  const FollowedSizes& s = *(const FollowedSizes*)call.numbers();
+  const float *bias = s.bias ? call.in(2) : nullptr, *other = s.other ? call.in(2 + s.bias) : nullptr;
+  conv(s.w, call.in(0), call.in(1), call.out(0), call.pool(), {bias, other, s.floor != 0});
   return nullptr;
 }
 
@@ -355,7 +370,7 @@ EXPORT void plain_over_rows(const float* x, const float* y, float* z, float* sum
 
 EXPORT void plain_dense(const DenseSizes* s, const float* x, const float* y, const float* bias, const float* other,
                         float* z) {
-  many_rows({s->rows, s->depth, s->width, x, y, z, s->transposed != 0, bias, other, s->floor != 0}, Pool{});
+  many_rows({s->rows, s->depth, s->width, x, y, z, s->transposed != 0, {bias, other, s->floor != 0}}, Pool{});
 }
 
 EXPORT void plain_label_loss(const float* x, const int32_t* labels, float* y, Size rows, Size columns) {

@@ -20,8 +20,7 @@ struct ManyRows {
   const float *x, *y;  // y: (depth, width), or transposed (width, depth)
   float* z;
   bool transposed;
-  const float *bias = nullptr, *other = nullptr;  // what is added to each row, and to all of the result
-  bool floor = false;                             // whether negative numbers become 0
+  Following after = {};
   float* packed = nullptr;
   Size high = 1, wide = 1;  // parts that rows and panels are divided into
 
@@ -43,21 +42,6 @@ struct ManyRows {
     }
   }
 
-  // What follows the product, for some rows of a panel, while they are in the cache.
-  void follow(Size first, Size last, Size column) const {
-    if (!bias && !other && !floor) return;
-    for (Size r = first; r < last; ++r)
-      for (Size j = column; j < smaller(column + TWO, width); j += WIDTH) {
-        float* at = z + r * width + j;
-        const Size left = width - j;
-        Vector v = load(at, left);
-        if (bias) v += load(bias + j, left);
-        if (other) v += load(other + r * width + j, left);
-        if (floor) v = v < 0.0f ? Vector{} : v;  // NaN stays
-        store(at, v, left);
-      }
-  }
-
   void part(Size item) const {
     const Size from = begin_of(item / wide, rows, high), to = begin_of(item / wide + 1, rows, high), wide_at = item % wide;
     const Size blocks = parts_of(to - from, MOST_OF_TWO), pitch = depth + WIDTH;
@@ -71,7 +55,8 @@ struct ManyRows {
         const Run run = depth % ALIKE ? Run{x + first * depth, kernel, depth} : Run{apart.at, kernel, depth};
         block_of(last - first, 2)(&run, 1, depth % ALIKE ? depth : pitch, 0, z + first * width + p * TWO, width,
                                   width - p * TWO);
-        follow(first, last, p * TWO);
+        if (after.is_there())
+          for (Size r = first; r < last; ++r) after.apply(z, r * width, p * TWO, smaller(p * TWO + TWO, width));
       }
     }
   }

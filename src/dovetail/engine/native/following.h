@@ -1,0 +1,23 @@
+// What follows a product or a convolution, while its numbers are in the cache.
+#pragma once
+
+#include "vectors.h"
+
+struct Following {
+  const float *bias = nullptr, *other = nullptr;  // what is added to each row, and to all of the result
+  bool floor = false;                             // whether negative numbers become 0
+
+  bool is_there() const { return bias || other || floor; }
+  // The numbers of a row, which begins at `row` in the result, from column `from` on.
+  void apply(float* result, Size row, Size from, Size to) const {
+    for (Size j = from; j < to; j += WIDTH) {
+      float* at = result + row + j;
+      const Size left = to - j;
+      Vector v = load(at, left);
+      if (bias) v += load(bias + j, left);
+      if (other) v += load(other + row + j, left);
+      if (floor) v = v < 0.0f ? Vector{} : v;  // NaN stays
+      store(at, v, left);
+    }
+  }
+};
