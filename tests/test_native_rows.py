@@ -13,7 +13,7 @@ from dovetail.engine import xla
 
 engine = xla("native kernels")
 from dovetail.engine import kernels, native, native_batched, xla_einsum  # noqa: E402 - load JAX, which is wanted
-from dovetail.ops import batch_normalization, losses, normalization, pool  # noqa: E402
+from dovetail.ops import batch_normalization, losses, nn, normalization, pool  # noqa: E402
 from dovetail.ops.windows import WindowPlan  # noqa: E402
 
 pytestmark = pytest.mark.skipif(native.library() is None, reason=native.state())
@@ -353,3 +353,19 @@ def test_windows_that_do_not_tile_are_left_to_xla(window, strides, padding):
     plan = WindowPlan(x, window, strides, padding, 1, False)
     assert not _served("windows", None, (x,), {"plan": plan, "mean": False})
     assert not _served("largest of windows, gradient", None, (x, x, x), {"plan": plan})
+
+
+# ---- gelu
+
+
+@pytest.mark.parametrize("approximate", [False, True])
+@pytest.mark.parametrize("shape", [(8192,), (3, 70, 41), (50, 1000)])
+def test_gelu_and_its_gradient(shape, approximate):
+    x, g, names = _draw(*shape) * 4, _draw(*shape), {"approximate": approximate}
+    x.flat[:5] = [0, -0.0, np.inf, -200, 200]
+    (y,), (expected,) = _both("gelu", lambda x, **n: nn._gelu(engine, x, **n), (x,), names)
+    np.testing.assert_allclose(y, expected, atol=2e-6)
+    x.flat[2] = np.nan
+    formula = lambda g, x, **n: nn._slope_of_gelu(engine, g, x, **n)
+    (found,), (expected,) = _both("gelu, gradient", formula, (g, x), names)
+    np.testing.assert_allclose(found, expected, atol=2e-5)

@@ -118,6 +118,7 @@ def chosen(primitive: str, platform: str, *arguments: Any) -> Kernel:
 @kernel("group_norm")
 @kernel("bias")
 @kernel("gelu")
+@kernel("gelu, gradient")
 @kernel("windows")
 @kernel("largest of windows, gradient")
 @kernel("dense")

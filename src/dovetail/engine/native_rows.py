@@ -127,6 +127,21 @@ def batch_numbers(x: Any, names: dict, other: bool = False, floor: bool = False)
     return [*_rows(x), *flags, int(np.float64(names["epsilon"]).view(np.int64))]
 
 
+def _gelu_serves(formula: Callable, arrays: tuple, names: dict) -> bool:
+    return arrays[0].size >= FEWEST and arrays[0].shape == arrays[-1].shape and serves(arrays)
+
+
+@kernel("gelu", "cpu", when=_gelu_serves, why="0024: a third of the time of XLA's loops")
+def _gelu(formula: Callable, arrays: tuple, names: dict) -> Any:
+    return _called("dovetail_gelu", formula, arrays, names, [arrays[0].shape], [int(names["approximate"])])[0]
+
+
+@kernel("gelu, gradient", "cpu", when=_gelu_serves, why="0024: a third of the time of XLA's loops")
+def _gelu_gradient(formula: Callable, arrays: tuple, names: dict) -> Any:
+    shapes, numbers = [arrays[0].shape], [int(names["approximate"])]
+    return _called("dovetail_gelu_gradient", formula, arrays, names, shapes, numbers)[0]
+
+
 def _tile(x: Any, plan: Any) -> bool:
     """True for images, or sequences, whose windows lie side by side and inside."""
     inside = not any(map(any, plan.padding)) and plan.rank <= 2

@@ -30,6 +30,7 @@ TARGETS = (
     *("dovetail_dense", "dovetail_over_rows_and_sums"),
     *("dovetail_softmax", "dovetail_softmax_gradient", "dovetail_layer_norm", "dovetail_layer_norm_gradient"),
     *("dovetail_batch_norm", "dovetail_batch_norm_gradient"),
+    *("dovetail_gelu", "dovetail_gelu_gradient"),
     *("dovetail_largest", "dovetail_largest_gradient"),
     *("dovetail_label_loss", "dovetail_label_loss_gradient"),
     *(

@@ -174,6 +174,11 @@ def _gelu_inner(x: Any) -> Any:
 
 @gradient_op
 def _gelu_gradient(xp: Any, g: Any, x: Any, *, approximate: bool) -> Any:
+    formula = functools.partial(_slope_of_gelu, xp)
+    return xp.by_kernel("gelu, gradient", formula, (g, x), {"approximate": approximate})
+
+
+def _slope_of_gelu(xp: Any, g: Any, x: Any, approximate: bool) -> Any:
     if approximate:
         t = xp.tanh(_gelu_inner(x))
         slope = (1 + x * x * (3 * 0.044715)) * math.sqrt(2 / math.pi)

@@ -80,7 +80,13 @@ def difference_of_gradients_of_rows(library: ctypes.CDLL) -> float:
     of_scale = np.empty_like(gamma)
     given = (batch, g, 0 * gamma, 0 * gamma, x, mean, variance, gamma)
     library.plain_batch_norm_gradient(*_places(*given, back, of_scale, None))
+    of_unit = np.empty_like(x)
+    library.plain_gelu_gradient(*_places(g, x, of_unit), *_numbers(x.size), 1)
+    inner = (x + 0.044715 * x.astype(np.float64) ** 3) * np.sqrt(2 / np.pi)
+    slope = (1 + 3 * 0.044715 * x.astype(np.float64) ** 2) * np.sqrt(2 / np.pi)
+    of_tangent = 0.5 * (1 + np.tanh(inner)) + 0.5 * x * (1 - np.tanh(inner) ** 2) * slope
     pairs = [
+        (of_unit, g * of_tangent),
         *_batch_norm(x.astype(np.float64), wide, gamma, (by_batch, mean, variance, back, of_scale)),
         (made[0], shares * (wide - (wide * shares).sum(1, keepdims=True))),
         (made[1], of_x / deviation),

@@ -18,6 +18,7 @@
 #include "conv_kernel.h"
 #include "csv.h"
 #include "few_rows.h"
+#include "gelu.h"
 #include "gru.h"
 #include "lstm.h"
 #include "many_rows.h"
@@ -297,6 +298,24 @@ EXPORT XLA_FFI_Error* dovetail_largest_gradient(XLA_FFI_CallFrame* frame) {
   share_rows(OfLargest{t, call.in(0), call.in(1), call.in(2), call.out(0)}, t.rows(), t.high * t.width * t.channels,
              call.pool());
   return nullptr;
+}
+
+EXPORT XLA_FFI_Error* dovetail_gelu(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  Gelu{call.in(0), nullptr, call.out(0), call.count(0), call.numbers()[0] != 0}.all(call.pool());
+  return nullptr;
+}
+
+EXPORT XLA_FFI_Error* dovetail_gelu_gradient(XLA_FFI_CallFrame* frame) {
+  const Call call{frame};
+  if (call.is_question()) return nullptr;
+  Gelu{call.in(1), call.in(0), call.out(0), call.count(0), call.numbers()[0] != 0}.all(call.pool());
+  return nullptr;
+}
+
+EXPORT void plain_gelu_gradient(const float* g, const float* x, float* y, Size count, int approximate) {
+  Gelu{x, g, y, count, approximate != 0}.all(Pool{});
 }
 
 EXPORT void plain_largest(const Tiles* t, const float* x, float* y) {
