@@ -62,6 +62,16 @@ def turned(x, y, bias, other):
     return jnp.maximum(xla_native.product_with_rows(x, y.T) + bias, 0)
 
 
+def kept_where_positive(x, y, bias, other):
+    made = xla_native.product_with_rows(x, y.T).reshape(3, 100, 48)
+    return engine.keep_where(other > 0, made + bias)
+
+
+def kept_elsewhere(x, y, bias, other):
+    made = xla_native.product(x, y).reshape(3, 100, 48)
+    return engine.keep_where(other < 0, made), engine.keep_where(other > 1, made)
+
+
 def over_rows(x, y, bias, other):
     flat = other.reshape(300, 48)
     return xla_native.product_over_rows(x, flat), other.sum((0, 1))
@@ -144,7 +154,8 @@ def convolved_beside_a_shortcut(x, y, bias, other):
 
 def convolved_back(x, y, bias, other):
     g = jnp.tile(IMAGES, (1, 1, 1, 3)) * x[0, 0]
-    return IMAGES + engine.conv_input_gradient(g, WINDOWS, (9, 8), *PLAIN, 1)
+    back = IMAGES + engine.conv_input_gradient(g, WINDOWS, (9, 8), *PLAIN, 1)
+    return engine.keep_where(IMAGES + x[1, 1] > 0, back)
 
 
 # how many equations are left of which kinds: (name of a primitive or of a custom call, count)
@@ -158,6 +169,8 @@ PROGRAMS = {
     doubled: ("dovetail_many_rows", 1, set()),
     floor_of_one: ("dovetail_many_rows", 1, set()),
     turned: ("dovetail_dense", 1, {"max", "add"}),
+    kept_where_positive: ("dovetail_dense", 1, {"add"}),
+    kept_elsewhere: ("dovetail_many_rows", 1, set()),
     over_rows: ("dovetail_over_rows_and_sums", 1, {"reduce_sum"}),
     over_rows_and_used_before: ("dovetail_over_rows", 1, set()),
     sums_of_others: ("dovetail_over_rows", 1, set()),

@@ -24,38 +24,43 @@ _FOLLOWED = frozenset({*_PRODUCTS, _OVER_ROWS, _BATCH_NORM, _CONV})
 
 
 class _After(NamedTuple):
-    """What follows a product, of (rows, width).
+    """What follows a product, of (rows, width), in this order.
 
     Attributes:
         shape: of the result, which has as many numbers.
         bias: what is added to each row, a vector, or None.
         other: what is added, of the result's shape, or None.
+        keep: numbers become zero where those of this array, of the result's shape, are not positive; None: all stay.
         floor: whether negative numbers become zero.
     """
 
     shape: tuple
     bias: Any = None
     other: Any = None
+    keep: Any = None
     floor: bool = False
 
     @property
     def does_nothing(self) -> bool:
-        return self.bias is None and self.other is None and not self.floor
+        return not self.operands and not self.floor
 
     @property
-    def added(self) -> list:
-        """The operands that are added."""
-        return [each for each in (self.bias, self.other) if each is not None]
+    def operands(self) -> list:
+        """The arrays that take part."""
+        return [each for each in (self.bias, self.other, self.keep) if each is not None]
 
-    def placed(self, added: tuple) -> tuple:
-        """Returns bias and other among what is added; None for what is not there."""
-        return (added[0] if self.bias is not None else None), (added[-1] if self.other is not None else None)
+    @property
+    def flags(self) -> list[int]:
+        """Which arrays there are, and whether there is a floor: `Follows` of native/following.h."""
+        return [*(int(each is not None) for each in (self.bias, self.other, self.keep)), int(self.floor)]
 
-    def computed(self, product: Any, bias: Any, other: Any) -> Any:
-        """Computes it the long way."""
+    def computed(self, product: Any, operands: tuple) -> Any:
+        """Computes it the long way, given values of the operands."""
+        given = iter(operands)
         y = product.reshape(self.shape)
-        y = y if bias is None else y + bias
-        y = y if other is None else y + other
+        y = y if self.bias is None else y + next(given)
+        y = y if self.other is None else y + next(given)
+        y = y if self.keep is None else jnp.where(next(given) > 0, y, jnp.zeros((), y.dtype))
         return jnp.maximum(y, 0) if self.floor else y
 
 
@@ -97,7 +102,9 @@ def _dense(
     after, result, replaced = _following(equation, _and_then, links, dropped)
     if after.does_nothing:
         return None
-    made = jax_private.equation_of(_dense_call(after, transposed), [*equation.invars, *after.added], [result])
+    made = jax_private.equation_of(
+        _dense_call(after, transposed), [*equation.invars, *after.operands], [result]
+    )
     return None if made is None else (made, replaced, replaced[-1])
 
 
@@ -121,20 +128,19 @@ def _conv(equation: Any, call: dict, links: jax_private.Links, dropped: set) -> 
     after, result, replaced = _following(equation, _and_then_of_its_shape, links, dropped)
     if after.does_nothing:
         return None
-    flags = [int(after.bias is not None), int(after.other is not None), int(after.floor)]
-    numbers = np.array([*jax_private.numbers_of(call), *flags], np.int64)
+    numbers = np.array([*jax_private.numbers_of(call), *after.flags], np.int64)
     kind = jax.ShapeDtypeStruct(after.shape, FLOAT32)
 
     def own(x: Any, kernel: Any, *added: Any) -> tuple:
         (y,) = jax_private.evaluated(equation, [x, kernel])
-        return (after.computed(y, *after.placed(added)),)
+        return (after.computed(y, added),)
 
     def followed(*given: Any) -> tuple:
         return (jax.ffi.ffi_call(_CONV_FOLLOWED, kind)(*given, numbers=numbers),)
 
     call_of_all = standing_for(own, followed)
     made = jax_private.equation_of(
-        lambda *given: call_of_all(*given)[0], [*equation.invars, *after.added], [result]
+        lambda *given: call_of_all(*given)[0], [*equation.invars, *after.operands], [result]
     )
     return None if made is None else (made, replaced, replaced[-1])
 
@@ -150,19 +156,19 @@ def _batch_norm(
     if any(_comes_before(out, place, links) for out in equation.outvars[1:]):
         return None
     numbers = jax_private.numbers_of(call)
-    numbers[4:6] = [int(after.other is not None), int(after.floor)]
+    numbers[4:6] = [after.flags[1], after.flags[3]]
     kinds = [jax.ShapeDtypeStruct(out.aval.shape, FLOAT32) for out in equation.outvars]
     count = len(equation.invars)
 
     def own(*given: Any) -> tuple:
         y, *statistics = jax_private.evaluated(equation, list(given[:count]))
-        return after.computed(y, None, given[-1] if len(given) > count else None), *statistics
+        return after.computed(y, given[count:]), *statistics
 
     def kernel(*given: Any) -> tuple:
         return tuple(jax.ffi.ffi_call(_BATCH_NORM, kinds)(*given, numbers=np.array(numbers, np.int64)))
 
     outputs = [result, *equation.outvars[1:]]
-    made = jax_private.equation_of(standing_for(own, kernel), [*equation.invars, *after.added], outputs)
+    made = jax_private.equation_of(standing_for(own, kernel), [*equation.invars, *after.operands], outputs)
     return None if made is None else (made, replaced, place)
 
 
@@ -176,7 +182,7 @@ def _comes_before(variable: Any, equation: Any, links: jax_private.Links) -> boo
 def _and_then_without_bias(after: _After, result: Any, use: Any, links: jax_private.Links) -> _After | None:
     """As `_and_then_of_its_shape`, for what has a bias already."""
     more = _and_then_of_its_shape(after, result, use, links)
-    return None if more is None or more.bias is not None else more
+    return None if more is None or more.bias is not None or more.keep is not None else more
 
 
 def _and_then_of_its_shape(after: _After, result: Any, use: Any, links: jax_private.Links) -> _After | None:
@@ -193,6 +199,11 @@ def _and_then(after: _After, result: Any, use: Any, links: jax_private.Links) ->
         return None
     if kind == "max" and jax_private.is_number(use.invars[1], 0):
         return after._replace(floor=True)
+    if after.keep is not None:
+        return None
+    kept = _kept_where_positive(result, use, links)
+    if kept is not None:
+        return after._replace(keep=kept) if kept.aval.shape == after.shape else None
     if kind != "add" or after.other is not None:
         return None
     (added,) = [each for each in use.invars if each is not result] or [None]
@@ -202,6 +213,17 @@ def _and_then(after: _After, result: Any, use: Any, links: jax_private.Links) ->
     if vector is not None and after.bias is None:
         return after._replace(bias=vector)
     return after._replace(other=added) if added.aval.shape == after.shape else None
+
+
+def _kept_where_positive(result: Any, use: Any, links: jax_private.Links) -> Any:
+    """Returns the array that an equation keeps a result by, where it is positive; None for other equations."""
+    if use.params.get("name") != "_where" or len(use.invars) != 3 or use.invars[1] is not result:
+        return None
+    asked = links.made_by(use.invars[0])
+    is_it = asked is not None and asked.primitive.name == "gt" and jax_private.is_number(asked.invars[1], 0)
+    if not is_it or not jax_private.is_number(use.invars[2], 0) or jax_private.is_literal(asked.invars[0]):
+        return None
+    return asked.invars[0] if asked.invars[0].aval.dtype == FLOAT32 else None
 
 
 def _row(added: Any, links: jax_private.Links) -> Any:
@@ -216,14 +238,13 @@ def _row(added: Any, links: jax_private.Links) -> Any:
 
 def _dense_call(after: _After, transposed: bool) -> Callable:
     """Returns the product with what follows it as a function of the matrices and what is added."""
-    has = after.bias is not None, after.other is not None
 
     def own(x: Any, y: Any, *added: Any) -> tuple:
-        return (after.computed(jnp.matmul(x, y.T if transposed else y), *after.placed(added)),)
+        return (after.computed(jnp.matmul(x, y.T if transposed else y), added),)
 
     def call(x: Any, y: Any, *added: Any) -> tuple:
         width = y.shape[0 if transposed else 1]
-        numbers = np.array([*x.shape, width, transposed, *has, after.floor], np.int64)
+        numbers = np.array([*x.shape, width, transposed, *after.flags], np.int64)
         kernel = jax.ffi.ffi_call(_DENSE, jax.ShapeDtypeStruct(after.shape, FLOAT32))
         return (kernel(x, y, *added, numbers=numbers),)
 

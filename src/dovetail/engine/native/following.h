@@ -3,11 +3,17 @@
 
 #include "vectors.h"
 
+// Which arrays there are, and whether there is a floor.
+struct Follows {
+  Size bias, other, keep, floor;
+};
+
 struct Following {
   const float *bias = nullptr, *other = nullptr;  // what is added to each row, and to all of the result
+  const float* keep = nullptr;                    // numbers become 0 where these are not positive
   bool floor = false;                             // whether negative numbers become 0
 
-  bool is_there() const { return bias || other || floor; }
+  bool is_there() const { return bias || other || keep || floor; }
   // The numbers of a row, which begins at `row` in the result, from column `from` on.
   void apply(float* result, Size row, Size from, Size to) const {
     for (Size j = from; j < to; j += WIDTH) {
@@ -16,6 +22,7 @@ struct Following {
       Vector v = load(at, left);
       if (bias) v += load(bias + j, left);
       if (other) v += load(other + row + j, left);
+      if (keep) v = load(keep + row + j, left) > 0.0f ? v : Vector{};
       if (floor) v = v < 0.0f ? Vector{} : v;  // NaN stays
       store(at, v, left);
     }

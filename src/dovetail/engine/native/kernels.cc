@@ -83,16 +83,22 @@ EXPORT XLA_FFI_Error* dovetail_over_rows_and_sums(XLA_FFI_CallFrame* frame) { re
 
 // A product of many rows, and what follows it.
 struct DenseSizes {
-  Size rows, depth, width, transposed, bias, other, floor;
+  Size rows, depth, width, transposed;
+  Follows follows;
 };
+
+// The operands behind the first two.
+static Following following_of(const Call& call, const Follows& f) {
+  return {f.bias ? call.in(2) : nullptr, f.other ? call.in(2 + f.bias) : nullptr,
+          f.keep ? call.in(2 + f.bias + f.other) : nullptr, f.floor != 0};
+}
 
 EXPORT XLA_FFI_Error* dovetail_dense(XLA_FFI_CallFrame* frame) {
   const Call call{frame};
   if (call.is_question()) return nullptr;
   const DenseSizes& s = *(const DenseSizes*)call.numbers();
-  const float *bias = s.bias ? call.in(2) : nullptr, *other = s.other ? call.in(2 + s.bias) : nullptr;
-  many_rows({s.rows, s.depth, s.width, call.in(0), call.in(1), call.out(0), s.transposed != 0, {bias, other, s.floor != 0}},
-            call.pool());
+  many_rows({s.rows, s.depth, s.width, call.in(0), call.in(1), call.out(0), s.transposed != 0,
+             following_of(call, s.follows)}, call.pool());
   return nullptr;
 }
 
@@ -170,15 +176,14 @@ EXPORT XLA_FFI_Error* dovetail_conv(XLA_FFI_CallFrame* frame) {
 // A convolution, and what follows it.
 struct FollowedSizes {
   Convolution w;
-  Size bias, other, floor;
+  Follows follows;
 };
 
 EXPORT XLA_FFI_Error* dovetail_conv_followed(XLA_FFI_CallFrame* frame) {
   const Call call{frame};
   if (call.is_question()) return nullptr;
   const FollowedSizes& s = *(const FollowedSizes*)call.numbers();
-  const float *bias = s.bias ? call.in(2) : nullptr, *other = s.other ? call.in(2 + s.bias) : nullptr;
-  conv(s.w, call.in(0), call.in(1), call.out(0), call.pool(), {bias, other, s.floor != 0});
+  conv(s.w, call.in(0), call.in(1), call.out(0), call.pool(), following_of(call, s.follows));
   return nullptr;
 }
 
@@ -388,8 +393,8 @@ EXPORT void plain_over_rows(const float* x, const float* y, float* z, float* sum
 }
 
 EXPORT void plain_dense(const DenseSizes* s, const float* x, const float* y, const float* bias, const float* other,
-                        float* z) {
-  many_rows({s->rows, s->depth, s->width, x, y, z, s->transposed != 0, {bias, other, s->floor != 0}}, Pool{});
+                        const float* keep, float* z) {
+  many_rows({s->rows, s->depth, s->width, x, y, z, s->transposed != 0, {bias, other, keep, s->follows.floor != 0}}, Pool{});
 }
 
 EXPORT void plain_label_loss(const float* x, const int32_t* labels, float* y, Size rows, Size columns) {
