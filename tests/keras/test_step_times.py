@@ -1,5 +1,7 @@
 """`tf.profiler.StepTimes`: each kind gets the time that it takes, and all add up."""
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -10,7 +12,6 @@ import dovetail as tf
 from dovetail import keras
 from dovetail.base import step_times
 from dovetail.base.step_times import DATA, STEPS, Stopwatch, waiting_for
-from dovetail.cli import main
 
 BATCHES, PAUSE = 12, 0.01
 ALL = BATCHES * PAUSE
@@ -164,10 +165,10 @@ def test_waiting_while_steps_run_is_not_for_data():
     assert watch.seconds[STEPS] >= PAUSE and watch.seconds[DATA] >= 2 * PAUSE
 
 
-def test_run_says_it_at_the_end(tmp_path, capsys):
+def test_run_says_it_at_the_end(tmp_path):
     script = tmp_path / "train.py"
     script.write_text("import time; time.sleep(0.01); print('done')")
-    assert main(["run", "--profile", str(script)]) == 0
-    captured = capsys.readouterr()
-    assert captured.out == "done\n"
-    assert captured.err.startswith("dovetail run: 0.") and "other" in captured.err
+    command = [sys.executable, "-m", "dovetail", "run", "--profile", str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "done\n"
+    assert done.stderr.startswith("dovetail run: 0.") and "other" in done.stderr
