@@ -129,6 +129,20 @@ def test_products_of_few_rows(sizes):
 
 @needs_compiler
 @pytest.mark.parametrize(
+    "sizes", [(1, 784, 128), (1, 70, 1030), (2, 1000, 700), (3, 129, 130), (5, 513, 1100), (32, 1024, 600)]
+)
+def test_products_of_a_few_rows_read_kernels_of_any_size_as_they_lie(sizes):
+    rows, m, n = sizes
+    x, kernel = _draw(rows, m), _draw(m, n)
+    row = kernels.chosen("product", "cpu", x, kernel)
+    assert row.why.startswith("0017")
+    found = row.run(x, kernel)
+    np.testing.assert_allclose(found, np.asarray(x, "float64") @ kernel, atol=2e-5 * m**0.5)
+    np.testing.assert_array_equal(found, row.run(x, kernel))
+
+
+@needs_compiler
+@pytest.mark.parametrize(
     "sizes", [(257, 16, 16), (300, 45, 77), (1000, 256, 33), (511, 512, 130), (4099, 20, 600)]
 )
 def test_products_of_many_rows(sizes):
@@ -148,12 +162,13 @@ def test_other_products_are_left_to_xla(case):
         "one row": (1, 784, 128),
         "narrow": (257, 784, 10),
         "small": (8, 16, 16),
-        "large": (8, 1024, 1024),
+        "large": (40, 1024, 1024),
         "empty": (32, 0, 10),
     }.get(case, (32, 784, 128))
     dtype = jnp.dtype(case) if case in ("float64", "bfloat16") else "float32"
     a, b = _draw(rows, m).astype(dtype), _draw(m, n).astype(dtype)
-    assert kernels.chosen("product", "cpu", a, b).why == "XLA's own"
+    if case != "one row":
+        assert kernels.chosen("product", "cpu", a, b).why == "XLA's own"
     if case != "narrow":
         assert kernels.chosen("product over rows", "cpu", a, _draw(rows, n).astype(dtype)).why == "XLA's own"
 

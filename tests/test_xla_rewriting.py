@@ -158,6 +158,19 @@ def convolved_back(x, y, bias, other):
     return engine.keep_where(IMAGES + x[1, 1] > 0, back)
 
 
+SMALL, WIDE = _draw(2, 2, 3, 48), _draw(3, 3, 48, 48)
+
+
+def convolved_in_few_places(x, y, bias, other):
+    images = SMALL + x[0, 0]
+    return jnp.maximum(images + (engine.conv(images, WIDE, *PLAIN, 1) + bias), 0)
+
+
+def convolved_where_nothing_is_seen(x, y, bias, other):
+    images = SMALL[:, :1, :1] * x[0, 0]
+    return jnp.maximum(engine.conv(images, WIDE, (4, 4), ((4, 0), (4, 0)), (1, 1), 1) + bias, 0)
+
+
 # how many equations are left of which kinds: (name of a primitive or of a custom call, count)
 PROGRAMS = {
     dense: ("dovetail_dense", 1, {"max", "add"}),
@@ -180,6 +193,8 @@ PROGRAMS = {
     convolved: ("dovetail_conv_followed", 1, {"max"}),
     convolved_strided: ("dovetail_conv_followed", 1, {"max"}),
     convolved_beside_a_shortcut: ("dovetail_conv_followed", 1, set()),
+    convolved_in_few_places: ("dovetail_conv_followed", 1, {"max"}),
+    convolved_where_nothing_is_seen: ("dovetail_conv_followed", 1, {"max"}),
     convolved_back: ("dovetail_conv_followed", 1, set()),
     normalized_beside_a_shortcut: ("dovetail_batch_norm", 1, {"max", "add"}),
     normalized_twice: ("dovetail_batch_norm", 2, {"max"}),

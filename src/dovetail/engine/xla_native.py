@@ -43,9 +43,10 @@ TARGETS = (
 )
 # Below these, products over rows gain nothing.
 FEWEST_ROWS, FEWEST_SUMS = 256, 2048
-# Products of few rows: so many rows that a kernel is used more than once, so few that packing it would not pay, kernels
-# that fit the core's cache, and more work than a custom call costs.
+# Products of few rows: so few that packing the kernel would not pay, kernels that fit the core's cache, unless they are
+# read for a few rows alone, and more work than a custom call costs.
 ROWS, LARGEST_KERNEL, FEWEST_PRODUCTS = range(4, 257), 1 << 19, 1 << 14
+READ_ONCE = range(1, 33)
 LEAST_SIZE = 16  # of a kernel, for products of more rows: smaller ones leave vectors empty
 FEWEST_BYTES = 512  # of a row that is taken
 _TAKEN = frozenset(np.dtype(kind) for kind in ("?", *"bBhHiIlLqQefd", jnp.bfloat16))
@@ -203,7 +204,12 @@ def _product(a: Any, b: Any) -> Any:
     return jnp.matmul(a, b)
 
 
-@kernel("product", "cpu", when=_few_rows, why="0017: nothing is packed")
+def _few_rows_of_any(a: Any, b: Any) -> bool:
+    of_few = a.shape[0] in READ_ONCE and a.shape[0] * b.size >= FEWEST_PRODUCTS and serves((a, b))
+    return of_few or _few_rows(a, b)
+
+
+@kernel("product", "cpu", when=_few_rows_of_any, why="0017: nothing is packed")
 def _product_of_few_rows(a: Any, b: Any) -> Any:
     return _of_two("dovetail_few_rows", (a.shape[0], b.shape[1]), _product, a, b)
 

@@ -15,8 +15,16 @@ _BATCH, _CHANNELS, _OUTPUTS = 2, 5, 45
 
 def difference_of_convolutions(library: ctypes.CDLL) -> float:
     """Returns the largest difference, of sums over all channels and of each by itself, and of their gradients."""
-    everywhere = (library.plain_conv, library.plain_conv_kernel), (_CHANNELS, _OUTPUTS), "io"
-    each = (library.plain_depthwise, library.plain_depthwise_kernel), (_OUTPUTS, _OUTPUTS), "i"
+    everywhere = (
+        (library.plain_conv, library.plain_conv_kernel, library.plain_conv_few),
+        (_CHANNELS, _OUTPUTS),
+        "io",
+    )
+    each = (
+        (library.plain_depthwise, library.plain_depthwise_kernel, library.plain_depthwise),
+        (_OUTPUTS, _OUTPUTS),
+        "i",
+    )
     return max(_difference(*everywhere), _difference(*each))
 
 
@@ -24,7 +32,7 @@ def _difference(functions: tuple, sizes: tuple, axes: str) -> float:
     """Compares a convolution and its gradients.
 
     Args:
-        functions: the convolution, and its kernel's gradient.
+        functions: the convolution, its kernel's gradient, and the convolution of few places.
         sizes: channels and outputs.
         axes: of a kernel behind its window: "io", or "i" for each channel by itself.
     """
@@ -33,18 +41,19 @@ def _difference(functions: tuple, sizes: tuple, axes: str) -> float:
     kernel = rng.normal(size=(*_WINDOW, *sizes[: len(axes)]))
     g = rng.normal(size=(_BATCH, *_OUTER, outputs))
     given = x, kernel, g = [array.astype(np.float32) / 2 for array in (x, kernel, g)]
-    found = [np.full(array.shape, np.nan, np.float32) for array in (g, x, kernel)]
+    found = [np.full(array.shape, np.nan, np.float32) for array in (g, x, kernel, g)]
     numbers = (_BATCH, *_SIZES, *_OUTER, *sizes, *_WINDOW, *_STRIDES, *_BEFORE, *_GAPS)
     for function, arrays, backwards in (
         (functions[0], (x, kernel, found[0]), 0),
         (functions[0], (g, kernel, found[1]), 1),
         (functions[1], (x, g, found[2]), 0),
+        (functions[2], (x, kernel, found[3]), 0),
     ):
         packed = (ctypes.c_int64 * (len(numbers) + 1))(*numbers, backwards)
         function(ctypes.byref(packed), *[ctypes.c_void_p(array.ctypes.data) for array in arrays])
     wide = [array.astype(np.float64) for array in given]
     expected = _by_numpy(wide[0], wide[1], wide[2], axes)
-    return max(float(np.max(np.abs(a - b))) for a, b in zip(found, expected, strict=True))
+    return max(float(np.max(np.abs(a - b))) for a, b in zip(found, (*expected, expected[0]), strict=True))
 
 
 def _by_numpy(x: Any, kernel: Any, g: Any, axes: str) -> tuple:

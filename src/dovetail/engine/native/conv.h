@@ -314,14 +314,22 @@ void Conv::part(Size number) const {
       for (Size h = item.begin; h < item.end; ++h) row(lines, panel, p, h);
 }
 
-static void conv(const Convolution& w, const float* x, const float* kernel, float* y, const Pool& pool,
+// Products: so many are done before another thread has come; so many take long enough not to mind one that comes late.
+enum { FEWEST_SHARED = 1 << 20, FEWEST_LONG = 1 << 24, PACKED_ALONE = 1 << 16 };
+
+static void conv(const Convolution& w, const float* x, const float* kernel, float* y, const Pool& all,
                  const Following& after = {}) {
+  static Luck luck_of_brief;
+  const Size weights = w.places(w.size) * w.channels * w.outputs, sums = w.batch * w.places(w.outer) * weights;
+  Luck* luck = sums < FEWEST_LONG ? &luck_of_brief : nullptr;
+  const Pool pool = sums < FEWEST_SHARED || (luck && luck->is_out()) ? Pool{} : all;
   const Strips strips(w.batch * w.to()[0], w.to()[1], w.from()[2] * w.depth(), 1 << 16, 4 * pool.num_threads());
   Conv a = {w, x, kernel, y, nullptr, {}, 0, strips, after};
   a.prepare();
   Room memory(a.panels() * a.panel() * w.places(w.size) * w.depth());
   a.packed = memory.at;
   const ConvPacking packing = {a};
-  share(pool, a.panels(), [](const void* p, Size i) { ((const ConvPacking*)p)->part(i); }, &packing);
-  share(pool, strips.items(), [](const void* a, Size i) { ((const Conv*)a)->part(i); }, &a);
+  share(weights < PACKED_ALONE ? Pool{} : pool, a.panels(),
+        [](const void* p, Size i) { ((const ConvPacking*)p)->part(i); }, &packing, luck);
+  share(pool, strips.items(), [](const void* a, Size i) { ((const Conv*)a)->part(i); }, &a, luck);
 }

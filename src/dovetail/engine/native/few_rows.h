@@ -12,7 +12,7 @@ struct FewRows {
   float* z;
 };
 
-enum { HIGH = WIDTH == 8 ? 2 : 6, DEEP = 64 };  // sums of HIGH rows of a panel fill the registers
+enum { HIGH = WIDTH == 8 ? 2 : 6, DEEP = 64, FETCHED = 16 };  // sums of HIGH rows of a panel fill the registers
 
 // A panel of a row: N vectors, the last with `left` columns.
 template <int N, bool WHOLE>
@@ -31,10 +31,11 @@ INLINE void write(const Vector (&from)[N], float* to, Size left) {
       store_part(to + j * WIDTH, from[j], left);
 }
 
-// Rows of z, a panel of columns: the sum over k of x[r * row + k * step] times row k of y.
+// Rows of z, a panel of columns: the sum over k of x[r * row + k * step] times row k of y. The row of y that lies `ahead` of the one
+// in use is fetched.
 template <int R, int N, bool WHOLE>
 INLINE void block(const float* x, Size row, Size step, const float* y, Size depth, float* z, Size width, Size left,
-                  bool add) {
+                  bool add, Size ahead) {
   Vector sums[R][N] = {};
   if (add)
 #pragma GCC unroll 8
@@ -42,6 +43,8 @@ INLINE void block(const float* x, Size row, Size step, const float* y, Size dept
   for (Size k = 0; k < depth; ++k, x += step, y += width) {
     Vector w[N];
     read<N, WHOLE>(w, y, left);
+#pragma GCC unroll 4
+    for (int j = 0; j < N; ++j) __builtin_prefetch(y + ahead + j * WIDTH);
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       const Vector v = all(x[r * row]);
@@ -53,36 +56,49 @@ INLINE void block(const float* x, Size row, Size step, const float* y, Size dept
   for (int r = 0; r < R; ++r) write<N, WHOLE>(sums[r], z + r * width, left);
 }
 
-// A panel of columns of z. HIGH rows at a time; what remains two by two, and one.
-template <int N, bool WHOLE>
-static void panel(const float* x, Size row, Size step, const float* y, Size depth, float* z, Size rows, Size width,
-                  Size left) {
-  for (Size k = 0; k < depth; k += DEEP) {
-    const Size deep = smaller(DEEP, depth - k);
-    const float *from = x + k * step, *kernel = y + k * width;
-    Size r = 0;
-    for (; r + HIGH <= rows; r += HIGH)
-      block<HIGH, N, WHOLE>(from + r * row, row, step, kernel, deep, z + r * width, width, left, k > 0);
-    for (; r + 2 <= rows; r += 2)
-      block<2, N, WHOLE>(from + r * row, row, step, kernel, deep, z + r * width, width, left, k > 0);
-    if (r < rows) block<1, N, WHOLE>(from + r * row, row, step, kernel, deep, z + r * width, width, left, k > 0);
+// The rows of a panel that remain, fewer than HIGH, all at once.
+template <int N, bool WHOLE, int R = HIGH - 1>
+INLINE void rest(Size rows, const float* x, Size row, Size step, const float* y, Size depth, float* z, Size width,
+                 Size left, bool add, Size ahead) {
+  if constexpr (R > 0) {
+    if (rows == R)
+      block<R, N, WHOLE>(x, row, step, y, depth, z, width, left, add, ahead);
+    else
+      rest<N, WHOLE, R - 1>(rows, x, row, step, y, depth, z, width, left, add, ahead);
   }
 }
 
-// z (rows, width), its columns from `begin` to `end`.
+// A panel of columns of z. HIGH rows at a time, of which the first ones fetch the kernel.
+template <int N, bool WHOLE>
+static void panel(const float* x, Size row, Size step, const float* y, Size depth, float* z, Size rows, Size width,
+                  Size left, bool add) {
+  for (Size k = 0; k < depth; k += DEEP) {
+    const Size deep = smaller(DEEP, depth - k), ahead = rows > 1 ? FETCHED * width : 0;
+    const float *from = x + k * step, *kernel = y + k * width;
+    Size r = 0;
+    for (; r + HIGH <= rows; r += HIGH)
+      block<HIGH, N, WHOLE>(from + r * row, row, step, kernel, deep, z + r * width, width, left, add || k, r ? 0 : ahead);
+    rest<N, WHOLE>(rows - r, from + r * row, row, step, kernel, deep, z + r * width, width, left, add || k, r ? 0 : ahead);
+  }
+}
+
+// z (rows, width), its columns from `begin` to `end`, or what is added to them.
 static void columns(const float* x, Size row, Size step, const float* y, Size depth, float* z, Size rows, Size width,
-                    Size begin, Size end) {
+                    Size begin, Size end, bool add = false) {
   for (; begin + PANEL <= end; begin += PANEL)
-    panel<BLOCKS, true>(x, row, step, y + begin, depth, z + begin, rows, width, WIDTH);
+    panel<BLOCKS, true>(x, row, step, y + begin, depth, z + begin, rows, width, WIDTH, add);
   const Size vectors = (end - begin + WIDTH - 1) / WIDTH, left = end - begin - (vectors - 1) * WIDTH;
-  if (vectors == 1) panel<1, false>(x, row, step, y + begin, depth, z + begin, rows, width, left);
-  if (vectors == 2) panel<2, false>(x, row, step, y + begin, depth, z + begin, rows, width, left);
-  if (vectors == 3) panel<3, false>(x, row, step, y + begin, depth, z + begin, rows, width, left);
-  if (vectors == 4) panel<4, false>(x, row, step, y + begin, depth, z + begin, rows, width, left);
+  if (vectors == 1) panel<1, false>(x, row, step, y + begin, depth, z + begin, rows, width, left, add);
+  if (vectors == 2) panel<2, false>(x, row, step, y + begin, depth, z + begin, rows, width, left, add);
+  if (vectors == 3) panel<3, false>(x, row, step, y + begin, depth, z + begin, rows, width, left, add);
+  if (vectors == 4) panel<4, false>(x, row, step, y + begin, depth, z + begin, rows, width, left, add);
 }
 
 enum { FEW_ROWS = 16 };  // fewer do not pay for packing
 enum { SUMS_SHARE = 1 << 20 };  // fewer products a thread are not worth waking one
+
+// How much work a product of few rows is: that of reading the kernel, if there are very few.
+static Size few_sums(Size rows, Size depth, Size width) { return (rows > 8 ? rows : 8) * depth * width; }
 
 // How much of `all`, a multiple of `unit`, makes a share of a piece of work.
 static Size share_of_sums(Size sums, Size all, Size unit, const Pool& pool, const Luck& luck) {
@@ -100,7 +116,7 @@ static void few_rows_share(const void* work, Size index) {
 // z (rows, width) = x (rows, depth) times y (depth, width).
 static void few_rows(FewRows& a, const Pool& pool) {
   static Luck luck;
-  a.share = share_of_sums(a.rows * a.depth * a.width, a.width, PANEL, pool, luck);
+  a.share = share_of_sums(few_sums(a.rows, a.depth, a.width), a.width, PANEL, pool, luck);
   share(pool, (a.width + a.share - 1) / a.share, few_rows_share, &a, &luck);
 }
 

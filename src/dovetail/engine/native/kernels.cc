@@ -15,6 +15,7 @@
 #include "batch_norm.h"
 #include "batched.h"
 #include "conv_depthwise.h"
+#include "conv_few.h"
 #include "conv_kernel.h"
 #include "csv.h"
 #include "few_rows.h"
@@ -169,7 +170,7 @@ EXPORT XLA_FFI_Error* dovetail_adam_of_rows(XLA_FFI_CallFrame* frame) {
 EXPORT XLA_FFI_Error* dovetail_conv(XLA_FFI_CallFrame* frame) {
   const Call call{frame};
   if (call.is_question()) return nullptr;
-  conv(*(const Convolution*)call.numbers(), call.in(0), call.in(1), call.out(0), call.pool());
+  conv_of(*(const Convolution*)call.numbers(), call.in(0), call.in(1), call.out(0), call.pool());
   return nullptr;
 }
 
@@ -183,7 +184,7 @@ EXPORT XLA_FFI_Error* dovetail_conv_followed(XLA_FFI_CallFrame* frame) {
   const Call call{frame};
   if (call.is_question()) return nullptr;
   const FollowedSizes& s = *(const FollowedSizes*)call.numbers();
-  conv(s.w, call.in(0), call.in(1), call.out(0), call.pool(), following_of(call, s.follows));
+  conv_of(s.w, call.in(0), call.in(1), call.out(0), call.pool(), following_of(call, s.follows));
   return nullptr;
 }
 
@@ -412,6 +413,10 @@ EXPORT void plain_batched_product(const Pairs* sizes, const float* x, const floa
 
 EXPORT void plain_conv(const Convolution* w, const float* x, const float* kernel, float* y) {
   conv(*w, x, kernel, y, Pool{});
+}
+
+EXPORT void plain_conv_few(const Convolution* w, const float* x, const float* kernel, float* y) {
+  conv_few(*w, x, kernel, y, Pool{});
 }
 
 EXPORT void plain_conv_kernel(const Convolution* w, const float* x, const float* g, float* y) {
