@@ -17,6 +17,7 @@ from jax._src.array import ArrayImpl  # noqa: F401 - the class of concrete array
 from jax._src.interpreters import partial_eval
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
+from dovetail.base.bounded import Bounded
 from dovetail.engine import dtypes
 
 _CONVOLUTION = "conv_general_dilated"
@@ -405,22 +406,43 @@ def factor_of(equation: Any) -> float | None:
     return float(number) if number.ndim == 0 and not isinstance(equation.invars[0], core.Literal) else None
 
 
-def equation_of(function: Callable, operands: list, outputs: list) -> Any:
-    """Returns a function of arrays as one equation of a program, None where it is not one."""
-    traced = jax.make_jaxpr(function)(*[jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in operands])
-    jaxpr = traced.jaxpr
-    one = len(jaxpr.eqns) == 1 and not jaxpr.constvars
-    if not one or jaxpr.eqns[0].invars != jaxpr.invars or jaxpr.eqns[0].outvars != jaxpr.outvars:
-        return None
-    return jaxpr.eqns[0].replace(invars=list(operands), outvars=list(outputs))
+_templates: Bounded = Bounded(1024)
 
 
-def new_equation(function: Callable, operand: Any) -> Any:
-    """Returns a function of an array as an equation with a variable of its own, None where it is not one."""
-    jaxpr = jax.make_jaxpr(function)(jax.ShapeDtypeStruct(operand.aval.shape, operand.aval.dtype)).jaxpr
-    if len(jaxpr.eqns) != 1 or jaxpr.constvars or jaxpr.eqns[0].invars != jaxpr.invars:
-        return None
-    return jaxpr.eqns[0].replace(invars=[operand])
+def equation_of(function: Callable, operands: list, outputs: list, kind: tuple | None) -> Any:
+    """Returns a function of arrays as one equation of a program, None where it is not one.
+
+    Args:
+        function: traced once for a kind and shapes; the equations of many layers are alike.
+        operands, outputs: variables.
+        kind: tells functions apart whose operands are alike; None: this one has no like.
+    """
+    made = _template(function, operands, kind)
+    return None if made is None else made.replace(invars=list(operands), outvars=list(outputs))
+
+
+def new_equation(function: Callable, operand: Any, kind: tuple) -> Any:
+    """As `equation_of`, for a function of one array, with a result of its own."""
+    made = _template(function, [operand], kind)
+    return (
+        None
+        if made is None
+        else made.replace(invars=[operand], outvars=[core.Var(v.aval) for v in made.outvars])
+    )
+
+
+def _template(function: Callable, operands: list, kind: tuple | None) -> Any:
+    key = (kind, *((v.aval.shape, v.aval.dtype) for v in operands), config.trace_context())
+    found = False if kind is None else _templates.get(key, False)
+    if found is False:
+        examples = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in operands]
+        jaxpr = jax.make_jaxpr(function)(*examples).jaxpr
+        one = len(jaxpr.eqns) == 1 and not jaxpr.constvars
+        is_it = one and jaxpr.eqns[0].invars == jaxpr.invars and jaxpr.eqns[0].outvars == jaxpr.outvars
+        found = jaxpr.eqns[0] if is_it else None
+        if kind is not None:
+            _templates.put(key, found)
+    return found
 
 
 def with_equations(closed: Any, equations: list) -> Any:

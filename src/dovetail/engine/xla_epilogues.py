@@ -102,9 +102,8 @@ def _dense(
     after, result, replaced = _following(equation, _and_then, links, dropped)
     if after.does_nothing:
         return None
-    made = jax_private.equation_of(
-        _dense_call(after, transposed), [*equation.invars, *after.operands], [result]
-    )
+    kind, operands = (_DENSE, transposed, after.shape, *after.flags), [*equation.invars, *after.operands]
+    made = jax_private.equation_of(_dense_call(after, transposed), operands, [result], kind)
     return None if made is None else (made, replaced, replaced[-1])
 
 
@@ -129,18 +128,20 @@ def _conv(equation: Any, call: dict, links: jax_private.Links, dropped: set) -> 
     if after.does_nothing:
         return None
     numbers = np.array([*jax_private.numbers_of(call), *after.flags], np.int64)
-    kind = jax.ShapeDtypeStruct(after.shape, FLOAT32)
+    result_kind = jax.ShapeDtypeStruct(after.shape, FLOAT32)
 
     def own(x: Any, kernel: Any, *added: Any) -> tuple:
         (y,) = jax_private.evaluated(equation, [x, kernel])
         return (after.computed(y, added),)
 
     def followed(*given: Any) -> tuple:
-        return (jax.ffi.ffi_call(_CONV_FOLLOWED, kind)(*given, numbers=numbers),)
+        return (jax.ffi.ffi_call(_CONV_FOLLOWED, result_kind)(*given, numbers=numbers),)
 
-    call_of_all = standing_for(own, followed)
     made = jax_private.equation_of(
-        lambda *given: call_of_all(*given)[0], [*equation.invars, *after.operands], [result]
+        lambda *given: standing_for(own, followed)(*given)[0],
+        [*equation.invars, *after.operands],
+        [result],
+        (_CONV_FOLLOWED, *numbers.tolist()),
     )
     return None if made is None else (made, replaced, replaced[-1])
 
@@ -168,7 +169,10 @@ def _batch_norm(
         return tuple(jax.ffi.ffi_call(_BATCH_NORM, kinds)(*given, numbers=np.array(numbers, np.int64)))
 
     outputs = [result, *equation.outvars[1:]]
-    made = jax_private.equation_of(standing_for(own, kernel), [*equation.invars, *after.operands], outputs)
+    kind = (_BATCH_NORM, *numbers)
+    made = jax_private.equation_of(
+        standing_for(own, kernel), [*equation.invars, *after.operands], outputs, kind
+    )
     return None if made is None else (made, replaced, place)
 
 
@@ -265,7 +269,9 @@ def _with_sums(equation: Any, links: jax_private.Links, dropped: set) -> tuple[A
             (sums,) = use.outvars
             if not _comes_before(sums, equation, links):
                 outputs = [equation.outvars[0], sums]
-                made = jax_private.equation_of(_with_sums_call(equation), list(equation.invars), outputs)
+                made = jax_private.equation_of(
+                    _with_sums_call(equation), list(equation.invars), outputs, (_WITH_SUMS,)
+                )
                 return None if made is None else (made, [equation, use], equation)
     return None
 

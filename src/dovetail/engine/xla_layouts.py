@@ -102,7 +102,8 @@ class _Product:
         """Returns it as an equation of a program, None where it is not one."""
         of_a, of_b = self._of_operands
         function = product_of_layouts(of_a, of_b, self._of_y, self._scale)
-        return jax_private.equation_of(lambda a, b: function(a, b)[0], self._operands, [self._result])
+        kind = (TARGET, of_a, of_b, self._of_y, self._scale)
+        return jax_private.equation_of(lambda a, b: function(a, b)[0], self._operands, [self._result], kind)
 
 
 def _turned(equation: Any) -> tuple | None:

@@ -75,7 +75,7 @@ def _after(equation: Any, target: dict, late: list) -> list:
     """Returns a step that takes a number out of each result that must come before it, and what gives these numbers."""
     slices, numbers = [], []
     for reader in late:
-        made = jax_private.new_equation(_first_number, reader.outvars[0])
+        made = jax_private.new_equation(_first_number, reader.outvars[0], ("first number",))
         if made is None:
             return [equation]
         slices.append(made)
@@ -87,7 +87,8 @@ def _after(equation: Any, target: dict, late: list) -> list:
     call = jax.ffi.ffi_call(_STEP, kinds, input_output_aliases=aliases)
     count = len(equation.invars)
     step = standing_for(lambda *given: tuple(jax_private.evaluated(equation, list(given[:count]))), call)
-    new = jax_private.equation_of(step, [*equation.invars, *numbers], list(equation.outvars))
+    kind = (_STEP, *aliases.items())
+    new = jax_private.equation_of(step, [*equation.invars, *numbers], list(equation.outvars), kind)
     return [equation] if new is None else [*slices, new]
 
 

@@ -114,7 +114,7 @@ def _as_one(group: list[_Step], replaced: set[int]) -> list:
     steps = sorted(group, key=lambda step: -len(step.operands))
     operands = [operand for step in steps for operand in step.operands]
     outputs = [out for step in steps for out in step.equation.outvars]
-    equation = jax_private.equation_of(_call(steps), operands, outputs)
+    equation = jax_private.equation_of(_call(steps), operands, outputs, None)
     if equation is None:
         return [step.equation for step in group]
     replaced.update(id(step.source) for step in steps if step.source is not None)
