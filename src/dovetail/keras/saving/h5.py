@@ -18,6 +18,7 @@ import numpy as np
 
 from dovetail.base.blame import raised_in
 from dovetail.base.errors import at_user_location
+from dovetail.engine.memory import array_to_fill
 from dovetail.keras.saving import h5_heaps
 from dovetail.wire.inflation import UNQUESTIONED_BYTES, is_absurd
 
@@ -205,7 +206,10 @@ def read(dataset: Any, strings: bool = False, shape: tuple | None = None) -> np.
         _check_data(dataset, where, strings, shape)
         if h5py.check_string_dtype(dataset.dtype) and dataset.dtype.kind == "O":
             return _strings_of(dataset, where)
-        return np.asarray(dataset)
+        values = array_to_fill(dataset.shape, dataset.dtype)
+        if values.size:
+            dataset.read_direct(values)
+        return values
 
 
 def check(dataset: Any, name: str) -> None:
