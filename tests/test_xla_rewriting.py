@@ -158,6 +158,33 @@ def convolved_back(x, y, bias, other):
     return engine.keep_where(IMAGES + x[1, 1] > 0, back)
 
 
+def _known(x, bias):
+    given = x, jnp.sin(bias), jnp.cos(bias) ** 2, bias, 2 * bias
+    return batch_normalization._batch_normalization(engine, *given, variance_epsilon=1e-3)
+
+
+def convolved_and_normalized(x, y, bias, other):
+    images = IMAGES + x[0, 0]
+    return jnp.maximum(jnp.tile(images, (1, 1, 1, 3)) + _known(_convolved(images) + bias[:24], bias[:24]), 0)
+
+
+def multiplied_and_normalized(x, y, bias, other):
+    return jnp.maximum(_known(xla_native.product(x, y).reshape(3, 100, 48), bias), 0)
+
+
+def scaled_twice(x, y, bias, other):
+    return (xla_native.product(x, y) * bias + bias) * jnp.cos(bias) + bias
+
+
+def scaled_by_a_number(x, y, bias, other):
+    return xla_native.product(x, y) * 2 + bias
+
+
+def normalized_and_scaled(x, y, bias, other):
+    made, *_ = _normed(other, bias)
+    return made * bias + bias
+
+
 SMALL, WIDE = _draw(2, 2, 3, 48), _draw(3, 3, 48, 48)
 
 
@@ -193,6 +220,11 @@ PROGRAMS = {
     convolved: ("dovetail_conv_followed", 1, {"max"}),
     convolved_strided: ("dovetail_conv_followed", 1, {"max"}),
     convolved_beside_a_shortcut: ("dovetail_conv_followed", 1, set()),
+    convolved_and_normalized: ("dovetail_conv_followed", 1, {"max"}),
+    multiplied_and_normalized: ("dovetail_dense", 1, {"max"}),
+    scaled_twice: ("dovetail_dense", 1, set()),
+    scaled_by_a_number: ("dovetail_many_rows", 1, set()),
+    normalized_and_scaled: ("dovetail_batch_norm", 1, set()),
     convolved_in_few_places: ("dovetail_conv_followed", 1, {"max"}),
     convolved_where_nothing_is_seen: ("dovetail_conv_followed", 1, {"max"}),
     convolved_back: ("dovetail_conv_followed", 1, set()),

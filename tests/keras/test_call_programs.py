@@ -93,6 +93,64 @@ def test_programs_see_new_weights_new_attributes_and_changed_arrays():
     check(model, x)
 
 
+def shortcuts(dtype=None):
+    inputs = keras.Input((32, 32, 3))
+    x = layers.Conv2D(16, 3, strides=2, padding="same", dtype=dtype)(inputs)
+    for size, stride in ((1, 2), (3, 4), (3, 1)):  # products, few pixels, fewer places than channels
+        y = layers.Conv2D(16, size, strides=stride, padding="same", dtype=dtype)(x)
+        y = layers.BatchNormalization(dtype=dtype)(y)
+        if stride == 1:
+            y = layers.add([x, y])
+        x = layers.Activation("relu")(y)
+    return keras.Model(inputs, layers.GlobalAveragePooling2D()(x))
+
+
+def _trained(model, tmp_path):
+    model.compile("sgd", "mse")
+    model.train_on_batch(IMAGES, RNG.normal(size=(8, 16)).astype("float32"))
+
+
+def _loaded(model, tmp_path):
+    path = str(tmp_path / "one.weights.h5")
+    other = shortcuts()
+    _trained(other, tmp_path)
+    other.save_weights(path)
+    model.load_weights(path)
+
+
+CHANGES = {
+    "set_weights": lambda model, _: model.set_weights([w * w + 0.5 for w in model.get_weights()]),
+    "assigned": lambda model, _: [v.assign(v + 0.25) for v in model.non_trainable_variables],
+    "trained": _trained,
+    "loaded": _loaded,
+    "frozen": lambda model, _: setattr(model, "trainable", False),
+    "thawed": lambda model, _: setattr(model, "trainable", True),
+}
+
+
+def test_what_follows_convolutions_is_what_variables_hold_at_the_call(tmp_path):
+    model = shortcuts()
+    check(model, IMAGES)
+    before = model.predict(IMAGES, verbose=0)
+    for name, change in CHANGES.items():
+        change(model, tmp_path)
+        check(model, IMAGES)
+        found, expected = model.predict(IMAGES, verbose=0), ordinary(model, IMAGES)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+        assert name in ("frozen", "thawed") or np.abs(found - before).max() > 1e-3
+        before = found
+    # `predict` keeps its program until the model is compiled again, as in Keras.
+    model.layers[3].epsilon = 0.5
+    check(model, IMAGES)
+
+
+def test_normalized_convolutions_in_mixed_precision():
+    model = shortcuts("mixed_float16")
+    expected, found = ordinary(model, IMAGES), called(model, IMAGES)[-1]
+    assert found.dtype == expected.dtype
+    np.testing.assert_allclose(found, expected, rtol=0.02, atol=0.02)
+
+
 def test_outputs_keep_their_logits_and_gradients_flow_under_a_tape():
     model = images()
     check(model, IMAGES)

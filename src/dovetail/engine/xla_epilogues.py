@@ -29,6 +29,7 @@ class _After(NamedTuple):
     Attributes:
         shape: of the result, which has as many numbers.
         bias: what is added to each row, a vector, or None.
+        scale, shift: what each row is multiplied by, and what is added then, vectors, or None.
         other: what is added, of the result's shape, or None.
         keep: numbers become zero where those of this array, of the result's shape, are not positive; None: all stay.
         floor: whether negative numbers become zero.
@@ -36,6 +37,8 @@ class _After(NamedTuple):
 
     shape: tuple
     bias: Any = None
+    scale: Any = None
+    shift: Any = None
     other: Any = None
     keep: Any = None
     floor: bool = False
@@ -47,18 +50,24 @@ class _After(NamedTuple):
     @property
     def operands(self) -> list:
         """The arrays that take part."""
-        return [each for each in (self.bias, self.other, self.keep) if each is not None]
+        return [each for each in self._arrays if each is not None]
 
     @property
     def flags(self) -> list[int]:
         """Which arrays there are, and whether there is a floor: `Follows` of native/following.h."""
-        return [*(int(each is not None) for each in (self.bias, self.other, self.keep)), int(self.floor)]
+        return [*(int(each is not None) for each in self._arrays), int(self.floor)]
+
+    @property
+    def _arrays(self) -> tuple:
+        return self.bias, self.scale, self.shift, self.other, self.keep
 
     def computed(self, product: Any, operands: tuple) -> Any:
         """Computes it the long way, given values of the operands."""
         given = iter(operands)
         y = product.reshape(self.shape)
         y = y if self.bias is None else y + next(given)
+        y = y if self.scale is None else y * next(given)
+        y = y if self.shift is None else y + next(given)
         y = y if self.other is None else y + next(given)
         y = y if self.keep is None else jnp.where(next(given) > 0, y, jnp.zeros((), y.dtype))
         return jnp.maximum(y, 0) if self.floor else y
@@ -157,7 +166,7 @@ def _batch_norm(
     if any(_comes_before(out, place, links) for out in equation.outvars[1:]):
         return None
     numbers = jax_private.numbers_of(call)
-    numbers[4:6] = [after.flags[1], after.flags[3]]
+    numbers[4:6] = [int(after.other is not None), int(after.floor)]
     kinds = [jax.ShapeDtypeStruct(out.aval.shape, FLOAT32) for out in equation.outvars]
     count = len(equation.invars)
 
@@ -184,9 +193,10 @@ def _comes_before(variable: Any, equation: Any, links: jax_private.Links) -> boo
 
 
 def _and_then_without_bias(after: _After, result: Any, use: Any, links: jax_private.Links) -> _After | None:
-    """As `_and_then_of_its_shape`, for what has a bias already."""
+    """As `_and_then_of_its_shape`, for what can do no more than add an array and end at zero."""
     more = _and_then_of_its_shape(after, result, use, links)
-    return None if more is None or more.bias is not None or more.keep is not None else more
+    fits = more is not None and more.operands == [each for each in (more.other,) if each is not None]
+    return more if fits else None
 
 
 def _and_then_of_its_shape(after: _After, result: Any, use: Any, links: jax_private.Links) -> _After | None:
@@ -208,15 +218,24 @@ def _and_then(after: _After, result: Any, use: Any, links: jax_private.Links) ->
     kept = _kept_where_positive(result, use, links)
     if kept is not None:
         return after._replace(keep=kept) if kept.aval.shape == after.shape else None
-    if kind != "add" or after.other is not None:
+    if kind not in ("add", "mul") or after.other is not None:
         return None
     (added,) = [each for each in use.invars if each is not result] or [None]
     if added is None or jax_private.is_literal(added):
         return None
     vector = _row(added, links)
-    if vector is not None and after.bias is None:
-        return after._replace(bias=vector)
-    return after._replace(other=added) if added.aval.shape == after.shape else None
+    if vector is not None and (place := _place_of_row(after, kind)):
+        return after._replace(**{place: vector})
+    return after._replace(other=added) if kind == "add" and added.aval.shape == after.shape else None
+
+
+def _place_of_row(after: _After, kind: str) -> str | None:
+    """Returns where a vector goes that is added, or that a result is multiplied by; None: nowhere."""
+    if kind == "mul":
+        return "scale" if after.scale is None and after.shift is None else None
+    if after.bias is None and after.scale is None:
+        return "bias"
+    return "shift" if after.shift is None else None
 
 
 def _kept_where_positive(result: Any, use: Any, links: jax_private.Links) -> Any:

@@ -31,12 +31,13 @@ def difference_of_batches(library: ctypes.CDLL) -> float:
     """Compares products with what follows them, products over rows with sums, and products of heads as they lie."""
     x, y, bias, other = _draw((_ROWS, _DEPTH), (_DEPTH, _WIDTH), (_WIDTH,), (_ROWS, _WIDTH))
     dense, over, sums = np.empty_like(other), np.empty_like(y), np.empty_like(bias)
-    keep, sizes = other[::-1].copy(), np.array([_ROWS, _DEPTH, _WIDTH, 0, 1, 1, 1, 1], np.int64)
-    library.plain_dense(*_places(sizes, x, y, bias, other, keep, dense))
+    keep, sizes = other[::-1].copy(), np.array([_ROWS, _DEPTH, _WIDTH, 0, *[1] * 6], np.int64)
+    scale, shift = bias[::-1].copy(), bias + 1
+    library.plain_dense(*_places(sizes, x, y, bias, scale, shift, other, keep, dense))
     library.plain_over_rows(*_places(x, other, over, sums), *_numbers(_ROWS, _DEPTH, _WIDTH))
     wide, wide_other = x.astype(np.float64), other.astype(np.float64)
     wrong = [
-        _largest(dense, np.maximum(wide @ y + bias + other, 0) * (keep > 0)),
+        _largest(dense, np.maximum((wide @ y + bias) * scale + shift + other, 0) * (keep > 0)),
         _largest(over, wide.T @ wide_other),
         _largest(sums, wide_other.sum(0)),
     ]

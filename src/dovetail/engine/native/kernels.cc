@@ -90,8 +90,9 @@ struct DenseSizes {
 
 // The operands behind the first two.
 static Following following_of(const Call& call, const Follows& f) {
-  return {f.bias ? call.in(2) : nullptr, f.other ? call.in(2 + f.bias) : nullptr,
-          f.keep ? call.in(2 + f.bias + f.other) : nullptr, f.floor != 0};
+  Size next = 2;
+  const auto taken = [&](Size there) -> const float* { return there ? call.in(next++) : nullptr; };
+  return {taken(f.bias), taken(f.scale), taken(f.shift), taken(f.other), taken(f.keep), f.floor != 0};  // in this order
 }
 
 EXPORT XLA_FFI_Error* dovetail_dense(XLA_FFI_CallFrame* frame) {
@@ -393,9 +394,10 @@ EXPORT void plain_over_rows(const float* x, const float* y, float* z, float* sum
   over_rows({rows, m, n, x, y, z, sums}, Pool{});
 }
 
-EXPORT void plain_dense(const DenseSizes* s, const float* x, const float* y, const float* bias, const float* other,
-                        const float* keep, float* z) {
-  many_rows({s->rows, s->depth, s->width, x, y, z, s->transposed != 0, {bias, other, keep, s->follows.floor != 0}}, Pool{});
+EXPORT void plain_dense(const DenseSizes* s, const float* x, const float* y, const float* bias, const float* scale,
+                        const float* shift, const float* other, const float* keep, float* z) {
+  const Following after = {bias, scale, shift, other, keep, s->follows.floor != 0};
+  many_rows({s->rows, s->depth, s->width, x, y, z, s->transposed != 0, after}, Pool{});
 }
 
 EXPORT void plain_label_loss(const float* x, const int32_t* labels, float* y, Size rows, Size columns) {
