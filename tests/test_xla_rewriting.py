@@ -36,6 +36,24 @@ def without_bias(x, y, bias, other):
     return xla_native.product(x, y).reshape(3, 100, 48) + other
 
 
+def bias_of_heads(x, y, bias, other):
+    return xla_native.product(x, y).reshape(3, 100, 4, 12) + bias.reshape(4, 12)
+
+
+def bias_of_each_head(x, y, bias, other):
+    return xla_native.product(x, y).reshape(3, 100, 4, 12) + bias[:12]
+
+
+def sums_of_heads(x, y, bias, other):
+    g = other.reshape(3, 100, 4, 12)
+    return xla_native.product_over_rows(x, g.reshape(300, 48)), g.sum((0, 1))
+
+
+def sums_of_each_head(x, y, bias, other):
+    g = other.reshape(3, 100, 4, 12)
+    return xla_native.product_over_rows(x, g.reshape(300, 48)), g.sum((0, 1, 2))
+
+
 def of_two_products(x, y, bias, other):
     return xla_native.product(x, y) + xla_native.product(2 * x, y)
 
@@ -204,6 +222,10 @@ PROGRAMS = {
     residual: ("dovetail_dense", 1, {"add"}),
     without_bias: ("dovetail_dense", 1, {"add"}),
     of_two_products: ("dovetail_dense", 1, {"add"}),
+    bias_of_heads: ("dovetail_dense", 1, {"add"}),
+    bias_of_each_head: ("dovetail_many_rows", 1, set()),
+    sums_of_heads: ("dovetail_over_rows_and_sums", 1, {"reduce_sum"}),
+    sums_of_each_head: ("dovetail_over_rows", 1, set()),
     two_biases: ("dovetail_dense", 1, set()),
     used_twice: ("dovetail_many_rows", 1, set()),
     doubled: ("dovetail_many_rows", 1, set()),

@@ -28,14 +28,16 @@ class _After(NamedTuple):
 
     Attributes:
         shape: of the result, which has as many numbers.
-        bias: what is added to each row, a vector, or None.
-        scale, shift: what each row is multiplied by, and what is added then, vectors, or None.
+        width: numbers of a row.
+        bias: what is added to each row, of so many numbers, or None.
+        scale, shift: what each row is multiplied by, and what is added then, likewise, or None.
         other: what is added, of the result's shape, or None.
         keep: numbers become zero where those of this array, of the result's shape, are not positive; None: all stay.
         floor: whether negative numbers become zero.
     """
 
     shape: tuple
+    width: int
     bias: Any = None
     scale: Any = None
     shift: Any = None
@@ -121,7 +123,7 @@ def _following(
 ) -> tuple[_After, Any, list]:
     """Returns what follows the first result of an equation, the result of that, and the equations of it all."""
     result, replaced = equation.outvars[0], [equation]
-    after = _After(result.aval.shape)
+    after = _After(result.aval.shape, result.aval.shape[-1])
     while (use := links.only_use(result)) is not None and id(use) not in dropped:
         more = and_then(after, result, use, links)
         if more is None:
@@ -207,8 +209,8 @@ def _and_then_of_its_shape(after: _After, result: Any, use: Any, links: jax_priv
 def _and_then(after: _After, result: Any, use: Any, links: jax_private.Links) -> _After | None:
     """Returns what follows together with one equation more; None: that is nothing that products do."""
     kind = use.primitive.name
-    if kind == "reshape" and after == _After(after.shape):
-        return _After(use.params["new_sizes"])
+    if kind == "reshape" and after.does_nothing:
+        return after._replace(shape=use.params["new_sizes"])
     if after.floor or use.outvars[0].aval.shape != after.shape:
         return None
     if kind == "max" and jax_private.is_number(use.invars[1], 0):
@@ -223,14 +225,14 @@ def _and_then(after: _After, result: Any, use: Any, links: jax_private.Links) ->
     (added,) = [each for each in use.invars if each is not result] or [None]
     if added is None or jax_private.is_literal(added):
         return None
-    vector = _row(added, links)
-    if vector is not None and (place := _place_of_row(after, kind)):
-        return after._replace(**{place: vector})
+    row = _row(added, after.width, links)
+    if row is not None and (place := _place_of_row(after, kind)):
+        return after._replace(**{place: row})
     return after._replace(other=added) if kind == "add" and added.aval.shape == after.shape else None
 
 
 def _place_of_row(after: _After, kind: str) -> str | None:
-    """Returns where a vector goes that is added, or that a result is multiplied by; None: nowhere."""
+    """Returns where a row goes that is added, or that a result is multiplied by; None: nowhere."""
     if kind == "mul":
         return "scale" if after.scale is None and after.shift is None else None
     if after.bias is None and after.scale is None:
@@ -249,14 +251,15 @@ def _kept_where_positive(result: Any, use: Any, links: jax_private.Links) -> Any
     return asked.invars[0] if asked.invars[0].aval.dtype == FLOAT32 else None
 
 
-def _row(added: Any, links: jax_private.Links) -> Any:
-    """Returns the vector that was made into an array of one row, None where it is none."""
+def _row(added: Any, width: int, links: jax_private.Links) -> Any:
+    """Returns the array of one row that was made into one that is added to rows of a width, None where it is none."""
     made = links.made_by(added)
     if made is None or made.primitive.name not in ("broadcast_in_dim", "reshape"):
         return None
-    vector, width = made.invars[0], added.aval.shape[-1]
-    one_row = added.aval.size == width and not jax_private.is_literal(vector)
-    return vector if one_row and vector.aval.shape == (width,) else None
+    row = made.invars[0]
+    if jax_private.is_literal(row) or row.aval.size != width or added.aval.size != width or not row.aval.ndim:
+        return None
+    return row if added.aval.shape[-row.aval.ndim :] == row.aval.shape else None
 
 
 def _dense_call(after: _After, transposed: bool) -> Callable:
@@ -280,35 +283,33 @@ def _with_sums(equation: Any, links: jax_private.Links, dropped: set) -> tuple[A
     reshaped = links.made_by(matrix)
     whole = reshaped.invars[0] if reshaped is not None and reshaped.primitive.name == "reshape" else None
     for source in (matrix, whole):
-        if source is None or source.aval.shape[-1:] != matrix.aval.shape[-1:]:
-            continue
-        for use in links.users(source):
-            if use is None or id(use) in dropped or not _sums_rows(use):
+        for use in [] if source is None else links.users(source):
+            if use is None or id(use) in dropped or not _sums_rows(use, matrix.aval.shape[-1]):
                 continue
             (sums,) = use.outvars
             if not _comes_before(sums, equation, links):
                 outputs = [equation.outvars[0], sums]
+                shape = sums.aval.shape
                 made = jax_private.equation_of(
-                    _with_sums_call(equation), list(equation.invars), outputs, (_WITH_SUMS,)
+                    _with_sums_call(equation, shape), list(equation.invars), outputs, (_WITH_SUMS, shape)
                 )
                 return None if made is None else (made, [equation, use], equation)
     return None
 
 
-def _sums_rows(equation: Any) -> bool:
-    if equation.primitive.name != "reduce_sum":
+def _sums_rows(equation: Any, width: int) -> bool:
+    """True for a sum over leading axes, behind which there are so many numbers."""
+    if equation.primitive.name != "reduce_sum" or equation.outvars[0].aval.dtype != FLOAT32:
         return False
-    rank = equation.invars[0].aval.ndim
-    return (
-        tuple(equation.params["axes"]) == tuple(range(rank - 1)) and equation.outvars[0].aval.dtype == FLOAT32
-    )
+    axes = tuple(equation.params["axes"])
+    return axes == tuple(range(len(axes))) and equation.outvars[0].aval.size == width
 
 
-def _with_sums_call(equation: Any) -> Callable:
-    kinds = [jax.ShapeDtypeStruct(equation.outvars[0].aval.shape, FLOAT32)]
-    kinds.append(jax.ShapeDtypeStruct(equation.invars[1].aval.shape[-1:], FLOAT32))
+def _with_sums_call(equation: Any, shape: tuple) -> Callable:
+    """Returns a product over rows, and the sums of rows in a shape, as a function of the matrices."""
+    kinds = [jax.ShapeDtypeStruct(each, FLOAT32) for each in (equation.outvars[0].aval.shape, shape)]
 
     def own(x: Any, y: Any) -> tuple:
-        return jnp.matmul(x.T, y), y.sum(0)
+        return jnp.matmul(x.T, y), y.sum(0).reshape(shape)
 
     return standing_for(own, lambda x, y: tuple(jax.ffi.ffi_call(_WITH_SUMS, kinds)(x, y)))

@@ -11,6 +11,7 @@ import numpy as np
 from dovetail.ops.attrs import Axis
 from dovetail.ops.core import Joint, Op
 from dovetail.ops.families import op, unbroadcast
+from dovetail.ops.losses import gradient_of_shares, shares
 from dovetail.ops.precision import floating, gradient_op, in_float32
 from dovetail.ops.prepared import promoted
 from dovetail.ops.rules import broadcast
@@ -106,8 +107,7 @@ class _Heads:
             allowed = earlier if mask is None else mask & earlier
         if allowed is not None:
             logits = xp.where(allowed, logits, kind(np.finfo(np.float32).min / 2))
-        weights = xp.exp(logits - xp.max(logits, axis=-1, keepdims=True))
-        return weights / xp.sum(weights, axis=-1, keepdims=True), allowed, bounded
+        return shares(xp, logits, -1), allowed, bounded
 
     def restored(self, g: Any, shared: bool) -> Any:
         """Returns a gradient in the layout of its input; `shared` ones are summed over the heads that share."""
@@ -137,7 +137,7 @@ def _attention_gradient(
     weights, allowed, bounded = heads.weights(bias, mask, is_causal, soft_cap)
     g = xp.swapaxes(g, 1, 2)
     of_weights = xp.batched_product(g, heads.v, transpose_b=True)
-    of_biased = weights * (of_weights - xp.sum(of_weights * weights, axis=-1, keepdims=True))
+    of_biased = gradient_of_shares(xp, of_weights, weights, -1)
     if allowed is not None:  # a row in which nothing is allowed has weights all the same
         of_biased = xp.where(allowed, of_biased, heads.kind(0))
     of_logits = of_biased if soft_cap is None else of_biased * (1 - bounded * bounded)

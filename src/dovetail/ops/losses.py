@@ -30,7 +30,8 @@ def _same(shape: tuple, **_: Any) -> tuple:
 # ---- softmax ----------------------------------------------------------------------------------------------------
 
 
-def _softmax(xp: Any, x: Any, axis: Any) -> Any:
+def shares(xp: Any, x: Any, axis: Any) -> Any:
+    """Returns the softmax of arrays."""
     return xp.by_kernel("softmax", functools.partial(_shares, xp), (x,), {"axis": axis})
 
 
@@ -67,7 +68,7 @@ def softmax(xp: Any, logits: Any, *, axis: Axis = -1) -> Any:
         axis: the axis (a tuple of axes: normalized over all of them together); None is -1.
     """
     _needs_axis(logits)
-    return _softmax(xp, logits, -1 if axis is None else axis)
+    return shares(xp, logits, -1 if axis is None else axis)
 
 
 def _needs_axis(x: Any) -> None:
@@ -77,8 +78,12 @@ def _needs_axis(x: Any) -> None:
 
 @gradient_op
 def _softmax_gradient(xp: Any, g: Any, y: Any, *, axis: Axis) -> Any:
-    names = {"axis": -1 if axis is None else axis}
-    return xp.by_kernel("softmax, gradient", functools.partial(_of_shares, xp), (g, y), names)
+    return gradient_of_shares(xp, g, y, -1 if axis is None else axis)
+
+
+def gradient_of_shares(xp: Any, g: Any, y: Any, axis: Any) -> Any:
+    """Returns the gradient of what `shares` was given, where it gave `y`."""
+    return xp.by_kernel("softmax, gradient", functools.partial(_of_shares, xp), (g, y), {"axis": axis})
 
 
 def _of_shares(xp: Any, g: Any, y: Any, axis: Any) -> Any:
@@ -218,7 +223,7 @@ def softmax_cross_entropy_with_logits(xp: Any, labels: Any, logits: Any, *, axis
 @gradient_op
 def _softmax_minus_labels(xp: Any, g: Any, labels: Any, logits: Any, *, axis: int) -> Any:
     z, x = _pair(labels, logits)
-    return xp.expand_dims(g, axis) * (_softmax(xp, x, axis) * xp.sum(z, axis=axis, keepdims=True) - z)
+    return xp.expand_dims(g, axis) * (shares(xp, x, axis) * xp.sum(z, axis=axis, keepdims=True) - z)
 
 
 @gradient_op
@@ -252,7 +257,7 @@ def _label_gradient(xp: Any, g: Any, logits: Any, labels: Any) -> Any:
 
 
 def _shares_minus_one_hot(xp: Any, g: Any, logits: Any, labels: Any) -> Any:
-    return xp.expand_dims(g, -1) * (_softmax(xp, logits, -1) - _one_hot(xp, labels, logits))
+    return xp.expand_dims(g, -1) * (shares(xp, logits, -1) - _one_hot(xp, labels, logits))
 
 
 @op("nn.sparse_softmax_cross_entropy_with_logits", same_dtype=0, shape=lambda z, x: z, dtype=_of_logits)
@@ -389,7 +394,7 @@ def _categorical_gradient(xp: Any, g: Any, target: Any, output: Any, *, from_log
     z, x = _pair(target, output)
     g = xp.expand_dims(g, axis)
     if from_logits:
-        return g * (_softmax(xp, x, axis) * xp.sum(z, axis=axis, keepdims=True) - z)
+        return g * (shares(xp, x, axis) * xp.sum(z, axis=axis, keepdims=True) - z)
     total = xp.sum(x, axis=axis, keepdims=True)
     p = x / total
     each = xp.where(_unclipped(p), -z / _clipped(xp, p), 0)
