@@ -127,3 +127,65 @@ def test_what_is_kept_is_bounded():
         for _ in range(MANY):
             jax.make_jaxpr(body)(np.zeros(size, np.float32))
     assert 0 < len(body._found) <= body._found.limit < 60
+
+
+def program(x, y):
+    """A program of two arrays, with a constant, a nested function and an argument that is a result."""
+    inner = jax.jit(lambda z: jax.numpy.sin(z) * 2.0)
+    return [inner(x) + CONSTANT, x, jax.lax.fori_loop(0, 2, lambda _, z: z * y, y)]
+
+
+CONSTANT = np.linspace(0, 1, 6, dtype=np.float32).reshape(2, 3)
+PAIR = (CONSTANT - 0.5, np.float32(1.5))
+
+
+def run_of(function, examples=PAIR):
+    private = jax_private_module()
+    return private.as_function(private.trace(function, list(examples)))
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda run: run,
+        lambda run: jax.jit(run),
+        lambda run: jax.jit(lambda x, y: run(x, np.float32(1.5))),  # an array that the trace knows
+        lambda run: jax.jit(lambda x, y: jax.lax.cond(y > 0, lambda: run(x, y), lambda: [x, x, y])),
+        lambda run: jax.jit(lambda x, y: [each[0] for each in jax.vmap(run, (0, None))(x[None], y)]),
+        lambda run: jax.jit(lambda x, y: list(jax.jvp(run, (x, y), (x * 0, y * 0))[0])),
+        lambda run: jax.jit(lambda x, y: jax.lax.map(lambda row: run(row, y), x[None])),
+    ],
+    ids=["eager", "jit", "known", "branch", "vmap", "jvp", "map"],
+)
+def test_a_program_gives_the_same_wherever_it_is_called(around):
+    expected = program(*PAIR)
+    for got, like in zip(around(run_of(program))(*PAIR), expected, strict=True):
+        np.testing.assert_allclose(np.reshape(got, np.shape(like)), like, rtol=1e-6)
+
+
+def test_a_trace_has_the_equations_of_a_program_themselves():
+    private = jax_private_module()
+    closed = private.trace(program, list(PAIR))
+    again = jax.make_jaxpr(private.as_function(closed))(*PAIR)
+    assert str(again) == str(closed)
+    assert all(new.params is old.params for new, old in zip(again.eqns, closed.eqns, strict=True))
+
+
+def test_a_program_that_prints_does_so_in_a_trace(capfd):
+    def printing(x, y):
+        jax.debug.print("sum {}", x.sum() + y)
+        return [x + y]
+
+    run = run_of(printing)
+    jax.block_until_ready(jax.jit(run)(*PAIR))
+    jax.effects_barrier()
+    assert "sum 1.5" in capfd.readouterr().out
+
+
+def test_gradients_go_through_a_program():
+    x, y = PAIR
+    run = run_of(program)
+    got = jax.jit(jax.grad(lambda x, y: sum(each.sum() for each in run(x, y)), (0, 1)))(x, y)
+    expected = jax.grad(lambda x, y: sum(each.sum() for each in program(x, y)), (0, 1))(x, y)
+    for one, other in zip(got, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)

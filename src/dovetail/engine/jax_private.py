@@ -114,8 +114,31 @@ def _drop_note(error: BaseException) -> None:
 
 
 def as_function(closed: Any) -> Callable:
-    """Returns the traced program as a function of flat arguments that returns a list."""
-    return jaxpr_as_fun(closed)
+    """Returns the traced program as a function of flat arguments that returns a list.
+
+    A trace of it gets the program's equations as they are: nothing is worked out anew, as far as arguments are alike.
+    """
+    evaluate_all = jaxpr_as_fun(closed)
+
+    def program(*arguments: Any) -> list:
+        if _may_be_copied(closed, arguments):
+            return copied_into_trace(closed, arguments)
+        return evaluate_all(*arguments)
+
+    return program
+
+
+def _may_be_copied(closed: Any, arguments: tuple) -> bool:
+    """Whether a program's equations hold for arguments in the trace that this thread is in."""
+    trace = core.trace_ctx.trace
+    if type(trace) is not partial_eval.DynamicJaxprTrace or not _MAY_COPY or closed.effects:
+        return False
+    if any(isinstance(value, core.Tracer) for value in closed.consts):
+        return False
+    return all(
+        type(value) is partial_eval.DynamicJaxprTracer and value._trace is trace and value.aval == aval
+        for value, aval in zip(arguments, closed.in_avals, strict=True)
+    )
 
 
 def evaluate(closed: Any, constants: list, arguments: list) -> list:
