@@ -1,5 +1,7 @@
 """Optimizers that users write, in the styles of Keras 3, of tf.keras and of the years before."""
 
+import importlib
+
 import numpy as np
 import pytest
 
@@ -204,3 +206,19 @@ def test_unknown_variables_of_a_user_built_optimizer():
     optimizer.apply_gradients(pairs[:1])
     with pytest.raises(ValueError, match="Unknown variable: b"):
         optimizer.apply_gradients(pairs[1:])
+
+
+def test_what_adam_takes_of_the_step_is_computed_once_for_all_variables(monkeypatch):
+    module = importlib.import_module("dovetail.keras.optimizers.adam")
+    calls = []
+    correction = module._correction
+    monkeypatch.setattr(module, "_correction", lambda *given: calls.append(given) or correction(*given))
+    optimizer = optimizers.Adam()
+    owned = [Variable(np.ones(size, np.float32)) for size in (2, 3, 4)]
+    optimizer.build(owned)
+    traced = function(lambda: optimizer.apply([v * 2.0 for v in owned], owned))
+    traced()
+    assert len(calls) == 1
+    monkeypatch.undo()
+    for variable in owned:
+        np.testing.assert_allclose(variable.numpy(), 1 - 0.001, rtol=1e-6)

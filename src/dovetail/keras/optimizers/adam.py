@@ -58,6 +58,9 @@ class Adam(Optimizer):
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | ({"adaptive_epsilon": True} if self.adaptive_epsilon else {})
 
+    def _common_factor(self, xp: Any, step: Any) -> Any:
+        return _correction(xp, step, self.beta_1, self.beta_2)
+
     def update(self, xp: Any, gradient: Any, value: Any, slots: tuple, hyper: Any) -> tuple[Any, tuple]:
         epsilon = self.epsilon
         if self.adaptive_epsilon:
@@ -70,12 +73,19 @@ class Adam(Optimizer):
     ) -> tuple[Any, tuple]:
         """Returns `(new value, new slots)`; `factors` are the two betas and epsilon, a third slot is amsgrad's."""
         beta_1, beta_2, epsilon = factors
-        correction = xp.sqrt(1 - xp.power(beta_2, hyper.step)) / (1 - xp.power(beta_1, hyper.step))
         momentum, velocity, largest = (*slots, None)[:3]
+        correction = hyper.common
+        if correction is None:
+            correction = _correction(xp, hyper.step, beta_1, beta_2)
         numbers = (1 - beta_1, 1 - beta_2, hyper.rate * correction, epsilon)
         arrays = (gradient, value, momentum, velocity, largest, *numbers)
         new, *kept = xp.by_kernel("adam", functools.partial(moved, xp), arrays, {})
         return new, tuple(kept)
+
+
+def _correction(xp: Any, step: Any, beta_1: Any, beta_2: Any) -> Any:
+    """Returns the factor of the learning rate for means that began with zero."""
+    return xp.sqrt(1 - xp.power(beta_2, step)) / (1 - xp.power(beta_1, step))
 
 
 def moved(xp: Any, gradient: Any, value: Any, momentum: Any, velocity: Any, largest: Any, slow: Any, slower: Any,

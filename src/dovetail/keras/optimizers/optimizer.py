@@ -443,6 +443,10 @@ class Optimizer(LegacyHooks, Told):
         rate = self._rate.at(xp, rate, state[0])
         return step.run(self, plan, xp, gradients, values, state, rate)
 
+    def _common_factor(self, xp: Any, step: Any) -> Any:
+        """Returns what `update` takes of the step for every variable, as `hyper.common`; None: nothing."""
+        return None
+
     def _update_all(self, xp: Any, plan: Any, gradients: list, values: list, shared: tuple, slots: list,
                     rate: Any, finished: Any) -> tuple:  # fmt: skip
         if not self._overridden:

@@ -24,11 +24,13 @@ class Hyper(NamedTuple):
         rate: learning rate.
         step: 1 in the first step, 2 in the second, ...
         shared: state of the optimizer that belongs to no variable (Nadam's product), after this step's update.
+        common: what the optimizer's `_common_factor` makes of the step for all variables; None: nothing.
     """
 
     rate: Any
     step: Any
     shared: tuple
+    common: Any = None
 
 
 class Parts(NamedTuple):
@@ -197,7 +199,9 @@ def update_all(optimizer: Any, plan: Plan, xp: Any, gradients: list, values: lis
         dtype = value.dtype
         hyper = hypers.get(dtype)
         if hyper is None:
-            hyper = hypers[dtype] = Hyper(_cast(rate, dtype), _cast(finished + 1, dtype), shared)
+            number = _cast(finished + 1, dtype)
+            common = optimizer._common_factor(xp, number)
+            hyper = hypers[dtype] = Hyper(_cast(rate, dtype), number, shared, common)
         factor = plan.decayed[index]
         decayed = value if factor is None else decay(value, factor, hyper.rate)
         if type(gradient) is Rows:
