@@ -131,12 +131,12 @@ def _gelu_serves(formula: Callable, arrays: tuple, names: dict) -> bool:
     return arrays[0].size >= FEWEST and arrays[0].shape == arrays[-1].shape and serves(arrays)
 
 
-@kernel("gelu", "cpu", when=_gelu_serves, why="0024: a third of the time of XLA's loops")
+@kernel("gelu", "cpu", when=_gelu_serves, why="0024: one pass over memory")
 def _gelu(formula: Callable, arrays: tuple, names: dict) -> Any:
     return _called("dovetail_gelu", formula, arrays, names, [arrays[0].shape], [int(names["approximate"])])[0]
 
 
-@kernel("gelu, gradient", "cpu", when=_gelu_serves, why="0024: a third of the time of XLA's loops")
+@kernel("gelu, gradient", "cpu", when=_gelu_serves, why="0024: one pass over memory")
 def _gelu_gradient(formula: Callable, arrays: tuple, names: dict) -> Any:
     shapes, numbers = [arrays[0].shape], [int(names["approximate"])]
     return _called("dovetail_gelu_gradient", formula, arrays, names, shapes, numbers)[0]
